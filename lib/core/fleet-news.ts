@@ -1,0 +1,55 @@
+// What happened to the fleet between two states, in words of the log: found by comparing, so that nothing is told twice and
+// nothing that changed goes untold.
+
+import type { FleetState, Seat } from './fleet-state.ts';
+import type { ReplicaRef } from './ports.ts';
+import type { SeatId } from './ring.ts';
+
+export interface FleetNews {
+  readonly event:
+    | 'replica-starting'
+    | 'replica-serving'
+    | 'replica-suspected'
+    | 'replica-cleared'
+    | 'replica-lost'
+    | 'replica-leaving'
+    | 'replica-stopped';
+  readonly replica: ReplicaRef;
+  /** Of a loss: why. */
+  readonly reason?: string;
+}
+
+export function fleetNews(before: FleetState, after: FleetState): FleetNews[] {
+  if (before === after) return [];
+  const news: FleetNews[] = [];
+  const earlier = new Map<SeatId, Seat>(before.seats.map((seat) => [seat.replica.seat, seat]));
+  for (const seat of after.seats) {
+    const was = earlier.get(seat.replica.seat);
+    if (was !== seat) news.push(...seatNews(was, seat));
+  }
+  const wasLeaving = incarnations(before);
+  for (const { replica, drains } of after.leaving) {
+    if (drains && !wasLeaving.has(replica.incarnation)) news.push({ event: 'replica-leaving', replica });
+  }
+  const isLeaving = incarnations(after);
+  for (const { replica } of before.leaving) {
+    if (!isLeaving.has(replica.incarnation)) news.push({ event: 'replica-stopped', replica });
+  }
+  return news;
+}
+
+function seatNews(was: Seat | undefined, seat: Seat): FleetNews[] {
+  const { replica } = seat;
+  if (was !== undefined && was.replica.incarnation !== replica.incarnation) {
+    return [{ event: 'replica-lost', replica: was.replica, reason: seat.lapses.reason }];
+  }
+  if (seat.phase === 'starting') return [{ event: 'replica-starting', replica }];
+  if (seat.phase !== 'serving') return [];
+  if (was?.phase !== 'serving') return [{ event: 'replica-serving', replica }];
+  if (was.health.suspected === seat.health.suspected) return [];
+  return [{ event: seat.health.suspected ? 'replica-suspected' : 'replica-cleared', replica }];
+}
+
+function incarnations(state: FleetState): Set<number> {
+  return new Set(state.leaving.map((one) => one.replica.incarnation));
+}

@@ -1,0 +1,19 @@
+// A policy gives an order of preference; the caller filters it. Health, load and what was tried already are all one
+// `accept`, so that each rule serves every policy. A policy is built anew when the wanted seats change.
+
+import { type HashPair, modulo } from './hashes/hash-pair.ts';
+import type { HashRing, SeatId } from './ring.ts';
+
+/** What a request is hashed by: its request id, or the 32-bit hash of a text (key.ts). A whole number from 0 up. */
+export type Key = number;
+
+export interface Policy {
+  /** The first seat in the order of `key` that `accept` takes; `undefined` if there is none. */
+  pick(key: Key, accept: (seat: SeatId) => boolean): SeatId | undefined;
+}
+
+/** Consistent hashing: the seats in the order in which they come clockwise of the key's slot. */
+export function ringPolicy(ring: HashRing, pair: HashPair): Policy {
+  const slots = ring.slotCount;
+  return { pick: (key, accept) => ring.walk(modulo(pair.requestSlot(key, slots), slots), accept) };
+}

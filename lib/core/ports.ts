@@ -1,0 +1,39 @@
+// What the pure core expects of the shell: time, a place where replicas run, and a way to ask one how it is.
+
+import type { SeatId } from './ring.ts';
+
+/** Where a replica listens. */
+export type Address =
+  | { readonly type: 'unix'; readonly path: string }
+  | { readonly type: 'tcp'; readonly host: string; readonly port: number };
+
+/** One life in a seat. The incarnation is never used again by this process: late news can be told by it. */
+export interface ReplicaRef {
+  readonly seat: SeatId;
+  readonly incarnation: number;
+  readonly hostname: string;
+}
+
+export interface Clock {
+  /** Milliseconds that only grow; no relation to the time of day. */
+  now(): number;
+  /** Resolves after `ms`, or rejects with the signal's reason as soon as it is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Where replicas run. Every method may reject with a BalancerError; none throws. */
+export interface ReplicaRuntime {
+  /** Resolves once it is started, which is not yet healthy. Aborting gives the start up; what is left is stopped. */
+  start(replica: ReplicaRef, signal: AbortSignal): Promise<Address>;
+  /** Asks it to finish, and ends it after `graceMs`. One that is not there counts as stopped. */
+  stop(replica: ReplicaRef, graceMs: number): Promise<void>;
+  /** All replicas of this fleet that are there, and no one else's. */
+  list(): Promise<readonly ReplicaRef[]>;
+  /** Calls back soon after a replica has ended by itself. Returns the function that ends the watch. */
+  watchExits(listener: (replica: ReplicaRef, reason: string) => void): () => void;
+  /** Gives back whatever the runtime holds, after the last replica was stopped. */
+  close(): Promise<void>;
+}
+
+/** Resolves if the replica answers as a healthy one does; otherwise rejects with the reason. */
+export type Probe = (address: Address, signal: AbortSignal) => Promise<void>;

@@ -1,0 +1,20 @@
+// Hostnames of replicas: which are valid, when two are the same, and how a random one is made.
+
+import { mix32 } from './hashes/mixed.ts';
+
+/** A letter or digit, then up to 62 of letters, digits, `_`, `.`, `-`: it is also a container name and a DNS label. */
+export const HOSTNAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+
+/** Two hostnames are the same if they differ in case only, since DNS does not tell them apart (RFC 4343). */
+export function sameHostname(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+/** `server_` and six letters or digits: a function of seed and incarnation that avoids the names in `taken`. */
+export function randomName(seed: number, incarnation: number, taken: readonly string[]): string {
+  for (let salt = 0; ; salt++) {
+    const word = mix32(mix32(mix32(seed) + incarnation) + salt);
+    const name = `server_${(word % 36 ** 6).toString(36).padStart(6, '0')}`;
+    if (!taken.some((other) => sameHostname(other, name))) return name;
+  }
+}

@@ -1,0 +1,19 @@
+// Request ids: six digits, each used once before any is used again, and at every moment spread evenly over their range.
+// A Weyl sequence: adding a step that shares no factor with the number of ids visits all of them, and a step near the
+// golden section of that number always lands in one of the widest gaps left (Knuth, TAOCP 3, 6.4).
+
+const FIRST_ID = 100_000;
+const ID_COUNT = 900_000;
+// 900,000 / φ = 556,230.6; 556,231 is the nearest number above without the factors 2, 3 and 5 of 900,000.
+const STEP = 556_231;
+
+/** An id to begin with, 100000 … 999999, from a seed of any whole number ≥ 0. */
+export function firstRequestId(seed: number): number {
+  return FIRST_ID + (seed % ID_COUNT);
+}
+
+/** The id after `id`. */
+export function nextRequestId(id: number): number {
+  const next = id + STEP;
+  return next < FIRST_ID + ID_COUNT ? next : next - ID_COUNT;
+}

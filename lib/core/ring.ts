@@ -1,0 +1,100 @@
+// The hash ring: virtual nodes on slots 0 … M-1, kept sorted, looked up by binary search and walked clockwise.
+// It decides nothing about health: the caller's `accept` says which seats will do. A ring is never edited; when the
+// wanted seats change, another one is built, so that it has no history.
+// Source: Karger et al., "Consistent Hashing and Random Trees", STOC 1997.
+
+/** A numbered place in the fleet, 1, 2, …: it keeps its virtual nodes however often its replica is replaced. */
+export type SeatId = number;
+
+/** One virtual node: a slot 0 … M-1 and the seat that holds it. */
+export interface RingPoint {
+  readonly slot: number;
+  readonly seat: SeatId;
+}
+
+export class HashRing {
+  readonly slotCount: number;
+  readonly #slots: Uint32Array;
+  readonly #seats: Uint32Array;
+  // Scratch of `walk`: a seat was asked in this walk if it carries this walk's number. Nothing to clear, nothing to allocate.
+  readonly #askedIn: Float64Array;
+  #walkNumber = 0;
+
+  /** @param points at most one for each slot, in any order. */
+  constructor(points: readonly RingPoint[], slotCount: number) {
+    const sorted = points.toSorted((a, b) => a.slot - b.slot);
+    this.slotCount = slotCount;
+    this.#slots = Uint32Array.from(sorted, (point) => point.slot);
+    this.#seats = Uint32Array.from(sorted, (point) => point.seat);
+    this.#askedIn = new Float64Array(Math.max(0, ...points.map((point) => point.seat)) + 1);
+  }
+
+  /** All virtual nodes, by ascending slot. */
+  get points(): RingPoint[] {
+    return Array.from(this.#slots, (slot, index) => ({ slot, seat: this.#seats[index] as SeatId }));
+  }
+
+  /** The seat of the nearest virtual node clockwise of `slot`, its own slot included; `undefined` on an empty ring. */
+  owner(slot: number): SeatId | undefined {
+    return this.#seats[this.#indexAtOrAfter(slot)];
+  }
+
+  /** The first seat clockwise of `slot` that `accept` takes. Each seat is asked once; `undefined` if none is taken. */
+  walk(slot: number, accept: (seat: SeatId) => boolean): SeatId | undefined {
+    const seats = this.#seats;
+    const start = this.#indexAtOrAfter(slot);
+    const first = seats[start];
+    if (first === undefined) return undefined;
+    if (accept(first)) return first;
+    this.#walkNumber += 1;
+    const walk = this.#walkNumber;
+    this.#askedIn[first] = walk;
+    for (let step = 1; step < seats.length; step++) {
+      const seat = seats[(start + step) % seats.length] as SeatId;
+      if (this.#askedIn[seat] === walk) continue;
+      this.#askedIn[seat] = walk;
+      if (accept(seat)) return seat;
+    }
+    return undefined;
+  }
+
+  /** For each seat on the ring the number of slots that lead to it: exact shares once divided by `slotCount`. */
+  slotsPerSeat(): Map<SeatId, number> {
+    const counts = new Map<SeatId, number>();
+    let previous = (this.#slots.at(-1) ?? 0) - this.slotCount;
+    for (const { slot, seat } of this.points) {
+      counts.set(seat, (counts.get(seat) ?? 0) + slot - previous);
+      previous = slot;
+    }
+    return counts;
+  }
+
+  /** 16 hexadecimal digits that are equal for equal rings: two lanes of FNV-1a (Fowler, Noll, Vo) over M and the points. */
+  digest(): string {
+    const lanes = [0x811c9dc5, 0xcbf29ce4].map((basis) => {
+      let hash = basis;
+      const mix = (word: number) => {
+        for (let shift = 0; shift < 32; shift += 8) hash = Math.imul(hash ^ ((word >>> shift) & 0xff), 0x01000193);
+      };
+      mix(this.slotCount);
+      for (const { slot, seat } of this.points) {
+        mix(slot);
+        mix(seat);
+      }
+      return (hash >>> 0).toString(16).padStart(8, '0');
+    });
+    return lanes.join('');
+  }
+
+  #indexAtOrAfter(slot: number): number {
+    const slots = this.#slots;
+    let low = 0;
+    let high = slots.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((slots[middle] as number) < slot) low = middle + 1;
+      else high = middle;
+    }
+    return low === slots.length ? 0 : low;
+  }
+}

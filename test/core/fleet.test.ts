@@ -1,0 +1,297 @@
+import t from 'tap';
+import { backoffMs, type FleetEvent, type FleetRules, nextDueMs, observe, plan } from '../../lib/core/fleet.ts';
+import { fleetNews } from '../../lib/core/fleet-news.ts';
+import { emptyFleet, type FleetState, members, routes, wantedSeats } from '../../lib/core/fleet-state.ts';
+import type { Address } from '../../lib/core/ports.ts';
+
+const rules: FleetRules = {
+  failuresToConvict: 3,
+  startTimeoutMs: 10_000,
+  backoffBaseMs: 250,
+  backoffCapMs: 2000,
+  stableMs: 5000,
+  keepNames: false,
+};
+const address: Address = { type: 'unix', path: '/a.sock' };
+
+function after(state: FleetState, ...events: FleetEvent[]): FleetState {
+  return events.reduce((known, event) => observe(known, event, rules), state);
+}
+
+function replicaOf(state: FleetState, seat: number) {
+  const found = state.seats.find((one) => one.replica.seat === seat);
+  if (found === undefined) throw new Error(`no seat ${seat}`);
+  return found.replica;
+}
+
+function started(state: FleetState, seat: number, atMs: number): FleetState {
+  const replica = replicaOf(state, seat);
+  return after(
+    state,
+    { type: 'starting', incarnation: replica.incarnation, atMs },
+    { type: 'started', replica, address, atMs },
+  );
+}
+
+function serving(state: FleetState, seat: number, atMs: number): FleetState {
+  const up = started(state, seat, atMs);
+  return after(up, { type: 'probed', incarnation: replicaOf(up, seat).incarnation, failure: undefined, atMs });
+}
+
+/** server1 … server`n`, all serving since 0. */
+function fleetOf(n: number): FleetState {
+  const hostnames = Array.from({ length: n }, (_, index) => `server${index + 1}`);
+  const wanted = after(emptyFleet(1), { type: 'add', hostnames, atMs: 0 });
+  return wantedSeats(wanted).reduce((state, seat) => serving(state, seat, 0), wanted);
+}
+
+const exited = (state: FleetState, seat: number, atMs: number) =>
+  after(state, { type: 'exited', incarnation: replicaOf(state, seat).incarnation, reason: 'killed', atMs });
+
+t.test('added seats are the lowest free ones, and are to be started at once', async (t) => {
+  const state = after(
+    fleetOf(3),
+    { type: 'remove', seats: [2], atMs: 5 },
+    { type: 'add', hostnames: ['S5', undefined], atMs: 9 },
+  );
+  t.same(wantedSeats(state), [1, 2, 3, 4]);
+  t.equal(replicaOf(state, 2).hostname, 'S5');
+  t.match(replicaOf(state, 4).hostname, /^server_[a-z0-9]{6}$/);
+  t.same(
+    plan(state, 9).map((action) => [action.type, action.replica.seat]),
+    [
+      ['start', 2],
+      ['start', 4],
+      ['stop', 2],
+    ],
+  );
+});
+
+t.test('members are told in the order in which they joined, a replacement last', async (t) => {
+  const state = exited(fleetOf(3), 1, 100);
+  const names = members(state).map((replica) => replica.hostname);
+  t.same(names.slice(0, 2), ['server2', 'server3']);
+  t.match(names[2], /^server_/);
+});
+
+t.test('a replica serves from its first good probe, and not before', async (t) => {
+  const wanted = after(emptyFleet(1), { type: 'add', hostnames: ['server1'], atMs: 0 });
+  const up = started(wanted, 1, 10);
+  t.same(routes(up), []);
+  const asked = after(up, { type: 'probed', incarnation: 1, failure: 'refused', atMs: 20 });
+  t.equal(asked, up, 'a failed probe while it comes up changes nothing');
+  t.same(routes(after(asked, { type: 'probed', incarnation: 1, failure: undefined, atMs: 30 })), [
+    { replica: { seat: 1, incarnation: 1, hostname: 'server1' }, address, suspected: false },
+  ]);
+});
+
+t.test(
+  'a replica that dies is out at once, its seat stays, and the next one may start at once under a new name',
+  async (t) => {
+    const before = fleetOf(3);
+    const state = exited(before, 2, 20_000);
+    t.same(
+      routes(state).map((route) => route.replica.seat),
+      [1, 3],
+    );
+    t.same(wantedSeats(state), [1, 2, 3]);
+    const [start, stop] = plan(state, 20_000);
+    t.match(start, { type: 'start', replica: { seat: 2, incarnation: 4, hostname: /^server_/ } });
+    t.match(stop, { type: 'stop', replica: { incarnation: 2, hostname: 'server2' }, drains: false });
+  },
+);
+
+t.test('a hung replica is suspected by its first failed probe and loses its seat at the third', async (t) => {
+  const failed = (atMs: number): FleetEvent => ({ type: 'probed', incarnation: 1, failure: 'timeout', atMs });
+  let state = after(fleetOf(1), failed(100));
+  t.equal(routes(state)[0]?.suspected, true);
+  state = after(state, failed(200));
+  t.equal(routes(state).length, 1);
+  state = after(state, failed(300));
+  t.same(routes(state), []);
+  t.match(plan(state, 300), [{ type: 'start' }, { type: 'stop', replica: { incarnation: 1 } }]);
+});
+
+t.test('a suspected replica is cleared by the next good probe', async (t) => {
+  const before = fleetOf(1);
+  const suspected = after(before, { type: 'suspected', incarnation: 1, atMs: 5 });
+  t.equal(routes(suspected)[0]?.suspected, true);
+  t.equal(after(suspected, { type: 'suspected', incarnation: 1, atMs: 6 }), suspected);
+  const cleared = after(suspected, { type: 'probed', incarnation: 1, failure: undefined, atMs: 7 });
+  t.equal(routes(cleared)[0]?.suspected, false);
+});
+
+t.test('losses without a stable life between them wait longer and longer; a stable life forgets them', async (t) => {
+  let state = exited(fleetOf(1), 1, 100);
+  const waits: number[] = [];
+  for (let atMs = 200; waits.length < 5; atMs += 10_000) {
+    const vacant = state.seats[0];
+    if (vacant?.phase !== 'vacant') throw new Error('not vacant');
+    state = exited(serving(state, 1, atMs), 1, atMs + 1);
+    const next = state.seats[0];
+    waits.push(next?.phase === 'vacant' ? next.startAtMs - (atMs + 1) : Number.NaN);
+  }
+  t.same(waits, [250, 500, 1000, 2000, 2000]);
+  const stable = exited(serving(state, 1, 100_000), 1, 100_000 + rules.stableMs);
+  t.match(plan(stable, 100_000 + rules.stableMs)[0], { type: 'start' }, 'at once again');
+  t.equal(backoffMs(1, rules), 0);
+});
+
+t.test('a start that fails keeps the name that was asked for', async (t) => {
+  const wanted = after(emptyFleet(1), { type: 'add', hostnames: ['S5'], atMs: 0 });
+  const state = after(
+    wanted,
+    { type: 'starting', incarnation: 1, atMs: 0 },
+    { type: 'start-failed', incarnation: 1, reason: 'no room', atMs: 50 },
+  );
+  t.match(state.seats[0], {
+    phase: 'vacant',
+    replica: { hostname: 'S5', incarnation: 2 },
+    lapses: { count: 1, reason: 'no room' },
+  });
+});
+
+t.test('a replica of a taken hostname waits until the one before it is gone', async (t) => {
+  const wanted = after(emptyFleet(1), { type: 'add', hostnames: ['S5'], atMs: 0 });
+  const failed = after(
+    wanted,
+    { type: 'starting', incarnation: 1, atMs: 0 },
+    { type: 'start-failed', incarnation: 1, reason: 'no room', atMs: 50 },
+  );
+  t.match(plan(failed, 1000), [{ type: 'stop', replica: { incarnation: 1 } }]);
+  t.match(plan(after(failed, { type: 'stopped', incarnation: 1, atMs: 60 }), 1000), [{ type: 'start' }]);
+});
+
+t.test('a replica that is up but never healthy is given up after the start timeout', async (t) => {
+  const up = started(after(emptyFleet(1), { type: 'add', hostnames: ['server1'], atMs: 0 }), 1, 0);
+  const late = after(up, { type: 'probed', incarnation: 1, failure: 'status 500', atMs: rules.startTimeoutMs });
+  t.match(late.seats[0], { phase: 'vacant', lapses: { reason: 'status 500' } });
+});
+
+t.test('a long time spent coming up in vain is no stable life', async (t) => {
+  let state = after(emptyFleet(1), { type: 'add', hostnames: ['server1'], atMs: 0 });
+  for (const startMs of [0, 20_000]) {
+    state = started(state, 1, startMs);
+    const { incarnation } = replicaOf(state, 1);
+    state = after(state, { type: 'probed', incarnation, failure: 'x', atMs: startMs + rules.startTimeoutMs });
+  }
+  t.match(state.seats[0], { phase: 'vacant', lapses: { count: 2 } });
+});
+
+t.test('removed replicas leave the ring at once, drain if they served, and are stopped', async (t) => {
+  const state = after(
+    fleetOf(2),
+    { type: 'add', hostnames: ['S3', 'S4'], atMs: 5 },
+    { type: 'starting', incarnation: 3, atMs: 6 },
+    { type: 'remove', seats: [1, 3, 4], atMs: 7 },
+  );
+  t.same(wantedSeats(state), [2]);
+  t.match(plan(state, 7), [
+    { type: 'stop', replica: { incarnation: 1 }, drains: true },
+    { type: 'stop', replica: { incarnation: 3 }, drains: false },
+  ]);
+  t.equal(after(state, { type: 'remove', seats: [9], atMs: 8 }), state);
+});
+
+t.test('late news of a past incarnation changes nothing', async (t) => {
+  const state = serving(exited(fleetOf(1), 1, 100), 1, 200);
+  const gone = after(state, { type: 'stopped', incarnation: 1, atMs: 300 });
+  for (const event of [
+    { type: 'exited', incarnation: 1, reason: 'again' },
+    { type: 'probed', incarnation: 1, failure: 'timeout' },
+    { type: 'probed', incarnation: 1, failure: undefined },
+    { type: 'suspected', incarnation: 1 },
+    { type: 'starting', incarnation: 1 },
+    { type: 'start-failed', incarnation: 1, reason: 'late' },
+    { type: 'stopped', incarnation: 1 },
+    { type: 'stop-failed', incarnation: 1 },
+  ] as const) {
+    t.same(after(gone, { ...event, atMs: 400 }), gone, event.type);
+  }
+  t.equal(after(gone, { type: 'starting', incarnation: 2, atMs: 400 }), gone, 'a second start of the present one');
+});
+
+t.test('a replica that comes up after it was given up is stopped', async (t) => {
+  const state = fleetOf(1);
+  const late = { seat: 1, incarnation: 77, hostname: 'server_late' };
+  const known = after(state, { type: 'started', replica: late, address, atMs: 5 });
+  t.match(plan(known, 5), [{ type: 'stop', replica: late, drains: false }]);
+  t.equal(after(known, { type: 'started', replica: late, address, atMs: 6 }), known, 'once');
+  t.equal(after(state, { type: 'started', replica: replicaOf(state, 1), address, atMs: 6 }), state, 'not if it serves');
+});
+
+t.test('a stop that fails is tried again after a wait', async (t) => {
+  const state = after(
+    fleetOf(1),
+    { type: 'remove', seats: [1], atMs: 0 },
+    { type: 'stop-failed', incarnation: 1, atMs: 10 },
+  );
+  t.same(plan(state, 10), []);
+  t.equal(nextDueMs(state, 10), 260);
+  t.match(plan(state, 260), [{ type: 'stop', replica: { incarnation: 1 } }]);
+});
+
+t.test('what the inventory shows and nobody wants is stopped; what it lacks is replaced', async (t) => {
+  const state = fleetOf(2);
+  const stray = { seat: 7, incarnation: 99, hostname: 'stray' };
+  const seen = after(state, { type: 'inventory', replicas: [replicaOf(state, 1), stray], askedAtMs: 50, atMs: 60 });
+  t.same(
+    routes(seen).map((route) => route.replica.seat),
+    [1],
+  );
+  t.match(plan(seen, 60), [
+    { type: 'start', replica: { seat: 2 } },
+    { type: 'stop', replica: { incarnation: 2 } },
+    { type: 'stop', replica: stray },
+  ]);
+});
+
+t.test('an inventory that was asked for before a replica started says nothing of it', async (t) => {
+  const state = serving(after(emptyFleet(1), { type: 'add', hostnames: ['server1'], atMs: 0 }), 1, 100);
+  t.equal(after(state, { type: 'inventory', replicas: [], askedAtMs: 100, atMs: 120 }), state);
+  const vacant = after(emptyFleet(1), { type: 'add', hostnames: ['server1'], atMs: 0 });
+  t.equal(
+    after(vacant, { type: 'inventory', replicas: [], askedAtMs: 100, atMs: 120 }),
+    vacant,
+    'nor of one that is not up',
+  );
+});
+
+t.test('the next due time is the earliest start or stop that is not due yet', async (t) => {
+  t.equal(nextDueMs(fleetOf(1), 0), Number.POSITIVE_INFINITY);
+  const twice = exited(serving(exited(fleetOf(1), 1, 100), 1, 200), 1, 300);
+  t.equal(nextDueMs(twice, 300), 550);
+  t.equal(nextDueMs(twice, 550), Number.POSITIVE_INFINITY);
+});
+
+t.test('replicas that nobody can rename keep their hostname', async (t) => {
+  const fixed = { ...rules, keepNames: true };
+  const state = fleetOf(1);
+  const lost = observe(state, { type: 'exited', incarnation: 1, reason: 'gone', atMs: 9 }, fixed);
+  t.equal(members(lost)[0]?.hostname, 'server1');
+});
+
+t.test('the news are what changed between two states', async (t) => {
+  const told = (before: FleetState, after: FleetState) =>
+    fleetNews(before, after).map(({ event, replica, reason }) => [event, replica.incarnation, reason]);
+  const state = fleetOf(2);
+  t.same(told(state, state), []);
+  const wanted = after(state, { type: 'add', hostnames: ['S3'], atMs: 1 });
+  t.same(told(state, wanted), []);
+  const starting = after(wanted, { type: 'starting', incarnation: 3, atMs: 2 });
+  t.same(told(wanted, starting), [['replica-starting', 3, undefined]]);
+  const up = started(wanted, 3, 3);
+  t.same(told(starting, up), []);
+  t.same(told(up, serving(wanted, 3, 3)), [['replica-serving', 3, undefined]]);
+  const suspected = after(state, { type: 'suspected', incarnation: 1, atMs: 4 });
+  t.same(told(state, suspected), [['replica-suspected', 1, undefined]]);
+  t.same(told(suspected, state), [['replica-cleared', 1, undefined]]);
+  const worse = after(suspected, { type: 'probed', incarnation: 1, failure: 'timeout', atMs: 4 });
+  t.same(told(suspected, worse), [], 'a failure more is no news');
+  t.same(told(state, exited(state, 2, 5)), [['replica-lost', 2, 'killed']]);
+  const leaving = after(state, { type: 'remove', seats: [2], atMs: 6 });
+  t.same(told(state, leaving), [['replica-leaving', 2, undefined]]);
+  t.same(told(leaving, after(leaving, { type: 'stopped', incarnation: 2, atMs: 7 })), [
+    ['replica-stopped', 2, undefined],
+  ]);
+});

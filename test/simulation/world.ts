@@ -1,0 +1,224 @@
+// A small world for the fleet's two pure functions: replicas that come up, hang, die or stay behind; news that is late, lost or
+// told twice; inventories that are old when they arrive. Time is a number, chance a seed: a history can be played again.
+
+import assert from 'node:assert/strict';
+import { type FleetEvent, type FleetRules, observe, plan } from '../../lib/core/fleet.ts';
+import { emptyFleet, type FleetState, routes, wantedSeats } from '../../lib/core/fleet-state.ts';
+import type { ReplicaRef } from '../../lib/core/ports.ts';
+import type { Random } from '../fixtures/random.ts';
+
+export const rules: FleetRules = {
+  failuresToConvict: 3,
+  startTimeoutMs: 10_000,
+  backoffBaseMs: 250,
+  backoffCapMs: 30_000,
+  stableMs: 10_000,
+  keepNames: false,
+};
+
+/** Until then things go wrong; then nothing does any more, and the fleet has `SETTLE_MS` to be whole. */
+const FAULTS_END_MS = 60_000;
+const SETTLE_MS = 60_000;
+const PROBE_MS = 500;
+const INVENTORY_MS = 5000;
+
+type Life = 'up' | 'hung';
+type News = FleetEvent extends infer Event ? (Event extends FleetEvent ? Omit<Event, 'atMs'> : never) : never;
+
+export class World {
+  readonly #random: Random;
+  readonly #there = new Map<number, { replica: ReplicaRef; life: Life }>();
+  readonly #running = new Set<string>();
+  readonly #told: News[] = [];
+  #queue: { atMs: number; happen: () => void }[] = [];
+  #nowMs = 0;
+  #state: FleetState;
+  /** What was done, for the message of a failure. */
+  readonly history: string[] = [];
+
+  constructor(random: Random) {
+    this.#random = random;
+    this.#state = emptyFleet(random.below(2 ** 31));
+  }
+
+  /** Plays one history and checks the invariants at every step and the end state. Throws AssertionError. */
+  play(): void {
+    this.#observe({
+      type: 'add',
+      hostnames: Array.from({ length: this.#random.below(6) }, (_, i) => `server${i + 1}`),
+    });
+    this.#every(PROBE_MS, () => this.#probeAll());
+    this.#every(INVENTORY_MS, () => this.#takeInventory());
+    this.#every(1000, () => this.#act());
+    for (let faults = 5 + this.#random.below(40); faults > 0; faults--) {
+      this.#at(this.#random.below(FAULTS_END_MS), () => this.#fault());
+    }
+    while (this.#nowMs < FAULTS_END_MS + SETTLE_MS) {
+      this.#queue.sort((a, b) => a.atMs - b.atMs);
+      const next = this.#queue.shift();
+      assert(next !== undefined);
+      this.#nowMs = Math.max(this.#nowMs, next.atMs);
+      next.happen();
+    }
+    this.#checkEnd();
+  }
+
+  get #faulty(): boolean {
+    return this.#nowMs < FAULTS_END_MS;
+  }
+
+  #at(atMs: number, happen: () => void): void {
+    this.#queue.push({ atMs, happen });
+  }
+
+  #after(longestMs: number, happen: () => void): void {
+    this.#at(this.#nowMs + 1 + this.#random.below(longestMs), happen);
+  }
+
+  #every(ms: number, happen: () => void): void {
+    const again = () => {
+      happen();
+      this.#at(this.#nowMs + ms, again);
+    };
+    this.#at(this.#nowMs + ms, again);
+  }
+
+  #observe(news: News): void {
+    const event = { ...news, atMs: this.#nowMs } as FleetEvent;
+    this.history.push(JSON.stringify(event));
+    this.#told.push(news);
+    const before = this.#state;
+    this.#state = observe(before, event, rules);
+    this.#checkStep(before, event);
+    this.#act();
+  }
+
+  #act(): void {
+    for (const action of plan(this.#state, this.#nowMs)) {
+      const key = `${action.type} ${action.replica.incarnation}`;
+      if (this.#running.has(key)) continue;
+      this.#running.add(key);
+      if (action.type === 'start') this.#start(action.replica, key);
+      else this.#stop(action.replica, key);
+    }
+  }
+
+  #start(replica: ReplicaRef, key: string): void {
+    const { incarnation } = replica;
+    this.#observe({ type: 'starting', incarnation });
+    assert(
+      !plan(this.#state, this.#nowMs).some((one) => one.type === 'start' && one.replica.incarnation === incarnation),
+      'plan asks for a start that is under way',
+    );
+    const failed = (reason: string) => {
+      this.#running.delete(key);
+      this.#observe({ type: 'start-failed', incarnation, reason });
+    };
+    // A runtime may report a failure, or nothing until the time is up, and yet have made the replica, or make it later.
+    const comesUp = () => this.#there.set(incarnation, { replica, life: 'up' });
+    if (this.#faulty && this.#random.chance(0.2)) {
+      if (this.#random.chance(0.5)) this.#after(15_000, comesUp);
+      this.#after(rules.startTimeoutMs, () => failed('no reply'));
+      return;
+    }
+    this.#after(2000, () => {
+      comesUp();
+      this.#running.delete(key);
+      this.#observe({ type: 'started', replica, address: { type: 'unix', path: `/${incarnation}` } });
+    });
+  }
+
+  #stop(replica: ReplicaRef, key: string): void {
+    const { incarnation } = replica;
+    this.#after(1000, () => {
+      this.#running.delete(key);
+      if (this.#faulty && this.#random.chance(0.2)) {
+        this.#observe({ type: 'stop-failed', incarnation });
+        return;
+      }
+      this.#there.delete(incarnation);
+      this.#observe({ type: 'stopped', incarnation });
+    });
+  }
+
+  #probeAll(): void {
+    for (const seat of this.#state.seats) {
+      if (seat.phase !== 'started' && seat.phase !== 'serving') continue;
+      const { incarnation } = seat.replica;
+      const life = this.#there.get(incarnation)?.life;
+      this.#observe({ type: 'probed', incarnation, failure: life === 'up' ? undefined : `it is ${life ?? 'gone'}` });
+    }
+  }
+
+  #takeInventory(): void {
+    if (this.#faulty && this.#random.chance(0.2)) return;
+    const askedAtMs = this.#nowMs;
+    const replicas = [...this.#there.values()].map((one) => one.replica);
+    this.#after(2000, () => this.#observe({ type: 'inventory', replicas, askedAtMs }));
+  }
+
+  #fault(): void {
+    const present = [...this.#there.values()];
+    const victim = present[this.#random.below(present.length)];
+    const kind = this.#random.below(7);
+    if (kind === 0 && victim !== undefined) victim.life = 'hung';
+    else if (kind <= 2 && victim !== undefined) this.#kill(victim.replica);
+    else if (kind === 3) this.#grow();
+    else if (kind === 4) this.#shrink();
+    else if (kind === 5 && this.#told.length > 0) this.#repeatOldNews();
+    else this.#suspect();
+  }
+
+  #kill(replica: ReplicaRef): void {
+    this.#there.delete(replica.incarnation);
+    // The event may be lost, or come late.
+    if (this.#random.chance(0.3)) return;
+    this.#after(3000, () => this.#observe({ type: 'exited', incarnation: replica.incarnation, reason: 'killed' }));
+  }
+
+  #grow(): void {
+    const hostnames = this.#random.chance(0.5) ? [undefined] : [`S${this.#random.below(1000)}`, undefined];
+    if (wantedSeats(this.#state).length < 12) this.#observe({ type: 'add', hostnames });
+  }
+
+  #shrink(): void {
+    const seats = wantedSeats(this.#state).filter(() => this.#random.chance(0.4));
+    this.#observe({ type: 'remove', seats });
+  }
+
+  #repeatOldNews(): void {
+    const old = this.#told[this.#random.below(this.#told.length)];
+    // Wishes are not news: nobody repeats them by mistake.
+    if (old !== undefined && old.type !== 'add' && old.type !== 'remove') this.#observe(old);
+  }
+
+  #suspect(): void {
+    const seat = this.#state.seats[this.#random.below(this.#state.seats.length)];
+    if (seat !== undefined) this.#observe({ type: 'suspected', incarnation: seat.replica.incarnation });
+  }
+
+  #checkStep(before: FleetState, event: FleetEvent): void {
+    const after = this.#state;
+    if (event.type !== 'add' && event.type !== 'remove') {
+      assert.deepEqual(wantedSeats(after), wantedSeats(before), `${event.type} changed the ring`);
+    }
+    const incarnations = [...after.seats, ...after.leaving].map((one) => one.replica.incarnation);
+    assert.equal(new Set(incarnations).size, incarnations.length, 'an incarnation is in two places');
+    assert(Math.max(0, ...after.seats.map((seat) => seat.replica.incarnation)) <= after.lastIncarnation);
+    const routed = routes(after).map((route) => route.replica.seat);
+    assert.equal(new Set(routed).size, routed.length, 'two replicas of one seat are routed to');
+  }
+
+  #checkEnd(): void {
+    const { seats, leaving } = this.#state;
+    assert.deepEqual(
+      seats.filter((seat) => seat.phase !== 'serving'),
+      [],
+      'the fleet is not whole',
+    );
+    assert.deepEqual(leaving, [], 'replicas are still leaving');
+    const wanted = seats.map((seat) => seat.replica.incarnation).sort();
+    assert.deepEqual([...this.#there.keys()].sort(), wanted, 'what is there is not what is wanted');
+    assert([...this.#there.values()].every((one) => one.life === 'up'));
+  }
+}
