@@ -1,0 +1,253 @@
+// Keeps the fleet as it is wanted: every event goes through `observe`, then the state is published, probe loops are matched
+// to the replicas that are up, and what `plan` asks for and is not yet under way is begun. It may run twice without harm.
+
+import { type FleetEvent, type FleetRules, nextDueMs, observe, plan } from '../core/fleet.ts';
+import { fleetNews } from '../core/fleet-news.ts';
+import { emptyFleet, type FleetState, type Seat } from '../core/fleet-state.ts';
+import type { Clock, Probe, ReplicaRef, ReplicaRuntime } from '../core/ports.ts';
+import { BalancerError, describe } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { within } from './clock.ts';
+import { type Heartbeat, type HeartbeatPace, startHeartbeat } from './heartbeat.ts';
+
+export interface SupervisorRules extends FleetRules, HeartbeatPace {
+  /** How long a replica that was asked to leave may finish its requests, and how long to end after that, in ms. */
+  readonly graceMs: number;
+  readonly inventoryIntervalMs: number;
+  /** So many failed starts of a seat in a row make `/add` give up. */
+  readonly joinAttempts: number;
+}
+
+export interface SupervisorPorts {
+  readonly runtime: ReplicaRuntime;
+  readonly probe: Probe;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Gets every new state, before anything is done about it. Must not throw. */
+  readonly publish: (state: FleetState) => void;
+  /** Resolves when the data plane has no request left at that replica, at the latest when the signal is aborted. */
+  readonly drained: (replica: ReplicaRef, signal: AbortSignal) => Promise<void>;
+}
+
+// `Omit` would merge the union into one shape.
+type News = FleetEvent extends infer Event ? (Event extends FleetEvent ? Omit<Event, 'atMs'> : never) : never;
+
+export class Supervisor {
+  readonly #ports: SupervisorPorts;
+  readonly #rules: SupervisorRules;
+  #state: FleetState;
+  readonly #backlog: FleetEvent[] = [];
+  #dispatching = false;
+  readonly #starts = new Map<number, { abort: AbortController; done: Promise<void> }>();
+  readonly #stops = new Set<number>();
+  readonly #heartbeats = new Map<number, Heartbeat>();
+  readonly #waiters = new Set<() => void>();
+  #alarm = new AbortController();
+  readonly #closed = new AbortController();
+  readonly #unwatch: () => void;
+
+  constructor(ports: SupervisorPorts, rules: SupervisorRules, nameSeed: number) {
+    this.#ports = ports;
+    this.#rules = rules;
+    this.#state = emptyFleet(nameSeed);
+    this.#unwatch = ports.runtime.watchExits((replica, reason) =>
+      this.#dispatch({ type: 'exited', incarnation: replica.incarnation, reason }),
+    );
+    void this.#takeInventories();
+  }
+
+  get state(): FleetState {
+    return this.#state;
+  }
+
+  /** A request failed at that replica: it is probed at once and is last choice until it answers. */
+  suspect(incarnation: number): void {
+    const before = this.#state;
+    this.#dispatch({ type: 'suspected', incarnation });
+    // Once only: if each of many failing requests brought a probe, a moment of overload would convict within it.
+    if (this.#state !== before) this.#heartbeats.get(incarnation)?.hurry();
+  }
+
+  /** Seats for the first replicas. Resolves when each serves or has failed `joinAttempts` times; those go on trying. */
+  async begin(hostnames: readonly string[]): Promise<void> {
+    this.#dispatch({ type: 'add', hostnames });
+    const settled = (seat: Seat) => seat.phase === 'serving' || seat.lapses.count >= this.#rules.joinAttempts;
+    await this.#until(() => this.#state.seats.every(settled));
+  }
+
+  /**
+   * One new seat for each hostname, `undefined` for a random one. Resolves when all serve. Throws `start-failed` when one
+   * does not come up; then none of them stays.
+   */
+  async add(hostnames: readonly (string | undefined)[]): Promise<void> {
+    const before = new Set(this.#state.seats.map((seat) => seat.replica.seat));
+    this.#dispatch({ type: 'add', hostnames });
+    const added = () => this.#state.seats.filter((seat) => !before.has(seat.replica.seat));
+    const failed = () => added().find((seat) => seat.lapses.count >= this.#rules.joinAttempts);
+    await this.#until(() => failed() !== undefined || added().every((seat) => seat.phase === 'serving'));
+    const failure = failed();
+    if (added().length < hostnames.length) throw new BalancerError('closing', 'the balancer is shutting down');
+    if (failure === undefined) return;
+    const { hostname } = failure.replica;
+    await this.remove(added().map((seat) => seat.replica)).catch(() => undefined);
+    throw new BalancerError('start-failed', `${hostname} did not come up: ${failure.lapses.reason}; nothing was added`);
+  }
+
+  /** Takes those replicas' seats off the ring at once. Resolves when they have finished their requests and are gone. */
+  async remove(replicas: readonly ReplicaRef[]): Promise<void> {
+    this.#dispatch({ type: 'remove', seats: replicas.map((replica) => replica.seat) });
+    const staying = () => this.#state.leaving.find((one) => replicas.some((r) => r.seat === one.replica.seat));
+    // Draining and ending may each take the grace; the rest is for a slow runtime.
+    const limitMs = 3 * this.#rules.graceMs + 5000;
+    const late = () =>
+      new BalancerError(
+        'stop-failed',
+        `${staying()?.replica.hostname} is out of the ring but did not end in ${limitMs} ms`,
+      );
+    await within(this.#ports.clock, limitMs, () => this.#until(() => staying() === undefined), late);
+  }
+
+  /** Ends every replica, then the runtime. Resolves also if some could not be ended: the log says which. */
+  async close(): Promise<void> {
+    try {
+      await this.remove(this.#state.seats.map((seat) => seat.replica));
+    } catch (error) {
+      this.#ports.log.error('replicas-left', { reason: describe(error) });
+    }
+    this.#closed.abort();
+    this.#alarm.abort();
+    this.#unwatch();
+    for (const heartbeat of this.#heartbeats.values()) heartbeat.stop();
+    await this.#ports.runtime.close();
+  }
+
+  #dispatch(news: News): void {
+    this.#backlog.push({ ...news, atMs: this.#ports.clock.now() } as FleetEvent);
+    // An action begun below may report at once: its event waits until this one is dealt with.
+    if (this.#dispatching) return;
+    this.#dispatching = true;
+    try {
+      for (let event = this.#backlog.shift(); event !== undefined; event = this.#backlog.shift()) this.#apply(event);
+    } finally {
+      this.#dispatching = false;
+    }
+    for (const check of this.#waiters) check();
+  }
+
+  #apply(event: FleetEvent): void {
+    const before = this.#state;
+    this.#state = observe(before, event, this.#rules);
+    if (this.#state !== before) {
+      for (const { event: name, replica, reason } of fleetNews(before, this.#state)) {
+        this.#ports.log.info(name, { ...replica, ...(reason === undefined ? {} : { reason }) });
+      }
+      this.#ports.publish(this.#state);
+      this.#matchHeartbeats();
+    }
+    this.#act();
+  }
+
+  #act(): void {
+    const nowMs = this.#ports.clock.now();
+    for (const action of plan(this.#state, nowMs)) {
+      if (action.type === 'start') this.#start(action.replica);
+      else void this.#stop(action.replica, action.drains);
+    }
+    this.#alarm.abort();
+    const dueMs = nextDueMs(this.#state, nowMs);
+    if (dueMs === Number.POSITIVE_INFINITY || this.#closed.signal.aborted) return;
+    this.#alarm = new AbortController();
+    this.#ports.clock.sleep(dueMs - nowMs, this.#alarm.signal).then(
+      () => this.#act(),
+      () => undefined,
+    );
+  }
+
+  #start(replica: ReplicaRef): void {
+    const { incarnation } = replica;
+    if (this.#starts.has(incarnation)) return;
+    const abort = new AbortController();
+    const done = this.#runStart(replica, abort.signal).finally(() => this.#starts.delete(incarnation));
+    this.#starts.set(incarnation, { abort, done });
+    this.#dispatch({ type: 'starting', incarnation });
+  }
+
+  async #runStart(replica: ReplicaRef, signal: AbortSignal): Promise<void> {
+    const { runtime, clock } = this.#ports;
+    const limitMs = this.#rules.startTimeoutMs;
+    const late = () => new BalancerError('start-failed', `it was not up within ${limitMs} ms`);
+    try {
+      const address = await within(clock, limitMs, (working) => runtime.start(replica, working), late, signal);
+      this.#dispatch({ type: 'started', replica, address });
+    } catch (error) {
+      this.#dispatch({ type: 'start-failed', incarnation: replica.incarnation, reason: describe(error) });
+    }
+  }
+
+  async #stop(replica: ReplicaRef, drains: boolean): Promise<void> {
+    const { incarnation } = replica;
+    if (this.#stops.has(incarnation)) return;
+    this.#stops.add(incarnation);
+    const { runtime, clock, drained } = this.#ports;
+    const graceMs = drains ? this.#rules.graceMs : 0;
+    try {
+      const start = this.#starts.get(incarnation);
+      start?.abort.abort(new Error('it is no longer wanted'));
+      await start?.done;
+      if (drains) {
+        const late = () => new Error('the grace is over');
+        await within(clock, graceMs, (working) => drained(replica, working), late).catch(() => undefined);
+      }
+      await runtime.stop(replica, graceMs);
+      this.#stops.delete(incarnation);
+      this.#dispatch({ type: 'stopped', incarnation });
+    } catch (error) {
+      this.#stops.delete(incarnation);
+      this.#ports.log.error('stop-failed', { ...replica, reason: describe(error) });
+      this.#dispatch({ type: 'stop-failed', incarnation });
+    }
+  }
+
+  #matchHeartbeats(): void {
+    const up = this.#state.seats.filter((seat) => seat.phase === 'started' || seat.phase === 'serving');
+    const wanted = new Set(up.map((seat) => seat.replica.incarnation));
+    for (const [incarnation, heartbeat] of this.#heartbeats) {
+      if (wanted.has(incarnation)) continue;
+      heartbeat.stop();
+      this.#heartbeats.delete(incarnation);
+    }
+    const { probe, clock } = this.#ports;
+    for (const { replica, address } of up) {
+      const { incarnation } = replica;
+      if (this.#heartbeats.has(incarnation)) continue;
+      const report = (failure: string | undefined) => this.#dispatch({ type: 'probed', incarnation, failure });
+      this.#heartbeats.set(incarnation, startHeartbeat(address, probe, clock, this.#rules, report));
+    }
+  }
+
+  async #takeInventories(): Promise<void> {
+    const { clock, runtime, log } = this.#ports;
+    while (!this.#closed.signal.aborted) {
+      await clock.sleep(this.#rules.inventoryIntervalMs, this.#closed.signal).catch(() => undefined);
+      if (this.#closed.signal.aborted) return;
+      const askedAtMs = clock.now();
+      try {
+        this.#dispatch({ type: 'inventory', replicas: await runtime.list(), askedAtMs });
+      } catch (error) {
+        log.error('inventory-failed', { reason: describe(error) });
+      }
+    }
+  }
+
+  #until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const check = () => {
+        if (!condition()) return;
+        this.#waiters.delete(check);
+        resolve();
+      };
+      this.#waiters.add(check);
+      check();
+    });
+  }
+}

@@ -1,0 +1,271 @@
+import t from 'tap';
+import { type FleetState, members, routes } from '../../lib/core/fleet-state.ts';
+import { Supervisor, type SupervisorRules } from '../../lib/fleet/supervisor.ts';
+import { createLog } from '../../lib/log.ts';
+import { FakeRuntime } from '../fixtures/fake-runtime.ts';
+import { settle, VirtualClock } from '../fixtures/virtual-clock.ts';
+
+const rules: SupervisorRules = {
+  failuresToConvict: 3,
+  startTimeoutMs: 2000,
+  backoffBaseMs: 250,
+  backoffCapMs: 30_000,
+  stableMs: 10_000,
+  keepNames: false,
+  intervalMs: 500,
+  timeoutMs: 400,
+  graceMs: 1000,
+  inventoryIntervalMs: 5000,
+  joinAttempts: 3,
+};
+
+function setUp() {
+  const clock = new VirtualClock();
+  const runtime = new FakeRuntime();
+  const hung = new Set<string>();
+  const published: FleetState[] = [];
+  const log: { event: string; [detail: string]: unknown }[] = [];
+  const drains = { until: Promise.resolve() as Promise<void>, asked: 0, cut: 0 };
+  const supervisor = new Supervisor(
+    {
+      runtime,
+      clock,
+      log: createLog(
+        'debug',
+        (line) => log.push(JSON.parse(line)),
+        () => new Date(0),
+      ),
+      probe: (address) => {
+        const incarnation = Number(/\d+/.exec(address.type === 'unix' ? address.path : '')?.[0]);
+        const replica = runtime.present.get(incarnation);
+        if (replica === undefined) return Promise.reject(new Error('refused'));
+        return hung.has(replica.hostname) ? new Promise(() => undefined) : Promise.resolve();
+      },
+      publish: (state) => published.push(state),
+      drained: (_replica, signal) => {
+        drains.asked += 1;
+        signal.addEventListener('abort', () => {
+          drains.cut += 1;
+        });
+        return drains.until;
+      },
+    },
+    rules,
+    1,
+  );
+  const names = () => members(supervisor.state).map((replica) => replica.hostname);
+  const routed = () => routes(supervisor.state).map((route) => route.replica.hostname);
+  /** Lets time pass until the promise settles. */
+  const finish = async <T>(promise: Promise<T>, stepMs = 10): Promise<T> => {
+    let done = false;
+    const settled = promise.finally(() => {
+      done = true;
+    });
+    settled.catch(() => undefined);
+    for (let step = 0; step < 10_000 && !done; step++) await clock.advance(stepMs);
+    return settled;
+  };
+  return { clock, runtime, hung, published, log, drains, supervisor, names, routed, finish };
+}
+
+async function withThree() {
+  const world = setUp();
+  await world.finish(world.supervisor.begin(['server1', 'server2', 'server3']));
+  return world;
+}
+
+t.test('begin resolves when all replicas serve', async (t) => {
+  const { routed, supervisor } = await withThree();
+  t.same(routed(), ['server1', 'server2', 'server3']);
+  await supervisor.close();
+});
+
+t.test('begin does not wait for ever for one that does not come up; it is tried on', async (t) => {
+  const { runtime, supervisor, finish, routed, clock } = setUp();
+  let broken = true;
+  runtime.beforeStart = async (replica) => {
+    if (broken && replica.seat === 2) throw new Error('no room');
+  };
+  await finish(supervisor.begin(['server1', 'server2']));
+  t.same(routed(), ['server1']);
+  broken = false;
+  await clock.advance(5000);
+  t.same(routed(), ['server1', 'server2']);
+  await supervisor.close();
+});
+
+t.test('an exit is answered at once: out of the routes, another started in its seat', async (t) => {
+  const { runtime, supervisor, routed, names, clock } = await withThree();
+  const victim = routes(supervisor.state)[1]?.replica;
+  if (victim === undefined) throw new Error('no victim');
+  runtime.exit(victim);
+  t.same(routed(), ['server1', 'server3'], 'before anything else happens');
+  await clock.advance(50);
+  t.equal(routed().length, 3);
+  t.equal(routes(supervisor.state)[1]?.replica.seat, victim.seat);
+  t.same(names().slice(0, 2), ['server1', 'server3']);
+  await supervisor.close();
+});
+
+t.test('a hung replica is detected within 3 s by these rules, ended without grace, and replaced', async (t) => {
+  const { runtime, supervisor, hung, routed, clock, log } = await withThree();
+  hung.add('server2');
+  await clock.advance(3000);
+  t.notOk(routed().includes('server2'));
+  t.equal(routed().length, 3);
+  t.match(runtime.stopped, [{ replica: { hostname: 'server2' }, graceMs: 0 }]);
+  t.match(
+    log.find((line) => line.event === 'replica-lost'),
+    { hostname: 'server2', reason: /no answer/ },
+  );
+  await supervisor.close();
+});
+
+t.test('a suspected replica is probed at once and cleared if it answers', async (t) => {
+  const { supervisor, clock, log } = await withThree();
+  await clock.advance(100);
+  supervisor.suspect(2);
+  t.equal(routes(supervisor.state)[1]?.suspected, true);
+  await clock.advance(0);
+  t.equal(routes(supervisor.state)[1]?.suspected, false);
+  supervisor.suspect(99);
+  t.equal(log.filter((line) => line.event === 'replica-suspected').length, 1);
+  await supervisor.close();
+});
+
+t.test('many failed requests at once bring one probe, not a conviction', async (t) => {
+  const { supervisor, hung, clock, routed } = await withThree();
+  hung.add('server2');
+  for (let request = 0; request < 100; request++) {
+    supervisor.suspect(2);
+    await settle();
+  }
+  await clock.advance(rules.timeoutMs + 50);
+  t.ok(routed().includes('server2'));
+  await supervisor.close();
+});
+
+t.test('add resolves when the new ones serve, in the order asked for', async (t) => {
+  const { supervisor, names, finish } = await withThree();
+  await finish(supervisor.add(['S5', undefined, 'S4']));
+  t.same(names().slice(3, 4).concat(names().slice(5)), ['S5', 'S4']);
+  t.match(names()[4], /^server_/);
+  await supervisor.close();
+});
+
+t.test('add that cannot be done says why and leaves nothing behind', async (t) => {
+  const { supervisor, runtime, names, finish } = await withThree();
+  runtime.beforeStart = async (replica) => {
+    if (replica.hostname === 'S5') throw new Error('the disk is full');
+  };
+  await t.rejects(finish(supervisor.add(['S4', 'S5'])), {
+    code: 'start-failed',
+    message: 'S5 did not come up: the disk is full; nothing was added',
+  });
+  t.same(names(), ['server1', 'server2', 'server3']);
+  t.equal(runtime.present.size, 3);
+  await supervisor.close();
+});
+
+t.test('a start that hangs is given up after the start timeout', async (t) => {
+  const { supervisor, runtime, finish } = await withThree();
+  let aborted = 0;
+  runtime.beforeStart = (_replica, signal) => {
+    signal.addEventListener('abort', () => {
+      aborted += 1;
+    });
+    return new Promise(() => undefined);
+  };
+  await t.rejects(finish(supervisor.add(['S5'])), { message: /S5 did not come up: it was not up within 2000 ms/ });
+  t.equal(aborted, 3);
+  await supervisor.close();
+});
+
+t.test('remove resolves when the requests are finished and the replica is gone', async (t) => {
+  const { supervisor, runtime, drains, routed, clock } = await withThree();
+  let finishRequests = () => {};
+  drains.until = new Promise((resolve) => {
+    finishRequests = resolve;
+  });
+  let removed = false;
+  const removing = supervisor.remove(members(supervisor.state).slice(0, 1)).then(() => {
+    removed = true;
+  });
+  t.same(routed(), ['server2', 'server3'], 'no new request goes there');
+  await clock.advance(500);
+  t.notOk(removed);
+  t.same(runtime.stopped, [], 'it is not ended while it has requests');
+  finishRequests();
+  await removing;
+  t.match(runtime.stopped, [{ replica: { hostname: 'server1' }, graceMs: rules.graceMs }]);
+  await supervisor.close();
+});
+
+t.test('requests that outlast the grace are cut', async (t) => {
+  const { supervisor, drains, finish } = await withThree();
+  drains.until = new Promise(() => undefined);
+  await finish(supervisor.remove(members(supervisor.state).slice(0, 1)));
+  t.equal(drains.cut, 1);
+  drains.until = Promise.resolve();
+  await supervisor.close();
+});
+
+t.test('a replica that is removed while it starts is ended, and its start is given up', async (t) => {
+  const { supervisor, runtime, clock, finish } = setUp();
+  let signal: AbortSignal | undefined;
+  runtime.beforeStart = (_replica, given) => {
+    signal = given;
+    return new Promise(() => undefined);
+  };
+  void supervisor.begin(['server1']);
+  await clock.advance(10);
+  await finish(supervisor.remove(members(supervisor.state)));
+  t.ok(signal?.aborted);
+  t.match(runtime.stopped, [{ replica: { hostname: 'server1' } }]);
+  await supervisor.close();
+});
+
+t.test('a stop that fails is tried again; a remove that takes too long says so', async (t) => {
+  const { supervisor, runtime, finish, clock, log } = await withThree();
+  let broken = true;
+  runtime.beforeStop = async () => {
+    if (broken) throw new Error('no reply');
+  };
+  await t.rejects(finish(supervisor.remove(members(supervisor.state).slice(0, 1)), 100), {
+    code: 'stop-failed',
+    message: /server1 is out of the ring but did not end in 8000 ms/,
+  });
+  t.ok(log.filter((line) => line.event === 'stop-failed').length > 2);
+  broken = false;
+  await clock.advance(30_000);
+  t.same(supervisor.state.leaving, []);
+  await supervisor.close();
+});
+
+t.test('the inventory finds what events did not tell', async (t) => {
+  const { supervisor, runtime, routed, clock } = await withThree();
+  runtime.present.set(99, { seat: 9, incarnation: 99, hostname: 'stray' });
+  runtime.present.delete(1);
+  await clock.advance(6000);
+  t.notOk(runtime.present.has(99));
+  t.equal(routed().length, 3);
+  t.notOk(routed().includes('server1'));
+  await supervisor.close();
+});
+
+t.test('close ends every replica and the runtime', async (t) => {
+  const { supervisor, runtime, finish } = await withThree();
+  await finish(supervisor.close());
+  t.equal(runtime.present.size, 0);
+  t.ok(runtime.closed);
+});
+
+t.test('close during an add refuses it', async (t) => {
+  const { supervisor, runtime, finish, clock } = await withThree();
+  runtime.beforeStart = () => new Promise(() => undefined);
+  const adding = supervisor.add(['S5']);
+  adding.catch(() => undefined);
+  await clock.advance(10);
+  await finish(supervisor.close());
+  await t.rejects(adding, { code: 'closing' });
+});
