@@ -1,0 +1,37 @@
+// The limits that the fleet and the proxy work within: those that an option sets, and those that nobody needed to set so far.
+
+import type { SupervisorRules } from './fleet/supervisor.ts';
+import type { Options } from './options.ts';
+import type { ProxyLimits } from './proxy/server.ts';
+
+export function supervisorRules(options: Options): SupervisorRules {
+  const fixed = options.upstream.size > 0;
+  return {
+    failuresToConvict: options.heartbeatFailures,
+    startTimeoutMs: options.startTimeout,
+    backoffBaseMs: 250,
+    // A service that somebody else brings back should be found again soon; asking costs nothing.
+    backoffCapMs: fixed ? options.heartbeatInterval : 30_000,
+    stableMs: 10_000,
+    keepNames: fixed,
+    intervalMs: options.heartbeatInterval,
+    timeoutMs: options.heartbeatTimeout,
+    graceMs: options.grace,
+    inventoryIntervalMs: 5000,
+    joinAttempts: 3,
+  };
+}
+
+export function proxyLimits(options: Options): ProxyLimits {
+  return {
+    maxAttempts: options.maxAttempts,
+    maxKeptBytes: 65_536,
+    maxHeadBytes: 65_536,
+    connectTimeoutMs: options.connectTimeout,
+    // Node's own servers close an idle connection after 5 s.
+    idleTimeoutMs: 4000,
+    maxIdle: 512,
+    headTimeoutMs: 10_000,
+    keepAliveTimeoutMs: 60_000,
+  };
+}

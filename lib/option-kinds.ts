@@ -1,0 +1,125 @@
+// What the value of an option can be: how it is written, which bounds it has, how it is read. Reading never throws: a text that
+// is no such value reads as `undefined`, and the caller says which option it was.
+
+import type { Address } from './core/ports.ts';
+import type { KeySource } from './proxy/key.ts';
+
+export interface Kind<T> {
+  /** In the help, after the flag. */
+  readonly placeholder: string;
+  /** Which values there are, in words that follow "takes". */
+  readonly bounds: string;
+  read(written: string): T | undefined;
+  write(value: T): string;
+}
+
+export function integer(least: number, most: number): Kind<number> {
+  return {
+    placeholder: 'N',
+    bounds: `a whole number from ${least} to ${most}`,
+    read: (written) => (/^\d{1,9}$/.test(written) ? bounded(Number(written), least, most) : undefined),
+    write: String,
+  };
+}
+
+/** Milliseconds; written as a bare number of them, or with a unit. */
+export function duration(leastMs: number, mostMs: number): Kind<number> {
+  return {
+    placeholder: 'TIME',
+    bounds: `a time from ${writeMs(leastMs)} to ${writeMs(mostMs)}`,
+    read: (written) => {
+      const [, amount, unit = 'ms'] = /^(\d{1,9})(ms|s|m|h)?$/.exec(written) ?? [];
+      if (amount === undefined) return undefined;
+      return bounded(Number(amount) * (UNIT_MS[unit] as number), leastMs, mostMs);
+    },
+    write: writeMs,
+  };
+}
+
+export function choice<const T extends string>(values: readonly T[]): Kind<T> {
+  return {
+    placeholder: 'NAME',
+    bounds: oneOf(values),
+    read: (written) => values.find((value) => value === written),
+    write: (value) => value,
+  };
+}
+
+/** Any text but an empty one. */
+export function text(what: string): Kind<string> {
+  return { placeholder: 'TEXT', bounds: what, read: (written) => written || undefined, write: (value) => value };
+}
+
+export const path: Kind<string> = { ...text('a path'), placeholder: 'PATH' };
+
+export const urlPathOrOff: Kind<string> = {
+  placeholder: 'PATH|off',
+  bounds: 'a path that begins with /, or off',
+  read: (written) => (/^(\/[!-~]*|off)$/.test(written) ? written : undefined),
+  write: (value) => value,
+};
+
+/** The name of a hash pair, or the path of a module: only a path has a slash. */
+export function hashSource(names: readonly string[]): Kind<string> {
+  return {
+    placeholder: 'NAME|PATH',
+    bounds: `${oneOf(names)}, or the path of a module`,
+    read: (written) => (names.includes(written) || written.includes('/') ? written : undefined),
+    write: (value) => value,
+  };
+}
+
+/** Addresses by the text they are written as, which stands for their hostname. */
+export const upstreams: Kind<ReadonlyMap<string, Address>> = {
+  placeholder: 'LIST',
+  bounds: 'a list of host:port and unix:/path',
+  read: (written) => {
+    const entries = written.split(',').map((entry) => [entry.trim(), readAddress(entry.trim())] as const);
+    if (entries.some(([, address]) => address === undefined)) return undefined;
+    const byName = new Map(entries as readonly (readonly [string, Address])[]);
+    return byName.size === entries.length ? byName : undefined;
+  },
+  write: (value) => [...value.keys()].join(','),
+};
+
+export const keySources: Kind<readonly KeySource[]> = {
+  placeholder: 'LIST',
+  bounds: 'a list of request, client, path, header:NAME, cookie:NAME and query:NAME',
+  read: (written) => {
+    const sources = written.split(',').map((entry) => readKeySource(entry.trim()));
+    return sources.some((source) => source === undefined) ? undefined : (sources as KeySource[]);
+  },
+  write: (value) => value.map((source) => ('name' in source ? `${source.type}:${source.name}` : source.type)).join(','),
+};
+
+function readAddress(written: string): Address | undefined {
+  if (written.startsWith('unix:/')) return { type: 'unix', path: written.slice('unix:'.length) };
+  const [, bracketed, plain, port] = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(written) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined || bounded(Number(port), 1, 65_535) === undefined) return undefined;
+  return { type: 'tcp', host, port: Number(port) };
+}
+
+function readKeySource(written: string): KeySource | undefined {
+  if (written === 'request' || written === 'client' || written === 'path') return { type: written };
+  const [, type, name] = /^(header|cookie|query):([^\s;=,]+)$/.exec(written) ?? [];
+  return name === undefined ? undefined : { type: type as 'header' | 'cookie' | 'query', name };
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+function writeMs(ms: number): string {
+  for (const unit of ['h', 'm', 's']) {
+    const unitMs = UNIT_MS[unit] as number;
+    if (ms >= unitMs && ms % unitMs === 0) return `${ms / unitMs}${unit}`;
+  }
+  return `${ms}ms`;
+}
+
+function bounded(value: number, least: number, most: number): number | undefined {
+  return value >= least && value <= most ? value : undefined;
+}
+
+function oneOf(values: readonly string[]): string {
+  return values.length === 1 ? `${values[0]}` : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
+}

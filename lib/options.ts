@@ -1,0 +1,167 @@
+// The one table of options: flag, environment variable, unit, bounds, default and help line all come from here, and so does the
+// table in README.md.
+
+import { HASH_NAMES } from './core/hashes/table.ts';
+import type { Address } from './core/ports.ts';
+import { LOG_LEVELS } from './log.ts';
+import {
+  choice,
+  duration,
+  hashSource,
+  integer,
+  type Kind,
+  keySources,
+  path,
+  text,
+  upstreams,
+  urlPathOrOff,
+} from './option-kinds.ts';
+import type { KeySource } from './proxy/key.ts';
+
+interface Option<T> {
+  readonly kind: Kind<T>;
+  readonly otherwise: T;
+  readonly help: string;
+}
+
+const option = <T>(kind: Kind<T>, otherwise: T, help: string): Option<T> => ({ kind, otherwise, help });
+
+const TABLE = {
+  port: option(integer(0, 65_535), 5000, 'port to listen on; 0 picks a free one and prints it'),
+  host: option(text('an address or hostname'), '127.0.0.1', 'address to listen on'),
+  replicas: option(integer(0, 1000), 3, 'replicas to start with'),
+  'max-replicas': option(integer(1, 1000), 64, 'replicas that there may be'),
+  runtime: option(choice(['process']), 'process', 'where replicas run'),
+  upstream: option(upstreams, new Map<string, Address>(), 'balance over these services instead: nothing is started'),
+  'data-dir': option(path, './data', 'where replicas keep the votes'),
+  hash: option(hashSource(HASH_NAMES), 'mixed', 'hash pair of the ring: a name, or a module of your own'),
+  slots: option(integer(1, 1_048_576), 512, 'slots of the ring'),
+  'virtual-nodes': option(integer(1, 4096), 9, 'virtual nodes of each replica'),
+  key: option(
+    keySources,
+    [{ type: 'request' }] as readonly KeySource[],
+    'what a request is hashed by; the first it has',
+  ),
+  'heartbeat-interval': option(duration(10, 3_600_000), 500, 'wait between two heartbeats of a replica'),
+  'heartbeat-timeout': option(duration(1, 60_000), 500, 'time that a replica has to answer one'),
+  'heartbeat-failures': option(integer(1, 100), 3, 'failures in a row that cost a replica its seat'),
+  'heartbeat-path': option(urlPathOrOff, '/heartbeat', 'path that is asked for; `off` switches probing off'),
+  'start-timeout': option(
+    duration(100, 3_600_000),
+    10_000,
+    'time that a replica has from its start to its first good heartbeat',
+  ),
+  'connect-timeout': option(duration(1, 60_000), 1000, 'time that a replica has to accept a connection'),
+  'max-attempts': option(integer(1, 10), 3, 'replicas that one request may be tried at'),
+  grace: option(duration(0, 3_600_000), 10_000, 'time that open requests have when a replica or the balancer stops'),
+  log: option(choice(LOG_LEVELS), 'info', 'lines on standard error: this level and graver ones'),
+} as const;
+
+type Table = typeof TABLE;
+type ValueOf<T> = T extends Option<infer V> ? V : never;
+type CamelCase<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<CamelCase<B>>}` : S;
+
+/** The value of every option, by its flag in camel case. Times are in ms. */
+export type Options = { readonly [F in keyof Table as CamelCase<F>]: ValueOf<Table[F]> };
+
+/** One line for the person who gave a wrong option. Exit code 2. */
+export class OptionError extends Error {
+  override readonly name = 'OptionError';
+}
+
+/**
+ * The options that a command line and an environment give; the command line goes first. Throws OptionError for an unknown
+ * flag, a value out of bounds, or values that do not go together.
+ */
+export function parseOptions(argv: readonly string[], environment: Readonly<NodeJS.ProcessEnv>): Options {
+  const given = readFlags(argv);
+  const values: Record<string, unknown> = {};
+  let unlimited = false;
+  for (const [flag, { kind, otherwise }] of Object.entries(TABLE) as [string, Option<unknown>][]) {
+    const variable = environmentName(flag);
+    const [source, written] = given.has(flag) ? [`--${flag}`, given.get(flag)] : [variable, environment[variable]];
+    values[camelCase(flag)] = written === undefined ? otherwise : readValue(source, kind, written);
+    if (flag === 'max-replicas' && written === undefined) unlimited = true;
+  }
+  // Each seat needs a slot: a small ring lowers a limit that nobody set.
+  if (unlimited) values.maxReplicas = Math.min(values.maxReplicas as number, values.slots as number);
+  const options = values as unknown as Options;
+  checkTogether(options);
+  return options;
+}
+
+/** All options at their defaults: a start for programs that use the library. */
+export function defaultOptions(): Options {
+  return parseOptions([], {});
+}
+
+/** What `--help` prints. */
+export function helpText(): string {
+  const rows = Object.entries(TABLE).map(([flag, { kind, otherwise, help }]) => [
+    `  --${flag} ${kind.placeholder}`,
+    `${help} (${kind.bounds}; ${kind.write(otherwise as never)})`,
+  ]);
+  const width = Math.max(...rows.map(([flag = '']) => flag.length)) + 2;
+  return [
+    'Usage: npm start -- [options]',
+    '',
+    'A load balancer with consistent hashing over replicas that it starts, watches and replaces.',
+    '',
+    ...rows.map(([flag = '', help]) => flag.padEnd(width) + help),
+    `  ${'--help'.padEnd(width - 2)}this text`,
+    `  ${'--version'.padEnd(width - 2)}the version`,
+    '',
+    `Each option is also an environment variable: ${environmentName('heartbeat-path')} is --heartbeat-path. The command`,
+    'line goes first. Times are in ms, or with a unit: 500ms, 2s, 1m.',
+    '',
+  ].join('\n');
+}
+
+/** The table of README.md, in Markdown. */
+export function optionsTable(): string {
+  const code = (value: string) => (value === '' ? '' : `\`${value}\``);
+  const rows = Object.entries(TABLE).map(
+    ([flag, { kind, otherwise, help }]) =>
+      `| \`--${flag}\` | \`${environmentName(flag)}\` | ${code(kind.write(otherwise as never))} | ${kind.bounds} | ${help} |`,
+  );
+  return ['| flag | environment | default | values | |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+function readFlags(argv: readonly string[]): Map<string, string> {
+  const given = new Map<string, string>();
+  for (let at = 0; at < argv.length; at++) {
+    const argument = argv[at] as string;
+    if (!argument.startsWith('--')) throw new OptionError(`unexpected argument ${argument}: options begin with --`);
+    const [, flag = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
+    if (!Object.hasOwn(TABLE, flag)) throw new OptionError(`unknown option --${flag}; --help lists them`);
+    const value = attached ?? argv[++at];
+    if (value === undefined)
+      throw new OptionError(`--${flag} needs a value: ${TABLE[flag as keyof Table].kind.bounds}`);
+    given.set(flag, value);
+  }
+  return given;
+}
+
+function readValue(source: string, kind: Kind<unknown>, written: string): unknown {
+  const value = kind.read(written);
+  if (value === undefined) throw new OptionError(`${source} takes ${kind.bounds}, not ${JSON.stringify(written)}`);
+  return value;
+}
+
+function checkTogether(options: Options): void {
+  const { replicas, maxReplicas, slots } = options;
+  if (replicas > maxReplicas) {
+    throw new OptionError(`--replicas takes at most --max-replicas, which is ${maxReplicas}, not ${replicas}`);
+  }
+  if (maxReplicas > slots) {
+    throw new OptionError(`--max-replicas takes at most --slots, which is ${slots}, not ${maxReplicas}`);
+  }
+}
+
+function environmentName(flag: string): string {
+  return `RINGMASTER_${flag.toUpperCase().replaceAll('-', '_')}`;
+}
+
+function camelCase(flag: string): string {
+  return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}

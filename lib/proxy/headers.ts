@@ -1,0 +1,244 @@
+// Heads as they go out: what is for one hop only is taken off, what a gateway has to say is put on, and the rest passes in its
+// order, case and bytes (RFC 9110, 7.6; RFC 9112, 3 and 6). Pure: texts in, texts out, all latin1.
+
+import { BalancerError } from '../errors.ts';
+import { hasToken, type ReplyHead } from './reply-head.ts';
+
+/** What is known of the client's connection. */
+export interface ClientFacts {
+  /** IP address, as X-Forwarded-For shows it. */
+  readonly address: string;
+}
+
+/** A request as `http.Server` parsed it. `rawHeaders` is name, value, name, value, … */
+export interface ParsedRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly httpVersionMajor: number;
+  readonly httpVersionMinor: number;
+  readonly rawHeaders: readonly string[];
+}
+
+export interface RequestHead {
+  /** Everything up to and including the empty line. */
+  readonly text: string;
+  readonly body: 'none' | 'length' | 'chunked';
+  /** The client waits for a 100 before it sends the body. */
+  readonly expectsContinue: boolean;
+}
+
+export const VIA = '1.1 ringmaster';
+
+/** The head for the replica. Throws `bad-request` or `not-implemented` for what must not be passed on. */
+export function requestHead(request: ParsedRequest, client: ClientFacts): RequestHead {
+  const target = readTarget(request);
+  const fields = readRequestFields(request.rawHeaders, target.authority);
+  checkFraming(request, fields);
+  const host = checkHost(request, fields, target.authority);
+  const forwardedFor = fields.forwardedFor === '' ? client.address : `${fields.forwardedFor}, ${client.address}`;
+  const body = fields.codings !== undefined ? 'chunked' : fields.hasBody ? 'length' : 'none';
+  const text =
+    `${request.method} ${target.path} HTTP/1.1\r\n${fields.host === undefined ? `Host: ${host}\r\n` : ''}${fields.passed}` +
+    `Via: ${request.httpVersionMajor}.${request.httpVersionMinor} ringmaster\r\nX-Forwarded-For: ${forwardedFor}\r\n` +
+    `X-Forwarded-Host: ${host}\r\nX-Forwarded-Proto: http\r\n` +
+    (body === 'chunked' ? 'Transfer-Encoding: chunked\r\n\r\n' : '\r\n');
+  return { text, body, expectsContinue: fields.expectsContinue && request.httpVersionMinor > 0 };
+}
+
+/** How the client's connection goes on after a reply. */
+export interface ReplyTerms {
+  /** Minor version of the client's HTTP/1.x. */
+  readonly clientMinor: number;
+  readonly keepAlive: boolean;
+  readonly body: 'none' | 'length' | 'chunked' | 'close';
+  /** For a reply without a Date (RFC 9110, 6.6.1). */
+  readonly date: string;
+}
+
+/** The head for the client, up to and including the empty line. */
+export function replyHead(reply: ReplyHead, terms: ReplyTerms): string {
+  let text = `HTTP/1.1 ${reply.status} ${reply.reason}\r\n`;
+  let dated = false;
+  const { fields, connection } = reply;
+  // A 204 has no body to have a length, and a 1xx neither (RFC 9110, 8.6).
+  const lengthless = reply.status === 204 || reply.status < 200;
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string;
+    if (mayBeSpecial(name)) {
+      const lower = name.toLowerCase();
+      if (isHopByHop(lower) || isNominated(connection, lower)) continue;
+      if (lower === 'content-length' && lengthless) continue;
+      if (lower === 'date') dated = true;
+    } else if (connection !== '' && isNominated(connection, name.toLowerCase())) {
+      continue;
+    }
+    text += `${name}: ${fields[index + 1]}\r\n`;
+  }
+  if (reply.status < 200) return `${text}\r\n`;
+  if (!dated) text += `Date: ${terms.date}\r\n`;
+  text += `Via: ${VIA}\r\n`;
+  if (terms.body === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
+  if (!terms.keepAlive) text += 'Connection: close\r\n';
+  else if (terms.clientMinor === 0) text += 'Connection: keep-alive\r\n';
+  return `${text}\r\n`;
+}
+
+/** Trailer fields without those that frame, route or belong to one hop (RFC 9110, 6.5.1), each with its CRLF. */
+export function trailerSection(fields: readonly string[]): string {
+  let text = '';
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string;
+    const lower = name.toLowerCase();
+    if (isHopByHop(lower) || lower === 'content-length' || lower === 'host') continue;
+    text += `${name}: ${fields[index + 1]}\r\n`;
+  }
+  return text;
+}
+
+interface RequestFields {
+  passed: string;
+  host: string | undefined;
+  codings: string | undefined;
+  hasBody: boolean;
+  forwardedFor: string;
+  expectsContinue: boolean;
+}
+
+function readRequestFields(rawHeaders: readonly string[], authority: string | undefined): RequestFields {
+  const connection = connectionOptions(rawHeaders);
+  const fields: RequestFields = {
+    passed: '',
+    host: undefined,
+    codings: undefined,
+    hasBody: false,
+    forwardedFor: '',
+    expectsContinue: false,
+  };
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    const value = rawHeaders[index + 1] as string;
+    if (mayBeSpecial(name)) {
+      const lower = name.toLowerCase();
+      if (takeSpecial(fields, lower, value) || isHopByHop(lower) || isNominated(connection, lower)) continue;
+      if (lower === 'host' && authority !== undefined) {
+        fields.passed += `${name}: ${authority}\r\n`;
+        continue;
+      }
+    } else if (connection !== '' && isNominated(connection, name.toLowerCase())) {
+      continue;
+    }
+    fields.passed += `${name}: ${value}\r\n`;
+  }
+  return fields;
+}
+
+// True if the field is not passed on as it came.
+function takeSpecial(fields: RequestFields, lower: string, value: string): boolean {
+  switch (lower) {
+    case 'host':
+      // The attack: two hops that each believe another one of two Host fields (RFC 9112, 3.2).
+      if (fields.host !== undefined) throw new BalancerError('bad-request', 'the request has more than one Host field');
+      fields.host = value;
+      return false;
+    case 'transfer-encoding':
+      fields.codings = fields.codings === undefined ? value : `${fields.codings},${value}`;
+      return true;
+    case 'content-length':
+      fields.hasBody = true;
+      return false;
+    case 'x-forwarded-for':
+      fields.forwardedFor = fields.forwardedFor === '' ? value : `${fields.forwardedFor}, ${value}`;
+      return true;
+    // Only a proxy that is trusted could know better than this connection.
+    case 'x-forwarded-host':
+    case 'x-forwarded-proto':
+      return true;
+    case 'expect':
+      fields.expectsContinue = value.toLowerCase() === '100-continue';
+      return false;
+    default:
+      return false;
+  }
+}
+
+function connectionOptions(rawHeaders: readonly string[]): string {
+  let options = '';
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    if (name.length !== 10 || name.toLowerCase() !== 'connection') continue;
+    const value = (rawHeaders[index + 1] as string).toLowerCase();
+    // What nearly every client sends nominates nothing.
+    if (value !== 'keep-alive' && value !== 'close') options = options === '' ? value : `${options},${value}`;
+  }
+  return options;
+}
+
+function readTarget({ method, url }: ParsedRequest): { path: string; authority: string | undefined } {
+  if (url.charCodeAt(0) === 0x2f || (url === '*' && method === 'OPTIONS')) return { path: url, authority: undefined };
+  // absolute-form: what it names goes before the Host field (RFC 9112, 3.2.2).
+  const [, authority, path = ''] = /^https?:\/\/([^/?#]+)(.*)$/i.exec(url) ?? [];
+  if (authority === undefined) throw new BalancerError('bad-request', 'the request target is not a path');
+  if (path === '' && method === 'OPTIONS') return { path: '*', authority };
+  return { path: path.startsWith('/') ? path : `/${path}`, authority };
+}
+
+// The host that the request is for, for X-Forwarded-Host and for a request of HTTP/1.0 that names none.
+function checkHost(request: ParsedRequest, fields: RequestFields, authority: string | undefined): string {
+  if (fields.host === undefined && request.httpVersionMinor > 0) {
+    throw new BalancerError('bad-request', 'the request has no Host field');
+  }
+  const host = authority ?? fields.host ?? '';
+  // uri-host [ ":" port ] of RFC 9110, 7.2, by its characters.
+  if (!/^(?:[\w.~%!$&'()*+,;=-]*|\[[\da-fA-F:.]+\])(?::\d*)?$/.test(host)) {
+    throw new BalancerError('bad-request', 'the Host field is not a host and port');
+  }
+  return host;
+}
+
+function checkFraming(request: ParsedRequest, fields: RequestFields): void {
+  if (request.httpVersionMajor !== 1)
+    throw new BalancerError('bad-request', 'only HTTP/1.0 and HTTP/1.1 are understood');
+  if (fields.codings === undefined) return;
+  if (fields.hasBody) throw new BalancerError('bad-request', 'the request has Content-Length and Transfer-Encoding');
+  // A recipient of HTTP/1.0 may not know chunked: its sender neither (RFC 9112, 6.1).
+  if (request.httpVersionMinor === 0)
+    throw new BalancerError('bad-request', 'Transfer-Encoding is not part of HTTP/1.0');
+  if (fields.codings.toLowerCase() !== 'chunked') {
+    throw new BalancerError('not-implemented', 'the only transfer coding understood is chunked');
+  }
+}
+
+// Lengths of the names that any rule here looks at: the others pass without being put into lower case.
+const SPECIAL_LENGTHS = new Uint8Array(32);
+for (const name of [
+  'te host date expect upgrade connection keep-alive content-length x-forwarded-for x-forwarded-host proxy-connection',
+  'x-forwarded-proto transfer-encoding proxy-authenticate proxy-authorization',
+].flatMap((names) => names.split(' '))) {
+  SPECIAL_LENGTHS[name.length] = 1;
+}
+
+function mayBeSpecial(name: string): boolean {
+  return SPECIAL_LENGTHS[name.length] === 1;
+}
+
+function isHopByHop(lower: string): boolean {
+  switch (lower) {
+    case 'connection':
+    case 'keep-alive':
+    case 'proxy-connection':
+    case 'proxy-authenticate':
+    case 'proxy-authorization':
+    case 'te':
+    case 'transfer-encoding':
+    case 'upgrade':
+      return true;
+    default:
+      return false;
+  }
+}
+
+// `Connection` names fields for this hop. The attack: naming one that the next hop needs, to have it removed.
+function isNominated(connection: string, lower: string): boolean {
+  if (connection === '' || !connection.includes(lower)) return false;
+  return lower !== 'host' && lower !== 'content-length' && hasToken(connection, lower);
+}

@@ -1,0 +1,63 @@
+// From a request to the number that the ring is asked with. `--key` is a list: the first source that the request has decides,
+// and the request id if it has none of them.
+
+import { hashText } from '../core/hashes/text.ts';
+import type { Key } from '../core/policy.ts';
+import type { ParsedRequest } from './headers.ts';
+
+/** Where a key is taken from. */
+export type KeySource =
+  | { readonly type: 'request' }
+  | { readonly type: 'client' }
+  | { readonly type: 'path' }
+  | { readonly type: 'header' | 'cookie' | 'query'; readonly name: string };
+
+/** Gives the key of a request. `requestId` is used as it is; texts are hashed. */
+export type KeyReader = (request: ParsedRequest, clientAddress: string, requestId: number) => Key;
+
+export function keyReader(sources: readonly KeySource[]): KeyReader {
+  if (sources[0] === undefined || sources[0].type === 'request') return (_request, _client, requestId) => requestId;
+  return (request, clientAddress, requestId) => {
+    for (const source of sources) {
+      if (source.type === 'request') return requestId;
+      const text = readText(source, request, clientAddress);
+      if (text !== undefined) return hashText(text);
+    }
+    return requestId;
+  };
+}
+
+function readText(source: KeySource, request: ParsedRequest, clientAddress: string): string | undefined {
+  switch (source.type) {
+    case 'request':
+      return undefined;
+    case 'client':
+      return clientAddress;
+    case 'path':
+      return request.url.split('?', 1)[0];
+    case 'header':
+      return fieldValue(request.rawHeaders, source.name);
+    case 'cookie':
+      return pairValue(fieldValue(request.rawHeaders, 'cookie') ?? '', ';', source.name);
+    case 'query':
+      return pairValue(request.url.slice(request.url.indexOf('?') + 1 || request.url.length), '&', source.name);
+  }
+}
+
+/** The value of the first field of that name, whatever its case. */
+export function fieldValue(rawHeaders: readonly string[], name: string): string | undefined {
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const candidate = rawHeaders[index] as string;
+    if (candidate.length === name.length && candidate.toLowerCase() === name.toLowerCase())
+      return rawHeaders[index + 1];
+  }
+  return undefined;
+}
+
+function pairValue(list: string, separator: string, name: string): string | undefined {
+  for (const pair of list.split(separator)) {
+    const text = pair.trimStart();
+    if (text.startsWith(`${name}=`)) return text.slice(name.length + 1);
+  }
+  return undefined;
+}

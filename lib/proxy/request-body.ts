@@ -1,0 +1,109 @@
+// The body of a request on its way to a replica: framed by us, sent only with bytes in hand, as fast as the replica takes it. The
+// bytes sent so far are kept up to a limit, so that a request that may be repeated can be.
+
+import type { IncomingMessage } from 'node:http';
+import { trailerSection } from './headers.ts';
+
+/** Where the body goes: a connection to a replica. */
+export interface BodyTarget {
+  write(data: string | Buffer): boolean;
+  cork(): void;
+  uncork(): void;
+}
+
+export class RequestBody {
+  readonly #request: IncomingMessage;
+  readonly #chunked: boolean;
+  readonly #maxKeptBytes: number;
+  #kept: Buffer[] = [];
+  #keptBytes = 0;
+  #allKept = true;
+  #ended = false;
+  #target: BodyTarget | undefined;
+  #onBegun: (() => void) | undefined;
+
+  constructor(request: IncomingMessage, chunked: boolean, maxKeptBytes: number) {
+    this.#request = request;
+    this.#chunked = chunked;
+    this.#maxKeptBytes = maxKeptBytes;
+    request.on('data', (bytes: Buffer) => this.#onData(bytes));
+    request.on('end', () => this.#onEnd());
+    request.pause();
+  }
+
+  /** All that was sent of it can be sent once more. */
+  get inHand(): boolean {
+    return this.#allKept;
+  }
+
+  /** The client has sent all of it. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Calls back when the first bytes, or the end, are there. */
+  onceBegun(callback: () => void): void {
+    this.#onBegun = callback;
+    this.#request.resume();
+  }
+
+  /** Sends what is kept, then what comes. Only if `inHand`. */
+  sendTo(target: BodyTarget): void {
+    this.#target = target;
+    let ready = true;
+    for (const bytes of this.#kept) ready = this.#write(target, bytes);
+    if (this.#ended) this.#writeEnd(target);
+    else if (ready) this.#request.resume();
+  }
+
+  /** The target takes bytes again. */
+  resume(): void {
+    if (this.#target !== undefined) this.#request.resume();
+  }
+
+  /** The target is gone. What the client sends from now on waits in its socket. */
+  stop(): void {
+    this.#target = undefined;
+    this.#request.pause();
+  }
+
+  #onData(bytes: Buffer): void {
+    if (this.#allKept && this.#kept.length > 0 && this.#keptBytes + bytes.length > this.#maxKeptBytes) {
+      this.#allKept = false;
+      this.#kept = [];
+    }
+    if (this.#allKept) {
+      this.#kept.push(bytes);
+      this.#keptBytes += bytes.length;
+    }
+    if (this.#target === undefined) this.#request.pause();
+    else if (!this.#write(this.#target, bytes)) this.#request.pause();
+    this.#begun();
+  }
+
+  #onEnd(): void {
+    this.#ended = true;
+    if (this.#target !== undefined) this.#writeEnd(this.#target);
+    this.#begun();
+  }
+
+  #begun(): void {
+    const callback = this.#onBegun;
+    this.#onBegun = undefined;
+    callback?.();
+  }
+
+  #write(target: BodyTarget, bytes: Buffer): boolean {
+    if (!this.#chunked) return target.write(bytes);
+    target.cork();
+    target.write(`${bytes.length.toString(16)}\r\n`);
+    target.write(bytes);
+    const ready = target.write('\r\n');
+    target.uncork();
+    return ready;
+  }
+
+  #writeEnd(target: BodyTarget): void {
+    if (this.#chunked) target.write(`0\r\n${trailerSection(this.#request.rawTrailers)}\r\n`);
+  }
+}

@@ -1,0 +1,276 @@
+// The data plane's front: the hand-written `http.Server`, its connections, and the table that a request reads once. What is
+// done with one request is exchange.ts.
+
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Route } from '../core/fleet-state.ts';
+import type { Key, Policy } from '../core/policy.ts';
+import type { ReplicaRef } from '../core/ports.ts';
+import { firstRequestId, nextRequestId } from '../core/request-ids.ts';
+import type { SeatId } from '../core/ring.ts';
+import { BalancerError, failureBody } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { Exchange, type ExchangeContext } from './exchange.ts';
+import type { KeyReader } from './key.ts';
+import { type AgentLimits, ReplicaAgent } from './replica-agent.ts';
+
+export interface ProxyLimits extends AgentLimits {
+  readonly maxAttempts: number;
+  /** Bytes of a request body kept so that the request can be repeated. */
+  readonly maxKeptBytes: number;
+  /** Time a client has for its head, in ms. */
+  readonly headTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+}
+
+export interface ProxyPorts {
+  readonly log: Log;
+  readonly readKey: KeyReader;
+  /** Takes the requests that are the balancer's own; false leaves the request to the ring. */
+  readonly answersItself: (request: IncomingMessage, response: ServerResponse) => boolean;
+  readonly suspect: (incarnation: number) => void;
+  /** Where the request ids begin: any whole number. */
+  readonly seed: number;
+}
+
+/** What the control plane publishes: an order of seats, and the replicas there that may be routed to. */
+export interface Routing {
+  readonly policy: Policy;
+  readonly routes: readonly Route[];
+}
+
+interface RoutingTable {
+  readonly policy: Policy;
+  /** By seat. */
+  readonly agents: readonly (ReplicaAgent | undefined)[];
+  readonly suspected: readonly boolean[];
+  /** Of a first attempt: made once per table, not per request. */
+  readonly accept: (seat: SeatId) => boolean;
+}
+
+interface Client {
+  readonly address: string;
+  exchange: Exchange | undefined;
+  /** What came after the request under way cannot be parsed: to be said when that one has its reply. */
+  refusal: BalancerError | undefined;
+}
+
+const CLIENT = Symbol('client');
+type ClientSocket = Socket & { [CLIENT]?: Client };
+
+export class ProxyServer implements ExchangeContext {
+  readonly maxAttempts: number;
+  readonly maxKeptBytes: number;
+  closing = false;
+  readonly #ports: ProxyPorts;
+  readonly #limits: ProxyLimits;
+  readonly #server: http.Server;
+  #table: RoutingTable;
+  // By incarnation, retired ones included until nothing is in flight there.
+  readonly #agents = new Map<number, ReplicaAgent>();
+  #requestId: number;
+  #date = '';
+
+  constructor(ports: ProxyPorts, limits: ProxyLimits) {
+    this.#ports = ports;
+    this.#limits = limits;
+    this.maxAttempts = limits.maxAttempts;
+    this.maxKeptBytes = limits.maxKeptBytes;
+    this.#requestId = firstRequestId(ports.seed);
+    this.#table = buildTable({ pick: () => undefined }, [], new Map());
+    this.#server = http.createServer({
+      maxHeaderSize: limits.maxHeadBytes,
+      headersTimeout: limits.headTimeoutMs,
+      // A body may take as long as it goes on.
+      requestTimeout: 0,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      connectionsCheckingInterval: 1000,
+      requireHostHeader: false,
+      optimizeEmptyRequests: true,
+    });
+    // Size alone limits a head: fields over a count would be dropped silently.
+    this.#server.maxHeadersCount = 0;
+    const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#onRequest(request, response);
+    this.#server.on('connection', (socket) => this.#onConnection(socket));
+    this.#server.on('request', onRequest);
+    // Whether to continue, and what else may be expected, is for the replica to say.
+    this.#server.on('checkContinue', onRequest);
+    this.#server.on('checkExpectation', onRequest);
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
+      this.#onClientError(error, socket as Socket),
+    );
+    this.#server.on('connect', (_request, socket) => refuse(socket as Socket, notImplemented('CONNECT')));
+  }
+
+  /** Resolves with the port that it listens on. Rejects with the system's error. */
+  listen(port: number, host: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ port, host, backlog: 4096 }, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => this.#ports.log.error('accept-failed', { reason: error.message }));
+        const address = this.#server.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  /** From now on requests go by `routing`. Replicas that are not in it take no more, but finish what they have. */
+  route(routing: Routing): void {
+    const routed = new Set(routing.routes.map((route) => route.replica.incarnation));
+    for (const [incarnation, agent] of this.#agents) {
+      if (routed.has(incarnation)) continue;
+      agent.retire();
+      void agent.idle().then(() => this.#agents.delete(incarnation));
+    }
+    for (const { replica, address } of routing.routes) {
+      if (this.#agents.has(replica.incarnation)) continue;
+      this.#agents.set(replica.incarnation, new ReplicaAgent(replica, address, this.#limits));
+    }
+    this.#table = buildTable(routing.policy, routing.routes, this.#agents);
+  }
+
+  /** Resolves when no request is left at that replica; when `signal` is aborted, what is left there is cut. */
+  async drained(replica: ReplicaRef, signal: AbortSignal): Promise<void> {
+    const agent = this.#agents.get(replica.incarnation);
+    if (agent === undefined) return;
+    const cut = () => agent.destroy();
+    signal.addEventListener('abort', cut, { once: true });
+    await agent.idle();
+    signal.removeEventListener('abort', cut);
+  }
+
+  /** Accepts no more connections, lets open requests finish, cuts what is left when `signal` is aborted. */
+  close(signal: AbortSignal): Promise<void> {
+    this.closing = true;
+    const cut = () => this.#server.closeAllConnections();
+    signal.addEventListener('abort', cut, { once: true });
+    return new Promise((resolve) => {
+      this.#server.close(() => {
+        signal.removeEventListener('abort', cut);
+        resolve();
+      });
+    });
+  }
+
+  pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined {
+    const { policy, agents, accept } = this.#table;
+    const fit = tried.length === 0 ? accept : (seat: SeatId) => accept(seat) && !tried.includes(seat);
+    // A suspected replica is better than none.
+    const seat = policy.pick(key, fit) ?? policy.pick(key, (one) => agents[one] !== undefined && !tried.includes(one));
+    return seat === undefined ? undefined : agents[seat];
+  }
+
+  suspect(agent: ReplicaAgent): void {
+    this.#ports.suspect(agent.replica.incarnation);
+  }
+
+  /** Kept for a second: the field has no finer grain. */
+  date(): string {
+    if (this.#date === '') {
+      const now = new Date();
+      this.#date = now.toUTCString();
+      setTimeout(() => {
+        this.#date = '';
+      }, 1000 - now.getMilliseconds()).unref();
+    }
+    return this.#date;
+  }
+
+  onOver(exchange: Exchange, error: BalancerError | undefined): void {
+    const { request, requestId, status } = exchange;
+    const socket = request.socket as ClientSocket;
+    const client = socket[CLIENT];
+    if (client?.exchange === exchange) client.exchange = undefined;
+    if (client?.refusal !== undefined) refuse(socket, client.refusal);
+    if (error === undefined) return;
+    const { method, url } = request;
+    const reason = error.message;
+    this.#ports.log.error('request-failed', { requestId, method, url, status, code: error.code, reason });
+  }
+
+  #onConnection(socket: ClientSocket): void {
+    const client: Client = {
+      address: plainAddress(socket.remoteAddress ?? 'unknown'),
+      exchange: undefined,
+      refusal: undefined,
+    };
+    socket[CLIENT] = client;
+    socket.on('drain', () => client.exchange?.onClientDrain());
+    socket.on('close', () => client.exchange?.onClientGone());
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    // A pipelined request: its turn comes when the reply before it is written.
+    if (response.socket === null) {
+      response.once('socket', () => this.#begin(request, response));
+      return;
+    }
+    this.#begin(request, response);
+  }
+
+  #begin(request: IncomingMessage, response: ServerResponse): void {
+    if (this.closing) response.setHeader('Connection', 'close');
+    if (this.#ports.answersItself(request, response)) return;
+    const client = (request.socket as ClientSocket)[CLIENT] as Client;
+    const requestId = this.#requestId;
+    this.#requestId = nextRequestId(requestId);
+    const exchange = new Exchange(this, request, response, requestId);
+    client.exchange = exchange;
+    exchange.start(client.address, (parsed) => this.#ports.readKey(parsed, client.address, requestId));
+  }
+
+  #onClientError(error: NodeJS.ErrnoException, socket: ClientSocket): void {
+    const refusal = describeClientError(error);
+    const client = socket[CLIENT];
+    if (client?.exchange === undefined) refuse(socket, refusal);
+    else if (!client.exchange.request.complete) client.exchange.fail(refusal, true);
+    else client.refusal = refusal;
+  }
+}
+
+function buildTable(
+  policy: Policy,
+  routes: readonly Route[],
+  agentsByIncarnation: ReadonlyMap<number, ReplicaAgent>,
+): RoutingTable {
+  const agents: (ReplicaAgent | undefined)[] = [];
+  const suspected: boolean[] = [];
+  for (const route of routes) {
+    agents[route.replica.seat] = agentsByIncarnation.get(route.replica.incarnation);
+    suspected[route.replica.seat] = route.suspected;
+  }
+  return { policy, agents, suspected, accept: (seat) => agents[seat] !== undefined && suspected[seat] === false };
+}
+
+// ECONNRESET and the like: nobody is there to be answered.
+function describeClientError(error: NodeJS.ErrnoException): BalancerError {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new BalancerError('head-too-large', 'the head of the request is too large');
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new BalancerError('request-timeout', 'the head of the request took too long');
+    default:
+      return new BalancerError('bad-request', `the request is not HTTP/1.1: ${error.message}`);
+  }
+}
+
+function notImplemented(method: string): BalancerError {
+  return new BalancerError('not-implemented', `${method} is not for a load balancer`);
+}
+
+// An answer where `http.Server` has no response object.
+function refuse(socket: Socket, error: BalancerError): void {
+  if (!socket.writable) return void socket.destroy();
+  const body = failureBody(error.message);
+  socket.write(
+    `HTTP/1.1 ${error.status} ${http.STATUS_CODES[error.status]}\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+  socket.destroySoon();
+}
+
+// IPv4 clients of a dual-stack listener show up as ::ffff:192.0.2.1.
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
+}

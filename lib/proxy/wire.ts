@@ -1,0 +1,238 @@
+// HTTP/1.1 framing of what a replica sends: bytes in, in pieces of any size; heads, body bytes and ends out. Knows RFC 9112 and
+// nothing of sockets. Strict: a reply that can be read in two ways is refused, since what comes after it would be too.
+
+import { malformed, parseReplyHead, parseTrailers, type ReplyHead } from './reply-head.ts';
+
+/** Who gets what the reader finds. The reader calls in this order: onInformation*, onHead, onBody*, onEnd. */
+export interface ReplySink {
+  /** An interim reply, 1xx. */
+  onInformation(head: ReplyHead): void;
+  onHead(head: ReplyHead): void;
+  /** Bytes of the body, transfer coding removed. The view is only valid during the call. */
+  onBody(bytes: Buffer): void;
+  /** The reply is whole. `trailers` as in `ReplyHead.fields`. */
+  onEnd(trailers: readonly string[]): void;
+}
+
+type Phase =
+  | 'head'
+  | 'length'
+  | 'chunk-size'
+  | 'chunk-extension'
+  | 'chunk-size-end'
+  | 'chunk-data'
+  | 'chunk-data-end'
+  | 'trailers'
+  | 'until-close'
+  | 'done';
+
+const END_OF_HEAD = Buffer.from('\r\n\r\n');
+const CR = 0x0d;
+const LF = 0x0a;
+const NO_TRAILERS: readonly string[] = [];
+// 2^52 - 1: sizes stay exact in a double.
+const MAX_CHUNK_DIGITS = 13;
+const MAX_EXTENSION_BYTES = 1024;
+
+export class ReplyReader {
+  readonly #maxHeadBytes: number;
+  #phase: Phase = 'done';
+  #method = '';
+  #begun = false;
+  #excess = false;
+  #persistent = false;
+  // Bytes of a head or trailer section that has not come whole.
+  #partial: Buffer | undefined;
+  // Bytes of the body, or of the chunk, still to come.
+  #remaining = 0;
+  #digits = 0;
+  #extensionBytes = 0;
+  #lineFeedDue = false;
+
+  constructor(maxHeadBytes: number) {
+    this.#maxHeadBytes = maxHeadBytes;
+  }
+
+  /** A byte of this reply has come. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** The reply has ended, nothing came after it, and both sides may use the connection again. */
+  get reusable(): boolean {
+    return this.#phase === 'done' && this.#persistent && !this.#excess;
+  }
+
+  /** The next bytes answer a request of this method. */
+  expectReply(method: string): void {
+    this.#method = method;
+    this.#phase = 'head';
+    this.#begun = false;
+    this.#excess = false;
+  }
+
+  /** Takes the next bytes. Throws `bad-reply` when they are not HTTP/1.1; the connection is then of no more use. */
+  read(bytes: Buffer, sink: ReplySink): void {
+    this.#begun = true;
+    let at = 0;
+    while (at < bytes.length) at = this.#step(bytes, at, sink);
+  }
+
+  /** The connection has ended: the end of a reply without other framing. Throws `bad-reply` if the reply was cut. */
+  finish(sink: ReplySink): void {
+    if (this.#phase === 'done') return;
+    if (this.#phase !== 'until-close') throw malformed('it ended before it was complete');
+    this.#phase = 'done';
+    sink.onEnd(NO_TRAILERS);
+  }
+
+  #step(bytes: Buffer, at: number, sink: ReplySink): number {
+    switch (this.#phase) {
+      case 'head':
+        return this.#readHead(bytes, at, sink);
+      case 'length':
+      case 'chunk-data':
+        return this.#readSized(bytes, at, sink);
+      case 'until-close':
+        sink.onBody(at === 0 ? bytes : bytes.subarray(at));
+        return bytes.length;
+      case 'chunk-size':
+      case 'chunk-extension':
+      case 'chunk-size-end':
+        return this.#readChunkLine(bytes, at);
+      case 'chunk-data-end':
+        return this.#readChunkDataEnd(bytes, at);
+      case 'trailers':
+        return this.#readTrailers(bytes, at, sink);
+      case 'done':
+        // Not ours to interpret: the connection is not used again.
+        this.#excess = true;
+        return bytes.length;
+    }
+  }
+
+  #readHead(bytes: Buffer, at: number, sink: ReplySink): number {
+    const taken = this.#takeSection(bytes, at);
+    if (taken === undefined) return bytes.length;
+    const head = parseReplyHead(taken.text, this.#method);
+    if (head.status < 200) {
+      sink.onInformation(head);
+      return taken.next;
+    }
+    this.#persistent = head.persistent;
+    this.#remaining = head.lengthBytes;
+    this.#phase = head.framing === 'chunked' ? 'chunk-size' : head.framing === 'close' ? 'until-close' : 'length';
+    this.#digits = 0;
+    sink.onHead(head);
+    if (this.#phase === 'length' && this.#remaining === 0) this.#end(bytes, taken.next, sink, NO_TRAILERS);
+    return taken.next;
+  }
+
+  #readSized(bytes: Buffer, at: number, sink: ReplySink): number {
+    const end = Math.min(bytes.length, at + this.#remaining);
+    this.#remaining -= end - at;
+    sink.onBody(bytes.subarray(at, end));
+    if (this.#remaining > 0) return end;
+    if (this.#phase === 'chunk-data') {
+      this.#phase = 'chunk-data-end';
+      this.#lineFeedDue = false;
+    } else {
+      this.#end(bytes, end, sink, NO_TRAILERS);
+    }
+    return end;
+  }
+
+  // chunk-size [ chunk-ext ] CRLF (RFC 9112, 7.1). Extensions are for the next hop only: they end here.
+  #readChunkLine(bytes: Buffer, at: number): number {
+    const byte = bytes[at] as number;
+    if (this.#phase === 'chunk-size') {
+      const digit = hexDigit(byte);
+      if (digit >= 0) {
+        this.#remaining = (this.#digits === 0 ? 0 : this.#remaining * 16) + digit;
+        this.#digits += 1;
+        if (this.#digits > MAX_CHUNK_DIGITS) throw malformed('a chunk is larger than 2^52 bytes');
+        return at + 1;
+      }
+      if (this.#digits === 0) throw malformed('a chunk has no size');
+      this.#extensionBytes = 0;
+      if (byte === CR) this.#phase = 'chunk-size-end';
+      else if (byte === 0x3b || byte === 0x20 || byte === 0x09) this.#phase = 'chunk-extension';
+      else throw malformed('a chunk size is not hexadecimal');
+      return at + 1;
+    }
+    if (this.#phase === 'chunk-extension') {
+      this.#extensionBytes += 1;
+      if (byte === CR) this.#phase = 'chunk-size-end';
+      else if (byte === LF || byte === 0) throw malformed('a chunk extension has a control byte');
+      else if (this.#extensionBytes > MAX_EXTENSION_BYTES) throw malformed('a chunk extension is too long');
+      return at + 1;
+    }
+    if (byte !== LF) throw malformed('a chunk size does not end with CRLF');
+    if (this.#remaining > 0) {
+      this.#phase = 'chunk-data';
+    } else {
+      this.#phase = 'trailers';
+      // So that a trailer section ends with an empty line even when it has no field.
+      this.#partial = Buffer.from('\r\n');
+    }
+    return at + 1;
+  }
+
+  #readChunkDataEnd(bytes: Buffer, at: number): number {
+    if (bytes[at] !== (this.#lineFeedDue ? LF : CR)) throw malformed('a chunk is longer than its size');
+    if (this.#lineFeedDue) {
+      this.#phase = 'chunk-size';
+      this.#digits = 0;
+    }
+    this.#lineFeedDue = !this.#lineFeedDue;
+    return at + 1;
+  }
+
+  #readTrailers(bytes: Buffer, at: number, sink: ReplySink): number {
+    const taken = this.#takeSection(bytes, at);
+    if (taken === undefined) return bytes.length;
+    this.#end(bytes, taken.next, sink, parseTrailers(taken.text.slice(2)));
+    return taken.next;
+  }
+
+  #end(bytes: Buffer, next: number, sink: ReplySink, trailers: readonly string[]): void {
+    this.#phase = 'done';
+    this.#excess = next < bytes.length;
+    sink.onEnd(trailers);
+  }
+
+  // The text up to the empty line, without it; `undefined` as long as that has not come.
+  #takeSection(bytes: Buffer, at: number): { text: string; next: number } | undefined {
+    const earlier = this.#partial;
+    const whole = earlier === undefined ? bytes : Buffer.concat([earlier, bytes.subarray(at)]);
+    const from = earlier === undefined ? at : 0;
+    const end = whole.indexOf(END_OF_HEAD, Math.max(from, (earlier?.length ?? 0) - 3));
+    const sizeBytes = (end === -1 ? whole.length : end) - from;
+    if (sizeBytes > this.#maxHeadBytes) throw malformed(`its head is larger than ${this.#maxHeadBytes} bytes`);
+    if (end === -1) {
+      // A copy: the bytes are only lent.
+      this.#partial = Buffer.from(earlier === undefined ? whole.subarray(from) : whole);
+      checkPartialHead(this.#partial, this.#phase === 'head');
+      return undefined;
+    }
+    this.#partial = undefined;
+    const next = end + END_OF_HEAD.length - (earlier === undefined ? 0 : earlier.length - at);
+    return { text: whole.toString('latin1', from, end + 2), next };
+  }
+}
+
+// Refuses at once what can never become a head, instead of waiting for an end that will not come.
+function checkPartialHead(bytes: Buffer, isHead: boolean): void {
+  const start = 'HTTP/1.';
+  if (isHead && bytes.toString('latin1', 0, start.length) !== start.slice(0, bytes.length))
+    throw malformed('it is not HTTP/1.1');
+  for (let lf = bytes.indexOf(LF); lf !== -1; lf = bytes.indexOf(LF, lf + 1)) {
+    if (bytes[lf - 1] !== CR) throw malformed('a line of its head ends without CR');
+  }
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
+}

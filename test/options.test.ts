@@ -1,0 +1,103 @@
+import t from 'tap';
+import { defaultOptions, helpText, OptionError, optionsTable, parseOptions } from '../lib/options.ts';
+
+const parse = (line: string, environment: Record<string, string> = {}) =>
+  parseOptions(line === '' ? [] : line.split(' '), environment);
+
+t.test('the defaults of the contract', async (t) => {
+  t.match(defaultOptions(), {
+    port: 5000,
+    host: '127.0.0.1',
+    replicas: 3,
+    maxReplicas: 64,
+    slots: 512,
+    virtualNodes: 9,
+    key: [{ type: 'request' }],
+    heartbeatPath: '/heartbeat',
+    grace: 10_000,
+  });
+  t.equal(defaultOptions().upstream.size, 0);
+});
+
+t.test('the command line goes before the environment, the environment before the default', async (t) => {
+  t.equal(parse('--port 1', { RINGMASTER_PORT: '2' }).port, 1);
+  t.equal(parse('', { RINGMASTER_PORT: '2', RINGMASTER_HEARTBEAT_INTERVAL: '2s' }).port, 2);
+  t.equal(parse('', { RINGMASTER_HEARTBEAT_INTERVAL: '2s' }).heartbeatInterval, 2000);
+});
+
+t.test('a small ring lowers the limit of replicas, since each needs a slot', async (t) => {
+  t.equal(parse('--slots 32').maxReplicas, 32);
+  t.equal(parse('--slots 1000').maxReplicas, 64);
+});
+
+t.test('times are in ms or with a unit', async (t) => {
+  t.equal(parse('--grace 250').grace, 250);
+  t.equal(parse('--grace=250ms').grace, 250);
+  t.equal(parse('--grace 2s').grace, 2000);
+  t.equal(parse('--grace 1m').grace, 60_000);
+});
+
+t.test('lists', async (t) => {
+  t.same(
+    [...parse('--upstream localhost:81,[::1]:82,unix:/a/b.sock').upstream],
+    [
+      ['localhost:81', { type: 'tcp', host: 'localhost', port: 81 }],
+      ['[::1]:82', { type: 'tcp', host: '::1', port: 82 }],
+      ['unix:/a/b.sock', { type: 'unix', path: '/a/b.sock' }],
+    ],
+  );
+  t.same(parse('--key cookie:s,header:X-User,request').key, [
+    { type: 'cookie', name: 's' },
+    { type: 'header', name: 'X-User' },
+    { type: 'request' },
+  ]);
+});
+
+const REFUSED: [string, RegExp][] = [
+  ['--prot 1', /^unknown option --prot; --help lists them$/],
+  ['5000', /^unexpected argument 5000/],
+  ['--port', /^--port needs a value: a whole number from 0 to 65535$/],
+  ['--port 65536', /^--port takes a whole number from 0 to 65535, not "65536"$/],
+  ['--port 1e3', /--port takes/],
+  ['--port -1', /--port takes/],
+  ['--replicas many', /--replicas takes a whole number from 0 to 1000, not "many"/],
+  ['--replicas 65', /^--replicas takes at most --max-replicas, which is 64, not 65$/],
+  ['--slots 32 --max-replicas 33', /^--max-replicas takes at most --slots, which is 32, not 33$/],
+  ['--heartbeat-path health', /--heartbeat-path takes a path that begins with \/, or off, not "health"/],
+  ['--runtime podman', /--runtime takes .*, not "podman"/],
+  ['--hash sha1', /--hash takes .*, or the path of a module, not "sha1"/],
+  ['--key header', /--key takes a list of .*, not "header"/],
+  ['--key header:', /--key takes/],
+  ['--upstream localhost', /--upstream takes a list of host:port and unix:\/path, not "localhost"/],
+  ['--upstream a:1,a:1', /--upstream takes/],
+  ['--upstream a:70000', /--upstream takes/],
+  ['--heartbeat-interval 5', /--heartbeat-interval takes a time from 10ms to 1h, not "5"/],
+  ['--heartbeat-interval 5d', /--heartbeat-interval takes/],
+  ['--log loud', /--log takes off, error, info or debug, not "loud"/],
+];
+
+for (const [line, message] of REFUSED) {
+  t.test(`refused: ${line}`, async (t) => {
+    t.throws(() => parse(line), message);
+    t.throws(() => parse(line), OptionError);
+  });
+}
+
+t.test('a wrong environment variable is named', async (t) => {
+  t.throws(
+    () => parse('', { RINGMASTER_PORT: 'tcp://10.0.0.1' }),
+    /^RINGMASTER_PORT takes a whole number .* not "tcp:/,
+  );
+});
+
+t.test('help and the table of the README name every option with its bounds and default', async (t) => {
+  for (const text of [helpText(), optionsTable()]) {
+    for (const option of ['port', 'heartbeat-path', 'virtual-nodes', 'max-replicas']) t.match(text, `--${option}`);
+    t.match(text, /a whole number from 0 to 65535/);
+  }
+  t.ok(
+    helpText()
+      .split('\n')
+      .every((line) => line.length <= 180),
+  );
+});

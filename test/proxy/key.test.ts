@@ -1,0 +1,35 @@
+import t from 'tap';
+import { hashText } from '../../lib/core/hashes/text.ts';
+import { keySources } from '../../lib/option-kinds.ts';
+import { keyReader } from '../../lib/proxy/key.ts';
+
+const request = {
+  method: 'GET',
+  url: '/cart/7?user=ann&x=&user=bob',
+  httpVersionMajor: 1,
+  httpVersionMinor: 1,
+  rawHeaders: ['Host', 'a', 'x-tenant', 'acme', 'X-Tenant', 'other', 'Cookie', 'a=1; session=s3; b=2'],
+};
+
+const keyOf = (written: string, of = request) => {
+  const sources = keySources.read(written);
+  if (sources === undefined) throw new Error(written);
+  return keyReader(sources)(of, '192.0.2.7', 123_456);
+};
+
+t.test('each source gives its text, hashed; the request id is used as it is', async (t) => {
+  t.equal(keyOf('request'), 123_456);
+  t.equal(keyOf('client'), hashText('192.0.2.7'));
+  t.equal(keyOf('path'), hashText('/cart/7'));
+  t.equal(keyOf('header:X-TENANT'), hashText('acme'));
+  t.equal(keyOf('cookie:session'), hashText('s3'));
+  t.equal(keyOf('query:user'), hashText('ann'));
+  t.equal(keyOf('query:x'), hashText(''));
+});
+
+t.test('the first source that the request has decides; the request id if it has none', async (t) => {
+  t.equal(keyOf('cookie:none,header:x-tenant,client'), hashText('acme'));
+  t.equal(keyOf('query:cart,cookie:sessio,header:none'), 123_456);
+  t.equal(keyOf('cookie:none,request,client'), 123_456);
+  t.equal(keyOf('query:user', { ...request, url: '/user=ann' }), 123_456, 'a path is no query');
+});

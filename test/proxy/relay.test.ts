@@ -1,0 +1,203 @@
+import t, { type Test } from 'tap';
+import { startProxy, tcp } from '../fixtures/proxy.ts';
+import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
+import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
+
+const GET = 'GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+
+async function oneReplica(t: Test, play: Parameters<typeof scriptedReplica>[0]) {
+  const replica = await scriptedReplica(play);
+  const proxy = await startProxy([tcp(replica.port)]);
+  t.teardown(() => Promise.all([proxy.close(), replica.close()]));
+  return { replica, proxy };
+}
+
+t.test('a reply reaches the client as it came, on a connection that stays open', async (t) => {
+  const { replica, proxy } = await oneReplica(t, (socket, _head, count) => socket.write(reply(`number ${count}`)));
+  const client = await connectRaw(proxy.port);
+  for (let count = 0; count < 3; count++) {
+    client.send('GET /a HTTP/1.1\r\nHost: x\r\n\r\n');
+    await client.until(new RegExp(`number ${count}`));
+  }
+  t.equal(replica.sockets.length, 1, 'one connection to the replica carried all three');
+  client.socket.destroy();
+});
+
+t.test('pipelined requests are answered one by one in their order', async (t) => {
+  const { proxy } = await oneReplica(t, (socket, head) => {
+    const path = head.split(' ')[1];
+    setTimeout(() => socket.write(reply(`<${path}>`)), path === '/1' ? 50 : 0);
+  });
+  const client = await connectRaw(proxy.port);
+  client.send(['/1', '/2', '/3'].map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join(''));
+  const text = await client.until(/<\/3>/);
+  t.same(text.match(/<.*?>/g), ['</1>', '</2>', '</3>']);
+  client.socket.destroy();
+});
+
+t.test(
+  'a reply without framing becomes chunked, and ends at the end of the client’s connection for HTTP/1.0',
+  async (t) => {
+    const { proxy } = await oneReplica(t, (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nhello'));
+    t.match(await exchangeRaw(proxy.port, GET), /Transfer-Encoding: chunked\r\n.*\r\n\r\n5\r\nhello\r\n0\r\n\r\n$/s);
+    const old = await exchangeRaw(proxy.port, 'GET / HTTP/1.0\r\n\r\n');
+    t.match(old, /Connection: close\r\n\r\nhello$/);
+    t.notMatch(old, /Transfer-Encoding/);
+  },
+);
+
+t.test('a chunked reply arrives as its bytes come, with its trailers', async (t) => {
+  let go = () => {};
+  const { proxy } = await oneReplica(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n');
+    go = () => socket.write('3\r\ntwo\r\n0\r\nDigest: d\r\n\r\n');
+  });
+  const client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await client.until(/\r\n3\r\none\r\n$/);
+  go();
+  await client.until(/3\r\ntwo\r\n0\r\nDigest: d\r\n\r\n$/);
+  client.socket.destroy();
+});
+
+t.test('an interim reply is passed on at once, but not to HTTP/1.0', async (t) => {
+  const { proxy } = await oneReplica(t, (socket) =>
+    socket.write(`HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${reply('end')}`),
+  );
+  t.match(await exchangeRaw(proxy.port, GET), /^HTTP\/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP\/1.1 200/);
+  t.match(await exchangeRaw(proxy.port, 'GET / HTTP/1.0\r\n\r\n'), /^HTTP\/1.1 200/);
+});
+
+t.test('HEAD has the length of the body that it does not have', async (t) => {
+  const { proxy } = await oneReplica(t, (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n'));
+  t.match(
+    await exchangeRaw(proxy.port, 'HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'),
+    /Content-Length: 99\r\n.*\r\n\r\n$/s,
+  );
+});
+
+t.test('a body with a length reaches the replica byte for byte', async (t) => {
+  const { replica, proxy } = await oneReplica(t, (socket) => setTimeout(() => socket.write(reply('ok')), 20));
+  await exchangeRaw(proxy.port, 'POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhel\xffo');
+  t.match(replica.received[0], /Content-Length: 5\r\n.*\r\n\r\nhel\xffo$/s);
+});
+
+t.test('a chunked body of a DELETE stays chunked, with its trailers', async (t) => {
+  const { replica, proxy } = await oneReplica(t, (socket) => setTimeout(() => socket.write(reply('ok')), 20));
+  await exchangeRaw(
+    proxy.port,
+    'DELETE / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nT: u\r\n\r\n',
+  );
+  t.match(replica.received[0], /\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nT: u\r\n\r\n$/);
+});
+
+t.test('a client that only promises a body holds no replica', async (t) => {
+  const { replica, proxy } = await oneReplica(t, (socket) => socket.write(reply('ok')));
+  const client = await connectRaw(proxy.port);
+  client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n');
+  await exchangeRaw(proxy.port, GET);
+  t.equal(replica.received.length, 1);
+  client.send('hello');
+  await client.until(/ok$/);
+  client.socket.destroy();
+});
+
+t.test('`Expect: 100-continue` goes from end to end', async (t) => {
+  const { replica, proxy } = await oneReplica(t, (socket) => {
+    socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+    socket.once('data', () => socket.write(reply('thanks')));
+  });
+  const client = await connectRaw(proxy.port);
+  client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n');
+  await client.until(/^HTTP\/1.1 100 Continue\r\n\r\n$/);
+  client.send('hello');
+  await client.until(/thanks$/);
+  t.match(replica.received[0], /Expect: 100-continue\r\n.*hello$/s);
+  client.socket.destroy();
+});
+
+t.test('an upload that dies half-way never looks complete to the replica', async (t) => {
+  for (const framing of ['Content-Length: 10\r\n\r\nhello', 'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n']) {
+    const { replica, proxy } = await oneReplica(t, (socket) => socket.on('close', () => undefined));
+    const client = await connectRaw(proxy.port);
+    client.send(`POST / HTTP/1.1\r\nHost: x\r\n${framing}`);
+    while (!replica.received[0]?.includes('hello')) await new Promise(setImmediate);
+    const gone = new Promise((resolve) => replica.sockets[0]?.once('close', resolve));
+    client.socket.destroy();
+    await gone;
+    t.notMatch(replica.received[0], /\r\n0\r\n/);
+  }
+});
+
+t.test('a reply that breaks in the middle cuts the client off', async (t) => {
+  const { proxy } = await oneReplica(t, (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello'));
+  const client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  const { text } = await client.closed;
+  t.match(text, /^HTTP\/1.1 200 OK.*hello$|^$/s);
+  const old = await connectRaw(proxy.port);
+  old.send('GET / HTTP/1.0\r\n\r\n');
+  t.ok((await old.closed).reset, 'with a reset where an end would look like a whole reply');
+});
+
+t.test('a broken reply is a 502, and the process goes on', async (t) => {
+  const { proxy } = await oneReplica(t, (socket, _head, count) =>
+    socket.write(count === 0 ? 'HTTP/1.1 099 x\r\n\r\n' : reply('fine')),
+  );
+  t.match(await exchangeRaw(proxy.port, GET), /^HTTP\/1.1 502 Bad Gateway\r\n.*"status":"failure"}$/s);
+  t.same(proxy.suspects, [], 'a replica is not suspected for what it says');
+  t.match(await exchangeRaw(proxy.port, GET), /fine$/);
+});
+
+t.test('what is no HTTP, or not safely, is refused and goes nowhere', async (t) => {
+  const { replica, proxy } = await oneReplica(t, (socket) => socket.write(reply('ok')));
+  const refused: [number, string][] = [
+    [400, 'nonsense\r\n\r\n'],
+    [400, 'GET / HTTP/1.1\r\n\r\n'],
+    [400, 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'],
+    [400, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n'],
+    [400, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc'],
+    [501, 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n'],
+    [431, `GET / HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(70_000)}\r\n\r\n`],
+    [501, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'],
+  ];
+  for (const [status, request] of refused) {
+    const answer = await exchangeRaw(proxy.port, request);
+    t.match(
+      answer,
+      new RegExp(`^HTTP/1.1 ${status} .*{"message":"<Error> .*","status":"failure"}$`, 's'),
+      request.slice(0, 60),
+    );
+  }
+  t.same(replica.received, []);
+});
+
+t.test('garbage behind a good request spoils only itself', async (t) => {
+  const { proxy } = await oneReplica(t, (socket) => setTimeout(() => socket.write(reply('good')), 20));
+  const client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n\0garbage\r\n\r\n');
+  t.match((await client.closed).text, /^HTTP\/1.1 200 .*goodHTTP\/1.1 400 /s);
+});
+
+t.test('1,100 fields arrive as 1,100', async (t) => {
+  const { replica, proxy } = await oneReplica(t, (socket) => socket.write(reply('ok', 'Y: z\r\n'.repeat(1100))));
+  const answer = await exchangeRaw(
+    proxy.port,
+    `GET / HTTP/1.1\r\nHost: x\r\n${'A: b\r\n'.repeat(1100)}Connection: close\r\n\r\n`,
+  );
+  t.equal(replica.received[0]?.match(/A: b\r\n/g)?.length, 1100);
+  t.equal(answer.match(/Y: z\r\n/g)?.length, 1100);
+});
+
+t.test('an answer before the whole request: the client gets it, no connection is used again', async (t) => {
+  const { replica, proxy } = await oneReplica(t, (socket) =>
+    socket.write(reply('too much', '', '413 Content Too Large')),
+  );
+  const client = await connectRaw(proxy.port);
+  client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nstart');
+  t.match((await client.closed).text, /^HTTP\/1.1 413 .*Connection: close.*too much$/s);
+  t.ok(
+    replica.sockets[0]?.destroyed ||
+      (await new Promise((resolve) => replica.sockets[0]?.once('close', () => resolve(true)))),
+  );
+});

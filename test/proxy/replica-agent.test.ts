@@ -1,0 +1,128 @@
+import { once } from 'node:events';
+import t from 'tap';
+import { ReplicaAgent } from '../../lib/proxy/replica-agent.ts';
+import { startProxy, tcp } from '../fixtures/proxy.ts';
+import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
+import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
+
+const GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+const limits = { maxIdle: 2, idleTimeoutMs: 200, connectTimeoutMs: 1000, maxHeadBytes: 1000 };
+const ref = { seat: 1, incarnation: 1, hostname: 'server1' };
+const holder = () => {
+  let ended = () => {};
+  const end = new Promise<void>((resolve) => {
+    ended = resolve;
+  });
+  const nothing = () => undefined;
+  const sink = {
+    onInformation: nothing,
+    onHead: nothing,
+    onBody: nothing,
+    onPause: nothing,
+    onDrain: nothing,
+    onLost: nothing,
+  };
+  return { ...sink, onEnd: () => ended(), end };
+};
+
+t.test('the attack: bytes on an idle connection are not taken for the reply to the next request', async (t) => {
+  const replica = await scriptedReplica((socket, _head, count) => {
+    socket.write(reply(`honest ${count}`));
+    setTimeout(() => socket.write(reply('poison')), 10);
+  });
+  const proxy = await startProxy([tcp(replica.port)]);
+  t.teardown(() => Promise.all([proxy.close(), replica.close()]));
+  t.match(await exchangeRaw(proxy.port, GET), /honest 0$/);
+  await once(replica.sockets[0] as (typeof replica.sockets)[0], 'close');
+  t.match(await exchangeRaw(proxy.port, GET), /honest 1$/);
+  t.equal(replica.sockets.length, 2);
+});
+
+t.test('bytes behind the end of a reply end the connection, the reply is whole', async (t) => {
+  const replica = await scriptedReplica((socket) => socket.write(`${reply('honest')}HTTP/1.1 200 poison`));
+  const proxy = await startProxy([tcp(replica.port)]);
+  t.teardown(() => Promise.all([proxy.close(), replica.close()]));
+  t.match(await exchangeRaw(proxy.port, GET), /honest$/);
+  t.match(await exchangeRaw(proxy.port, GET), /honest$/);
+  t.equal(replica.sockets.length, 2);
+});
+
+t.test('the connection used last is used next, and no more than the limit are kept', async (t) => {
+  const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
+  const agent = new ReplicaAgent(ref, tcp(replica.port), limits);
+  t.teardown(() => {
+    agent.destroy();
+    return replica.close();
+  });
+  const run = async () => {
+    const connection = agent.lease(false);
+    const sink = holder();
+    connection.begin(sink, 'GET');
+    connection.write('GET / HTTP/1.1\r\n\r\n');
+    await sink.end;
+    return connection;
+  };
+  const [first, second, third] = await Promise.all([run(), run(), run()]);
+  t.equal(agent.inFlight, 3);
+  first?.finish();
+  second?.finish();
+  third?.finish();
+  t.equal(agent.inFlight, 0);
+  t.notOk(third?.alive, 'two are kept');
+  t.equal(agent.lease(false), second);
+  t.not(agent.lease(true), first, 'a fresh one is a new one');
+  t.equal(agent.lease(false), first);
+});
+
+t.test('an idle connection is closed after its time', async (t) => {
+  const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
+  const proxy = await startProxy([tcp(replica.port)]);
+  const agent = new ReplicaAgent(ref, tcp(replica.port), limits);
+  t.teardown(() => Promise.all([proxy.close(), replica.close()]));
+  const connection = agent.lease(false);
+  const sink = holder();
+  connection.begin(sink, 'GET');
+  connection.write('GET / HTTP/1.1\r\n\r\n');
+  await sink.end;
+  const begunMs = performance.now();
+  connection.finish();
+  await once(replica.sockets[0] as (typeof replica.sockets)[0], 'close');
+  t.ok(performance.now() - begunMs >= limits.idleTimeoutMs - 1);
+  agent.destroy();
+});
+
+t.test('a retired replica finishes what it has, and its connections are closed', async (t) => {
+  let answer = () => {};
+  const replica = await scriptedReplica((socket) => {
+    answer = () => socket.write(reply('late'));
+  });
+  const proxy = await startProxy([tcp(replica.port)]);
+  t.teardown(() => Promise.all([proxy.close(), replica.close()]));
+  const client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  while (replica.received[0] === undefined || replica.received[0] === '') await new Promise(setImmediate);
+  proxy.proxy.route({ policy: { pick: () => undefined }, routes: [] });
+  let drained = false;
+  const draining = proxy.proxy.drained(ref, new AbortController().signal).then(() => {
+    drained = true;
+  });
+  t.match(await exchangeRaw(proxy.port, GET), /^HTTP\/1.1 503/);
+  t.notOk(drained);
+  answer();
+  await client.until(/late$/);
+  await draining;
+  client.socket.destroy();
+});
+
+t.test('when the grace is over, what is left at a retired replica is cut', async (t) => {
+  const replica = await scriptedReplica(() => undefined);
+  const proxy = await startProxy([tcp(replica.port)]);
+  t.teardown(() => Promise.all([proxy.close(), replica.close()]));
+  const client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  while (replica.received[0] === undefined || replica.received[0] === '') await new Promise(setImmediate);
+  proxy.proxy.route({ policy: { pick: () => undefined }, routes: [] });
+  await proxy.proxy.drained(ref, AbortSignal.timeout(10));
+  await client.until(/^HTTP\/1.1 502/);
+  client.socket.destroy();
+});

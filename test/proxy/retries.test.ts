@@ -1,0 +1,114 @@
+import t, { type Test } from 'tap';
+import { startProxy, tcp } from '../fixtures/proxy.ts';
+import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
+import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
+
+type Play = Parameters<typeof scriptedReplica>[0];
+
+const request = (method: string, body = '') =>
+  `${method} / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${body === '' ? '' : `Content-Length: ${body.length}\r\n`}\r\n${body}`;
+
+async function replicas(t: Test, ...plays: Play[]) {
+  const all = await Promise.all(plays.map((play) => scriptedReplica(play)));
+  const proxy = await startProxy(all.map((replica) => tcp(replica.port)));
+  t.teardown(() => Promise.all([proxy.close(), ...all.map((replica) => replica.close())]));
+  return { all, proxy };
+}
+
+const answers: Play = (socket) => socket.write(reply('second'));
+const closes: Play = (socket) => socket.destroy();
+
+t.test('an idempotent request that broke before its reply is tried at the next seat', async (t) => {
+  const { proxy } = await replicas(t, closes, answers);
+  t.match(await exchangeRaw(proxy.port, request('GET')), /second$/);
+  t.match(await exchangeRaw(proxy.port, request('PUT', 'body')), /second$/);
+  t.same(proxy.suspects, [1, 1], 'the replica that failed is suspected');
+});
+
+t.test('a body is sent again whole', async (t) => {
+  const { all, proxy } = await replicas(t, closes, (socket) => setTimeout(() => answers(socket, '', 0), 20));
+  await exchangeRaw(proxy.port, request('PUT', 'the body'));
+  t.match(all[1]?.received[0], /Content-Length: 8\r\n.*\r\n\r\nthe body$/s);
+});
+
+t.test('a POST of which bytes were sent is not repeated', async (t) => {
+  const { all, proxy } = await replicas(t, closes, answers);
+  t.match(await exchangeRaw(proxy.port, request('POST', 'body')), /^HTTP\/1.1 502 /);
+  t.same(all[1]?.received, []);
+});
+
+t.test('a POST is tried elsewhere if the replica could not be reached', async (t) => {
+  const gone = await scriptedReplica(answers);
+  await gone.close();
+  const second = await scriptedReplica((socket) => setTimeout(() => answers(socket, '', 0), 20));
+  const proxy = await startProxy([tcp(gone.port), tcp(second.port)]);
+  t.teardown(() => Promise.all([proxy.close(), second.close()]));
+  t.match(await exchangeRaw(proxy.port, request('POST', 'body')), /second$/);
+  t.match(second.received[0], /body$/);
+});
+
+t.test('nothing is repeated once a byte of the reply has come', async (t) => {
+  const { all, proxy } = await replicas(t, (socket) => socket.end('HTTP/1.1 200'), answers);
+  t.match(await exchangeRaw(proxy.port, request('GET')), /^HTTP\/1.1 502 /);
+  t.same(all[1]?.received, []);
+});
+
+t.test('a kept connection that closes is replaced at the same replica, which is not suspected', async (t) => {
+  const { all, proxy } = await replicas(
+    t,
+    (socket, _head, count) => (count === 1 ? socket.destroy() : socket.write(reply(`first ${count}`))),
+    answers,
+  );
+  const client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await client.until(/first 0$/);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await client.until(/first 2$/);
+  t.same(proxy.suspects, []);
+  t.equal(all[0]?.sockets.length, 2);
+  client.socket.destroy();
+});
+
+t.test('each seat is tried once, as many as attempts are allowed; then the last error is told', async (t) => {
+  const { all, proxy } = await replicas(t, closes, closes, closes, answers);
+  t.match(await exchangeRaw(proxy.port, request('GET')), /^HTTP\/1.1 502 .*server3 closed the connection/s);
+  t.same(
+    all.map((replica) => replica.received.length),
+    [1, 1, 1, 0],
+  );
+});
+
+t.test('a body too large to keep is not repeated', async (t) => {
+  const { all, proxy } = await replicas(t, (socket) => setTimeout(() => socket.destroy(), 300), answers);
+  const client = await connectRaw(proxy.port);
+  client.send(`PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n${'x'.repeat(200_000)}`);
+  await client.until(/^HTTP\/1.1 502 /);
+  t.same(all[1]?.received, []);
+  client.socket.destroy();
+});
+
+t.test('without any replica: 503, and when to try again', async (t) => {
+  const proxy = await startProxy([]);
+  t.teardown(() => proxy.close());
+  t.match(
+    await exchangeRaw(proxy.port, request('GET')),
+    /^HTTP\/1.1 503 Service Unavailable\r\n.*Retry-After: 1\r\n.*{"message":"<Error> no replica[^"]*","status":"failure"}$/s,
+  );
+});
+
+t.test('a suspected replica is chosen only when no other is left', async (t) => {
+  const first = await scriptedReplica((socket) => socket.write(reply('first')));
+  const second = await scriptedReplica(answers);
+  const proxy = await startProxy([]);
+  t.teardown(() => Promise.all([proxy.close(), first.close(), second.close()]));
+  const route = (seat: number, port: number, suspected: boolean) => ({
+    replica: { seat, incarnation: seat, hostname: `server${seat}` },
+    address: tcp(port),
+    suspected,
+  });
+  const policy = { pick: (_key: number, accept: (seat: number) => boolean) => [1, 2].find(accept) };
+  proxy.proxy.route({ policy, routes: [route(1, first.port, true), route(2, second.port, false)] });
+  t.match(await exchangeRaw(proxy.port, request('GET')), /second$/);
+  proxy.proxy.route({ policy, routes: [route(1, first.port, true)] });
+  t.match(await exchangeRaw(proxy.port, request('GET')), /first$/);
+});
