@@ -1,0 +1,150 @@
+// The balancer as a whole, and the public API of the library: one cell that the fleet publishes into and the proxy reads from,
+// with the admin endpoints beside them. What each of the three does is in its own folder; none of them knows another.
+
+import { randomInt } from 'node:crypto';
+import net from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { createAdmin } from './admin/routes.ts';
+import { type FleetState, members, routes, wantedSeats } from './core/fleet-state.ts';
+import { buildRing, type HashPair } from './core/hashes/hash-pair.ts';
+import { type Policy, ringPolicy } from './core/policy.ts';
+import type { ReplicaRuntime } from './core/ports.ts';
+import { realClock } from './fleet/clock.ts';
+import { httpProbe, noProbe } from './fleet/http-probe.ts';
+import { createProcessRuntime } from './fleet/processes.ts';
+import { Supervisor } from './fleet/supervisor.ts';
+import { createUpstreamRuntime } from './fleet/upstreams.ts';
+import { loadHashPair } from './hash-source.ts';
+import { proxyLimits, supervisorRules } from './limits.ts';
+import type { Log } from './log.ts';
+import type { Options } from './options.ts';
+import { keyReader } from './proxy/key.ts';
+import { ProxyServer } from './proxy/server.ts';
+
+export interface Balancer {
+  /** Starts the replicas, then listens. Resolves with the port. Rejects if it cannot listen; then nothing is left behind. */
+  start(): Promise<number>;
+  /** The replicas there, in the order in which they joined. */
+  hostnames(): string[];
+  /** Stops accepting, finishes open requests within the grace, ends every replica. */
+  close(): Promise<void>;
+}
+
+const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));
+
+/** A balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
+export async function createBalancer(options: Options, log: Log): Promise<Balancer> {
+  const fixed = options.upstream.size > 0;
+  const pair = await loadHashPair(options.hash, options.slots);
+  const runtime = await createRuntime(options);
+  const policyOf = policyMaker(options, pair, log);
+
+  const supervisor: Supervisor = new Supervisor(
+    {
+      runtime,
+      probe: options.heartbeatPath === 'off' ? noProbe : httpProbe(options.heartbeatPath),
+      clock: realClock,
+      log,
+      publish: (state) => proxy.route({ policy: policyOf(state), routes: routes(state) }),
+      drained: (replica, signal) => proxy.drained(replica, signal),
+    },
+    supervisorRules(options),
+    randomInt(2 ** 32),
+  );
+  const answersItself = createAdmin({
+    members: () => members(supervisor.state),
+    add: (hostnames) => supervisor.add(hostnames),
+    remove: (replicas) => supervisor.remove(replicas),
+    random: (limit) => randomInt(limit),
+    log,
+    maxReplicas: options.maxReplicas,
+    fixedBecause: fixed ? 'the replicas are given by --upstream and cannot be changed' : undefined,
+  });
+  const proxy: ProxyServer = new ProxyServer(
+    {
+      log,
+      readKey: keyReader(options.key),
+      answersItself,
+      suspect: (incarnation) => supervisor.suspect(incarnation),
+      seed: randomInt(2 ** 32),
+    },
+    proxyLimits(options),
+  );
+  return compose(options, supervisor, proxy, log);
+}
+
+function compose(options: Options, supervisor: Supervisor, proxy: ProxyServer, log: Log): Balancer {
+  const firstHostnames =
+    options.upstream.size > 0
+      ? [...options.upstream.keys()]
+      : Array.from({ length: options.replicas }, (_, index) => `server${index + 1}`);
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    log.info('closing', { graceMs: options.grace });
+    const graceOver = new AbortController();
+    const finished = new AbortController();
+    realClock.sleep(options.grace, finished.signal).then(
+      () => graceOver.abort(),
+      () => undefined,
+    );
+    await proxy.close(graceOver.signal);
+    finished.abort();
+    await supervisor.close();
+    log.info('closed');
+  };
+  const balancer: Balancer = {
+    start: async () => {
+      try {
+        // Before a replica is started for nothing. The port is bound only when they serve: the first request finds them.
+        await checkPortIsFree(options.port, options.host);
+        await supervisor.begin(firstHostnames);
+        const port = closing === undefined ? await proxy.listen(options.port, options.host) : options.port;
+        log.info('listening', { host: options.host, port });
+        return port;
+      } catch (error) {
+        await balancer.close();
+        throw error;
+      }
+    },
+    hostnames: () => members(supervisor.state).map((replica) => replica.hostname),
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+  return balancer;
+}
+
+// The ring is built anew when the wanted seats change, and only then: health never changes it.
+function policyMaker(options: Options, pair: HashPair, log: Log): (state: FleetState) => Policy {
+  let seatsNow: string | undefined;
+  let policy: Policy;
+  return (state) => {
+    const seats = wantedSeats(state);
+    if (seats.join() === seatsNow) return policy;
+    seatsNow = seats.join();
+    const ring = buildRing(seats, pair, options.slots, options.virtualNodes);
+    log.info('ring-changed', { seats, digest: ring.digest(), hash: options.hash });
+    policy = ringPolicy(ring, pair);
+    return policy;
+  };
+}
+
+async function createRuntime(options: Options): Promise<ReplicaRuntime> {
+  if (options.upstream.size > 0) return createUpstreamRuntime(options.upstream);
+  // What is set for the balancer, secrets included, is not for its replicas.
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_'));
+  return createProcessRuntime({
+    script: REPLICA_SCRIPT,
+    environment: { ...Object.fromEntries(inherited), DATA_DIR: options.dataDir },
+    clock: realClock,
+  });
+}
+
+function checkPortIsFree(port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.once('error', reject);
+    server.listen({ port, host }, () => server.close(() => resolve()));
+  });
+}

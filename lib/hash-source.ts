@@ -1,0 +1,25 @@
+// The hash pair that `--hash` names: one of the table, or a user's own module.
+
+import { hash } from 'node:crypto';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { HashPair } from './core/hashes/hash-pair.ts';
+import { HASH_NAMES, type HashName, hashPair, hashPairFault } from './core/hashes/table.ts';
+import { describe } from './errors.ts';
+import { OptionError } from './options.ts';
+
+/** @param source a name of the table, or a path relative to the working directory. Throws OptionError if it is no pair. */
+export async function loadHashPair(source: string, slots: number): Promise<HashPair> {
+  if (HASH_NAMES.includes(source as HashName)) {
+    return hashPair(source as HashName, (algorithm, text) => hash(algorithm, text, 'buffer'));
+  }
+  let module: HashPair;
+  try {
+    module = await import(pathToFileURL(resolve(source)).href);
+  } catch (error) {
+    throw new OptionError(`--hash ${source} cannot be loaded: ${describe(error)}`);
+  }
+  const fault = hashPairFault(module, slots);
+  if (fault !== undefined) throw new OptionError(`--hash ${source} is not a hash pair: ${fault}`);
+  return module;
+}

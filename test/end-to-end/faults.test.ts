@@ -1,0 +1,118 @@
+// What the fleet is for: replicas that die and hang while requests come in.
+
+import t from 'tap';
+import { isRunning, type Program, replicaPid, startProgram } from '../fixtures/program.ts';
+
+/** `perSecond` GETs until `stop` is called, which gives what went wrong with any of them. */
+function load(program: Program, perSecond: number) {
+  const failures: string[] = [];
+  const running = new Set<Promise<void>>();
+  let sent = 0;
+  const timer = setInterval(() => {
+    sent += 1;
+    const one = fetch(`${program.url}/home`)
+      .then(async (response) => {
+        const text = await response.text();
+        if (response.status !== 200 || !text.includes('Hello from Server')) failures.push(`${response.status} ${text}`);
+      })
+      .catch((error) => void failures.push(String(error.cause ?? error)))
+      .finally(() => running.delete(one));
+    running.add(one);
+  }, 1000 / perSecond);
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      await Promise.all(running);
+      return { failures, sent };
+    },
+  };
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+t.test(
+  'kill -9 of a replica under 200 requests per second costs no GET; within a second there are three again',
+  async (t) => {
+    const program = await startProgram();
+    t.teardown(() => program.stop());
+    const requests = load(program, 200);
+    await sleep(500);
+    for (const victim of ['server2', 'server1']) {
+      process.kill(await replicaPid(program, victim), 'SIGKILL');
+      const killedMs = performance.now();
+      await program.logged((line) => line.event === 'replica-lost' && line.hostname === victim);
+      t.ok(
+        performance.now() - killedMs < 100,
+        `${victim}: noticed after ${Math.round(performance.now() - killedMs)} ms`,
+      );
+      await sleep(1000 - (performance.now() - killedMs));
+      const names = await program.hostnames();
+      t.equal(names.length, 3);
+      t.notOk(names.includes(victim));
+      t.match(names.at(-1), /^server_[a-z0-9]+$/);
+    }
+    const serving = program.log.filter((line) => line.event === 'replica-serving');
+    t.equal(serving.length, 5, 'both replacements serve within the second');
+    const { failures, sent } = await requests.stop();
+    t.same(failures, []);
+    t.ok(sent > 300, `${sent} requests`);
+  },
+);
+
+t.test('a hung replica is out within 3 s, and no GET is lost to it', async (t) => {
+  const program = await startProgram();
+  t.teardown(() => program.stop());
+  const pid = await replicaPid(program, 'server3');
+  const requests = load(program, 50);
+  await sleep(300);
+  process.kill(pid, 'SIGSTOP');
+  const stoppedMs = performance.now();
+  const lost = await program.logged((line) => line.event === 'replica-lost');
+  t.ok(performance.now() - stoppedMs < 3000, `after ${Math.round(performance.now() - stoppedMs)} ms`);
+  t.match(lost, { hostname: 'server3', reason: /no answer to the heartbeat within 500 ms/ });
+  await sleep(500);
+  t.notOk(isRunning(pid), 'it was ended');
+  const { failures } = await requests.stop();
+  t.same(failures, []);
+  t.equal((await program.hostnames()).length, 3);
+});
+
+t.test('the keys of a replica come back to its seat when its replacement serves', async (t) => {
+  const program = await startProgram(['--key', 'header:x-user']);
+  t.teardown(() => program.stop());
+  const ask = async (user: string) => {
+    const response = await fetch(`${program.url}/home`, { headers: { 'x-user': user } });
+    return /Server: (\w+)/.exec(await response.text())?.[1] ?? '';
+  };
+  const users = Array.from({ length: 60 }, (_, index) => `user${index}`);
+  const before = new Map<string, string>();
+  for (const user of users) before.set(user, await ask(user));
+  t.equal(new Set(before.values()).size, 3);
+  process.kill(await replicaPid(program, 'server2'), 'SIGKILL');
+  const lost = await program.logged((line) => line.event === 'replica-lost');
+  const replacement = await program.logged(
+    (line) => line.event === 'replica-serving' && line.seat === lost.seat && line.hostname !== lost.hostname,
+  );
+  for (const user of users) {
+    const expected = before.get(user) === 'server2' ? replacement.hostname : before.get(user);
+    if ((await ask(user)) !== expected) t.fail(`${user} moved`);
+  }
+  t.equal(program.log.filter((line) => line.event === 'ring-changed').length, 1, 'the ring did not change');
+});
+
+t.test('a replica that crashes in the middle of a request costs no GET', async (t) => {
+  const program = await startProgram([], { REPLICA_ONLY: 'server1', REPLICA_CRASH_AFTER: '3' });
+  t.teardown(() => program.stop());
+  for (let count = 0; count < 60; count++) t.equal((await program.json('/home')).status, 200);
+  t.ok(program.log.some((line) => line.event === 'replica-lost' && line.hostname === 'server1'));
+});
+
+t.test('a removed replica finishes the requests that it has', async (t) => {
+  const program = await startProgram([], { REPLICA_DELAY_MS: '400' });
+  t.teardown(() => program.stop());
+  const open = Array.from({ length: 12 }, () => program.json('/home'));
+  await sleep(100);
+  const removed = await program.json('/rm', { method: 'DELETE', body: '{"n":3}' });
+  t.same(removed.body, { message: { N: 0, replicas: [] }, status: 'successful' });
+  for (const answer of await Promise.all(open)) t.equal(answer.status, 200);
+});

@@ -1,0 +1,156 @@
+// How the program begins and ends.
+
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import t from 'tap';
+import { isRunning, replicaPid, startProgram } from '../fixtures/program.ts';
+import { connectRaw } from '../fixtures/raw-client.ts';
+import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
+
+const MAIN = fileURLToPath(new URL('../../lib/main.ts', import.meta.url));
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  try {
+    return { code: 0, ...(await promisify(execFile)(process.execPath, [MAIN, ...args])) };
+  } catch (error) {
+    return error as { code: number; stdout: string; stderr: string };
+  }
+}
+
+t.test('a wrong option: exit code 2 and one line that names it, its bounds and what was given', async (t) => {
+  t.match(await run('--port', '70000'), {
+    code: 2,
+    stdout: '',
+    stderr: 'ringmaster: --port takes a whole number from 0 to 65535, not "70000"\n',
+  });
+  t.match(await run('--colour', 'red'), {
+    code: 2,
+    stderr: 'ringmaster: unknown option --colour; --help lists them\n',
+  });
+});
+
+t.test('--help and --version answer and exit with 0', async (t) => {
+  t.match(await run('--help'), { code: 0, stdout: /--heartbeat-interval TIME .*500ms/ });
+  t.match(await run('--version'), { code: 0, stdout: /^\d+\.\d+\.\d+\n$/ });
+});
+
+t.test('a port in use: exit code 1, one clear line, and no replica left', async (t) => {
+  const other = await scriptedReplica(() => undefined);
+  t.teardown(() => other.close());
+  const { code, stderr } = await run('--port', String(other.port), '--log', 'off');
+  t.equal(code, 1);
+  t.equal(
+    stderr,
+    `ringmaster: port ${other.port} on 127.0.0.1 is in use: end what uses it, or choose another with --port\n`,
+  );
+});
+
+t.test('a hash of one’s own is used, or refused with the reason', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'ringmaster-hash-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  const good = join(directory, 'mine.ts');
+  await writeFile(
+    good,
+    'export const requestSlot = (key: number): number => 0;\nexport const virtualNodeSlot = (seat: number): number => 100 * seat;\n',
+  );
+  const program = await startProgram(['--hash', good]);
+  t.teardown(() => program.stop());
+  for (let count = 0; count < 5; count++) t.match((await program.json('/home')).body, { message: /server1$/ });
+  const bad = join(directory, 'bad.mjs');
+  await writeFile(bad, 'export const requestSlot = () => "far";\n');
+  t.match(await run('--hash', bad), {
+    code: 2,
+    stderr: /bad.mjs is not a hash pair: requestSlot\(100000, 512\) returned far/,
+  });
+  t.match(await run('--hash', './nowhere.ts'), { code: 2, stderr: /--hash .\/nowhere.ts cannot be loaded/ });
+});
+
+t.test('SIGTERM: open requests finish, replicas are stopped, exit code 0', async (t) => {
+  const program = await startProgram([], { REPLICA_DELAY_MS: '500' });
+  const pids = await Promise.all(['server1', 'server2', 'server3'].map((name) => replicaPid(program, name)));
+  const idle = await connectRaw(program.port);
+  const open = program.json('/home');
+  await sleep(150);
+  program.process.kill('SIGTERM');
+  await sleep(100);
+  await t.rejects(fetch(`${program.url}/home`), 'no new connection');
+  t.equal((await open).status, 200);
+  t.equal(await program.exited, 0);
+  await idle.closed;
+  for (const pid of pids) t.notOk(isRunning(pid));
+});
+
+t.test('requests that outlast the grace are cut', async (t) => {
+  const program = await startProgram(['--grace', '300ms'], { REPLICA_HANG_AFTER: '8', REPLICA_ONLY: 'server1' });
+  const stuck = Array.from({ length: 40 }, () => fetch(`${program.url}/home`).catch((error) => error));
+  await sleep(100);
+  const begunMs = performance.now();
+  program.process.kill('SIGTERM');
+  t.equal(await program.exited, 0);
+  t.ok(performance.now() - begunMs < 2500, `${Math.round(performance.now() - begunMs)} ms`);
+  await Promise.all(stuck);
+});
+
+t.test('a second signal exits at once', async (t) => {
+  const program = await startProgram([], { REPLICA_DELAY_MS: '5000' });
+  const open = fetch(`${program.url}/home`).catch(() => undefined);
+  await sleep(200);
+  program.process.kill('SIGINT');
+  await sleep(300);
+  const begunMs = performance.now();
+  program.process.kill('SIGINT');
+  t.equal(await program.exited, 130);
+  t.ok(performance.now() - begunMs < 500);
+  await open;
+});
+
+t.test('kill -9 of the balancer: its replicas do not outlive it by more than a second', async (t) => {
+  const program = await startProgram();
+  const pids = await Promise.all(['server1', 'server2', 'server3'].map((name) => replicaPid(program, name)));
+  const before = (await readdir(tmpdir())).filter((name) => name.startsWith('ringmaster-'));
+  process.kill(pids[1] ?? 0, 'SIGSTOP');
+  program.process.kill('SIGKILL');
+  await program.exited;
+  await sleep(1000);
+  for (const pid of pids) t.notOk(isRunning(pid));
+  const after = (await readdir(tmpdir())).filter((name) => name.startsWith('ringmaster-'));
+  t.ok(after.length < before.length, 'its directory of sockets is gone');
+});
+
+t.test('a signal during the start ends it in order', async (t) => {
+  const child = spawn(process.execPath, [MAIN, '--port', '0'], {
+    env: { ...process.env, REPLICA_START_DELAY_MS: '3000' },
+    stdio: 'pipe',
+  });
+  await once(child.stderr, 'data');
+  await sleep(300);
+  child.kill('SIGTERM');
+  const [code] = await once(child, 'exit');
+  t.equal(code, 0);
+});
+
+t.test('--upstream: services of others are balanced, watched, and never started or replaced', async (t) => {
+  const play = (name: string) => scriptedReplica((socket) => socket.write(reply(`{"by":"${name}"}`)));
+  const one = await play('one');
+  const two = await play('two');
+  const program = await startProgram(['--upstream', `${one.upstream},${two.upstream}`, '--heartbeat-interval', '50ms']);
+  t.teardown(() => Promise.all([program.stop(), one.close()]));
+  t.same(await program.hostnames(), [one.upstream, two.upstream]);
+  const seen = new Set<string>();
+  for (let count = 0; count < 30; count++) seen.add(JSON.stringify((await program.json('/x')).body));
+  t.equal(seen.size, 2);
+  t.match(await program.json('/add', { method: 'POST', body: '{"n":1}' }), {
+    status: 400,
+    body: { message: /--upstream/ },
+  });
+  await two.close();
+  await program.logged((line) => line.event === 'replica-lost');
+  for (let count = 0; count < 10; count++) t.same((await program.json('/x')).body, { by: 'one' });
+  t.same(await program.hostnames(), [one.upstream, two.upstream], 'it keeps its place and its name');
+});

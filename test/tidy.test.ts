@@ -1,0 +1,67 @@
+import t from 'tap';
+import { checkDocument, checkSource, findFaults } from '../scripts/tidy.ts';
+
+t.test('the project is tidy', async (t) => {
+  t.same(findFaults(), []);
+});
+
+const faulty: [string, string, string, RegExp][] = [
+  ['no comment at the top', 'lib/a.ts', 'export const a = 1;\n', /begins without a comment/],
+  ['a name that says nothing', 'lib/utils.ts', '// x\n', /says nothing/],
+  ['a default export', 'lib/a.ts', '// x\nexport default 1;\n', /exports a default/],
+  ['301 lines', 'lib/a.ts', `// x\n${'\n'.repeat(300)}`, /has 301 lines/],
+  [
+    'the proxy imports the fleet',
+    'lib/proxy/a.ts',
+    "// x\nimport { b } from '../fleet/b.ts';\n",
+    /may not import lib\/fleet\/b.ts/,
+  ],
+  ['the core imports Node', 'lib/core/a.ts', "// x\nimport fs from 'node:fs';\n", /imports only the core/],
+  ['the core imports errors', 'lib/core/a.ts', "// x\nimport { e } from '../errors.ts';\n", /imports only the core/],
+  [
+    'a replica imports the library',
+    'replica/a.ts',
+    "// x\nimport { b } from '../lib/log.ts';\n",
+    /may not import lib\/log.ts/,
+  ],
+  [
+    'a benchmark reaches into the proxy',
+    'bench/a.ts',
+    "// x\nimport { b } from '../lib/proxy/wire.ts';\n",
+    /may not import/,
+  ],
+  [
+    'dockerode elsewhere',
+    'lib/fleet/a.ts',
+    "// x\nimport D from 'dockerode';\n",
+    /only lib\/fleet\/docker.ts may import dockerode/,
+  ],
+  ['chance in the core', 'lib/core/a.ts', '// x\nconst a = Math.random();\n', /no Math.random/],
+  ['time in the core', 'lib/core/a.ts', '// x\nconst a = new Date();\n', /no Date/],
+  ['a promise in the core', 'lib/core/a.ts', '// x\nasync function f() {}\n', /no async/],
+  ['a timer elsewhere', 'lib/fleet/a.ts', '// x\nsetTimeout(f, 1);\n', /setTimeout belongs into/],
+];
+
+for (const [what, path, text, message] of faulty) {
+  t.test(`found: ${what}`, async (t) => {
+    t.match(checkSource(path, text).join('\n'), message);
+  });
+}
+
+t.test('found: a path in a document that is not there, and an options table that is old', async (t) => {
+  t.match(
+    checkDocument('README.md', 'see `lib/core/ring.ts` and `lib/core/rung.ts`').join(),
+    /^README.md: lib\/core\/rung.ts is not there$/,
+  );
+  t.match(
+    checkDocument('README.md', '<!-- options -->\n| old |\n<!-- /options -->').join(),
+    /options table is not that of/,
+  );
+});
+
+t.test('comments and names that only look alike are no faults', async (t) => {
+  t.same(
+    checkSource('lib/core/a.ts', '// Date, Math.random and async are for others\nconst update = 1; // new Date()\n'),
+    [],
+  );
+});
