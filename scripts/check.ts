@@ -1,0 +1,19 @@
+// `npm run check`: format and lint, types, tidiness, tests, one after the other. All run even if one fails; exit code 1 then.
+
+import { spawnSync } from 'node:child_process';
+
+const STEPS: readonly [name: string, command: string, ...args: string[]][] = [
+  ['format and lint', 'biome', 'ci', '--error-on-warnings', '.'],
+  ['types', 'tsc'],
+  ['tidiness', 'node', 'scripts/tidy.ts'],
+  ['tests', 'tap'],
+];
+
+const failed: string[] = [];
+for (const [name, command, ...args] of STEPS) {
+  console.log(`check: ${name}`);
+  // npm puts node_modules/.bin first into the PATH.
+  if (spawnSync(command, args, { stdio: 'inherit' }).status !== 0) failed.push(name);
+}
+console.log(failed.length === 0 ? 'check: all is well' : `check: failed: ${failed.join(', ')}`);
+process.exitCode = failed.length === 0 ? 0 : 1;

@@ -1,0 +1,125 @@
+// What a compiler does not check: who may import whom, how long files may get, what the pure core may not touch,
+// and that the documents name only what is there. Runs as a test and as `node scripts/tidy.ts`, which prints the faults.
+
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { optionsTable } from '../lib/options.ts';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+const DOCUMENTS = ['README.md', 'lib/README.md'];
+const MAX_FILE_LINES = 300;
+
+/** From a folder (or file) to what it may import of `lib/`, beside itself. */
+const LAYERS: Record<string, readonly string[]> = {
+  'lib/core/': [],
+  'lib/fleet/': ['lib/core/', 'lib/errors.ts', 'lib/log.ts'],
+  'lib/proxy/': ['lib/core/', 'lib/errors.ts', 'lib/log.ts'],
+  'lib/admin/': ['lib/core/', 'lib/errors.ts', 'lib/log.ts'],
+  'bench/': ['lib/balancer.ts', 'lib/options.ts', 'lib/core/'],
+  'scripts/': ['lib/balancer.ts', 'lib/options.ts', 'lib/core/'],
+  'replica/': [],
+};
+
+/** Modules that only some files may import. */
+const RESERVED: Record<string, readonly string[]> = {
+  dockerode: ['lib/fleet/docker.ts'],
+  'node:child_process': ['lib/fleet/processes.ts', 'lib/fleet/guardian.ts'],
+};
+
+const IMPURE =
+  /\b(Date|Math\.random|performance|process|console|globalThis|setTimeout|setInterval|setImmediate|queueMicrotask|fetch|async|await|Promise\.\w+|new Promise)\b/;
+const TIMERS = /\b(setTimeout|setInterval|setImmediate|Math\.random)\(/;
+const TIMERS_ALLOWED = ['lib/fleet/clock.ts', 'lib/main.ts', 'lib/proxy/'];
+
+/** The faults of one source file. `path` is relative to the root. */
+export function checkSource(path: string, text: string): string[] {
+  const faults: string[] = [];
+  const fault = (what: string) => faults.push(`${path}: ${what}`);
+  const code = withoutComments(text);
+  if (!text.startsWith('//') && !text.startsWith('/*')) fault('begins without a comment that says what it is for');
+  if (/(^|\/)(utils?|helpers?|common|types|index)\.ts$/.test(path)) fault('has a name that says nothing');
+  if (/^export default/m.test(code) && !path.startsWith('test/')) fault('exports a default');
+  const lines = text.split('\n').length - 1;
+  if (lines > MAX_FILE_LINES) fault(`has ${lines} lines, more than ${MAX_FILE_LINES}`);
+  for (const imported of importsOf(path, code)) faults.push(...checkImport(path, imported));
+  if (path.startsWith('lib/core/')) {
+    const impure = path.endsWith('ports.ts') ? null : IMPURE.exec(code);
+    if (impure !== null) fault(`the core is pure: no ${impure[0]}`);
+  }
+  const timer = TIMERS.exec(code);
+  if (timer !== null && path.startsWith('lib/') && !TIMERS_ALLOWED.some((allowed) => path.startsWith(allowed))) {
+    fault(`${timer[1]} belongs into lib/fleet/clock.ts`);
+  }
+  return faults;
+}
+
+/** The faults of a document: paths in backticks that are not there, and an options table that is not the one of the code. */
+export function checkDocument(path: string, text: string): string[] {
+  const faults: string[] = [];
+  for (const [, named = ''] of text.matchAll(/`([\w.-]+(?:\/[\w.*-]+)*\/?)`/g)) {
+    const looksLikePath =
+      /^(lib|replica|bench|scripts|test|\.ci)\//.test(named) || /^[\w-]+\.(ts|js|json|yaml|md)$/.test(named);
+    if (!looksLikePath || named.includes('*')) continue;
+    const found = [
+      named,
+      join(dirname(path), named),
+      ...globSync(`{lib,replica,bench,scripts,test}/**/${named}`, { cwd: ROOT }),
+    ];
+    if (!found.some((candidate) => existsSync(join(ROOT, candidate)))) faults.push(`${path}: ${named} is not there`);
+  }
+  const table = /<!-- options -->\n([\s\S]*?)\n<!-- \/options -->/.exec(text)?.[1];
+  if (table !== undefined && table.trim() !== optionsTable()) {
+    faults.push(`${path}: its options table is not that of lib/options.ts (node scripts/tidy.ts --options prints it)`);
+  }
+  return faults;
+}
+
+/** All faults of the project. */
+export function findFaults(): string[] {
+  const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+  const sources = globSync('{lib,replica,bench,scripts,test}/**/*.ts', { cwd: ROOT, exclude: ['**/node_modules/**'] });
+  return [
+    ...sources
+      .sort()
+      .flatMap((path) => (path.startsWith('test/') && path.endsWith('.test.ts') ? [] : checkSource(path, read(path)))),
+    ...DOCUMENTS.flatMap((path) => checkDocument(path, read(path))),
+  ];
+}
+
+function checkImport(path: string, imported: string): string[] {
+  const holders = RESERVED[imported];
+  if (holders !== undefined && path.startsWith('lib/') && !holders.includes(path)) {
+    return [`${path}: only ${holders.join(' and ')} may import ${imported}`];
+  }
+  const layer = Object.keys(LAYERS).find((folder) => path.startsWith(folder));
+  if (layer === undefined) return [];
+  if (layer === 'lib/core/' && !imported.startsWith('lib/core/'))
+    return [`${path}: the core imports only the core, not ${imported}`];
+  const allowed = [layer, ...(LAYERS[layer] ?? [])];
+  const inLibrary = imported.startsWith('lib/') || imported.startsWith('replica/') || imported.startsWith('bench/');
+  return inLibrary && !allowed.some((prefix) => imported.startsWith(prefix))
+    ? [`${path}: may not import ${imported}`]
+    : [];
+}
+
+// Relative imports as paths from the root, others as they are written.
+function importsOf(path: string, code: string): string[] {
+  return [...code.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, specifier = '']) =>
+    specifier.startsWith('.') ? normalize(join(dirname(path), specifier)) : specifier,
+  );
+}
+
+function withoutComments(text: string): string {
+  return text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|\s)\/\/.*$/gm, '');
+}
+
+if (import.meta.main) {
+  if (process.argv.includes('--options')) {
+    console.log(optionsTable());
+  } else {
+    const faults = findFaults();
+    for (const fault of faults) console.error(fault);
+    process.exitCode = faults.length === 0 ? 0 : 1;
+  }
+}
