@@ -48,7 +48,7 @@ t.test('an exit is told within 100 ms, with its reason', async (t) => {
   const told = new Promise<[ReplicaRef, string]>((resolve) =>
     processes.watchExits((which, reason) => resolve([which, reason])),
   );
-  const pid = Number(execFileSync('pgrep', ['-f', '-n', script]).toString());
+  const pid = Number(execFileSync('pgrep', ['-P', String(process.pid), '-f', '-n', script]).toString());
   const killedMs = performance.now();
   process.kill(pid, 'SIGKILL');
   t.same(await told, [replica(1), 'killed by SIGKILL']);
