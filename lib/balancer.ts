@@ -5,7 +5,7 @@ import { randomInt } from 'node:crypto';
 import net from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { createAdmin } from './admin/routes.ts';
-import { type FleetState, members, routes, wantedSeats } from './core/fleet-state.ts';
+import { draining, type FleetState, members, routes, wantedSeats } from './core/fleet-state.ts';
 import { buildRing, type HashPair } from './core/hashes/hash-pair.ts';
 import { type Policy, ringPolicy } from './core/policy.ts';
 import type { ReplicaRuntime } from './core/ports.ts';
@@ -30,13 +30,14 @@ export interface Balancer {
   close(): Promise<void>;
 }
 
+const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));
 
 /** A balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log): Promise<Balancer> {
   const fixed = options.upstream.size > 0;
-  const pair = await loadHashPair(options.hash, options.slots);
-  const runtime = await createRuntime(options);
+  const pair = await loadHashPair(options);
+  const runtime = await createRuntime(options, log);
   const policyOf = policyMaker(options, pair, log);
 
   const supervisor: Supervisor = new Supervisor(
@@ -45,11 +46,12 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
       probe: options.heartbeatPath === 'off' ? noProbe : httpProbe(options.heartbeatPath),
       clock: realClock,
       log,
-      publish: (state) => proxy.route({ policy: policyOf(state), routes: routes(state) }),
+      publish: (state) => proxy.route({ policy: policyOf(state), routes: routes(state), draining: draining(state) }),
       drained: (replica, signal) => proxy.drained(replica, signal),
     },
     supervisorRules(options),
-    randomInt(2 ** 32),
+    // Containers outlive this process: what a later one starts must never be taken for what this one did.
+    { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
   );
   const answersItself = createAdmin({
     members: () => members(supervisor.state),
@@ -79,8 +81,10 @@ function compose(options: Options, supervisor: Supervisor, proxy: ProxyServer, l
       ? [...options.upstream.keys()]
       : Array.from({ length: options.replicas }, (_, index) => `server${index + 1}`);
   let closing: Promise<void> | undefined;
+  let begun = false;
   const close = async () => {
-    log.info('closing', { graceMs: options.grace });
+    // Of what never began, nobody wants to hear the end.
+    if (begun) log.info('closing', { graceMs: options.grace });
     const graceOver = new AbortController();
     const finished = new AbortController();
     realClock.sleep(options.grace, finished.signal).then(
@@ -90,13 +94,14 @@ function compose(options: Options, supervisor: Supervisor, proxy: ProxyServer, l
     await proxy.close(graceOver.signal);
     finished.abort();
     await supervisor.close();
-    log.info('closed');
+    if (begun) log.info('closed');
   };
   const balancer: Balancer = {
     start: async () => {
       try {
         // Before a replica is started for nothing. The port is bound only when they serve: the first request finds them.
         await checkPortIsFree(options.port, options.host);
+        begun = true;
         await supervisor.begin(firstHostnames);
         const port = closing === undefined ? await proxy.listen(options.port, options.host) : options.port;
         log.info('listening', { host: options.host, port });
@@ -122,22 +127,39 @@ function policyMaker(options: Options, pair: HashPair, log: Log): (state: FleetS
   return (state) => {
     const seats = wantedSeats(state);
     if (seats.join() === seatsNow) return policy;
-    seatsNow = seats.join();
     const ring = buildRing(seats, pair, options.slots, options.virtualNodes);
     log.info('ring-changed', { seats, digest: ring.digest(), hash: options.hash });
     policy = ringPolicy(ring, pair);
+    seatsNow = seats.join();
     return policy;
   };
 }
 
-async function createRuntime(options: Options): Promise<ReplicaRuntime> {
+async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime> {
   if (options.upstream.size > 0) return createUpstreamRuntime(options.upstream);
+  if (options.runtime === 'docker') return createDocker(options, log);
   // What is set for the balancer, secrets included, is not for its replicas.
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_'));
   return createProcessRuntime({
     script: REPLICA_SCRIPT,
     environment: { ...Object.fromEntries(inherited), DATA_DIR: options.dataDir },
     clock: realClock,
+  });
+}
+
+async function createDocker(options: Options, log: Log): Promise<ReplicaRuntime> {
+  // Loaded only where it is used: it takes as long as all the rest.
+  const { createDockerRuntime } = await import('./fleet/docker.ts');
+  const { fleet, dockerImage, dockerNetwork, dockerVolume, port } = options;
+  return createDockerRuntime({
+    fleet: fleet === '' ? `ringmaster-${port === 0 ? process.pid : port}` : fleet,
+    image: dockerImage === '' ? { type: 'checkout', root: CHECKOUT } : { type: 'named', name: dockerImage },
+    network: dockerNetwork === '' ? undefined : dockerNetwork,
+    volume: dockerVolume,
+    memoryBytes: options.replicaMemory,
+    cpus: options.replicaCpus,
+    clock: realClock,
+    log,
   });
 }
 

@@ -1,47 +1,48 @@
-// Every expected trouble, by one code: what happened, whose fault it is, and the status that a client gets for it. This is the
-// only place that turns a code into a status.
+// Every expected trouble, by one code: what happened, and the status that a client gets for it. This is the only place that
+// turns a code into a status.
 
 export type ErrorCode = keyof typeof ERRORS;
 
 interface ErrorKind {
   /** HTTP status of the answer, if there is still one to give. */
   readonly status: number;
-  readonly source: 'client' | 'replica' | 'balancer';
 }
 
 const ERRORS = {
   // The request cannot be understood, or not safely (RFC 9110, 15.5.1).
-  'bad-request': { status: 400, source: 'client' },
+  'bad-request': { status: 400 },
   // A body that was refused by the admin endpoints: what is wrong is in the message.
-  'bad-body': { status: 400, source: 'client' },
+  'bad-body': { status: 400 },
   // The client took longer to send its head than it may (15.5.9).
-  'request-timeout': { status: 408, source: 'client' },
+  'request-timeout': { status: 408 },
   // The name is taken by something that is not ours: nothing is wrong with the request as such (15.5.10).
-  'name-taken': { status: 409, source: 'client' },
+  'name-taken': { status: 409 },
   // A body over the limit (15.5.14).
-  'body-too-large': { status: 413, source: 'client' },
+  'body-too-large': { status: 413 },
   // Fields over the limit (RFC 6585, 5).
-  'head-too-large': { status: 431, source: 'client' },
+  'head-too-large': { status: 431 },
   // A transfer coding or method that this gateway does not have (RFC 9112, 6.1; RFC 9110, 15.6.2).
-  'not-implemented': { status: 501, source: 'client' },
+  'not-implemented': { status: 501 },
   // The replica's bytes are not HTTP/1.1, or end before the reply does (RFC 9110, 15.6.3).
-  'bad-reply': { status: 502, source: 'replica' },
+  'bad-reply': { status: 502 },
   // The connection to the replica broke, and the request may not be repeated.
-  'connection-lost': { status: 502, source: 'replica' },
+  'connection-lost': { status: 502 },
   // Nothing listens at the replica's address, or it did not accept in time, at every replica tried.
-  'connect-failed': { status: 503, source: 'replica' },
+  'connect-failed': { status: 503 },
   // No replica is there that could take the request; it may be repeated (15.6.4).
-  'no-replica': { status: 503, source: 'balancer' },
+  'no-replica': { status: 503 },
   // The balancer is on its way out.
-  closing: { status: 503, source: 'balancer' },
+  closing: { status: 503 },
+  // Docker does not answer, or may not be asked.
+  'runtime-unavailable': { status: 503 },
   // A replica that was asked for did not come up.
-  'start-failed': { status: 503, source: 'balancer' },
+  'start-failed': { status: 503 },
   // A replica that is out of the ring could not be ended.
-  'stop-failed': { status: 503, source: 'balancer' },
+  'stop-failed': { status: 503 },
   // The replica said nothing for longer than it may (15.6.5).
-  'reply-timeout': { status: 504, source: 'replica' },
+  'reply-timeout': { status: 504 },
   // Something that this program did not expect of itself.
-  internal: { status: 500, source: 'balancer' },
+  internal: { status: 500 },
 } as const satisfies Record<string, ErrorKind>;
 
 export class BalancerError extends Error {
@@ -56,10 +57,11 @@ export class BalancerError extends Error {
   get status(): number {
     return ERRORS[this.code].status;
   }
+}
 
-  get source(): ErrorKind['source'] {
-    return ERRORS[this.code].source;
-  }
+/** Trying again cannot help until somebody does something about it. */
+export function isFinal(error: BalancerError): boolean {
+  return error.code === 'name-taken';
 }
 
 /** The error itself, or an `internal` one around what was thrown. */

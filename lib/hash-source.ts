@@ -6,10 +6,11 @@ import { pathToFileURL } from 'node:url';
 import type { HashPair } from './core/hashes/hash-pair.ts';
 import { HASH_NAMES, type HashName, hashPair, hashPairFault } from './core/hashes/table.ts';
 import { describe } from './errors.ts';
-import { OptionError } from './options.ts';
+import { OptionError, type Options } from './options.ts';
 
-/** @param source a name of the table, or a path relative to the working directory. Throws OptionError if it is no pair. */
-export async function loadHashPair(source: string, slots: number): Promise<HashPair> {
+/** The pair of a name of the table, or of a path relative to the working directory. Throws OptionError if it is no pair. */
+export async function loadHashPair(options: Options): Promise<HashPair> {
+  const { hash: source, slots, maxReplicas, virtualNodes } = options;
   if (HASH_NAMES.includes(source as HashName)) {
     return hashPair(source as HashName, (algorithm, text) => hash(algorithm, text, 'buffer'));
   }
@@ -19,7 +20,7 @@ export async function loadHashPair(source: string, slots: number): Promise<HashP
   } catch (error) {
     throw new OptionError(`--hash ${source} cannot be loaded: ${describe(error)}`);
   }
-  const fault = hashPairFault(module, slots);
+  const fault = hashPairFault(module, slots, maxReplicas, virtualNodes);
   if (fault !== undefined) throw new OptionError(`--hash ${source} is not a hash pair: ${fault}`);
   return module;
 }

@@ -18,6 +18,8 @@ export function supervisorRules(options: Options): SupervisorRules {
     timeoutMs: options.heartbeatTimeout,
     graceMs: options.grace,
     inventoryIntervalMs: 5000,
+    // Services of others are there or are not; the first probe tells.
+    beginTimeoutMs: fixed ? 2 * options.heartbeatTimeout : options.startTimeout,
     joinAttempts: 3,
   };
 }
@@ -28,8 +30,8 @@ export function proxyLimits(options: Options): ProxyLimits {
     maxKeptBytes: 65_536,
     maxHeadBytes: 65_536,
     connectTimeoutMs: options.connectTimeout,
-    // Node's own servers close an idle connection after 5 s.
-    idleTimeoutMs: 4000,
+    // Node's own servers close an idle connection after 5 s; this is up to a quarter late.
+    idleTimeoutMs: 3000,
     maxIdle: 512,
     headTimeoutMs: 10_000,
     keepAliveTimeoutMs: 60_000,

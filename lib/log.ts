@@ -10,6 +10,8 @@ export interface Log {
   readonly error: LogLine;
   readonly info: LogLine;
   readonly debug: LogLine;
+  /** Debug lines are written: for those that are costly to make. */
+  readonly writesDebug: boolean;
 }
 
 /** A log of `level` and what is graver. `write` gets whole lines, newline included. */
@@ -20,5 +22,5 @@ export function createLog(level: LogLevel, write: (line: string) => void, now: (
       if (LOG_LEVELS.indexOf(of) > LOG_LEVELS.indexOf(level)) return;
       write(`${JSON.stringify({ time: now().toISOString(), level: of, event, ...details })}\n`);
     };
-  return { error: line('error'), info: line('info'), debug: line('debug') };
+  return { error: line('error'), info: line('info'), debug: line('debug'), writesDebug: level === 'debug' };
 }

@@ -25,6 +25,9 @@ if (argv.includes('--help')) {
 }
 
 async function run(options: Options): Promise<void> {
+  // Whoever read what is printed here has gone: that is no reason to end, and the log must not log its own failure.
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
   const log = createLog(
     options.log,
     (line) => process.stderr.write(line),

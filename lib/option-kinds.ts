@@ -22,6 +22,29 @@ export function integer(least: number, most: number): Kind<number> {
   };
 }
 
+export function decimal(least: number, most: number): Kind<number> {
+  return {
+    placeholder: 'NUMBER',
+    bounds: `a number from ${least} to ${most}`,
+    read: (written) => (/^\d{1,9}(\.\d{1,9})?$/.test(written) ? bounded(Number(written), least, most) : undefined),
+    write: String,
+  };
+}
+
+/** Bytes; written as a bare number of them, or with a unit of powers of 1024. */
+export function size(leastBytes: number, mostBytes: number): Kind<number> {
+  return {
+    placeholder: 'SIZE',
+    bounds: `a size from ${writeBytes(leastBytes)} to ${writeBytes(mostBytes)}`,
+    read: (written) => {
+      const [, amount, unit = ''] = /^(\d{1,15})([kmg]?)$/i.exec(written) ?? [];
+      if (amount === undefined) return undefined;
+      return bounded(Number(amount) * (UNIT_BYTES[unit.toLowerCase()] as number), leastBytes, mostBytes);
+    },
+    write: writeBytes,
+  };
+}
+
 /** Milliseconds; written as a bare number of them, or with a unit. */
 export function duration(leastMs: number, mostMs: number): Kind<number> {
   return {
@@ -49,6 +72,14 @@ export function choice<const T extends string>(values: readonly T[]): Kind<T> {
 export function text(what: string): Kind<string> {
   return { placeholder: 'TEXT', bounds: what, read: (written) => written || undefined, write: (value) => value };
 }
+
+/** A value of a Docker label that a person can read. */
+export const fleetName: Kind<string> = {
+  placeholder: 'NAME',
+  bounds: 'letters, digits, `_`, `.` and `-`',
+  read: (written) => (/^[\w.-]{1,63}$/.test(written) ? written : undefined),
+  write: (value) => value,
+};
 
 export const path: Kind<string> = { ...text('a path'), placeholder: 'PATH' };
 
@@ -107,6 +138,16 @@ function readKeySource(written: string): KeySource | undefined {
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+
+function writeBytes(bytes: number): string {
+  for (const unit of ['g', 'm', 'k']) {
+    const unitBytes = UNIT_BYTES[unit] as number;
+    if (bytes >= unitBytes && bytes % unitBytes === 0) return `${bytes / unitBytes}${unit}`;
+  }
+  return String(bytes);
+}
 
 function writeMs(ms: number): string {
   for (const unit of ['h', 'm', 's']) {

@@ -6,12 +6,15 @@ import type { Address } from './core/ports.ts';
 import { LOG_LEVELS } from './log.ts';
 import {
   choice,
+  decimal,
   duration,
+  fleetName,
   hashSource,
   integer,
   type Kind,
   keySources,
   path,
+  size,
   text,
   upstreams,
   urlPathOrOff,
@@ -26,12 +29,33 @@ interface Option<T> {
 
 const option = <T>(kind: Kind<T>, otherwise: T, help: string): Option<T> => ({ kind, otherwise, help });
 
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+
 const TABLE = {
   port: option(integer(0, 65_535), 5000, 'port to listen on; 0 picks a free one and prints it'),
   host: option(text('an address or hostname'), '127.0.0.1', 'address to listen on'),
   replicas: option(integer(0, 1000), 3, 'replicas to start with'),
   'max-replicas': option(integer(1, 1000), 64, 'replicas that there may be'),
-  runtime: option(choice(['process']), 'process', 'where replicas run'),
+  runtime: option(choice(['process', 'docker']), 'process', 'where replicas run'),
+  fleet: option(
+    fleetName,
+    '',
+    'whose replicas these are, on an engine with several balancers; `ringmaster-` and the port if empty',
+  ),
+  'docker-network': option(
+    text('the name of a network'),
+    '',
+    'network shared with the replicas; they get loopback ports if empty',
+  ),
+  'docker-image': option(text('the name of an image'), '', 'image of the replicas; built from this checkout if empty'),
+  'docker-volume': option(
+    text('the name of a volume'),
+    'ringmaster-votes',
+    'where replicas in containers keep the votes',
+  ),
+  'replica-memory': option(size(16 * MIB, 1024 * GIB), 256 * MIB, 'memory of a replica in a container'),
+  'replica-cpus': option(decimal(0.05, 1024), 1, 'processors of a replica in a container'),
   upstream: option(upstreams, new Map<string, Address>(), 'balance over these services instead: nothing is started'),
   'data-dir': option(path, './data', 'where replicas keep the votes'),
   hash: option(hashSource(HASH_NAMES), 'mixed', 'hash pair of the ring: a name, or a module of your own'),
@@ -48,7 +72,7 @@ const TABLE = {
   'heartbeat-path': option(urlPathOrOff, '/heartbeat', 'path that is asked for; `off` switches probing off'),
   'start-timeout': option(
     duration(100, 3_600_000),
-    10_000,
+    30_000,
     'time that a replica has from its start to its first good heartbeat',
   ),
   'connect-timeout': option(duration(1, 60_000), 1000, 'time that a replica has to accept a connection'),
@@ -149,7 +173,12 @@ function readValue(source: string, kind: Kind<unknown>, written: string): unknow
 }
 
 function checkTogether(options: Options): void {
-  const { replicas, maxReplicas, slots } = options;
+  const { replicas, maxReplicas, slots, upstream } = options;
+  if (upstream.size > slots) {
+    throw new OptionError(`--upstream takes at most --slots, which is ${slots}, not ${upstream.size}`);
+  }
+  // Of no account where the replicas are given.
+  if (upstream.size > 0) return;
   if (replicas > maxReplicas) {
     throw new OptionError(`--replicas takes at most --max-replicas, which is ${maxReplicas}, not ${replicas}`);
   }

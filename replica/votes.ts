@@ -43,8 +43,8 @@ export function openVotes(directory: string): Votes {
 
 function open(directory: string): DatabaseSync {
   mkdirSync(directory, { recursive: true });
-  // Another replica may be writing: wait for it rather than fail.
-  const database = new DatabaseSync(join(directory, 'votes.sqlite'), { timeout: 5000 });
+  // Another replica may be writing: wait for it rather than fail, but not so long that heartbeats go unanswered.
+  const database = new DatabaseSync(join(directory, 'votes.sqlite'), { timeout: 250 });
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
   database.exec('CREATE TABLE IF NOT EXISTS votes (option TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT');
   return database;

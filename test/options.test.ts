@@ -35,6 +35,8 @@ t.test('times are in ms or with a unit', async (t) => {
   t.equal(parse('--grace=250ms').grace, 250);
   t.equal(parse('--grace 2s').grace, 2000);
   t.equal(parse('--grace 1m').grace, 60_000);
+  t.equal(parse('--replica-memory 1g --replica-cpus 0.5').replicaMemory, 2 ** 30);
+  t.equal(parse('--replica-cpus 0.5').replicaCpus, 0.5);
 });
 
 t.test('lists', async (t) => {
@@ -71,6 +73,10 @@ const REFUSED: [string, RegExp][] = [
   ['--upstream localhost', /--upstream takes a list of host:port and unix:\/path, not "localhost"/],
   ['--upstream a:1,a:1', /--upstream takes/],
   ['--upstream a:70000', /--upstream takes/],
+  ['--upstream a:1,b:2,c:3 --slots 2', /^--upstream takes at most --slots, which is 2, not 3$/],
+  ['--replica-memory 1m', /--replica-memory takes a size from 16m to 1024g, not "1m"/],
+  ['--replica-cpus x', /--replica-cpus takes a number from 0.05 to 1024, not "x"/],
+  ['--fleet a/b', /--fleet takes letters, digits/],
   ['--heartbeat-interval 5', /--heartbeat-interval takes a time from 10ms to 1h, not "5"/],
   ['--heartbeat-interval 5d', /--heartbeat-interval takes/],
   ['--log loud', /--log takes off, error, info or debug, not "loud"/],

@@ -16,8 +16,10 @@ export function parseChange(text: string, tooMany: string): ChangeRequest {
   const body = parseObject(text);
   const { n, hostnames = [] } = body;
   if (n === undefined) throw refusal('n is missing: the number of replicas, a whole number from 1 up');
-  if (!Number.isSafeInteger(n) || (n as number) < 1) {
-    throw refusal(`n must be a whole number from 1 up, not ${JSON.stringify(n)}`);
+  // As large as anyone likes: more than there are means all, and /add has a limit of its own.
+  if (!Number.isInteger(n) || (n as number) < 1) {
+    const shown = typeof n === 'number' ? String(n) : JSON.stringify(n);
+    throw refusal(`n must be a whole number from 1 up, not ${shown}`);
   }
   if (!Array.isArray(hostnames)) throw refusal(`hostnames must be a list, not ${JSON.stringify(hostnames)}`);
   if (hostnames.length > (n as number)) throw refusal(tooMany);

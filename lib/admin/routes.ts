@@ -22,6 +22,8 @@ export interface AdminPorts {
   readonly fixedBecause: string | undefined;
 }
 
+type Run = (request: IncomingMessage, response: ServerResponse) => Promise<Rep>;
+
 /** What /rep shows. */
 interface Rep {
   readonly N: number;
@@ -31,6 +33,7 @@ interface Rep {
 const TOO_MANY_TO_ADD = 'Length of hostname list is more than newly added instances';
 const TOO_MANY_TO_REMOVE = 'Length of hostname list is more than removable instances';
 const MAX_BODY_BYTES = 65_536;
+const MAX_DROPPED_BYTES = 16 * 2 ** 20;
 
 /** Answers the requests that are the balancer's own; false leaves the request alone. */
 export function createAdmin(ports: AdminPorts): (request: IncomingMessage, response: ServerResponse) => boolean {
@@ -40,16 +43,18 @@ export function createAdmin(ports: AdminPorts): (request: IncomingMessage, respo
     changes = turn.catch(() => undefined);
     return turn;
   };
-  const change = (apply: (text: string) => Promise<void>) => async (request: IncomingMessage) => {
-    const text = await readBody(request);
-    if (ports.fixedBecause !== undefined) throw new BalancerError('bad-body', ports.fixedBecause);
-    // The answer is taken before the next change begins.
-    return inTurn(async () => {
-      await apply(text);
-      return rep(ports);
-    });
-  };
-  const routes = new Map<string, { method: string; run: (request: IncomingMessage) => Promise<Rep> }>([
+  const change =
+    (apply: (text: string) => Promise<void>) => async (request: IncomingMessage, response: ServerResponse) => {
+      if (request.headers.expect !== undefined) response.writeContinue();
+      const text = await readBody(request);
+      if (ports.fixedBecause !== undefined) throw new BalancerError('bad-body', ports.fixedBecause);
+      // The answer is taken before the next change begins.
+      return inTurn(async () => {
+        await apply(text);
+        return rep(ports);
+      });
+    };
+  const routes = new Map<string, { method: string; run: Run }>([
     ['/rep', { method: 'GET', run: async () => rep(ports) }],
     ['/add', { method: 'POST', run: change((text) => add(ports, text)) }],
     ['/rm', { method: 'DELETE', run: change((text) => remove(ports, text)) }],
@@ -62,18 +67,12 @@ export function createAdmin(ports: AdminPorts): (request: IncomingMessage, respo
   };
 }
 
-async function answer(
-  ports: AdminPorts,
-  run: (request: IncomingMessage) => Promise<Rep>,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+async function answer(ports: AdminPorts, run: Run, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
-    reply(response, 200, JSON.stringify({ message: await run(request), status: 'successful' }));
+    reply(response, 200, JSON.stringify({ message: await run(request, response), status: 'successful' }));
   } catch (thrown) {
     const error = asBalancerError(thrown);
     ports.log.error('change-refused', { method: request.method, url: request.url, reason: error.message });
-    if (!request.complete) response.setHeader('Connection', 'close');
     reply(response, error.status, failureBody(error.message));
   }
 }
@@ -113,13 +112,14 @@ async function remove(ports: AdminPorts, text: string): Promise<void> {
 async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
-  // Left whole when the body is refused: the answer still has to go out on its connection.
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+  for await (const chunk of request) {
     sizeBytes += chunk.length;
-    if (sizeBytes > MAX_BODY_BYTES) {
-      throw new BalancerError('body-too-large', `the body is larger than ${MAX_BODY_BYTES} bytes`);
-    }
-    chunks.push(chunk);
+    if (sizeBytes <= MAX_BODY_BYTES) chunks.push(chunk);
+    // A body that is somewhat too large is read to its end, so that its client reads the answer.
+    else if (sizeBytes > MAX_DROPPED_BYTES) break;
+  }
+  if (sizeBytes > MAX_BODY_BYTES) {
+    throw new BalancerError('body-too-large', `the body is larger than ${MAX_BODY_BYTES} bytes`);
   }
   return Buffer.concat(chunks).toString();
 }
@@ -129,7 +129,9 @@ function reply(response: ServerResponse, status: number, body: string): void {
   response.end(body);
 }
 
+// Of an absolute target too (RFC 9112, 3.2.2).
 function pathOf(url: string): string {
-  const query = url.indexOf('?');
-  return query === -1 ? url : url.slice(0, query);
+  const path = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
+  const query = path.indexOf('?');
+  return query === -1 ? path : path.slice(0, query);
 }

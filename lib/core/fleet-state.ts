@@ -9,31 +9,28 @@ import type { Health } from './health.ts';
 import type { Address, ReplicaRef } from './ports.ts';
 import type { SeatId } from './ring.ts';
 
-export type Seat =
-  | { readonly phase: 'vacant'; readonly replica: ReplicaRef; readonly startAtMs: number; readonly lapses: Lapses }
-  | { readonly phase: 'starting'; readonly replica: ReplicaRef; readonly giveUpAtMs: number; readonly lapses: Lapses }
-  | {
-      readonly phase: 'started';
-      readonly replica: ReplicaRef;
-      readonly giveUpAtMs: number;
-      readonly lapses: Lapses;
-      readonly address: Address;
-      readonly sinceMs: number;
-    }
-  | {
-      readonly phase: 'serving';
-      readonly replica: ReplicaRef;
-      readonly lapses: Lapses;
-      readonly address: Address;
-      readonly sinceMs: number;
-      readonly health: Health;
-    };
+export type Seat = {
+  /** The replica that it has, or waits for. */
+  readonly replica: ReplicaRef;
+  /** Grows in the order in which hostnames joined: a start that is repeated under the same name does not change it. */
+  readonly joined: number;
+  readonly lapses: Lapses;
+} & (
+  | { readonly phase: 'vacant'; readonly startAtMs: number }
+  | { readonly phase: 'starting'; readonly giveUpAtMs: number }
+  | { readonly phase: 'started'; readonly giveUpAtMs: number; readonly address: Address; readonly sinceMs: number }
+  | { readonly phase: 'serving'; readonly address: Address; readonly sinceMs: number; readonly health: Health }
+);
 
 /** How often a seat has lost its replica without a stable life between, and why it did the last time. */
 export interface Lapses {
   readonly count: number;
   readonly reason: string;
+  /** Trying again cannot help: the hostname is another's, say. */
+  readonly final: boolean;
 }
+
+export const NO_LAPSES: Lapses = { count: 0, reason: '', final: false };
 
 /** A replica on its way out. `drains`: it may finish its requests first. */
 export interface Leaving {
@@ -52,8 +49,9 @@ export interface FleetState {
   readonly nameSeed: number;
 }
 
-export function emptyFleet(nameSeed: number): FleetState {
-  return { seats: [], leaving: [], lastIncarnation: 0, nameSeed };
+/** @param lastIncarnation larger than any that an earlier process of this fleet may still bring up. */
+export function emptyFleet(nameSeed: number, lastIncarnation = 0): FleetState {
+  return { seats: [], leaving: [], lastIncarnation, nameSeed };
 }
 
 /** A replica that may be routed to. */
@@ -74,7 +72,12 @@ export function routes(state: FleetState): Route[] {
 
 /** The replica of every wanted seat, there or on its way, in the order in which they joined. */
 export function members(state: FleetState): ReplicaRef[] {
-  return state.seats.map((seat) => seat.replica).sort((a, b) => a.incarnation - b.incarnation);
+  return state.seats.toSorted((a, b) => a.joined - b.joined).map((seat) => seat.replica);
+}
+
+/** Replicas that may finish what they have. Of any other that is not routed to, nothing is to be expected. */
+export function draining(state: FleetState): ReplicaRef[] {
+  return state.leaving.filter((one) => one.drains).map((one) => one.replica);
 }
 
 export function wantedSeats(state: FleetState): SeatId[] {

@@ -14,6 +14,21 @@ export interface ReplicaRef {
   readonly hostname: string;
 }
 
+/** A replica that the runtime shows. */
+export interface PresentReplica {
+  readonly replica: ReplicaRef;
+  /** Where it listens; `undefined` if it has ended, or never began. */
+  readonly address: Address | undefined;
+}
+
+/** What a runtime tells unasked. */
+export type RuntimeNews =
+  | { readonly type: 'exited'; readonly replica: ReplicaRef; readonly reason: string }
+  /** It may not be well: ask it now. */
+  | { readonly type: 'doubted'; readonly replica: ReplicaRef }
+  /** News may have been missed, and are told again from now on: look for yourself. */
+  | { readonly type: 'restored' };
+
 export interface Clock {
   /** Milliseconds that only grow; no relation to the time of day. */
   now(): number;
@@ -27,10 +42,10 @@ export interface ReplicaRuntime {
   start(replica: ReplicaRef, signal: AbortSignal): Promise<Address>;
   /** Asks it to finish, and ends it after `graceMs`. One that is not there counts as stopped. */
   stop(replica: ReplicaRef, graceMs: number): Promise<void>;
-  /** All replicas of this fleet that are there, and no one else's. */
-  list(): Promise<readonly ReplicaRef[]>;
-  /** Calls back soon after a replica has ended by itself. Returns the function that ends the watch. */
-  watchExits(listener: (replica: ReplicaRef, reason: string) => void): () => void;
+  /** All replicas of this fleet that are there, ended ones that still take a place included, and no one else's. */
+  list(): Promise<readonly PresentReplica[]>;
+  /** Calls back soon after something has happened. Nothing may depend on it. Returns the function that ends the watch. */
+  watch(listener: (news: RuntimeNews) => void): () => void;
   /** Gives back whatever the runtime holds, after the last replica was stopped. */
   close(): Promise<void>;
 }

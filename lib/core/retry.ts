@@ -8,16 +8,16 @@ export interface FailedAttempt {
   readonly unsent: boolean;
   /** Every body byte sent is still in hand, so that it can be sent again. */
   readonly bodyInHand: boolean;
-  /** A byte of the reply has gone to the client. */
+  /** A byte of a reply, interim ones included, has come from the replica. */
   readonly replyBegun: boolean;
-  /** Attempts made so far, this one included. */
-  readonly attempts: number;
+  /** Replicas that have failed it. A kept connection that was closed counts for none. */
+  readonly replicasTried: number;
 }
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 export function mayRetry(attempt: FailedAttempt, maxAttempts: number): boolean {
-  if (attempt.replyBegun || attempt.attempts >= maxAttempts) return false;
+  if (attempt.replyBegun || attempt.replicasTried >= maxAttempts) return false;
   if (!attempt.bodyInHand) return false;
   return attempt.unsent || IDEMPOTENT.has(attempt.method);
 }

@@ -26,7 +26,7 @@ export class HashRing {
     this.slotCount = slotCount;
     this.#slots = Uint32Array.from(sorted, (point) => point.slot);
     this.#seats = Uint32Array.from(sorted, (point) => point.seat);
-    this.#askedIn = new Float64Array(Math.max(0, ...points.map((point) => point.seat)) + 1);
+    this.#askedIn = new Float64Array(points.reduce((most, point) => Math.max(most, point.seat), 0) + 1);
   }
 
   /** All virtual nodes, by ascending slot. */

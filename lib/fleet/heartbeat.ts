@@ -1,7 +1,7 @@
-// One probe loop for one replica: fast until the first success, then at an even pace, at once when somebody suspects it.
-// What the results mean is health.ts.
+// One probe loop for each replica that is up: fast until the first success, then at an even pace, at once when somebody suspects
+// the replica. What the results mean is health.ts.
 
-import type { Address, Clock, Probe } from '../core/ports.ts';
+import type { Address, Clock, Probe, ReplicaRef } from '../core/ports.ts';
 import { describe } from '../errors.ts';
 import { within } from './clock.ts';
 
@@ -18,6 +18,40 @@ export interface Heartbeat {
 
 // A replica that is coming up is asked this often at first; each time the wait grows by half, up to the interval.
 const FIRST_WAIT_MS = 15;
+
+/** The loops of a fleet, by incarnation. */
+export class Heartbeats {
+  readonly #loops = new Map<number, Heartbeat>();
+  readonly #start: (incarnation: number, address: Address) => Heartbeat;
+
+  constructor(
+    probe: Probe,
+    clock: Clock,
+    pace: HeartbeatPace,
+    report: (incarnation: number, failure: string | undefined) => void,
+  ) {
+    this.#start = (incarnation, address) =>
+      startHeartbeat(address, probe, clock, pace, (failure) => report(incarnation, failure));
+  }
+
+  /** From now on these are probed, and no others. */
+  match(replicas: readonly { readonly replica: ReplicaRef; readonly address: Address }[]): void {
+    const wanted = new Set(replicas.map(({ replica }) => replica.incarnation));
+    for (const [incarnation, loop] of this.#loops) {
+      if (wanted.has(incarnation)) continue;
+      loop.stop();
+      this.#loops.delete(incarnation);
+    }
+    for (const { replica, address } of replicas) {
+      const { incarnation } = replica;
+      if (!this.#loops.has(incarnation)) this.#loops.set(incarnation, this.#start(incarnation, address));
+    }
+  }
+
+  hurry(incarnation: number): void {
+    this.#loops.get(incarnation)?.hurry();
+  }
+}
 
 /** Starts the loop. `report` gets the reason of each failure, `undefined` for a success. */
 export function startHeartbeat(

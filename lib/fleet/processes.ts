@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Address, Clock, ReplicaRef, ReplicaRuntime } from '../core/ports.ts';
+import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
 import { BalancerError } from '../errors.ts';
 import { type Guardian, startGuardian } from './guardian.ts';
 
@@ -23,6 +23,7 @@ export interface ProcessRuntimeOptions {
 
 interface Child {
   readonly replica: ReplicaRef;
+  readonly address: Address;
   readonly process: ChildProcess;
   readonly exited: Promise<string>;
 }
@@ -40,7 +41,7 @@ class ProcessRuntime implements ReplicaRuntime {
   readonly #directory: string;
   readonly #guardian: Guardian;
   readonly #children = new Map<number, Child>();
-  readonly #listeners = new Set<(replica: ReplicaRef, reason: string) => void>();
+  readonly #listeners = new Set<(news: RuntimeNews) => void>();
 
   constructor(options: ProcessRuntimeOptions, directory: string, guardian: Guardian) {
     this.#options = options;
@@ -63,7 +64,7 @@ class ProcessRuntime implements ReplicaRuntime {
         }),
       ]);
       signal.throwIfAborted();
-      return { type: 'unix', path };
+      return child.address;
     } finally {
       signal.removeEventListener('abort', abort);
     }
@@ -82,11 +83,11 @@ class ProcessRuntime implements ReplicaRuntime {
     ended.abort();
   }
 
-  list(): Promise<readonly ReplicaRef[]> {
-    return Promise.resolve([...this.#children.values()].map((child) => child.replica));
+  list(): Promise<readonly PresentReplica[]> {
+    return Promise.resolve([...this.#children.values()].map(({ replica, address }) => ({ replica, address })));
   }
 
-  watchExits(listener: (replica: ReplicaRef, reason: string) => void): () => void {
+  watch(listener: (news: RuntimeNews) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -113,13 +114,13 @@ class ProcessRuntime implements ReplicaRuntime {
     child.stdout.resume();
     const { pid } = child;
     if (pid !== undefined) this.#guardian.guard(pid);
-    const entry = { replica, process: child, exited };
+    const entry: Child = { replica, address: { type: 'unix', path }, process: child, exited };
     this.#children.set(replica.incarnation, entry);
     void exited.then((reason) => {
       if (pid !== undefined) this.#guardian.forget(pid);
       this.#children.delete(replica.incarnation);
       void rm(path, { force: true });
-      for (const listener of this.#listeners) listener(replica, reason);
+      for (const listener of this.#listeners) listener({ type: 'exited', replica, reason });
     });
     return entry;
   }

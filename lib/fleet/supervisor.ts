@@ -1,19 +1,23 @@
 // Keeps the fleet as it is wanted: every event goes through `observe`, then the state is published, probe loops are matched
 // to the replicas that are up, and what `plan` asks for and is not yet under way is begun. It may run twice without harm.
 
-import { type FleetEvent, type FleetRules, nextDueMs, observe, plan } from '../core/fleet.ts';
+import { type FleetEvent, nextDueMs, observe, plan } from '../core/fleet.ts';
 import { fleetNews } from '../core/fleet-news.ts';
 import { emptyFleet, type FleetState, type Seat } from '../core/fleet-state.ts';
-import type { Clock, Probe, ReplicaRef, ReplicaRuntime } from '../core/ports.ts';
-import { BalancerError, describe } from '../errors.ts';
+import type { Clock, Probe, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
+import { sameHostname } from '../core/replica-name.ts';
+import type { FleetRules } from '../core/seats.ts';
+import { asBalancerError, BalancerError, describe, isFinal } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from './clock.ts';
-import { type Heartbeat, type HeartbeatPace, startHeartbeat } from './heartbeat.ts';
+import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
 
 export interface SupervisorRules extends FleetRules, HeartbeatPace {
   /** How long a replica that was asked to leave may finish its requests, and how long to end after that, in ms. */
   readonly graceMs: number;
   readonly inventoryIntervalMs: number;
+  /** How long `begin` waits for the first replicas, in ms. */
+  readonly beginTimeoutMs: number;
   /** So many failed starts of a seat in a row make `/add` give up. */
   readonly joinAttempts: number;
 }
@@ -40,19 +44,20 @@ export class Supervisor {
   #dispatching = false;
   readonly #starts = new Map<number, { abort: AbortController; done: Promise<void> }>();
   readonly #stops = new Set<number>();
-  readonly #heartbeats = new Map<number, Heartbeat>();
+  readonly #heartbeats: Heartbeats;
   readonly #waiters = new Set<() => void>();
   #alarm = new AbortController();
   readonly #closed = new AbortController();
   readonly #unwatch: () => void;
 
-  constructor(ports: SupervisorPorts, rules: SupervisorRules, nameSeed: number) {
+  constructor(ports: SupervisorPorts, rules: SupervisorRules, first: { nameSeed: number; lastIncarnation: number }) {
     this.#ports = ports;
     this.#rules = rules;
-    this.#state = emptyFleet(nameSeed);
-    this.#unwatch = ports.runtime.watchExits((replica, reason) =>
-      this.#dispatch({ type: 'exited', incarnation: replica.incarnation, reason }),
+    this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, (incarnation, failure) =>
+      this.#dispatch({ type: 'probed', incarnation, failure }),
     );
+    this.#state = emptyFleet(first.nameSeed, first.lastIncarnation);
+    this.#unwatch = ports.runtime.watch((news) => this.#hear(news));
     void this.#takeInventories();
   }
 
@@ -65,32 +70,57 @@ export class Supervisor {
     const before = this.#state;
     this.#dispatch({ type: 'suspected', incarnation });
     // Once only: if each of many failing requests brought a probe, a moment of overload would convict within it.
-    if (this.#state !== before) this.#heartbeats.get(incarnation)?.hurry();
-  }
-
-  /** Seats for the first replicas. Resolves when each serves or has failed `joinAttempts` times; those go on trying. */
-  async begin(hostnames: readonly string[]): Promise<void> {
-    this.#dispatch({ type: 'add', hostnames });
-    const settled = (seat: Seat) => seat.phase === 'serving' || seat.lapses.count >= this.#rules.joinAttempts;
-    await this.#until(() => this.#state.seats.every(settled));
+    if (this.#state !== before) this.#heartbeats.hurry(incarnation);
   }
 
   /**
-   * One new seat for each hostname, `undefined` for a random one. Resolves when all serve. Throws `start-failed` when one
-   * does not come up; then none of them stays.
+   * The first replicas: those that an earlier process left go on in their seats, and of the hostnames as many are added as
+   * are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after `beginTimeoutMs`; those
+   * that do not serve go on trying. Throws what can't be mended by trying.
+   */
+  async begin(hostnames: readonly string[]): Promise<void> {
+    this.#dispatch({ type: 'adopt', present: await this.#ports.runtime.list() });
+    const there = this.#state.seats.map((seat) => seat.replica.hostname);
+    const free = hostnames.filter((hostname) => !there.some((other) => sameHostname(other, hostname)));
+    this.#dispatch({ type: 'add', hostnames: free.slice(0, Math.max(0, hostnames.length - there.length)) });
+    const settled = () =>
+      this.#state.seats.every((seat) => {
+        if (seat.lapses.final) throw notUp(seat);
+        return seat.phase === 'serving' || seat.lapses.count >= this.#rules.joinAttempts;
+      });
+    const late = () => new BalancerError('start-failed', 'not all replicas are up yet');
+    await within(this.#ports.clock, this.#rules.beginTimeoutMs, (signal) => this.#until(settled, signal), late).catch(
+      (error) => {
+        // The fleet that is there by then has to do; the others go on trying.
+        if (isFinal(asBalancerError(error))) throw error;
+      },
+    );
+  }
+
+  /**
+   * One new seat for each hostname, `undefined` for a random one. Resolves when all serve. Throws `start-failed` or
+   * `name-taken` when one does not come up; then none of them stays.
    */
   async add(hostnames: readonly (string | undefined)[]): Promise<void> {
     const before = new Set(this.#state.seats.map((seat) => seat.replica.seat));
     this.#dispatch({ type: 'add', hostnames });
     const added = () => this.#state.seats.filter((seat) => !before.has(seat.replica.seat));
-    const failed = () => added().find((seat) => seat.lapses.count >= this.#rules.joinAttempts);
-    await this.#until(() => failed() !== undefined || added().every((seat) => seat.phase === 'serving'));
-    const failure = failed();
-    if (added().length < hostnames.length) throw new BalancerError('closing', 'the balancer is shutting down');
-    if (failure === undefined) return;
-    const { hostname } = failure.replica;
-    await this.remove(added().map((seat) => seat.replica)).catch(() => undefined);
-    throw new BalancerError('start-failed', `${hostname} did not come up: ${failure.lapses.reason}; nothing was added`);
+    const serve = () => {
+      const failed = added().find((seat) => seat.lapses.final || seat.lapses.count >= this.#rules.joinAttempts);
+      if (failed !== undefined) throw notUp(failed);
+      if (added().length < hostnames.length) throw new BalancerError('closing', 'the balancer is shutting down');
+      return added().every((seat) => seat.phase === 'serving');
+    };
+    // The attempts and the waits between them; a name that is not given back would keep a seat waiting for ever.
+    const limitMs = this.#rules.joinAttempts * this.#rules.startTimeoutMs + 5000;
+    const late = () => new BalancerError('start-failed', `not all of them were up within ${limitMs} ms`);
+    try {
+      await within(this.#ports.clock, limitMs, (signal) => this.#until(serve, signal), late);
+    } catch (error) {
+      await this.remove(added().map((seat) => seat.replica)).catch(() => undefined);
+      const { code, message } = asBalancerError(error);
+      throw new BalancerError(code, `${message}; nothing was added`, { cause: error });
+    }
   }
 
   /** Takes those replicas' seats off the ring at once. Resolves when they have finished their requests and are gone. */
@@ -104,7 +134,7 @@ export class Supervisor {
         'stop-failed',
         `${staying()?.replica.hostname} is out of the ring but did not end in ${limitMs} ms`,
       );
-    await within(this.#ports.clock, limitMs, () => this.#until(() => staying() === undefined), late);
+    await within(this.#ports.clock, limitMs, (signal) => this.#until(() => staying() === undefined, signal), late);
   }
 
   /** Ends every replica, then the runtime. Resolves also if some could not be ended: the log says which. */
@@ -117,8 +147,23 @@ export class Supervisor {
     this.#closed.abort();
     this.#alarm.abort();
     this.#unwatch();
-    for (const heartbeat of this.#heartbeats.values()) heartbeat.stop();
+    this.#heartbeats.match([]);
     await this.#ports.runtime.close();
+  }
+
+  #hear(news: RuntimeNews): void {
+    switch (news.type) {
+      case 'exited':
+        this.#dispatch({ type: 'exited', incarnation: news.replica.incarnation, reason: news.reason });
+        break;
+      case 'doubted':
+        this.#heartbeats.hurry(news.replica.incarnation);
+        break;
+      case 'restored':
+        this.#dispatch({ type: 'restored' });
+        void this.#takeInventory();
+        break;
+    }
   }
 
   #dispatch(news: News): void {
@@ -142,7 +187,7 @@ export class Supervisor {
         this.#ports.log.info(name, { ...replica, ...(reason === undefined ? {} : { reason }) });
       }
       this.#ports.publish(this.#state);
-      this.#matchHeartbeats();
+      this.#heartbeats.match(this.#state.seats.filter((seat) => seat.phase === 'started' || seat.phase === 'serving'));
     }
     this.#act();
   }
@@ -180,7 +225,9 @@ export class Supervisor {
       const address = await within(clock, limitMs, (working) => runtime.start(replica, working), late, signal);
       this.#dispatch({ type: 'started', replica, address });
     } catch (error) {
-      this.#dispatch({ type: 'start-failed', incarnation: replica.incarnation, reason: describe(error) });
+      const { incarnation } = replica;
+      const final = isFinal(asBalancerError(error));
+      this.#dispatch({ type: 'start-failed', incarnation, reason: describe(error), final });
     }
   }
 
@@ -208,46 +255,44 @@ export class Supervisor {
     }
   }
 
-  #matchHeartbeats(): void {
-    const up = this.#state.seats.filter((seat) => seat.phase === 'started' || seat.phase === 'serving');
-    const wanted = new Set(up.map((seat) => seat.replica.incarnation));
-    for (const [incarnation, heartbeat] of this.#heartbeats) {
-      if (wanted.has(incarnation)) continue;
-      heartbeat.stop();
-      this.#heartbeats.delete(incarnation);
-    }
-    const { probe, clock } = this.#ports;
-    for (const { replica, address } of up) {
-      const { incarnation } = replica;
-      if (this.#heartbeats.has(incarnation)) continue;
-      const report = (failure: string | undefined) => this.#dispatch({ type: 'probed', incarnation, failure });
-      this.#heartbeats.set(incarnation, startHeartbeat(address, probe, clock, this.#rules, report));
-    }
-  }
-
   async #takeInventories(): Promise<void> {
-    const { clock, runtime, log } = this.#ports;
-    while (!this.#closed.signal.aborted) {
-      await clock.sleep(this.#rules.inventoryIntervalMs, this.#closed.signal).catch(() => undefined);
-      if (this.#closed.signal.aborted) return;
-      const askedAtMs = clock.now();
-      try {
-        this.#dispatch({ type: 'inventory', replicas: await runtime.list(), askedAtMs });
-      } catch (error) {
-        log.error('inventory-failed', { reason: describe(error) });
-      }
+    const { signal } = this.#closed;
+    while (!signal.aborted) {
+      await this.#ports.clock.sleep(this.#rules.inventoryIntervalMs, signal).catch(() => undefined);
+      if (!signal.aborted) await this.#takeInventory();
     }
   }
 
-  #until(condition: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
+  async #takeInventory(): Promise<void> {
+    const { clock, runtime, log } = this.#ports;
+    const askedAtMs = clock.now();
+    try {
+      this.#dispatch({ type: 'inventory', present: await runtime.list(), askedAtMs });
+    } catch (error) {
+      log.error('inventory-failed', { reason: describe(error) });
+    }
+  }
+
+  // Rejects if `condition` throws. Nothing is left behind once `signal` is aborted.
+  #until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
       const check = () => {
-        if (!condition()) return;
+        try {
+          if (!condition()) return;
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
         this.#waiters.delete(check);
-        resolve();
       };
       this.#waiters.add(check);
+      signal.addEventListener('abort', () => this.#waiters.delete(check), { once: true });
       check();
     });
   }
+}
+
+function notUp(seat: Seat): BalancerError {
+  const code = seat.lapses.final ? 'name-taken' : 'start-failed';
+  return new BalancerError(code, `${seat.replica.hostname} did not come up: ${seat.lapses.reason}`);
 }

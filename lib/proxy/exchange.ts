@@ -1,14 +1,14 @@
-// One request and its reply: key, seat, attempt, perhaps another attempt, relay. The reply is written straight to the client's
-// socket: `ServerResponse` would build and check each head once more, which costs a quarter of the CPU of a request
-// (lib/README.md has the figures). `http.Server` is told that a response is over by its `finish` event, as it expects.
+// One request and its reply: seat, attempt, perhaps another attempt, relay. The reply is written straight to the client's
+// socket: `ServerResponse` would build and check each head once more, which costs a third of the CPU of a request
+// (lib/README.md says how that was measured).
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Key } from '../core/policy.ts';
 import { mayRetry } from '../core/retry.ts';
 import type { SeatId } from '../core/ring.ts';
-import { asBalancerError, BalancerError, failureBody } from '../errors.ts';
-import { type ParsedRequest, type RequestHead, replyHead, requestHead, trailerSection } from './headers.ts';
+import { asBalancerError, BalancerError } from '../errors.ts';
+import { type Client, errorReply } from './client.ts';
+import { type RequestHead, replyHead, trailerSection } from './headers.ts';
 import type { Leaseholder, ReplicaAgent, ReplicaConnection } from './replica-agent.ts';
 import type { ReplyHead } from './reply-head.ts';
 import { RequestBody } from './request-body.ts';
@@ -38,14 +38,13 @@ export class Exchange implements Leaseholder {
   /** Status of the reply, 0 before there is one. */
   status = 0;
   readonly #context: ExchangeContext;
+  readonly #client: Client;
   readonly #response: ServerResponse;
-  readonly #client: Socket;
-  #key: Key = 0;
-  #head: RequestHead | undefined;
+  readonly #head: RequestHead;
+  readonly #key: Key;
   #body: RequestBody | undefined;
   #connection: ReplicaConnection | undefined;
   readonly #tried: SeatId[] = [];
-  #attempts = 0;
   // Text that waits to be written with what follows it in the same read.
   #pending = '';
   #replyBegun = false;
@@ -53,36 +52,36 @@ export class Exchange implements Leaseholder {
   #keepAlive = true;
   #over = false;
 
-  constructor(context: ExchangeContext, request: IncomingMessage, response: ServerResponse, requestId: number) {
+  constructor(
+    context: ExchangeContext,
+    client: Client,
+    response: ServerResponse,
+    asked: { readonly head: RequestHead; readonly key: Key; readonly requestId: number },
+  ) {
     this.#context = context;
-    this.request = request;
-    this.requestId = requestId;
+    this.#client = client;
     this.#response = response;
-    this.#client = request.socket;
+    this.request = response.req;
+    this.requestId = asked.requestId;
+    this.#head = asked.head;
+    this.#key = asked.key;
   }
 
-  get replica(): string | undefined {
+  /** Hostname of the replica that was tried last. */
+  get hostname(): string | undefined {
     return this.#connection?.agent.replica.hostname;
   }
 
-  /** `readKey` is asked only for a request that may be passed on. */
-  start(clientAddress: string, readKey: (request: ParsedRequest) => Key): void {
-    const { request } = this;
-    try {
-      this.#head = requestHead(request as ParsedRequest, { address: clientAddress });
-      this.#key = readKey(request as ParsedRequest);
-    } catch (error) {
-      this.fail(asBalancerError(error), true);
-      return;
-    }
-    if (this.#head.body === 'none') {
+  start(): void {
+    const { body, expectsContinue } = this.#head;
+    if (body === 'none') {
       this.#attempt(false);
       return;
     }
-    this.#body = new RequestBody(request, this.#head.body === 'chunked', this.#context.maxKeptBytes);
+    this.#body = new RequestBody(this.request, body === 'chunked', this.#context.maxKeptBytes);
     // A body is announced with bytes of it in hand: a client that only promises one holds no replica. One that waits for a
     // 100 has to have it from the replica.
-    if (this.#head.expectsContinue) this.#attempt(false);
+    if (expectsContinue) this.#attempt(false);
     else this.#body.onceBegun(() => this.#over || this.#attempt(false));
   }
 
@@ -104,44 +103,31 @@ export class Exchange implements Leaseholder {
     this.#connection?.abandon();
     if (this.#replyBegun) {
       // A reset, since without other framing an ordinary end would look like a whole reply.
-      this.#client.resetAndDestroy();
-    } else {
-      this.status = error.status;
-      const body = failureBody(error.message);
-      const fields: Record<string, string | number> = {
-        'Content-Type': 'application/json',
-        'Content-Length': Buffer.byteLength(body),
-      };
-      if (error.status === 503) fields['Retry-After'] = 1;
-      if (closeClient || !this.request.complete) fields.Connection = 'close';
-      this.#response.writeHead(error.status, fields);
-      this.#response.end(body);
+      this.#client.socket.resetAndDestroy();
+      this.#end(error);
+      return;
     }
+    this.status = error.status;
+    const keepAlive = !closeClient && this.#mayKeepAlive();
+    this.#client.socket.write(errorReply(error, keepAlive, this.request.method !== 'HEAD'), 'latin1');
     this.#end(error);
+    this.#client.finish(this.#response, keepAlive);
   }
 
   onInformation(head: ReplyHead): void {
-    if (head.status === 101) {
-      this.fail(new BalancerError('bad-reply', 'the replica switched protocols unasked'), false);
-      return;
-    }
     // An HTTP/1.0 client knows no interim replies (RFC 9110, 15.2).
     if (this.request.httpVersionMinor === 0) return;
-    this.#client.write(replyHead(head, { clientMinor: 1, keepAlive: true, body: 'none', date: '' }), 'latin1');
+    this.#client.socket.write(replyHead(head, { clientMinor: 1, keepAlive: true, body: 'none', date: '' }), 'latin1');
   }
 
   onHead(head: ReplyHead): void {
-    const { request } = this;
-    const clientMinor = request.httpVersionMinor;
+    const clientMinor = this.request.httpVersionMinor;
     this.status = head.status;
     this.#replyFraming = head.framing;
     if (head.framing === 'chunked' || head.framing === 'close') {
       this.#replyFraming = clientMinor === 0 ? 'close' : 'chunked';
     }
-    // A client that is still sending when it has its answer may not stop: what it sends must not become its next request.
-    const sentAll = this.#body === undefined || this.#body.ended;
-    this.#keepAlive =
-      this.#response.shouldKeepAlive && this.#replyFraming !== 'close' && sentAll && !this.#context.closing;
+    this.#keepAlive = this.#replyFraming !== 'close' && this.#mayKeepAlive();
     this.#replyBegun = true;
     this.#pending = replyHead(head, {
       clientMinor,
@@ -152,16 +138,17 @@ export class Exchange implements Leaseholder {
   }
 
   onBody(bytes: Buffer): void {
+    const { socket } = this.#client;
     const chunked = this.#replyFraming === 'chunked';
     if (chunked) this.#pending += `${bytes.length.toString(16)}\r\n`;
     if (this.#pending.length + bytes.length <= MERGE_BYTES) {
       this.#pending += bytes.toString('latin1');
     } else {
-      this.#client.cork();
+      socket.cork();
       this.#flush();
       // A copy: the bytes are only lent, and the client may be slow.
-      this.#client.write(Buffer.from(bytes));
-      this.#client.uncork();
+      socket.write(Buffer.from(bytes));
+      socket.uncork();
     }
     if (chunked) this.#pending += '\r\n';
   }
@@ -169,17 +156,16 @@ export class Exchange implements Leaseholder {
   onEnd(trailers: readonly string[]): void {
     if (this.#replyFraming === 'chunked') this.#pending += `0\r\n${trailerSection(trailers)}\r\n`;
     this.#flush();
-    const connection = this.#connection;
     // An answer before the whole request was sent: the rest would be taken for the next request there.
-    if (this.#body !== undefined && !this.#body.ended) connection?.abandon();
-    else connection?.finish();
+    if (this.#sentAll()) this.#connection?.finish();
+    else this.#connection?.abandon();
     this.#end(undefined);
-    this.#finishResponse();
+    this.#client.finish(this.#response, this.#keepAlive);
   }
 
   onPause(): void {
     this.#flush();
-    if (this.#client.writableNeedDrain) this.#connection?.pause();
+    if (this.#client.socket.writableNeedDrain) this.#connection?.pause();
   }
 
   onDrain(): void {
@@ -189,62 +175,68 @@ export class Exchange implements Leaseholder {
   onLost(error: BalancerError): void {
     const connection = this.#connection as ReplicaConnection;
     this.#body?.stop();
-    const retry = mayRetry(
-      {
-        method: this.request.method ?? '',
-        unsent: !connection.connected,
-        bodyInHand: this.#body?.inHand ?? true,
-        replyBegun: connection.replyBegun,
-        attempts: this.#attempts,
-      },
-      this.#context.maxAttempts,
-    );
     // A kept connection may close at any time, which says nothing of the replica: ask it once more on a new one.
     const stale = connection.reused && !connection.replyBegun;
-    if (!stale && error.code !== 'bad-reply') this.#context.suspect(connection.agent);
-    if (!retry) {
-      this.fail(error, false);
-      return;
+    if (!stale) {
+      this.#tried.push(connection.agent.replica.seat);
+      if (error.code !== 'bad-reply') this.#context.suspect(connection.agent);
     }
-    if (!stale) this.#tried.push(connection.agent.replica.seat);
-    this.#attempt(stale, error);
+    const attempt = {
+      method: this.request.method ?? '',
+      unsent: !connection.connected,
+      bodyInHand: this.#body?.inHand ?? true,
+      replyBegun: connection.replyBegun,
+      replicasTried: this.#tried.length,
+    };
+    if (mayRetry(attempt, this.#context.maxAttempts)) this.#attempt(stale, error);
+    else this.fail(error, false);
   }
 
   #attempt(fresh: boolean, earlier?: BalancerError): void {
-    const head = this.#head as RequestHead;
-    const agent = this.#context.pick(this.#key, this.#tried);
+    let agent: ReplicaAgent | undefined;
+    try {
+      agent = this.#context.pick(this.#key, this.#tried);
+    } catch (error) {
+      // A hash of somebody's own.
+      this.fail(asBalancerError(error), false);
+      return;
+    }
     if (agent === undefined) {
       this.fail(earlier ?? new BalancerError('no-replica', 'no replica can take the request now'), false);
       return;
     }
-    this.#attempts += 1;
     const connection = agent.lease(fresh);
     this.#connection = connection;
     connection.begin(this, this.request.method ?? '');
     if (this.#body === undefined) {
-      connection.write(head.text);
+      connection.write(this.#head.text);
       return;
     }
     connection.cork();
-    connection.write(head.text);
+    connection.write(this.#head.text);
     this.#body.sendTo(connection);
     connection.uncork();
   }
 
-  #flush(): void {
-    if (this.#pending === '') return;
-    this.#client.write(this.#pending, 'latin1');
-    this.#pending = '';
+  #sentAll(): boolean {
+    return this.#body === undefined || this.#body.ended;
   }
 
-  // Lets `http.Server` go on to the next request of this connection, or ends it.
-  #finishResponse(): void {
-    this.#response.emit('finish');
-    if (!this.#keepAlive) this.#client.destroySoon();
+  // A client that is still sending when it has its answer may not stop: what it sends must not become its next request.
+  #mayKeepAlive(): boolean {
+    const asked = this.#head.body === 'none' || this.#body?.ended === true;
+    return this.#response.shouldKeepAlive && asked && !this.#context.closing;
+  }
+
+  #flush(): void {
+    if (this.#pending === '') return;
+    this.#client.socket.write(this.#pending, 'latin1');
+    this.#pending = '';
   }
 
   #end(error: BalancerError | undefined): void {
     this.#over = true;
+    this.#body?.discard();
     this.#context.onOver(this, error);
   }
 }

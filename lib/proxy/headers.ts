@@ -27,7 +27,7 @@ export interface RequestHead {
   readonly expectsContinue: boolean;
 }
 
-export const VIA = '1.1 ringmaster';
+const VIA = '1.1 ringmaster';
 
 /** The head for the replica. Throws `bad-request` or `not-implemented` for what must not be passed on. */
 export function requestHead(request: ParsedRequest, client: ClientFacts): RequestHead {

@@ -45,7 +45,7 @@ function readText(source: KeySource, request: ParsedRequest, clientAddress: stri
 }
 
 /** The value of the first field of that name, whatever its case. */
-export function fieldValue(rawHeaders: readonly string[], name: string): string | undefined {
+function fieldValue(rawHeaders: readonly string[], name: string): string | undefined {
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const candidate = rawHeaders[index] as string;
     if (candidate.length === name.length && candidate.toLowerCase() === name.toLowerCase())

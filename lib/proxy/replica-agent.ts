@@ -101,6 +101,7 @@ export class ReplicaConnection {
 
   /** The reply is whole and the request was sent: back to the pool if the connection may be used again. */
   finish(): void {
+    if (this.#holder === undefined) return;
     this.#holder = undefined;
     if (!this.#reader.reusable) this.#socket.destroy();
     else this.reused = true;
@@ -111,6 +112,7 @@ export class ReplicaConnection {
   abandon(): void {
     if (this.#holder === undefined) return;
     this.#holder = undefined;
+    this.#reader.stop();
     this.#socket.destroy();
     this.agent.giveBack(this);
   }
@@ -138,7 +140,12 @@ export class ReplicaConnection {
 
   #onEnd(): void {
     const holder = this.#holder;
-    if (holder === undefined || !this.#reader.begun) return;
+    if (holder === undefined) {
+      // Before anybody is lent a connection that the replica has closed.
+      this.#socket.destroy();
+      return;
+    }
+    if (!this.#reader.begun) return;
     try {
       this.#reader.finish(holder);
     } catch (error) {
@@ -151,6 +158,7 @@ export class ReplicaConnection {
     this.#socket.destroy();
     if (holder === undefined) return;
     this.#holder = undefined;
+    this.#reader.stop();
     this.agent.giveBack(this);
     holder.onLost(this.#describeLoss(cause));
   }
@@ -168,6 +176,8 @@ export class ReplicaConnection {
 
 export class ReplicaAgent {
   readonly replica: ReplicaRef;
+  /** It takes no more requests. */
+  retired = false;
   /** Requests that hold a lease. */
   inFlight = 0;
   readonly #address: Address;
@@ -175,7 +185,6 @@ export class ReplicaAgent {
   readonly #idle: ReplicaConnection[] = [];
   readonly #all = new Set<ReplicaConnection>();
   readonly #sweeper: NodeJS.Timeout;
-  #retired = false;
   readonly #onIdle: (() => void)[] = [];
 
   constructor(replica: ReplicaRef, address: Address, limits: AgentLimits) {
@@ -200,7 +209,7 @@ export class ReplicaAgent {
   giveBack(connection: ReplicaConnection): void {
     this.inFlight -= 1;
     if (connection.alive) {
-      if (this.#retired || this.#idle.length >= this.#limits.maxIdle) connection.close();
+      if (this.retired || this.#idle.length >= this.#limits.maxIdle) connection.close();
       else {
         connection.idleSweeps = 0;
         this.#idle.push(connection);
@@ -218,7 +227,7 @@ export class ReplicaAgent {
 
   /** The replica takes no more requests: those in flight go on, idle connections are closed. */
   retire(): void {
-    this.#retired = true;
+    this.retired = true;
     clearInterval(this.#sweeper);
     for (const connection of this.#idle.splice(0)) connection.close();
   }

@@ -19,6 +19,7 @@ export class RequestBody {
   #keptBytes = 0;
   #allKept = true;
   #ended = false;
+  #discards = false;
   #target: BodyTarget | undefined;
   #onBegun: (() => void) | undefined;
 
@@ -61,6 +62,15 @@ export class RequestBody {
     if (this.#target !== undefined) this.#request.resume();
   }
 
+  /** Nobody wants the rest: what still comes is read and dropped. */
+  discard(): void {
+    this.#target = undefined;
+    this.#allKept = false;
+    this.#kept = [];
+    this.#discards = true;
+    this.#request.resume();
+  }
+
   /** The target is gone. What the client sends from now on waits in its socket. */
   stop(): void {
     this.#target = undefined;
@@ -68,6 +78,7 @@ export class RequestBody {
   }
 
   #onData(bytes: Buffer): void {
+    if (this.#discards) return;
     if (this.#allKept && this.#kept.length > 0 && this.#keptBytes + bytes.length > this.#maxKeptBytes) {
       this.#allKept = false;
       this.#kept = [];

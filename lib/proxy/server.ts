@@ -8,9 +8,11 @@ import type { Key, Policy } from '../core/policy.ts';
 import type { ReplicaRef } from '../core/ports.ts';
 import { firstRequestId, nextRequestId } from '../core/request-ids.ts';
 import type { SeatId } from '../core/ring.ts';
-import { BalancerError, failureBody } from '../errors.ts';
+import { asBalancerError, BalancerError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { Client, errorReply } from './client.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
+import { type ParsedRequest, requestHead } from './headers.ts';
 import type { KeyReader } from './key.ts';
 import { type AgentLimits, ReplicaAgent } from './replica-agent.ts';
 
@@ -37,6 +39,8 @@ export interface ProxyPorts {
 export interface Routing {
   readonly policy: Policy;
   readonly routes: readonly Route[];
+  /** Replicas that take no more requests but finish what they have. */
+  readonly draining: readonly ReplicaRef[];
 }
 
 interface RoutingTable {
@@ -48,12 +52,9 @@ interface RoutingTable {
   readonly accept: (seat: SeatId) => boolean;
 }
 
-interface Client {
-  readonly address: string;
-  exchange: Exchange | undefined;
-  /** What came after the request under way cannot be parsed: to be said when that one has its reply. */
-  refusal: BalancerError | undefined;
-}
+// What a lost replica had sent before is still read; then its connections are cut, so that the requests are tried elsewhere.
+const LAST_WORDS_MS = 100;
+const SWEEP_MS = 50;
 
 const CLIENT = Symbol('client');
 type ClientSocket = Socket & { [CLIENT]?: Client };
@@ -91,15 +92,17 @@ export class ProxyServer implements ExchangeContext {
     // Size alone limits a head: fields over a count would be dropped silently.
     this.#server.maxHeadersCount = 0;
     const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#onRequest(request, response);
-    this.#server.on('connection', (socket) => this.#onConnection(socket));
+    this.#server.on('connection', (socket: ClientSocket) => {
+      socket[CLIENT] = new Client(socket);
+    });
     this.#server.on('request', onRequest);
     // Whether to continue, and what else may be expected, is for the replica to say.
     this.#server.on('checkContinue', onRequest);
     this.#server.on('checkExpectation', onRequest);
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
-      this.#onClientError(error, socket as Socket),
+      (socket as ClientSocket)[CLIENT]?.refuse(describeClientError(error)),
     );
-    this.#server.on('connect', (_request, socket) => refuse(socket as Socket, notImplemented('CONNECT')));
+    this.#server.on('connect', (_request, socket) => this.#onConnect(socket as ClientSocket));
   }
 
   /** Resolves with the port that it listens on. Rejects with the system's error. */
@@ -115,13 +118,15 @@ export class ProxyServer implements ExchangeContext {
     });
   }
 
-  /** From now on requests go by `routing`. Replicas that are not in it take no more, but finish what they have. */
+  /** From now on requests go by `routing`. What a replica had that is in neither list is tried elsewhere, or cut. */
   route(routing: Routing): void {
     const routed = new Set(routing.routes.map((route) => route.replica.incarnation));
+    const draining = new Set(routing.draining.map((replica) => replica.incarnation));
     for (const [incarnation, agent] of this.#agents) {
       if (routed.has(incarnation)) continue;
+      if (!agent.retired) void agent.idle().then(() => this.#agents.delete(incarnation));
       agent.retire();
-      void agent.idle().then(() => this.#agents.delete(incarnation));
+      if (!draining.has(incarnation)) setTimeout(() => agent.destroy(), LAST_WORDS_MS).unref();
     }
     for (const { replica, address } of routing.routes) {
       if (this.#agents.has(replica.incarnation)) continue;
@@ -145,8 +150,11 @@ export class ProxyServer implements ExchangeContext {
     this.closing = true;
     const cut = () => this.#server.closeAllConnections();
     signal.addEventListener('abort', cut, { once: true });
+    // Connections become idle one by one as their last request ends.
+    const sweeper = setInterval(() => this.#server.closeIdleConnections(), SWEEP_MS);
     return new Promise((resolve) => {
       this.#server.close(() => {
+        clearInterval(sweeper);
         signal.removeEventListener('abort', cut);
         resolve();
       });
@@ -178,54 +186,55 @@ export class ProxyServer implements ExchangeContext {
   }
 
   onOver(exchange: Exchange, error: BalancerError | undefined): void {
-    const { request, requestId, status } = exchange;
-    const socket = request.socket as ClientSocket;
-    const client = socket[CLIENT];
+    const { request, requestId, status, hostname } = exchange;
+    const client = (request.socket as ClientSocket)[CLIENT];
     if (client?.exchange === exchange) client.exchange = undefined;
-    if (client?.refusal !== undefined) refuse(socket, client.refusal);
-    if (error === undefined) return;
+    const { log } = this.#ports;
+    if (error === undefined && !log.writesDebug) return;
     const { method, url } = request;
-    const reason = error.message;
-    this.#ports.log.error('request-failed', { requestId, method, url, status, code: error.code, reason });
-  }
-
-  #onConnection(socket: ClientSocket): void {
-    const client: Client = {
-      address: plainAddress(socket.remoteAddress ?? 'unknown'),
-      exchange: undefined,
-      refusal: undefined,
-    };
-    socket[CLIENT] = client;
-    socket.on('drain', () => client.exchange?.onClientDrain());
-    socket.on('close', () => client.exchange?.onClientGone());
+    if (error === undefined) log.debug('request', { requestId, method, url, status, hostname });
+    else
+      log.error('request-failed', {
+        requestId,
+        method,
+        url,
+        status,
+        hostname,
+        code: error.code,
+        reason: error.message,
+      });
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    // A pipelined request: its turn comes when the reply before it is written.
-    if (response.socket === null) {
-      response.once('socket', () => this.#begin(request, response));
-      return;
-    }
-    this.#begin(request, response);
+    const client = (request.socket as ClientSocket)[CLIENT] as Client;
+    client.inTurn(response, () => this.#begin(client, response));
   }
 
-  #begin(request: IncomingMessage, response: ServerResponse): void {
-    if (this.closing) response.setHeader('Connection', 'close');
-    if (this.#ports.answersItself(request, response)) return;
-    const client = (request.socket as ClientSocket)[CLIENT] as Client;
+  #begin(client: Client, response: ServerResponse): void {
+    const request = response.req as IncomingMessage & ParsedRequest;
     const requestId = this.#requestId;
     this.#requestId = nextRequestId(requestId);
-    const exchange = new Exchange(this, request, response, requestId);
-    client.exchange = exchange;
-    exchange.start(client.address, (parsed) => this.#ports.readKey(parsed, client.address, requestId));
+    try {
+      const head = requestHead(request, client);
+      if (this.closing) response.setHeader('Connection', 'close');
+      if (this.#ports.answersItself(request, response)) return;
+      const key = this.#ports.readKey(request, client.address, requestId);
+      const exchange = new Exchange(this, client, response, { head, key, requestId });
+      client.exchange = exchange;
+      exchange.start();
+    } catch (thrown) {
+      const error = asBalancerError(thrown);
+      const { method, url } = request;
+      this.#ports.log.error('request-refused', { requestId, method, url, code: error.code, reason: error.message });
+      client.socket.write(errorReply(error, false, method !== 'HEAD'), 'latin1');
+      client.finish(response, false);
+    }
   }
 
-  #onClientError(error: NodeJS.ErrnoException, socket: ClientSocket): void {
-    const refusal = describeClientError(error);
-    const client = socket[CLIENT];
-    if (client?.exchange === undefined) refuse(socket, refusal);
-    else if (!client.exchange.request.complete) client.exchange.fail(refusal, true);
-    else client.refusal = refusal;
+  // CONNECT leaves `http.Server` with a bare socket and nothing that listens for its errors.
+  #onConnect(socket: ClientSocket): void {
+    socket.on('error', () => undefined);
+    socket[CLIENT]?.refuse(new BalancerError('not-implemented', 'CONNECT is not for a load balancer'));
   }
 }
 
@@ -253,24 +262,4 @@ function describeClientError(error: NodeJS.ErrnoException): BalancerError {
     default:
       return new BalancerError('bad-request', `the request is not HTTP/1.1: ${error.message}`);
   }
-}
-
-function notImplemented(method: string): BalancerError {
-  return new BalancerError('not-implemented', `${method} is not for a load balancer`);
-}
-
-// An answer where `http.Server` has no response object.
-function refuse(socket: Socket, error: BalancerError): void {
-  if (!socket.writable) return void socket.destroy();
-  const body = failureBody(error.message);
-  socket.write(
-    `HTTP/1.1 ${error.status} ${http.STATUS_CODES[error.status]}\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-  socket.destroySoon();
-}
-
-// IPv4 clients of a dual-stack listener show up as ::ffff:192.0.2.1.
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
 }

@@ -78,6 +78,12 @@ export class ReplyReader {
     while (at < bytes.length) at = this.#step(bytes, at, sink);
   }
 
+  /** Nobody wants the rest of this reply. */
+  stop(): void {
+    this.#phase = 'done';
+    this.#excess = true;
+  }
+
   /** The connection has ended: the end of a reply without other framing. Throws `bad-reply` if the reply was cut. */
   finish(sink: ReplySink): void {
     if (this.#phase === 'done') return;
@@ -115,6 +121,8 @@ export class ReplyReader {
     const taken = this.#takeSection(bytes, at);
     if (taken === undefined) return bytes.length;
     const head = parseReplyHead(taken.text, this.#method);
+    // Nobody asked it to switch protocols (RFC 9110, 15.2.2).
+    if (head.status === 101) throw malformed('it switches protocols unasked');
     if (head.status < 200) {
       sink.onInformation(head);
       return taken.next;

@@ -1,8 +1,9 @@
 import t from 'tap';
-import { backoffMs, type FleetEvent, type FleetRules, nextDueMs, observe, plan } from '../../lib/core/fleet.ts';
+import { type FleetEvent, nextDueMs, observe, plan } from '../../lib/core/fleet.ts';
 import { fleetNews } from '../../lib/core/fleet-news.ts';
-import { emptyFleet, type FleetState, members, routes, wantedSeats } from '../../lib/core/fleet-state.ts';
-import type { Address } from '../../lib/core/ports.ts';
+import { draining, emptyFleet, type FleetState, members, routes, wantedSeats } from '../../lib/core/fleet-state.ts';
+import type { Address, ReplicaRef } from '../../lib/core/ports.ts';
+import { backoffMs, type FleetRules } from '../../lib/core/seats.ts';
 
 const rules: FleetRules = {
   failuresToConvict: 3,
@@ -13,6 +14,7 @@ const rules: FleetRules = {
   keepNames: false,
 };
 const address: Address = { type: 'unix', path: '/a.sock' };
+const running = (...replicas: ReplicaRef[]) => replicas.map((replica) => ({ replica, address }));
 
 function after(state: FleetState, ...events: FleetEvent[]): FleetState {
   return events.reduce((known, event) => observe(known, event, rules), state);
@@ -142,7 +144,7 @@ t.test('a start that fails keeps the name that was asked for', async (t) => {
   const state = after(
     wanted,
     { type: 'starting', incarnation: 1, atMs: 0 },
-    { type: 'start-failed', incarnation: 1, reason: 'no room', atMs: 50 },
+    { type: 'start-failed', incarnation: 1, reason: 'no room', final: false, atMs: 50 },
   );
   t.match(state.seats[0], {
     phase: 'vacant',
@@ -156,7 +158,7 @@ t.test('a replica of a taken hostname waits until the one before it is gone', as
   const failed = after(
     wanted,
     { type: 'starting', incarnation: 1, atMs: 0 },
-    { type: 'start-failed', incarnation: 1, reason: 'no room', atMs: 50 },
+    { type: 'start-failed', incarnation: 1, reason: 'no room', final: false, atMs: 50 },
   );
   t.match(plan(failed, 1000), [{ type: 'stop', replica: { incarnation: 1 } }]);
   t.match(plan(after(failed, { type: 'stopped', incarnation: 1, atMs: 60 }), 1000), [{ type: 'start' }]);
@@ -186,6 +188,10 @@ t.test('removed replicas leave the ring at once, drain if they served, and are s
     { type: 'remove', seats: [1, 3, 4], atMs: 7 },
   );
   t.same(wantedSeats(state), [2]);
+  t.same(
+    draining(state).map((replica) => replica.incarnation),
+    [1],
+  );
   t.match(plan(state, 7), [
     { type: 'stop', replica: { incarnation: 1 }, drains: true },
     { type: 'stop', replica: { incarnation: 3 }, drains: false },
@@ -202,7 +208,7 @@ t.test('late news of a past incarnation changes nothing', async (t) => {
     { type: 'probed', incarnation: 1, failure: undefined },
     { type: 'suspected', incarnation: 1 },
     { type: 'starting', incarnation: 1 },
-    { type: 'start-failed', incarnation: 1, reason: 'late' },
+    { type: 'start-failed', incarnation: 1, reason: 'late', final: false },
     { type: 'stopped', incarnation: 1 },
     { type: 'stop-failed', incarnation: 1 },
   ] as const) {
@@ -234,7 +240,12 @@ t.test('a stop that fails is tried again after a wait', async (t) => {
 t.test('what the inventory shows and nobody wants is stopped; what it lacks is replaced', async (t) => {
   const state = fleetOf(2);
   const stray = { seat: 7, incarnation: 99, hostname: 'stray' };
-  const seen = after(state, { type: 'inventory', replicas: [replicaOf(state, 1), stray], askedAtMs: 50, atMs: 60 });
+  const seen = after(state, {
+    type: 'inventory',
+    present: running(replicaOf(state, 1), stray),
+    askedAtMs: 50,
+    atMs: 60,
+  });
   t.same(
     routes(seen).map((route) => route.replica.seat),
     [1],
@@ -248,13 +259,56 @@ t.test('what the inventory shows and nobody wants is stopped; what it lacks is r
 
 t.test('an inventory that was asked for before a replica started says nothing of it', async (t) => {
   const state = serving(after(emptyFleet(1), { type: 'add', hostnames: ['server1'], atMs: 0 }), 1, 100);
-  t.equal(after(state, { type: 'inventory', replicas: [], askedAtMs: 100, atMs: 120 }), state);
+  t.equal(after(state, { type: 'inventory', present: [], askedAtMs: 100, atMs: 120 }), state);
   const vacant = after(emptyFleet(1), { type: 'add', hostnames: ['server1'], atMs: 0 });
   t.equal(
-    after(vacant, { type: 'inventory', replicas: [], askedAtMs: 100, atMs: 120 }),
+    after(vacant, { type: 'inventory', present: [], askedAtMs: 100, atMs: 120 }),
     vacant,
     'nor of one that is not up',
   );
+});
+
+t.test(
+  'what an earlier process left is adopted: the youngest of a seat if it runs, the seat in any case',
+  async (t) => {
+    const left = (seat: number, incarnation: number) => ({ seat, incarnation, hostname: `r${incarnation}` });
+    const state = after(emptyFleet(1, 3), {
+      type: 'adopt',
+      present: [...running(left(2, 8), left(1, 4), left(2, 6)), { replica: left(4, 7), address: undefined }],
+      atMs: 10,
+    });
+    t.same(wantedSeats(state), [1, 2, 4]);
+    t.match(state.seats, [
+      { phase: 'started', replica: { incarnation: 4 } },
+      { phase: 'started', replica: { incarnation: 8 } },
+      { phase: 'vacant', replica: { incarnation: 9, hostname: /^server_/ } },
+    ]);
+    t.same(
+      state.leaving.map((one) => one.replica.incarnation),
+      [6, 7],
+    );
+    t.same(draining(state), []);
+    const empty = emptyFleet(1);
+    t.equal(after(empty, { type: 'adopt', present: [], atMs: 1 }), empty);
+  },
+);
+
+t.test('a replica that has ended but is still there is lost and stopped', async (t) => {
+  const state = fleetOf(1);
+  const ended = [{ replica: replicaOf(state, 1), address: undefined }];
+  const seen = after(state, { type: 'inventory', present: ended, askedAtMs: 50, atMs: 60 });
+  t.match(plan(seen, 60), [{ type: 'start' }, { type: 'stop', replica: { incarnation: 1 } }]);
+});
+
+t.test('when the runtime answers again nothing waits any longer', async (t) => {
+  const state = fleetOf(1);
+  t.equal(after(state, { type: 'restored', atMs: 5 }), state);
+  const twice = after(
+    exited(serving(exited(state, 1, 100), 1, 200), 1, 300),
+    { type: 'stop-failed', incarnation: 1, atMs: 300 },
+    { type: 'restored', atMs: 310 },
+  );
+  t.match(plan(twice, 310), [{ type: 'start' }, { type: 'stop', replica: { incarnation: 1 } }, { type: 'stop' }]);
 });
 
 t.test('the next due time is the earliest start or stop that is not due yet', async (t) => {

@@ -106,6 +106,15 @@ t.test('every seat holds as many virtual nodes as fit, each on a slot of its own
   );
 });
 
+t.test('the largest rings that the options allow can be built', async (t) => {
+  const ring = buildRing(seatsTo(250), pair('mixed'), 1_048_576, 4096);
+  t.equal(ring.points.length, 250 * 4096);
+  t.equal(
+    [...ring.slotsPerSeat().values()].reduce((a, b) => a + b),
+    1_048_576,
+  );
+});
+
 t.test('text keys are well mixed: one changed bit of the text flips about half of the 32 bits', async (t) => {
   let flipped = 0;
   for (let n = 0; n < 2000; n++) {
@@ -124,12 +133,18 @@ t.test('`modulo` of a negative number is the slot, not its mirror image', async 
 
 t.test('a user’s module is a hash pair, or the reason why not is said', async (t) => {
   const good = { requestSlot: (key: number) => -key, virtualNodeSlot: (seat: number) => seat };
-  t.equal(hashPairFault(good, 512), undefined);
-  t.match(hashPairFault(undefined, 512), /does not export a function requestSlot/);
-  t.match(hashPairFault({ ...good, virtualNodeSlot: 3 }, 512), /does not export a function virtualNodeSlot/);
-  t.match(hashPairFault({ ...good, requestSlot: () => 0.5 }, 512), /requestSlot\(100000, 512\) returned 0.5/);
-  const thrower = () => {
-    throw new Error('no');
+  const fault = (candidate: unknown) => hashPairFault(candidate, 512, 64, 9);
+  t.equal(fault(good), undefined);
+  t.match(fault(undefined), /does not export a function requestSlot/);
+  t.match(fault({ ...good, virtualNodeSlot: 3 }), /does not export a function virtualNodeSlot/);
+  t.match(fault({ ...good, requestSlot: () => 0.5 }), /requestSlot\(100000, 512\) returned 0.5/);
+  const throwsLate = (seat: number, index: number) => {
+    if (seat === 64 && index === 8) throw new Error('no');
+    return seat;
   };
-  t.match(hashPairFault({ ...good, virtualNodeSlot: thrower }, 512), /virtualNodeSlot\(1, 0, 512\) threw Error: no/);
+  t.match(fault({ ...good, virtualNodeSlot: throwsLate }), /virtualNodeSlot\(64, 8, 512\) threw Error: no/);
+  t.match(
+    fault({ ...good, requestSlot: (key: number) => (key > 2 ** 31 ? Number.NaN : key) }),
+    /requestSlot\(215\d+, 512\) returned NaN/,
+  );
 });

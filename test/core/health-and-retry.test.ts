@@ -19,7 +19,7 @@ t.test('a failed request makes suspect, but does not count towards conviction', 
   t.equal(afterProbe(HEALTHY, true), HEALTHY);
 });
 
-const lost = { method: 'GET', unsent: false, bodyInHand: true, replyBegun: false, attempts: 1 };
+const lost = { method: 'GET', unsent: false, bodyInHand: true, replyBegun: false, replicasTried: 1 };
 
 t.test('an idempotent request may be repeated, another one only if nothing of it was sent', async (t) => {
   for (const method of ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
@@ -34,6 +34,6 @@ t.test('none is repeated once its reply has begun, its body is gone, or it was t
   t.notOk(mayRetry({ ...lost, replyBegun: true }, 3));
   t.notOk(mayRetry({ ...lost, bodyInHand: false }, 3));
   t.notOk(mayRetry({ ...lost, unsent: true, bodyInHand: false }, 3));
-  t.ok(mayRetry({ ...lost, attempts: 2 }, 3));
-  t.notOk(mayRetry({ ...lost, attempts: 3 }, 3));
+  t.ok(mayRetry({ ...lost, replicasTried: 2 }, 3));
+  t.notOk(mayRetry({ ...lost, replicasTried: 3 }, 3));
 });

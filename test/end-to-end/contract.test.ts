@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { startProgram } from '../fixtures/program.ts';
+import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 
 const program = await startProgram(['--max-replicas', '12']);
 t.teardown(() => program.stop());
@@ -167,12 +168,31 @@ t.test('POST /add without hostnames: random names with `server` in them, of word
   t.match(after[3], /^server_\w+$/);
 });
 
+t.test('the balancer’s own endpoints keep the rules of HTTP', async (t) => {
+  const raw = (text: string) => exchangeRaw(program.port, text);
+  t.match(await raw(`GET http://any/rep HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`), /^HTTP\/1.1 200 .*"N":4/s);
+  t.match(await raw('GET /rep HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'), /^HTTP\/1.1 400 .*more than one Host/s);
+  const client = await connectRaw(program.port);
+  client.send('POST /add HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 7\r\n\r\n');
+  await client.until(/^HTTP\/1.1 100 Continue\r\n\r\n$/);
+  client.send('{"n":0}');
+  await client.until(/HTTP\/1.1 400 .*n must be/s);
+  client.socket.destroy();
+});
+
 t.test('changes that overlap are made one after the other', async (t) => {
-  const answers = await Promise.all([
-    request('POST', '/add', { n: 1, hostnames: ['O1'] }),
-    request('POST', '/add', { n: 1, hostnames: ['O2'] }),
-    request('DELETE', '/rm', { n: 1, hostnames: ['O1'] }),
-  ]);
+  // Each arrives while the one before it is still being made.
+  const asked = [
+    ['POST', '/add', { n: 1, hostnames: ['O1'] }],
+    ['POST', '/add', { n: 1, hostnames: ['O2'] }],
+    ['DELETE', '/rm', { n: 1, hostnames: ['O1'] }],
+  ] as const;
+  const answers = await Promise.all(
+    asked.map(async (change, index) => {
+      await new Promise((resolve) => setTimeout(resolve, 25 * index));
+      return request(change[0], change[1], change[2]);
+    }),
+  );
   const names = answers.map(({ text }) =>
     (JSON.parse(text) as { message: { replicas: string[] } }).message.replicas.slice(4),
   );

@@ -1,32 +1,8 @@
 // What the fleet is for: replicas that die and hang while requests come in.
 
 import t from 'tap';
-import { isRunning, type Program, replicaPid, startProgram } from '../fixtures/program.ts';
-
-/** `perSecond` GETs until `stop` is called, which gives what went wrong with any of them. */
-function load(program: Program, perSecond: number) {
-  const failures: string[] = [];
-  const running = new Set<Promise<void>>();
-  let sent = 0;
-  const timer = setInterval(() => {
-    sent += 1;
-    const one = fetch(`${program.url}/home`)
-      .then(async (response) => {
-        const text = await response.text();
-        if (response.status !== 200 || !text.includes('Hello from Server')) failures.push(`${response.status} ${text}`);
-      })
-      .catch((error) => void failures.push(String(error.cause ?? error)))
-      .finally(() => running.delete(one));
-    running.add(one);
-  }, 1000 / perSecond);
-  return {
-    stop: async () => {
-      clearInterval(timer);
-      await Promise.all(running);
-      return { failures, sent };
-    },
-  };
-}
+import { startLoad } from '../fixtures/load.ts';
+import { isRunning, replicaPid, startProgram } from '../fixtures/program.ts';
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -35,7 +11,7 @@ t.test(
   async (t) => {
     const program = await startProgram();
     t.teardown(() => program.stop());
-    const requests = load(program, 200);
+    const requests = startLoad(`${program.url}/home`, 200);
     await sleep(500);
     for (const victim of ['server2', 'server1']) {
       process.kill(await replicaPid(program, victim), 'SIGKILL');
@@ -63,7 +39,7 @@ t.test('a hung replica is out within 3 s, and no GET is lost to it', async (t) =
   const program = await startProgram();
   t.teardown(() => program.stop());
   const pid = await replicaPid(program, 'server3');
-  const requests = load(program, 50);
+  const requests = startLoad(`${program.url}/home`, 50);
   await sleep(300);
   process.kill(pid, 'SIGSTOP');
   const stoppedMs = performance.now();

@@ -2,6 +2,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +44,7 @@ t.test('--help and --version answer and exit with 0', async (t) => {
 t.test('a port in use: exit code 1, one clear line, and no replica left', async (t) => {
   const other = await scriptedReplica(() => undefined);
   t.teardown(() => other.close());
-  const { code, stderr } = await run('--port', String(other.port), '--log', 'off');
+  const { code, stderr } = await run('--port', String(other.port));
   t.equal(code, 1);
   t.equal(
     stderr,
@@ -63,7 +64,7 @@ t.test('a hash of one’s own is used, or refused with the reason', async (t) =>
   t.teardown(() => program.stop());
   for (let count = 0; count < 5; count++) t.match((await program.json('/home')).body, { message: /server1$/ });
   const bad = join(directory, 'bad.mjs');
-  await writeFile(bad, 'export const requestSlot = () => "far";\n');
+  await writeFile(bad, 'export const requestSlot = () => "far";\nexport const virtualNodeSlot = (seat) => seat;\n');
   t.match(await run('--hash', bad), {
     code: 2,
     stderr: /bad.mjs is not a hash pair: requestSlot\(100000, 512\) returned far/,
@@ -123,6 +124,32 @@ t.test('kill -9 of the balancer: its replicas do not outlive it by more than a s
   t.ok(after.length < before.length, 'its directory of sockets is gone');
 });
 
+t.test('whoever read the log has gone: it goes on, quietly, and ends when it is told to', async (t) => {
+  const program = await startProgram(['--replicas', '1']);
+  program.process.stderr?.destroy();
+  await program.json('/rm', { method: 'DELETE', body: '{"n":1}' });
+  await fetch(`${program.url}/home`);
+  const pid = program.process.pid as number;
+  const ticks = () => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[13]);
+  const before = ticks();
+  await sleep(1000);
+  t.ok(ticks() - before < 30, `${ticks() - before} ticks of CPU in a second of nothing`);
+  program.process.kill('SIGTERM');
+  t.equal(await program.exited, 0);
+});
+
+t.test('SIGTERM while a change is made: it is answered, and no kept connection holds up the end', async (t) => {
+  const program = await startProgram(['--replicas', '1'], { REPLICA_START_DELAY_MS: '500' });
+  const client = await connectRaw(program.port);
+  client.send('POST /add HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n{"n":1}');
+  await sleep(100);
+  program.process.kill('SIGTERM');
+  const begunMs = performance.now();
+  await client.until(/^HTTP\/1.1 /);
+  t.equal(await program.exited, 0);
+  t.ok(performance.now() - begunMs < 3000, `${Math.round(performance.now() - begunMs)} ms`);
+});
+
 t.test('a signal during the start ends it in order', async (t) => {
   const child = spawn(process.execPath, [MAIN, '--port', '0'], {
     env: { ...process.env, REPLICA_START_DELAY_MS: '3000' },
@@ -153,4 +180,24 @@ t.test('--upstream: services of others are balanced, watched, and never started 
   await program.logged((line) => line.event === 'replica-lost');
   for (let count = 0; count < 10; count++) t.same((await program.json('/x')).body, { by: 'one' });
   t.same(await program.hostnames(), [one.upstream, two.upstream], 'it keeps its place and its name');
+});
+
+t.test('--upstream with a service that is not there yet: it listens all the same, and soon', async (t) => {
+  const one = await scriptedReplica((socket) => socket.write(reply('{}')));
+  const begunMs = performance.now();
+  const program = await startProgram(['--upstream', `${one.upstream},127.0.0.1:9`]);
+  t.teardown(() => Promise.all([program.stop(), one.close()]));
+  t.ok(performance.now() - begunMs < 3000, `${Math.round(performance.now() - begunMs)} ms`);
+  for (let count = 0; count < 5; count++) t.equal((await program.json('/x')).status, 200);
+});
+
+t.test('--upstream: what a hung service had is answered by another when it is found out', async (t) => {
+  const one = await scriptedReplica((socket) => socket.write(reply('{}')));
+  let hung = false;
+  const two = await scriptedReplica((socket) => hung || socket.write(reply('{}')));
+  const program = await startProgram(['--upstream', `${one.upstream},${two.upstream}`]);
+  t.teardown(() => Promise.all([program.stop(), one.close(), two.close()]));
+  hung = true;
+  const answers = await Promise.all(Array.from({ length: 8 }, () => program.json('/x')));
+  t.ok(answers.every((answer) => answer.status === 200));
 });

@@ -4,7 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import type { Address, ReplicaRef } from '../../lib/core/ports.ts';
+import type { Address, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { httpProbe } from '../../lib/fleet/http-probe.ts';
 import { createProcessRuntime } from '../../lib/fleet/processes.ts';
@@ -35,23 +35,22 @@ t.test('the list shows who is there; a stopped one is gone, and stopping it agai
   const processes = await runtime();
   t.teardown(() => processes.close());
   await Promise.all([processes.start(replica(1), soon()), processes.start(replica(2), soon())]);
-  t.same(await processes.list(), [replica(1), replica(2)]);
+  const listed = async () => (await processes.list()).map((one) => one.replica);
+  t.same(await listed(), [replica(1), replica(2)]);
   await processes.stop(replica(1), 1000);
   await processes.stop(replica(1), 1000);
-  t.same(await processes.list(), [replica(2)]);
+  t.same(await listed(), [replica(2)]);
 });
 
 t.test('an exit is told within 100 ms, with its reason', async (t) => {
   const processes = await runtime();
   t.teardown(() => processes.close());
   const address = await processes.start(replica(1), soon());
-  const told = new Promise<[ReplicaRef, string]>((resolve) =>
-    processes.watchExits((which, reason) => resolve([which, reason])),
-  );
+  const told = new Promise<RuntimeNews>((resolve) => processes.watch(resolve));
   const pid = Number(execFileSync('pgrep', ['-P', String(process.pid), '-f', '-n', script]).toString());
   const killedMs = performance.now();
   process.kill(pid, 'SIGKILL');
-  t.same(await told, [replica(1), 'killed by SIGKILL']);
+  t.same(await told, { type: 'exited', replica: replica(1), reason: 'killed by SIGKILL' });
   const tookMs = performance.now() - killedMs;
   t.ok(tookMs < 100, `${tookMs} ms`);
   await t.rejects(probe(address, soon()));

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { type FleetState, members, routes } from '../../lib/core/fleet-state.ts';
+import { BalancerError } from '../../lib/errors.ts';
 import { Supervisor, type SupervisorRules } from '../../lib/fleet/supervisor.ts';
 import { createLog } from '../../lib/log.ts';
 import { FakeRuntime } from '../fixtures/fake-runtime.ts';
@@ -17,6 +18,7 @@ const rules: SupervisorRules = {
   graceMs: 1000,
   inventoryIntervalMs: 5000,
   joinAttempts: 3,
+  beginTimeoutMs: 5000,
 };
 
 function setUp() {
@@ -51,7 +53,7 @@ function setUp() {
       },
     },
     rules,
-    1,
+    { nameSeed: 1, lastIncarnation: 0 },
   );
   const names = () => members(supervisor.state).map((replica) => replica.hostname);
   const routed = () => routes(supervisor.state).map((route) => route.replica.hostname);
@@ -91,6 +93,82 @@ t.test('begin does not wait for ever for one that does not come up; it is tried 
   broken = false;
   await clock.advance(5000);
   t.same(routed(), ['server1', 'server2']);
+  await supervisor.close();
+});
+
+t.test('begin gives up waiting after its time, not trying', async (t) => {
+  const { runtime, supervisor, finish, routed, clock } = setUp();
+  runtime.beforeStart = (replica) =>
+    replica.seat === 2 && clock.now() < 8000 ? new Promise(() => undefined) : Promise.resolve();
+  await finish(supervisor.begin(['server1', 'server2']), 100);
+  t.ok(clock.now() <= 5100, `${clock.now()} ms`);
+  t.same(routed(), ['server1']);
+  await clock.advance(10_000);
+  t.same(routed(), ['server1', 'server2']);
+  await supervisor.close();
+});
+
+t.test('what an earlier process left goes on in its seat; only what is missing is added', async (t) => {
+  const { runtime, supervisor, finish, names, published } = setUp();
+  for (const replica of [
+    { seat: 1, incarnation: 5, hostname: 'server1' },
+    { seat: 3, incarnation: 9, hostname: 'server_abc' },
+    { seat: 1, incarnation: 2, hostname: 'server_old' },
+  ]) {
+    runtime.present.set(replica.incarnation, replica);
+  }
+  await finish(supervisor.begin(['server1', 'server2', 'server3']));
+  t.same(names(), ['server1', 'server_abc', 'server2']);
+  t.same(
+    runtime.started.map((replica) => [replica.seat, replica.hostname, replica.incarnation > 9]),
+    [[2, 'server2', true]],
+  );
+  t.match(runtime.stopped, [{ replica: { hostname: 'server_old' } }]);
+  t.ok(published.length > 0);
+  await supervisor.close();
+});
+
+t.test('a hostname that is another’s ends begin and add at once', async (t) => {
+  const { runtime, supervisor, finish, clock } = setUp();
+  runtime.beforeStart = async (replica) => {
+    if (replica.hostname === 'server2') throw new BalancerError('name-taken', 'it is taken');
+  };
+  await t.rejects(finish(supervisor.begin(['server1', 'server2'])), {
+    code: 'name-taken',
+    message: 'server2 did not come up: it is taken',
+  });
+  t.ok(clock.now() < 1000);
+  await finish(supervisor.close());
+});
+
+t.test(
+  'when the runtime answers again, what waits to be tried is tried at once, and an inventory is taken',
+  async (t) => {
+    const { runtime, supervisor, routed, clock } = await withThree();
+    let broken = true;
+    runtime.beforeStart = async () => {
+      if (broken) throw new Error('gone');
+    };
+    const victim = routes(supervisor.state)[0]?.replica;
+    if (victim !== undefined) runtime.exit(victim);
+    await clock.advance(3000);
+    broken = false;
+    runtime.present.delete(2);
+    runtime.tell({ type: 'restored' });
+    await clock.advance(50);
+    t.equal(routed().length, 3);
+    await supervisor.close();
+  },
+);
+
+t.test('a replica that the runtime doubts is probed at once', async (t) => {
+  const { runtime, supervisor, hung, clock, log } = await withThree();
+  await clock.advance(100);
+  hung.add('server2');
+  const doubted = routes(supervisor.state)[1]?.replica;
+  if (doubted !== undefined) runtime.tell({ type: 'doubted', replica: doubted });
+  await clock.advance(rules.timeoutMs);
+  t.match(log.at(-1), { event: 'replica-suspected', hostname: 'server2' });
   await supervisor.close();
 });
 
@@ -165,6 +243,29 @@ t.test('add that cannot be done says why and leaves nothing behind', async (t) =
   t.same(names(), ['server1', 'server2', 'server3']);
   t.equal(runtime.present.size, 3);
   await supervisor.close();
+});
+
+t.test('the order of an add is that of its payload, also when a start had to be repeated', async (t) => {
+  const { supervisor, runtime, names, finish } = await withThree();
+  let failed = false;
+  runtime.beforeStart = async (replica) => {
+    if (replica.hostname !== 'S5' || failed) return;
+    failed = true;
+    throw new Error('not yet');
+  };
+  await finish(supervisor.add(['S5', 'S4']));
+  t.same(names().slice(3), ['S5', 'S4']);
+  await supervisor.close();
+});
+
+t.test('an add of a name that is never given back ends with the reason', async (t) => {
+  const { supervisor, runtime, finish, names } = await withThree();
+  runtime.beforeStop = () => Promise.reject(new Error('no reply'));
+  await t.rejects(finish(supervisor.remove(members(supervisor.state).slice(0, 1)), 100), { code: 'stop-failed' });
+  await t.rejects(finish(supervisor.add(['server1']), 100), { code: 'start-failed', message: /nothing was added/ });
+  t.same(names(), ['server2', 'server3']);
+  runtime.beforeStop = () => Promise.resolve();
+  await finish(supervisor.close(), 100);
 });
 
 t.test('a start that hangs is given up after the start timeout', async (t) => {

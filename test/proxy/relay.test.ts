@@ -201,3 +201,105 @@ t.test('an answer before the whole request: the client gets it, no connection is
       (await new Promise((resolve) => replica.sockets[0]?.once('close', () => resolve(true)))),
   );
 });
+
+t.test('an upload that goes on after its answer does not take the answer with it', async (t) => {
+  const { proxy } = await oneReplica(t, (socket) => socket.write(reply('no such path', '', '400 Bad Request')));
+  for (let round = 0; round < 5; round++) {
+    const client = await connectRaw(proxy.port);
+    client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n');
+    for (let sent = 0; sent < 40; sent++) {
+      client.send(Buffer.alloc(500_000, 'x'));
+      await new Promise(setImmediate);
+    }
+    const { text, reset } = await client.closed;
+    t.match(text, /^HTTP\/1.1 400 .*no such path$/s);
+    t.notOk(reset);
+  }
+});
+
+t.test('the attack: a reply behind a 101 that nobody asked for reaches no client', async (t) => {
+  const { replica, proxy } = await oneReplica(t, (socket) =>
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\n\r\n${reply('EVIL')}`),
+  );
+  const client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await client.until(/^HTTP\/1.1 502 .*}$/s);
+  replica.sockets[0]?.destroy();
+  client.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  t.notMatch((await client.closed).text, /EVIL/);
+});
+
+t.test('CONNECT behind a request waits for its turn, and no reset by its client ends the process', async (t) => {
+  const { proxy } = await oneReplica(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst');
+    setTimeout(() => socket.write('-last'), 50);
+  });
+  const client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\nCONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n');
+  t.match((await client.closed).text, /^HTTP\/1.1 200 .*first-lastHTTP\/1.1 501 /s);
+  for (let round = 0; round < 20; round++) {
+    const rude = await connectRaw(proxy.port);
+    rude.send('CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n');
+    rude.socket.resetAndDestroy();
+  }
+  t.match(await exchangeRaw(proxy.port, GET), /first-last$/);
+});
+
+t.test('what is pipelined behind a reply that closes the connection goes nowhere', async (t) => {
+  const { replica, proxy } = await oneReplica(t, (socket) => socket.write(reply('ok')));
+  const answer = await exchangeRaw(
+    proxy.port,
+    'GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nPOST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx',
+  );
+  t.equal(answer.match(/HTTP\/1.1 200/g)?.length, 1);
+  t.notMatch(replica.received.join(), /POST/);
+});
+
+t.test('garbage behind two requests is refused after both replies', async (t) => {
+  const { proxy } = await oneReplica(t, (socket, head) =>
+    setTimeout(() => socket.write(reply(`<${head.split(' ')[1]}>`)), 20),
+  );
+  const client = await connectRaw(proxy.port);
+  client.send('GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\n\r\n\0garbage\r\n\r\n');
+  t.match((await client.closed).text, /<\/1>HTTP\/1.1 200 .*<\/2>HTTP\/1.1 400 /s);
+});
+
+t.test('a client that pipelines without reading does not fill memory', async (t) => {
+  const { proxy } = await oneReplica(t, () => undefined);
+  const client = await connectRaw(proxy.port);
+  const before = process.memoryUsage().rss;
+  const batch = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10_000);
+  for (let sent = 0; sent < 40; sent++) {
+    client.send(batch);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  const grownMiB = (process.memoryUsage().rss - before) / 2 ** 20;
+  // 11 MB of requests, which this process holds as client too.
+  t.ok(grownMiB < 120, `${Math.round(grownMiB)} MiB`);
+  client.socket.destroy();
+});
+
+t.test('a 503 keeps the connection of a client that has sent its whole request', async (t) => {
+  const proxy = await startProxy([]);
+  t.teardown(() => proxy.close());
+  const client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  t.notMatch(await client.until(/}$/), /Connection: close/);
+  client.send('HEAD / HTTP/1.1\r\nHost: x\r\n\r\n');
+  t.match(await client.until(/}HTTP\/1.1 503 .*\r\n\r\n$/s), /Retry-After: 1/);
+  client.socket.destroy();
+});
+
+t.test('a whole reply reaches a client that reads slowly, also when the balancer closes meanwhile', async (t) => {
+  const body = 'x'.repeat(4_000_000);
+  const { proxy } = await oneReplica(t, (socket) => socket.write(reply(body)));
+  const client = await connectRaw(proxy.port);
+  client.socket.pause();
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const closed = proxy.proxy.close(AbortSignal.timeout(5000));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  client.socket.resume();
+  t.ok((await client.closed).text.endsWith(body));
+  await closed;
+});

@@ -101,7 +101,7 @@ t.test('a retired replica finishes what it has, and its connections are closed',
   const client = await connectRaw(proxy.port);
   client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   while (replica.received[0] === undefined || replica.received[0] === '') await new Promise(setImmediate);
-  proxy.proxy.route({ policy: { pick: () => undefined }, routes: [] });
+  proxy.proxy.route({ policy: { pick: () => undefined }, routes: [], draining: [ref] });
   let drained = false;
   const draining = proxy.proxy.drained(ref, new AbortController().signal).then(() => {
     drained = true;
@@ -121,7 +121,7 @@ t.test('when the grace is over, what is left at a retired replica is cut', async
   const client = await connectRaw(proxy.port);
   client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   while (replica.received[0] === undefined || replica.received[0] === '') await new Promise(setImmediate);
-  proxy.proxy.route({ policy: { pick: () => undefined }, routes: [] });
+  proxy.proxy.route({ policy: { pick: () => undefined }, routes: [], draining: [ref] });
   await proxy.proxy.drained(ref, AbortSignal.timeout(10));
   await client.until(/^HTTP\/1.1 502/);
   client.socket.destroy();

@@ -10,7 +10,8 @@ const request = (method: string, body = '') =>
 
 async function replicas(t: Test, ...plays: Play[]) {
   const all = await Promise.all(plays.map((play) => scriptedReplica(play)));
-  const proxy = await startProxy(all.map((replica) => tcp(replica.port)));
+  const started = await startProxy(all.map((replica) => tcp(replica.port)));
+  const proxy = { ...started, ports: all.map((replica) => replica.port) };
   t.teardown(() => Promise.all([proxy.close(), ...all.map((replica) => replica.close())]));
   return { all, proxy };
 }
@@ -107,8 +108,53 @@ t.test('a suspected replica is chosen only when no other is left', async (t) => 
     suspected,
   });
   const policy = { pick: (_key: number, accept: (seat: number) => boolean) => [1, 2].find(accept) };
-  proxy.proxy.route({ policy, routes: [route(1, first.port, true), route(2, second.port, false)] });
+  proxy.proxy.route({ policy, routes: [route(1, first.port, true), route(2, second.port, false)], draining: [] });
   t.match(await exchangeRaw(proxy.port, request('GET')), /second$/);
-  proxy.proxy.route({ policy, routes: [route(1, first.port, true)] });
+  proxy.proxy.route({ policy, routes: [route(1, first.port, true)], draining: [] });
   t.match(await exchangeRaw(proxy.port, request('GET')), /first$/);
+});
+
+t.test('kept connections that have closed use up no attempt', async (t) => {
+  const plays: Play[] = [1, 2].map((name) => (socket, _head, count) => {
+    if (count === 0) socket.write(reply(`warm ${name}`));
+    else socket.destroy();
+  });
+  const { proxy } = await replicas(t, ...plays, answers);
+  const client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await client.until(/warm 1$/);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await client.until(/(warm 2|second)$/);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await client.until(/second$/);
+  client.socket.destroy();
+});
+
+t.test('what a lost replica had is tried at the next one', async (t) => {
+  const { proxy } = await replicas(t, () => undefined, answers);
+  const client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  proxy.proxy.route({
+    policy: { pick: (_key, accept) => [2].find(accept) },
+    routes: [
+      {
+        replica: { seat: 2, incarnation: 2, hostname: 'server2' },
+        address: tcp(proxy.ports[1] ?? 0),
+        suspected: false,
+      },
+    ],
+    draining: [],
+  });
+  await client.until(/second$/);
+  client.socket.destroy();
+});
+
+t.test('a hash that throws is an error of the balancer, not a request without end', async (t) => {
+  const { proxy } = await replicas(t, answers);
+  const pick = () => {
+    throw new Error('my hash');
+  };
+  proxy.proxy.route({ policy: { pick }, routes: [], draining: [] });
+  t.match(await exchangeRaw(proxy.port, request('GET')), /^HTTP\/1.1 500 .*my hash/s);
 });

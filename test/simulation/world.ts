@@ -2,9 +2,10 @@
 // told twice; inventories that are old when they arrive. Time is a number, chance a seed: a history can be played again.
 
 import assert from 'node:assert/strict';
-import { type FleetEvent, type FleetRules, observe, plan } from '../../lib/core/fleet.ts';
+import { type FleetEvent, observe, plan } from '../../lib/core/fleet.ts';
 import { emptyFleet, type FleetState, routes, wantedSeats } from '../../lib/core/fleet-state.ts';
-import type { ReplicaRef } from '../../lib/core/ports.ts';
+import type { Address, PresentReplica, ReplicaRef } from '../../lib/core/ports.ts';
+import type { FleetRules } from '../../lib/core/seats.ts';
 import type { Random } from '../fixtures/random.ts';
 
 export const rules: FleetRules = {
@@ -22,7 +23,7 @@ const SETTLE_MS = 60_000;
 const PROBE_MS = 500;
 const INVENTORY_MS = 5000;
 
-type Life = 'up' | 'hung';
+type Life = 'up' | 'hung' | 'ended';
 type News = FleetEvent extends infer Event ? (Event extends FleetEvent ? Omit<Event, 'atMs'> : never) : never;
 
 export class World {
@@ -32,6 +33,8 @@ export class World {
   readonly #told: News[] = [];
   #queue: { atMs: number; happen: () => void }[] = [];
   #nowMs = 0;
+  /** Of how many processes, one after the other, this is the history. */
+  #process = 0;
   #state: FleetState;
   /** What was done, for the message of a failure. */
   readonly history: string[] = [];
@@ -105,15 +108,13 @@ export class World {
 
   #start(replica: ReplicaRef, key: string): void {
     const { incarnation } = replica;
+    const tell = this.#teller();
     this.#observe({ type: 'starting', incarnation });
     assert(
       !plan(this.#state, this.#nowMs).some((one) => one.type === 'start' && one.replica.incarnation === incarnation),
       'plan asks for a start that is under way',
     );
-    const failed = (reason: string) => {
-      this.#running.delete(key);
-      this.#observe({ type: 'start-failed', incarnation, reason });
-    };
+    const failed = (reason: string) => tell(key, { type: 'start-failed', incarnation, reason, final: false });
     // A runtime may report a failure, or nothing until the time is up, and yet have made the replica, or make it later.
     const comesUp = () => this.#there.set(incarnation, { replica, life: 'up' });
     if (this.#faulty && this.#random.chance(0.2)) {
@@ -123,22 +124,31 @@ export class World {
     }
     this.#after(2000, () => {
       comesUp();
-      this.#running.delete(key);
-      this.#observe({ type: 'started', replica, address: { type: 'unix', path: `/${incarnation}` } });
+      tell(key, { type: 'started', replica, address: addressOf(replica) });
     });
   }
 
   #stop(replica: ReplicaRef, key: string): void {
     const { incarnation } = replica;
+    const tell = this.#teller();
     this.#after(1000, () => {
-      this.#running.delete(key);
       if (this.#faulty && this.#random.chance(0.2)) {
-        this.#observe({ type: 'stop-failed', incarnation });
+        tell(key, { type: 'stop-failed', incarnation });
         return;
       }
       this.#there.delete(incarnation);
-      this.#observe({ type: 'stopped', incarnation });
+      tell(key, { type: 'stopped', incarnation });
     });
+  }
+
+  // What was begun goes on in the world, but only the process that began it hears how it ended.
+  #teller(): (key: string | undefined, news: News) => void {
+    const listener = this.#process;
+    return (key, news) => {
+      if (this.#process !== listener) return;
+      if (key !== undefined) this.#running.delete(key);
+      this.#observe(news);
+    };
   }
 
   #probeAll(): void {
@@ -153,27 +163,50 @@ export class World {
   #takeInventory(): void {
     if (this.#faulty && this.#random.chance(0.2)) return;
     const askedAtMs = this.#nowMs;
-    const replicas = [...this.#there.values()].map((one) => one.replica);
-    this.#after(2000, () => this.#observe({ type: 'inventory', replicas, askedAtMs }));
+    const present = this.#present();
+    const tell = this.#teller();
+    this.#after(2000, () => tell(undefined, { type: 'inventory', present, askedAtMs }));
   }
 
   #fault(): void {
     const present = [...this.#there.values()];
     const victim = present[this.#random.below(present.length)];
-    const kind = this.#random.below(7);
+    const kind = this.#random.below(8);
     if (kind === 0 && victim !== undefined) victim.life = 'hung';
     else if (kind <= 2 && victim !== undefined) this.#kill(victim.replica);
     else if (kind === 3) this.#grow();
     else if (kind === 4) this.#shrink();
     else if (kind === 5 && this.#told.length > 0) this.#repeatOldNews();
+    else if (kind === 6) this.#beginAnew();
     else this.#suspect();
   }
 
+  // The process is killed and another begins: all that it knew is gone, what runs goes on.
+  #beginAnew(): void {
+    this.#running.clear();
+    this.#process += 1;
+    this.#told.length = 0;
+    this.history.push('the balancer begins anew');
+    this.#state = emptyFleet(this.#random.below(2 ** 31), this.#process * 1000);
+    this.#observe({ type: 'adopt', present: this.#present() });
+  }
+
+  #present(): PresentReplica[] {
+    return [...this.#there.values()].map(({ replica, life }) => ({
+      replica,
+      address: life === 'ended' ? undefined : addressOf(replica),
+    }));
+  }
+
   #kill(replica: ReplicaRef): void {
-    this.#there.delete(replica.incarnation);
+    const victim = this.#there.get(replica.incarnation);
+    // A container that has ended still takes its place; a process does not.
+    if (victim !== undefined && this.#random.chance(0.5)) victim.life = 'ended';
+    else this.#there.delete(replica.incarnation);
     // The event may be lost, or come late.
     if (this.#random.chance(0.3)) return;
-    this.#after(3000, () => this.#observe({ type: 'exited', incarnation: replica.incarnation, reason: 'killed' }));
+    const tell = this.#teller();
+    this.#after(3000, () => tell(undefined, { type: 'exited', incarnation: replica.incarnation, reason: 'killed' }));
   }
 
   #grow(): void {
@@ -189,7 +222,7 @@ export class World {
   #repeatOldNews(): void {
     const old = this.#told[this.#random.below(this.#told.length)];
     // Wishes are not news: nobody repeats them by mistake.
-    if (old !== undefined && old.type !== 'add' && old.type !== 'remove') this.#observe(old);
+    if (old !== undefined && old.type !== 'add' && old.type !== 'remove' && old.type !== 'adopt') this.#observe(old);
   }
 
   #suspect(): void {
@@ -199,7 +232,7 @@ export class World {
 
   #checkStep(before: FleetState, event: FleetEvent): void {
     const after = this.#state;
-    if (event.type !== 'add' && event.type !== 'remove') {
+    if (event.type !== 'add' && event.type !== 'remove' && event.type !== 'adopt') {
       assert.deepEqual(wantedSeats(after), wantedSeats(before), `${event.type} changed the ring`);
     }
     const incarnations = [...after.seats, ...after.leaving].map((one) => one.replica.incarnation);
@@ -221,4 +254,8 @@ export class World {
     assert.deepEqual([...this.#there.keys()].sort(), wanted, 'what is there is not what is wanted');
     assert([...this.#there.values()].every((one) => one.life === 'up'));
   }
+}
+
+function addressOf(replica: ReplicaRef): Address {
+  return { type: 'unix', path: `/${replica.incarnation}.sock` };
 }

@@ -23,23 +23,39 @@ export function hashPair(name: HashName, digest: Digest): HashPair {
 }
 
 /**
- * Why a user's module is not a hash pair, or `undefined` if it is one. The functions are called once here, so that a
- * slip shows at start and not in the middle of a request.
+ * Why a user's module is not a hash pair, or `undefined` if it is one. The functions are called for every virtual node there
+ * may be and for a thousand keys, so that a slip shows at start and not in the middle of a request.
  */
-export function hashPairFault(candidate: unknown, slots: number): string | undefined {
+export function hashPairFault(
+  candidate: unknown,
+  slots: number,
+  seats: number,
+  virtualNodes: number,
+): string | undefined {
   const pair = candidate as Partial<HashPair> | undefined;
-  for (const [name, args] of [
-    ['requestSlot', [100_000, slots]],
-    ['virtualNodeSlot', [1, 0, slots]],
-  ] as const) {
-    const hash = pair?.[name] as ((...args: readonly number[]) => unknown) | undefined;
-    if (typeof hash !== 'function') return `it does not export a function ${name}`;
-    try {
-      const slot = hash(...args);
-      if (!Number.isSafeInteger(slot)) return `${name}(${args.join(', ')}) returned ${String(slot)}, not an integer`;
-    } catch (error) {
-      return `${name}(${args.join(', ')}) threw ${String(error)}`;
+  for (const name of ['requestSlot', 'virtualNodeSlot'] as const) {
+    if (typeof pair?.[name] !== 'function') return `it does not export a function ${name}`;
+  }
+  for (let key = 0; key < 1000; key++) {
+    const fault = callFault(pair as HashPair, 'requestSlot', key < 500 ? 100_000 + key : key * 4_294_967, slots);
+    if (fault !== undefined) return fault;
+  }
+  for (let seat = 1; seat <= seats; seat++) {
+    for (let index = 0; index < virtualNodes; index++) {
+      const fault = callFault(pair as HashPair, 'virtualNodeSlot', seat, index, slots);
+      if (fault !== undefined) return fault;
     }
   }
   return undefined;
+}
+
+function callFault(pair: HashPair, name: keyof HashPair, ...args: number[]): string | undefined {
+  try {
+    const slot = (pair[name] as (...args: number[]) => unknown)(...args);
+    return Number.isSafeInteger(slot)
+      ? undefined
+      : `${name}(${args.join(', ')}) returned ${String(slot)}, not an integer`;
+  } catch (error) {
+    return `${name}(${args.join(', ')}) threw ${String(error)}`;
+  }
 }

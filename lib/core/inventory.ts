@@ -1,0 +1,83 @@
+// What a look at the runtime says of the fleet: at the start, which replicas of an earlier life may keep their seats; later, which
+// are there that nobody wants, and which are wanted that are not there.
+
+import { type FleetState, NO_LAPSES, type Seat } from './fleet-state.ts';
+import type { PresentReplica } from './ports.ts';
+import { type FleetRules, loseReplica, nextReplica, withStrays } from './seats.ts';
+
+/**
+ * The state of a fleet that begins where another process left it: each seat that had a replica is wanted again, and the
+ * youngest replica in it goes on if it runs. The others are stopped.
+ */
+export function adopt(
+  state: FleetState,
+  present: readonly PresentReplica[],
+  atMs: number,
+  rules: FleetRules,
+): FleetState {
+  if (present.length === 0) return state;
+  const lastIncarnation = Math.max(state.lastIncarnation, ...present.map((one) => one.replica.incarnation));
+  const youngest = new Map<number, PresentReplica>();
+  for (const one of present) {
+    const other = youngest.get(one.replica.seat);
+    if (other === undefined || other.replica.incarnation < one.replica.incarnation) youngest.set(one.replica.seat, one);
+  }
+  let adopted: FleetState = { ...state, lastIncarnation };
+  for (const { replica, address } of youngest.values()) {
+    const giveUpAtMs = atMs + rules.startTimeoutMs;
+    const next = nextReplica(adopted, replica.seat, undefined);
+    const seat: Seat =
+      address === undefined
+        ? { phase: 'vacant', replica: next, joined: next.incarnation, startAtMs: atMs, lapses: NO_LAPSES }
+        : {
+            phase: 'started',
+            replica,
+            joined: replica.incarnation,
+            address,
+            sinceMs: atMs,
+            giveUpAtMs,
+            lapses: NO_LAPSES,
+          };
+    adopted = {
+      ...adopted,
+      lastIncarnation: address === undefined ? next.incarnation : adopted.lastIncarnation,
+      seats: [...adopted.seats, seat].sort((a, b) => a.replica.seat - b.replica.seat),
+    };
+  }
+  const kept = new Set(adopted.seats.map((seat) => seat.replica.incarnation));
+  const strays = present.filter((one) => !kept.has(one.replica.incarnation));
+  return withStrays(
+    adopted,
+    strays.map((one) => one.replica),
+    atMs,
+  );
+}
+
+/**
+ * What is there and not wanted is stopped; what is wanted and not there is lost. A replica that started after the list was
+ * asked for may be missing from it without being gone.
+ */
+export function afterInventory(
+  state: FleetState,
+  present: readonly PresentReplica[],
+  askedAtMs: number,
+  atMs: number,
+  rules: FleetRules,
+): FleetState {
+  const running = new Set(present.filter((one) => one.address !== undefined).map((one) => one.replica.incarnation));
+  const gone = state.seats.filter(
+    (seat) =>
+      (seat.phase === 'started' || seat.phase === 'serving') &&
+      seat.sinceMs < askedAtMs &&
+      !running.has(seat.replica.incarnation),
+  );
+  const known = new Set([...state.seats, ...state.leaving].map((one) => one.replica.incarnation));
+  const strays = present.filter((one) => !known.has(one.replica.incarnation));
+  const loss = { reason: 'it is no longer there', final: false };
+  const lost = gone.reduce((rest, seat) => loseReplica(rest, seat.replica.incarnation, loss, atMs, rules), state);
+  return withStrays(
+    lost,
+    strays.map((one) => one.replica),
+    atMs,
+  );
+}

@@ -1,0 +1,111 @@
+// Single steps on the fleet's state: a seat more, a seat less, a seat that loses its replica. When each is taken is fleet.ts.
+
+import { type FleetState, type Leaving, NO_LAPSES, type Seat } from './fleet-state.ts';
+import type { ReplicaRef } from './ports.ts';
+import { randomName } from './replica-name.ts';
+import type { SeatId } from './ring.ts';
+
+export interface FleetRules {
+  /** Failed probes in a row that cost a replica its seat. */
+  readonly failuresToConvict: number;
+  /** From the start of a replica to its first good probe, in ms. */
+  readonly startTimeoutMs: number;
+  /** Wait before the second start in a row, in ms; it doubles up to `backoffCapMs`. The first is not waited for. */
+  readonly backoffBaseMs: number;
+  readonly backoffCapMs: number;
+  /** A life of at least this many ms makes the next loss a first one again. */
+  readonly stableMs: number;
+  /** Replicas that nobody can rename (`--upstream`) keep their hostname from life to life. */
+  readonly keepNames: boolean;
+}
+
+/** The lowest free seat, waiting for a replica of that hostname; of a random one if `undefined`. */
+export function withNewSeat(state: FleetState, hostname: string | undefined, atMs: number): FleetState {
+  const taken = new Set(state.seats.map((seat) => seat.replica.seat));
+  let seat = 1;
+  while (taken.has(seat)) seat += 1;
+  const replica = nextReplica(state, seat, hostname);
+  const vacant: Seat = { phase: 'vacant', replica, joined: replica.incarnation, startAtMs: atMs, lapses: NO_LAPSES };
+  return {
+    ...state,
+    lastIncarnation: replica.incarnation,
+    seats: [...state.seats, vacant].sort((a, b) => a.replica.seat - b.replica.seat),
+  };
+}
+
+/** Without those seats: replicas that served leave when they have finished their requests. */
+export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs: number): FleetState {
+  const leavers = state.seats.filter((seat) => removed.includes(seat.replica.seat));
+  if (leavers.length === 0) return state;
+  const leaving = leavers
+    .filter((seat) => seat.phase !== 'vacant')
+    .map((seat) => leave(seat.replica, seat.phase === 'serving', atMs));
+  return {
+    ...state,
+    seats: state.seats.filter((seat) => !leavers.includes(seat)),
+    leaving: [...state.leaving, ...leaving],
+  };
+}
+
+/** The seat stays on the ring and waits for its next replica; the one it had is stopped, in case it still runs. */
+export function loseReplica(
+  state: FleetState,
+  incarnation: number,
+  loss: { readonly reason: string; readonly final: boolean },
+  atMs: number,
+  rules: FleetRules,
+): FleetState {
+  const seat = state.seats.find((one) => one.replica.incarnation === incarnation);
+  if (seat === undefined || seat.phase === 'vacant') return state;
+  const served = seat.phase === 'serving';
+  const count = served && atMs - seat.sinceMs >= rules.stableMs ? 1 : seat.lapses.count + 1;
+  // A replica that never served was never known: the next one may have its name, so that `server1` is there at start.
+  const hostname = served && !rules.keepNames ? undefined : seat.replica.hostname;
+  const replica = nextReplica(state, seat.replica.seat, hostname);
+  const vacant: Seat = {
+    phase: 'vacant',
+    replica,
+    joined: hostname === undefined ? replica.incarnation : seat.joined,
+    startAtMs: atMs + backoffMs(count, rules),
+    lapses: { count, ...loss },
+  };
+  const vacated = replaceSeat(state, incarnation, () => vacant);
+  return {
+    ...vacated,
+    lastIncarnation: replica.incarnation,
+    leaving: [...state.leaving, leave(seat.replica, false, atMs)],
+  };
+}
+
+/** Wait before the start after the `lapse`-th loss in a row: none, base, 2 × base, … up to the cap, in ms. */
+export function backoffMs(lapse: number, rules: FleetRules): number {
+  return lapse <= 1 ? 0 : Math.min(rules.backoffCapMs, rules.backoffBaseMs * 2 ** (lapse - 2));
+}
+
+/** Those replicas are nobody's: they are stopped. */
+export function withStrays(state: FleetState, strays: readonly ReplicaRef[], atMs: number): FleetState {
+  const known = new Set(state.leaving.map((one) => one.replica.incarnation));
+  const added = strays.filter((replica) => !known.has(replica.incarnation));
+  if (added.length === 0) return state;
+  return { ...state, leaving: [...state.leaving, ...added.map((replica) => leave(replica, false, atMs))] };
+}
+
+function leave(replica: ReplicaRef, drains: boolean, atMs: number): Leaving {
+  return { replica, drains, failedStops: 0, retryAtMs: atMs };
+}
+
+/** The next life in a seat. */
+export function nextReplica(state: FleetState, seat: SeatId, hostname: string | undefined): ReplicaRef {
+  const incarnation = state.lastIncarnation + 1;
+  const taken = [...state.seats, ...state.leaving].map((one) => one.replica.hostname);
+  return { seat, incarnation, hostname: hostname ?? randomName(state.nameSeed, incarnation, taken) };
+}
+
+/** With the seat of that incarnation changed, if there is one; the same object if nothing changes. */
+export function replaceSeat(state: FleetState, incarnation: number, change: (seat: Seat) => Seat): FleetState {
+  const index = state.seats.findIndex((seat) => seat.replica.incarnation === incarnation);
+  const seat = state.seats[index];
+  if (seat === undefined) return state;
+  const changed = change(seat);
+  return changed === seat ? state : { ...state, seats: state.seats.with(index, changed) };
+}

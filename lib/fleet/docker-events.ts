@@ -1,0 +1,97 @@
+// The engine's event stream, for as long as somebody listens: containers of ours that end, run out of memory or are unwell. A
+// stream that breaks is taken up where it ended; since events can be lost all the same, the listener is told to look for itself.
+
+import type { Clock, ReplicaRef, RuntimeNews } from '../core/ports.ts';
+import { describe } from '../errors.ts';
+import type { Log } from '../log.ts';
+
+export interface ContainerWatch {
+  /** Opens the stream: events of our containers since that time (seconds with their fraction), as JSON lines. */
+  readonly open: (sinceSeconds: string | undefined) => Promise<AsyncIterable<string | Uint8Array>>;
+  readonly replicaOf: (
+    labels: Readonly<Record<string, string>>,
+    hostname: string | undefined,
+  ) => ReplicaRef | undefined;
+  readonly listener: (news: RuntimeNews) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+interface ContainerEvent {
+  readonly Action: string;
+  readonly Actor: { readonly Attributes: Readonly<Record<string, string>> };
+  readonly timeNano: number;
+}
+
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 2000;
+
+/** The events that `open` has to ask for. */
+export const CONTAINER_EVENTS = ['die', 'oom', 'kill', 'health_status'];
+
+/** Resolves when `signal` is aborted. */
+export async function watchContainers(watch: ContainerWatch): Promise<void> {
+  const reader = new EventReader(watch);
+  let waitMs = FIRST_WAIT_MS;
+  for (let connections = 0; !watch.signal.aborted; connections++) {
+    try {
+      const stream = await watch.open(reader.sinceSeconds);
+      if (connections > 0) {
+        watch.log.info('docker-restored');
+        watch.listener({ type: 'restored' });
+      }
+      waitMs = FIRST_WAIT_MS;
+      for await (const piece of stream) reader.read(typeof piece === 'string' ? piece : Buffer.from(piece).toString());
+    } catch (error) {
+      if (!watch.signal.aborted) watch.log.error('docker-events-lost', { reason: describe(error) });
+    }
+    await watch.clock.sleep(waitMs, watch.signal).catch(() => undefined);
+    waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
+  }
+}
+
+/** One JSON object per line, in pieces of any size. */
+class EventReader {
+  readonly #watch: ContainerWatch;
+  #rest = '';
+  // By incarnation, when the kernel last ended a process in its container for want of memory.
+  readonly #outOfMemoryNano = new Map<number, number>();
+  /** Time of the last event, as the engine wants it back: seconds with their fraction. */
+  sinceSeconds: string | undefined;
+
+  constructor(watch: ContainerWatch) {
+    this.#watch = watch;
+  }
+
+  read(text: string): void {
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines.filter((one) => one.trim() !== '')) {
+      try {
+        this.#tell(JSON.parse(line) as ContainerEvent);
+      } catch (error) {
+        this.#watch.log.error('docker-event-unread', { reason: describe(error) });
+      }
+    }
+  }
+
+  #tell(event: ContainerEvent): void {
+    const labels = event.Actor.Attributes;
+    const replica = this.#watch.replicaOf(labels, labels.name);
+    // A little earlier: as a double the time is not exact, and an event told twice does no harm.
+    this.sinceSeconds = ((event.timeNano - 1000) / 1e9).toFixed(9);
+    if (replica === undefined) return;
+    const { listener } = this.#watch;
+    if (event.Action === 'oom') {
+      this.#outOfMemoryNano.set(replica.incarnation, event.timeNano);
+    } else if (event.Action === 'die') {
+      const sinceNano = event.timeNano - (this.#outOfMemoryNano.get(replica.incarnation) ?? Number.NEGATIVE_INFINITY);
+      this.#outOfMemoryNano.delete(replica.incarnation);
+      const reason = sinceNano < 2e9 ? 'out of memory: --replica-memory gives it more' : `exit code ${labels.exitCode}`;
+      listener({ type: 'exited', replica, reason });
+    } else if (event.Action === 'kill' || event.Action === 'health_status: unhealthy') {
+      listener({ type: 'doubted', replica });
+    }
+  }
+}

@@ -1,0 +1,281 @@
+// ReplicaRuntime on Docker containers. The only file that knows Docker. A container is ours by its labels; one without them is
+// never touched. Nothing about a container is kept here that the engine could not tell again: a balancer that was killed finds
+// its replicas as they are.
+
+import type { Readable } from 'node:stream';
+import Docker, { type ContainerCreateOptions, type ContainerInfo } from 'dockerode';
+import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
+import { BalancerError, describe } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { CONTAINER_EVENTS, watchContainers } from './docker-events.ts';
+import { contextFiles, DOCKERFILE, type ImageSource, imageName } from './docker-image.ts';
+
+export interface DockerRuntimeOptions {
+  /** Whose replicas these are: balancers on one engine need different ones. */
+  readonly fleet: string;
+  readonly image: ImageSource;
+  /** The network that this process shares with its replicas; `undefined` publishes them on loopback ports of the host. */
+  readonly network: string | undefined;
+  /** The volume in which replicas keep the votes. */
+  readonly volume: string;
+  readonly memoryBytes: number;
+  readonly cpus: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const PORT = 5000;
+const LABEL = { fleet: 'ringmaster.fleet', seat: 'ringmaster.seat', incarnation: 'ringmaster.incarnation' } as const;
+// Longer than a slow engine takes for anything; an engine that hangs must not hold a stop up for ever.
+const CALL_TIMEOUT_MS = 60_000;
+
+/** Throws `runtime-unavailable` if the engine does not answer. Builds the replicas' image if it is missing. */
+export async function createDockerRuntime(options: DockerRuntimeOptions): Promise<ReplicaRuntime> {
+  const runtime = new DockerRuntime(options, new Docker({ timeout: CALL_TIMEOUT_MS }));
+  await runtime.prepare();
+  return runtime;
+}
+
+class DockerRuntime implements ReplicaRuntime {
+  readonly #options: DockerRuntimeOptions;
+  readonly #docker: Docker;
+  readonly #closed = new AbortController();
+  #building: Promise<void> | undefined;
+
+  constructor(options: DockerRuntimeOptions, docker: Docker) {
+    this.#options = options;
+    this.#docker = docker;
+  }
+
+  async prepare(): Promise<void> {
+    await attempt('reach Docker', () => this.#docker.ping());
+    await this.#ensureImage();
+  }
+
+  async start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
+    signal.throwIfAborted();
+    const container = await this.#create(replica);
+    try {
+      // A create cannot be taken back: what it made after the start was given up is removed here.
+      signal.throwIfAborted();
+      await attempt(`start ${replica.hostname}`, () => container.start());
+      signal.throwIfAborted();
+      const address = (await this.#find(replica.incarnation)).map((info) => this.#addressOf(info))[0];
+      if (address === undefined) throw new BalancerError('start-failed', 'it ended as soon as it was started');
+      return address;
+    } catch (error) {
+      await container.remove({ force: true, v: true }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async stop(replica: ReplicaRef, graceMs: number): Promise<void> {
+    for (const { Id, State } of await this.#find(replica.incarnation)) {
+      const container = this.#docker.getContainer(Id);
+      if (graceMs > 0 && State === 'running') {
+        const t = Math.ceil(graceMs / 1000);
+        await attempt(`stop ${replica.hostname}`, () => container.stop({ t }).catch(unlessGone));
+      }
+      await attempt(`remove ${replica.hostname}`, () => container.remove({ force: true, v: true }).catch(unlessGone));
+    }
+  }
+
+  async list(): Promise<readonly PresentReplica[]> {
+    const containers = await this.#find(undefined);
+    return containers.flatMap((info) => {
+      const replica = replicaOf(info.Labels, info.Names[0]?.slice(1));
+      return replica === undefined ? [] : [{ replica, address: this.#addressOf(info) }];
+    });
+  }
+
+  watch(listener: (news: RuntimeNews) => void): () => void {
+    const stopped = new AbortController();
+    const signal = AbortSignal.any([stopped.signal, this.#closed.signal]);
+    // Without the time limit of the other calls: nothing may happen for days.
+    const docker = new Docker();
+    const filters = {
+      type: ['container'],
+      event: CONTAINER_EVENTS,
+      label: [`${LABEL.fleet}=${this.#options.fleet}`],
+    } as const;
+    void watchContainers({
+      open: async (sinceSeconds) => {
+        const since = sinceSeconds === undefined ? {} : { since: sinceSeconds as unknown as number };
+        const options = { ...since, filters, abortSignal: signal } as unknown as Docker.GetEventsOptions;
+        return (await docker.getEvents(options)) as unknown as Readable;
+      },
+      replicaOf,
+      listener,
+      clock: this.#options.clock,
+      log: this.#options.log,
+      signal,
+    });
+    return () => stopped.abort();
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+  }
+
+  async #create(replica: ReplicaRef): Promise<Docker.Container> {
+    const create = () => this.#docker.createContainer(this.#specification(replica));
+    try {
+      return await create();
+    } catch (error) {
+      const { statusCode } = error as { statusCode?: number };
+      // The image was removed while the balancer ran.
+      if (statusCode === 404) {
+        await this.#ensureImage();
+        return attempt(`create ${replica.hostname}`, create);
+      }
+      if (statusCode === 409) throw await this.#nameTaken(replica, error);
+      if (statusCode === 400)
+        throw new BalancerError('name-taken', `Docker refuses it: ${describe(error)}`, { cause: error });
+      throw explain(`create ${replica.hostname}`, error);
+    }
+  }
+
+  // A container of this fleet with that name is what an earlier start left: it is removed, and the start tried again later.
+  async #nameTaken(replica: ReplicaRef, cause: unknown): Promise<BalancerError> {
+    const { hostname } = replica;
+    const holder = await this.#docker
+      .getContainer(hostname)
+      .inspect()
+      .catch(() => undefined);
+    if (holder?.Config.Labels[LABEL.fleet] === this.#options.fleet) {
+      await this.#docker
+        .getContainer(holder.Id)
+        .remove({ force: true, v: true })
+        .catch(() => undefined);
+      return new BalancerError('start-failed', 'the container that had its name had to be removed first', { cause });
+    }
+    return new BalancerError(
+      'name-taken',
+      `the container name ${hostname} is taken by ${holder?.Id.slice(0, 12) ?? 'another container'}, which is not ours: ` +
+        `choose another name, or remove it (docker rm -f ${hostname})`,
+      { cause },
+    );
+  }
+
+  #specification(replica: ReplicaRef): ContainerCreateOptions {
+    const { fleet, image, network, volume, memoryBytes, cpus } = this.#options;
+    const { hostname, seat, incarnation } = replica;
+    const port = `${PORT}/tcp`;
+    return {
+      name: hostname,
+      Hostname: hostname,
+      Image: imageName(image),
+      Env: [`SERVER_ID=${hostname}`, `LISTEN=${PORT}`, 'DATA_DIR=/data'],
+      Labels: { [LABEL.fleet]: fleet, [LABEL.seat]: String(seat), [LABEL.incarnation]: String(incarnation) },
+      ExposedPorts: { [port]: {} },
+      HostConfig: {
+        // This process is the supervisor; two would fight.
+        RestartPolicy: { Name: 'no' },
+        Memory: memoryBytes,
+        NanoCpus: Math.round(cpus * 1e9),
+        PidsLimit: 256,
+        ReadonlyRootfs: true,
+        CapDrop: ['ALL'],
+        SecurityOpt: ['no-new-privileges'],
+        Tmpfs: { '/tmp': 'size=16m' },
+        Mounts: [{ Type: 'volume', Source: volume, Target: '/data' }],
+        ...(network === undefined
+          ? { PortBindings: { [port]: [{ HostIp: '127.0.0.1', HostPort: '' }] } }
+          : { NetworkMode: network }),
+      },
+      ...(network === undefined
+        ? {}
+        : { NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: [hostname] } } } }),
+    };
+  }
+
+  async #find(incarnation: number | undefined): Promise<ContainerInfo[]> {
+    const label = [`${LABEL.fleet}=${this.#options.fleet}`];
+    if (incarnation !== undefined) label.push(`${LABEL.incarnation}=${incarnation}`);
+    return attempt('list containers', () => this.#docker.listContainers({ all: true, filters: { label } }));
+  }
+
+  #addressOf(info: ContainerInfo): Address | undefined {
+    const { network } = this.#options;
+    if (info.State !== 'running' && info.State !== 'paused') return undefined;
+    if (network !== undefined) {
+      const host = info.NetworkSettings.Networks[network]?.IPAddress;
+      return host ? { type: 'tcp', host, port: PORT } : undefined;
+    }
+    const published = info.Ports.find((port) => port.PrivatePort === PORT && port.PublicPort !== undefined);
+    return published === undefined ? undefined : { type: 'tcp', host: '127.0.0.1', port: published.PublicPort };
+  }
+
+  // One build at a time, however many starts wait for it.
+  #ensureImage(): Promise<void> {
+    this.#building ??= attempt('prepare the image', () => this.#buildIfMissing()).finally(() => {
+      this.#building = undefined;
+    });
+    return this.#building;
+  }
+
+  async #buildIfMissing(): Promise<void> {
+    const { image, log } = this.#options;
+    const name = imageName(image);
+    const missing = (error: { statusCode?: number }) => {
+      if (error.statusCode === 404) return undefined;
+      throw error;
+    };
+    if ((await this.#docker.getImage(name).inspect().catch(missing)) !== undefined) return;
+    if (image.type === 'named') {
+      throw new BalancerError(
+        'runtime-unavailable',
+        `the image ${name} is not there: build it (docker compose build), or pull it`,
+      );
+    }
+    log.info('image-building', { image: name });
+    const context = { context: image.root, src: contextFiles(image.root) };
+    const stream = await this.#docker.buildImage(context, { t: name, dockerfile: DOCKERFILE, rm: true });
+    await new Promise<void>((resolve, reject) => {
+      const finished = (error: Error | null) => (error === null ? resolve() : reject(error));
+      this.#docker.modem.followProgress(stream, finished, (progress: { stream?: string }) => {
+        const step = progress.stream?.trim() ?? '';
+        if (step.startsWith('Step ')) log.info('image-building', { image: name, step });
+      });
+    });
+    log.info('image-built', { image: name });
+  }
+}
+
+async function attempt<T>(what: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw explain(what, error);
+  }
+}
+
+// Fine too: stopped already, not there, or being removed by somebody else.
+function unlessGone(error: { statusCode?: number }): void {
+  if (![304, 404, 409].includes(error.statusCode ?? 0)) throw error;
+}
+
+function replicaOf(labels: Readonly<Record<string, string>>, hostname: string | undefined): ReplicaRef | undefined {
+  const seat = Number(labels[LABEL.seat]);
+  const incarnation = Number(labels[LABEL.incarnation]);
+  if (hostname === undefined || !(seat >= 1) || !(incarnation >= 1)) return undefined;
+  return { seat, incarnation, hostname };
+}
+
+/** What went wrong, and what a person can do about it. */
+function explain(what: string, error: unknown): BalancerError {
+  if (error instanceof BalancerError) return error;
+  const { code, statusCode } = error as { code?: string; statusCode?: number };
+  const reason = describe(error);
+  const trouble = (advice: string) =>
+    new BalancerError('runtime-unavailable', `cannot ${what}: ${advice} (${reason})`, { cause: error });
+  if (code === 'EACCES') return trouble('this user may not use Docker: add it to the group `docker`, or be root');
+  if (code === 'ENOENT' || code === 'ECONNREFUSED') return trouble('Docker does not run: start it, or set DOCKER_HOST');
+  if (code === 'ECONNRESET' || reason.includes('socket hang up'))
+    return trouble('Docker broke off: it may be restarting');
+  if (reason.includes('no space left on device'))
+    return trouble('the disk of Docker is full: docker system prune frees some');
+  if (statusCode === 404 && reason.includes('network'))
+    return trouble('the network is not there: docker network create it');
+  return trouble(statusCode === undefined ? 'Docker did not answer' : `Docker answered ${statusCode}`);
+}

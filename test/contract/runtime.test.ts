@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import type { Address } from '../../lib/core/ports.ts';
+import { BalancerError } from '../../lib/errors.ts';
+import { realClock } from '../../lib/fleet/clock.ts';
+import { httpProbe } from '../../lib/fleet/http-probe.ts';
+import { createProcessRuntime } from '../../lib/fleet/processes.ts';
+import { FakeRuntime } from '../fixtures/fake-runtime.ts';
+import { runtimeContract } from './runtime.ts';
+
+const script = fileURLToPath(new URL('../../replica/main.ts', import.meta.url));
+const answers = (address: Address) =>
+  httpProbe('/heartbeat')(address, AbortSignal.timeout(2000)).then(
+    () => true,
+    () => false,
+  );
+
+t.test('the fake runtime', async (t) => {
+  runtimeContract(t, async () => {
+    const runtime = new FakeRuntime();
+    return {
+      runtime,
+      kill: async (replica) => runtime.exit(replica),
+      answers: async (address) =>
+        (await runtime.list()).some((one) => JSON.stringify(one.address) === JSON.stringify(address)),
+      breakNextStart: () => {
+        runtime.beforeStart = () => Promise.reject(new BalancerError('start-failed', 'no room'));
+      },
+    };
+  });
+});
+
+t.test('the process runtime', async (t) => {
+  runtimeContract(t, async () => {
+    const environment: NodeJS.ProcessEnv = { ...process.env };
+    return {
+      runtime: await createProcessRuntime({ script, environment, clock: realClock }),
+      kill: async (replica) => {
+        for (const pid of execFileSync('pgrep', ['-P', String(process.pid), '-f', script])
+          .toString()
+          .trim()
+          .split('\n')) {
+          const environ = execFileSync('cat', [`/proc/${pid}/environ`]).toString();
+          if (environ.includes(`SERVER_ID=${replica.hostname}\0`)) process.kill(Number(pid), 'SIGKILL');
+        }
+      },
+      answers,
+      breakNextStart: () => {
+        environment.NODE_OPTIONS = '--no-such-option';
+      },
+    };
+  });
+});

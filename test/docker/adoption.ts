@@ -1,0 +1,76 @@
+import type { Test } from 'tap';
+import { containersOf, docker, removeFleet } from '../fixtures/engine.ts';
+import { startProgram } from '../fixtures/program.ts';
+
+const FLEET = 'test-adoption';
+const args = ['--runtime', 'docker', '--fleet', FLEET, '--docker-volume', 'ringmaster-test', '--key', 'header:x-user'];
+
+async function placement(url: string): Promise<string[]> {
+  const places: string[] = [];
+  for (let user = 0; user < 60; user++) {
+    const response = await fetch(`${url}/home`, { headers: { 'x-user': `user${user}` } });
+    places.push(/Server: (\w+)/.exec(await response.text())?.[1] ?? 'none');
+  }
+  return places;
+}
+
+export async function adoption(t: Test): Promise<void> {
+  t.teardown(() => removeFleet(FLEET));
+  const first = await startProgram(args);
+  await first.json('/add', { method: 'POST', body: '{"n":1,"hostnames":["S4"]}' });
+  await docker('kill', 'server2');
+  await first.logged((line) => line.event === 'replica-serving' && line.seat === 2 && line.hostname !== 'server2');
+  const names = await first.hostnames();
+  const places = await placement(first.url);
+  await first.logged((line) => line.event === 'replica-stopped' && line.hostname === 'server2');
+  const containers = await containersOf(FLEET);
+  first.process.kill('SIGKILL');
+  await first.exited;
+
+  t.test('every replica goes on in its seat: same containers, same order, same keys', async (t) => {
+    t.same(await containersOf(FLEET), containers);
+    const second = await startProgram(args);
+    t.same(await containersOf(FLEET), containers);
+    t.same(await second.hostnames(), names);
+    t.same(await placement(second.url), places);
+    t.notOk(second.log.some((line) => line.event === 'replica-starting'));
+    second.process.kill('SIGKILL');
+    await second.exited;
+  });
+
+  t.test('one that ended meanwhile is replaced in its seat, strays are removed', async (t) => {
+    await docker('kill', 'server3');
+    // An older life in a seat that is held: what a balancer that was killed in the middle of a replacement leaves.
+    await docker(
+      ...[
+        'run',
+        '--detach',
+        '--name',
+        'test_stray',
+        '--label',
+        `ringmaster.fleet=${FLEET}`,
+        '--label',
+        'ringmaster.seat=1',
+      ],
+      ...['--label', 'ringmaster.incarnation=5', 'node:26-slim', 'sleep', '600'],
+    );
+    const third = await startProgram(args);
+    t.teardown(() => third.stop());
+    const after = await third.hostnames();
+    t.same(
+      after.slice(0, 3),
+      names.filter((name) => name !== 'server3'),
+    );
+    t.equal(after.length, 4);
+    const newcomer = after[3] as string;
+    t.same(
+      await placement(third.url),
+      places.map((place) => (place === 'server3' ? newcomer : place)),
+    );
+    await third.logged((line) => line.event === 'replica-stopped' && line.hostname === 'test_stray');
+    t.same(
+      (await containersOf(FLEET)).map((line) => line.split(' ')[0]),
+      after.toSorted(),
+    );
+  });
+}

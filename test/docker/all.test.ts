@@ -1,0 +1,18 @@
+// Everything that needs a real Docker Engine, one after the other: container names belong to the whole machine.
+
+import t from 'tap';
+import { engineMissing } from '../fixtures/engine.ts';
+import { adoption } from './adoption.ts';
+import { compose } from './compose.ts';
+import { contract } from './contract.ts';
+import { daemonFaults } from './daemon-faults.ts';
+import { replacement } from './replacement.ts';
+
+const missing = engineMissing();
+const options = missing === undefined ? {} : { skip: missing };
+
+t.test('the runtime contract on Docker', options, contract);
+t.test('containers that end or hang are replaced', options, replacement);
+t.test('a balancer that was killed finds its replicas again', options, adoption);
+t.test('a Docker daemon that fails', options, daemonFaults);
+t.test('docker compose up, from first to last', options, compose);

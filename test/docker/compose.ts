@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Test } from 'tap';
+import { containersOf, docker, removeFleet } from '../fixtures/engine.ts';
+import { startLoad } from '../fixtures/load.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const PORT = '5099';
+const url = `http://127.0.0.1:${PORT}`;
+
+async function compose(...args: string[]): Promise<void> {
+  const environment = { ...process.env, RINGMASTER_PORT: PORT };
+  await promisify(execFile)('docker', ['compose', ...args], { cwd: ROOT, env: environment, maxBuffer: 2 ** 24 });
+}
+
+async function ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(url + path, body === undefined ? { method } : { method, body: JSON.stringify(body) });
+  return { status: response.status, body: await response.json() };
+}
+
+const hostnames = async () => ((await ask('GET', '/rep')).body as { message: { replicas: string[] } }).message.replicas;
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function composeUpToDown(t: Test): Promise<void> {
+  t.teardown(async () => {
+    await compose('down', '--volumes').catch(() => undefined);
+    await removeFleet('ringmaster');
+  });
+  await compose('up', '--build', '--detach', '--wait');
+
+  t.test('the rows of the contract', async (t) => {
+    t.same((await ask('GET', '/rep')).body, {
+      message: { N: 3, replicas: ['server1', 'server2', 'server3'] },
+      status: 'successful',
+    });
+    t.match((await ask('GET', '/home')).body, { message: /^Hello from Server: server[123]$/, status: 'successful' });
+    t.same(await ask('GET', '/other'), {
+      status: 400,
+      body: { message: "<Error> '/other' endpoint does not exist in server replicas", status: 'failure' },
+    });
+    t.match((await ask('POST', '/add', { n: 2, hostnames: ['S5', 'S6'] })).body, { message: { N: 5 } });
+    t.match((await ask('DELETE', '/rm', { n: 2, hostnames: ['S5', 'S6'] })).body, { message: { N: 3 } });
+    t.match(await ask('POST', '/add', { n: 1, hostnames: ['a', 'b'] }), { status: 400 });
+    t.match((await ask('POST', '/api/vote', { option: 'helm' })).body, { votes: { helm: 1 } });
+    for (let count = 0; count < 6; count++)
+      t.match((await ask('GET', '/api/votes')).body, { helm: 1 }, 'votes are shared');
+  });
+
+  t.test('docker kill of a replica under load: no failed GET', async (t) => {
+    const load = startLoad(`${url}/home`, 100);
+    await sleep(300);
+    await docker('kill', 'server2');
+    await sleep(2000);
+    const { failures, sent } = await load.stop();
+    t.same(failures, []);
+    t.ok(sent > 150);
+    const names = await hostnames();
+    t.equal(names.length, 3);
+    t.notOk(names.includes('server2'));
+  });
+
+  t.test('the balancer killed with -9 and started again under load: only requests in that gap fail', async (t) => {
+    const before = await containersOf('ringmaster');
+    const names = await hostnames();
+    const load = startLoad(`${url}/home`, 50);
+    await sleep(500);
+    const killedMs = performance.now();
+    await docker('kill', '--signal', 'KILL', 'ringmaster-balancer-1');
+    await sleep(500);
+    await docker('start', 'ringmaster-balancer-1');
+    while (
+      !(await fetch(`${url}/home`).then(
+        (response) => response.ok,
+        () => false,
+      ))
+    )
+      await sleep(20);
+    const backMs = performance.now();
+    await sleep(1000);
+    const { failures } = await load.stop();
+    t.ok(failures.length > 0, 'there was a gap');
+    // A request sent just before the kill dies with its connection.
+    t.same(
+      failures.filter(({ atMs }) => atMs < killedMs - 100 || atMs > backMs),
+      [],
+    );
+    t.same(await containersOf('ringmaster'), before, 'the same containers');
+    t.same(await hostnames(), names);
+  });
+
+  t.test('process 1 of both images ends at once on SIGTERM', async (t) => {
+    for (const container of [(await hostnames())[0] as string]) {
+      const begunMs = performance.now();
+      await docker('stop', '--time', '10', container);
+      t.ok(performance.now() - begunMs < 3000, `${container}: ${Math.round(performance.now() - begunMs)} ms`);
+    }
+  });
+
+  t.test('docker compose down leaves nothing', async (t) => {
+    await sleep(2000);
+    const begunMs = performance.now();
+    await compose('down');
+    t.ok(performance.now() - begunMs < 15_000);
+    t.same(await containersOf('ringmaster'), []);
+    t.equal(await docker('ps', '--all', '--quiet', '--filter', 'name=ringmaster'), '');
+    t.equal(await docker('network', 'ls', '--quiet', '--filter', 'name=^ringmaster$'), '');
+  });
+}
+
+export { composeUpToDown as compose };

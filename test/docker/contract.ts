@@ -1,0 +1,109 @@
+import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
+import type { Address } from '../../lib/core/ports.ts';
+import { realClock } from '../../lib/fleet/clock.ts';
+import { createDockerRuntime, type DockerRuntimeOptions } from '../../lib/fleet/docker.ts';
+import { httpProbe } from '../../lib/fleet/http-probe.ts';
+import { createLog } from '../../lib/log.ts';
+import { runtimeContract } from '../contract/runtime.ts';
+import { docker, engineDoor } from '../fixtures/engine.ts';
+
+const answers = (address: Address) =>
+  httpProbe('/heartbeat')(address, AbortSignal.timeout(2000)).then(
+    () => true,
+    () => false,
+  );
+
+const options: DockerRuntimeOptions = {
+  fleet: 'test-contract',
+  image: { type: 'checkout', root: fileURLToPath(new URL('../..', import.meta.url)) },
+  network: undefined,
+  volume: 'ringmaster-test',
+  memoryBytes: 128 * 2 ** 20,
+  cpus: 0.5,
+  clock: realClock,
+  log: createLog(
+    'off',
+    () => undefined,
+    () => new Date(),
+  ),
+};
+
+export async function contract(t: Test): Promise<void> {
+  t.teardown(() => docker('volume', 'rm', '--force', options.volume));
+  const door = await engineDoor();
+  process.env.DOCKER_HOST = door.host;
+  t.teardown(async () => {
+    delete process.env.DOCKER_HOST;
+    await door.shut();
+  });
+
+  t.test('the suite', async (t) => {
+    t.afterEach(() => {
+      door.intercept = () => Promise.resolve(undefined);
+    });
+    runtimeContract(t, async () => {
+      return {
+        runtime: await createDockerRuntime(options),
+        kill: async (replica) => void (await docker('kill', replica.hostname)),
+        answers,
+        breakNextStart: () => {
+          door.intercept = async (method, path) =>
+            method === 'POST' && path.endsWith('/start')
+              ? { status: 500, message: 'no space left on device' }
+              : undefined;
+        },
+      };
+    });
+  });
+
+  t.test('a container is locked down, labelled, and named as its replica', async (t) => {
+    const runtime = await createDockerRuntime(options);
+    const replica = { seat: 7, incarnation: Date.now(), hostname: 'contract_Locked' };
+    t.teardown(() => runtime.stop(replica, 0));
+    await runtime.start(replica, AbortSignal.timeout(30_000));
+    const [inspected] = JSON.parse(await docker('inspect', 'contract_Locked'));
+    t.match(inspected, {
+      Name: '/contract_Locked',
+      Config: {
+        Hostname: 'contract_Locked',
+        User: 'node',
+        Labels: {
+          'ringmaster.fleet': 'test-contract',
+          'ringmaster.seat': '7',
+          'ringmaster.incarnation': String(replica.incarnation),
+        },
+      },
+      HostConfig: {
+        Memory: options.memoryBytes,
+        NanoCpus: 5e8,
+        ReadonlyRootfs: true,
+        CapDrop: ['ALL'],
+        SecurityOpt: ['no-new-privileges'],
+        RestartPolicy: { Name: 'no' },
+        Privileged: false,
+      },
+    });
+    t.equal(inspected.NetworkSettings.Ports['5000/tcp'][0].HostIp, '127.0.0.1', 'published on loopback only');
+    t.equal(
+      await docker('exec', 'contract_Locked', 'node', '-p', 'require("fs").existsSync("/app/node_modules")'),
+      'false',
+    );
+  });
+
+  t.test('a container that is not of this fleet is neither listed nor touched', async (t) => {
+    const runtime = await createDockerRuntime(options);
+    const id = await docker('run', '--detach', '--name', 'test_foreign', 'node:26-slim', 'sleep', '600');
+    t.teardown(() => docker('rm', '--force', id));
+    const replica = { seat: 1, incarnation: Date.now(), hostname: 'test_foreign' };
+    await t.rejects(runtime.start(replica, AbortSignal.timeout(30_000)), {
+      code: 'name-taken',
+      message: new RegExp(
+        `test_foreign is taken by ${id.slice(0, 12)}, which is not ours: .*docker rm -f test_foreign`,
+      ),
+    });
+    await runtime.stop(replica, 0);
+    t.same(await runtime.list(), []);
+    t.equal(await docker('inspect', '--format', '{{.State.Running}}', id), 'true');
+  });
+}

@@ -1,0 +1,142 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
+import { docker, type EngineDoor, engineDoor, removeFleet } from '../fixtures/engine.ts';
+import { startLoad } from '../fixtures/load.ts';
+import { type Program, startProgram } from '../fixtures/program.ts';
+
+const FLEET = 'test-faults';
+const MAIN = fileURLToPath(new URL('../../lib/main.ts', import.meta.url));
+const args = ['--runtime', 'docker', '--fleet', FLEET, '--docker-volume', 'ringmaster-test'];
+
+/** Exit code and standard error of a balancer that does not come up. */
+function failedStart(host: string): Promise<{ code: number; stderr: string }> {
+  return new Promise((resolve) => {
+    const environment = { ...process.env, DOCKER_HOST: host };
+    execFile(
+      process.execPath,
+      [MAIN, ...args, '--port', '0', '--log', 'off'],
+      { env: environment },
+      (error, _stdout, stderr) => resolve({ code: Number(error?.code ?? 0), stderr }),
+    );
+  });
+}
+
+export async function daemonFaults(t: Test): Promise<void> {
+  t.teardown(() => removeFleet(FLEET));
+  const door = await engineDoor();
+  t.teardown(() => door.shut());
+
+  await t.test('a daemon that is not there at start: one clear line, exit code 1', async (t) => {
+    const { code, stderr } = await failedStart('unix:///nowhere/docker.sock');
+    t.equal(code, 1);
+    t.match(stderr, /^ringmaster: cannot reach Docker: Docker does not run: start it, or set DOCKER_HOST \(.*\)\n$/);
+  });
+
+  await t.test(
+    'a hostname of the first replicas that is taken: one clear line, exit code 1, nothing left',
+    async (t) => {
+      const id = await docker('run', '--detach', '--name', 'server2', 'node:26-slim', 'sleep', '600');
+      t.teardown(() => docker('rm', '--force', id));
+      const { code, stderr } = await failedStart(door.host);
+      t.equal(code, 1);
+      t.match(
+        stderr,
+        /^ringmaster: server2 did not come up: the container name server2 is taken by .*docker rm -f server2.*\n$/,
+      );
+      t.equal(await docker('ps', '--all', '--quiet', '--filter', `label=ringmaster.fleet=${FLEET}`), '');
+    },
+  );
+
+  const program = await startProgram(args, { DOCKER_HOST: door.host });
+  t.teardown(() => program.stop());
+  await withFaults(t, program, door);
+}
+
+async function withFaults(t: Test, program: Program, door: EngineDoor): Promise<void> {
+  const complete = async () => {
+    for (;;) {
+      const serving = await placesServing(program);
+      if (serving === 3) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  const killOne = async () => {
+    const [victim] = await program.hostnames();
+    const lost = program.logged((line) => line.event === 'replica-lost' && line.hostname === victim);
+    await docker('kill', victim as string);
+    return lost;
+  };
+
+  for (const [what, status, message, advice] of [
+    [
+      'a full disk',
+      500,
+      'write /var/lib/docker: no space left on device',
+      /the disk of Docker is full: docker system prune/,
+    ],
+    ['no permission', 403, 'authorization denied by plugin', /Docker answered 403 .*authorization denied/],
+  ] as const) {
+    t.test(
+      `${what}: requests go on to those that live, the message says what to do, and it mends itself`,
+      async (t) => {
+        const load = startLoad(`${program.url}/home`, 50);
+        door.intercept = async (method, path) =>
+          method === 'POST' && path.includes('/create') ? { status, message } : undefined;
+        await killOne();
+        const failed = await program.logged(
+          (line) => line.event === 'replica-lost' && advice.test(String(line.reason)),
+        );
+        t.match(failed.reason, advice);
+        door.intercept = () => Promise.resolve(undefined);
+        await complete();
+        t.same((await load.stop()).failures, []);
+      },
+    );
+  }
+
+  t.test('a daemon that takes 10 s to create: the seat waits, no request does', async (t) => {
+    const load = startLoad(`${program.url}/home`, 50);
+    door.intercept = async (method, path) => {
+      if (method === 'POST' && path.includes('/create')) await new Promise((resolve) => setTimeout(resolve, 10_000));
+      return undefined;
+    };
+    await killOne();
+    await complete();
+    door.intercept = () => Promise.resolve(undefined);
+    const { failures, sent } = await load.stop();
+    t.same(failures, []);
+    t.ok(sent > 400, `${sent} requests in that time`);
+  });
+
+  t.test(
+    'a daemon that goes away and comes back: what happened meanwhile is found out, wanted is reached',
+    async (t) => {
+      const load = startLoad(`${program.url}/home`, 50);
+      await door.shut();
+      await killOne();
+      await program.logged(
+        (line) => line.event === 'replica-lost' && /Docker does not run: start it/.test(String(line.reason)),
+      );
+      await door.open();
+      await program.logged((line) => line.event === 'docker-restored');
+      await complete();
+      t.same((await load.stop()).failures, []);
+    },
+  );
+
+  t.test('an image that was removed is built again', async (t) => {
+    const image = await docker('inspect', '--format', '{{.Config.Image}}', (await program.hostnames())[0] as string);
+    await docker('rmi', '--force', image);
+    await killOne();
+    await complete();
+    t.ok(await docker('image', 'inspect', '--format', '{{.Id}}', image));
+  });
+}
+
+/** How many different replicas answered 30 requests. */
+async function placesServing(program: Program): Promise<number> {
+  const seen = new Set<unknown>();
+  for (let count = 0; count < 30; count++) seen.add(JSON.stringify((await program.json('/home')).body));
+  return seen.size;
+}

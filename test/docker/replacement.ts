@@ -1,0 +1,80 @@
+import type { Test } from 'tap';
+import { containersOf, docker, removeFleet } from '../fixtures/engine.ts';
+import { startLoad } from '../fixtures/load.ts';
+import { startProgram } from '../fixtures/program.ts';
+
+const FLEET = 'test-replacement';
+
+export async function replacement(t: Test): Promise<void> {
+  t.teardown(() => removeFleet(FLEET));
+  const args = ['--runtime', 'docker', '--fleet', FLEET, '--docker-volume', 'ringmaster-test'];
+  const program = await startProgram(args);
+  t.teardown(() => program.stop());
+  const lossOf = (hostname: string) =>
+    program.logged((line) => line.event === 'replica-lost' && line.hostname === hostname);
+  const servingIn = (seat: unknown, after: number) =>
+    program.logged(
+      (line) => line.event === 'replica-serving' && line.seat === seat && Number(line.incarnation) > after,
+    );
+
+  for (const [what, ...command] of [
+    ['docker rm -f', 'rm', '--force'],
+    ['docker kill', 'kill'],
+  ]) {
+    t.test(`${what} under load: noticed within 200 ms, replaced within 2 s, no GET lost`, async (t) => {
+      const load = startLoad(`${program.url}/home`, 100);
+      const victim = (await program.hostnames())[0] as string;
+      await docker(...command, victim);
+      const doneMs = performance.now();
+      const lost = await lossOf(victim);
+      t.ok(performance.now() - doneMs < 200, `noticed after ${Math.round(performance.now() - doneMs)} ms`);
+      await servingIn(lost.seat, Number(lost.incarnation));
+      t.ok(performance.now() - doneMs < 2000, `replaced after ${Math.round(performance.now() - doneMs)} ms`);
+      const { failures, sent } = await load.stop();
+      t.same(failures, []);
+      t.ok(sent > 20);
+      const names = await program.hostnames();
+      t.equal(names.length, 3);
+      t.notOk(names.includes(victim));
+    });
+  }
+
+  t.test('a container that is paused is a hung replica', async (t) => {
+    const load = startLoad(`${program.url}/home`, 50);
+    const victim = (await program.hostnames())[0] as string;
+    await docker('pause', victim);
+    t.match(await lossOf(victim), { reason: /no answer to the heartbeat/ });
+    const { failures } = await load.stop();
+    t.same(failures, []);
+  });
+
+  t.test('/add and /rm by name are the containers of that name', async (t) => {
+    const { body } = await program.json('/add', { method: 'POST', body: '{"n":1,"hostnames":["S5"]}' });
+    t.match(body, { message: { N: 4 } });
+    t.ok((await containersOf(FLEET)).some((line) => line.startsWith('S5 ')));
+    await program.json('/rm', { method: 'DELETE', body: '{"n":1,"hostnames":["S5"]}' });
+    t.notOk((await containersOf(FLEET)).some((line) => line.startsWith('S5 ')));
+  });
+
+  t.test('a hostname that a foreign container has: 409, and nothing changes', async (t) => {
+    const id = await docker('run', '--detach', '--name', 'test_foreign', 'node:26-slim', 'sleep', '600');
+    t.teardown(() => docker('rm', '--force', id));
+    const before = await program.hostnames();
+    const refused = await program.json('/add', { method: 'POST', body: '{"n":2,"hostnames":["S6","test_foreign"]}' });
+    t.match(refused, { status: 409, body: { status: 'failure', message: /test_foreign is taken by .* not ours/ } });
+    t.same(await program.hostnames(), before);
+    t.equal((await containersOf(FLEET)).length, before.length);
+  });
+
+  t.test('a container that runs out of memory says so', async (t) => {
+    await program.stop();
+    const small = [...args, '--replicas', '1', '--replica-memory', '16m', '--start-timeout', '3s'];
+    const starved = await startProgram(small);
+    t.teardown(() => starved.stop());
+    await starved.logged((line) => /out of memory: --replica-memory/.test(String(line.reason)));
+  });
+
+  t.test('stopped on purpose, it removes its containers', async (t) => {
+    t.same(await containersOf(FLEET), []);
+  });
+}
