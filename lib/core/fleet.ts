@@ -165,20 +165,12 @@ function lasting({ replica, joined, lapses }: Seat): Pick<Seat, 'replica' | 'joi
 }
 
 function withoutWaiting(state: FleetState, atMs: number): FleetState {
-  const waits = (dueMs: number) => dueMs > atMs;
-  const { seats, leaving } = state;
-  if (
-    !seats.some((seat) => seat.phase === 'vacant' && waits(seat.startAtMs)) &&
-    !leaving.some((one) => waits(one.retryAtMs))
-  ) {
-    return state;
-  }
   return {
     ...state,
-    seats: seats.map((seat) =>
+    seats: state.seats.map((seat) =>
       seat.phase === 'vacant' ? { ...seat, startAtMs: Math.min(seat.startAtMs, atMs) } : seat,
     ),
-    leaving: leaving.map((one) => ({ ...one, retryAtMs: Math.min(one.retryAtMs, atMs) })),
+    leaving: state.leaving.map((one) => ({ ...one, retryAtMs: Math.min(one.retryAtMs, atMs) })),
   };
 }
 

@@ -40,6 +40,8 @@ class DockerRuntime implements ReplicaRuntime {
   readonly #options: DockerRuntimeOptions;
   readonly #docker: Docker;
   readonly #closed = new AbortController();
+  // By incarnation: settles, and never rejects, when the start has come to its end.
+  readonly #starting = new Map<number, Promise<void>>();
   #building: Promise<void> | undefined;
 
   constructor(options: DockerRuntimeOptions, docker: Docker) {
@@ -52,7 +54,18 @@ class DockerRuntime implements ReplicaRuntime {
     await this.#ensureImage();
   }
 
-  async start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
+  start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
+    const starting = this.#start(replica, signal);
+    const settled = starting.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#starting.set(replica.incarnation, settled);
+    void settled.then(() => this.#starting.delete(replica.incarnation));
+    return starting;
+  }
+
+  async #start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
     signal.throwIfAborted();
     const container = await this.#create(replica);
     try {
@@ -70,6 +83,8 @@ class DockerRuntime implements ReplicaRuntime {
   }
 
   async stop(replica: ReplicaRef, graceMs: number): Promise<void> {
+    // The engine may be about to make what is to be stopped.
+    await this.#starting.get(replica.incarnation);
     for (const { Id, State } of await this.#find(replica.incarnation)) {
       const container = this.#docker.getContainer(Id);
       if (graceMs > 0 && State === 'running') {

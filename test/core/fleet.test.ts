@@ -301,8 +301,8 @@ t.test('a replica that has ended but is still there is lost and stopped', async 
 });
 
 t.test('when the runtime answers again nothing waits any longer', async (t) => {
-  const state = fleetOf(1);
-  t.equal(after(state, { type: 'restored', atMs: 5 }), state);
+  const state = fleetOf(2);
+  t.same(after(state, { type: 'restored', atMs: 5 }), state);
   const twice = after(
     exited(serving(exited(state, 1, 100), 1, 200), 1, 300),
     { type: 'stop-failed', incarnation: 1, atMs: 300 },

@@ -1,3 +1,5 @@
+// A balancer that was killed with -9 and started again: its containers go on, strays are removed.
+
 import type { Test } from 'tap';
 import { containersOf, docker, removeFleet } from '../fixtures/engine.ts';
 import { startProgram } from '../fixtures/program.ts';

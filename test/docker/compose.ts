@@ -1,3 +1,5 @@
+// The picture of the course: compose up, the contract, a replica killed, the balancer killed, compose down.
+
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';

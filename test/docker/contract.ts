@@ -1,3 +1,5 @@
+// The runtime contract on real containers, and what is particular to them: names, labels, limits, strangers.
+
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import type { Address } from '../../lib/core/ports.ts';

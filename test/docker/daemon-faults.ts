@@ -1,3 +1,5 @@
+// A Docker daemon that is away, slow, full or unwilling: the real engine behind a door that the test shuts.
+
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';

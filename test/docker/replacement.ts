@@ -1,3 +1,5 @@
+// Containers that end, hang or run out of memory under load, seen from the program as a whole.
+
 import type { Test } from 'tap';
 import { containersOf, docker, removeFleet } from '../fixtures/engine.ts';
 import { startLoad } from '../fixtures/load.ts';
