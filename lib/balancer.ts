@@ -5,10 +5,9 @@ import { randomInt } from 'node:crypto';
 import net from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { createAdmin } from './admin/routes.ts';
-import { draining, type FleetState, members, routes, wantedSeats } from './core/fleet-state.ts';
-import { buildRing, type HashPair } from './core/hashes/hash-pair.ts';
-import { type Policy, ringPolicy } from './core/policy.ts';
+import { draining, type FleetState, hostnameIn, members, routes } from './core/fleet-state.ts';
 import type { ReplicaRuntime } from './core/ports.ts';
+import { RingKeeper } from './core/ring-keeper.ts';
 import { realClock } from './fleet/clock.ts';
 import { httpProbe, noProbe } from './fleet/http-probe.ts';
 import { createProcessRuntime } from './fleet/processes.ts';
@@ -19,7 +18,7 @@ import { proxyLimits, supervisorRules } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Options } from './options.ts';
 import { keyReader } from './proxy/key.ts';
-import { ProxyServer } from './proxy/server.ts';
+import { ProxyServer, type Routing } from './proxy/server.ts';
 
 export interface Balancer {
   /** Starts the replicas, then listens. Resolves with the port. Rejects if it cannot listen; then nothing is left behind. */
@@ -35,10 +34,10 @@ const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.u
 
 /** A balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log): Promise<Balancer> {
-  const fixed = options.upstream.size > 0;
-  const pair = await loadHashPair(options);
+  const rings = new RingKeeper({ ...options, pair: await loadHashPair(options), slowStartMs: slowStartMs(options) });
   const runtime = await createRuntime(options, log);
-  const policyOf = policyMaker(options, pair, log);
+  const readKey = keyReader(options.key);
+  const limits = proxyLimits(options);
 
   const supervisor: Supervisor = new Supervisor(
     {
@@ -46,7 +45,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
       probe: options.heartbeatPath === 'off' ? noProbe : httpProbe(options.heartbeatPath),
       clock: realClock,
       log,
-      publish: (state) => proxy.route({ policy: policyOf(state), routes: routes(state), draining: draining(state) }),
+      publish: createPublisher(options, rings, log, (routing) => proxy.route(routing)),
       drained: (replica, signal) => proxy.drained(replica, signal),
     },
     supervisorRules(options),
@@ -54,23 +53,33 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
   );
   const answersItself = createAdmin({
-    members: () => members(supervisor.state),
-    add: (hostnames) => supervisor.add(hostnames),
+    state: () => supervisor.state,
+    add: (wishes) => supervisor.add(wishes),
     remove: (replicas) => supervisor.remove(replicas),
+    imagine: supervisor.imagine,
+    ringOf: (places) => rings.build(places),
     random: (limit) => randomInt(limit),
     log,
     maxReplicas: options.maxReplicas,
-    fixedBecause: fixed ? 'the replicas are given by --upstream and cannot be changed' : undefined,
+    slots: options.slots,
+    virtualNodes: options.virtualNodes,
+    hash: options.hash,
+    balanceFactor: limits.balanceFactor,
+    fixedBecause: options.upstream.size > 0 ? 'the replicas are given by --upstream and cannot be changed' : undefined,
+    diverted: () => proxy.diverted,
+    explain: (key) => proxy.explainKey(key),
+    readKey,
   });
   const proxy: ProxyServer = new ProxyServer(
     {
       log,
-      readKey: keyReader(options.key),
+      readKey,
       answersItself,
       suspect: (incarnation) => supervisor.suspect(incarnation),
+      hostnameOf: (seat) => hostnameIn(supervisor.state, seat),
       seed: randomInt(2 ** 32),
     },
-    proxyLimits(options),
+    limits,
   );
   return compose(options, supervisor, proxy, log);
 }
@@ -120,19 +129,36 @@ function compose(options: Options, supervisor: Supervisor, proxy: ProxyServer, l
   return balancer;
 }
 
-// The ring is built anew when the wanted seats change, and only then: health never changes it.
-function policyMaker(options: Options, pair: HashPair, log: Log): (state: FleetState) => Policy {
-  let seatsNow: string | undefined;
-  let policy: Policy;
-  return (state) => {
-    const seats = wantedSeats(state);
-    if (seats.join() === seatsNow) return policy;
-    const ring = buildRing(seats, pair, options.slots, options.virtualNodes);
-    log.info('ring-changed', { seats, digest: ring.digest(), hash: options.hash });
-    policy = ringPolicy(ring, pair);
-    seatsNow = seats.join();
-    return policy;
+// The one cell: what the fleet publishes, the proxy goes by. While a seat starts slowly, the ring changes with time too.
+function createPublisher(
+  options: Options,
+  rings: RingKeeper,
+  log: Log,
+  route: (routing: Routing) => void,
+): (state: FleetState) => void {
+  let digest = '';
+  let alarm = new AbortController();
+  const publish = (state: FleetState) => {
+    const { ring, policy, nextChangeMs } = rings.keep(state, realClock.now());
+    route({ policy, routes: routes(state), draining: draining(state) });
+    if (ring.digest() !== digest) {
+      digest = ring.digest();
+      log.info('ring-changed', { seats: state.seats.map((seat) => seat.replica.seat), digest, hash: options.hash });
+    }
+    alarm.abort();
+    if (nextChangeMs === Number.POSITIVE_INFINITY) return;
+    alarm = new AbortController();
+    realClock.sleep(nextChangeMs - realClock.now(), alarm.signal).then(
+      () => publish(state),
+      () => undefined,
+    );
   };
+  return publish;
+}
+
+// Requests that go by their id have nothing that a replica could be warm for.
+function slowStartMs({ key, slowStart }: Options): number {
+  return key[0]?.type === 'request' ? 0 : slowStart;
 }
 
 async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime> {

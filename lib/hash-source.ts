@@ -12,7 +12,7 @@ import { OptionError, type Options } from './options.ts';
 export async function loadHashPair(options: Options): Promise<HashPair> {
   const { hash: source, slots, maxReplicas, virtualNodes } = options;
   if (HASH_NAMES.includes(source as HashName)) {
-    return hashPair(source as HashName, (algorithm, text) => hash(algorithm, text, 'buffer'));
+    return hashPair(source as HashName, slots, virtualNodes, (algorithm, text) => hash(algorithm, text, 'buffer'));
   }
   let module: HashPair;
   try {

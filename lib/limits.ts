@@ -24,9 +24,17 @@ export function supervisorRules(options: Options): SupervisorRules {
   };
 }
 
+// The pairs beside `even` are there to see how they spread: nothing evens that out unless somebody asks for it.
+function balanceFactor({ balanceFactor, hash }: Options): number {
+  if (balanceFactor === undefined) return hash === 'even' ? 1.25 : Number.POSITIVE_INFINITY;
+  return balanceFactor;
+}
+
 export function proxyLimits(options: Options): ProxyLimits {
   return {
+    balanceFactor: balanceFactor(options),
     maxAttempts: options.maxAttempts,
+    explains: isLoopback(options.host),
     maxKeptBytes: 65_536,
     maxHeadBytes: 65_536,
     connectTimeoutMs: options.connectTimeout,
@@ -36,4 +44,9 @@ export function proxyLimits(options: Options): ProxyLimits {
     headTimeoutMs: 10_000,
     keepAliveTimeoutMs: 60_000,
   };
+}
+
+/** Only programs on this machine reach it there. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }

@@ -31,6 +31,22 @@ export function decimal(least: number, most: number): Kind<number> {
   };
 }
 
+/** `off` is Infinity, and `undefined` leaves it to the program. */
+export function factorOrOff(least: number, most: number): Kind<number | undefined> {
+  const number = decimal(least, most);
+  return {
+    placeholder: 'NUMBER|off',
+    bounds: `${number.bounds}, or off`,
+    read: (written) => (written === 'off' ? Number.POSITIVE_INFINITY : number.read(written)),
+    write: (value) =>
+      value === undefined
+        ? '1.25 with `even`, off with others'
+        : value === Number.POSITIVE_INFINITY
+          ? 'off'
+          : String(value),
+  };
+}
+
 /** Bytes; written as a bare number of them, or with a unit of powers of 1024. */
 export function size(leastBytes: number, mostBytes: number): Kind<number> {
   return {

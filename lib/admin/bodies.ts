@@ -1,5 +1,5 @@
-// The bodies of /add and /rm: from JSON to checked values, or to the reason why not. Pure. What the values mean for the fleet as
-// it is (names that are there already, the limit) is routes.ts's business.
+// The bodies of the endpoints: from JSON to checked values, or to the reason why not. Pure. What the values mean for the fleet as
+// it is (names that are there already, the limit) is for others.
 
 import { HOSTNAME_PATTERN, sameHostname } from '../core/replica-name.ts';
 import { BalancerError } from '../errors.ts';
@@ -9,25 +9,72 @@ export interface ChangeRequest {
   readonly n: number;
   /** At most n, each valid, no two the same. */
   readonly hostnames: readonly string[];
+  /** At most n, in the order of `hostnames` and of those without a name after them. 1 … 16. */
+  readonly weights: readonly number[];
 }
+
+const MAX_WEIGHT = 16;
 
 /** @param tooMany what the contract says if there are more hostnames than n. Throws `bad-body`. */
 export function parseChange(text: string, tooMany: string): ChangeRequest {
-  const body = parseObject(text);
-  const { n, hostnames = [] } = body;
+  const { n, hostnames = [], weights = [] } = parseObject(text, '{"n": 1, "hostnames": ["S1"]}');
   if (n === undefined) throw refusal('n is missing: the number of replicas, a whole number from 1 up');
   // As large as anyone likes: more than there are means all, and /add has a limit of its own.
-  if (!Number.isInteger(n) || (n as number) < 1) {
-    const shown = typeof n === 'number' ? String(n) : JSON.stringify(n);
-    throw refusal(`n must be a whole number from 1 up, not ${shown}`);
-  }
-  if (!Array.isArray(hostnames)) throw refusal(`hostnames must be a list, not ${JSON.stringify(hostnames)}`);
+  if (!Number.isInteger(n) || (n as number) < 1) throw refusal(`n must be a whole number from 1 up, not ${shown(n)}`);
+  if (!Array.isArray(hostnames)) throw refusal(`hostnames must be a list, not ${shown(hostnames)}`);
   if (hostnames.length > (n as number)) throw refusal(tooMany);
   hostnames.forEach(checkHostname);
-  return { n: n as number, hostnames };
+  if (!Array.isArray(weights)) throw refusal(`weights must be a list, not ${shown(weights)}`);
+  if (weights.length > (n as number)) throw refusal(`weights must be at most n, ${n}, not ${weights.length}`);
+  weights.forEach((weight, index) => {
+    if (!Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT) {
+      throw refusal(`weights[${index}] must be a whole number from 1 to ${MAX_WEIGHT}, not ${shown(weight)}`);
+    }
+  });
+  return { n: n as number, hostnames, weights };
 }
 
-function parseObject(text: string): Record<string, unknown> {
+/** What /balancer/explain is asked: a key, or a request that has one. */
+export type Question =
+  | { readonly type: 'key'; readonly key: number | string }
+  | {
+      readonly type: 'request';
+      readonly path: string;
+      readonly rawHeaders: readonly string[];
+      readonly client: string;
+    };
+
+/** Throws `bad-body`. */
+export function parseQuestion(text: string): Question {
+  const example = '{"requestId": 123456}, {"key": "alice"} or {"path": "/home", "headers": {}, "client": "192.0.2.1"}';
+  const { requestId, key, method = 'GET', path = '/', headers = {}, client = '' } = parseObject(text, example);
+  if (requestId !== undefined) {
+    if (!Number.isInteger(requestId) || (requestId as number) < 100_000 || (requestId as number) > 999_999) {
+      throw refusal(`requestId must be a whole number from 100000 to 999999, not ${shown(requestId)}`);
+    }
+    return { type: 'key', key: requestId as number };
+  }
+  if (key !== undefined) {
+    const isNumber = Number.isInteger(key) && (key as number) >= 0 && (key as number) < 2 ** 32;
+    if (!isNumber && typeof key !== 'string')
+      throw refusal(`key must be a text, or a whole number below 2^32, not ${shown(key)}`);
+    return { type: 'key', key: key as number | string };
+  }
+  if (typeof method !== 'string') throw refusal(`method must be a text, not ${shown(method)}`);
+  if (typeof path !== 'string' || !path.startsWith('/')) throw refusal(`path must begin with /, not ${shown(path)}`);
+  if (typeof client !== 'string') throw refusal(`client must be an address, not ${shown(client)}`);
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+    throw refusal(`headers must be an object, not ${shown(headers)}`);
+  }
+  const rawHeaders = Object.entries(headers).flatMap(([name, value]) => {
+    if (typeof value !== 'string')
+      throw refusal(`headers[${JSON.stringify(name)}] must be a text, not ${shown(value)}`);
+    return [name, value];
+  });
+  return { type: 'request', path, rawHeaders, client };
+}
+
+function parseObject(text: string, example: string): Record<string, unknown> {
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -35,7 +82,7 @@ function parseObject(text: string): Record<string, unknown> {
     throw new BalancerError('bad-body', `the body is not JSON: ${(error as Error).message}`, { cause: error });
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw refusal('the body must be an object like {"n": 1, "hostnames": ["S1"]}');
+    throw refusal(`the body must be an object like ${example}`);
   }
   return body as Record<string, unknown>;
 }
@@ -43,11 +90,16 @@ function parseObject(text: string): Record<string, unknown> {
 function checkHostname(hostname: unknown, index: number, all: readonly unknown[]): void {
   if (typeof hostname !== 'string' || !HOSTNAME_PATTERN.test(hostname)) {
     throw refusal(
-      `hostnames[${index}] must be a letter or digit, then up to 62 of letters, digits, "_", "." and "-", not ${JSON.stringify(hostname)}`,
+      `hostnames[${index}] must be a letter or digit, then up to 62 of letters, digits, "_", "." and "-", not ${shown(hostname)}`,
     );
   }
   const first = all.findIndex((other) => typeof other === 'string' && sameHostname(other, hostname));
   if (first < index) throw refusal(`hostnames[${index}] is the same as hostnames[${first}]: ${hostname}`);
+}
+
+// As it was written; JSON has no way to write what a number too large becomes.
+function shown(value: unknown): string {
+  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
 }
 
 function refusal(reason: string): BalancerError {

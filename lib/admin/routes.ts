@@ -1,112 +1,73 @@
-// The balancer's own endpoints: GET /rep, POST /add, DELETE /rm. Any other path or method is a request for a replica. Changes
-// of the fleet are made one after the other, and answered when they are done.
+// The balancer's own endpoints: which there are, and the envelope of what they answer. Any other path or method is a request for a
+// replica. Changes of the fleet are made one after the other, and answered when they are done.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ReplicaRef } from '../core/ports.ts';
-import { sameHostname } from '../core/replica-name.ts';
 import { asBalancerError, BalancerError, failureBody } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { parseChange } from './bodies.ts';
+import { addReplicas, type ChangePorts, removeReplicas, rep } from './changes.ts';
+import { explainRequest, type InsightPorts, ringPage } from './insight.ts';
 
-/** What the endpoints need of the fleet. */
-export interface AdminPorts {
-  /** The replicas in the order in which they joined. */
-  readonly members: () => readonly ReplicaRef[];
-  readonly add: (hostnames: readonly (string | undefined)[]) => Promise<void>;
-  readonly remove: (replicas: readonly ReplicaRef[]) => Promise<void>;
-  /** A whole number from 0 to below `limit`. */
-  readonly random: (limit: number) => number;
+export interface AdminPorts extends ChangePorts, InsightPorts {
   readonly log: Log;
-  readonly maxReplicas: number;
-  /** Why the fleet cannot be changed at all, if it cannot. */
-  readonly fixedBecause: string | undefined;
 }
 
-type Run = (request: IncomingMessage, response: ServerResponse) => Promise<Rep>;
+/** Gives the body of the answer, as JSON takes it. */
+type Run = (text: string, query: URLSearchParams) => unknown;
 
-/** What /rep shows. */
-interface Rep {
-  readonly N: number;
-  readonly replicas: readonly string[];
+interface AdminRoute {
+  readonly method: string;
+  readonly run: Run;
 }
 
-const TOO_MANY_TO_ADD = 'Length of hostname list is more than newly added instances';
-const TOO_MANY_TO_REMOVE = 'Length of hostname list is more than removable instances';
 const MAX_BODY_BYTES = 65_536;
 const MAX_DROPPED_BYTES = 16 * 2 ** 20;
 
 /** Answers the requests that are the balancer's own; false leaves the request alone. */
 export function createAdmin(ports: AdminPorts): (request: IncomingMessage, response: ServerResponse) => boolean {
   let changes: Promise<unknown> = Promise.resolve();
-  const inTurn = (change: () => Promise<Rep>): Promise<Rep> => {
-    const turn = changes.then(change);
-    changes = turn.catch(() => undefined);
-    return turn;
-  };
-  const change =
-    (apply: (text: string) => Promise<void>) => async (request: IncomingMessage, response: ServerResponse) => {
-      if (request.headers.expect !== undefined) response.writeContinue();
-      const text = await readBody(request);
-      if (ports.fixedBecause !== undefined) throw new BalancerError('bad-body', ports.fixedBecause);
-      // The answer is taken before the next change begins.
-      return inTurn(async () => {
-        await apply(text);
-        return rep(ports);
-      });
+  const inTurn =
+    (change: Run): Run =>
+    (text, query) => {
+      const turn = changes.then(() => change(text, query));
+      changes = turn.catch(() => undefined);
+      return turn;
     };
-  const routes = new Map<string, { method: string; run: Run }>([
-    ['/rep', { method: 'GET', run: async () => rep(ports) }],
-    ['/add', { method: 'POST', run: change((text) => add(ports, text)) }],
-    ['/rm', { method: 'DELETE', run: change((text) => remove(ports, text)) }],
+  const success = (message: unknown) => ({ message, status: 'successful' });
+  const routes = new Map<string, AdminRoute>([
+    ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
+    ['/add', { method: 'POST', run: inTurn(async (text, query) => success(await addReplicas(ports, text, query))) }],
+    [
+      '/rm',
+      { method: 'DELETE', run: inTurn(async (text, query) => success(await removeReplicas(ports, text, query))) },
+    ],
+    ['/balancer/ring', { method: 'GET', run: () => ringPage(ports) }],
+    ['/balancer/explain', { method: 'POST', run: (text) => explainRequest(ports, text) }],
   ]);
   return (request, response) => {
-    const route = routes.get(pathOf(request.url ?? ''));
+    const { path, query } = parseTarget(request.url ?? '');
+    const route = routes.get(path);
     if (route === undefined || route.method !== request.method) return false;
-    void answer(ports, route.run, request, response);
+    void answer(ports, route, query, request, response);
     return true;
   };
 }
 
-async function answer(ports: AdminPorts, run: Run, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  ports: AdminPorts,
+  route: AdminRoute,
+  query: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   try {
-    reply(response, 200, JSON.stringify({ message: await run(request, response), status: 'successful' }));
+    if (request.headers.expect !== undefined) response.writeContinue();
+    const text = route.method === 'GET' ? '' : await readBody(request);
+    reply(response, 200, JSON.stringify(await route.run(text, new URLSearchParams(query))));
   } catch (thrown) {
     const error = asBalancerError(thrown);
-    ports.log.error('change-refused', { method: request.method, url: request.url, reason: error.message });
+    ports.log.error('admin-refused', { method: request.method, url: request.url, reason: error.message });
     reply(response, error.status, failureBody(error.message));
   }
-}
-
-function rep(ports: AdminPorts): Rep {
-  const replicas = ports.members().map((replica) => replica.hostname);
-  return { N: replicas.length, replicas };
-}
-
-async function add(ports: AdminPorts, text: string): Promise<void> {
-  const { n, hostnames } = parseChange(text, TOO_MANY_TO_ADD);
-  const present = ports.members();
-  // A script that repeats itself gets what it asked for: a name that is there counts as added.
-  const missing = hostnames.filter((hostname) => !present.some((one) => sameHostname(one.hostname, hostname)));
-  const unnamed = n - hostnames.length;
-  const room = ports.maxReplicas - present.length;
-  if (missing.length + unnamed > room) {
-    throw new BalancerError(
-      'bad-body',
-      `n must be at most ${room} now: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`,
-    );
-  }
-  if (missing.length + unnamed === 0) return;
-  await ports.add([...missing, ...new Array<undefined>(unnamed)]);
-}
-
-async function remove(ports: AdminPorts, text: string): Promise<void> {
-  const { n, hostnames } = parseChange(text, TOO_MANY_TO_REMOVE);
-  const present = ports.members();
-  const chosen = present.filter((one) => hostnames.some((hostname) => sameHostname(hostname, one.hostname)));
-  const others = present.filter((one) => !chosen.includes(one));
-  // More than there are means all: scripts clean up this way.
-  while (chosen.length < n && others.length > 0) chosen.push(...others.splice(ports.random(others.length), 1));
-  if (chosen.length > 0) await ports.remove(chosen);
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
@@ -130,8 +91,8 @@ function reply(response: ServerResponse, status: number, body: string): void {
 }
 
 // Of an absolute target too (RFC 9112, 3.2.2).
-function pathOf(url: string): string {
-  const path = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
-  const query = path.indexOf('?');
-  return query === -1 ? path : path.slice(0, query);
+function parseTarget(url: string): { path: string; query: string } {
+  const target = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
+  const mark = target.indexOf('?');
+  return mark === -1 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }

@@ -14,6 +14,8 @@ export type Seat = {
   readonly replica: ReplicaRef;
   /** Grows in the order in which hostnames joined: a start that is repeated under the same name does not change it. */
   readonly joined: number;
+  /** When a replica first served in it; `undefined` until then. A seat of the first ones has served since ever. */
+  readonly firstServedMs: number | undefined;
   readonly lapses: Lapses;
 } & (
   | { readonly phase: 'vacant'; readonly startAtMs: number }
@@ -54,18 +56,33 @@ export function emptyFleet(nameSeed: number, lastIncarnation = 0): FleetState {
   return { seats: [], leaving: [], lastIncarnation, nameSeed };
 }
 
+/** A seat that is asked for: `undefined` for a random hostname. */
+export interface Wish {
+  readonly hostname: string | undefined;
+  /** How many places on the ring it is to have, 1 or more. */
+  readonly weight: number;
+}
+
 /** A replica that may be routed to. */
 export interface Route {
   readonly replica: ReplicaRef;
   readonly address: Address;
   /** A request or a probe failed there and no probe has succeeded since: last choice. */
   readonly suspected: boolean;
+  readonly weight: number;
 }
 
 export function routes(state: FleetState): Route[] {
   return state.seats.flatMap((seat) =>
     seat.phase === 'serving'
-      ? [{ replica: seat.replica, address: seat.address, suspected: seat.health.suspected }]
+      ? [
+          {
+            replica: seat.replica,
+            address: seat.address,
+            suspected: seat.health.suspected,
+            weight: placesOf(seat.replica).length,
+          },
+        ]
       : [],
   );
 }
@@ -80,6 +97,18 @@ export function draining(state: FleetState): ReplicaRef[] {
   return state.leaving.filter((one) => one.drains).map((one) => one.replica);
 }
 
-export function wantedSeats(state: FleetState): SeatId[] {
-  return state.seats.map((seat) => seat.replica.seat);
+/** The hostname of the replica in that seat, there or on its way. */
+export function hostnameIn(state: FleetState, seat: SeatId): string | undefined {
+  return state.seats.find((one) => one.replica.seat === seat)?.replica.hostname;
+}
+
+/** The places on the ring of all wanted seats, in ascending order, and the seats that hold them. */
+export function placement(state: FleetState): Map<number, SeatId> {
+  const pairs = state.seats.flatMap(({ replica }) => placesOf(replica).map((place) => [place, replica.seat] as const));
+  return new Map(pairs.sort(([a], [b]) => a - b));
+}
+
+/** Its own number first. */
+export function placesOf(replica: ReplicaRef): readonly number[] {
+  return [replica.seat, ...(replica.extraPlaces ?? [])];
 }

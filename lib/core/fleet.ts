@@ -5,7 +5,7 @@
 // A seat holds at most one replica that may be routed to. A replica that lost its seat is `leaving` until it is reported
 // stopped. Incarnations grow across the whole fleet, so news of a past life never matches a present one.
 
-import type { FleetState, Seat } from './fleet-state.ts';
+import type { FleetState, Seat, Wish } from './fleet-state.ts';
 import { afterProbe, afterSuspicion, HEALTHY, type Health, isConvicted } from './health.ts';
 import { adopt, afterInventory } from './inventory.ts';
 import type { Address, PresentReplica, ReplicaRef } from './ports.ts';
@@ -21,8 +21,8 @@ import {
   withStrays,
 } from './seats.ts';
 
-export type FleetEvent = { readonly atMs: number } & (
-  | { readonly type: 'add'; readonly hostnames: readonly (string | undefined)[] }
+export type FleetEvent = { readonly atMs: number } /** `slowly`: they take their slots by a slow start. */ & (
+  | { readonly type: 'add'; readonly wishes: readonly Wish[]; readonly slowly: boolean }
   | { readonly type: 'remove'; readonly seats: readonly SeatId[] }
   | { readonly type: 'starting'; readonly incarnation: number }
   | { readonly type: 'started'; readonly replica: ReplicaRef; readonly address: Address }
@@ -47,7 +47,7 @@ export type FleetAction =
 export function observe(state: FleetState, event: FleetEvent, rules: FleetRules): FleetState {
   switch (event.type) {
     case 'add':
-      return event.hostnames.reduce((grown, hostname) => withNewSeat(grown, hostname, event.atMs), state);
+      return event.wishes.reduce((grown, wish) => withNewSeat(grown, wish, event.slowly, event.atMs), state);
     case 'remove':
       return withoutSeats(state, event.seats, event.atMs);
     case 'starting':
@@ -140,6 +140,7 @@ function afterProbeOf(
       const { address } = seat;
       return replaceSeat(state, incarnation, () => ({
         ...lasting(seat),
+        firstServedMs: seat.firstServedMs ?? atMs,
         phase: 'serving',
         address,
         sinceMs: atMs,
@@ -160,8 +161,8 @@ function afterProbeOf(
 }
 
 // What a seat keeps from phase to phase.
-function lasting({ replica, joined, lapses }: Seat): Pick<Seat, 'replica' | 'joined' | 'lapses'> {
-  return { replica, joined, lapses };
+function lasting({ replica, joined, firstServedMs, lapses }: Seat) {
+  return { replica, joined, firstServedMs, lapses };
 }
 
 function withoutWaiting(state: FleetState, atMs: number): FleetState {

@@ -25,10 +25,17 @@ export function adopt(
   let adopted: FleetState = { ...state, lastIncarnation };
   for (const { replica, address } of youngest.values()) {
     const giveUpAtMs = atMs + rules.startTimeoutMs;
-    const next = nextReplica(adopted, replica.seat, undefined);
+    const next = nextReplica(adopted, replica, undefined);
     const seat: Seat =
       address === undefined
-        ? { phase: 'vacant', replica: next, joined: next.incarnation, startAtMs: atMs, lapses: NO_LAPSES }
+        ? {
+            phase: 'vacant',
+            replica: next,
+            joined: next.incarnation,
+            startAtMs: atMs,
+            lapses: NO_LAPSES,
+            firstServedMs: Number.NEGATIVE_INFINITY,
+          }
         : {
             phase: 'started',
             replica,
@@ -37,6 +44,7 @@ export function adopt(
             sinceMs: atMs,
             giveUpAtMs,
             lapses: NO_LAPSES,
+            firstServedMs: Number.NEGATIVE_INFINITY,
           };
     adopted = {
       ...adopted,

@@ -12,8 +12,15 @@ export interface Policy {
   pick(key: Key, accept: (seat: SeatId) => boolean): SeatId | undefined;
 }
 
+export interface RingPolicy extends Policy {
+  readonly ring: HashRing;
+  /** 0 … M-1. */
+  slotOf(key: Key): number;
+}
+
 /** Consistent hashing: the seats in the order in which they come clockwise of the key's slot. */
-export function ringPolicy(ring: HashRing, pair: HashPair): Policy {
+export function ringPolicy(ring: HashRing, pair: HashPair): RingPolicy {
   const slots = ring.slotCount;
-  return { pick: (key, accept) => ring.walk(modulo(pair.requestSlot(key, slots), slots), accept) };
+  const slotOf = (key: Key) => modulo(pair.requestSlot(key, slots), slots);
+  return { ring, slotOf, pick: (key, accept) => ring.walk(slotOf(key), accept) };
 }

@@ -10,6 +10,8 @@ export type Address =
 /** One life in a seat. The incarnation is never used again by this process: late news can be told by it. */
 export interface ReplicaRef {
   readonly seat: SeatId;
+  /** For a weight of w: the w - 1 places on the ring that its seat holds beside its own number. */
+  readonly extraPlaces?: readonly number[];
   readonly incarnation: number;
   readonly hostname: string;
 }

@@ -1,6 +1,6 @@
 // Single steps on the fleet's state: a seat more, a seat less, a seat that loses its replica. When each is taken is fleet.ts.
 
-import { type FleetState, type Leaving, NO_LAPSES, type Seat } from './fleet-state.ts';
+import { type FleetState, type Leaving, NO_LAPSES, placement, type Seat, type Wish } from './fleet-state.ts';
 import type { ReplicaRef } from './ports.ts';
 import { randomName } from './replica-name.ts';
 import type { SeatId } from './ring.ts';
@@ -19,13 +19,21 @@ export interface FleetRules {
   readonly keepNames: boolean;
 }
 
-/** The lowest free seat, waiting for a replica of that hostname; of a random one if `undefined`. */
-export function withNewSeat(state: FleetState, hostname: string | undefined, atMs: number): FleetState {
-  const taken = new Set(state.seats.map((seat) => seat.replica.seat));
-  let seat = 1;
-  while (taken.has(seat)) seat += 1;
-  const replica = nextReplica(state, seat, hostname);
-  const vacant: Seat = { phase: 'vacant', replica, joined: replica.incarnation, startAtMs: atMs, lapses: NO_LAPSES };
+/** One seat more, on the lowest free places, that waits for its replica. `slowly`: its slots are for a slow start. */
+export function withNewSeat(state: FleetState, wish: Wish, slowly: boolean, atMs: number): FleetState {
+  const taken = placement(state);
+  const places: number[] = [];
+  for (let place = 1; places.length < wish.weight; place++) if (!taken.has(place)) places.push(place);
+  const [seat = 0, ...extraPlaces] = places;
+  const replica = nextReplica(state, extraPlaces.length === 0 ? { seat } : { seat, extraPlaces }, wish.hostname);
+  const vacant: Seat = {
+    phase: 'vacant',
+    replica,
+    joined: replica.incarnation,
+    firstServedMs: slowly ? undefined : Number.NEGATIVE_INFINITY,
+    startAtMs: atMs,
+    lapses: NO_LAPSES,
+  };
   return {
     ...state,
     lastIncarnation: replica.incarnation,
@@ -61,11 +69,12 @@ export function loseReplica(
   const count = served && atMs - seat.sinceMs >= rules.stableMs ? 1 : seat.lapses.count + 1;
   // A replica that never served was never known: the next one may have its name, so that `server1` is there at start.
   const hostname = served && !rules.keepNames ? undefined : seat.replica.hostname;
-  const replica = nextReplica(state, seat.replica.seat, hostname);
+  const replica = nextReplica(state, seat.replica, hostname);
   const vacant: Seat = {
     phase: 'vacant',
     replica,
     joined: hostname === undefined ? replica.incarnation : seat.joined,
+    firstServedMs: seat.firstServedMs,
     startAtMs: atMs + backoffMs(count, rules),
     lapses: { count, ...loss },
   };
@@ -94,11 +103,16 @@ function leave(replica: ReplicaRef, drains: boolean, atMs: number): Leaving {
   return { replica, drains, failedStops: 0, retryAtMs: atMs };
 }
 
-/** The next life in a seat. */
-export function nextReplica(state: FleetState, seat: SeatId, hostname: string | undefined): ReplicaRef {
+/** The next life in a seat, which is given by one before it or by its places. */
+export function nextReplica(
+  state: FleetState,
+  { seat, extraPlaces }: Pick<ReplicaRef, 'seat' | 'extraPlaces'>,
+  hostname: string | undefined,
+): ReplicaRef {
   const incarnation = state.lastIncarnation + 1;
   const taken = [...state.seats, ...state.leaving].map((one) => one.replica.hostname);
-  return { seat, incarnation, hostname: hostname ?? randomName(state.nameSeed, incarnation, taken) };
+  const name = hostname ?? randomName(state.nameSeed, incarnation, taken);
+  return { seat, ...(extraPlaces === undefined ? {} : { extraPlaces }), incarnation, hostname: name };
 }
 
 /** With the seat of that incarnation changed, if there is one; the same object if nothing changes. */

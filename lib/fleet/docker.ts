@@ -4,9 +4,11 @@
 
 import type { Readable } from 'node:stream';
 import Docker, { type ContainerCreateOptions, type ContainerInfo } from 'dockerode';
+import { placesOf } from '../core/fleet-state.ts';
 import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
 import { BalancerError, describe } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { attempt, explain, unlessGone } from './docker-errors.ts';
 import { CONTAINER_EVENTS, watchContainers } from './docker-events.ts';
 import { contextFiles, DOCKERFILE, type ImageSource, imageName } from './docker-image.ts';
 
@@ -25,7 +27,12 @@ export interface DockerRuntimeOptions {
 }
 
 const PORT = 5000;
-const LABEL = { fleet: 'ringmaster.fleet', seat: 'ringmaster.seat', incarnation: 'ringmaster.incarnation' } as const;
+// The first of its places is the number of its seat.
+const LABEL = {
+  fleet: 'ringmaster.fleet',
+  places: 'ringmaster.places',
+  incarnation: 'ringmaster.incarnation',
+} as const;
 // Longer than a slow engine takes for anything; an engine that hangs must not hold a stop up for ever.
 const CALL_TIMEOUT_MS = 60_000;
 
@@ -174,14 +181,18 @@ class DockerRuntime implements ReplicaRuntime {
 
   #specification(replica: ReplicaRef): ContainerCreateOptions {
     const { fleet, image, network, volume, memoryBytes, cpus } = this.#options;
-    const { hostname, seat, incarnation } = replica;
+    const { hostname, incarnation } = replica;
     const port = `${PORT}/tcp`;
     return {
       name: hostname,
       Hostname: hostname,
       Image: imageName(image),
       Env: [`SERVER_ID=${hostname}`, `LISTEN=${PORT}`, 'DATA_DIR=/data'],
-      Labels: { [LABEL.fleet]: fleet, [LABEL.seat]: String(seat), [LABEL.incarnation]: String(incarnation) },
+      Labels: {
+        [LABEL.fleet]: fleet,
+        [LABEL.places]: placesOf(replica).join(','),
+        [LABEL.incarnation]: String(incarnation),
+      },
       ExposedPorts: { [port]: {} },
       HostConfig: {
         // This process is the supervisor; two would fight.
@@ -257,40 +268,9 @@ class DockerRuntime implements ReplicaRuntime {
   }
 }
 
-async function attempt<T>(what: string, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw explain(what, error);
-  }
-}
-
-// Fine too: stopped already, not there, or being removed by somebody else.
-function unlessGone(error: { statusCode?: number }): void {
-  if (![304, 404, 409].includes(error.statusCode ?? 0)) throw error;
-}
-
 function replicaOf(labels: Readonly<Record<string, string>>, hostname: string | undefined): ReplicaRef | undefined {
-  const seat = Number(labels[LABEL.seat]);
+  const [seat = 0, ...extraPlaces] = (labels[LABEL.places] ?? '').split(',').map(Number);
   const incarnation = Number(labels[LABEL.incarnation]);
   if (hostname === undefined || !(seat >= 1) || !(incarnation >= 1)) return undefined;
-  return { seat, incarnation, hostname };
-}
-
-/** What went wrong, and what a person can do about it. */
-function explain(what: string, error: unknown): BalancerError {
-  if (error instanceof BalancerError) return error;
-  const { code, statusCode } = error as { code?: string; statusCode?: number };
-  const reason = describe(error);
-  const trouble = (advice: string) =>
-    new BalancerError('runtime-unavailable', `cannot ${what}: ${advice} (${reason})`, { cause: error });
-  if (code === 'EACCES') return trouble('this user may not use Docker: add it to the group `docker`, or be root');
-  if (code === 'ENOENT' || code === 'ECONNREFUSED') return trouble('Docker does not run: start it, or set DOCKER_HOST');
-  if (code === 'ECONNRESET' || reason.includes('socket hang up'))
-    return trouble('Docker broke off: it may be restarting');
-  if (reason.includes('no space left on device'))
-    return trouble('the disk of Docker is full: docker system prune frees some');
-  if (statusCode === 404 && reason.includes('network'))
-    return trouble('the network is not there: docker network create it');
-  return trouble(statusCode === undefined ? 'Docker did not answer' : `Docker answered ${statusCode}`);
+  return { seat, ...(extraPlaces.length === 0 ? {} : { extraPlaces }), incarnation, hostname };
 }

@@ -3,7 +3,7 @@
 
 import { type FleetEvent, nextDueMs, observe, plan } from '../core/fleet.ts';
 import { fleetNews } from '../core/fleet-news.ts';
-import { emptyFleet, type FleetState, type Seat } from '../core/fleet-state.ts';
+import { emptyFleet, type FleetState, type Seat, type Wish } from '../core/fleet-state.ts';
 import type { Clock, Probe, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
 import { sameHostname } from '../core/replica-name.ts';
 import type { FleetRules } from '../core/seats.ts';
@@ -11,6 +11,7 @@ import { asBalancerError, BalancerError, describe, isFinal } from '../errors.ts'
 import type { Log } from '../log.ts';
 import { within } from './clock.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
+import { Waiters } from './waiters.ts';
 
 export interface SupervisorRules extends FleetRules, HeartbeatPace {
   /** How long a replica that was asked to leave may finish its requests, and how long to end after that, in ms. */
@@ -45,7 +46,7 @@ export class Supervisor {
   readonly #starts = new Map<number, { abort: AbortController; done: Promise<void> }>();
   readonly #stops = new Set<number>();
   readonly #heartbeats: Heartbeats;
-  readonly #waiters = new Set<() => void>();
+  readonly #waiters = new Waiters();
   #alarm = new AbortController();
   readonly #closed = new AbortController();
   readonly #unwatch: () => void;
@@ -65,6 +66,13 @@ export class Supervisor {
     return this.#state;
   }
 
+  /** The state as it would be after a change. Nothing is done. */
+  readonly imagine = {
+    added: (wishes: readonly Wish[]): FleetState => this.#imagine({ type: 'add', wishes, slowly: true }),
+    removed: (replicas: readonly ReplicaRef[]): FleetState =>
+      this.#imagine({ type: 'remove', seats: replicas.map((replica) => replica.seat) }),
+  };
+
   /** A request failed at that replica: it is probed at once and is last choice until it answers. */
   suspect(incarnation: number): void {
     const before = this.#state;
@@ -82,40 +90,41 @@ export class Supervisor {
     this.#dispatch({ type: 'adopt', present: await this.#ports.runtime.list() });
     const there = this.#state.seats.map((seat) => seat.replica.hostname);
     const free = hostnames.filter((hostname) => !there.some((other) => sameHostname(other, hostname)));
-    this.#dispatch({ type: 'add', hostnames: free.slice(0, Math.max(0, hostnames.length - there.length)) });
+    const missing = free.slice(0, Math.max(0, hostnames.length - there.length));
+    const wishes = missing.map((hostname) => ({ hostname, weight: 1 }));
+    this.#dispatch({ type: 'add', wishes, slowly: false });
     const settled = () =>
       this.#state.seats.every((seat) => {
         if (seat.lapses.final) throw notUp(seat);
         return seat.phase === 'serving' || seat.lapses.count >= this.#rules.joinAttempts;
       });
     const late = () => new BalancerError('start-failed', 'not all replicas are up yet');
-    await within(this.#ports.clock, this.#rules.beginTimeoutMs, (signal) => this.#until(settled, signal), late).catch(
-      (error) => {
-        // The fleet that is there by then has to do; the others go on trying.
-        if (isFinal(asBalancerError(error))) throw error;
-      },
-    );
+    const allSettled = (signal: AbortSignal) => this.#waiters.until(settled, signal);
+    await within(this.#ports.clock, this.#rules.beginTimeoutMs, allSettled, late).catch((error) => {
+      // The fleet that is there by then has to do; the others go on trying.
+      if (isFinal(asBalancerError(error))) throw error;
+    });
   }
 
   /**
-   * One new seat for each hostname, `undefined` for a random one. Resolves when all serve. Throws `start-failed` or
+   * One new seat for each wish. Resolves when all serve. Throws `start-failed` or
    * `name-taken` when one does not come up; then none of them stays.
    */
-  async add(hostnames: readonly (string | undefined)[]): Promise<void> {
+  async add(wishes: readonly Wish[]): Promise<void> {
     const before = new Set(this.#state.seats.map((seat) => seat.replica.seat));
-    this.#dispatch({ type: 'add', hostnames });
+    this.#dispatch({ type: 'add', wishes, slowly: true });
     const added = () => this.#state.seats.filter((seat) => !before.has(seat.replica.seat));
     const serve = () => {
       const failed = added().find((seat) => seat.lapses.final || seat.lapses.count >= this.#rules.joinAttempts);
       if (failed !== undefined) throw notUp(failed);
-      if (added().length < hostnames.length) throw new BalancerError('closing', 'the balancer is shutting down');
+      if (added().length < wishes.length) throw new BalancerError('closing', 'the balancer is shutting down');
       return added().every((seat) => seat.phase === 'serving');
     };
-    // The attempts and the waits between them; a name that is not given back would keep a seat waiting for ever.
+    // The attempts and the waits between them: a name that is not given back would keep a seat waiting for ever.
     const limitMs = this.#rules.joinAttempts * this.#rules.startTimeoutMs + 5000;
     const late = () => new BalancerError('start-failed', `not all of them were up within ${limitMs} ms`);
     try {
-      await within(this.#ports.clock, limitMs, (signal) => this.#until(serve, signal), late);
+      await within(this.#ports.clock, limitMs, (signal) => this.#waiters.until(serve, signal), late);
     } catch (error) {
       await this.remove(added().map((seat) => seat.replica)).catch(() => undefined);
       const { code, message } = asBalancerError(error);
@@ -129,12 +138,12 @@ export class Supervisor {
     const staying = () => this.#state.leaving.find((one) => replicas.some((r) => r.seat === one.replica.seat));
     // Draining and ending may each take the grace; the rest is for a slow runtime.
     const limitMs = 3 * this.#rules.graceMs + 5000;
-    const late = () =>
-      new BalancerError(
-        'stop-failed',
-        `${staying()?.replica.hostname} is out of the ring but did not end in ${limitMs} ms`,
-      );
-    await within(this.#ports.clock, limitMs, (signal) => this.#until(() => staying() === undefined, signal), late);
+    const late = () => {
+      const hostname = staying()?.replica.hostname;
+      return new BalancerError('stop-failed', `${hostname} is out of the ring but did not end in ${limitMs} ms`);
+    };
+    const gone = (signal: AbortSignal) => this.#waiters.until(() => staying() === undefined, signal);
+    await within(this.#ports.clock, limitMs, gone, late);
   }
 
   /** Ends every replica, then the runtime. Resolves also if some could not be ended: the log says which. */
@@ -166,6 +175,10 @@ export class Supervisor {
     }
   }
 
+  #imagine(news: News): FleetState {
+    return observe(this.#state, { ...news, atMs: this.#ports.clock.now() } as FleetEvent, this.#rules);
+  }
+
   #dispatch(news: News): void {
     this.#backlog.push({ ...news, atMs: this.#ports.clock.now() } as FleetEvent);
     // An action begun below may report at once: its event waits until this one is dealt with.
@@ -176,7 +189,7 @@ export class Supervisor {
     } finally {
       this.#dispatching = false;
     }
-    for (const check of this.#waiters) check();
+    this.#waiters.check();
   }
 
   #apply(event: FleetEvent): void {
@@ -271,24 +284,6 @@ export class Supervisor {
     } catch (error) {
       log.error('inventory-failed', { reason: describe(error) });
     }
-  }
-
-  // Rejects if `condition` throws. Nothing is left behind once `signal` is aborted.
-  #until(condition: () => boolean, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const check = () => {
-        try {
-          if (!condition()) return;
-          resolve();
-        } catch (error) {
-          reject(error);
-        }
-        this.#waiters.delete(check);
-      };
-      this.#waiters.add(check);
-      signal.addEventListener('abort', () => this.#waiters.delete(check), { once: true });
-      check();
-    });
   }
 }
 

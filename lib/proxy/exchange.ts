@@ -3,11 +3,13 @@
 // (lib/README.md says how that was measured).
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Explanation } from '../core/explain.ts';
 import type { Key } from '../core/policy.ts';
 import { mayRetry } from '../core/retry.ts';
 import type { SeatId } from '../core/ring.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
 import { type Client, errorReply } from './client.ts';
+import { explainFields } from './explain-fields.ts';
 import { type RequestHead, replyHead, trailerSection } from './headers.ts';
 import type { Leaseholder, ReplicaAgent, ReplicaConnection } from './replica-agent.ts';
 import type { ReplyHead } from './reply-head.ts';
@@ -19,6 +21,9 @@ export interface ExchangeContext {
   readonly maxKeptBytes: number;
   /** The agent of the best seat for that key that takes requests and is not in `tried`. */
   pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined;
+  /** Why a request with that key goes where it goes; `undefined` where that is nobody's business. */
+  explain(key: Key): Explanation | undefined;
+  hostnameOf(seat: SeatId): string | undefined;
   /** A request failed there. */
   suspect(agent: ReplicaAgent): void;
   /** The value of a Date field for now. */
@@ -50,6 +55,7 @@ export class Exchange implements Leaseholder {
   #replyBegun = false;
   #replyFraming: 'none' | 'length' | 'chunked' | 'close' = 'none';
   #keepAlive = true;
+  #explanation: Explanation | undefined;
   #over = false;
 
   constructor(
@@ -134,6 +140,7 @@ export class Exchange implements Leaseholder {
       keepAlive: this.#keepAlive,
       body: this.#replyFraming,
       date: this.#context.date(),
+      ...(this.#explanation === undefined ? {} : { added: this.#explain(this.#explanation) }),
     });
   }
 
@@ -195,6 +202,7 @@ export class Exchange implements Leaseholder {
   #attempt(fresh: boolean, earlier?: BalancerError): void {
     let agent: ReplicaAgent | undefined;
     try {
+      if (this.#head.asksWhy) this.#explanation ??= this.#context.explain(this.#key);
       agent = this.#context.pick(this.#key, this.#tried);
     } catch (error) {
       // A hash of somebody's own.
@@ -216,6 +224,10 @@ export class Exchange implements Leaseholder {
     connection.write(this.#head.text);
     this.#body.sendTo(connection);
     connection.uncork();
+  }
+
+  #explain(explanation: Explanation): string {
+    return explainFields(explanation, this.requestId, this.hostname ?? '', (seat) => this.#context.hostnameOf(seat));
   }
 
   #sentAll(): boolean {

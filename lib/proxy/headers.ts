@@ -25,6 +25,8 @@ export interface RequestHead {
   readonly body: 'none' | 'length' | 'chunked';
   /** The client waits for a 100 before it sends the body. */
   readonly expectsContinue: boolean;
+  /** The client asks why its request goes where it goes. */
+  readonly asksWhy: boolean;
 }
 
 const VIA = '1.1 ringmaster';
@@ -42,7 +44,8 @@ export function requestHead(request: ParsedRequest, client: ClientFacts): Reques
     `Via: ${request.httpVersionMajor}.${request.httpVersionMinor} ringmaster\r\nX-Forwarded-For: ${forwardedFor}\r\n` +
     `X-Forwarded-Host: ${host}\r\nX-Forwarded-Proto: http\r\n` +
     (body === 'chunked' ? 'Transfer-Encoding: chunked\r\n\r\n' : '\r\n');
-  return { text, body, expectsContinue: fields.expectsContinue && request.httpVersionMinor > 0 };
+  const expectsContinue = fields.expectsContinue && request.httpVersionMinor > 0;
+  return { text, body, expectsContinue, asksWhy: fields.asksWhy };
 }
 
 /** How the client's connection goes on after a reply. */
@@ -53,6 +56,8 @@ export interface ReplyTerms {
   readonly body: 'none' | 'length' | 'chunked' | 'close';
   /** For a reply without a Date (RFC 9110, 6.6.1). */
   readonly date: string;
+  /** Fields to be added, each with its CRLF. */
+  readonly added?: string;
 }
 
 /** The head for the client, up to and including the empty line. */
@@ -77,6 +82,7 @@ export function replyHead(reply: ReplyHead, terms: ReplyTerms): string {
   if (reply.status < 200) return `${text}\r\n`;
   if (!dated) text += `Date: ${terms.date}\r\n`;
   text += `Via: ${VIA}\r\n`;
+  if (terms.added !== undefined) text += terms.added;
   if (terms.body === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
   if (!terms.keepAlive) text += 'Connection: close\r\n';
   else if (terms.clientMinor === 0) text += 'Connection: keep-alive\r\n';
@@ -102,6 +108,7 @@ interface RequestFields {
   hasBody: boolean;
   forwardedFor: string;
   expectsContinue: boolean;
+  asksWhy: boolean;
 }
 
 function readRequestFields(rawHeaders: readonly string[], authority: string | undefined): RequestFields {
@@ -113,6 +120,7 @@ function readRequestFields(rawHeaders: readonly string[], authority: string | un
     hasBody: false,
     forwardedFor: '',
     expectsContinue: false,
+    asksWhy: false,
   };
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] as string;
@@ -152,6 +160,9 @@ function takeSpecial(fields: RequestFields, lower: string, value: string): boole
     // Only a proxy that is trusted could know better than this connection.
     case 'x-forwarded-host':
     case 'x-forwarded-proto':
+      return true;
+    case 'x-ringmaster-explain':
+      fields.asksWhy = value === '1';
       return true;
     case 'expect':
       fields.expectsContinue = value.toLowerCase() === '100-continue';
@@ -212,7 +223,7 @@ function checkFraming(request: ParsedRequest, fields: RequestFields): void {
 const SPECIAL_LENGTHS = new Uint8Array(32);
 for (const name of [
   'te host date expect upgrade connection keep-alive content-length x-forwarded-for x-forwarded-host proxy-connection',
-  'x-forwarded-proto transfer-encoding proxy-authenticate proxy-authorization',
+  'x-forwarded-proto transfer-encoding proxy-authenticate proxy-authorization x-ringmaster-explain',
 ].flatMap((names) => names.split(' '))) {
   SPECIAL_LENGTHS[name.length] = 1;
 }

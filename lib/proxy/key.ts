@@ -1,5 +1,5 @@
-// From a request to the number that the ring is asked with. `--key` is a list: the first source that the request has decides,
-// and the request id if it has none of them.
+// From a request to the number that the ring is asked with. `--key` is a list: the first source that the request has decides.
+// One that has none of them goes by its request id.
 
 import { hashText } from '../core/hashes/text.ts';
 import type { Key } from '../core/policy.ts';
@@ -12,22 +12,24 @@ export type KeySource =
   | { readonly type: 'path' }
   | { readonly type: 'header' | 'cookie' | 'query'; readonly name: string };
 
-/** Gives the key of a request. `requestId` is used as it is; texts are hashed. */
-export type KeyReader = (request: ParsedRequest, clientAddress: string, requestId: number) => Key;
+/** Gives the key of a request, `undefined` if it goes by its request id. */
+export type KeyReader = (request: KeyedRequest, clientAddress: string) => Key | undefined;
+
+/** What a key can be taken from. */
+export type KeyedRequest = Pick<ParsedRequest, 'url' | 'rawHeaders'>;
 
 export function keyReader(sources: readonly KeySource[]): KeyReader {
-  if (sources[0] === undefined || sources[0].type === 'request') return (_request, _client, requestId) => requestId;
-  return (request, clientAddress, requestId) => {
+  return (request, clientAddress) => {
     for (const source of sources) {
-      if (source.type === 'request') return requestId;
+      if (source.type === 'request') return undefined;
       const text = readText(source, request, clientAddress);
       if (text !== undefined) return hashText(text);
     }
-    return requestId;
+    return undefined;
   };
 }
 
-function readText(source: KeySource, request: ParsedRequest, clientAddress: string): string | undefined {
+function readText(source: KeySource, request: KeyedRequest, clientAddress: string): string | undefined {
   switch (source.type) {
     case 'request':
       return undefined;

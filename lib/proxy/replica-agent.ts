@@ -180,6 +180,7 @@ export class ReplicaAgent {
   retired = false;
   /** Requests that hold a lease. */
   inFlight = 0;
+  readonly #load: { inFlight: number };
   readonly #address: Address;
   readonly #limits: AgentLimits;
   readonly #idle: ReplicaConnection[] = [];
@@ -187,7 +188,9 @@ export class ReplicaAgent {
   readonly #sweeper: NodeJS.Timeout;
   readonly #onIdle: (() => void)[] = [];
 
-  constructor(replica: ReplicaRef, address: Address, limits: AgentLimits) {
+  /** @param load of all agents together: each counts its own requests in. */
+  constructor(replica: ReplicaRef, address: Address, limits: AgentLimits, load: { inFlight: number }) {
+    this.#load = load;
     this.replica = replica;
     this.#address = address;
     this.#limits = limits;
@@ -197,6 +200,7 @@ export class ReplicaAgent {
   /** A connection for one request: the one used last, or a new one if there is none or `fresh` asks for it. */
   lease(fresh: boolean): ReplicaConnection {
     this.inFlight += 1;
+    this.#load.inFlight += 1;
     let connection = fresh ? undefined : this.#idle.pop();
     while (connection !== undefined && !connection.alive) connection = this.#idle.pop();
     if (connection !== undefined) return connection;
@@ -208,6 +212,7 @@ export class ReplicaAgent {
   /** Called by a connection when its lease ends. */
   giveBack(connection: ReplicaConnection): void {
     this.inFlight -= 1;
+    this.#load.inFlight -= 1;
     if (connection.alive) {
       if (this.retired || this.#idle.length >= this.#limits.maxIdle) connection.close();
       else {

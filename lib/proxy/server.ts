@@ -3,10 +3,11 @@
 
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { type Explanation, explain } from '../core/explain.ts';
 import type { Route } from '../core/fleet-state.ts';
-import type { Key, Policy } from '../core/policy.ts';
+import type { Key, RingPolicy } from '../core/policy.ts';
 import type { ReplicaRef } from '../core/ports.ts';
-import { firstRequestId, nextRequestId } from '../core/request-ids.ts';
+import { RequestDealer } from '../core/request-dealer.ts';
 import type { SeatId } from '../core/ring.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -15,9 +16,14 @@ import { Exchange, type ExchangeContext } from './exchange.ts';
 import { type ParsedRequest, requestHead } from './headers.ts';
 import type { KeyReader } from './key.ts';
 import { type AgentLimits, ReplicaAgent } from './replica-agent.ts';
+import { type Load, RoutingTable } from './routing-table.ts';
 
 export interface ProxyLimits extends AgentLimits {
+  /** Of bounded load: no seat gets more than so many times its part of the requests in flight. Infinity for no bound. */
+  readonly balanceFactor: number;
   readonly maxAttempts: number;
+  /** Clients may ask why their request goes where it goes. */
+  readonly explains: boolean;
   /** Bytes of a request body kept so that the request can be repeated. */
   readonly maxKeptBytes: number;
   /** Time a client has for its head, in ms. */
@@ -31,25 +37,18 @@ export interface ProxyPorts {
   /** Takes the requests that are the balancer's own; false leaves the request to the ring. */
   readonly answersItself: (request: IncomingMessage, response: ServerResponse) => boolean;
   readonly suspect: (incarnation: number) => void;
+  /** Of the replica in that seat, there or on its way. */
+  readonly hostnameOf: (seat: SeatId) => string | undefined;
   /** Where the request ids begin: any whole number. */
   readonly seed: number;
 }
 
 /** What the control plane publishes: an order of seats, and the replicas there that may be routed to. */
 export interface Routing {
-  readonly policy: Policy;
+  readonly policy: RingPolicy;
   readonly routes: readonly Route[];
   /** Replicas that take no more requests but finish what they have. */
   readonly draining: readonly ReplicaRef[];
-}
-
-interface RoutingTable {
-  readonly policy: Policy;
-  /** By seat. */
-  readonly agents: readonly (ReplicaAgent | undefined)[];
-  readonly suspected: readonly boolean[];
-  /** Of a first attempt: made once per table, not per request. */
-  readonly accept: (seat: SeatId) => boolean;
 }
 
 // What a lost replica had sent before is still read; then its connections are cut, so that the requests are tried elsewhere.
@@ -66,10 +65,11 @@ export class ProxyServer implements ExchangeContext {
   readonly #ports: ProxyPorts;
   readonly #limits: ProxyLimits;
   readonly #server: http.Server;
-  #table: RoutingTable;
+  #table: RoutingTable | undefined;
+  readonly #load: Load = { inFlight: 0, diverted: 0 };
   // By incarnation, retired ones included until nothing is in flight there.
   readonly #agents = new Map<number, ReplicaAgent>();
-  #requestId: number;
+  readonly #dealer: RequestDealer;
   #date = '';
 
   constructor(ports: ProxyPorts, limits: ProxyLimits) {
@@ -77,8 +77,7 @@ export class ProxyServer implements ExchangeContext {
     this.#limits = limits;
     this.maxAttempts = limits.maxAttempts;
     this.maxKeptBytes = limits.maxKeptBytes;
-    this.#requestId = firstRequestId(ports.seed);
-    this.#table = buildTable({ pick: () => undefined }, [], new Map());
+    this.#dealer = new RequestDealer(ports.seed);
     this.#server = http.createServer({
       maxHeaderSize: limits.maxHeadBytes,
       headersTimeout: limits.headTimeoutMs,
@@ -130,9 +129,10 @@ export class ProxyServer implements ExchangeContext {
     }
     for (const { replica, address } of routing.routes) {
       if (this.#agents.has(replica.incarnation)) continue;
-      this.#agents.set(replica.incarnation, new ReplicaAgent(replica, address, this.#limits));
+      this.#agents.set(replica.incarnation, new ReplicaAgent(replica, address, this.#limits, this.#load));
     }
-    this.#table = buildTable(routing.policy, routing.routes, this.#agents);
+    const agentOf = (incarnation: number) => this.#agents.get(incarnation) as ReplicaAgent;
+    this.#table = new RoutingTable(routing.policy, routing.routes, agentOf, this.#limits.balanceFactor, this.#load);
   }
 
   /** Resolves when no request is left at that replica; when `signal` is aborted, what is left there is cut. */
@@ -162,11 +162,26 @@ export class ProxyServer implements ExchangeContext {
   }
 
   pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined {
-    const { policy, agents, accept } = this.#table;
-    const fit = tried.length === 0 ? accept : (seat: SeatId) => accept(seat) && !tried.includes(seat);
-    // A suspected replica is better than none.
-    const seat = policy.pick(key, fit) ?? policy.pick(key, (one) => agents[one] !== undefined && !tried.includes(one));
-    return seat === undefined ? undefined : agents[seat];
+    return this.#table?.pick(key, tried);
+  }
+
+  explain(key: Key): Explanation | undefined {
+    return this.#limits.explains ? this.explainKey(key) : undefined;
+  }
+
+  hostnameOf(seat: SeatId): string | undefined {
+    return this.#ports.hostnameOf(seat);
+  }
+
+  /** Where a request with that key would go now, and why. `undefined` before there was a ring. */
+  explainKey(key: Key): Explanation | undefined {
+    const table = this.#table;
+    return table === undefined ? undefined : explain(table.policy, key, (seat) => table.objection(seat));
+  }
+
+  /** How often the bound on load has sent a request past its owner. */
+  get diverted(): number {
+    return this.#load.diverted;
   }
 
   suspect(agent: ReplicaAgent): void {
@@ -212,14 +227,15 @@ export class ProxyServer implements ExchangeContext {
 
   #begin(client: Client, response: ServerResponse): void {
     const request = response.req as IncomingMessage & ParsedRequest;
-    const requestId = this.#requestId;
-    this.#requestId = nextRequestId(requestId);
+    let requestId: number | undefined;
     try {
+      const key = this.#ports.readKey(request, client.address);
+      // A request without a key is dealt an id whose seat has room for it.
+      requestId = this.#dealer.deal((id) => key !== undefined || this.#table?.isFree(id) !== false);
       const head = requestHead(request, client);
       if (this.closing) response.setHeader('Connection', 'close');
       if (this.#ports.answersItself(request, response)) return;
-      const key = this.#ports.readKey(request, client.address, requestId);
-      const exchange = new Exchange(this, client, response, { head, key, requestId });
+      const exchange = new Exchange(this, client, response, { head, key: key ?? requestId, requestId });
       client.exchange = exchange;
       exchange.start();
     } catch (thrown) {
@@ -236,20 +252,6 @@ export class ProxyServer implements ExchangeContext {
     socket.on('error', () => undefined);
     socket[CLIENT]?.refuse(new BalancerError('not-implemented', 'CONNECT is not for a load balancer'));
   }
-}
-
-function buildTable(
-  policy: Policy,
-  routes: readonly Route[],
-  agentsByIncarnation: ReadonlyMap<number, ReplicaAgent>,
-): RoutingTable {
-  const agents: (ReplicaAgent | undefined)[] = [];
-  const suspected: boolean[] = [];
-  for (const route of routes) {
-    agents[route.replica.seat] = agentsByIncarnation.get(route.replica.incarnation);
-    suspected[route.replica.seat] = route.suspected;
-  }
-  return { policy, agents, suspected, accept: (seat) => agents[seat] !== undefined && suspected[seat] === false };
 }
 
 // ECONNRESET and the like: nobody is there to be answered.

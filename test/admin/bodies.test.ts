@@ -4,10 +4,10 @@ import { parseChange } from '../../lib/admin/bodies.ts';
 const parse = (body: unknown) => parseChange(typeof body === 'string' ? body : JSON.stringify(body), 'too many');
 
 t.test('a whole number and valid hostnames', async (t) => {
-  t.same(parse({ n: 2, hostnames: ['S5', 'a.b_c-d'] }), { n: 2, hostnames: ['S5', 'a.b_c-d'] });
-  t.same(parse('{"n": 99999999999999999999}'), { n: 1e20, hostnames: [] });
-  t.same(parse({ n: 1 }), { n: 1, hostnames: [] });
-  t.same(parse('{"n": 3.0, "hostnames": [], "other": 1}'), { n: 3, hostnames: [] });
+  t.same(parse({ n: 2, hostnames: ['S5', 'a.b_c-d'] }), { n: 2, hostnames: ['S5', 'a.b_c-d'], weights: [] });
+  t.same(parse('{"n": 99999999999999999999}'), { n: 1e20, hostnames: [], weights: [] });
+  t.same(parse({ n: 1 }), { n: 1, hostnames: [], weights: [] });
+  t.same(parse('{"n": 3.0, "hostnames": [], "other": 1}'), { n: 3, hostnames: [], weights: [] });
 });
 
 const REFUSED: [string, unknown, RegExp][] = [

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { type FleetEvent, nextDueMs, observe, plan } from '../../lib/core/fleet.ts';
 import { fleetNews } from '../../lib/core/fleet-news.ts';
-import { draining, emptyFleet, type FleetState, members, routes, wantedSeats } from '../../lib/core/fleet-state.ts';
+import { draining, emptyFleet, type FleetState, members, routes } from '../../lib/core/fleet-state.ts';
 import type { Address, ReplicaRef } from '../../lib/core/ports.ts';
 import { backoffMs, type FleetRules } from '../../lib/core/seats.ts';
 
@@ -14,6 +14,8 @@ const rules: FleetRules = {
   keepNames: false,
 };
 const address: Address = { type: 'unix', path: '/a.sock' };
+const wantedSeats = (state: FleetState) => state.seats.map((seat) => seat.replica.seat);
+const wishes = (...hostnames: (string | undefined)[]) => hostnames.map((hostname) => ({ hostname, weight: 1 }));
 const running = (...replicas: ReplicaRef[]) => replicas.map((replica) => ({ replica, address }));
 
 function after(state: FleetState, ...events: FleetEvent[]): FleetState {
@@ -43,7 +45,7 @@ function serving(state: FleetState, seat: number, atMs: number): FleetState {
 /** server1 … server`n`, all serving since 0. */
 function fleetOf(n: number): FleetState {
   const hostnames = Array.from({ length: n }, (_, index) => `server${index + 1}`);
-  const wanted = after(emptyFleet(1), { type: 'add', hostnames, atMs: 0 });
+  const wanted = after(emptyFleet(1), { type: 'add', wishes: wishes(...hostnames), slowly: false, atMs: 0 });
   return wantedSeats(wanted).reduce((state, seat) => serving(state, seat, 0), wanted);
 }
 
@@ -54,7 +56,7 @@ t.test('added seats are the lowest free ones, and are to be started at once', as
   const state = after(
     fleetOf(3),
     { type: 'remove', seats: [2], atMs: 5 },
-    { type: 'add', hostnames: ['S5', undefined], atMs: 9 },
+    { type: 'add', wishes: wishes(...['S5', undefined]), slowly: true, atMs: 9 },
   );
   t.same(wantedSeats(state), [1, 2, 3, 4]);
   t.equal(replicaOf(state, 2).hostname, 'S5');
@@ -77,13 +79,13 @@ t.test('members are told in the order in which they joined, a replacement last',
 });
 
 t.test('a replica serves from its first good probe, and not before', async (t) => {
-  const wanted = after(emptyFleet(1), { type: 'add', hostnames: ['server1'], atMs: 0 });
+  const wanted = after(emptyFleet(1), { type: 'add', wishes: wishes(...['server1']), slowly: true, atMs: 0 });
   const up = started(wanted, 1, 10);
   t.same(routes(up), []);
   const asked = after(up, { type: 'probed', incarnation: 1, failure: 'refused', atMs: 20 });
   t.equal(asked, up, 'a failed probe while it comes up changes nothing');
   t.same(routes(after(asked, { type: 'probed', incarnation: 1, failure: undefined, atMs: 30 })), [
-    { replica: { seat: 1, incarnation: 1, hostname: 'server1' }, address, suspected: false },
+    { replica: { seat: 1, incarnation: 1, hostname: 'server1' }, address, suspected: false, weight: 1 },
   ]);
 });
 
@@ -140,7 +142,7 @@ t.test('losses without a stable life between them wait longer and longer; a stab
 });
 
 t.test('a start that fails keeps the name that was asked for', async (t) => {
-  const wanted = after(emptyFleet(1), { type: 'add', hostnames: ['S5'], atMs: 0 });
+  const wanted = after(emptyFleet(1), { type: 'add', wishes: wishes(...['S5']), slowly: true, atMs: 0 });
   const state = after(
     wanted,
     { type: 'starting', incarnation: 1, atMs: 0 },
@@ -154,7 +156,7 @@ t.test('a start that fails keeps the name that was asked for', async (t) => {
 });
 
 t.test('a replica of a taken hostname waits until the one before it is gone', async (t) => {
-  const wanted = after(emptyFleet(1), { type: 'add', hostnames: ['S5'], atMs: 0 });
+  const wanted = after(emptyFleet(1), { type: 'add', wishes: wishes(...['S5']), slowly: true, atMs: 0 });
   const failed = after(
     wanted,
     { type: 'starting', incarnation: 1, atMs: 0 },
@@ -165,13 +167,17 @@ t.test('a replica of a taken hostname waits until the one before it is gone', as
 });
 
 t.test('a replica that is up but never healthy is given up after the start timeout', async (t) => {
-  const up = started(after(emptyFleet(1), { type: 'add', hostnames: ['server1'], atMs: 0 }), 1, 0);
+  const up = started(
+    after(emptyFleet(1), { type: 'add', wishes: wishes(...['server1']), slowly: true, atMs: 0 }),
+    1,
+    0,
+  );
   const late = after(up, { type: 'probed', incarnation: 1, failure: 'status 500', atMs: rules.startTimeoutMs });
   t.match(late.seats[0], { phase: 'vacant', lapses: { reason: 'status 500' } });
 });
 
 t.test('a long time spent coming up in vain is no stable life', async (t) => {
-  let state = after(emptyFleet(1), { type: 'add', hostnames: ['server1'], atMs: 0 });
+  let state = after(emptyFleet(1), { type: 'add', wishes: wishes(...['server1']), slowly: true, atMs: 0 });
   for (const startMs of [0, 20_000]) {
     state = started(state, 1, startMs);
     const { incarnation } = replicaOf(state, 1);
@@ -183,7 +189,7 @@ t.test('a long time spent coming up in vain is no stable life', async (t) => {
 t.test('removed replicas leave the ring at once, drain if they served, and are stopped', async (t) => {
   const state = after(
     fleetOf(2),
-    { type: 'add', hostnames: ['S3', 'S4'], atMs: 5 },
+    { type: 'add', wishes: wishes(...['S3', 'S4']), slowly: true, atMs: 5 },
     { type: 'starting', incarnation: 3, atMs: 6 },
     { type: 'remove', seats: [1, 3, 4], atMs: 7 },
   );
@@ -258,9 +264,13 @@ t.test('what the inventory shows and nobody wants is stopped; what it lacks is r
 });
 
 t.test('an inventory that was asked for before a replica started says nothing of it', async (t) => {
-  const state = serving(after(emptyFleet(1), { type: 'add', hostnames: ['server1'], atMs: 0 }), 1, 100);
+  const state = serving(
+    after(emptyFleet(1), { type: 'add', wishes: wishes(...['server1']), slowly: true, atMs: 0 }),
+    1,
+    100,
+  );
   t.equal(after(state, { type: 'inventory', present: [], askedAtMs: 100, atMs: 120 }), state);
-  const vacant = after(emptyFleet(1), { type: 'add', hostnames: ['server1'], atMs: 0 });
+  const vacant = after(emptyFleet(1), { type: 'add', wishes: wishes(...['server1']), slowly: true, atMs: 0 });
   t.equal(
     after(vacant, { type: 'inventory', present: [], askedAtMs: 100, atMs: 120 }),
     vacant,
@@ -330,7 +340,7 @@ t.test('the news are what changed between two states', async (t) => {
     fleetNews(before, after).map(({ event, replica, reason }) => [event, replica.incarnation, reason]);
   const state = fleetOf(2);
   t.same(told(state, state), []);
-  const wanted = after(state, { type: 'add', hostnames: ['S3'], atMs: 1 });
+  const wanted = after(state, { type: 'add', wishes: wishes(...['S3']), slowly: true, atMs: 1 });
   t.same(told(state, wanted), []);
   const starting = after(wanted, { type: 'starting', incarnation: 3, atMs: 2 });
   t.same(told(wanted, starting), [['replica-starting', 3, undefined]]);

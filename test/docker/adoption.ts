@@ -52,7 +52,7 @@ export async function adoption(t: Test): Promise<void> {
         '--label',
         `ringmaster.fleet=${FLEET}`,
         '--label',
-        'ringmaster.seat=1',
+        'ringmaster.places=1',
       ],
       ...['--label', 'ringmaster.incarnation=5', 'node:26-slim', 'sleep', '600'],
     );

@@ -72,7 +72,7 @@ export async function contract(t: Test): Promise<void> {
         User: 'node',
         Labels: {
           'ringmaster.fleet': 'test-contract',
-          'ringmaster.seat': '7',
+          'ringmaster.places': '7',
           'ringmaster.incarnation': String(replica.incarnation),
         },
       },

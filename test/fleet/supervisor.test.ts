@@ -70,6 +70,8 @@ function setUp() {
   return { clock, runtime, hung, published, log, drains, supervisor, names, routed, finish };
 }
 
+const wishes = (...hostnames: (string | undefined)[]) => hostnames.map((hostname) => ({ hostname, weight: 1 }));
+
 async function withThree() {
   const world = setUp();
   await world.finish(world.supervisor.begin(['server1', 'server2', 'server3']));
@@ -225,7 +227,7 @@ t.test('many failed requests at once bring one probe, not a conviction', async (
 
 t.test('add resolves when the new ones serve, in the order asked for', async (t) => {
   const { supervisor, names, finish } = await withThree();
-  await finish(supervisor.add(['S5', undefined, 'S4']));
+  await finish(supervisor.add(wishes('S5', undefined, 'S4')));
   t.same(names().slice(3, 4).concat(names().slice(5)), ['S5', 'S4']);
   t.match(names()[4], /^server_/);
   await supervisor.close();
@@ -236,7 +238,7 @@ t.test('add that cannot be done says why and leaves nothing behind', async (t) =
   runtime.beforeStart = async (replica) => {
     if (replica.hostname === 'S5') throw new Error('the disk is full');
   };
-  await t.rejects(finish(supervisor.add(['S4', 'S5'])), {
+  await t.rejects(finish(supervisor.add(wishes('S4', 'S5'))), {
     code: 'start-failed',
     message: 'S5 did not come up: the disk is full; nothing was added',
   });
@@ -253,7 +255,7 @@ t.test('the order of an add is that of its payload, also when a start had to be 
     failed = true;
     throw new Error('not yet');
   };
-  await finish(supervisor.add(['S5', 'S4']));
+  await finish(supervisor.add(wishes('S5', 'S4')));
   t.same(names().slice(3), ['S5', 'S4']);
   await supervisor.close();
 });
@@ -262,7 +264,10 @@ t.test('an add of a name that is never given back ends with the reason', async (
   const { supervisor, runtime, finish, names } = await withThree();
   runtime.beforeStop = () => Promise.reject(new Error('no reply'));
   await t.rejects(finish(supervisor.remove(members(supervisor.state).slice(0, 1)), 100), { code: 'stop-failed' });
-  await t.rejects(finish(supervisor.add(['server1']), 100), { code: 'start-failed', message: /nothing was added/ });
+  await t.rejects(finish(supervisor.add(wishes('server1')), 100), {
+    code: 'start-failed',
+    message: /nothing was added/,
+  });
   t.same(names(), ['server2', 'server3']);
   runtime.beforeStop = () => Promise.resolve();
   await finish(supervisor.close(), 100);
@@ -277,7 +282,9 @@ t.test('a start that hangs is given up after the start timeout', async (t) => {
     });
     return new Promise(() => undefined);
   };
-  await t.rejects(finish(supervisor.add(['S5'])), { message: /S5 did not come up: it was not up within 2000 ms/ });
+  await t.rejects(finish(supervisor.add(wishes('S5'))), {
+    message: /S5 did not come up: it was not up within 2000 ms/,
+  });
   t.equal(aborted, 3);
   await supervisor.close();
 });
@@ -364,7 +371,7 @@ t.test('close ends every replica and the runtime', async (t) => {
 t.test('close during an add refuses it', async (t) => {
   const { supervisor, runtime, finish, clock } = await withThree();
   runtime.beforeStart = () => new Promise(() => undefined);
-  const adding = supervisor.add(['S5']);
+  const adding = supervisor.add(wishes('S5'));
   adding.catch(() => undefined);
   await clock.advance(10);
   await finish(supervisor.close());

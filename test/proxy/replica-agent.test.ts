@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import t from 'tap';
 import { ReplicaAgent } from '../../lib/proxy/replica-agent.ts';
-import { startProxy, tcp } from '../fixtures/proxy.ts';
+import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
@@ -49,7 +49,7 @@ t.test('bytes behind the end of a reply end the connection, the reply is whole',
 
 t.test('the connection used last is used next, and no more than the limit are kept', async (t) => {
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
-  const agent = new ReplicaAgent(ref, tcp(replica.port), limits);
+  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, { inFlight: 0 });
   t.teardown(() => {
     agent.destroy();
     return replica.close();
@@ -77,7 +77,7 @@ t.test('the connection used last is used next, and no more than the limit are ke
 t.test('an idle connection is closed after its time', async (t) => {
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
   const proxy = await startProxy([tcp(replica.port)]);
-  const agent = new ReplicaAgent(ref, tcp(replica.port), limits);
+  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, { inFlight: 0 });
   t.teardown(() => Promise.all([proxy.close(), replica.close()]));
   const connection = agent.lease(false);
   const sink = holder();
@@ -101,7 +101,7 @@ t.test('a retired replica finishes what it has, and its connections are closed',
   const client = await connectRaw(proxy.port);
   client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   while (replica.received[0] === undefined || replica.received[0] === '') await new Promise(setImmediate);
-  proxy.proxy.route({ policy: { pick: () => undefined }, routes: [], draining: [ref] });
+  proxy.proxy.route({ policy: inOrder(), routes: [], draining: [ref] });
   let drained = false;
   const draining = proxy.proxy.drained(ref, new AbortController().signal).then(() => {
     drained = true;
@@ -121,7 +121,7 @@ t.test('when the grace is over, what is left at a retired replica is cut', async
   const client = await connectRaw(proxy.port);
   client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   while (replica.received[0] === undefined || replica.received[0] === '') await new Promise(setImmediate);
-  proxy.proxy.route({ policy: { pick: () => undefined }, routes: [], draining: [ref] });
+  proxy.proxy.route({ policy: inOrder(), routes: [], draining: [ref] });
   await proxy.proxy.drained(ref, AbortSignal.timeout(10));
   await client.until(/^HTTP\/1.1 502/);
   client.socket.destroy();

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { startProxy, tcp } from '../fixtures/proxy.ts';
+import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
@@ -106,8 +106,9 @@ t.test('a suspected replica is chosen only when no other is left', async (t) => 
     replica: { seat, incarnation: seat, hostname: `server${seat}` },
     address: tcp(port),
     suspected,
+    weight: 1,
   });
-  const policy = { pick: (_key: number, accept: (seat: number) => boolean) => [1, 2].find(accept) };
+  const policy = inOrder(1, 2);
   proxy.proxy.route({ policy, routes: [route(1, first.port, true), route(2, second.port, false)], draining: [] });
   t.match(await exchangeRaw(proxy.port, request('GET')), /second$/);
   proxy.proxy.route({ policy, routes: [route(1, first.port, true)], draining: [] });
@@ -136,12 +137,13 @@ t.test('what a lost replica had is tried at the next one', async (t) => {
   client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   await new Promise((resolve) => setTimeout(resolve, 50));
   proxy.proxy.route({
-    policy: { pick: (_key, accept) => [2].find(accept) },
+    policy: inOrder(2),
     routes: [
       {
         replica: { seat: 2, incarnation: 2, hostname: 'server2' },
         address: tcp(proxy.ports[1] ?? 0),
         suspected: false,
+        weight: 1,
       },
     ],
     draining: [],
@@ -155,6 +157,6 @@ t.test('a hash that throws is an error of the balancer, not a request without en
   const pick = () => {
     throw new Error('my hash');
   };
-  proxy.proxy.route({ policy: { pick }, routes: [], draining: [] });
+  proxy.proxy.route({ policy: { ...inOrder(), pick }, routes: [], draining: [] });
   t.match(await exchangeRaw(proxy.port, request('GET')), /^HTTP\/1.1 500 .*my hash/s);
 });

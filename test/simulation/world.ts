@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { type FleetEvent, observe, plan } from '../../lib/core/fleet.ts';
-import { emptyFleet, type FleetState, routes, wantedSeats } from '../../lib/core/fleet-state.ts';
+import { emptyFleet, type FleetState, placement, routes, type Wish } from '../../lib/core/fleet-state.ts';
 import type { Address, PresentReplica, ReplicaRef } from '../../lib/core/ports.ts';
 import type { FleetRules } from '../../lib/core/seats.ts';
 import type { Random } from '../fixtures/random.ts';
@@ -48,7 +48,8 @@ export class World {
   play(): void {
     this.#observe({
       type: 'add',
-      hostnames: Array.from({ length: this.#random.below(6) }, (_, i) => `server${i + 1}`),
+      wishes: Array.from({ length: this.#random.below(6) }, (_, i) => wish(`server${i + 1}`)),
+      slowly: false,
     });
     this.#every(PROBE_MS, () => this.#probeAll());
     this.#every(INVENTORY_MS, () => this.#takeInventory());
@@ -191,6 +192,10 @@ export class World {
     this.#observe({ type: 'adopt', present: this.#present() });
   }
 
+  #seats(): number[] {
+    return this.#state.seats.map((seat) => seat.replica.seat);
+  }
+
   #present(): PresentReplica[] {
     return [...this.#there.values()].map(({ replica, life }) => ({
       replica,
@@ -210,12 +215,14 @@ export class World {
   }
 
   #grow(): void {
-    const hostnames = this.#random.chance(0.5) ? [undefined] : [`S${this.#random.below(1000)}`, undefined];
-    if (wantedSeats(this.#state).length < 12) this.#observe({ type: 'add', hostnames });
+    const wishes = this.#random.chance(0.5)
+      ? [wish(undefined)]
+      : [wish(`S${this.#random.below(1000)}`, 1 + this.#random.below(3)), wish(undefined)];
+    if (this.#seats().length < 12) this.#observe({ type: 'add', wishes, slowly: true });
   }
 
   #shrink(): void {
-    const seats = wantedSeats(this.#state).filter(() => this.#random.chance(0.4));
+    const seats = this.#seats().filter(() => this.#random.chance(0.4));
     this.#observe({ type: 'remove', seats });
   }
 
@@ -233,7 +240,7 @@ export class World {
   #checkStep(before: FleetState, event: FleetEvent): void {
     const after = this.#state;
     if (event.type !== 'add' && event.type !== 'remove' && event.type !== 'adopt') {
-      assert.deepEqual(wantedSeats(after), wantedSeats(before), `${event.type} changed the ring`);
+      assert.deepEqual(placement(after), placement(before), `${event.type} changed the ring`);
     }
     const incarnations = [...after.seats, ...after.leaving].map((one) => one.replica.incarnation);
     assert.equal(new Set(incarnations).size, incarnations.length, 'an incarnation is in two places');
@@ -258,4 +265,8 @@ export class World {
 
 function addressOf(replica: ReplicaRef): Address {
   return { type: 'unix', path: `/${replica.incarnation}.sock` };
+}
+
+function wish(hostname: string | undefined, weight = 1): Wish {
+  return { hostname, weight };
 }

@@ -7,26 +7,43 @@ import { HashRing, type RingPoint, type SeatId } from '../ring.ts';
 export interface HashPair {
   /** The slot of a request. `key` is the request id, or the 32-bit hash of a client, header, cookie, query or path. */
   requestSlot(key: number, slots: number): number;
-  /** The slot of virtual node `index` = 0 … K-1 of a seat = 1, 2, … */
-  virtualNodeSlot(seat: SeatId, index: number, slots: number): number;
+  /** The slot of virtual node `index` = 0 … K-1 of place = 1, 2, … (of a seat); `undefined` if it is to have no more. */
+  virtualNodeSlot(place: number, index: number, slots: number, virtualNodes: number): number | undefined;
 }
 
-/** The ring of a set of seats: the same for the same seats, whatever the order in which they came. */
-export function buildRing(seats: Iterable<SeatId>, pair: HashPair, slots: number, virtualNodes: number): HashRing {
-  const ordered = [...new Set(seats)].sort((a, b) => a - b);
-  // More virtual nodes than slots: every seat gets fewer, so that the last to come is not left without any.
-  const perSeat = Math.min(virtualNodes, Math.floor(slots / Math.max(1, ordered.length)));
+/**
+ * The ring of a set of places, and the seats that hold them: the same for the same places, whatever the order in which they
+ * came. A seat of weight 1 has one place, its own number; one of weight 2 has another beside it, and so on.
+ */
+export function buildRing(
+  places: ReadonlyMap<number, SeatId>,
+  pair: HashPair,
+  slots: number,
+  virtualNodes: number,
+): HashRing {
+  const ordered = [...places].sort(([a], [b]) => a - b);
+  const perPlace = virtualNodesPerPlace(ordered.at(-1)?.[0] ?? 1, slots, virtualNodes);
   const taken = new Uint8Array(slots);
   const points: RingPoint[] = [];
-  for (const seat of ordered) {
-    for (let index = 0; index < perSeat; index++) {
-      let slot = modulo(pair.virtualNodeSlot(seat, index, slots), slots);
+  for (const [place, seat] of ordered) {
+    for (let index = 0; index < perPlace; index++) {
+      const wanted = pair.virtualNodeSlot(place, index, slots, perPlace);
+      if (wanted === undefined) break;
+      let slot = modulo(wanted, slots);
       while (taken[slot] === 1) slot = (slot + 1) % slots;
       taken[slot] = 1;
       points.push({ slot, seat });
     }
   }
   return new HashRing(points, slots);
+}
+
+/**
+ * K, or fewer where the highest place would find no room: then every place gets fewer, so that the last is not left without
+ * any. Crossing that line, M / K places, moves keys between seats that stay; nothing else does.
+ */
+export function virtualNodesPerPlace(highestPlace: number, slots: number, virtualNodes: number): number {
+  return Math.max(1, Math.min(virtualNodes, Math.floor(slots / highestPlace)));
 }
 
 /** `value` mod `slots` in 0 … slots-1, for negative values too. */

@@ -1,16 +1,20 @@
 // The hash pairs that have a name, and the check of one that a user wrote.
 
+import { evenPair } from './even.ts';
 import type { HashPair } from './hash-pair.ts';
 import { mixed } from './mixed.ts';
 import { moduloRequests } from './modulo.ts';
 import { quadratic } from './quadratic.ts';
 import { type Digest, sha256Md5 } from './sha256-md5.ts';
 
-export const HASH_NAMES = ['mixed', 'quadratic', 'modulo', 'sha256-md5'] as const;
+export const HASH_NAMES = ['even', 'mixed', 'quadratic', 'modulo', 'sha256-md5'] as const;
 export type HashName = (typeof HASH_NAMES)[number];
 
-export function hashPair(name: HashName, digest: Digest): HashPair {
+/** The pair of that name for a ring of M = `slots` and K = `virtualNodes`. */
+export function hashPair(name: HashName, slots: number, virtualNodes: number, digest: Digest): HashPair {
   switch (name) {
+    case 'even':
+      return evenPair(slots, virtualNodes);
     case 'mixed':
       return mixed;
     case 'quadratic':
@@ -42,7 +46,7 @@ export function hashPairFault(
   }
   for (let seat = 1; seat <= seats; seat++) {
     for (let index = 0; index < virtualNodes; index++) {
-      const fault = callFault(pair as HashPair, 'virtualNodeSlot', seat, index, slots);
+      const fault = callFault(pair as HashPair, 'virtualNodeSlot', seat, index, slots, virtualNodes);
       if (fault !== undefined) return fault;
     }
   }

@@ -1,0 +1,111 @@
+// /rep, /add and /rm: what a change asks for, held against the fleet as it is; and, with `?dry-run`, what it would move.
+
+import { type FleetState, hostnameIn, members, placement, placesOf, type Wish } from '../core/fleet-state.ts';
+import type { ReplicaRef } from '../core/ports.ts';
+import { sameHostname } from '../core/replica-name.ts';
+import type { HashRing, SeatId } from '../core/ring.ts';
+import { movesBetween, sharesOf } from '../core/ring-view.ts';
+import { BalancerError } from '../errors.ts';
+import { parseChange } from './bodies.ts';
+
+export interface ChangePorts {
+  /** The fleet now. */
+  readonly state: () => FleetState;
+  readonly add: (wishes: readonly Wish[]) => Promise<void>;
+  readonly remove: (replicas: readonly ReplicaRef[]) => Promise<void>;
+  /** The fleet as it would be, without anything being done. */
+  readonly imagine: {
+    readonly added: (wishes: readonly Wish[]) => FleetState;
+    readonly removed: (replicas: readonly ReplicaRef[]) => FleetState;
+  };
+  readonly ringOf: (places: ReadonlyMap<number, SeatId>) => HashRing;
+  /** A whole number from 0 to below `limit`. */
+  readonly random: (limit: number) => number;
+  readonly maxReplicas: number;
+  readonly slots: number;
+  /** Why the fleet cannot be changed at all, if it cannot. */
+  readonly fixedBecause: string | undefined;
+}
+
+const TOO_MANY_TO_ADD = 'Length of hostname list is more than newly added instances';
+const TOO_MANY_TO_REMOVE = 'Length of hostname list is more than removable instances';
+
+/** What /rep shows. */
+export function rep(ports: ChangePorts): { N: number; replicas: string[] } {
+  return repOf(ports.state());
+}
+
+export async function addReplicas(ports: ChangePorts, text: string, query: URLSearchParams): Promise<unknown> {
+  const { n, hostnames, weights } = parseChange(text, TOO_MANY_TO_ADD);
+  checkChangeable(ports);
+  const present = members(ports.state());
+  const wishes = Array.from({ length: n }, (_, index) => ({ hostname: hostnames[index], weight: weights[index] ?? 1 }))
+    // A script that repeats itself gets what it asked for: a name that is there counts as added.
+    .filter(({ hostname }) => hostname === undefined || !present.some((one) => sameHostname(one.hostname, hostname)));
+  const room = ports.maxReplicas - present.length;
+  if (wishes.length > room) {
+    throw refusal(
+      `n must be at most ${room} now: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`,
+    );
+  }
+  const places = placement(ports.state()).size + wishes.reduce((sum, wish) => sum + wish.weight, 0);
+  if (places > ports.slots) {
+    throw refusal(
+      `weights must add up to at most ${ports.slots}, the slots of the ring, not ${places} with all replicas`,
+    );
+  }
+  if (query.has('dry-run')) return imagined(ports, ports.imagine.added(wishes));
+  if (wishes.length > 0) await ports.add(wishes);
+  return rep(ports);
+}
+
+export async function removeReplicas(ports: ChangePorts, text: string, query: URLSearchParams): Promise<unknown> {
+  const { n, hostnames } = parseChange(text, TOO_MANY_TO_REMOVE);
+  checkChangeable(ports);
+  const present = members(ports.state());
+  const chosen = present.filter((one) => hostnames.some((hostname) => sameHostname(hostname, one.hostname)));
+  const others = present.filter((one) => !chosen.includes(one));
+  // More than there are means all: scripts clean up this way.
+  while (chosen.length < n && others.length > 0) chosen.push(...others.splice(ports.random(others.length), 1));
+  if (query.has('dry-run')) return imagined(ports, ports.imagine.removed(chosen));
+  if (chosen.length > 0) await ports.remove(chosen);
+  return rep(ports);
+}
+
+// /rep as it would be, and what would move: parts of all slots, exact, by hostname.
+function imagined(ports: ChangePorts, after: FleetState): unknown {
+  const before = ports.state();
+  const [ringBefore, ringAfter] = [before, after].map((state) => ports.ringOf(placement(state))) as [
+    HashRing,
+    HashRing,
+  ];
+  const moves = movesBetween(ringBefore, ringAfter);
+  const name = (seat: SeatId) => hostnameIn(before, seat) ?? hostnameIn(after, seat);
+  const { bySeat, maxOverMean } = sharesOf(ringAfter, weightsOf(after));
+  return {
+    ...repOf(after),
+    dryRun: true,
+    moved: moves.reduce((sum, move) => sum + move.fraction, 0),
+    moves: moves.map(({ from, to, fraction }) => ({ from: name(from), to: name(to), fraction })),
+    shares: Object.fromEntries([...bySeat].map(([seat, share]) => [hostnameIn(after, seat), share])),
+    maxOverMean,
+  };
+}
+
+/** The weight of each seat. */
+export function weightsOf(state: FleetState): Map<SeatId, number> {
+  return new Map(state.seats.map(({ replica }) => [replica.seat, placesOf(replica).length]));
+}
+
+function repOf(state: FleetState): { N: number; replicas: string[] } {
+  const replicas = members(state).map((replica) => replica.hostname);
+  return { N: replicas.length, replicas };
+}
+
+function checkChangeable(ports: ChangePorts): void {
+  if (ports.fixedBecause !== undefined) throw refusal(ports.fixedBecause);
+}
+
+function refusal(reason: string): BalancerError {
+  return new BalancerError('bad-body', reason);
+}

@@ -1,0 +1,80 @@
+// What the ring says of itself: /balancer/ring, where each virtual node is and how even the shares are, and /balancer/explain,
+// where a request would go, and why.
+
+import type { Explanation } from '../core/explain.ts';
+import { type FleetState, hostnameIn, placement } from '../core/fleet-state.ts';
+import { hashText } from '../core/hashes/text.ts';
+import type { Key } from '../core/policy.ts';
+import type { HashRing, SeatId } from '../core/ring.ts';
+import { sharesOf } from '../core/ring-view.ts';
+import { BalancerError } from '../errors.ts';
+import { parseQuestion } from './bodies.ts';
+import { weightsOf } from './changes.ts';
+
+export interface InsightPorts {
+  readonly state: () => FleetState;
+  readonly ringOf: (places: ReadonlyMap<number, SeatId>) => HashRing;
+  readonly hash: string;
+  readonly virtualNodes: number;
+  /** Infinity for no bound. */
+  readonly balanceFactor: number;
+  /** How often the bound on load has sent a request past its owner. */
+  readonly diverted: () => number;
+  readonly explain: (key: Key) => Explanation | undefined;
+  /** The key of a request, `undefined` if it would go by its request id. */
+  readonly readKey: (request: { url: string; rawHeaders: readonly string[] }, clientAddress: string) => Key | undefined;
+}
+
+export function ringPage(ports: InsightPorts): unknown {
+  const state = ports.state();
+  const ring = ports.ringOf(placement(state));
+  const { bySeat, maxOverMean } = sharesOf(ring, weightsOf(state));
+  const replica = (seat: SeatId) => hostnameIn(state, seat);
+  return {
+    slots: ring.slotCount,
+    virtualNodes: ports.virtualNodes,
+    hash: ports.hash,
+    digest: ring.digest(),
+    points: ring.points.map(({ slot, seat }) => ({ slot, seat, replica: replica(seat) })),
+    shares: Object.fromEntries([...bySeat].map(([seat, share]) => [replica(seat), share])),
+    maxOverMean,
+    balance: {
+      // JSON has no Infinity.
+      factor: Number.isFinite(ports.balanceFactor) ? ports.balanceFactor : null,
+      diverted: ports.diverted(),
+    },
+  };
+}
+
+/** Throws `bad-body` for a question that is none, `bad-request` for one that depends on a request id and does not give it. */
+export function explainRequest(ports: InsightPorts, text: string): unknown {
+  const question = parseQuestion(text);
+  const key = keyOf(ports, question);
+  const explanation = ports.explain(key);
+  if (explanation === undefined) throw new BalancerError('no-replica', 'there is no ring yet');
+  return describeExplanation(explanation, (seat) => hostnameIn(ports.state(), seat));
+}
+
+/** An explanation with hostnames for seats, as JSON takes it. */
+function describeExplanation(explanation: Explanation, hostname: (seat: SeatId) => string | undefined): unknown {
+  const { key, slot, order, skipped, taken } = explanation;
+  const [owner] = order;
+  return {
+    key,
+    slot,
+    owner: owner === undefined ? null : hostname(owner),
+    replica: taken === undefined ? null : hostname(taken),
+    skipped: skipped.map(({ seat, why }) => ({ seat, replica: hostname(seat), why })),
+    order: order.map(hostname),
+  };
+}
+
+function keyOf(ports: InsightPorts, question: ReturnType<typeof parseQuestion>): Key {
+  if (question.type === 'key') return typeof question.key === 'number' ? question.key : hashText(question.key);
+  const key = ports.readKey({ url: question.path, rawHeaders: question.rawHeaders }, question.client);
+  if (key !== undefined) return key;
+  throw new BalancerError(
+    'bad-body',
+    'such a request has no key and goes by its request id: ask with {"requestId": 123456}',
+  );
+}

@@ -1,0 +1,12 @@
+// Bounded load: no seat is given more than its part of the requests in flight, times a factor; what does not fit walks on round
+// the ring. Source: Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing with Bounded Loads", SODA 2018.
+
+/**
+ * The requests that a seat may have in flight, one more included that is to be placed: ⌈factor × its part⌉, at least 1.
+ * @param factor 1 or more; Infinity for no bound.
+ * @param inFlight requests in flight at all seats now.
+ * @param part the seat's weight over the weight of all seats that take requests.
+ */
+export function mostInFlight(factor: number, inFlight: number, part: number): number {
+  return Math.ceil(factor * (inFlight + 1) * part);
+}

@@ -1,0 +1,33 @@
+// Why a request goes where it goes: its slot, the seats in the order of the ring, and what speaks against each. The same order and
+// the same objections by which the proxy picks, so that the answer is what would happen, not a story about it.
+
+import type { Key, RingPolicy } from './policy.ts';
+import type { SeatId } from './ring.ts';
+
+/** What speaks against a seat, the least first: the proxy takes the first seat with the least objection short of `absent`. */
+export const OBJECTIONS = ['none', 'busy', 'suspected', 'absent'] as const;
+/** `busy`: it has its part of the load. `suspected`: something failed there and it has not answered since. `absent`: no replica serves. */
+export type Objection = (typeof OBJECTIONS)[number];
+
+export interface Explanation {
+  readonly key: Key;
+  readonly slot: number;
+  /** All seats, in the order in which they are asked; the first is the owner. */
+  readonly order: readonly SeatId[];
+  readonly skipped: readonly { readonly seat: SeatId; readonly why: Objection }[];
+  /** The seat that gets the request, if any does. */
+  readonly taken: SeatId | undefined;
+}
+
+export function explain(policy: RingPolicy, key: Key, objection: (seat: SeatId) => Objection): Explanation {
+  const order: SeatId[] = [];
+  policy.pick(key, (seat) => {
+    order.push(seat);
+    return false;
+  });
+  const objections = order.map((seat) => ({ seat, why: objection(seat) }));
+  const least = OBJECTIONS.find((level) => objections.some((one) => one.why === level));
+  const taken = least === 'absent' ? undefined : objections.find((one) => one.why === least)?.seat;
+  const skipped = taken === undefined ? objections : objections.slice(0, order.indexOf(taken));
+  return { key, slot: policy.slotOf(key), order, skipped, taken };
+}

@@ -1,0 +1,201 @@
+// Where the virtual nodes of the even ring lie. The ring is made of arcs; an arc belongs to the virtual node at its end. Seat 1 has
+// the whole ring in K equal arcs. Each further seat n cuts pieces off the fronts of at most K arcs of the seats that hold most,
+// ⌊M / n⌋ slots in all, so that the shares come out equal:
+//
+//      before   ──────────────────●a        all of it goes to a
+//      after    ───────●n─────────●a        the front goes to n, the rest to a as before
+//
+// A piece is followed by the arc that it was cut from: when n is lost, every slot goes back to where it came from. A virtual node
+// never moves, so a join moves keys only to the joiner. Which arcs are cut decides who inherits what when another seat is lost:
+// they are chosen so that each seat's arcs are followed by arcs of as many different seats as can be.
+
+import type { SeatId } from '../ring.ts';
+
+interface Arc {
+  readonly seat: SeatId;
+  /** The slot of its virtual node. */
+  readonly end: number;
+  length: number;
+  previous: Arc;
+  next: Arc;
+}
+
+/** How much of a seat is to be cut off, and in how many pieces. */
+interface Gift {
+  readonly from: SeatId;
+  slots: number;
+  pieces: number;
+  /** Arcs that can be cut, longest first: a cut leaves at least the virtual node's own slot. */
+  readonly arcs: Arc[];
+}
+
+export class EvenLayout {
+  readonly #slots: number;
+  readonly #virtualNodes: number;
+  // By seat; seat 0 does not exist.
+  readonly #arcs: Arc[][] = [[]];
+  readonly #shares: number[] = [0];
+  // Slots of the arcs of one seat that are followed by an arc of another: what the other inherits if the one is lost.
+  readonly #inherited = new Map<number, number>();
+
+  /** @param slots M, 1 or more. @param virtualNodes K, 1 … M. */
+  constructor(slots: number, virtualNodes: number) {
+    this.#slots = slots;
+    this.#virtualNodes = virtualNodes;
+  }
+
+  /** The slots of a seat's virtual nodes: K of them, fewer where the ring has no room for more. */
+  virtualNodes(seat: SeatId): number[] {
+    while (this.#arcs.length <= seat) this.#join(this.#arcs.length);
+    return (this.#arcs[seat] as Arc[]).map((arc) => arc.end);
+  }
+
+  #join(seat: SeatId): void {
+    this.#arcs.push([]);
+    this.#shares.push(0);
+    if (seat === 1) {
+      this.#divide();
+      return;
+    }
+    for (const gift of this.#gifts(seat)) {
+      while (gift.slots > 0 && gift.pieces > 0) this.#cut(seat, gift, ...this.#chooseArc(seat, gift));
+    }
+  }
+
+  // Seat 1: K arcs, as equal as whole slots can be.
+  #divide(): void {
+    const bound = (index: number) => Math.floor((index * this.#slots) / this.#virtualNodes);
+    const arcs = Array.from({ length: this.#virtualNodes }, (_, index) => {
+      const arc = { seat: 1, end: bound(index + 1) - 1, length: bound(index + 1) - bound(index) } as Arc;
+      return arc;
+    });
+    arcs.forEach((arc, index) => {
+      arc.previous = arcs.at(index - 1) as Arc;
+      arc.next = arcs[(index + 1) % arcs.length] as Arc;
+    });
+    this.#arcs[1] = arcs;
+    this.#shares[1] = this.#slots;
+    this.#inherit(1, 1, this.#slots);
+  }
+
+  // Slot by slot from whoever then holds most: that levels the shares as far as K givers can.
+  #gifts(seat: SeatId): Gift[] {
+    const givers = Array.from({ length: seat - 1 }, (_, index) => index + 1)
+      .sort((a, b) => this.#share(b) - this.#share(a) || a - b)
+      .slice(0, this.#virtualNodes)
+      .map((from) => {
+        const arcs = (this.#arcs[from] as Arc[]).filter((arc) => arc.length > 1);
+        arcs.sort((a, b) => b.length - a.length || a.end - b.end);
+        return { from, slots: 0, pieces: 0, arcs, spare: arcs.reduce((sum, arc) => sum + arc.length - 1, 0) };
+      });
+    for (let left = Math.floor(this.#slots / seat); left > 0; left--) {
+      let most = -1;
+      let richest: (typeof givers)[number] | undefined;
+      for (const giver of givers) {
+        const holds = this.#share(giver.from) - giver.slots;
+        if (giver.slots < giver.spare && holds > most) [most, richest] = [holds, giver];
+      }
+      if (richest === undefined) break;
+      richest.slots += 1;
+    }
+    return dealPieces(
+      givers.filter((giver) => giver.slots > 0),
+      this.#virtualNodes,
+    );
+  }
+
+  // The arc to cut next and the length of the piece: of those that let the rest be had from the others, the one after which what
+  // seats inherit from each other is spread best. The sum of v^2.5 falls fastest where the largest v falls.
+  #chooseArc(seat: SeatId, gift: Gift): [arc: Arc, length: number] {
+    const { arcs, pieces, slots, from } = gift;
+    const others = arcs.slice(0, pieces).reduce((sum, arc) => sum + arc.length - 1, 0);
+    let best: [Arc, number] | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    arcs.forEach((arc, index) => {
+      // What the longest `pieces - 1` other arcs can give.
+      const elsewhere = others - ((index < pieces ? arc : (arcs[pieces - 1] as Arc)).length - 1);
+      const length = Math.min(arc.length - 1, Math.max(Math.ceil(slots / pieces), slots - elsewhere));
+      const missing = Math.max(0, slots - elsewhere - length);
+      const cost = missing * 1e12 + this.#unevenness(seat, from, arc, length);
+      if (cost < least) [least, best] = [cost, [arc, length]];
+    });
+    return best as [Arc, number];
+  }
+
+  #unevenness(seat: SeatId, from: SeatId, arc: Arc, length: number): number {
+    const { previous, next } = arc;
+    const change = (lost: SeatId, heir: SeatId, slots: number) => {
+      const now = this.#inherited.get(pairOf(lost, heir)) ?? 0;
+      return power(now + slots) - power(now);
+    };
+    return (
+      change(previous.seat, from, -previous.length) +
+      change(previous.seat, seat, previous.length) +
+      change(from, next.seat, -length) +
+      change(seat, from, length)
+    );
+  }
+
+  #cut(seat: SeatId, gift: Gift, arc: Arc, length: number): void {
+    const { previous } = arc;
+    const piece: Arc = { seat, end: arc.end - arc.length + length, length, previous, next: arc };
+    this.#inherit(previous.seat, arc.seat, -previous.length);
+    this.#inherit(previous.seat, seat, previous.length);
+    this.#inherit(arc.seat, arc.next.seat, -length);
+    this.#inherit(seat, arc.seat, length);
+    previous.next = piece;
+    arc.previous = piece;
+    arc.length -= length;
+    this.#shares[arc.seat] = this.#share(arc.seat) - length;
+    this.#shares[seat] = this.#share(seat) + length;
+    (this.#arcs[seat] as Arc[]).push(piece);
+    gift.arcs.splice(gift.arcs.indexOf(arc), 1);
+    gift.slots -= length;
+    gift.pieces -= 1;
+  }
+
+  #inherit(lost: SeatId, heir: SeatId, slots: number): void {
+    const pair = pairOf(lost, heir);
+    this.#inherited.set(pair, (this.#inherited.get(pair) ?? 0) + slots);
+  }
+
+  #share(seat: SeatId): number {
+    return this.#shares[seat] as number;
+  }
+}
+
+// Each giver gets the fewest pieces that its gift can be had in, and those left over go where pieces are largest.
+function dealPieces(gifts: Gift[], pieces: number): Gift[] {
+  let left = pieces;
+  for (const gift of gifts) {
+    let had = 0;
+    while (had < gift.slots) {
+      had += (gift.arcs[gift.pieces] as Arc).length - 1;
+      gift.pieces += 1;
+    }
+    left -= gift.pieces;
+  }
+  // Arcs too short for that: who would need most pieces gives less.
+  for (; left < 0; left++) {
+    const most = gifts.reduce((a, b) => (b.pieces > a.pieces ? b : a));
+    if (most.pieces === 1) break;
+    most.pieces -= 1;
+  }
+  while (left > 0) {
+    const open = gifts.filter((gift) => gift.pieces < Math.min(gift.slots, gift.arcs.length));
+    if (open.length === 0) break;
+    const largest = open.reduce((a, b) => (b.slots / b.pieces > a.slots / a.pieces ? b : a));
+    largest.pieces += 1;
+    left -= 1;
+  }
+  return gifts;
+}
+
+function pairOf(lost: SeatId, heir: SeatId): number {
+  return lost * 2 ** 20 + heir;
+}
+
+// v^2.5 by operations that are exact everywhere: two balancers must not differ by the last bit of a power.
+function power(value: number): number {
+  return value * value * Math.sqrt(value);
+}

@@ -1,0 +1,28 @@
+// The answer to `X-Ringmaster-Explain: 1`: why the request went where it went, as fields of its reply.
+
+import type { Explanation } from '../core/explain.ts';
+import type { SeatId } from '../core/ring.ts';
+
+/** @param replica hostname of the replica that replied, which is another than was taken if that one failed. */
+export function explainFields(
+  explanation: Explanation,
+  requestId: number,
+  replica: string,
+  hostnameOf: (seat: SeatId) => string | undefined,
+): string {
+  const { key, slot, order, skipped } = explanation;
+  const name = (seat: SeatId) => hostnameOf(seat) ?? `seat ${seat}`;
+  const [owner] = order;
+  const fields = {
+    'Request-Id': requestId,
+    Key: key,
+    Slot: slot,
+    Owner: owner === undefined ? '' : name(owner),
+    Replica: replica,
+    Skipped: skipped.map(({ seat, why }) => `${name(seat)} (${why})`).join(', '),
+    Order: order.map(name).join(', '),
+  };
+  return Object.entries(fields)
+    .map(([field, value]) => `X-Ringmaster-${field}: ${value}\r\n`)
+    .join('');
+}

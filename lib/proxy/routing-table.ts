@@ -1,0 +1,85 @@
+// What a request reads once: the order of seats, the agents of those that take requests, and how loaded they are. Made anew for
+// each thing that the control plane publishes.
+
+import { mostInFlight } from '../core/bounded-load.ts';
+import type { Objection } from '../core/explain.ts';
+import type { Route } from '../core/fleet-state.ts';
+import type { Key, RingPolicy } from '../core/policy.ts';
+import type { SeatId } from '../core/ring.ts';
+import type { ReplicaAgent } from './replica-agent.ts';
+
+/** Requests in flight at all replicas, and how often the bound on them has sent one past its owner. */
+export interface Load {
+  inFlight: number;
+  diverted: number;
+}
+
+interface Entry {
+  readonly agent: ReplicaAgent;
+  readonly suspected: boolean;
+  /** The seat's weight over that of all that take requests. */
+  readonly part: number;
+}
+
+export class RoutingTable {
+  readonly policy: RingPolicy;
+  readonly #entries: (Entry | undefined)[] = [];
+  readonly #balanceFactor: number;
+  readonly #load: Load;
+  // Nothing was tried, which is how nearly every request begins: made once per table, not per request.
+  readonly #ready = (seat: SeatId) => {
+    const entry = this.#entries[seat];
+    return entry !== undefined && !entry.suspected;
+  };
+
+  /** @param balanceFactor of bounded load; Infinity for no bound. */
+  constructor(
+    policy: RingPolicy,
+    routes: readonly Route[],
+    agentOf: (incarnation: number) => ReplicaAgent,
+    balanceFactor: number,
+    load: Load,
+  ) {
+    this.policy = policy;
+    this.#balanceFactor = balanceFactor;
+    this.#load = load;
+    const total = routes.reduce((sum, route) => sum + route.weight, 0);
+    for (const { replica, suspected, weight } of routes) {
+      this.#entries[replica.seat] = { agent: agentOf(replica.incarnation), suspected, part: weight / total };
+    }
+  }
+
+  /** The agent for a key: of the first seat with the least objection that was not tried. */
+  pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined {
+    const untried = tried.length === 0 ? this.#ready : (seat: SeatId) => this.#ready(seat) && !tried.includes(seat);
+    const owner = this.policy.pick(key, untried);
+    if (owner === undefined) {
+      // A suspected replica is better than none.
+      const seat = this.policy.pick(key, (one) => this.#entries[one] !== undefined && !tried.includes(one));
+      return seat === undefined ? undefined : this.#entries[seat]?.agent;
+    }
+    if (this.#hasRoom(owner)) return this.#entries[owner]?.agent;
+    // All full is no reason to refuse: the bound spreads load, other limits refuse it.
+    const seat = this.policy.pick(key, (one) => untried(one) && this.#hasRoom(one)) ?? owner;
+    if (seat !== owner) this.#load.diverted += 1;
+    return this.#entries[seat]?.agent;
+  }
+
+  /** Would a request with that key get where it belongs now? */
+  isFree(key: Key): boolean {
+    const owner = this.policy.pick(key, this.#ready);
+    return owner === undefined || this.#hasRoom(owner);
+  }
+
+  objection(seat: SeatId): Objection {
+    const entry = this.#entries[seat];
+    if (entry === undefined) return 'absent';
+    if (entry.suspected) return 'suspected';
+    return this.#hasRoom(seat) ? 'none' : 'busy';
+  }
+
+  #hasRoom(seat: SeatId): boolean {
+    const { agent, part } = this.#entries[seat] as Entry;
+    return agent.inFlight < mostInFlight(this.#balanceFactor, this.#load.inFlight, part);
+  }
+}
