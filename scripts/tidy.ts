@@ -5,6 +5,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { optionsTable } from '../lib/options.ts';
+import { ringsTable } from './rings.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const DOCUMENTS = ['README.md', 'lib/README.md'];
@@ -32,6 +33,12 @@ const IMPURE =
 const TIMERS = /\b(setTimeout|setInterval|setImmediate|Math\.random)\(/;
 const TIMERS_ALLOWED = ['lib/fleet/clock.ts', 'lib/main.ts', 'lib/proxy/'];
 
+/** Tables of the documents that are made from the code. */
+const TABLES: Record<string, { readonly made: () => string; readonly printedBy: string }> = {
+  options: { made: optionsTable, printedBy: 'node scripts/tidy.ts --options' },
+  rings: { made: ringsTable, printedBy: 'node scripts/rings.ts' },
+};
+
 /** The faults of one source file. `path` is relative to the root. */
 export function checkSource(path: string, text: string): string[] {
   const faults: string[] = [];
@@ -54,7 +61,7 @@ export function checkSource(path: string, text: string): string[] {
   return faults;
 }
 
-/** The faults of a document: paths in backticks that are not there, and an options table that is not the one of the code. */
+/** The faults of a document: paths in backticks that are not there, and tables that are not those of the code. */
 export function checkDocument(path: string, text: string): string[] {
   const faults: string[] = [];
   for (const [, named = ''] of text.matchAll(/`([\w.-]+(?:\/[\w.*-]+)*\/?)`/g)) {
@@ -68,9 +75,11 @@ export function checkDocument(path: string, text: string): string[] {
     ];
     if (!found.some((candidate) => existsSync(join(ROOT, candidate)))) faults.push(`${path}: ${named} is not there`);
   }
-  const table = /<!-- options -->\n([\s\S]*?)\n<!-- \/options -->/.exec(text)?.[1];
-  if (table !== undefined && table.trim() !== optionsTable()) {
-    faults.push(`${path}: its options table is not that of lib/options.ts (node scripts/tidy.ts --options prints it)`);
+  for (const [name, { made, printedBy }] of Object.entries(TABLES)) {
+    const table = new RegExp(`<!-- ${name} -->\n([\\s\\S]*?)\n<!-- /${name} -->`).exec(text)?.[1];
+    if (table !== undefined && table.trim() !== made()) {
+      faults.push(`${path}: its table of ${name} is not what the code says (${printedBy} prints it)`);
+    }
   }
   return faults;
 }

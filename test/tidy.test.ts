@@ -55,7 +55,7 @@ t.test('found: a path in a document that is not there, and an options table that
   );
   t.match(
     checkDocument('README.md', '<!-- options -->\n| old |\n<!-- /options -->').join(),
-    /options table is not that of/,
+    /its table of options is not what the code says/,
   );
 });
 

@@ -53,7 +53,8 @@ export class RingKeeper {
     const progress = [...taken].join(';');
     if (seats !== this.#seats) this.#ring = this.build(places);
     if (seats !== this.#seats || progress !== this.#progress) {
-      this.#policy = ringPolicy(withSlowStart(this.#ring, taken), this.#settings.pair);
+      const warm = this.build(new Map([...places].filter(([, seat]) => !taken.has(seat))));
+      this.#policy = ringPolicy(withSlowStart(this.#ring, warm, taken), this.#settings.pair);
     }
     this.#seats = seats;
     this.#progress = progress;

@@ -16,6 +16,10 @@ export class HashRing {
   readonly slotCount: number;
   readonly #slots: Uint32Array;
   readonly #seats: Uint32Array;
+  // Where the binary search begins: for each block of slots the first virtual node there. With about as many blocks as virtual nodes
+  // it has one or two left to look at where they are spread; a lookup then costs the same for 10 seats and for 1,000.
+  readonly #blocks: Uint32Array;
+  readonly #blockBits: number;
   // Scratch of `walk`: a seat was asked in this walk if it carries this walk's number. Nothing to clear, nothing to allocate.
   readonly #askedIn: Float64Array;
   #walkNumber = 0;
@@ -26,6 +30,8 @@ export class HashRing {
     this.slotCount = slotCount;
     this.#slots = Uint32Array.from(sorted, (point) => point.slot);
     this.#seats = Uint32Array.from(sorted, (point) => point.seat);
+    this.#blockBits = Math.max(0, Math.floor(Math.log2(slotCount / Math.max(1, points.length))));
+    this.#blocks = firstIndices(this.#slots, slotCount, this.#blockBits);
     this.#askedIn = new Float64Array(points.reduce((most, point) => Math.max(most, point.seat), 0) + 1);
   }
 
@@ -88,8 +94,9 @@ export class HashRing {
 
   #indexAtOrAfter(slot: number): number {
     const slots = this.#slots;
-    let low = 0;
-    let high = slots.length;
+    const block = slot >>> this.#blockBits;
+    let low = this.#blocks[block] as number;
+    let high = this.#blocks[block + 1] as number;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if ((slots[middle] as number) < slot) low = middle + 1;
@@ -97,4 +104,15 @@ export class HashRing {
     }
     return low === slots.length ? 0 : low;
   }
+}
+
+// For each block of 2^bits slots, and for the end, the index of the first of `slots` that is not before it.
+function firstIndices(slots: Uint32Array, slotCount: number, bits: number): Uint32Array {
+  const blocks = new Uint32Array(((slotCount - 1) >>> bits) + 2);
+  let index = 0;
+  for (let block = 0; block < blocks.length; block++) {
+    while (index < slots.length && (slots[index] as number) >>> bits < block) index += 1;
+    blocks[block] = index;
+  }
+  return blocks;
 }

@@ -5,28 +5,26 @@ import { HashRing, type RingPoint, type SeatId } from './ring.ts';
 
 const GOLDEN_SECTION = (Math.sqrt(5) - 1) / 2;
 
-/** @param taken for each seat that is starting slowly, the part of its slots that it has, 0 to below 1. It may only grow. */
-export function withSlowStart(ring: HashRing, taken: ReadonlyMap<SeatId, number>): HashRing {
-  if (taken.size === 0) return ring;
-  const { points, slotCount } = ring;
-  const warm = points.filter((point) => !taken.has(point.seat));
+/**
+ * The ring in between two.
+ * @param ring with all seats. @param warm without those that start slowly; empty if all do.
+ * @param taken for each seat that starts slowly, the part of its slots that it has, 0 to below 1. It may only grow.
+ */
+export function withSlowStart(ring: HashRing, warm: HashRing, taken: ReadonlyMap<SeatId, number>): HashRing {
   // Nobody to leave a slot with.
-  if (warm.length === 0) return ring;
-  const warmRing = new HashRing(warm, slotCount);
-  const result: RingPoint[] = [];
-  points.forEach((point, index) => {
-    const part = taken.get(point.seat);
-    if (part === undefined) {
-      result.push(point);
-      return;
-    }
-    const previous = points.at(index - 1) as RingPoint;
-    const length = ((point.slot - previous.slot + slotCount - 1) % slotCount) + 1;
-    // Arcs do not change hands all at the same moment: each rounds from another fraction.
-    const had = Math.min(length, Math.floor(part * length + ((index * GOLDEN_SECTION) % 1)));
-    const heir = warmRing.owner(point.slot) as SeatId;
-    if (had < length) result.push({ slot: (point.slot - had + slotCount) % slotCount, seat: heir });
-    if (had > 0) result.push(point);
+  if (taken.size === 0 || warm.owner(0) === undefined) return ring;
+  const met = new Map<SeatId, number>();
+  const owners = Array.from({ length: ring.slotCount }, (_, slot) => {
+    const seat = ring.owner(slot) as SeatId;
+    const part = taken.get(seat);
+    if (part === undefined) return seat;
+    const index = met.get(seat) ?? 0;
+    met.set(seat, index + 1);
+    // Spread over its slots. The first one is its own from the beginning: a seat on no slot would not be there if others fail.
+    return (index * GOLDEN_SECTION) % 1 <= part ? seat : (warm.owner(slot) as SeatId);
   });
-  return new HashRing(result, slotCount);
+  // A virtual node at the end of each run of slots with the same owner.
+  const points = owners.map((seat, slot): RingPoint => ({ slot, seat }));
+  const ends = points.filter(({ slot, seat }) => owners[(slot + 1) % owners.length] !== seat);
+  return new HashRing(ends.length === 0 ? points.slice(-1) : ends, ring.slotCount);
 }

@@ -58,28 +58,28 @@ export class RoutingTable {
       const seat = this.policy.pick(key, (one) => this.#entries[one] !== undefined && !tried.includes(one));
       return seat === undefined ? undefined : this.#entries[seat]?.agent;
     }
-    if (this.#hasRoom(owner)) return this.#entries[owner]?.agent;
+    if (this.hasRoom(owner)) return this.#entries[owner]?.agent;
     // All full is no reason to refuse: the bound spreads load, other limits refuse it.
-    const seat = this.policy.pick(key, (one) => untried(one) && this.#hasRoom(one)) ?? owner;
+    const seat = this.policy.pick(key, (one) => untried(one) && this.hasRoom(one)) ?? owner;
     if (seat !== owner) this.#load.diverted += 1;
     return this.#entries[seat]?.agent;
   }
 
-  /** Would a request with that key get where it belongs now? */
-  isFree(key: Key): boolean {
-    const owner = this.policy.pick(key, this.#ready);
-    return owner === undefined || this.#hasRoom(owner);
-  }
+  /** The seat where a request with that key belongs now: the first that is ready. */
+  readonly ownerOf = (key: Key): SeatId | undefined => this.policy.pick(key, this.#ready);
+
+  /** May a seat that is ready get one more, by the bound on load? False for one that was ready in an earlier table. */
+  readonly hasRoom = (seat: SeatId): boolean => {
+    const entry = this.#entries[seat];
+    return (
+      entry !== undefined && entry.agent.inFlight < mostInFlight(this.#balanceFactor, this.#load.inFlight, entry.part)
+    );
+  };
 
   objection(seat: SeatId): Objection {
     const entry = this.#entries[seat];
     if (entry === undefined) return 'absent';
     if (entry.suspected) return 'suspected';
-    return this.#hasRoom(seat) ? 'none' : 'busy';
-  }
-
-  #hasRoom(seat: SeatId): boolean {
-    const { agent, part } = this.#entries[seat] as Entry;
-    return agent.inFlight < mostInFlight(this.#balanceFactor, this.#load.inFlight, part);
+    return this.hasRoom(seat) ? 'none' : 'busy';
   }
 }

@@ -55,6 +55,9 @@ export interface Routing {
 const LAST_WORDS_MS = 100;
 const SWEEP_MS = 50;
 
+// The two sequences of ids are so far apart.
+const HALF_OF_THE_IDS = 450_000;
+
 const CLIENT = Symbol('client');
 type ClientSocket = Socket & { [CLIENT]?: Client };
 
@@ -70,6 +73,8 @@ export class ProxyServer implements ExchangeContext {
   // By incarnation, retired ones included until nothing is in flight there.
   readonly #agents = new Map<number, ReplicaAgent>();
   readonly #dealer: RequestDealer;
+  // Of requests that go by a key, whose ids only name them: they must not make holes among those that spread requests.
+  readonly #idsOfKeyed: RequestDealer;
   #date = '';
 
   constructor(ports: ProxyPorts, limits: ProxyLimits) {
@@ -78,6 +83,7 @@ export class ProxyServer implements ExchangeContext {
     this.maxAttempts = limits.maxAttempts;
     this.maxKeptBytes = limits.maxKeptBytes;
     this.#dealer = new RequestDealer(ports.seed);
+    this.#idsOfKeyed = new RequestDealer(ports.seed + HALF_OF_THE_IDS);
     this.#server = http.createServer({
       maxHeaderSize: limits.maxHeadBytes,
       headersTimeout: limits.headTimeoutMs,
@@ -141,6 +147,7 @@ export class ProxyServer implements ExchangeContext {
     if (agent === undefined) return;
     const cut = () => agent.destroy();
     signal.addEventListener('abort', cut, { once: true });
+    if (signal.aborted) cut();
     await agent.idle();
     signal.removeEventListener('abort', cut);
   }
@@ -158,6 +165,7 @@ export class ProxyServer implements ExchangeContext {
         signal.removeEventListener('abort', cut);
         resolve();
       });
+      if (signal.aborted) cut();
     });
   }
 
@@ -230,8 +238,7 @@ export class ProxyServer implements ExchangeContext {
     let requestId: number | undefined;
     try {
       const key = this.#ports.readKey(request, client.address);
-      // A request without a key is dealt an id whose seat has room for it.
-      requestId = this.#dealer.deal((id) => key !== undefined || this.#table?.isFree(id) !== false);
+      requestId = key === undefined ? this.#dealId() : this.#idsOfKeyed.deal(() => undefined);
       const head = requestHead(request, client);
       if (this.closing) response.setHeader('Connection', 'close');
       if (this.#ports.answersItself(request, response)) return;
@@ -245,6 +252,12 @@ export class ProxyServer implements ExchangeContext {
       client.socket.write(errorReply(error, false, method !== 'HEAD'), 'latin1');
       client.finish(response, false);
     }
+  }
+
+  // A request without a key is dealt an id whose seat has room for it.
+  #dealId(): number {
+    const table = this.#table;
+    return table === undefined ? this.#dealer.deal(() => undefined) : this.#dealer.deal(table.ownerOf, table.hasRoom);
   }
 
   // CONNECT leaves `http.Server` with a bare socket and nothing that listens for its errors.

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseChange } from '../../lib/admin/bodies.ts';
+import { parseChange, parseQuestion } from '../../lib/admin/bodies.ts';
 
 const parse = (body: unknown) => parseChange(typeof body === 'string' ? body : JSON.stringify(body), 'too many');
 
@@ -7,6 +7,7 @@ t.test('a whole number and valid hostnames', async (t) => {
   t.same(parse({ n: 2, hostnames: ['S5', 'a.b_c-d'] }), { n: 2, hostnames: ['S5', 'a.b_c-d'], weights: [] });
   t.same(parse('{"n": 99999999999999999999}'), { n: 1e20, hostnames: [], weights: [] });
   t.same(parse({ n: 1 }), { n: 1, hostnames: [], weights: [] });
+  t.same(parse({ n: 3, hostnames: ['a'], weights: [2, 16] }), { n: 3, hostnames: ['a'], weights: [2, 16] });
   t.same(parse('{"n": 3.0, "hostnames": [], "other": 1}'), { n: 3, hostnames: [], weights: [] });
 });
 
@@ -29,10 +30,50 @@ const REFUSED: [string, unknown, RegExp][] = [
   ['a hostname that is no text', { n: 1, hostnames: [7] }, /hostnames\[0\] must be .* not 7/],
   ['a hostname of 64 characters', { n: 1, hostnames: ['x'.repeat(64)] }, /hostnames\[0\] must be/],
   ['a hostname twice', { n: 2, hostnames: ['S1', 's1'] }, /hostnames\[1\] is the same as hostnames\[0\]/],
+  ['weights a number', { n: 1, weights: 2 }, /weights must be a list, not 2/],
+  ['more weights than n', { n: 1, weights: [1, 1] }, /weights must be at most n, 1, not 2/],
+  ['a weight of 0', { n: 1, weights: [0] }, /weights\[0\] must be a whole number from 1 to 16, not 0/],
+  ['a weight of 17', { n: 2, weights: [1, 17] }, /weights\[1\] must be .* not 17/],
+  ['half a weight', { n: 1, weights: [1.5] }, /weights\[0\] must be .* not 1.5/],
 ];
 
 for (const [what, body, message] of REFUSED) {
   t.test(`refused: ${what}`, async (t) => {
     t.throws(() => parse(body), { code: 'bad-body', message });
+  });
+}
+
+const ask = (body: unknown) => parseQuestion(JSON.stringify(body));
+
+t.test('a question is a request id, a key, or a request', async (t) => {
+  t.same(ask({ requestId: 123_456 }), { type: 'key', key: 123_456 });
+  t.same(ask({ key: 'alice' }), { type: 'key', key: 'alice' });
+  t.same(ask({ key: 4_294_967_295 }), { type: 'key', key: 4_294_967_295 });
+  t.same(ask({ method: 'POST', path: '/a?b=c', headers: { Cookie: 'id=7' }, client: '192.0.2.1' }), {
+    type: 'request',
+    path: '/a?b=c',
+    rawHeaders: ['Cookie', 'id=7'],
+    client: '192.0.2.1',
+  });
+  t.same(ask({}), { type: 'request', path: '/', rawHeaders: [], client: '' });
+});
+
+const NO_QUESTIONS: [string, unknown, RegExp][] = [
+  ['a list', [], /must be an object like/],
+  ['a request id of five digits', { requestId: 99_999 }, /requestId must be .* from 100000 to 999999, not 99999/],
+  ['a request id as text', { requestId: '123456' }, /requestId must be .* not "123456"/],
+  ['a negative key', { key: -1 }, /key must be .* not -1/],
+  ['a key beyond 32 bits', { key: 2 ** 32 }, /key must be .* not 4294967296/],
+  ['a key that is a list', { key: [] }, /key must be .* not \[\]/],
+  ['a path without its slash', { path: 'home' }, /path must begin with \/, not "home"/],
+  ['a method that is a number', { method: 1 }, /method must be a text, not 1/],
+  ['headers that are a list', { headers: [] }, /headers must be an object, not \[\]/],
+  ['a header that is a number', { headers: { a: 1 } }, /headers\["a"\] must be a text, not 1/],
+  ['a client that is a number', { client: 1 }, /client must be an address, not 1/],
+];
+
+for (const [what, body, message] of NO_QUESTIONS) {
+  t.test(`no question: ${what}`, async (t) => {
+    t.throws(() => ask(body), { code: 'bad-body', message });
   });
 }

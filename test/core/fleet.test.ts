@@ -1,7 +1,15 @@
 import t from 'tap';
 import { type FleetEvent, nextDueMs, observe, plan } from '../../lib/core/fleet.ts';
 import { fleetNews } from '../../lib/core/fleet-news.ts';
-import { draining, emptyFleet, type FleetState, members, routes } from '../../lib/core/fleet-state.ts';
+import {
+  draining,
+  emptyFleet,
+  type FleetState,
+  hostnameIn,
+  members,
+  placement,
+  routes,
+} from '../../lib/core/fleet-state.ts';
 import type { Address, ReplicaRef } from '../../lib/core/ports.ts';
 import { backoffMs, type FleetRules } from '../../lib/core/seats.ts';
 
@@ -69,6 +77,34 @@ t.test('added seats are the lowest free ones, and are to be started at once', as
       ['stop', 2],
     ],
   );
+});
+
+t.test('a weight of 3 is three places on the ring, the lowest free ones, which the replacement keeps', async (t) => {
+  const wanted = after(
+    fleetOf(2),
+    { type: 'remove', seats: [1], atMs: 5 },
+    { type: 'add', wishes: [{ hostname: 'heavy', weight: 3 }], slowly: true, atMs: 5 },
+    { type: 'add', wishes: wishes('light'), slowly: true, atMs: 5 },
+  );
+  const places = [
+    [1, 1],
+    [2, 2],
+    [3, 1],
+    [4, 1],
+    [5, 5],
+  ];
+  t.same([...placement(wanted)], places);
+  const up = serving(wanted, 1, 10);
+  t.match(routes(up), [
+    { replica: { hostname: 'heavy' }, weight: 3 },
+    { replica: { hostname: 'server2' }, weight: 1 },
+  ]);
+  const replaced = exited(up, 1, 20_000);
+  t.same([...placement(replaced)], places, 'no key moves when it dies');
+  const freed = after(replaced, { type: 'remove', seats: [1], atMs: 20_001 });
+  t.same([...placement(freed).keys()], [2, 5]);
+  t.equal(hostnameIn(freed, 5), 'light');
+  t.equal(hostnameIn(freed, 1), undefined);
 });
 
 t.test('members are told in the order in which they joined, a replacement last', async (t) => {

@@ -7,7 +7,8 @@
 //
 // A piece is followed by the arc that it was cut from: when n is lost, every slot goes back to where it came from. A virtual node
 // never moves, so a join moves keys only to the joiner. Which arcs are cut decides who inherits what when another seat is lost:
-// they are chosen so that each seat's arcs are followed by arcs of as many different seats as can be.
+// they are chosen so that each seat's arcs are followed by arcs of as many different seats as can be. Where arcs have become too
+// short to be cut, n takes whole ones: two seats then want the same slot, and the higher one has it while it is there.
 
 import type { SeatId } from '../ring.ts';
 
@@ -25,8 +26,10 @@ interface Gift {
   readonly from: SeatId;
   slots: number;
   pieces: number;
-  /** Arcs that can be cut, longest first: a cut leaves at least the virtual node's own slot. */
+  /** Arcs that can give something, longest first. */
   readonly arcs: Arc[];
+  /** What a piece leaves of its arc at least: the virtual node's own slot, or nothing where that would not do. */
+  leaves: 0 | 1;
 }
 
 export class EvenLayout {
@@ -34,6 +37,7 @@ export class EvenLayout {
   readonly #virtualNodes: number;
   // By seat; seat 0 does not exist.
   readonly #arcs: Arc[][] = [[]];
+  readonly #ends: number[][] = [[]];
   readonly #shares: number[] = [0];
   // Slots of the arcs of one seat that are followed by an arc of another: what the other inherits if the one is lost.
   readonly #inherited = new Map<number, number>();
@@ -44,22 +48,20 @@ export class EvenLayout {
     this.#virtualNodes = virtualNodes;
   }
 
-  /** The slots of a seat's virtual nodes: K of them, fewer where the ring has no room for more. */
+  /** The slots of a seat's virtual nodes, at most K of them. A higher seat may want one of them too, and then has it. */
   virtualNodes(seat: SeatId): number[] {
     while (this.#arcs.length <= seat) this.#join(this.#arcs.length);
-    return (this.#arcs[seat] as Arc[]).map((arc) => arc.end);
+    return this.#ends[seat] as number[];
   }
 
   #join(seat: SeatId): void {
     this.#arcs.push([]);
     this.#shares.push(0);
-    if (seat === 1) {
-      this.#divide();
-      return;
-    }
-    for (const gift of this.#gifts(seat)) {
+    if (seat === 1) this.#divide();
+    for (const gift of seat === 1 ? [] : this.#gifts(seat)) {
       while (gift.slots > 0 && gift.pieces > 0) this.#cut(seat, gift, ...this.#chooseArc(seat, gift));
     }
+    this.#ends.push((this.#arcs[seat] as Arc[]).map((arc) => arc.end));
   }
 
   // Seat 1: K arcs, as equal as whole slots can be.
@@ -83,38 +85,50 @@ export class EvenLayout {
     const givers = Array.from({ length: seat - 1 }, (_, index) => index + 1)
       .sort((a, b) => this.#share(b) - this.#share(a) || a - b)
       .slice(0, this.#virtualNodes)
-      .map((from) => {
-        const arcs = (this.#arcs[from] as Arc[]).filter((arc) => arc.length > 1);
-        arcs.sort((a, b) => b.length - a.length || a.end - b.end);
-        return { from, slots: 0, pieces: 0, arcs, spare: arcs.reduce((sum, arc) => sum + arc.length - 1, 0) };
+      .map((from): Gift => {
+        const arcs = (this.#arcs[from] as Arc[]).toSorted((a, b) => b.length - a.length || a.end - b.end);
+        return { from, slots: 0, pieces: 0, arcs, leaves: 1 };
       });
-    for (let left = Math.floor(this.#slots / seat); left > 0; left--) {
-      let most = -1;
-      let richest: (typeof givers)[number] | undefined;
-      for (const giver of givers) {
-        const holds = this.#share(giver.from) - giver.slots;
-        if (giver.slots < giver.spare && holds > most) [most, richest] = [holds, giver];
-      }
-      if (richest === undefined) break;
-      richest.slots += 1;
+    const wanted = Math.floor(this.#slots / seat);
+    const missing = this.#level(givers, wanted);
+    for (const giver of givers) {
+      if (missing > 0) giver.leaves = 0;
+      else giver.arcs.splice(giver.arcs.findLastIndex((arc) => arc.length > 1) + 1);
     }
+    this.#level(givers, missing);
     return dealPieces(
       givers.filter((giver) => giver.slots > 0),
       this.#virtualNodes,
     );
   }
 
+  // Gives `slots` of the joiner's to the givers, and says how many could not be had. Each keeps a slot of its own.
+  #level(givers: readonly Gift[], slots: number): number {
+    const spares = givers.map(({ from, arcs, leaves }) => this.#share(from) - (leaves === 1 ? arcs.length : 1));
+    for (let left = slots; left > 0; left--) {
+      let most = -1;
+      let richest: Gift | undefined;
+      givers.forEach((giver, index) => {
+        const holds = this.#share(giver.from) - giver.slots;
+        if (giver.slots < (spares[index] as number) && holds > most) [most, richest] = [holds, giver];
+      });
+      if (richest === undefined) return left;
+      (richest as Gift).slots += 1;
+    }
+    return 0;
+  }
+
   // The arc to cut next and the length of the piece: of those that let the rest be had from the others, the one after which what
   // seats inherit from each other is spread best. The sum of v^2.5 falls fastest where the largest v falls.
   #chooseArc(seat: SeatId, gift: Gift): [arc: Arc, length: number] {
-    const { arcs, pieces, slots, from } = gift;
-    const others = arcs.slice(0, pieces).reduce((sum, arc) => sum + arc.length - 1, 0);
+    const { arcs, pieces, slots, from, leaves } = gift;
+    const others = arcs.slice(0, pieces).reduce((sum, arc) => sum + arc.length - leaves, 0);
     let best: [Arc, number] | undefined;
     let least = Number.POSITIVE_INFINITY;
     arcs.forEach((arc, index) => {
       // What the longest `pieces - 1` other arcs can give.
-      const elsewhere = others - ((index < pieces ? arc : (arcs[pieces - 1] as Arc)).length - 1);
-      const length = Math.min(arc.length - 1, Math.max(Math.ceil(slots / pieces), slots - elsewhere));
+      const elsewhere = others - ((index < pieces ? arc : (arcs[pieces - 1] as Arc)).length - leaves);
+      const length = Math.min(arc.length - leaves, Math.max(Math.ceil(slots / pieces), slots - elsewhere));
       const missing = Math.max(0, slots - elsewhere - length);
       const cost = missing * 1e12 + this.#unevenness(seat, from, arc, length);
       if (cost < least) [least, best] = [cost, [arc, length]];
@@ -132,20 +146,24 @@ export class EvenLayout {
       change(previous.seat, from, -previous.length) +
       change(previous.seat, seat, previous.length) +
       change(from, next.seat, -length) +
-      change(seat, from, length)
+      change(seat, length === arc.length ? next.seat : from, length)
     );
   }
 
   #cut(seat: SeatId, gift: Gift, arc: Arc, length: number): void {
     const { previous } = arc;
-    const piece: Arc = { seat, end: arc.end - arc.length + length, length, previous, next: arc };
+    const whole = length === arc.length;
+    // A whole arc would really go back to its giver; so few slots are not worth a ledger of their own.
+    const heir = whole ? arc.next : arc;
+    const piece: Arc = { seat, end: arc.end - arc.length + length, length, previous, next: heir };
     this.#inherit(previous.seat, arc.seat, -previous.length);
     this.#inherit(previous.seat, seat, previous.length);
     this.#inherit(arc.seat, arc.next.seat, -length);
-    this.#inherit(seat, arc.seat, length);
+    this.#inherit(seat, heir.seat, length);
     previous.next = piece;
-    arc.previous = piece;
+    piece.next.previous = piece;
     arc.length -= length;
+    if (whole) this.#arcs[arc.seat] = (this.#arcs[arc.seat] as Arc[]).filter((one) => one !== arc);
     this.#shares[arc.seat] = this.#share(arc.seat) - length;
     this.#shares[seat] = this.#share(seat) + length;
     (this.#arcs[seat] as Arc[]).push(piece);
@@ -170,7 +188,7 @@ function dealPieces(gifts: Gift[], pieces: number): Gift[] {
   for (const gift of gifts) {
     let had = 0;
     while (had < gift.slots) {
-      had += (gift.arcs[gift.pieces] as Arc).length - 1;
+      had += (gift.arcs[gift.pieces] as Arc).length - gift.leaves;
       gift.pieces += 1;
     }
     left -= gift.pieces;

@@ -1,5 +1,5 @@
-// What a named pair of hash functions is, and how a ring is built from one: seat by seat, virtual node by virtual node,
-// linear probing where a slot is taken. Which pairs there are is the table's business (table.ts).
+// What a named pair of hash functions is, and how a ring is built from one: place by place, virtual node by virtual node.
+// Which pairs there are is the table's business (table.ts).
 
 import { HashRing, type RingPoint, type SeatId } from '../ring.ts';
 
@@ -9,6 +9,8 @@ export interface HashPair {
   requestSlot(key: number, slots: number): number;
   /** The slot of virtual node `index` = 0 … K-1 of place = 1, 2, … (of a seat); `undefined` if it is to have no more. */
   virtualNodeSlot(place: number, index: number, slots: number, virtualNodes: number): number | undefined;
+  /** Of the places that want the same slot, the highest has it. Otherwise the lowest, and the others probe: the next free one. */
+  readonly takesOver?: boolean;
 }
 
 /**
@@ -22,27 +24,30 @@ export function buildRing(
   virtualNodes: number,
 ): HashRing {
   const ordered = [...places].sort(([a], [b]) => a - b);
-  const perPlace = virtualNodesPerPlace(ordered.at(-1)?.[0] ?? 1, slots, virtualNodes);
-  const taken = new Uint8Array(slots);
-  const points: RingPoint[] = [];
+  const perPlace = pair.takesOver ? virtualNodes : nodesThatFit(ordered.at(-1)?.[0] ?? 1, slots, virtualNodes);
+  // By slot; seat 0 does not exist.
+  const holders = new Uint32Array(slots);
   for (const [place, seat] of ordered) {
     for (let index = 0; index < perPlace; index++) {
       const wanted = pair.virtualNodeSlot(place, index, slots, perPlace);
       if (wanted === undefined) break;
       let slot = modulo(wanted, slots);
-      while (taken[slot] === 1) slot = (slot + 1) % slots;
-      taken[slot] = 1;
-      points.push({ slot, seat });
+      while (!pair.takesOver && holders[slot] !== 0) slot = (slot + 1) % slots;
+      holders[slot] = seat;
     }
   }
+  const points: RingPoint[] = [];
+  holders.forEach((seat, slot) => {
+    if (seat !== 0) points.push({ slot, seat });
+  });
   return new HashRing(points, slots);
 }
 
 /**
- * K, or fewer where the highest place would find no room: then every place gets fewer, so that the last is not left without
- * any. Crossing that line, M / K places, moves keys between seats that stay; nothing else does.
+ * K, or fewer where a place that probes would find no free slot: then every place gets fewer, so that the last is not left
+ * without any. Crossing that line, M / K places, moves keys between seats that stay.
  */
-export function virtualNodesPerPlace(highestPlace: number, slots: number, virtualNodes: number): number {
+function nodesThatFit(highestPlace: number, slots: number, virtualNodes: number): number {
   return Math.max(1, Math.min(virtualNodes, Math.floor(slots / highestPlace)));
 }
 
