@@ -199,8 +199,8 @@ t.test(
   },
 );
 
-t.test('text keys at known texts: FNV-1a, then lowbias32', async (t) => {
-  t.same(['alice', '203.0.113.7', ''].map(hashText), [1_772_799_600, 4_126_961_036, 1_947_474_976]);
+t.test('text keys at known texts, worked out by another program (Python)', async (t) => {
+  t.same(['alice', '203.0.113.7', ''].map(hashText), [334_087_947, 379_729_565, 0]);
 });
 
 t.test('`modulo` of a negative number is the slot, not its mirror image', async (t) => {
