@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { createAdmin } from './admin/routes.ts';
 import { draining, type FleetState, hostnameIn, members, routes } from './core/fleet-state.ts';
 import type { ReplicaRuntime } from './core/ports.ts';
+import type { HashRing } from './core/ring.ts';
 import { RingKeeper } from './core/ring-keeper.ts';
 import { realClock } from './fleet/clock.ts';
 import { httpProbe, noProbe } from './fleet/http-probe.ts';
@@ -136,14 +137,18 @@ function createPublisher(
   log: Log,
   route: (routing: Routing) => void,
 ): (state: FleetState) => void {
-  let digest = '';
+  let known: HashRing | undefined;
   let alarm = new AbortController();
   const publish = (state: FleetState) => {
     const { ring, policy, nextChangeMs } = rings.keep(state, realClock.now());
     route({ policy, routes: routes(state), draining: draining(state) });
-    if (ring.digest() !== digest) {
-      digest = ring.digest();
-      log.info('ring-changed', { seats: state.seats.map((seat) => seat.replica.seat), digest, hash: options.hash });
+    if (ring !== known) {
+      known = ring;
+      log.info('ring-changed', {
+        seats: state.seats.map((seat) => seat.replica.seat),
+        digest: ring.digest(),
+        hash: options.hash,
+      });
     }
     alarm.abort();
     if (nextChangeMs === Number.POSITIVE_INFINITY) return;

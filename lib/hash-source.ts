@@ -3,6 +3,7 @@
 import { hash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { MAX_WEIGHT } from './core/fleet-state.ts';
 import type { HashPair } from './core/hashes/hash-pair.ts';
 import { HASH_NAMES, type HashName, hashPair, hashPairFault } from './core/hashes/table.ts';
 import { describe } from './errors.ts';
@@ -20,7 +21,7 @@ export async function loadHashPair(options: Options): Promise<HashPair> {
   } catch (error) {
     throw new OptionError(`--hash ${source} cannot be loaded: ${describe(error)}`);
   }
-  const fault = hashPairFault(module, slots, maxReplicas, virtualNodes);
+  const fault = hashPairFault(module, slots, Math.min(slots, maxReplicas * MAX_WEIGHT), virtualNodes);
   if (fault !== undefined) throw new OptionError(`--hash ${source} is not a hash pair: ${fault}`);
   return module;
 }

@@ -7,6 +7,7 @@ import type { ProxyLimits } from './proxy/server.ts';
 export function supervisorRules(options: Options): SupervisorRules {
   const fixed = options.upstream.size > 0;
   return {
+    maxPlace: options.slots,
     failuresToConvict: options.heartbeatFailures,
     startTimeoutMs: options.startTimeout,
     backoffBaseMs: 250,
@@ -25,14 +26,13 @@ export function supervisorRules(options: Options): SupervisorRules {
 }
 
 // The pairs beside `even` are there to see how they spread: nothing evens that out unless somebody asks for it.
-function balanceFactor({ balanceFactor, hash }: Options): number {
-  if (balanceFactor === undefined) return hash === 'even' ? 1.25 : Number.POSITIVE_INFINITY;
-  return balanceFactor;
+function balanceFactorOf({ balanceFactor, hash }: Options): number {
+  return balanceFactor ?? (hash === 'even' ? 1.25 : Number.POSITIVE_INFINITY);
 }
 
 export function proxyLimits(options: Options): ProxyLimits {
   return {
-    balanceFactor: balanceFactor(options),
+    balanceFactor: balanceFactorOf(options),
     maxAttempts: options.maxAttempts,
     explains: isLoopback(options.host),
     maxKeptBytes: 65_536,

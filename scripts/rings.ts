@@ -8,7 +8,7 @@ import type { HashRing } from '../lib/core/ring.ts';
 
 const SLOTS = 512;
 const VIRTUAL_NODES = 9;
-const SIZES = [2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 24, 32];
+const SIZES = Array.from({ length: 31 }, (_, index) => index + 2);
 
 /** In Markdown: a row for each number of seats, a column for each pair. */
 export function ringsTable(): string {

@@ -1,6 +1,7 @@
 // The bodies of the endpoints: from JSON to checked values, or to the reason why not. Pure. What the values mean for the fleet as
 // it is (names that are there already, the limit) is for others.
 
+import { MAX_WEIGHT } from '../core/fleet-state.ts';
 import { HOSTNAME_PATTERN, sameHostname } from '../core/replica-name.ts';
 import { BalancerError } from '../errors.ts';
 
@@ -13,13 +14,11 @@ export interface ChangeRequest {
   readonly weights: readonly number[];
 }
 
-const MAX_WEIGHT = 16;
-
 /** @param tooMany what the contract says if there are more hostnames than n. Throws `bad-body`. */
 export function parseChange(text: string, tooMany: string): ChangeRequest {
   const { n, hostnames = [], weights = [] } = parseObject(text, '{"n": 1, "hostnames": ["S1"]}');
   if (n === undefined) throw refusal('n is missing: the number of replicas, a whole number from 1 up');
-  // As large as anyone likes: more than there are means all, and /add has a limit of its own.
+  // As large as anyone likes: to /rm more than there are means all, and /add has a limit of its own.
   if (!Number.isInteger(n) || (n as number) < 1) throw refusal(`n must be a whole number from 1 up, not ${shown(n)}`);
   if (!Array.isArray(hostnames)) throw refusal(`hostnames must be a list, not ${shown(hostnames)}`);
   if (hostnames.length > (n as number)) throw refusal(tooMany);
@@ -41,13 +40,13 @@ export type Question =
       readonly type: 'request';
       readonly path: string;
       readonly rawHeaders: readonly string[];
-      readonly client: string;
+      readonly client: string | undefined;
     };
 
 /** Throws `bad-body`. */
 export function parseQuestion(text: string): Question {
   const example = '{"requestId": 123456}, {"key": "alice"} or {"path": "/home", "headers": {}, "client": "192.0.2.1"}';
-  const { requestId, key, method = 'GET', path = '/', headers = {}, client = '' } = parseObject(text, example);
+  const { requestId, key, method = 'GET', path = '/', headers = {}, client } = parseObject(text, example);
   if (requestId !== undefined) {
     if (!Number.isInteger(requestId) || (requestId as number) < 100_000 || (requestId as number) > 999_999) {
       throw refusal(`requestId must be a whole number from 100000 to 999999, not ${shown(requestId)}`);
@@ -62,7 +61,8 @@ export function parseQuestion(text: string): Question {
   }
   if (typeof method !== 'string') throw refusal(`method must be a text, not ${shown(method)}`);
   if (typeof path !== 'string' || !path.startsWith('/')) throw refusal(`path must begin with /, not ${shown(path)}`);
-  if (typeof client !== 'string') throw refusal(`client must be an address, not ${shown(client)}`);
+  if (client !== undefined && typeof client !== 'string')
+    throw refusal(`client must be an address, not ${shown(client)}`);
   if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
     throw refusal(`headers must be an object, not ${shown(headers)}`);
   }

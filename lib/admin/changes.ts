@@ -1,6 +1,14 @@
 // /rep, /add and /rm: what a change asks for, held against the fleet as it is; and, with `?dry-run`, what it would move.
 
-import { type FleetState, hostnameIn, members, placement, placesOf, type Wish } from '../core/fleet-state.ts';
+import {
+  type FleetState,
+  hostnameIn,
+  members,
+  placement,
+  placesOf,
+  type Wish,
+  weightsOf,
+} from '../core/fleet-state.ts';
 import type { ReplicaRef } from '../core/ports.ts';
 import { sameHostname } from '../core/replica-name.ts';
 import type { HashRing, SeatId } from '../core/ring.ts';
@@ -38,17 +46,32 @@ export function rep(ports: ChangePorts): { N: number; replicas: string[] } {
 export async function addReplicas(ports: ChangePorts, text: string, query: URLSearchParams): Promise<unknown> {
   const { n, hostnames, weights } = parseChange(text, TOO_MANY_TO_ADD);
   checkChangeable(ports);
-  const present = members(ports.state());
-  const wishes = Array.from({ length: n }, (_, index) => ({ hostname: hostnames[index], weight: weights[index] ?? 1 }))
-    // A script that repeats itself gets what it asked for: a name that is there counts as added.
-    .filter(({ hostname }) => hostname === undefined || !present.some((one) => sameHostname(one.hostname, hostname)));
+  checkQuery(query);
+  const state = ports.state();
+  const present = members(state);
+  const named = (hostname: string) => present.find((one) => sameHostname(one.hostname, hostname));
+  // A script that repeats itself gets what it asked for: a name that is there counts as added.
+  const there = hostnames.filter((hostname) => named(hostname) !== undefined).length;
   const room = ports.maxReplicas - present.length;
-  if (wishes.length > room) {
+  // Before anything is made of that length.
+  if (n - there > room) {
     throw refusal(
-      `n must be at most ${room} now: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`,
+      `n must be at most ${room + there} now: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`,
     );
   }
-  const places = placement(ports.state()).size + wishes.reduce((sum, wish) => sum + wish.weight, 0);
+  const wishes: Wish[] = [];
+  for (let index = 0; index < n; index++) {
+    const hostname = hostnames[index];
+    const known = hostname === undefined ? undefined : named(hostname);
+    const weight = weights[index] ?? (known === undefined ? 1 : placesOf(known).length);
+    if (known === undefined) wishes.push({ hostname, weight });
+    else if (weight !== placesOf(known).length) {
+      throw refusal(
+        `weights[${index}] must be ${placesOf(known).length}: ${hostname} is there with that, not ${weight}`,
+      );
+    }
+  }
+  const places = placement(state).size + wishes.reduce((sum, wish) => sum + wish.weight, 0);
   if (places > ports.slots) {
     throw refusal(
       `weights must add up to at most ${ports.slots}, the slots of the ring, not ${places} with all replicas`,
@@ -60,8 +83,10 @@ export async function addReplicas(ports: ChangePorts, text: string, query: URLSe
 }
 
 export async function removeReplicas(ports: ChangePorts, text: string, query: URLSearchParams): Promise<unknown> {
-  const { n, hostnames } = parseChange(text, TOO_MANY_TO_REMOVE);
+  const { n, hostnames, weights } = parseChange(text, TOO_MANY_TO_REMOVE);
+  if (weights.length > 0) throw refusal('weights are for /add: a replica is removed whole');
   checkChangeable(ports);
+  checkQuery(query);
   const present = members(ports.state());
   const chosen = present.filter((one) => hostnames.some((hostname) => sameHostname(hostname, one.hostname)));
   const others = present.filter((one) => !chosen.includes(one));
@@ -92,11 +117,6 @@ function imagined(ports: ChangePorts, after: FleetState): unknown {
   };
 }
 
-/** The weight of each seat. */
-export function weightsOf(state: FleetState): Map<SeatId, number> {
-  return new Map(state.seats.map(({ replica }) => [replica.seat, placesOf(replica).length]));
-}
-
 function repOf(state: FleetState): { N: number; replicas: string[] } {
   const replicas = members(state).map((replica) => replica.hostname);
   return { N: replicas.length, replicas };
@@ -104,6 +124,13 @@ function repOf(state: FleetState): { N: number; replicas: string[] } {
 
 function checkChangeable(ports: ChangePorts): void {
   if (ports.fixedBecause !== undefined) throw refusal(ports.fixedBecause);
+}
+
+// The slip that this catches: `?dry_run`, which would be done in earnest.
+function checkQuery(query: URLSearchParams): void {
+  for (const name of query.keys()) {
+    if (name !== 'dry-run') throw refusal(`the only parameter is dry-run, not ${name}`);
+  }
 }
 
 function refusal(reason: string): BalancerError {

@@ -2,14 +2,13 @@
 // where a request would go, and why.
 
 import type { Explanation } from '../core/explain.ts';
-import { type FleetState, hostnameIn, placement } from '../core/fleet-state.ts';
+import { type FleetState, hostnameIn, placement, weightsOf } from '../core/fleet-state.ts';
 import { hashText } from '../core/hashes/text.ts';
 import type { Key } from '../core/policy.ts';
 import type { HashRing, SeatId } from '../core/ring.ts';
 import { sharesOf } from '../core/ring-view.ts';
 import { BalancerError } from '../errors.ts';
 import { parseQuestion } from './bodies.ts';
-import { weightsOf } from './changes.ts';
 
 export interface InsightPorts {
   readonly state: () => FleetState;
@@ -22,7 +21,10 @@ export interface InsightPorts {
   readonly diverted: () => number;
   readonly explain: (key: Key) => Explanation | undefined;
   /** The key of a request, `undefined` if it would go by its request id. */
-  readonly readKey: (request: { url: string; rawHeaders: readonly string[] }, clientAddress: string) => Key | undefined;
+  readonly readKey: (
+    request: { url: string; rawHeaders: readonly string[] },
+    clientAddress: string | undefined,
+  ) => Key | undefined;
 }
 
 export function ringPage(ports: InsightPorts): unknown {
@@ -46,7 +48,7 @@ export function ringPage(ports: InsightPorts): unknown {
   };
 }
 
-/** Throws `bad-body` for a question that is none, `bad-request` for one that depends on a request id and does not give it. */
+/** Throws `bad-body` for a question that is none or says too little, `no-replica` before there was a ring. */
 export function explainRequest(ports: InsightPorts, text: string): unknown {
   const question = parseQuestion(text);
   const key = keyOf(ports, question);
@@ -70,11 +72,17 @@ function describeExplanation(explanation: Explanation, hostname: (seat: SeatId) 
 }
 
 function keyOf(ports: InsightPorts, question: ReturnType<typeof parseQuestion>): Key {
-  if (question.type === 'key') return typeof question.key === 'number' ? question.key : hashText(question.key);
-  const key = ports.readKey({ url: question.path, rawHeaders: question.rawHeaders }, question.client);
+  if (question.type === 'key') return typeof question.key === 'number' ? question.key : hashText(onWire(question.key));
+  const rawHeaders = question.rawHeaders.map((text) => onWire(text.trim()));
+  const key = ports.readKey({ url: onWire(question.path), rawHeaders }, question.client);
   if (key !== undefined) return key;
   throw new BalancerError(
     'bad-body',
-    'such a request has no key and goes by its request id: ask with {"requestId": 123456}',
+    'such a request has no key and goes by its request id: ask with {"requestId": 123456}, or give more of it',
   );
+}
+
+// Keys are read from bytes, one unit for each; JSON has them as text.
+function onWire(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
 }

@@ -8,5 +8,6 @@
  * @param part the seat's weight over the weight of all seats that take requests.
  */
 export function mostInFlight(factor: number, inFlight: number, part: number): number {
-  return Math.ceil(factor * (inFlight + 1) * part);
+  // A part such as 1/3 is not exact: 55.00000000000001 is 55.
+  return Math.ceil(factor * (inFlight + 1) * part - 1e-9);
 }

@@ -56,10 +56,13 @@ export function emptyFleet(nameSeed: number, lastIncarnation = 0): FleetState {
   return { seats: [], leaving: [], lastIncarnation, nameSeed };
 }
 
+/** Places on the ring that a seat may have. */
+export const MAX_WEIGHT = 16;
+
 /** A seat that is asked for: `undefined` for a random hostname. */
 export interface Wish {
   readonly hostname: string | undefined;
-  /** How many places on the ring it is to have, 1 or more. */
+  /** How many places on the ring it is to have, 1 … MAX_WEIGHT. */
   readonly weight: number;
 }
 
@@ -111,4 +114,9 @@ export function placement(state: FleetState): Map<number, SeatId> {
 /** Its own number first. */
 export function placesOf(replica: ReplicaRef): readonly number[] {
   return [replica.seat, ...(replica.extraPlaces ?? [])];
+}
+
+/** The weight of each wanted seat. */
+export function weightsOf(state: FleetState): Map<SeatId, number> {
+  return new Map(state.seats.map(({ replica }) => [replica.seat, placesOf(replica).length]));
 }

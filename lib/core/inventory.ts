@@ -1,7 +1,7 @@
 // What a look at the runtime says of the fleet: at the start, which replicas of an earlier life may keep their seats; later, which
 // are there that nobody wants, and which are wanted that are not there.
 
-import { type FleetState, NO_LAPSES, type Seat } from './fleet-state.ts';
+import { type FleetState, NO_LAPSES, placesOf, type Seat } from './fleet-state.ts';
 import type { PresentReplica } from './ports.ts';
 import { type FleetRules, loseReplica, nextReplica, withStrays } from './seats.ts';
 
@@ -16,9 +16,11 @@ export function adopt(
   rules: FleetRules,
 ): FleetState {
   if (present.length === 0) return state;
+  // A ring that has become smaller than the one they were started for has no room for all.
+  const fitting = present.filter((one) => placesOf(one.replica).every((place) => place <= rules.maxPlace));
   const lastIncarnation = Math.max(state.lastIncarnation, ...present.map((one) => one.replica.incarnation));
   const youngest = new Map<number, PresentReplica>();
-  for (const one of present) {
+  for (const one of fitting) {
     const other = youngest.get(one.replica.seat);
     if (other === undefined || other.replica.incarnation < one.replica.incarnation) youngest.set(one.replica.seat, one);
   }

@@ -1,6 +1,6 @@
 // Deals request ids. A request without a key has no home on the ring, so when the seat of the next id has its fill, the request is
-// given a later id, and the id is kept for a request that comes when the seat has room again: every id is still used once, and
-// the shares come out as even as the ids are, whatever the load and however the replicas' speed wavers.
+// given a later id, and the id is kept for a request that comes when the seat has room again: the shares come out as even as the
+// ids are, whatever the load and however the replicas' speed wavers. Only a replica that stays slower than the others gets less.
 
 import { firstRequestId, nextRequestId } from './request-ids.ts';
 import type { SeatId } from './ring.ts';

@@ -5,7 +5,7 @@ import { type FleetState, placement } from './fleet-state.ts';
 import { buildRing, type HashPair } from './hashes/hash-pair.ts';
 import { type RingPolicy, ringPolicy } from './policy.ts';
 import type { HashRing, SeatId } from './ring.ts';
-import { withSlowStart } from './slow-start.ts';
+import { type Starter, withSlowStart } from './slow-start.ts';
 
 export interface RingSettings {
   readonly pair: HashPair;
@@ -31,6 +31,8 @@ export class RingKeeper {
   readonly #settings: RingSettings;
   #seats = '';
   #ring: HashRing;
+  #starting = '';
+  #starters: readonly Starter[] = [];
   #progress = '';
   #policy: RingPolicy;
 
@@ -50,13 +52,16 @@ export class RingKeeper {
     const places = placement(state);
     const seats = [...places].join(';');
     const taken = this.#slowStarts(state, nowMs);
+    const starting = [...taken.keys()].join(';');
     const progress = [...taken].join(';');
-    if (seats !== this.#seats) this.#ring = this.build(places);
-    if (seats !== this.#seats || progress !== this.#progress) {
-      const warm = this.build(new Map([...places].filter(([, seat]) => !taken.has(seat))));
-      this.#policy = ringPolicy(withSlowStart(this.#ring, warm, taken), this.#settings.pair);
+    const sameSeats = seats === this.#seats;
+    if (!sameSeats) this.#ring = this.build(places);
+    if (!sameSeats || starting !== this.#starting) this.#starters = this.#chain(places, [...taken.keys()]);
+    if (!sameSeats || progress !== this.#progress) {
+      this.#policy = ringPolicy(withSlowStart(this.#ring, this.#starters, taken), this.#settings.pair);
     }
     this.#seats = seats;
+    this.#starting = starting;
     this.#progress = progress;
     const stepMs = this.#settings.slowStartMs / STEPS;
     const running = state.seats.some((seat) => taken.has(seat.replica.seat) && seat.firstServedMs !== undefined);
@@ -67,14 +72,30 @@ export class RingKeeper {
     };
   }
 
+  // The youngest first: those that do not serve yet, then by the time since which they do.
   #slowStarts(state: FleetState, nowMs: number): Map<SeatId, number> {
     const { slowStartMs } = this.#settings;
-    const taken = new Map<SeatId, number>();
-    if (slowStartMs === 0) return taken;
-    for (const { replica, firstServedMs } of state.seats) {
-      const part = firstServedMs === undefined ? 0 : (nowMs - firstServedMs) / slowStartMs;
-      if (part < 1) taken.set(replica.seat, Math.floor(part * STEPS) / STEPS);
-    }
-    return taken;
+    if (slowStartMs === 0) return new Map();
+    const since = ({ firstServedMs }: { firstServedMs: number | undefined }) =>
+      firstServedMs ?? Number.POSITIVE_INFINITY;
+    const starting = state.seats.filter((seat) => nowMs - since(seat) < slowStartMs);
+    // Not by the difference, which is no number for two that do not serve yet.
+    const youngestFirst = starting.toSorted((a, b) =>
+      since(a) === since(b) ? b.replica.seat - a.replica.seat : since(a) < since(b) ? 1 : -1,
+    );
+    return new Map(
+      youngestFirst.map((seat) => {
+        const part = Math.max(0, (nowMs - since(seat)) / slowStartMs);
+        return [seat.replica.seat, Math.floor(part * STEPS) / STEPS];
+      }),
+    );
+  }
+
+  #chain(places: ReadonlyMap<number, SeatId>, youngestFirst: readonly SeatId[]): Starter[] {
+    const left = new Map(places);
+    return youngestFirst.map((seat) => {
+      for (const [place, holder] of left) if (holder === seat) left.delete(place);
+      return { seat, without: this.build(left) };
+    });
   }
 }

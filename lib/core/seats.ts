@@ -6,6 +6,8 @@ import { randomName } from './replica-name.ts';
 import type { SeatId } from './ring.ts';
 
 export interface FleetRules {
+  /** The highest place that the ring has room for: its number of slots. */
+  readonly maxPlace: number;
   /** Failed probes in a row that cost a replica its seat. */
   readonly failuresToConvict: number;
   /** From the start of a replica to its first good probe, in ms. */

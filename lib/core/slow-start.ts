@@ -1,30 +1,50 @@
 // Slow start: a seat that has just joined takes its slots bit by bit, so that its replica can warm up. A slot that it does not have
-// yet stays with the seat that would have it without the joiner; each slot, and so each key, changes hands once.
+// yet stays with the seat that would have it without the joiner. So each slot, and with it each key, goes to a joiner once and
+// never back, also while several start: the ring without the youngest says who has what the youngest has not taken, and so on.
 
 import { HashRing, type RingPoint, type SeatId } from './ring.ts';
 
 const GOLDEN_SECTION = (Math.sqrt(5) - 1) / 2;
 
+/** A seat that starts slowly. */
+export interface Starter {
+  readonly seat: SeatId;
+  /** The ring without it, and without those that came later. */
+  readonly without: HashRing;
+}
+
 /**
- * The ring in between two.
- * @param ring with all seats. @param warm without those that start slowly; empty if all do.
- * @param taken for each seat that starts slowly, the part of its slots that it has, 0 to below 1. It may only grow.
+ * The ring in between.
+ * @param ring with all seats.
+ * @param starters the youngest first.
+ * @param taken for each starter, the part of its slots that it has, 0 … 1. It may only grow.
  */
-export function withSlowStart(ring: HashRing, warm: HashRing, taken: ReadonlyMap<SeatId, number>): HashRing {
+export function withSlowStart(
+  ring: HashRing,
+  starters: readonly Starter[],
+  taken: ReadonlyMap<SeatId, number>,
+): HashRing {
+  const oldest = starters.at(-1);
   // Nobody to leave a slot with.
-  if (taken.size === 0 || warm.owner(0) === undefined) return ring;
-  const met = new Map<SeatId, number>();
+  if (oldest === undefined || oldest.without.owner(0) === undefined) return ring;
+  const begun = new Set<SeatId>();
   const owners = Array.from({ length: ring.slotCount }, (_, slot) => {
-    const seat = ring.owner(slot) as SeatId;
-    const part = taken.get(seat);
-    if (part === undefined) return seat;
-    const index = met.get(seat) ?? 0;
-    met.set(seat, index + 1);
-    // Spread over its slots. The first one is its own from the beginning: a seat on no slot would not be there if others fail.
-    return (index * GOLDEN_SECTION) % 1 <= part ? seat : (warm.owner(slot) as SeatId);
+    let owner = ring.owner(slot) as SeatId;
+    for (const { seat, without } of starters) {
+      if (owner !== seat) continue;
+      // The first slot is its own from the beginning: a seat on no slot would not be there if others fail.
+      const first = !begun.has(seat);
+      begun.add(seat);
+      // By the slot alone, so that it stays taken whatever else joins. The golden section spreads them over the ring.
+      if (first || (slot * GOLDEN_SECTION) % 1 < (taken.get(seat) ?? 1)) return owner;
+      owner = without.owner(slot) as SeatId;
+    }
+    return owner;
   });
-  // A virtual node at the end of each run of slots with the same owner.
+  // A virtual node at the end of each run of slots with the same owner; there are at least two owners.
   const points = owners.map((seat, slot): RingPoint => ({ slot, seat }));
-  const ends = points.filter(({ slot, seat }) => owners[(slot + 1) % owners.length] !== seat);
-  return new HashRing(ends.length === 0 ? points.slice(-1) : ends, ring.slotCount);
+  return new HashRing(
+    points.filter(({ slot, seat }) => owners[(slot + 1) % owners.length] !== seat),
+    ring.slotCount,
+  );
 }

@@ -269,8 +269,10 @@ class DockerRuntime implements ReplicaRuntime {
 }
 
 function replicaOf(labels: Readonly<Record<string, string>>, hostname: string | undefined): ReplicaRef | undefined {
-  const [seat = 0, ...extraPlaces] = (labels[LABEL.places] ?? '').split(',').map(Number);
+  const [seat, ...extraPlaces] = (labels[LABEL.places] ?? '').split(',').map(Number);
   const incarnation = Number(labels[LABEL.incarnation]);
-  if (hostname === undefined || !(seat >= 1) || !(incarnation >= 1)) return undefined;
+  const isWhole = (number: number) => Number.isSafeInteger(number) && number >= 1;
+  if (hostname === undefined || seat === undefined || ![seat, ...extraPlaces, incarnation].every(isWhole))
+    return undefined;
   return { seat, ...(extraPlaces.length === 0 ? {} : { extraPlaces }), incarnation, hostname };
 }

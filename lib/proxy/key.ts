@@ -13,7 +13,7 @@ export type KeySource =
   | { readonly type: 'header' | 'cookie' | 'query'; readonly name: string };
 
 /** Gives the key of a request, `undefined` if it goes by its request id. */
-export type KeyReader = (request: KeyedRequest, clientAddress: string) => Key | undefined;
+export type KeyReader = (request: KeyedRequest, clientAddress: string | undefined) => Key | undefined;
 
 /** What a key can be taken from. */
 export type KeyedRequest = Pick<ParsedRequest, 'url' | 'rawHeaders'>;
@@ -29,29 +29,39 @@ export function keyReader(sources: readonly KeySource[]): KeyReader {
   };
 }
 
-function readText(source: KeySource, request: KeyedRequest, clientAddress: string): string | undefined {
+function readText(
+  source: KeySource,
+  { url, rawHeaders }: KeyedRequest,
+  clientAddress: string | undefined,
+): string | undefined {
   switch (source.type) {
     case 'request':
       return undefined;
     case 'client':
       return clientAddress;
     case 'path':
-      return request.url.split('?', 1)[0];
+      // The same whether the target came in absolute form or not (RFC 9112, 3.2.2).
+      return (url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '')).split('?', 1)[0] || '/';
     case 'header':
-      return fieldValue(request.rawHeaders, source.name);
+      return firstOf(rawHeaders, source.name, (value) => value);
     case 'cookie':
-      return pairValue(fieldValue(request.rawHeaders, 'cookie') ?? '', ';', source.name);
+      return firstOf(rawHeaders, 'cookie', (value) => pairValue(value, ';', source.name));
     case 'query':
-      return pairValue(request.url.slice(request.url.indexOf('?') + 1 || request.url.length), '&', source.name);
+      return pairValue(url.slice(url.indexOf('?') + 1 || url.length), '&', source.name);
   }
 }
 
-/** The value of the first field of that name, whatever its case. */
-function fieldValue(rawHeaders: readonly string[], name: string): string | undefined {
+// What `read` finds in the first field of that name in which it finds something.
+function firstOf(
+  rawHeaders: readonly string[],
+  name: string,
+  read: (value: string) => string | undefined,
+): string | undefined {
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const candidate = rawHeaders[index] as string;
-    if (candidate.length === name.length && candidate.toLowerCase() === name.toLowerCase())
-      return rawHeaders[index + 1];
+    if (candidate.length !== name.length || candidate.toLowerCase() !== name.toLowerCase()) continue;
+    const found = read(rawHeaders[index + 1] as string);
+    if (found !== undefined) return found;
   }
   return undefined;
 }

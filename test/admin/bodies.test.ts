@@ -55,7 +55,7 @@ t.test('a question is a request id, a key, or a request', async (t) => {
     rawHeaders: ['Cookie', 'id=7'],
     client: '192.0.2.1',
   });
-  t.same(ask({}), { type: 'request', path: '/', rawHeaders: [], client: '' });
+  t.same(ask({}), { type: 'request', path: '/', rawHeaders: [], client: undefined });
 });
 
 const NO_QUESTIONS: [string, unknown, RegExp][] = [

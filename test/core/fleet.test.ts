@@ -14,6 +14,7 @@ import type { Address, ReplicaRef } from '../../lib/core/ports.ts';
 import { backoffMs, type FleetRules } from '../../lib/core/seats.ts';
 
 const rules: FleetRules = {
+  maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 10_000,
   backoffBaseMs: 250,
@@ -64,7 +65,7 @@ t.test('added seats are the lowest free ones, and are to be started at once', as
   const state = after(
     fleetOf(3),
     { type: 'remove', seats: [2], atMs: 5 },
-    { type: 'add', wishes: wishes(...['S5', undefined]), slowly: true, atMs: 9 },
+    { type: 'add', wishes: wishes('S5', undefined), slowly: true, atMs: 9 },
   );
   t.same(wantedSeats(state), [1, 2, 3, 4]);
   t.equal(replicaOf(state, 2).hostname, 'S5');
@@ -107,6 +108,45 @@ t.test('a weight of 3 is three places on the ring, the lowest free ones, which t
   t.equal(hostnameIn(freed, 1), undefined);
 });
 
+t.test('a seat starts slowly once: from its first replica that serves, not from the next ones', async (t) => {
+  const since = (state: FleetState, seat: number) =>
+    state.seats.find((one) => one.replica.seat === seat)?.firstServedMs;
+  const wanted = after(fleetOf(1), { type: 'add', wishes: wishes('late'), slowly: true, atMs: 5 });
+  t.equal(since(wanted, 1), Number.NEGATIVE_INFINITY, 'one of the first ones has always served');
+  t.equal(since(wanted, 2), undefined);
+  const up = serving(wanted, 2, 10);
+  t.equal(since(up, 2), 10);
+  const lost = exited(up, 2, 20_000);
+  t.equal(since(lost, 2), 10);
+  t.equal(since(serving(lost, 2, 20_100), 2), 10);
+});
+
+t.test('what is adopted keeps its places, does not start slowly, and fits the ring', async (t) => {
+  const present = [
+    { replica: { seat: 1, extraPlaces: [3], incarnation: 7, hostname: 'a' }, address },
+    { replica: { seat: 2, extraPlaces: [4, 5], incarnation: 8, hostname: 'b' }, address: undefined },
+    { replica: { seat: 6, extraPlaces: [513], incarnation: 9, hostname: 'c' }, address },
+  ];
+  const adopted = after(emptyFleet(1), { type: 'adopt', present, atMs: 5 });
+  t.same(
+    [...placement(adopted)],
+    [
+      [1, 1],
+      [2, 2],
+      [3, 1],
+      [4, 2],
+      [5, 2],
+    ],
+  );
+  t.ok(adopted.seats.every((seat) => seat.firstServedMs === Number.NEGATIVE_INFINITY));
+  const actions = plan(adopted, 5).map((action) => [action.type, action.replica.seat]);
+  t.same(actions, [
+    ['start', 2],
+    ['stop', 2],
+    ['stop', 6],
+  ]);
+});
+
 t.test('members are told in the order in which they joined, a replacement last', async (t) => {
   const state = exited(fleetOf(3), 1, 100);
   const names = members(state).map((replica) => replica.hostname);
@@ -115,7 +155,7 @@ t.test('members are told in the order in which they joined, a replacement last',
 });
 
 t.test('a replica serves from its first good probe, and not before', async (t) => {
-  const wanted = after(emptyFleet(1), { type: 'add', wishes: wishes(...['server1']), slowly: true, atMs: 0 });
+  const wanted = after(emptyFleet(1), { type: 'add', wishes: wishes('server1'), slowly: true, atMs: 0 });
   const up = started(wanted, 1, 10);
   t.same(routes(up), []);
   const asked = after(up, { type: 'probed', incarnation: 1, failure: 'refused', atMs: 20 });
@@ -203,17 +243,13 @@ t.test('a replica of a taken hostname waits until the one before it is gone', as
 });
 
 t.test('a replica that is up but never healthy is given up after the start timeout', async (t) => {
-  const up = started(
-    after(emptyFleet(1), { type: 'add', wishes: wishes(...['server1']), slowly: true, atMs: 0 }),
-    1,
-    0,
-  );
+  const up = started(after(emptyFleet(1), { type: 'add', wishes: wishes('server1'), slowly: true, atMs: 0 }), 1, 0);
   const late = after(up, { type: 'probed', incarnation: 1, failure: 'status 500', atMs: rules.startTimeoutMs });
   t.match(late.seats[0], { phase: 'vacant', lapses: { reason: 'status 500' } });
 });
 
 t.test('a long time spent coming up in vain is no stable life', async (t) => {
-  let state = after(emptyFleet(1), { type: 'add', wishes: wishes(...['server1']), slowly: true, atMs: 0 });
+  let state = after(emptyFleet(1), { type: 'add', wishes: wishes('server1'), slowly: true, atMs: 0 });
   for (const startMs of [0, 20_000]) {
     state = started(state, 1, startMs);
     const { incarnation } = replicaOf(state, 1);
@@ -301,12 +337,12 @@ t.test('what the inventory shows and nobody wants is stopped; what it lacks is r
 
 t.test('an inventory that was asked for before a replica started says nothing of it', async (t) => {
   const state = serving(
-    after(emptyFleet(1), { type: 'add', wishes: wishes(...['server1']), slowly: true, atMs: 0 }),
+    after(emptyFleet(1), { type: 'add', wishes: wishes('server1'), slowly: true, atMs: 0 }),
     1,
     100,
   );
   t.equal(after(state, { type: 'inventory', present: [], askedAtMs: 100, atMs: 120 }), state);
-  const vacant = after(emptyFleet(1), { type: 'add', wishes: wishes(...['server1']), slowly: true, atMs: 0 });
+  const vacant = after(emptyFleet(1), { type: 'add', wishes: wishes('server1'), slowly: true, atMs: 0 });
   t.equal(
     after(vacant, { type: 'inventory', present: [], askedAtMs: 100, atMs: 120 }),
     vacant,

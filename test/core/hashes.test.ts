@@ -199,6 +199,11 @@ t.test(
   },
 );
 
+t.test('a full ring, or a function that returns no slot, ends the search for a free one', async (t) => {
+  t.equal(buildRing(seatsTo(40), pair('mixed', 32, 9), 32, 9).points.length, 32);
+  t.same(buildRing(seatsTo(2), { requestSlot: () => 0, virtualNodeSlot: () => Number.NaN }, 8, 2).points, []);
+});
+
 t.test('text keys at known texts, worked out by another program (Python)', async (t) => {
   t.same(['alice', '203.0.113.7', ''].map(hashText), [334_087_947, 379_729_565, 0]);
 });

@@ -76,6 +76,32 @@ t.test('a joiner takes its slots over the time of the slow start; each slot chan
   );
 });
 
+t.test('of several joiners, a slot goes to each once at most, and never back', async (t) => {
+  const keeper = keeperOf(1000);
+  // Seat 3 joins at 0, seat 5 at 430, seat 4 at 480; seat 6 is on its way from 700 and serves from 810.
+  const stateAt = (nowMs: number) =>
+    fleetOf(
+      SINCE_EVER,
+      SINCE_EVER,
+      0,
+      ...(nowMs >= 430 ? [480 <= nowMs ? 480 : undefined, 430] : []),
+      ...(nowMs >= 700 ? [nowMs >= 810 ? 810 : undefined] : []),
+    );
+  const history = Array.from({ length: SLOTS }, (): number[] => []);
+  for (let nowMs = 0; nowMs <= 2000; nowMs += 10) {
+    ownersAt(keeper, stateAt(nowMs), nowMs).forEach((seat, slot) => {
+      const owners = history[slot] as number[];
+      if (owners.at(-1) !== seat) owners.push(seat as number);
+    });
+  }
+  t.same(
+    history.map((owners) => owners.at(-1)),
+    ownersAt(keeperOf(0), stateAt(2000), 2000),
+  );
+  const twice = history.filter((owners) => new Set(owners).size < owners.length);
+  t.same(twice, []);
+});
+
 t.test('the policy is due to change while a joiner serves and is not done, and not before it serves', async (t) => {
   const keeper = keeperOf(1000);
   t.equal(keeper.keep(fleetOf(SINCE_EVER, undefined), 0).nextChangeMs, Number.POSITIVE_INFINITY);

@@ -56,7 +56,7 @@ function asker(program: Program): (method: string, path: string, headers?: objec
         method,
         path,
         port: program.port,
-        headers: { ...headers, 'Content-Length': body.length },
+        headers: { ...headers, 'Content-Length': Buffer.byteLength(body) },
       };
       const request = http.request(options, (response) => {
         let text = '';
@@ -91,15 +91,18 @@ t.test('the explained replica is the one that serves, for 10,000 random requests
   const met = new Set<string>();
   let skipped = 0;
   for (let count = 0; count < 10_000; count++) {
-    const name = `user-${chance.below(1e6)}`;
+    const name = `${chance.below(2) === 0 ? 'user' : 'jürgen'}-${chance.below(1e6)}`;
+    // As a browser sends it: in UTF-8, one unit for each byte.
+    const bytes = Buffer.from(name).toString('latin1');
     const kind = ['header', 'cookie', 'query', 'request id'][chance.below(4)] as string;
-    const headers = {
-      ...(kind === 'header' ? { 'x-user': name } : {}),
-      ...(kind === 'cookie' ? { Cookie: `a=b; id=${name}` } : {}),
-    };
-    const path = kind === 'query' ? `/any?q=${name}` : '/any';
-    const before = kind === 'request id' ? undefined : await explain({ method: 'GET', path, headers });
-    const { body, headers: fields } = await ask('GET', path, { ...headers, 'X-Ringmaster-Explain': '1' });
+    const headersWith = (value: string) => ({
+      ...(kind === 'header' ? { 'x-user': value } : {}),
+      ...(kind === 'cookie' ? { Cookie: `a=b; id=${value}` } : {}),
+    });
+    const path = kind === 'query' ? `/any?q=${encodeURIComponent(name)}` : '/any';
+    const before =
+      kind === 'request id' ? undefined : await explain({ method: 'GET', path, headers: headersWith(name) });
+    const { body, headers: fields } = await ask('GET', path, { ...headersWith(bytes), 'X-Ringmaster-Explain': '1' });
     const told = before ?? (await explain({ requestId: Number(fields['x-ringmaster-request-id']) }));
     met.add(`${kind} ${body}`);
     skipped += told.skipped.length;
@@ -190,7 +193,14 @@ t.test('what cannot be explained or imagined is refused with the reason', async 
   const post = (path: string, body: string) => program.json(path, { method: 'POST', body });
   t.match(await post('/balancer/explain', '{"path": "/home"}'), { status: 400, body: { message: /requestId/ } });
   t.match(await post('/balancer/explain', 'x'), { status: 400, body: { message: /not JSON/, status: 'failure' } });
-  t.match(await post('/add?dry-run', '{"n": 64}'), { status: 400, body: { message: /n must be at most 63 now/ } });
+  for (const n of ['64', '30000000', '4294967296', '1e20']) {
+    const answer = await post('/add?dry-run', `{"n": ${n}}`);
+    t.match(answer, { status: 400, body: { message: /n must be at most 63 now/ } }, n);
+  }
+  t.match(await post('/add?dry_run', '{"n": 1}'), { status: 400, body: { message: /dry-run, not dry_run/ } });
+  t.match(await post('/add', '{"n": 1, "hostnames": ["server1"], "weights": [2]}'), { status: 400 });
+  const rm = await program.json('/rm', { method: 'DELETE', body: '{"n": 1, "weights": [2]}' });
+  t.match(rm, { status: 400, body: { message: /weights are for \/add/ } });
   t.match(await post('/add', '{"n": 1, "weights": [99]}'), { status: 400, body: { message: /weights\[0\]/ } });
   t.same(await program.hostnames(), ['server1']);
 });

@@ -7,6 +7,7 @@ import { FakeRuntime } from '../fixtures/fake-runtime.ts';
 import { settle, VirtualClock } from '../fixtures/virtual-clock.ts';
 
 const rules: SupervisorRules = {
+  maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 2000,
   backoffBaseMs: 250,

@@ -27,6 +27,13 @@ t.test('each source gives its text, hashed; `request` gives none', async (t) => 
   t.equal(keyOf('query:x'), hashText(''));
 });
 
+t.test('a path is the same in absolute form, and a cookie is found in any Cookie field', async (t) => {
+  t.equal(keyOf('path', { ...request, url: 'http://host/cart/7?x' }), hashText('/cart/7'));
+  t.equal(keyOf('path', { ...request, url: 'http://host?x' }), hashText('/'));
+  const rawHeaders = ['Cookie', 'a=1', 'cookie', 'session=s4'];
+  t.equal(keyOf('cookie:session', { ...request, rawHeaders }), hashText('s4'));
+});
+
 t.test('the first source that the request has decides; the request id if it has none', async (t) => {
   t.equal(keyOf('cookie:none,header:x-tenant,client'), hashText('acme'));
   t.equal(keyOf('query:cart,cookie:sessio,header:none'), undefined);

@@ -9,6 +9,7 @@ import type { FleetRules } from '../../lib/core/seats.ts';
 import type { Random } from '../fixtures/random.ts';
 
 export const rules: FleetRules = {
+  maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 10_000,
   backoffBaseMs: 250,

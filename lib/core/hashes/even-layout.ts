@@ -42,10 +42,10 @@ export class EvenLayout {
   // Slots of the arcs of one seat that are followed by an arc of another: what the other inherits if the one is lost.
   readonly #inherited = new Map<number, number>();
 
-  /** @param slots M, 1 or more. @param virtualNodes K, 1 … M. */
+  /** @param slots M, 1 or more. @param virtualNodes K, 1 or more; more than M are as many as M. */
   constructor(slots: number, virtualNodes: number) {
     this.#slots = slots;
-    this.#virtualNodes = virtualNodes;
+    this.#virtualNodes = Math.min(slots, virtualNodes);
   }
 
   /** The slots of a seat's virtual nodes, at most K of them. A higher seat may want one of them too, and then has it. */
@@ -67,10 +67,10 @@ export class EvenLayout {
   // Seat 1: K arcs, as equal as whole slots can be.
   #divide(): void {
     const bound = (index: number) => Math.floor((index * this.#slots) / this.#virtualNodes);
-    const arcs = Array.from({ length: this.#virtualNodes }, (_, index) => {
-      const arc = { seat: 1, end: bound(index + 1) - 1, length: bound(index + 1) - bound(index) } as Arc;
-      return arc;
-    });
+    const arcs = Array.from(
+      { length: this.#virtualNodes },
+      (_, index) => ({ seat: 1, end: bound(index + 1) - 1, length: bound(index + 1) - bound(index) }) as Arc,
+    );
     arcs.forEach((arc, index) => {
       arc.previous = arcs.at(index - 1) as Arc;
       arc.next = arcs[(index + 1) % arcs.length] as Arc;

@@ -6,7 +6,7 @@ import type { HashRing, SeatId } from '../ring.ts';
 import { EvenLayout } from './even-layout.ts';
 import { buildRing, type HashPair } from './hash-pair.ts';
 
-/** @param slots M. @param virtualNodes K, 1 … M. The pair is made for one ring size; its layout grows as seats join. */
+/** @param slots M. @param virtualNodes K. The pair is made for one ring size; its layout grows as seats join. */
 export function evenPair(slots: number, virtualNodes: number): HashPair {
   const layout = new EvenLayout(slots, virtualNodes);
   const pairWith = (stride: number): HashPair => ({
@@ -15,7 +15,7 @@ export function evenPair(slots: number, virtualNodes: number): HashPair {
     requestSlot: (key) => (placeOfRequestId(key) * stride) % slots,
     virtualNodeSlot: (place, index) => layout.virtualNodes(place)[index],
   });
-  const rings = [2, 3, 4, 5, 6]
+  const rings = Array.from({ length: MOST_SEATS - 1 }, (_, index) => index + 2)
     .filter((seats) => seats <= slots)
     .map((seats) => new Map(Array.from({ length: seats }, (_, index) => [index + 1, index + 1])))
     .map((places) => buildRing(places, pairWith(1), slots, virtualNodes));
@@ -38,17 +38,19 @@ function chooseStride(slots: number, rings: readonly HashRing[]): number {
   return best;
 }
 
+// Of the rings that the stride is chosen for.
+const MOST_SEATS = 6;
 const STRIDES_TRIED = 64;
 const GOLDEN_SECTION = (Math.sqrt(5) - 1) / 2;
 
 // By how many the count of any seat in any run of requests is off at most.
 function discrepancy(owners: Uint16Array, stride: number): number {
   const slots = owners.length;
-  const shares = new Float64Array(8);
+  const shares = new Float64Array(MOST_SEATS + 1);
   for (const seat of owners) shares[seat] = (shares[seat] as number) + 1 / slots;
-  const counts = new Float64Array(8);
-  const highest = new Float64Array(8);
-  const lowest = new Float64Array(8);
+  const counts = new Float64Array(MOST_SEATS + 1);
+  const highest = new Float64Array(MOST_SEATS + 1);
+  const lowest = new Float64Array(MOST_SEATS + 1);
   for (let step = 0, slot = 0; step < slots; step++, slot = (slot + stride) % slots) {
     const seat = owners[slot] as number;
     const share = shares[seat] as number;

@@ -31,8 +31,8 @@ export function buildRing(
     for (let index = 0; index < perPlace; index++) {
       const wanted = pair.virtualNodeSlot(place, index, slots, perPlace);
       if (wanted === undefined) break;
-      let slot = modulo(wanted, slots);
-      while (!pair.takesOver && holders[slot] !== 0) slot = (slot + 1) % slots;
+      const slot = pair.takesOver ? modulo(wanted, slots) : freeSlot(holders, modulo(wanted, slots));
+      if (slot === undefined) break;
       holders[slot] = seat;
     }
   }
@@ -41,6 +41,15 @@ export function buildRing(
     if (seat !== 0) points.push({ slot, seat });
   });
   return new HashRing(points, slots);
+}
+
+// Once round at most: a full ring has none.
+function freeSlot(holders: Uint32Array, wanted: number): number | undefined {
+  for (let step = 0; step < holders.length; step++) {
+    const slot = (wanted + step) % holders.length;
+    if (holders[slot] === 0) return slot;
+  }
+  return undefined;
 }
 
 /**

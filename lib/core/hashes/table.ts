@@ -33,7 +33,7 @@ export function hashPair(name: HashName, slots: number, virtualNodes: number, di
 export function hashPairFault(
   candidate: unknown,
   slots: number,
-  seats: number,
+  places: number,
   virtualNodes: number,
 ): string | undefined {
   const pair = candidate as Partial<HashPair> | undefined;
@@ -44,9 +44,9 @@ export function hashPairFault(
     const fault = callFault(pair as HashPair, 'requestSlot', key < 500 ? 100_000 + key : key * 4_294_967, slots);
     if (fault !== undefined) return fault;
   }
-  for (let seat = 1; seat <= seats; seat++) {
+  for (let place = 1; place <= places; place++) {
     for (let index = 0; index < virtualNodes; index++) {
-      const fault = callFault(pair as HashPair, 'virtualNodeSlot', seat, index, slots, virtualNodes);
+      const fault = callFault(pair as HashPair, 'virtualNodeSlot', place, index, slots, virtualNodes);
       if (fault !== undefined) return fault;
     }
   }
