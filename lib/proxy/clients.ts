@@ -15,7 +15,9 @@ type ClientSocket = Socket & { [CLIENT]?: Client };
 export class Clients {
   readonly #terms: ClientTerms & { readonly maxConnections: number };
   readonly #onTick: (nowMs: number) => void;
+  // Those that are told that there are too many included.
   readonly #all = new Set<Client>();
+  #admitted = 0;
   #ticker: NodeJS.Timeout | undefined;
 
   /** @param onTick called while there is any client, before they are looked at. */
@@ -29,11 +31,16 @@ export class Clients {
     const client = new Client(socket, this.#terms);
     socket[CLIENT] = client;
     this.#all.add(client);
-    socket.once('close', () => this.#all.delete(client));
     this.#ticker ??= setInterval(() => this.#tick(), TICK_MS).unref();
     const { maxConnections } = this.#terms;
+    const isAdmitted = this.#admitted < maxConnections;
+    if (isAdmitted) this.#admitted += 1;
     // A refusal that one can read is better than a place in a backlog that nobody sees.
-    if (this.#all.size > maxConnections) client.refuse(tooManyConnections(maxConnections));
+    else client.refuse(tooManyConnections(maxConnections));
+    socket.once('close', () => {
+      this.#all.delete(client);
+      if (isAdmitted) this.#admitted -= 1;
+    });
   }
 
   /** The client of a socket that was admitted. */
