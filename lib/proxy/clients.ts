@@ -20,7 +20,7 @@ export class Clients {
   #admitted = 0;
   #ticker: NodeJS.Timeout | undefined;
 
-  /** @param onTick called while there is any client, before they are looked at. */
+  /** @param onTick called when a first client comes, and while there is any, before they are looked at. */
   constructor(terms: ClientTerms & { readonly maxConnections: number }, onTick: (nowMs: number) => void) {
     this.#terms = terms;
     this.#onTick = onTick;
@@ -31,7 +31,10 @@ export class Clients {
     const client = new Client(socket, this.#terms);
     socket[CLIENT] = client;
     this.#all.add(client);
-    this.#ticker ??= setInterval(() => this.#tick(), TICK_MS).unref();
+    if (this.#ticker === undefined) {
+      this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref();
+      this.#onTick(performance.now());
+    }
     const { maxConnections } = this.#terms;
     const isAdmitted = this.#admitted < maxConnections;
     if (isAdmitted) this.#admitted += 1;
