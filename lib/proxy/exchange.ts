@@ -11,7 +11,7 @@ import { errorReply } from './error-reply.ts';
 import type { Asked, ExchangeContext } from './exchange-context.ts';
 import { explainFields } from './explain-fields.ts';
 import type { RequestHead } from './headers.ts';
-import { overdue, type Wait } from './patience.ts';
+import { Patience, type Wait } from './patience.ts';
 import type { Leaseholder, ReplicaAgent, ReplicaConnection } from './replica-agent.ts';
 import type { ReplyHead } from './reply-head.ts';
 import { RequestBody } from './request-body.ts';
@@ -40,11 +40,9 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   #mayContinue = false;
   #lastError: BalancerError | undefined;
   #tunnel: Tunnel | undefined;
-  // Counts what has gone forward; what was last seen of it, and since when it has not.
+  // Counts what has gone forward.
   #progress = 0;
-  #seenProgress = -1;
-  #sinceMs = 0;
-  #dueMs = Number.POSITIVE_INFINITY;
+  #patience: Patience | undefined;
 
   constructor(context: ExchangeContext, client: Client, response: ServerResponse, asked: Asked) {
     this.#context = context;
@@ -102,18 +100,12 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   onTick(nowMs: number): void {
-    const { limits } = this.#context;
-    const progress = this.#progress + (this.#body?.receivedBytes ?? 0) + (this.#tunnel?.sentBytes ?? 0);
-    if (progress !== this.#seenProgress) {
-      this.#seenProgress = progress;
-      this.#sinceMs = nowMs;
-    }
-    if (this.#dueMs === Number.POSITIVE_INFINITY && this.#sentAll()) this.#dueMs = nowMs + limits.requestTimeoutMs;
     const wait = this.#waitsFor();
-    const error =
-      !this.#replyBegun && nowMs > this.#dueMs
-        ? new BalancerError('reply-timeout', `there was no reply within ${limits.requestTimeoutMs} ms`)
-        : overdue(wait, nowMs - this.#sinceMs, this.hostname ?? '', limits);
+    const progress = this.#progress + (this.#body?.receivedBytes ?? 0) + (this.#tunnel?.sentBytes ?? 0);
+    const isWhole = !this.#replyBegun && this.#sentAll();
+    // Most requests are over before the first tick.
+    this.#patience ??= new Patience(this.#context.limits);
+    const error = this.#patience.lost(nowMs, wait, progress, isWhole, this.hostname ?? '');
     if (error !== undefined) this.#giveUp(wait, error);
   }
 
@@ -149,13 +141,12 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   onSwitch(head: ReplyHead): void {
-    const { socket } = this.#client;
     this.#client.relay.beginTunnel(switchingHead(head, this.#head.offered));
     this.status = head.status;
     this.#replyBegun = true;
     this.#keepAlive = false;
     const connection = this.#connection as ReplicaConnection;
-    this.#tunnel = new Tunnel(socket, connection, this.#asked.early, () => this.#endTunnel(undefined));
+    this.#tunnel = new Tunnel(this.#client.socket, connection, this.#asked.early, () => this.#endTunnel(undefined));
   }
 
   onHead(head: ReplyHead): void {
@@ -295,6 +286,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.#over = true;
     if (this.#waiting) this.#context.stopWaiting(this);
     this.#body?.discard();
+    this.#tunnel?.stop();
     this.#context.onOver(this, error);
   }
 }
