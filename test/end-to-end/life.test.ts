@@ -34,6 +34,10 @@ t.test('a wrong option: exit code 2 and one line that names it, its bounds and w
     code: 2,
     stderr: 'ringmaster: unknown option --colour; --help lists them\n',
   });
+  t.match(await run('--trust-proxy', 'loopback,10.0.0.0/33'), {
+    code: 2,
+    stderr: /^ringmaster: --trust-proxy takes a list of addresses, networks .*, not "loopback,10.0.0.0\/33"\n$/,
+  });
 });
 
 t.test('--help and --version answer and exit with 0', async (t) => {
