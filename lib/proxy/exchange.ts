@@ -119,7 +119,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   fail(error: BalancerError, closeClient: boolean): void {
     if (this.#over) return;
     this.#connection?.abandon();
-    if (this.#replyBegun) {
+    if (this.#replyBegun && !this.#client.relay.takeBack()) {
       // A reset, since without other framing an ordinary end would look like a whole reply.
       this.#client.socket.resetAndDestroy();
       this.#end(error);

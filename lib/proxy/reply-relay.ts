@@ -15,6 +15,7 @@ export class ReplyRelay {
   readonly #socket: Socket;
   // Text that waits to be written with what follows it in the same read.
   #pending = '';
+  #isOut = false;
   #framing: 'none' | 'length' | 'chunked' | 'close' = 'none';
 
   constructor(socket: Socket) {
@@ -37,6 +38,7 @@ export class ReplyRelay {
    * @param date for a reply without one. @param added fields, each with its CRLF.
    */
   begin(head: ReplyHead, clientMinor: number, mayGoOn: boolean, date: string, added: string): void {
+    this.#isOut = false;
     this.#framing = head.framing;
     if (head.framing === 'chunked' || head.framing === 'close') {
       this.#framing = clientMinor === 0 ? 'close' : 'chunked';
@@ -50,6 +52,7 @@ export class ReplyRelay {
   beginTunnel(text: string): void {
     this.#framing = 'close';
     this.goesOn = false;
+    this.#isOut = false;
     this.#pending = text;
   }
 
@@ -74,8 +77,16 @@ export class ReplyRelay {
     this.flush();
   }
 
+  /** Drops the reply that has begun, if nothing of it has gone out. False if something has. */
+  takeBack(): boolean {
+    if (this.#isOut) return false;
+    this.#pending = '';
+    return true;
+  }
+
   flush(): void {
     if (this.#pending === '') return;
+    this.#isOut = true;
     this.#socket.write(this.#pending, 'latin1');
     this.#pending = '';
   }
