@@ -149,6 +149,19 @@ t.test('a broken reply is a 502, and the process goes on', async (t) => {
   t.match(await exchangeRaw(proxy.port, GET), /fine$/);
 });
 
+t.test('a reply whose body is broken from its first byte on is a 502 too', async (t) => {
+  const { proxy } = await oneReplica(t, (socket) =>
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n'),
+  );
+  const client = await connectRaw(proxy.port);
+  for (const count of [1, 2]) {
+    client.send('GET /a HTTP/1.1\r\nHost: x\r\n\r\n');
+    await client.until((text) => text.match(/HTTP\/1.1 502 [^}]*}/g)?.length === count);
+  }
+  t.notMatch(client.text, /200 OK/);
+  client.socket.destroy();
+});
+
 t.test('what is no HTTP, or not safely, is refused and goes nowhere', async (t) => {
   const { replica, proxy } = await oneReplica(t, (socket) => socket.write(reply('ok')));
   const refused: [number, string][] = [
@@ -159,6 +172,8 @@ t.test('what is no HTTP, or not safely, is refused and goes nowhere', async (t) 
     [400, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc'],
     [501, 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n'],
     [431, `GET / HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(70_000)}\r\n\r\n`],
+    [501, 'BREW /pot HTTP/1.1\r\nHost: a\r\n\r\n'],
+    [400, 'BREW\r\nHost: a\r\n\r\n'],
     [501, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'],
   ];
   for (const [status, request] of refused) {
@@ -302,4 +317,15 @@ t.test('a whole reply reaches a client that reads slowly, also when the balancer
   client.socket.resume();
   t.ok((await client.closed).text.endsWith(body));
   await closed;
+});
+
+t.test('a body that breaks while its request waits for its turn is refused when that comes', async (t) => {
+  const { proxy } = await oneReplica(t, (socket, head) =>
+    setTimeout(() => socket.write(reply(`<${head.split(' ')[1]}>`)), 30),
+  );
+  const client = await connectRaw(proxy.port);
+  client.send(
+    'GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n',
+  );
+  t.match((await client.closed).text, /^HTTP\/1.1 200 .*<\/1>HTTP\/1.1 400 [^<]*<Error>[^<]*$/s);
 });
