@@ -142,10 +142,14 @@ export const upstreams: Kind<ReadonlyMap<string, Address>> = {
 
 export const keySources: Kind<readonly KeySource[]> = {
   placeholder: 'LIST',
-  bounds: 'a list of request, client, path, header:NAME, cookie:NAME and query:NAME',
+  bounds: 'a list of header:NAME, cookie:NAME, query:NAME, then client, path or request',
   read: (written) => {
     const sources = written.split(',').map((entry) => readKeySource(entry.trim()));
-    return sources.some((source) => source === undefined) ? undefined : (sources as KeySource[]);
+    // What every request has leaves nothing for those that come after it.
+    const fits = sources.every(
+      (source, index) => source !== undefined && (index === sources.length - 1 || 'name' in source),
+    );
+    return fits ? (sources as KeySource[]) : undefined;
   },
   write: (value) => value.map((source) => ('name' in source ? `${source.type}:${source.name}` : source.type)).join(','),
 };
@@ -153,7 +157,7 @@ export const keySources: Kind<readonly KeySource[]> = {
 /** Addresses and networks as they are written; `off` is the empty list. */
 export const trustedProxies: Kind<readonly string[]> = {
   placeholder: 'LIST|off',
-  bounds: 'a list of addresses, networks such as 10.0.0.0/8, loopback and all, or off',
+  bounds: 'a list of addresses, networks (10.0.0.0/8), loopback and all, or off',
   read: (written) => {
     if (written === 'off') return [];
     const entries = written.split(',').map((entry) => entry.trim());

@@ -32,6 +32,7 @@ interface Option<T> {
 
 const option = <T>(kind: Kind<T>, otherwise: T, help: string): Option<T> => ({ kind, otherwise, help });
 
+const MOST_POINTS = 65_536;
 const DAY_MS = 86_400_000;
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
@@ -132,7 +133,7 @@ const TABLE = {
   'trust-proxy': option(
     trustedProxies,
     [] as readonly string[],
-    'proxies whose word on X-Forwarded-* and Forwarded is taken; of others it is replaced',
+    'proxies whose X-Forwarded-* and Forwarded are believed',
   ),
   grace: option(duration(0, 3_600_000), 10_000, 'time that open requests have when a replica or the balancer stops'),
   log: option(choice(LOG_LEVELS), 'info', 'lines on standard error: this level and graver ones'),
@@ -157,15 +158,15 @@ export class OptionError extends Error {
 export function parseOptions(argv: readonly string[], environment: Readonly<NodeJS.ProcessEnv>): Options {
   const given = readFlags(argv);
   const values: Record<string, unknown> = {};
-  let unlimited = false;
+  let limitIsGiven = true;
   for (const [flag, { kind, otherwise }] of Object.entries(TABLE) as [string, Option<unknown>][]) {
     const variable = environmentName(flag);
     const [source, written] = given.has(flag) ? [`--${flag}`, given.get(flag)] : [variable, environment[variable]];
     values[camelCase(flag)] = written === undefined ? otherwise : readValue(source, kind, written);
-    if (flag === 'max-replicas' && written === undefined) unlimited = true;
+    if (flag === 'max-replicas' && written === undefined) limitIsGiven = false;
   }
   // Each seat needs a slot: a small ring lowers a limit that nobody set.
-  if (unlimited) values.maxReplicas = Math.min(values.maxReplicas as number, values.slots as number);
+  if (!limitIsGiven) values.maxReplicas = Math.min(values.maxReplicas as number, values.slots as number);
   const options = values as unknown as Options;
   checkTogether(options);
   return options;
@@ -230,17 +231,24 @@ function readValue(source: string, kind: Kind<unknown>, written: string): unknow
 }
 
 function checkTogether(options: Options): void {
-  const { replicas, maxReplicas, slots, upstream } = options;
+  const { replicas, maxReplicas, slots, virtualNodes, upstream } = options;
   if (upstream.size > slots) {
     throw new OptionError(`--upstream takes at most --slots, which is ${slots}, not ${upstream.size}`);
   }
   // Of no account where the replicas are given.
   if (upstream.size > 0) return;
+  if (replicas > slots) throw new OptionError(`--replicas takes at most --slots, which is ${slots}, not ${replicas}`);
   if (replicas > maxReplicas) {
     throw new OptionError(`--replicas takes at most --max-replicas, which is ${maxReplicas}, not ${replicas}`);
   }
   if (maxReplicas > slots) {
     throw new OptionError(`--max-replicas takes at most --slots, which is ${slots}, not ${maxReplicas}`);
+  }
+  // A ring is laid out in one go, and nothing else is done meanwhile.
+  if (maxReplicas * virtualNodes > MOST_POINTS) {
+    throw new OptionError(
+      `--max-replicas times --virtual-nodes may be at most ${MOST_POINTS}, not ${maxReplicas} times ${virtualNodes}`,
+    );
   }
 }
 

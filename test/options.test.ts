@@ -64,6 +64,12 @@ const REFUSED: [string, RegExp][] = [
   ['--port -1', /--port takes/],
   ['--replicas many', /--replicas takes a whole number from 0 to 1000, not "many"/],
   ['--replicas 65', /^--replicas takes at most --max-replicas, which is 64, not 65$/],
+  ['--slots 2', /^--replicas takes at most --slots, which is 2, not 3$/],
+  [
+    '--slots 65536 --virtual-nodes 256 --max-replicas 300',
+    /^--max-replicas times --virtual-nodes may be at most 65536, not 300 times 256$/,
+  ],
+  ['--key request,client', /^--key takes .* then client, path or request, not "request,client"$/],
   ['--slots 32 --max-replicas 33', /^--max-replicas takes at most --slots, which is 32, not 33$/],
   ['--heartbeat-path health', /--heartbeat-path takes a path that begins with \/, or off, not "health"/],
   ['--runtime podman', /--runtime takes .*, not "podman"/],

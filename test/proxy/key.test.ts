@@ -37,6 +37,7 @@ t.test('a path is the same in absolute form, and a cookie is found in any Cookie
 t.test('the first source that the request has decides; the request id if it has none', async (t) => {
   t.equal(keyOf('cookie:none,header:x-tenant,client'), hashText('acme'));
   t.equal(keyOf('query:cart,cookie:sessio,header:none'), undefined);
-  t.equal(keyOf('cookie:none,request,client'), undefined);
+  t.equal(keyOf('cookie:none,request'), undefined);
+  t.throws(() => keyOf('cookie:none,request,client'), 'nothing comes after what every request has');
   t.equal(keyOf('query:user', { ...request, url: '/user=ann' }), undefined, 'a path is no query');
 });

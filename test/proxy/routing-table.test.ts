@@ -1,0 +1,86 @@
+import t from 'tap';
+import type { Route } from '../../lib/core/fleet-state.ts';
+import { proxyLimits } from '../../lib/limits.ts';
+import { defaultOptions } from '../../lib/options.ts';
+import { type AgentLimits, ReplicaAgent } from '../../lib/proxy/replica-agent.ts';
+import { type Load, RoutingTable } from '../../lib/proxy/routing-table.ts';
+import { inOrder, tcp } from '../fixtures/proxy.ts';
+
+interface Held {
+  readonly inFlight: number;
+  readonly weight?: number;
+  readonly suspected?: boolean;
+}
+
+const limits: AgentLimits = proxyLimits(defaultOptions());
+
+/** A table of seats 1, 2, … in the order given, each with so many requests in flight; the key does not matter. */
+function tableOf(seats: readonly Held[], balanceFactor = 1.25): { table: RoutingTable; load: Load } {
+  const load: Load = {
+    inFlight: seats.reduce((sum, seat) => sum + seat.inFlight, 0),
+    diverted: 0,
+    freed: () => undefined,
+  };
+  const routes = seats.map(({ weight = 1, suspected = false }, index): Route => {
+    const replica = { seat: index + 1, incarnation: index + 1, hostname: `server${index + 1}` };
+    return { replica, address: tcp(1), suspected, weight };
+  });
+  const agents = routes.map(({ replica, address }, index) => {
+    const agent = new ReplicaAgent(replica, address, limits, load);
+    Object.defineProperty(agent, 'inFlight', { value: seats[index]?.inFlight });
+    return agent;
+  });
+  const policy = inOrder(...routes.map((route) => route.replica.seat));
+  const agentOf = (incarnation: number) => agents[incarnation - 1] as ReplicaAgent;
+  return { table: new RoutingTable(policy, routes, agentOf, { balanceFactor, maxInFlight: 20 }, load), load };
+}
+
+const picked = (table: RoutingTable, ...tried: number[]) => table.pick(1, tried)?.replica.seat;
+
+t.test('the owner, while it has room', async (t) => {
+  const { table, load } = tableOf([{ inFlight: 1 }, { inFlight: 1 }, { inFlight: 1 }]);
+  t.equal(picked(table), 1);
+  t.equal(load.diverted, 0);
+  t.same(
+    [1, 2, 3].map((seat) => table.objection(seat)),
+    ['none', 'none', 'none'],
+  );
+});
+
+t.test('a full seat is passed over for the next with room, and that is counted', async (t) => {
+  const { table, load } = tableOf([{ inFlight: 3 }, { inFlight: 2 }, { inFlight: 0 }]);
+  // ⌈1.25 × 6 / 3⌉ = 3 at most.
+  t.equal(picked(table), 2);
+  t.equal(load.diverted, 1);
+  t.same(
+    [1, 2, 3, 4].map((seat) => table.objection(seat)),
+    ['busy', 'none', 'none', 'absent'],
+  );
+});
+
+t.test('room goes by weight', async (t) => {
+  const { table } = tableOf([{ inFlight: 3, weight: 2 }, { inFlight: 2 }, { inFlight: 0 }]);
+  // Half of the weight: ⌈1.25 × 6 / 2⌉ = 4 at most.
+  t.equal(picked(table), 1);
+});
+
+t.test('a suspected seat is last choice, full ones before it', async (t) => {
+  const { table } = tableOf([{ inFlight: 0, suspected: true }, { inFlight: 6 }, { inFlight: 6 }], 1);
+  t.equal(table.objection(1), 'suspected');
+  t.equal(picked(table), 2, 'all over the bound: the owner of those that are not suspected');
+  t.equal(picked(table, 2), 3);
+  t.equal(picked(table, 2, 3), 1, 'better than none');
+  t.equal(picked(table, 1, 2, 3), undefined);
+});
+
+t.test('a seat that was tried is not picked again because it has room', async (t) => {
+  const { table } = tableOf([{ inFlight: 0 }, { inFlight: 5 }, { inFlight: 1 }]);
+  t.equal(picked(table, 1), 3);
+});
+
+t.test('a suspected replica with as many requests as one may have gets no more', async (t) => {
+  const { table } = tableOf([{ inFlight: 20, suspected: true }]);
+  t.equal(picked(table), undefined);
+  t.ok(table.hasUntried([]), 'but the request may wait for it');
+  t.notOk(table.hasUntried([1]));
+});
