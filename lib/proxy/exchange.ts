@@ -12,7 +12,7 @@ import { type Client, errorReply } from './client.ts';
 import { explainFields } from './explain-fields.ts';
 import { type RequestHead, replyHead, trailerSection } from './headers.ts';
 import type { Leaseholder, ReplicaAgent, ReplicaConnection } from './replica-agent.ts';
-import type { ReplyHead } from './reply-head.ts';
+import { isEventStream, type ReplyHead } from './reply-head.ts';
 import { RequestBody } from './request-body.ts';
 
 /** What an exchange needs of the proxy around it. */
@@ -56,6 +56,7 @@ export class Exchange implements Leaseholder {
   #replyFraming: 'none' | 'length' | 'chunked' | 'close' = 'none';
   #keepAlive = true;
   #explanation: Explanation | undefined;
+  #streams = false;
   #over = false;
 
   constructor(
@@ -100,7 +101,19 @@ export class Exchange implements Leaseholder {
   onClientGone(): void {
     if (this.#over) return;
     this.#connection?.abandon();
-    this.#end(new BalancerError('bad-request', 'the client closed the connection before it had the reply'));
+    // The only way in which a client can end an event stream.
+    if (this.#streams) this.#end(undefined);
+    else this.#end(new BalancerError('bad-request', 'the client closed the connection before it had the reply'));
+  }
+
+  /** Ends an event stream in order: the client has a whole reply, of which it drops what is no whole event. */
+  endStream(): void {
+    if (this.#over) return;
+    this.#connection?.abandon();
+    if (this.#replyFraming === 'chunked') this.#pending += '0\r\n\r\n';
+    this.#flush();
+    this.#end(undefined);
+    this.#client.finish(this.#response, this.#keepAlive && !this.#context.closing);
   }
 
   /** Answers with an error if nothing of a reply has gone out yet, else cuts the connection: a cut is no complete answer. */
@@ -142,6 +155,7 @@ export class Exchange implements Leaseholder {
       date: this.#context.date(),
       ...(this.#explanation === undefined ? {} : { added: this.#explain(this.#explanation) }),
     });
+    if (isEventStream(head)) this.#beginStream(this.#connection as ReplicaConnection);
   }
 
   onBody(bytes: Buffer): void {
@@ -224,6 +238,13 @@ export class Exchange implements Leaseholder {
     connection.write(this.#head.text);
     this.#body.sendTo(connection);
     connection.uncork();
+  }
+
+  #beginStream(connection: ReplicaConnection): void {
+    this.#streams = true;
+    connection.becomeStream();
+    // It was asked for just before its replica, or this process, began to leave.
+    if (connection.agent.retired || this.#context.closing) setImmediate(() => this.endStream());
   }
 
   #explain(explanation: Explanation): string {

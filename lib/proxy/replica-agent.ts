@@ -23,6 +23,8 @@ export interface Leaseholder extends ReplySink {
   onDrain(): void;
   /** The connection is gone before the reply was whole. */
   onLost(error: BalancerError): void;
+  /** The replica takes no more requests, and this is an event stream, which would keep it for ever. */
+  endStream(): void;
 }
 
 /** The right to one connection and one place in flight, until `finish` or `abandon`. */
@@ -117,6 +119,15 @@ export class ReplicaConnection {
     this.agent.giveBack(this);
   }
 
+  /** What it carries has no end to wait for: it gives back its place in flight, and ends when the replica is to go. */
+  becomeStream(): void {
+    this.agent.addStream(this);
+  }
+
+  endStream(): void {
+    this.#holder?.endStream();
+  }
+
   close(): void {
     this.#socket.destroy();
   }
@@ -185,6 +196,7 @@ export class ReplicaAgent {
   readonly #limits: AgentLimits;
   readonly #idle: ReplicaConnection[] = [];
   readonly #all = new Set<ReplicaConnection>();
+  readonly #streams = new Set<ReplicaConnection>();
   readonly #sweeper: NodeJS.Timeout;
   readonly #onIdle: (() => void)[] = [];
 
@@ -211,8 +223,7 @@ export class ReplicaAgent {
 
   /** Called by a connection when its lease ends. */
   giveBack(connection: ReplicaConnection): void {
-    this.inFlight -= 1;
-    this.#load.inFlight -= 1;
+    if (!this.#streams.delete(connection)) this.#countOut();
     if (connection.alive) {
       if (this.retired || this.#idle.length >= this.#limits.maxIdle) connection.close();
       else {
@@ -221,6 +232,17 @@ export class ReplicaAgent {
       }
     }
     if (this.inFlight === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  /** Called by a connection: it is work for nobody most of the time, and would distort the bound on load for hours. */
+  addStream(connection: ReplicaConnection): void {
+    this.#streams.add(connection);
+    this.#countOut();
+  }
+
+  /** Ends all event streams: their clients come back, to another replica. */
+  endStreams(): void {
+    for (const connection of this.#streams) connection.endStream();
   }
 
   /** Called by a connection that has closed. */
@@ -235,6 +257,7 @@ export class ReplicaAgent {
     this.retired = true;
     clearInterval(this.#sweeper);
     for (const connection of this.#idle.splice(0)) connection.close();
+    this.endStreams();
   }
 
   /** Resolves when nothing is in flight. */
@@ -249,6 +272,11 @@ export class ReplicaAgent {
   destroy(): void {
     this.retire();
     for (const connection of this.#all) connection.close();
+  }
+
+  #countOut(): void {
+    this.inFlight -= 1;
+    this.#load.inFlight -= 1;
   }
 
   // The pool is a stack: those that were idle longest lie at its bottom.
