@@ -133,11 +133,12 @@ function listen() {
   });
   source.addEventListener('error', () => {
     failures += 1;
-    showLive('waiting', 'connecting');
-    if (failures > 1 && poller === undefined) poll();
-    if (source.readyState === EventSource.CLOSED) {
-      comeBack = setTimeout(listen, Math.min(500 * 2 ** failures, LONGEST_WAIT_MS));
+    const final = source.readyState === EventSource.CLOSED;
+    if (poller === undefined) {
+      showLive('waiting', 'connecting');
+      if (final || failures > 1) poll();
     }
+    if (final) comeBack = setTimeout(listen, Math.min(500 * 2 ** failures, LONGEST_WAIT_MS));
   });
 }
 
