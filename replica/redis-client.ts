@@ -80,7 +80,10 @@ class Connection {
     this.#timeoutMs = timeoutMs;
     this.#socket = net.connect({ host, port, noDelay: true, keepAlive: true });
     this.#socket.on('data', (bytes: Buffer) => this.#read(bytes));
-    this.#socket.on('error', (error) => this.fail(new Error(`${this.#name} cannot be reached: ${error.message}`)));
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      // Of a name with several addresses only the code is told.
+      this.fail(new Error(`${this.#name} cannot be reached: ${error.message || error.code}`));
+    });
     this.#socket.on('close', () => this.fail(new Error(`${this.#name} closed the connection`)));
     const greetings: string[][] = [];
     if (password !== '') greetings.push(username === '' ? ['AUTH', password] : ['AUTH', username, password]);
