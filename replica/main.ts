@@ -12,11 +12,11 @@ import { redisVotes } from './redis-votes.ts';
 import { createService } from './service.ts';
 import { sqliteVotes } from './sqlite-votes.ts';
 import { createVoteStream, STREAM_LIMITS } from './vote-stream.ts';
+import type { Votes } from './votes.ts';
 
 const id = process.env.SERVER_ID ?? hostname();
 const knobs = readKnobs(process.env, id);
-const { VOTES_URL = '', DATA_DIR = 'data' } = process.env;
-const votes = VOTES_URL === '' ? sqliteVotes(DATA_DIR) : redisVotes(VOTES_URL);
+const votes = openVotes(process.env);
 const stream = createVoteStream(id, votes, STREAM_LIMITS);
 const server = http.createServer(
   {
@@ -54,3 +54,12 @@ const begin = () => {
   }
 };
 setTimeout(begin, knobs.startDelayMs);
+
+function openVotes({ VOTES_URL = '', DATA_DIR = 'data' }: NodeJS.ProcessEnv): Votes {
+  try {
+    return VOTES_URL === '' ? sqliteVotes(DATA_DIR) : redisVotes(VOTES_URL);
+  } catch (error) {
+    console.error(`replica: ${error instanceof Error ? error.message : error}`);
+    process.exit(2);
+  }
+}

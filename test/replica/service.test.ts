@@ -1,11 +1,12 @@
 // One replica over HTTP: the votes as a client sees them, the stream of counts, the files of the site.
 
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import t from 'tap';
-import { startReplica } from '../fixtures/replica.ts';
+import { SCRIPT, startReplica } from '../fixtures/replica.ts';
 
 const POST = { method: 'POST' } as const;
 const vote = (option: string, key?: string) => ({
@@ -69,6 +70,13 @@ t.test('VOTES_URL: a Redis that is not there is a 503 with the reason, and no he
   const replica = await startReplica(t, { VOTES_URL: 'redis://127.0.0.1:9' });
   t.match(await replica.request('/api/vote', vote('helm')), { status: 503, text: /Redis at 127.0.0.1:9 cannot be/ });
   t.equal((await replica.request('/heartbeat')).status, 200);
+});
+
+t.test('a VOTES_URL that is none: exit code 2 and one line, without what may be a password', async (t) => {
+  const environment = { ...process.env, VOTES_URL: 'http://:secret@localhost' };
+  const { status, stderr } = spawnSync(process.execPath, [SCRIPT], { env: environment, encoding: 'utf8' });
+  t.equal(stderr, 'replica: VOTES_URL takes redis://[:password@]host[:port][/database]\n');
+  t.equal(status, 2);
 });
 
 t.test(
