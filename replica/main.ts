@@ -8,7 +8,6 @@
 import http from 'node:http';
 import { hostname } from 'node:os';
 import { readKnobs, withKnobs } from './knobs.ts';
-import { redisVotes } from './redis-votes.ts';
 import { createService } from './service.ts';
 import { sqliteVotes } from './sqlite-votes.ts';
 import { createVoteStream, STREAM_LIMITS } from './vote-stream.ts';
@@ -16,7 +15,7 @@ import type { Votes } from './votes.ts';
 
 const id = process.env.SERVER_ID ?? hostname();
 const knobs = readKnobs(process.env, id);
-const votes = openVotes(process.env);
+const votes = await openVotes(process.env);
 const stream = createVoteStream(id, votes, STREAM_LIMITS);
 const server = http.createServer(
   {
@@ -55,9 +54,12 @@ const begin = () => {
 };
 setTimeout(begin, knobs.startDelayMs);
 
-function openVotes({ VOTES_URL = '', DATA_DIR = 'data' }: NodeJS.ProcessEnv): Votes {
+async function openVotes({ VOTES_URL = '', DATA_DIR = 'data' }: NodeJS.ProcessEnv): Promise<Votes> {
+  if (VOTES_URL === '') return sqliteVotes(DATA_DIR);
   try {
-    return VOTES_URL === '' ? sqliteVotes(DATA_DIR) : redisVotes(VOTES_URL);
+    // Loaded only where it is used: each file costs a replica a millisecond or two of its start.
+    const { redisVotes } = await import('./redis-votes.ts');
+    return redisVotes(VOTES_URL);
   } catch (error) {
     console.error(`replica: ${error instanceof Error ? error.message : error}`);
     process.exit(2);
