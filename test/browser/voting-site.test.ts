@@ -220,6 +220,23 @@ t.test('the site in chromium', missing === undefined ? { timeout: 240_000 } : { 
     await shows(page, '#live', /^live$/);
   });
 
+  t.test('a tab that nobody looks at gives its stream back, and takes it up again', async (t) => {
+    const program = await start(t);
+    const { page, faults } = await visit(t, program.url);
+    await shows(page, '#live', /^live$/);
+    const look = (state: 'hidden' | 'visible') =>
+      page.evaluate(`Object.defineProperty(document, 'visibilityState', { value: '${state}', configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'))`);
+    const ended = page.waitForEvent('requestfailed', (request) => request.url().endsWith('/api/votes/stream'));
+    await look('hidden');
+    await ended;
+    await program.json('/api/vote', { method: 'POST', body: '{"option":"docker"}' });
+    t.equal(await shown(page, '#docker-votes'), '0');
+    await look('visible');
+    await shows(page, '#docker-votes', exactly(1));
+    clean(t, faults);
+  });
+
   t.test('with the keyboard alone: every option is reached, seen to have the focus, and voted for', async (t) => {
     const program = await start(t);
     const { page, faults } = await visit(t, program.url);
