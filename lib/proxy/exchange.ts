@@ -56,7 +56,6 @@ export class Exchange implements Leaseholder {
   #replyFraming: 'none' | 'length' | 'chunked' | 'close' = 'none';
   #keepAlive = true;
   #explanation: Explanation | undefined;
-  #streams = false;
   #over = false;
 
   constructor(
@@ -102,18 +101,14 @@ export class Exchange implements Leaseholder {
     if (this.#over) return;
     this.#connection?.abandon();
     // The only way in which a client can end an event stream.
-    if (this.#streams) this.#end(undefined);
+    if (this.#connection?.isStream === true) this.#end(undefined);
     else this.#end(new BalancerError('bad-request', 'the client closed the connection before it had the reply'));
   }
 
-  /** Ends an event stream in order: the client has a whole reply, of which it drops what is no whole event. */
+  /** Ends an event stream in order: the client drops what is no whole event. */
   endStream(): void {
-    if (this.#over) return;
     this.#connection?.abandon();
-    if (this.#replyFraming === 'chunked') this.#pending += '0\r\n\r\n';
-    this.#flush();
-    this.#end(undefined);
-    this.#client.finish(this.#response, this.#keepAlive && !this.#context.closing);
+    this.onEnd([]);
   }
 
   /** Answers with an error if nothing of a reply has gone out yet, else cuts the connection: a cut is no complete answer. */
@@ -155,7 +150,7 @@ export class Exchange implements Leaseholder {
       date: this.#context.date(),
       ...(this.#explanation === undefined ? {} : { added: this.#explain(this.#explanation) }),
     });
-    if (isEventStream(head)) this.#beginStream(this.#connection as ReplicaConnection);
+    if (isEventStream(head)) this.#connection?.agent.addStream(this.#connection);
   }
 
   onBody(bytes: Buffer): void {
@@ -238,13 +233,6 @@ export class Exchange implements Leaseholder {
     connection.write(this.#head.text);
     this.#body.sendTo(connection);
     connection.uncork();
-  }
-
-  #beginStream(connection: ReplicaConnection): void {
-    this.#streams = true;
-    connection.becomeStream();
-    // It was asked for just before its replica, or this process, began to leave.
-    if (connection.agent.retired || this.#context.closing) setImmediate(() => this.endStream());
   }
 
   #explain(explanation: Explanation): string {

@@ -33,6 +33,8 @@ export class ReplicaConnection {
   reused = false;
   /** The connection came about: from here on, bytes may have arrived. */
   connected = false;
+  /** Its reply is an event stream. */
+  isStream = false;
   /** Sweeps that found it idle. */
   idleSweeps = 0;
   readonly agent: ReplicaAgent;
@@ -76,6 +78,7 @@ export class ReplicaConnection {
 
   begin(holder: Leaseholder, method: string): void {
     this.#holder = holder;
+    this.isStream = false;
     this.#reader.expectReply(method);
   }
 
@@ -119,13 +122,8 @@ export class ReplicaConnection {
     this.agent.giveBack(this);
   }
 
-  /** What it carries has no end to wait for: it gives back its place in flight, and ends when the replica is to go. */
-  becomeStream(): void {
-    this.agent.addStream(this);
-  }
-
   endStream(): void {
-    this.#holder?.endStream();
+    if (this.isStream) this.#holder?.endStream();
   }
 
   close(): void {
@@ -197,6 +195,7 @@ export class ReplicaAgent {
   readonly #idle: ReplicaConnection[] = [];
   readonly #all = new Set<ReplicaConnection>();
   readonly #streams = new Set<ReplicaConnection>();
+  #endsStreams = false;
   readonly #sweeper: NodeJS.Timeout;
   readonly #onIdle: (() => void)[] = [];
 
@@ -234,14 +233,18 @@ export class ReplicaAgent {
     if (this.inFlight === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  /** Called by a connection: it is work for nobody most of the time, and would distort the bound on load for hours. */
+  /** What that connection carries is an event stream: it gives back its place in flight, or would distort the load for hours. */
   addStream(connection: ReplicaConnection): void {
+    connection.isStream = true;
     this.#streams.add(connection);
     this.#countOut();
+    // It was asked for just before. Not at once: its head is still to be written.
+    if (this.#endsStreams) setImmediate(() => connection.endStream());
   }
 
-  /** Ends all event streams: their clients come back, to another replica. */
+  /** Ends all event streams, and those to come: their clients come back, to another replica. */
   endStreams(): void {
+    this.#endsStreams = true;
     for (const connection of this.#streams) connection.endStream();
   }
 
