@@ -159,6 +159,8 @@ t.test('what is no HTTP, or not safely, is refused and goes nowhere', async (t) 
     [400, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc'],
     [501, 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n'],
     [431, `GET / HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(70_000)}\r\n\r\n`],
+    [501, 'BREW /pot HTTP/1.1\r\nHost: a\r\n\r\n'],
+    [400, 'BREW\r\nHost: a\r\n\r\n'],
     [501, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'],
   ];
   for (const [status, request] of refused) {
@@ -302,4 +304,15 @@ t.test('a whole reply reaches a client that reads slowly, also when the balancer
   client.socket.resume();
   t.ok((await client.closed).text.endsWith(body));
   await closed;
+});
+
+t.test('a body that breaks while its request waits for its turn is refused when that comes', async (t) => {
+  const { proxy } = await oneReplica(t, (socket, head) =>
+    setTimeout(() => socket.write(reply(`<${head.split(' ')[1]}>`)), 30),
+  );
+  const client = await connectRaw(proxy.port);
+  client.send(
+    'GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n',
+  );
+  t.match((await client.closed).text, /^HTTP\/1.1 200 .*<\/1>HTTP\/1.1 400 [^<]*<Error>[^<]*$/s);
 });
