@@ -85,7 +85,7 @@ t.test('a stream takes no place in flight: bounded load leaves its replica what 
 t.test('a client that leaves a stream is no error', async (t) => {
   const { first, proxy, client } = await streaming(t);
   const closed = once(first.sockets[0] as never, 'close');
-  client.socket.destroy();
+  client.socket.resetAndDestroy();
   await closed;
   t.same(
     proxy.log.map(({ event }) => event),
