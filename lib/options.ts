@@ -60,11 +60,7 @@ const TABLE = {
   'replica-cpus': option(decimal(0.05, 1024), 1, 'processors of a replica in a container'),
   upstream: option(upstreams, new Map<string, Address>(), 'balance over these services instead: nothing is started'),
   'data-dir': option(path, './data', 'where replicas keep the votes'),
-  'votes-url': option(
-    redisUrl,
-    '',
-    'a Redis that keeps the votes instead, for replicas on several machines; also from `VOTES_URL`',
-  ),
+  'votes-url': option(redisUrl, '', 'a Redis that keeps the votes instead; also from `VOTES_URL`'),
   hash: option(hashSource(HASH_NAMES), 'even', 'hash pair of the ring: a name, or a module of your own'),
   slots: option(integer(1, 65_536), 512, 'slots of the ring'),
   'virtual-nodes': option(integer(1, 256), 9, 'virtual nodes of each replica'),
