@@ -174,7 +174,7 @@ async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_'));
   return createProcessRuntime({
     script: REPLICA_SCRIPT,
-    environment: { ...Object.fromEntries(inherited), DATA_DIR: options.dataDir },
+    environment: { ...Object.fromEntries(inherited), DATA_DIR: options.dataDir, VOTES_URL: options.votesUrl },
     clock: realClock,
   });
 }
@@ -188,6 +188,7 @@ async function createDocker(options: Options, log: Log): Promise<ReplicaRuntime>
     image: dockerImage === '' ? { type: 'checkout', root: CHECKOUT } : { type: 'named', name: dockerImage },
     network: dockerNetwork === '' ? undefined : dockerNetwork,
     volume: dockerVolume,
+    votesUrl: options.votesUrl,
     memoryBytes: options.replicaMemory,
     cpus: options.replicaCpus,
     clock: realClock,

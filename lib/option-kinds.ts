@@ -12,6 +12,8 @@ export interface Kind<T> {
   readonly bounds: string;
   read(written: string): T | undefined;
   write(value: T): string;
+  /** It may hold a password: what was given is not repeated in a message. */
+  readonly secret?: true;
 }
 
 export function integer(least: number, most: number): Kind<number> {
@@ -126,6 +128,19 @@ export function hashSource(names: readonly string[]): Kind<string> {
     write: (value) => value,
   };
 }
+
+/** Nothing, or what `parseRedisUrl` of the replica takes. */
+export const redisUrl: Kind<string> = {
+  placeholder: 'URL',
+  bounds: 'redis://[:password@]host[:port][/database]',
+  read: (written) => {
+    const url = URL.parse(written);
+    const isRedis = url?.protocol === 'redis:' && url.hostname !== '' && url.search === '';
+    return written === '' || (isRedis && /^\/?\d{0,4}$/.test(url.pathname)) ? written : undefined;
+  },
+  write: (value) => value,
+  secret: true,
+};
 
 /** Addresses by the text they are written as, which stands for their hostname. */
 export const upstreams: Kind<ReadonlyMap<string, Address>> = {

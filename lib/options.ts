@@ -16,6 +16,7 @@ import {
   keySources,
   orOff,
   path,
+  redisUrl,
   size,
   text,
   trustedProxies,
@@ -64,6 +65,7 @@ const TABLE = {
   'replica-cpus': option(decimal(0.05, 1024), 1, 'processors of a replica in a container'),
   upstream: option(upstreams, new Map<string, Address>(), 'balance over these services instead: nothing is started'),
   'data-dir': option(path, './data', 'where replicas keep the votes'),
+  'votes-url': option(redisUrl, '', 'a Redis that keeps the votes instead; also from `VOTES_URL`'),
   hash: option(hashSource(HASH_NAMES), 'even', 'hash pair of the ring: a name, or a module of your own'),
   slots: option(integer(1, 65_536), 512, 'slots of the ring'),
   'virtual-nodes': option(integer(1, 256), 9, 'virtual nodes of each replica'),
@@ -161,7 +163,9 @@ export function parseOptions(argv: readonly string[], environment: Readonly<Node
   let limitIsGiven = true;
   for (const [flag, { kind, otherwise }] of Object.entries(TABLE) as [string, Option<unknown>][]) {
     const variable = environmentName(flag);
-    const [source, written] = given.has(flag) ? [`--${flag}`, given.get(flag)] : [variable, environment[variable]];
+    // A replica of its own knows the place of the votes by that name.
+    const inEnvironment = environment[variable] ?? (flag === 'votes-url' ? environment.VOTES_URL : undefined);
+    const [source, written] = given.has(flag) ? [`--${flag}`, given.get(flag)] : [variable, inEnvironment];
     values[camelCase(flag)] = written === undefined ? otherwise : readValue(source, kind, written);
     if (flag === 'max-replicas' && written === undefined) limitIsGiven = false;
   }
@@ -226,7 +230,9 @@ function readFlags(argv: readonly string[]): Map<string, string> {
 
 function readValue(source: string, kind: Kind<unknown>, written: string): unknown {
   const value = kind.read(written);
-  if (value === undefined) throw new OptionError(`${source} takes ${kind.bounds}, not ${JSON.stringify(written)}`);
+  if (value === undefined) {
+    throw new OptionError(`${source} takes ${kind.bounds}, not ${kind.secret ? 'that' : JSON.stringify(written)}`);
+  }
   return value;
 }
 

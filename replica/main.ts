@@ -2,24 +2,28 @@
 //
 //   SERVER_ID   the hostname by which it introduces itself
 //   LISTEN      `unix:/path/of.sock` or `[host:]port`; 0.0.0.0:5000 if not given
-//   DATA_DIR    where the votes are kept; ./data if not given
+//   DATA_DIR    directory of the SQLite file in which the votes are kept; ./data if not given
+//   VOTES_URL   keep them in this Redis instead: redis://[:password@]host[:port][/database]
 
 import http from 'node:http';
 import { hostname } from 'node:os';
 import { readKnobs, withKnobs } from './knobs.ts';
 import { createService } from './service.ts';
-import { openVotes } from './votes.ts';
+import { sqliteVotes } from './sqlite-votes.ts';
+import { createVoteStream, STREAM_LIMITS } from './vote-stream.ts';
+import type { Votes } from './votes.ts';
 
 const id = process.env.SERVER_ID ?? hostname();
 const knobs = readKnobs(process.env, id);
-const votes = openVotes(process.env.DATA_DIR ?? 'data');
+const votes = await openVotes(process.env);
+const stream = createVoteStream(id, votes, STREAM_LIMITS);
 const server = http.createServer(
   {
     // Longer than a balancer keeps an idle connection, so that it is never the replica that closes one it is about to use.
     keepAliveTimeout: 75_000,
     maxHeaderSize: 65_536,
   },
-  withKnobs(knobs, createService(id, votes)),
+  withKnobs(knobs, createService(id, votes, stream)),
 );
 
 let closing = false;
@@ -29,6 +33,7 @@ server.on('request', (_request, response) => {
 });
 process.on('SIGTERM', () => {
   closing = true;
+  stream.end();
   server.close(() => {
     votes.close();
     process.exit(0);
@@ -48,3 +53,15 @@ const begin = () => {
   }
 };
 setTimeout(begin, knobs.startDelayMs);
+
+async function openVotes({ VOTES_URL = '', DATA_DIR = 'data' }: NodeJS.ProcessEnv): Promise<Votes> {
+  if (VOTES_URL === '') return sqliteVotes(DATA_DIR);
+  try {
+    // Loaded only where it is used: each file costs a replica a millisecond or two of its start.
+    const { redisVotes } = await import('./redis-votes.ts');
+    return redisVotes(VOTES_URL);
+  } catch (error) {
+    console.error(`replica: ${error instanceof Error ? error.message : error}`);
+    process.exit(2);
+  }
+}

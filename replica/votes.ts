@@ -1,51 +1,45 @@
-// The votes, in one SQLite file that all replicas of a machine share. Opened at the first use: most replicas never see a vote.
-
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+// What is voted on, and what a store of votes promises. Where votes are kept is for sqlite-votes.ts and redis-votes.ts.
 
 export const OPTIONS = ['docker', 'helm', 'kubernetes', 'prometheus'] as const;
 export type Option = (typeof OPTIONS)[number];
 export type Counts = Readonly<Record<Option, number>>;
 
+/** A vote that is counted once, however often it arrives with the same key; without a key, each time. */
+export interface Vote {
+  readonly option: Option;
+  readonly key: string | undefined;
+}
+
+/** All rejections are a VotesError. */
 export interface Votes {
-  counts(): Counts;
-  /** Counts one vote durably and gives the counts after it. Throws if it could not be counted; then it was not. */
-  add(option: Option): Counts;
+  counts(): Promise<Counts>;
+  /** Counts one vote lastingly, unless its key was counted before, and resolves with the counts then. */
+  add(vote: Vote): Promise<Counts>;
   close(): void;
 }
+
+/** `unavailable`: the store cannot be used now, and may be soon. `key-reused`: that key belongs to a vote for another option. */
+export class VotesError extends Error {
+  override readonly name = 'VotesError';
+  readonly code: 'unavailable' | 'key-reused';
+
+  constructor(code: 'unavailable' | 'key-reused', message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** How long the key of a vote is kept: a client that repeats a vote does so within minutes. */
+export const KEY_LIFETIME_SECONDS = 86_400;
+
+/** A vote waits no longer than this for a store that is busy or does not answer, in ms. */
+export const PATIENCE_MS = 2000;
 
 export function isOption(value: unknown): value is Option {
   return OPTIONS.includes(value as Option);
 }
 
-export function openVotes(directory: string): Votes {
-  let opened: DatabaseSync | undefined;
-  const database = () => {
-    opened ??= open(directory);
-    return opened;
-  };
-  const counts = (): Counts => {
-    const rows = database().prepare('SELECT option, count FROM votes').all();
-    const counted = new Map(rows.map((row) => [row.option, Number(row.count)]));
-    return Object.fromEntries(OPTIONS.map((option) => [option, counted.get(option) ?? 0])) as Counts;
-  };
-  return {
-    counts,
-    add: (option) => {
-      const statement = 'INSERT INTO votes VALUES (?, 1) ON CONFLICT (option) DO UPDATE SET count = count + 1';
-      database().prepare(statement).run(option);
-      return counts();
-    },
-    close: () => opened?.close(),
-  };
-}
-
-function open(directory: string): DatabaseSync {
-  mkdirSync(directory, { recursive: true });
-  // Another replica may be writing: wait for it rather than fail, but not so long that heartbeats go unanswered.
-  const database = new DatabaseSync(join(directory, 'votes.sqlite'), { timeout: 250 });
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-  database.exec('CREATE TABLE IF NOT EXISTS votes (option TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT');
-  return database;
+/** The error for a key that was sent before with another option. */
+export function keyReused(): VotesError {
+  return new VotesError('key-reused', 'its Idempotency-Key was used for a vote for another option');
 }

@@ -87,7 +87,10 @@ export function checkDocument(path: string, text: string): string[] {
 /** All faults of the project. */
 export function findFaults(): string[] {
   const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
-  const sources = globSync('{lib,replica,bench,scripts,test}/**/*.ts', { cwd: ROOT, exclude: ['**/node_modules/**'] });
+  const sources = globSync(['{lib,replica,bench,scripts,test}/**/*.ts', 'replica/site/*.{js,css}'], {
+    cwd: ROOT,
+    exclude: ['**/node_modules/**'],
+  });
   return [
     ...sources
       .sort()

@@ -39,6 +39,12 @@ t.test('times are in ms or with a unit', async (t) => {
   t.equal(parse('--replica-cpus 0.5').replicaCpus, 0.5);
 });
 
+t.test('the URL of the votes has a plain name as well, which replicas know; empty is none', async (t) => {
+  t.equal(parse('', { VOTES_URL: 'redis://a/1' }).votesUrl, 'redis://a/1');
+  t.equal(parse('', { VOTES_URL: 'redis://a', RINGMASTER_VOTES_URL: 'redis://:p@b:1' }).votesUrl, 'redis://:p@b:1');
+  t.equal(parse('', { RINGMASTER_VOTES_URL: '' }).votesUrl, '');
+});
+
 t.test('lists', async (t) => {
   t.same(
     [...parse('--upstream localhost:81,[::1]:82,unix:/a/b.sock').upstream],
@@ -85,6 +91,8 @@ const REFUSED: [string, RegExp][] = [
   ['--fleet a/b', /--fleet takes letters, digits/],
   ['--heartbeat-interval 5', /--heartbeat-interval takes a time from 10ms to 1h, not "5"/],
   ['--heartbeat-interval 5d', /--heartbeat-interval takes/],
+  ['--votes-url http://:secret@a', /^--votes-url takes redis:\/\/\[:password@\]host\[:port\]\[\/database\], not that$/],
+  ['--votes-url redis://a/x', /--votes-url takes/],
   ['--log loud', /--log takes off, error, info or debug, not "loud"/],
 ];
 

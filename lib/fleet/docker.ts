@@ -20,6 +20,8 @@ export interface DockerRuntimeOptions {
   readonly network: string | undefined;
   /** The volume in which replicas keep the votes. */
   readonly volume: string;
+  /** The Redis in which they keep them instead; empty for none. */
+  readonly votesUrl: string;
   readonly memoryBytes: number;
   readonly cpus: number;
   readonly clock: Clock;
@@ -180,14 +182,14 @@ class DockerRuntime implements ReplicaRuntime {
   }
 
   #specification(replica: ReplicaRef): ContainerCreateOptions {
-    const { fleet, image, network, volume, memoryBytes, cpus } = this.#options;
+    const { fleet, image, network, volume, votesUrl, memoryBytes, cpus } = this.#options;
     const { hostname, incarnation } = replica;
     const port = `${PORT}/tcp`;
     return {
       name: hostname,
       Hostname: hostname,
       Image: imageName(image),
-      Env: [`SERVER_ID=${hostname}`, `LISTEN=${PORT}`, 'DATA_DIR=/data'],
+      Env: [`SERVER_ID=${hostname}`, `LISTEN=${PORT}`, 'DATA_DIR=/data', `VOTES_URL=${votesUrl}`],
       Labels: {
         [LABEL.fleet]: fleet,
         [LABEL.places]: placesOf(replica).join(','),

@@ -13,8 +13,9 @@ import type { Asked, ExchangeContext } from './exchange-context.ts';
 import { explainFields } from './explain-fields.ts';
 import type { RequestHead } from './headers.ts';
 import { Patience, type Wait } from './patience.ts';
-import type { Leaseholder, ReplicaAgent, ReplicaConnection } from './replica-agent.ts';
-import type { ReplyHead } from './reply-head.ts';
+import type { ReplicaAgent } from './replica-agent.ts';
+import type { Leaseholder, ReplicaConnection } from './replica-connection.ts';
+import { isEventStream, type ReplyHead } from './reply-head.ts';
 import { bodyTooLarge, RequestBody } from './request-body.ts';
 import { Tunnel } from './tunnel.ts';
 import { switchingHead } from './upgrade.ts';
@@ -90,8 +91,13 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   onClientGone(): void {
     if (this.#over) return;
     this.#connection?.abandon();
-    if (this.#tunnel !== undefined) this.#end(undefined);
+    if (this.#tunnel !== undefined || this.#connection?.isStream === true) this.#end(undefined);
     else this.#end(new BalancerError('bad-request', 'the client closed the connection before it had the reply'));
+  }
+
+  endStream(): void {
+    this.#connection?.abandon();
+    this.onEnd([]);
   }
 
   onClientBroken(error: BalancerError): boolean {
@@ -154,8 +160,8 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.status = head.status;
     this.#replyBegun = true;
     const added = this.#explanation === undefined ? '' : this.#explain(this.#explanation);
-    const date = this.#context.date();
-    this.#client.relay.begin(head, this.request.httpVersionMinor, this.#mayKeepAlive(), date, added);
+    this.#client.relay.begin(head, this.request.httpVersionMinor, this.#mayKeepAlive(), this.#context.date(), added);
+    if (isEventStream(head)) this.#connection?.agent.addStream(this.#connection);
   }
 
   onBody(bytes: Buffer): void {

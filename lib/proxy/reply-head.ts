@@ -56,6 +56,13 @@ export function parseReplyHead(text: string, method: string): ReplyHead {
   return { status, reason, fields, connection, persistent: persistent && body.framing !== 'close', ...body };
 }
 
+/** Server-sent events: a reply that goes on until somebody ends it, to a client that comes back when it has ended. */
+export function isEventStream({ framing, fields }: ReplyHead): boolean {
+  if (framing !== 'chunked' && framing !== 'close') return false;
+  const at = fields.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === 'content-type');
+  return at !== -1 && /^text\/event-stream(\s*;|$)/i.test(fields[at + 1] as string);
+}
+
 /** @param text the trailer section in latin1, each line with its CRLF. Throws `bad-reply`. */
 export function parseTrailers(text: string): string[] {
   return parseFields(text, 0);

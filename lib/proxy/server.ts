@@ -131,9 +131,10 @@ export class ProxyServer implements ExchangeContext {
     signal.removeEventListener('abort', cut);
   }
 
-  /** Accepts no more connections, lets open requests finish, cuts what is left when `signal` is aborted. */
+  /** Accepts no more connections, ends event streams, lets open requests finish, cuts what is left when `signal` is aborted. */
   close(signal: AbortSignal): Promise<void> {
     this.closing = true;
+    for (const agent of this.#agents.values()) agent.endStreams();
     const cut = () => this.#clients.cut();
     signal.addEventListener('abort', cut, { once: true });
     // Connections become idle one by one as their last request ends.

@@ -2,7 +2,7 @@
 // is a reply without end, which exchange.ts relays like any other.
 
 import type { Socket } from 'node:net';
-import type { ReplicaConnection } from './replica-agent.ts';
+import type { ReplicaConnection } from './replica-connection.ts';
 
 export class Tunnel {
   /** How much has gone to the replica. */

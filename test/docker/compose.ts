@@ -49,6 +49,26 @@ async function composeUpToDown(t: Test): Promise<void> {
       t.match((await ask('GET', '/api/votes')).body, { helm: 1 }, 'votes are shared');
   });
 
+  t.test('the site and its live counts, from containers that cannot write but to the volume', async (t) => {
+    for (const [path, text] of [
+      ['/', 'id="result-bars"'],
+      ['/sample', 'Where do requests land?'],
+      ['/site/vote.js', 'EventSource'],
+    ] as const)
+      t.match(await (await fetch(url + path)).text(), text);
+    const left = new AbortController();
+    const stream = await fetch(`${url}/api/votes/stream`, { signal: left.signal });
+    const vote = { method: 'POST', headers: { 'Idempotency-Key': 'compose' }, body: '{"option":"docker"}' };
+    for (let count = 0; count < 4; count++) t.equal((await fetch(`${url}/api/vote`, vote)).status, 200);
+    let seen = '';
+    for await (const text of stream.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      seen += text;
+      if (seen.includes('"docker":1')) break;
+    }
+    left.abort();
+    t.match((await ask('GET', '/api/votes')).body, { docker: 1, helm: 1 });
+  });
+
   t.test('docker kill of a replica under load: no failed GET', async (t) => {
     const load = startLoad(`${url}/home`, 100);
     await sleep(300);

@@ -21,6 +21,7 @@ const options: DockerRuntimeOptions = {
   image: { type: 'checkout', root: fileURLToPath(new URL('../..', import.meta.url)) },
   network: undefined,
   volume: 'ringmaster-test',
+  votesUrl: 'redis://votes.invalid/1',
   memoryBytes: 128 * 2 ** 20,
   cpus: 0.5,
   clock: realClock,
@@ -86,6 +87,7 @@ export async function contract(t: Test): Promise<void> {
         Privileged: false,
       },
     });
+    t.ok(inspected.Config.Env.includes(`VOTES_URL=${options.votesUrl}`));
     t.equal(inspected.NetworkSettings.Ports['5000/tcp'][0].HostIp, '127.0.0.1', 'published on loopback only');
     t.equal(
       await docker('exec', 'contract_Locked', 'node', '-p', 'require("fs").existsSync("/app/node_modules")'),

@@ -22,6 +22,7 @@ const holder = () => {
     onPause: nothing,
     onDrain: nothing,
     onLost: nothing,
+    endStream: nothing,
   };
   return { ...sink, onEnd: () => ended(), end };
 };

@@ -1,0 +1,56 @@
+// The votes in Redis, for replicas on several machines. A vote and its key are one script, which Redis runs as a whole or not at
+// all. How lasting an answered vote is, is for Redis to say: `appendonly yes`, `appendfsync always` makes it as lasting as SQLite.
+
+import { createRedisClient, parseRedisUrl, type RedisReply } from './redis-client.ts';
+import {
+  type Counts,
+  KEY_LIFETIME_SECONDS,
+  keyReused,
+  OPTIONS,
+  type Option,
+  PATIENCE_MS,
+  type Votes,
+  VotesError,
+} from './votes.ts';
+
+// The braces keep all of them in one slot of a Redis Cluster.
+const VOTES = '{ringmaster}:votes';
+const KEY_PREFIX = '{ringmaster}:vote-key:';
+
+// ARGV: the option, how long its key is kept, then all options. KEYS[2] is the key, where there is one.
+const ADD = `
+  local counted = KEYS[2] and redis.call('GET', KEYS[2])
+  if counted and counted ~= ARGV[1] then return 'reused' end
+  if not counted then
+    redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+    if KEYS[2] then redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2]) end
+  end
+  return redis.call('HMGET', KEYS[1], unpack(ARGV, 3))`;
+
+/** The votes at `url`. Throws if it is not the URL of a Redis; connects at the first use. */
+export function redisVotes(url: string): Votes {
+  const client = createRedisClient(parseRedisUrl(url), PATIENCE_MS);
+  const ask = (...command: string[]) =>
+    client.send(...command).catch((error: Error) => {
+      throw new VotesError('unavailable', error.message, { cause: error });
+    });
+  return {
+    counts: async () => readCounts(await ask('HMGET', VOTES, ...OPTIONS)),
+    add: async ({ option, key }) => {
+      const keys = key === undefined ? [VOTES] : [VOTES, `${KEY_PREFIX}${key}`];
+      const settings = [option, String(KEY_LIFETIME_SECONDS), ...OPTIONS];
+      const reply = await ask('EVAL', ADD, String(keys.length), ...keys, ...settings);
+      if (reply === 'reused') throw keyReused();
+      return readCounts(reply);
+    },
+    close: () => client.close(),
+  };
+}
+
+function readCounts(reply: RedisReply): Counts {
+  const counts = Array.isArray(reply) ? reply.map(Number) : [];
+  if (counts.length !== OPTIONS.length || !counts.every(Number.isSafeInteger)) {
+    throw new VotesError('unavailable', `Redis keeps something else under ${VOTES}`);
+  }
+  return Object.fromEntries(OPTIONS.map((option, index) => [option, counts[index]])) as Record<Option, number>;
+}

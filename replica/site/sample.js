@@ -1,0 +1,145 @@
+// The sample site: sends requests through the ring, a few at a time, and shows which replica answered how many.
+
+const CONCURRENCY = 12;
+const ANSWER_LIMIT_MS = 10_000;
+
+const byId = (id) => document.getElementById(id);
+const format = (number) => number.toLocaleString('en');
+
+let answers = new Map();
+let failed = 0;
+let run;
+let frame;
+
+for (const button of document.querySelectorAll('.send')) {
+  button.addEventListener('click', () => start(Number(button.value)));
+}
+byId('stop').addEventListener('click', () => run?.abort());
+byId('clear').addEventListener('click', () => {
+  run?.abort();
+  answers = new Map();
+  failed = 0;
+  byId('rate').textContent = '–';
+  byId('progress').value = 0;
+  byId('status').textContent = 'Nothing sent yet.';
+  draw();
+});
+
+async function start(count) {
+  if (byId('stop').ariaDisabled === 'false') return;
+  run = new AbortController();
+  const { signal } = run;
+  setRunning(true);
+  byId('status').textContent = `Sending ${format(count)} …`;
+  const begunMs = performance.now();
+  let sent = 0;
+  let done = 0;
+  let reason = '';
+  const work = async () => {
+    while (sent < count && !signal.aborted) {
+      sent += 1;
+      const problem = await request(signal);
+      if (signal.aborted) return;
+      if (problem !== undefined) reason = problem;
+      done += 1;
+      byId('progress').value = done / count;
+      frame ??= requestAnimationFrame(draw);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, count) }, work));
+  const seconds = (performance.now() - begunMs) / 1000;
+  if (done > 0) byId('rate').textContent = format(Math.round(done / seconds));
+  setRunning(false);
+  draw();
+  byId('status').textContent = summary(signal.aborted, done, count, reason);
+}
+
+/** One request. Resolves with what went wrong, `undefined` if nothing did. */
+async function request(signal) {
+  let problem = 'no answer came';
+  // Twice: a browser drops what it has open when a network interface comes or goes, as they do with containers.
+  for (let attempt = 0; attempt < 2 && !signal.aborted; attempt++) {
+    try {
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]);
+      const response = await fetch('/home', { cache: 'no-store', signal: limit });
+      const { message } = await response.json();
+      const name = response.ok ? /^Hello from Server: (.*)$/.exec(message)?.[1] : undefined;
+      if (name !== undefined) {
+        answers.set(name, (answers.get(name) ?? 0) + 1);
+        return undefined;
+      }
+      problem = String(message).replace(/^<Error> /, '');
+      break;
+    } catch {
+      // Once more, or the problem it is.
+    }
+  }
+  if (signal.aborted) return undefined;
+  failed += 1;
+  return problem;
+}
+
+function summary(stopped, done, count, reason) {
+  const { total, imbalance } = measure();
+  const begun = stopped ? `Stopped after ${format(done)} of ${format(count)}.` : `Done: ${format(count)} sent.`;
+  const spread =
+    answers.size < 2
+      ? ''
+      : ` ${answers.size} replicas answered ${format(total)} in all; the busiest had ${imbalance} times the mean.`;
+  const trouble = reason === '' ? '' : ` The last failure: ${reason}.`;
+  return begun + spread + trouble;
+}
+
+function measure() {
+  const counts = [...answers.values()];
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const most = Math.max(0, ...counts);
+  const mean = counts.length === 0 ? 0 : total / counts.length;
+  return { total, most, mean, imbalance: mean === 0 ? '–' : (most / mean).toFixed(2) };
+}
+
+// Not `disabled`, which would take the focus from whoever has just pressed the button with a key.
+function setRunning(running) {
+  byId('stop').ariaDisabled = String(!running);
+  for (const button of document.querySelectorAll('.send')) button.ariaDisabled = String(running);
+}
+
+function draw() {
+  cancelAnimationFrame(frame);
+  frame = undefined;
+  const { total, most, mean, imbalance } = measure();
+  // The longest bar leaves a tenth of the room free.
+  const room = Math.max(1, most * 1.1);
+  const names = [...answers.keys()].sort((one, other) => one.localeCompare(other, 'en', { numeric: true }));
+  const list = byId('replicas');
+  // Rows stay where they are, so that their bars grow rather than jump.
+  for (const [index, name] of names.entries()) {
+    if (list.children[index]?.dataset.name !== name) list.insertBefore(newRow(name), list.children[index] ?? null);
+    const row = list.children[index];
+    row.querySelector('.count').textContent = format(answers.get(name));
+    row.querySelector('.bar').style.setProperty('--part', answers.get(name) / room);
+    row.style.setProperty('--hue-step', index);
+  }
+  while (list.children.length > names.length) list.lastElementChild.remove();
+  list.style.setProperty('--mean', mean / room);
+  byId('spread').hidden = names.length === 0;
+  byId('answered').textContent = format(total);
+  byId('failed').textContent = format(failed);
+  byId('seen').textContent = names.length;
+  byId('imbalance').textContent = imbalance;
+}
+
+function newRow(name) {
+  const row = document.createElement('li');
+  row.dataset.name = name;
+  for (const part of ['name', 'track', 'count']) {
+    const element = document.createElement('span');
+    element.className = part;
+    row.append(element);
+  }
+  row.querySelector('.name').textContent = name;
+  const bar = document.createElement('span');
+  bar.className = 'bar';
+  row.querySelector('.track').append(bar);
+  return row;
+}

@@ -1,0 +1,95 @@
+// The counts as they change, as server-sent events. While anybody listens, the store is asked four times a second, once for all
+// of them: that finds the votes that other replicas counted too, and is four rows of SQLite or one command of Redis. Each
+// event has all counts, so one that is missed is made up for by the next.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { failure } from './replies.ts';
+import { type Votes, VotesError } from './votes.ts';
+
+export interface VoteStream {
+  /** Answers with events until the client leaves or `end` is called. */
+  serve(request: IncomingMessage, response: ServerResponse): void;
+  /** No more: clients come back through the ring, to another replica. */
+  end(): void;
+}
+
+export interface StreamLimits {
+  readonly maxListeners: number;
+  readonly pollMs: number;
+  /** A comment goes out after so long without an event, so that nothing between takes the connection for dead. */
+  readonly keepAliveMs: number;
+  /** A client that has left so much unread is cut off. */
+  readonly maxUnreadBytes: number;
+}
+
+export const STREAM_LIMITS: StreamLimits = {
+  maxListeners: 1000,
+  pollMs: 250,
+  keepAliveMs: 15_000,
+  maxUnreadBytes: 65_536,
+};
+
+export function createVoteStream(id: string, votes: Votes, limits: StreamLimits): VoteStream {
+  const listeners = new Set<ServerResponse>();
+  let watching = false;
+  let ended = false;
+  let latest = '';
+  let quietSinceMs = 0;
+
+  const send = (text: string) => {
+    quietSinceMs = performance.now();
+    for (const response of listeners) {
+      if (response.writableLength > limits.maxUnreadBytes) response.destroy();
+      else response.write(text);
+    }
+  };
+  const look = async () => {
+    const event = await readEvent(votes);
+    if (event !== latest) {
+      latest = event;
+      send(event);
+    } else if (performance.now() - quietSinceMs >= limits.keepAliveMs) send(': still here\n\n');
+  };
+  const watch = async () => {
+    watching = true;
+    while (listeners.size > 0) {
+      await look();
+      await new Promise((resolve) => setTimeout(resolve, limits.pollMs));
+    }
+    // What comes next may be long after: nobody is told what was.
+    latest = '';
+    watching = false;
+  };
+  return {
+    serve: (request, response) => {
+      if (ended || listeners.size >= limits.maxListeners) {
+        failure(response, 503, ended ? 'this replica is leaving' : `${limits.maxListeners} listen already`);
+        return;
+      }
+      response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+      if (request.method === 'HEAD') {
+        response.end();
+        return;
+      }
+      listeners.add(response);
+      response.once('close', () => listeners.delete(response));
+      // The wait before a browser comes back, who serves it, and what the others have been told already.
+      response.write(`retry: 500\nevent: replica\ndata: ${id}\n\n${latest}`);
+      if (!watching) void watch();
+    },
+    end: () => {
+      ended = true;
+      for (const response of listeners) response.end();
+    },
+  };
+}
+
+// Never rejects: that the store is away is news as well.
+async function readEvent(votes: Votes): Promise<string> {
+  try {
+    return `data: ${JSON.stringify(await votes.counts())}\n\n`;
+  } catch (error) {
+    const reason = error instanceof VotesError ? error.message : String(error);
+    return `event: trouble\ndata: ${JSON.stringify(reason)}\n\n`;
+  }
+}

@@ -1,0 +1,171 @@
+// Votes last: many of them from 50 clients through the ring, while replicas are killed and then everything is. A client that has
+// no 200 sends its vote again with the same key, as the page does; at the end each vote must have been counted exactly once.
+
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { OPTIONS } from '../../replica/votes.ts';
+import { type Program, replicaPid, startProgram } from '../fixtures/program.ts';
+import { redisMissing, startRedis } from '../fixtures/redis.ts';
+
+const CLIENTS = 50;
+const OPTION_ARGS = ['--replicas', '4', '--log', 'off'];
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+interface Voting {
+  /** Votes answered with 200. */
+  readonly answered: number;
+  /** Tries that got something else, or nothing. */
+  readonly failures: number;
+  /** Resolves when that many have been answered. */
+  until(answered: number): Promise<void>;
+  readonly done: Promise<unknown>;
+}
+
+/** @param program the program at the moment: it may be another one later. */
+function startVoting(count: number, program: () => Program): Voting {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: CLIENTS });
+  let next = 0;
+  let answered = 0;
+  let failures = 0;
+  const send = (body: string, key: string) =>
+    new Promise<boolean>((resolve) => {
+      const headers = { 'Idempotency-Key': key, 'Content-Length': body.length };
+      const { port } = program();
+      const request = http.request({ port, path: '/api/vote', method: 'POST', agent, headers, timeout: 5000 });
+      request.once('timeout', () => request.destroy());
+      request.once('error', () => resolve(false));
+      request.once('response', (response) => {
+        response.once('error', () => resolve(false));
+        response.once('close', () => resolve(response.complete && response.statusCode === 200));
+        response.resume();
+      });
+      request.end(body);
+    });
+  const client = async () => {
+    while (next < count) {
+      const body = JSON.stringify({ option: OPTIONS[next++ % OPTIONS.length] });
+      const key = randomUUID();
+      while (!(await send(body, key))) {
+        failures += 1;
+        await sleep(20);
+      }
+      answered += 1;
+    }
+  };
+  const done = Promise.all(Array.from({ length: CLIENTS }, client)).finally(() => agent.destroy());
+  return {
+    get answered() {
+      return answered;
+    },
+    get failures() {
+      return failures;
+    },
+    until: async (enough) => {
+      while (answered < enough) await sleep(5);
+    },
+    done,
+  };
+}
+
+function evenly(count: number): Record<string, number> {
+  return Object.fromEntries(OPTIONS.map((option) => [option, count / OPTIONS.length]));
+}
+
+/** kill -9 of one replica; true if there was one. */
+async function killReplica(program: Program): Promise<boolean> {
+  try {
+    const hostnames = await program.hostnames();
+    process.kill(await replicaPid(program, hostnames[0] as string), 'SIGKILL');
+    return true;
+  } catch {
+    // It has just ended, or is just being started.
+    return false;
+  }
+}
+
+async function killEverything(program: Program): Promise<void> {
+  const hostnames = await program.hostnames();
+  const pids = await Promise.all(hostnames.map((hostname) => replicaPid(program, hostname).catch(() => undefined)));
+  program.process.kill('SIGKILL');
+  for (const pid of pids) if (pid !== undefined) process.kill(pid, 'SIGKILL');
+  await program.exited;
+}
+
+async function dataDirectory(t: Test): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'ringmaster-data-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+t.test(
+  '10,000 votes while replicas are killed, then all of it: each answered vote is counted exactly once',
+  async (t) => {
+    const args = ['--data-dir', await dataDirectory(t), ...OPTION_ARGS];
+    let program = await startProgram(args);
+    t.teardown(() => program.stop());
+    const voting = startVoting(10_000, () => program);
+    let kills = 0;
+    // The last thousand has to wait for the end of everything.
+    while (voting.answered < 8500) {
+      if (await killReplica(program)) kills += 1;
+      await voting.until(voting.answered + 500);
+    }
+    await killEverything(program);
+    program = await startProgram(args);
+    await voting.done;
+    t.equal(voting.answered, 10_000);
+    t.ok(kills >= 5, `${kills} replicas were killed`);
+    t.ok(voting.failures > 0, `${voting.failures} tries failed and were repeated`);
+    t.same((await program.json('/api/votes')).body, evenly(10_000));
+
+    await killEverything(program);
+    program = await startProgram(args);
+    t.same((await program.json('/api/votes')).body, evenly(10_000), 'after kill -9 of everything');
+  },
+);
+
+const missing = redisMissing();
+
+t.test('the same in Redis, which is killed as well', missing === undefined ? {} : { skip: missing }, async (t) => {
+  const redis = await startRedis('secret');
+  t.teardown(() => redis.close());
+  const program = await startProgram(OPTION_ARGS, { VOTES_URL: redis.url });
+  t.teardown(() => program.stop());
+  const voting = startVoting(2000, () => program);
+  await voting.until(500);
+  await killReplica(program);
+  await voting.until(1000);
+  await redis.kill();
+  await redis.start();
+  await voting.until(1500);
+  await killReplica(program);
+  await voting.done;
+  t.ok(voting.failures > 0, `${voting.failures} tries failed and were repeated`);
+  t.same((await program.json('/api/votes')).body, evenly(2000));
+});
+
+t.test('without a key a vote that a killed replica had is not repeated: 502, and counted at most once', async (t) => {
+  const program = await startProgram(['--replicas', '1', '--log', 'off'], { REPLICA_CRASH_AFTER: '1' });
+  t.teardown(() => program.stop());
+  const vote = () => program.json('/api/vote', { method: 'POST', body: '{"option":"helm"}' });
+  t.equal((await vote()).status, 200);
+  t.equal((await vote()).status, 502);
+});
+
+t.test('a page that is open holds up neither the removal of its replica nor the end of the balancer', async (t) => {
+  const program = await startProgram(['--replicas', '2']);
+  const streams = await Promise.all([1, 2, 3, 4].map(() => fetch(`${program.url}/api/votes/stream`)));
+  const ends = streams.map((stream) => stream.text());
+  const begunMs = performance.now();
+  t.match(await program.json('/rm', { method: 'DELETE', body: '{"n":1}' }), { status: 200 });
+  t.ok(performance.now() - begunMs < 2000, `removed after ${Math.round(performance.now() - begunMs)} ms`);
+  program.process.kill('SIGTERM');
+  t.equal(await program.exited, 0);
+  t.ok(performance.now() - begunMs < 4000, `ended after ${Math.round(performance.now() - begunMs)} ms`);
+  await Promise.all(ends);
+});

@@ -1,0 +1,160 @@
+// Votes in Redis: the contract on a real redis-server, and what may befall one; the bytes of the protocol on their own.
+
+import net, { type AddressInfo, type Socket } from 'node:net';
+import t, { type Test } from 'tap';
+import { encodeCommand, parseRedisUrl, parseReply, RedisError } from '../../replica/redis-client.ts';
+import { redisVotes } from '../../replica/redis-votes.ts';
+import type { Votes } from '../../replica/votes.ts';
+import { votesContract } from '../contract/votes.ts';
+import { type Redis, redisMissing, startRedis } from '../fixtures/redis.ts';
+
+const missing = redisMissing();
+const options = missing === undefined ? {} : { skip: missing };
+const helm = (key?: string) => ({ option: 'helm', key }) as const;
+
+function open(t: Test, url: string): Votes {
+  const votes = redisVotes(url);
+  t.teardown(() => votes.close());
+  return votes;
+}
+
+async function redis(t: Test, password?: string): Promise<Redis> {
+  const started = await startRedis(password);
+  t.teardown(() => started.close());
+  return started;
+}
+
+t.test('the contract', options, async (t) => {
+  const { url } = await redis(t);
+  let database = 1;
+  t.beforeEach(() => {
+    database += 1;
+  });
+  votesContract(t, () => open(t, url.replace(/\d+$/, String(database))));
+});
+
+t.test('a password that is right, or not', options, async (t) => {
+  const { url, port } = await redis(t, 'p@ss:w/rd');
+  t.match(await open(t, url).add(helm('a')), { helm: 1 });
+  await t.rejects(open(t, `redis://:wrong@127.0.0.1:${port}`).add(helm('b')), {
+    code: 'unavailable',
+    message: /^Redis at 127\.0\.0\.1:\d+ says: WRONGPASS/,
+  });
+  await t.rejects(open(t, `redis://127.0.0.1:${port}`).counts(), { code: 'unavailable', message: /NOAUTH/ });
+});
+
+t.test('a database that is not there: refused, and nothing goes into another one', options, async (t) => {
+  const { port } = await redis(t);
+  await t.rejects(open(t, `redis://127.0.0.1:${port}/99`).add(helm()), {
+    message: /says: ERR DB index is out of range/,
+  });
+  t.match(await open(t, `redis://127.0.0.1:${port}`).counts(), { helm: 0 });
+});
+
+t.test(
+  'a Redis that is killed: refused with the reason, and back by itself with all votes and keys',
+  options,
+  async (t) => {
+    const server = await redis(t);
+    const votes = open(t, server.url);
+    await votes.add(helm('a'));
+    await server.kill();
+    await t.rejects(votes.add(helm('b')), { code: 'unavailable', message: /^Redis at .* (cannot be reached|closed)/ });
+    await t.rejects(votes.counts(), { code: 'unavailable', message: /^Redis at .* cannot be reached: .*ECONNREFUSED/ });
+    await server.start();
+    t.match(await votes.add(helm('a')), { helm: 1 });
+    t.match(await votes.add(helm('b')), { helm: 2 });
+  },
+);
+
+t.test('a Redis that hangs: refused within 3 s, and back when it goes on', options, async (t) => {
+  const server = await redis(t);
+  const votes = open(t, server.url);
+  await votes.add(helm('a'));
+  server.process.kill('SIGSTOP');
+  const begunMs = performance.now();
+  await t.rejects(votes.add(helm('b')), { code: 'unavailable', message: /did not answer within 2000 ms$/ });
+  t.ok(performance.now() - begunMs < 3000);
+  server.process.kill('SIGCONT');
+  // It may have read that vote before it was given up: that is what the key is for.
+  t.match(await votes.add(helm('b')), { helm: 2 });
+});
+
+t.test('something else under the name of the votes: refused with the reason', options, async (t) => {
+  const { port } = await redis(t);
+  const socket = net.connect(port, '127.0.0.1');
+  socket.write(encodeCommand(['SET', '{ringmaster}:votes', 'x']));
+  await new Promise((resolve) => socket.once('data', resolve));
+  socket.destroy();
+  const votes = open(t, `redis://127.0.0.1:${port}`);
+  await t.rejects(votes.add(helm()), { code: 'unavailable', message: /says: .*WRONGTYPE/ });
+});
+
+t.test(
+  'a server that speaks something else, or nothing whole: refused, and no reply is taken for another',
+  async (t) => {
+    const sockets: Socket[] = [];
+    const answers = ['HTTP/1.1 400 Bad Request\r\n\r\n', '*4\r\n$1\r\n1\r\n', ':1\r\n:2\r\n', ':99\r\n'];
+    const server = net.createServer((socket) => {
+      sockets.push(socket);
+      socket.on('error', () => undefined);
+      socket.once('data', () => {
+        socket.write(answers[sockets.length - 1] as string);
+        if (sockets.length === 2) socket.end();
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.teardown(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    const votes = open(t, `redis://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    await t.rejects(votes.counts(), { message: /sent what is not understood: a reply that begins with byte 72$/ });
+    await t.rejects(votes.counts(), { message: /closed the connection$/ });
+    await t.rejects(votes.counts(), { message: /Redis keeps something else/ });
+    // The reply that nobody waited for has ended that connection: this is a new one.
+    await t.rejects(votes.counts(), { message: /Redis keeps something else/ });
+    t.equal(sockets.length, 4);
+  },
+);
+
+t.test('replies, whole and in pieces', async (t) => {
+  for (const [text, reply] of [
+    ['+OK\r\n', 'OK'],
+    [':-12\r\n', -12],
+    ['$5\r\na\r\nbc\r\n', 'a\r\nbc'],
+    ['$4\r\nå½\r\n', 'å½'],
+    ['$-1\r\n', null],
+    ['*-1\r\n', null],
+    ['*0\r\n', []],
+    ['*3\r\n:1\r\n$-1\r\n*1\r\n+x\r\n', [1, null, ['x']]],
+  ] as const) {
+    const bytes = Buffer.from(text);
+    t.same(parseReply(bytes, 0), { reply, end: bytes.length });
+    for (let cut = 0; cut < bytes.length; cut++) t.equal(parseReply(bytes.subarray(0, cut), 0), undefined);
+  }
+  t.match(parseReply(Buffer.from('-ERR no\r\n'), 0)?.reply, new RedisError('ERR no'));
+  for (const text of ['x\r\n', '$x\r\n', '*1e3\r\n', `${'*1\r\n'.repeat(20)}+x\r\n`]) {
+    t.throws(() => parseReply(Buffer.from(text), 0));
+  }
+});
+
+t.test('URLs', async (t) => {
+  t.same(parseRedisUrl('redis://localhost'), {
+    host: 'localhost',
+    port: 6379,
+    username: '',
+    password: '',
+    database: 0,
+  });
+  t.match(parseRedisUrl('redis://user:p%40ss@[::1]:7000/3'), {
+    host: '::1',
+    port: 7000,
+    username: 'user',
+    password: 'p@ss',
+    database: 3,
+  });
+  for (const url of ['', 'localhost', 'http://localhost', 'redis://', 'redis://:secret@h/x', 'redis://h?db=1']) {
+    t.throws(() => parseRedisUrl(url), new Error('VOTES_URL takes redis://[:password@]host[:port][/database]'), url);
+  }
+});
