@@ -11,6 +11,7 @@ import { asBalancerError, BalancerError } from '../errors.ts';
 import { type Client, errorReply } from './client.ts';
 import { explainFields } from './explain-fields.ts';
 import { type RequestHead, replyHead, trailerSection } from './headers.ts';
+import type { Sample } from './meter.ts';
 import type { Leaseholder, ReplicaAgent, ReplicaConnection } from './replica-agent.ts';
 import type { ReplyHead } from './reply-head.ts';
 import { RequestBody } from './request-body.ts';
@@ -40,13 +41,15 @@ const MERGE_BYTES = 16_384;
 export class Exchange implements Leaseholder {
   readonly request: IncomingMessage;
   readonly requestId: number;
+  readonly key: Key;
+  /** If it is timed. */
+  readonly sample: Sample | undefined;
   /** Status of the reply, 0 before there is one. */
   status = 0;
   readonly #context: ExchangeContext;
   readonly #client: Client;
   readonly #response: ServerResponse;
   readonly #head: RequestHead;
-  readonly #key: Key;
   #body: RequestBody | undefined;
   #connection: ReplicaConnection | undefined;
   readonly #tried: SeatId[] = [];
@@ -62,7 +65,12 @@ export class Exchange implements Leaseholder {
     context: ExchangeContext,
     client: Client,
     response: ServerResponse,
-    asked: { readonly head: RequestHead; readonly key: Key; readonly requestId: number },
+    asked: {
+      readonly head: RequestHead;
+      readonly key: Key;
+      readonly requestId: number;
+      readonly sample: Sample | undefined;
+    },
   ) {
     this.#context = context;
     this.#client = client;
@@ -70,12 +78,17 @@ export class Exchange implements Leaseholder {
     this.request = response.req;
     this.requestId = asked.requestId;
     this.#head = asked.head;
-    this.#key = asked.key;
+    this.key = asked.key;
+    this.sample = asked.sample;
   }
 
-  /** Hostname of the replica that was tried last. */
+  /** Of the replica that was tried last. */
+  get agent(): ReplicaAgent | undefined {
+    return this.#connection?.agent;
+  }
+
   get hostname(): string | undefined {
-    return this.#connection?.agent.replica.hostname;
+    return this.agent?.replica.hostname;
   }
 
   start(): void {
@@ -202,8 +215,8 @@ export class Exchange implements Leaseholder {
   #attempt(fresh: boolean, earlier?: BalancerError): void {
     let agent: ReplicaAgent | undefined;
     try {
-      if (this.#head.asksWhy) this.#explanation ??= this.#context.explain(this.#key);
-      agent = this.#context.pick(this.#key, this.#tried);
+      if (this.#head.asksWhy) this.#explanation ??= this.#context.explain(this.key);
+      agent = this.#context.pick(this.key, this.#tried);
     } catch (error) {
       // A hash of somebody's own.
       this.fail(asBalancerError(error), false);

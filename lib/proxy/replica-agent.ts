@@ -3,6 +3,7 @@
 
 import net from 'node:net';
 import type { Address, ReplicaRef } from '../core/ports.ts';
+import { Tally } from '../core/traffic.ts';
 import { BalancerError } from '../errors.ts';
 import { ReplyReader, type ReplySink } from './wire.ts';
 
@@ -180,6 +181,8 @@ export class ReplicaAgent {
   retired = false;
   /** Requests that hold a lease. */
   inFlight = 0;
+  /** Of the requests that ended there. */
+  readonly tally = new Tally();
   readonly #load: { inFlight: number };
   readonly #address: Address;
   readonly #limits: AgentLimits;
