@@ -4,9 +4,11 @@
 import { randomInt } from 'node:crypto';
 import net from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { LiveFeed } from './admin/live-feed.ts';
 import { createAdmin } from './admin/routes.ts';
 import { draining, type FleetState, hostnameIn, members, routes } from './core/fleet-state.ts';
 import type { ReplicaRuntime } from './core/ports.ts';
+import type { HashRing } from './core/ring.ts';
 import { RingKeeper } from './core/ring-keeper.ts';
 import { realClock } from './fleet/clock.ts';
 import { httpProbe, noProbe } from './fleet/http-probe.ts';
@@ -38,6 +40,17 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   const runtime = await createRuntime(options, log);
   const readKey = keyReader(options.key);
   const limits = proxyLimits(options);
+  const fixedBecause =
+    options.upstream.size > 0 ? 'the replicas are given by --upstream and cannot be changed' : undefined;
+
+  const feed = new LiveFeed({
+    clock: realClock,
+    timeOfDay: () => Date.now(),
+    readCounters: () => proxy.readCounters(),
+    watchSparks: (watched) => proxy.watchSparks(watched),
+    takeSparks: () => proxy.takeSparks(),
+    about: { hash: options.hash, virtualNodes: options.virtualNodes, maxReplicas: options.maxReplicas, fixedBecause },
+  });
 
   const supervisor: Supervisor = new Supervisor(
     {
@@ -45,7 +58,10 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
       probe: options.heartbeatPath === 'off' ? noProbe : httpProbe(options.heartbeatPath),
       clock: realClock,
       log,
-      publish: createPublisher(options, rings, log, (routing) => proxy.route(routing)),
+      publish: createPublisher(options, rings, log, (routing, state, ring) => {
+        proxy.route(routing);
+        feed.fleetChanged(state, ring);
+      }),
       drained: (replica, signal) => proxy.drained(replica, signal),
     },
     supervisorRules(options),
@@ -56,6 +72,8 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     state: () => supervisor.state,
     add: (wishes) => supervisor.add(wishes),
     remove: (replicas) => supervisor.remove(replicas),
+    kill: (replica) => runtime.stop(replica, 0),
+    watch: (response) => feed.watch(response),
     imagine: supervisor.imagine,
     ringOf: (places) => rings.build(places),
     random: (limit) => randomInt(limit),
@@ -65,7 +83,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     virtualNodes: options.virtualNodes,
     hash: options.hash,
     balanceFactor: limits.balanceFactor,
-    fixedBecause: options.upstream.size > 0 ? 'the replicas are given by --upstream and cannot be changed' : undefined,
+    fixedBecause,
     diverted: () => proxy.diverted,
     explain: (key) => proxy.explainKey(key),
     readKey,
@@ -81,10 +99,10 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     },
     limits,
   );
-  return compose(options, supervisor, proxy, log);
+  return compose(options, supervisor, proxy, feed, log);
 }
 
-function compose(options: Options, supervisor: Supervisor, proxy: ProxyServer, log: Log): Balancer {
+function compose(options: Options, supervisor: Supervisor, proxy: ProxyServer, feed: LiveFeed, log: Log): Balancer {
   const firstHostnames =
     options.upstream.size > 0
       ? [...options.upstream.keys()]
@@ -100,6 +118,8 @@ function compose(options: Options, supervisor: Supervisor, proxy: ProxyServer, l
       () => graceOver.abort(),
       () => undefined,
     );
+    // Those who watch would have to be waited for.
+    feed.close();
     await proxy.close(graceOver.signal);
     finished.abort();
     await supervisor.close();
@@ -134,13 +154,13 @@ function createPublisher(
   options: Options,
   rings: RingKeeper,
   log: Log,
-  route: (routing: Routing) => void,
+  publish: (routing: Routing, state: FleetState, ring: HashRing) => void,
 ): (state: FleetState) => void {
   let digest = '';
   let alarm = new AbortController();
-  const publish = (state: FleetState) => {
+  const publishNow = (state: FleetState) => {
     const { ring, policy, nextChangeMs } = rings.keep(state, realClock.now());
-    route({ policy, routes: routes(state), draining: draining(state) });
+    publish({ policy, routes: routes(state), draining: draining(state) }, state, ring);
     if (ring.digest() !== digest) {
       digest = ring.digest();
       log.info('ring-changed', { seats: state.seats.map((seat) => seat.replica.seat), digest, hash: options.hash });
@@ -149,11 +169,11 @@ function createPublisher(
     if (nextChangeMs === Number.POSITIVE_INFINITY) return;
     alarm = new AbortController();
     realClock.sleep(nextChangeMs - realClock.now(), alarm.signal).then(
-      () => publish(state),
+      () => publishNow(state),
       () => undefined,
     );
   };
-  return publish;
+  return publishNow;
 }
 
 // Requests that go by their id have nothing that a replica could be warm for.

@@ -31,6 +31,8 @@ const ERRORS = {
   'connect-failed': { status: 503 },
   // No replica is there that could take the request; it may be repeated (15.6.4).
   'no-replica': { status: 503 },
+  // The dashboard is open in as many places as it may be; one of them may be closed soon (15.6.4).
+  'too-many-watchers': { status: 503 },
   // The balancer is on its way out.
   closing: { status: 503 },
   // Docker does not answer, or may not be asked.

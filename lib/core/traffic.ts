@@ -2,6 +2,7 @@
 // made of the numbers is for whoever reads them, once a second.
 
 import { Histogram } from './histogram.ts';
+import type { SeatId } from './ring.ts';
 
 /** Requests since the start, by how they ended. The first includes the others. */
 export interface Counts {
@@ -32,6 +33,7 @@ export interface Reading {
 }
 
 export interface ReplicaReading {
+  readonly seat: SeatId;
   readonly incarnation: number;
   readonly counts: Counts;
   readonly inFlight: number;

@@ -90,6 +90,7 @@ export class Meter {
     return {
       total: { counts: this.#total.counts, inFlight, latency },
       replicas: Array.from(agents, ({ replica, tally, inFlight }) => ({
+        seat: replica.seat,
         incarnation: replica.incarnation,
         counts: tally.counts,
         inFlight,
