@@ -32,7 +32,7 @@ export function createChanges(ring) {
         ring.preview(preview.points);
         const name = hostname === '' ? 'A new replica' : hostname;
         propose({
-          text: `${name} would take ${formatPart(preview.moved)} of the slots; max / mean ${preview.maxOverMean.toFixed(2)} then.`,
+          text: `${name} would take ${formatPart(preview.moved)} of the slots, marked around the ring; max / mean ${preview.maxOverMean.toFixed(2)} then.`,
           moves: preview.moves,
           done: 'Add it',
           busy: `${name} is starting …`,
@@ -50,7 +50,7 @@ export function createChanges(ring) {
         const preview = /** @type {Preview} */ (await ask('DELETE', '/rm?dry-run', body));
         ring.preview(preview.points);
         propose({
-          text: `${hostname} would finish its requests and go; ${formatPart(preview.moved)} of the slots would move.`,
+          text: `${hostname} would finish its requests and go; ${formatPart(preview.moved)} of the slots would move, as marked around the ring.`,
           moves: preview.moves,
           done: 'Remove it',
           busy: `${hostname} finishes its requests …`,

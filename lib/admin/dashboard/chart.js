@@ -7,7 +7,7 @@ import { byId, html, svg } from './document.js';
 /** @typedef {{ label: string, column: 1 | 3 | 5 | 6 | 7, class: string }} Line */
 
 const SPAN_MS = 300_000;
-const HEIGHT = 168;
+const HEIGHT = 132;
 const EDGE = { left: 56, right: 10, top: 10, bottom: 22 };
 
 /**

@@ -10,14 +10,14 @@ const MOST = 200;
 
 /** @type {Record<string, (entry: LogEntry) => string>} */
 const WORDS = {
-  starting: () => 'is starting',
-  joined: () => 'joined',
-  suspected: () => 'is suspected: something failed there',
+  starting: ({ seat }) => `comes up for seat ${seat}`,
+  joined: ({ seat }) => `takes seat ${seat}`,
+  suspected: () => 'failed a request or a heartbeat',
   cleared: () => 'answers again',
-  died: ({ reason }) => `died: ${reason}`,
+  died: ({ reason }) => `${reason}`,
   replaced: ({ instead }) => `serves in the place of ${instead}`,
-  draining: () => 'is draining',
-  drained: () => 'drained, and is gone',
+  draining: () => 'finishes its requests',
+  drained: () => 'has finished and is gone',
 };
 
 export function createEventLog() {

@@ -15,14 +15,13 @@ export function formatMs(ms) {
 /** @param {number} part */
 export const formatPart = (part) => `${(part * 100).toFixed(1)} %`;
 
-/** @param {number} ms */
+/** In one unit: it stands in a narrow column. @param {number} ms */
 export function formatSpan(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} m ${seconds % 60} s`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ${minutes % 60} m` : `${Math.floor(hours / 24)} d`;
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
 }
 
 /** @param {number} atMs */

@@ -11,7 +11,7 @@ const COLUMNS = [
   ['state', 'State'],
   ['up', 'Up'],
   ['in-flight', 'In flight'],
-  ['rate', 'Per second'],
+  ['rate', 'Req/s'],
   ['errors', 'Errors'],
   ['p50', 'p50'],
   ['p99', 'p99'],
@@ -98,7 +98,7 @@ function makeLine(seat, replica, actions) {
   const row = html(
     'tr',
     { role: 'row', class: seatClass(seat), 'data-replica': replica },
-    html('th', { role: 'rowheader', scope: 'row' }, swatch, html('span', { class: 'name' }, replica)),
+    html('th', { role: 'rowheader', scope: 'row' }, swatch, html('span', { class: 'name', title: replica }, replica)),
     ...cells.values(),
     html('td', { role: 'cell', class: 'actions' }, remove, kill),
   );

@@ -80,8 +80,7 @@ export function createSparks() {
           bornMs: nowMs + (index / told.length) * 50,
           turn: (slot + 0.5) / ring.slots,
           travel: ((reached - slot + ring.slots) % ring.slots) / ring.slots,
-          x: place.x,
-          y: place.y,
+          ...edgeOf(place, (reached + 0.5) / ring.slots),
           colour: colourOf(failed ? 'bad' : seatClass(seat)),
           failed,
         });
@@ -89,6 +88,17 @@ export function createSparks() {
       if (frame === 0) frame = requestAnimationFrame(draw);
     },
   };
+}
+
+/**
+ * Where a spark that comes from that turn of the ring meets the replica: its number is not to be covered.
+ * @param {{ x: number, y: number, radius: number }} place
+ * @param {number} turn
+ */
+function edgeOf({ x, y, radius }, turn) {
+  const [fromX, fromY] = pointAt(turn, MIDDLE);
+  const part = radius / Math.hypot(fromX - x, fromY - y);
+  return { x: x + (fromX - x) * part, y: y + (fromY - y) * part };
 }
 
 /**
@@ -102,7 +112,7 @@ function drawSpark(context, spark, ageMs, still) {
   context.fillStyle = spark.colour;
   context.strokeStyle = spark.colour;
   if (!still) {
-    const [tailX, tailY] = positionAt(spark, Math.max(0, ageMs - 45));
+    const [tailX, tailY] = positionAt(spark, Math.max(0, ageMs - 26));
     context.globalAlpha = 0.45;
     context.lineWidth = 3;
     context.lineCap = 'round';
