@@ -29,29 +29,29 @@ export const PAGE_FIELDS = {
   'Cache-Control': 'no-cache',
 };
 
-const FILES = {
-  'index.html': 'text/html; charset=utf-8',
-  'dashboard.css': 'text/css; charset=utf-8',
-  'dashboard.js': 'text/javascript; charset=utf-8',
-  'model.js': 'text/javascript; charset=utf-8',
-  'format.js': 'text/javascript; charset=utf-8',
-  'document.js': 'text/javascript; charset=utf-8',
-  'ring.js': 'text/javascript; charset=utf-8',
-  'sparks.js': 'text/javascript; charset=utf-8',
-  'replicas.js': 'text/javascript; charset=utf-8',
-  'spread.js': 'text/javascript; charset=utf-8',
-  'chart.js': 'text/javascript; charset=utf-8',
-  'event-log.js': 'text/javascript; charset=utf-8',
-  'changes.js': 'text/javascript; charset=utf-8',
-};
+// By name, not by what is in the folder: a file that is left there by accident is not for everybody.
+const PAGES = ['index.html'];
+const STYLES = ['colours.css', 'dashboard.css', 'ring.css', 'replicas.css', 'charts.css', 'narrow.css'];
+const MODULES = [
+  'dashboard.js',
+  'model.js',
+  'format.js',
+  'document.js',
+  'ring.js',
+  'sparks.js',
+  'replicas.js',
+  'spread.js',
+  'chart.js',
+  'event-log.js',
+  'changes.js',
+];
 
 /** All files by their path; the page itself is at /balancer/. */
 export function readPageFiles(): Map<string, PageFile> {
-  const read = (name: string) => readFileSync(new URL(`dashboard/${name}`, import.meta.url));
-  return new Map(
-    Object.entries(FILES).map(([name, type]) => [
+  const read = (names: readonly string[], type: string) =>
+    names.map((name): [string, PageFile] => [
       `/balancer/${name === 'index.html' ? '' : name}`,
-      { type, bytes: read(name) },
-    ]),
-  );
+      { type: `${type}; charset=utf-8`, bytes: readFileSync(new URL(`dashboard/${name}`, import.meta.url)) },
+    ]);
+  return new Map([...read(PAGES, 'text/html'), ...read(STYLES, 'text/css'), ...read(MODULES, 'text/javascript')]);
 }

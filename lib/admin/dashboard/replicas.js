@@ -22,15 +22,17 @@ const COLUMNS = [
  */
 export function createReplicaTable(actions) {
   const body = byId('replicas', HTMLTableSectionElement);
-  /** @type {Map<number, Line>} */
+  // A balancer that was started again counts incarnations anew, with other names.
+  const keyOf = (/** @type {{ replica: string, incarnation: number }} */ one) => `${one.incarnation} ${one.replica}`;
+  /** @type {Map<string, Line>} */
   const lines = new Map();
 
   /** @param {{ seat: number, replica: string, incarnation: number }} of */
-  const lineOf = ({ seat, replica, incarnation }) => {
-    const known = lines.get(incarnation);
+  const lineOf = (of) => {
+    const known = lines.get(keyOf(of));
     if (known !== undefined) return known;
-    const line = makeLine(seat, replica, actions);
-    lines.set(incarnation, line);
+    const line = makeLine(of.seat, of.replica, actions);
+    lines.set(keyOf(of), line);
     return line;
   };
 
@@ -63,11 +65,11 @@ export function createReplicaTable(actions) {
         if (remove !== undefined) remove.hidden = !changeable || !('joined' in one);
         if (kill !== undefined) kill.hidden = !changeable || !('joined' in one) || sinceMs === null;
       }
-      const present = new Set(there.map((one) => one.incarnation));
-      for (const [incarnation, { row }] of lines) {
-        if (present.has(incarnation)) continue;
+      const present = new Set(there.map(keyOf));
+      for (const [key, { row }] of lines) {
+        if (present.has(key)) continue;
         row.remove();
-        lines.delete(incarnation);
+        lines.delete(key);
       }
       const rows = there.map((one) => lineOf(one).row);
       // Only what moved: an element that is put back loses its focus.
