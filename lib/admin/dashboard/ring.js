@@ -15,6 +15,8 @@ const GHOST = { inner: 273, outer: 287 };
 const LABEL_RADIUS = 303;
 /** With more replicas than this there is no room for their names. */
 const MOST_NAMED = 16;
+/** More virtual nodes than this are drawn finer. */
+const CROWDED = 100;
 
 /**
  * @param {number} turn 0 … 1, clockwise from the top
@@ -66,6 +68,7 @@ export function createRingView() {
     /** @param {Ring} ring */
     showRing(ring) {
       const { slots } = ring;
+      picture.classList.toggle('crowded', ring.points.length > CROWDED);
       arcs.replaceChildren(
         ...arcsOf(ring).map(({ from, to, seat }) =>
           svg('path', {
@@ -158,7 +161,7 @@ function nodeOf({ seat, replica, state }, { x, y, radius }, named, rate) {
 function nodeMarks({ points, slots }) {
   return points.map(([slot, seat]) => {
     const [cx, cy] = pointAt((slot + 0.5) / slots, BAND.inner - 6);
-    return svg('circle', { cx, cy, r: points.length > 200 ? 1.5 : 3, class: `node-mark ${seatClass(seat)}` });
+    return svg('circle', { cx, cy, r: points.length > CROWDED ? 1.5 : 3, class: `node-mark ${seatClass(seat)}` });
   });
 }
 
