@@ -4,6 +4,7 @@
 import { byId, html, svg } from './document.js';
 
 /** @typedef {import('./model.js').Row} Row */
+/** @typedef {{ marks: number[], partOf: (value: number) => number }} Axis where a value is, from 0 at the bottom to 1 at the top */
 /** @typedef {{ label: string, column: 1 | 3 | 5 | 6 | 7, class: string }} Line */
 
 const SPAN_MS = 300_000;
@@ -14,8 +15,9 @@ const EDGE = { left: 56, right: 10, top: 10, bottom: 22 };
  * @param {string} name of the chart: its picture and its legend have ids that begin with it
  * @param {readonly Line[]} lines
  * @param {(value: number | null) => string} format
+ * @param {(values: number[]) => Axis} axisOf
  */
-export function createChart(name, lines, format) {
+export function createChart(name, lines, format, axisOf) {
   const picture = byId(`${name}-chart`, SVGSVGElement);
   const legend = byId(`${name}-legend`, HTMLElement);
   const values = lines.map((line) => {
@@ -33,11 +35,11 @@ export function createChart(name, lines, format) {
     const width = picture.clientWidth;
     if (width === 0) return;
     const nowMs = rows.at(-1)?.[0] ?? 0;
-    const most = niceMost(Math.max(0, ...rows.flatMap((row) => lines.map(({ column }) => row[column] ?? 0))));
+    const axis = axisOf(rows.flatMap((row) => lines.map(({ column }) => row[column] ?? 0)));
     const xOf = (/** @type {number} */ atMs) =>
       EDGE.left + (1 - (nowMs - atMs) / SPAN_MS) * (width - EDGE.left - EDGE.right);
     const yOf = (/** @type {number} */ value) =>
-      HEIGHT - EDGE.bottom - (value / most) * (HEIGHT - EDGE.top - EDGE.bottom);
+      HEIGHT - EDGE.bottom - axis.partOf(value) * (HEIGHT - EDGE.top - EDGE.bottom);
     const pointed = rows.find((row) => pointedX >= 0 && xOf(row[0]) >= pointedX);
     const shown = pointed ?? rows.at(-1);
     lines.forEach(({ column }, index) => {
@@ -47,7 +49,7 @@ export function createChart(name, lines, format) {
     const cursor = pointed === undefined ? [] : [uprightAt(xOf(pointed[0]))];
     picture.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
     picture.replaceChildren(
-      ...gridLines(most, width, yOf, format),
+      ...gridLines(axis.marks, width, yOf, format),
       ...timeLabels(width),
       ...cursor,
       ...lines.flatMap((line, index) => linePaths(line, rows, xOf, yOf, index === 0)),
@@ -75,6 +77,31 @@ export function createChart(name, lines, format) {
 }
 
 /**
+ * From 0 to the next of 10, 20, 50, 100, …
+ * @param {number[]} values
+ * @returns {Axis}
+ */
+export function linearAxis(values) {
+  const most = Math.max(10, ...values);
+  const unit = 10 ** Math.floor(Math.log10(most));
+  const top = unit * ([1, 2, 5, 10].find((step) => step * unit >= most) ?? 10);
+  return { marks: [0, top / 2, top], partOf: (value) => value / top };
+}
+
+/**
+ * In powers of ten: a median of half a millisecond can be read beside a second that was bad.
+ * @param {number[]} values
+ * @returns {Axis}
+ */
+export function logarithmicAxis(values) {
+  const there = values.filter((value) => value > 0);
+  const low = Math.floor(Math.log10(Math.min(1, ...there)));
+  const high = Math.max(low + 2, Math.ceil(Math.log10(Math.max(1, ...there))));
+  const marks = Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index));
+  return { marks, partOf: (value) => Math.max(0, (Math.log10(value) - low) / (high - low)) };
+}
+
+/**
  * @param {Line} line
  * @param {readonly Row[]} rows
  * @param {(atMs: number) => number} xOf
@@ -86,7 +113,7 @@ function linePaths(line, rows, xOf, yOf, filled) {
   let area = '';
   let startX = '';
   let endX = '';
-  const ground = yOf(0).toFixed(1);
+  const ground = String(HEIGHT - EDGE.bottom);
   const close = () => {
     if (startX !== '') area += `L${endX} ${ground}L${startX} ${ground}Z`;
     startX = '';
@@ -110,17 +137,17 @@ function linePaths(line, rows, xOf, yOf, filled) {
 }
 
 /**
- * @param {number} most
+ * @param {number[]} marks
  * @param {number} width
  * @param {(value: number) => number} yOf
  * @param {(value: number) => string} format
  */
-function gridLines(most, width, yOf, format) {
-  return [0, 0.5, 1].flatMap((part) => {
-    const y = yOf(part * most);
+function gridLines(marks, width, yOf, format) {
+  return marks.flatMap((mark) => {
+    const y = yOf(mark);
     return [
       svg('path', { d: `M${EDGE.left} ${y}H${width - EDGE.right}`, class: 'grid' }),
-      svg('text', { x: EDGE.left - 7, y: y + 4, class: 'axis end' }, format(part * most)),
+      svg('text', { x: EDGE.left - 7, y: y + 4, class: 'axis end' }, format(mark)),
     ];
   });
 }
@@ -139,10 +166,3 @@ function timeLabels(width) {
 
 /** @param {number} x */
 const uprightAt = (x) => svg('path', { d: `M${x} ${EDGE.top}V${HEIGHT - EDGE.bottom}`, class: 'cursor' });
-
-/** @param {number} most the next of 1, 2, 5, 10, 20, … */
-function niceMost(most) {
-  if (most <= 0) return 1;
-  const unit = 10 ** Math.floor(Math.log10(most));
-  return unit * ([1, 2, 5, 10].find((step) => step * unit >= most) ?? 10);
-}

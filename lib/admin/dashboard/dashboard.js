@@ -2,7 +2,7 @@
 // it is in the view's own file.
 
 import { createChanges } from './changes.js';
-import { createChart } from './chart.js';
+import { createChart, linearAxis, logarithmicAxis } from './chart.js';
 import { byId, setText } from './document.js';
 import { createEventLog } from './event-log.js';
 import { formatCount, formatMs } from './format.js';
@@ -28,6 +28,7 @@ const rateChart = createChart(
     { label: 'errors', column: 3, class: 'line-bad' },
   ],
   (value) => (value === null ? '–' : formatCount(value)),
+  linearAxis,
 );
 const latencyChart = createChart(
   'latency',
@@ -37,6 +38,7 @@ const latencyChart = createChart(
     { label: 'p99', column: 7, class: 'line-c' },
   ],
   formatMs,
+  logarithmicAxis,
 );
 const changes = createChanges({
   preview: (points) => {

@@ -6,6 +6,7 @@ export const formatCount = (count) => Math.round(count).toLocaleString('en');
 /** @param {number | null | undefined} ms */
 export function formatMs(ms) {
   if (ms === null || ms === undefined) return '–';
+  if (ms < 0.1) return `${ms.toFixed(3)} ms`;
   if (ms < 1) return `${ms.toFixed(2)} ms`;
   if (ms < 100) return `${ms.toFixed(1)} ms`;
   if (ms < 10_000) return `${Math.round(ms)} ms`;
