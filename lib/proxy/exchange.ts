@@ -142,6 +142,7 @@ export class Exchange implements Leaseholder {
   onHead(head: ReplyHead): void {
     const clientMinor = this.request.httpVersionMinor;
     this.status = head.status;
+    if (this.sample !== undefined) this.sample.answeredMs = performance.now();
     this.#replyFraming = head.framing;
     if (head.framing === 'chunked' || head.framing === 'close') {
       this.#replyFraming = clientMinor === 0 ? 'close' : 'chunked';

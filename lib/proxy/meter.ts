@@ -9,9 +9,11 @@ import type { Key, RingPolicy } from '../core/policy.ts';
 import { type Latency, type Reading, Tally } from '../core/traffic.ts';
 import type { BalancerError } from '../errors.ts';
 
-/** A request that is timed, and how many it stands for. */
+/** A request that is timed until the head of its reply: how long the rest takes is up to its size and its client. */
 export interface Sample {
   readonly startedMs: number;
+  answeredMs: number;
+  /** How many it stands for. */
   readonly weight: number;
 }
 
@@ -55,12 +57,12 @@ export class Meter {
   sample(): Sample | undefined {
     if (this.#timedFreely < TIMED_FREELY) {
       this.#timedFreely += 1;
-      return { startedMs: performance.now(), weight: 1 };
+      return { startedMs: performance.now(), answeredMs: 0, weight: 1 };
     }
     this.#untimed += 1;
     if (this.#untimed < TIMED_ONE_IN) return undefined;
     this.#untimed = 0;
-    return { startedMs: performance.now(), weight: TIMED_ONE_IN };
+    return { startedMs: performance.now(), answeredMs: 0, weight: TIMED_ONE_IN };
   }
 
   /** At its end. `error` if the client got no whole reply of a replica. */
@@ -69,7 +71,7 @@ export class Meter {
       this.#total.countReply(status);
       agent?.tally.countReply(status);
       if (sample !== undefined) {
-        const tookMs = performance.now() - sample.startedMs;
+        const tookMs = sample.answeredMs - sample.startedMs;
         this.#total.time(tookMs, sample.weight);
         agent?.tally.time(tookMs, sample.weight);
       }

@@ -49,6 +49,14 @@ t.test('of many requests at most 24 are told, and from the next time on they are
   t.ok((slots[0] as number) < 50 && (slots.at(-1) as number) > 950, slots.join(' '));
 });
 
+t.test('a request is timed until the head of its reply, not its end', async (t) => {
+  const meter = new Meter();
+  const startedMs = performance.now() - 60_000;
+  meter.count({ ...ended(), sample: { startedMs, answeredMs: startedMs + 5, weight: 1 } }, undefined, policy);
+  const { p50 } = meter.read([], 0).total.latency;
+  t.ok(Math.abs((p50 as number) / 5000 - 1) < 0.03, `${p50} µs`);
+});
+
 t.test('the proxy counts what its clients got', async (t) => {
   const replica = await scriptedReplica((socket, head) => {
     const status = /^GET \/(\d+)/.exec(head)?.[1];
