@@ -8,8 +8,8 @@ export function formatMs(ms) {
   if (ms === null || ms === undefined) return '–';
   if (ms < 0.1) return `${ms.toFixed(3)} ms`;
   if (ms < 1) return `${ms.toFixed(2)} ms`;
-  if (ms < 100) return `${ms.toFixed(1)} ms`;
-  if (ms < 10_000) return `${Math.round(ms)} ms`;
+  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  if (ms < 1000) return `${Math.round(ms)} ms`;
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
