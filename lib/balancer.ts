@@ -46,9 +46,9 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   const feed = new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
-    readCounters: () => proxy.readCounters(),
-    watchSparks: (watched) => proxy.watchSparks(watched),
-    takeSparks: () => proxy.takeSparks(),
+    readCounters: () => proxy.meter.read(),
+    watchSparks: (watched) => proxy.meter.watch(watched),
+    takeSparks: () => proxy.meter.takeSparks(),
     about: { hash: options.hash, virtualNodes: options.virtualNodes, maxReplicas: options.maxReplicas, fixedBecause },
   });
 

@@ -45,6 +45,8 @@ const KEPT_PER_SECOND = 0.8;
 const MAX_SPARKS = 24;
 
 export class Meter {
+  readonly #agents: ReadonlyMap<number, Metered>;
+  readonly #load: { readonly inFlight: number };
   readonly #total = new Tally();
   #timedFreely = 0;
   #untimed = 0;
@@ -52,6 +54,12 @@ export class Meter {
   #landed = 0;
   #stride = 1;
   #told: number[] = [];
+
+  /** @param agents of all replicas that there are, whenever it is asked. */
+  constructor(agents: ReadonlyMap<number, Metered>, load: { readonly inFlight: number }) {
+    this.#agents = agents;
+    this.#load = load;
+  }
 
   /** At the begin of a request: whether it is timed. */
   sample(): Sample | undefined {
@@ -87,12 +95,12 @@ export class Meter {
   }
 
   /** A look at all counters: once a second, by one reader, since some begin anew with it. */
-  read(agents: Iterable<Metered>, inFlight: number): Reading {
+  read(): Reading {
     this.#timedFreely = 0;
     const latency: Latency = this.#total.takeLatency(0);
     return {
-      total: { counts: this.#total.counts, inFlight, latency },
-      replicas: Array.from(agents, ({ replica, tally, inFlight }) => ({
+      total: { counts: this.#total.counts, inFlight: this.#load.inFlight, latency },
+      replicas: Array.from(this.#agents.values(), ({ replica, tally, inFlight }) => ({
         seat: replica.seat,
         incarnation: replica.incarnation,
         counts: tally.counts,

@@ -9,14 +9,13 @@ import type { Key, RingPolicy } from '../core/policy.ts';
 import type { ReplicaRef } from '../core/ports.ts';
 import { RequestDealer } from '../core/request-dealer.ts';
 import type { SeatId } from '../core/ring.ts';
-import type { Reading } from '../core/traffic.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Client, errorReply } from './client.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
 import { type ParsedRequest, requestHead } from './headers.ts';
 import type { KeyReader } from './key.ts';
-import { Meter, type Sparks } from './meter.ts';
+import { Meter } from './meter.ts';
 import { type AgentLimits, ReplicaAgent } from './replica-agent.ts';
 import { type Load, RoutingTable } from './routing-table.ts';
 
@@ -64,6 +63,8 @@ export class ProxyServer implements ExchangeContext {
   readonly maxAttempts: number;
   readonly maxKeptBytes: number;
   closing = false;
+  /** Of the traffic, for whoever wants to know. */
+  readonly meter: Meter;
   readonly #ports: ProxyPorts;
   readonly #limits: ProxyLimits;
   readonly #server: http.Server;
@@ -72,7 +73,6 @@ export class ProxyServer implements ExchangeContext {
   // By incarnation, retired ones included until nothing is in flight there.
   readonly #agents = new Map<number, ReplicaAgent>();
   readonly #dealer: RequestDealer;
-  readonly #meter = new Meter();
   #date = '';
 
   constructor(ports: ProxyPorts, limits: ProxyLimits) {
@@ -81,6 +81,7 @@ export class ProxyServer implements ExchangeContext {
     this.maxAttempts = limits.maxAttempts;
     this.maxKeptBytes = limits.maxKeptBytes;
     this.#dealer = new RequestDealer(ports.seed);
+    this.meter = new Meter(this.#agents, this.#load);
     this.#server = http.createServer({
       maxHeaderSize: limits.maxHeadBytes,
       headersTimeout: limits.headTimeoutMs,
@@ -187,20 +188,6 @@ export class ProxyServer implements ExchangeContext {
     return this.#load.diverted;
   }
 
-  /** A look at the counters: once a second, by one reader. */
-  readCounters(): Reading {
-    return this.#meter.read(this.#agents.values(), this.#load.inFlight);
-  }
-
-  /** From now on, or no longer, it notes where requests land. */
-  watchSparks(watched: boolean): void {
-    this.#meter.watch(watched);
-  }
-
-  takeSparks(): Sparks {
-    return this.#meter.takeSparks();
-  }
-
   suspect(agent: ReplicaAgent): void {
     this.#ports.suspect(agent.replica.incarnation);
   }
@@ -219,7 +206,7 @@ export class ProxyServer implements ExchangeContext {
 
   onOver(exchange: Exchange, error: BalancerError | undefined): void {
     const { request, requestId, status, hostname } = exchange;
-    this.#meter.count(exchange, error, this.#table?.policy);
+    this.meter.count(exchange, error, this.#table?.policy);
     const client = (request.socket as ClientSocket)[CLIENT];
     if (client?.exchange === exchange) client.exchange = undefined;
     const { log } = this.#ports;
@@ -257,7 +244,7 @@ export class ProxyServer implements ExchangeContext {
         head,
         key: key ?? requestId,
         requestId,
-        sample: this.#meter.sample(),
+        sample: this.meter.sample(),
       });
       client.exchange = exchange;
       exchange.start();
