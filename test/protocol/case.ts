@@ -30,8 +30,8 @@ export type ReplicaStep =
   | 'end'
   | 'reset';
 
-/** How the proxy is set up: one replica, two of them, or one and limits so tight that a test can reach them. */
-export type Profile = 'plain' | 'pair' | 'tight';
+/** How the proxy is set up: one replica, two, one and limits so tight that a test can reach them, or one that never listens. */
+export type Profile = 'plain' | 'pair' | 'tight' | 'down';
 
 export interface Case {
   readonly name: string;

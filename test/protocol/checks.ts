@@ -64,9 +64,10 @@ export function gets(expected: number, body?: string): Check {
 
 /** The client can tell that it has not got all. */
 export function cutOff(seen: Outcome): string | undefined {
-  if (seen.ended === 'open') return 'the client waits for more';
   const reply = finalReply(seen);
-  if (reply === undefined || statusOf(reply) === 502) return undefined;
+  if (reply !== undefined && statusOf(reply) === 502 && reply.complete) return undefined;
+  if (seen.ended === 'open') return 'the client waits for more';
+  if (reply === undefined) return undefined;
   if (reply.framing === 'close') return seen.ended === 'reset' ? undefined : 'the cut looks like an end';
   return reply.complete ? `a whole ${statusOf(reply)} of what was cut` : undefined;
 }

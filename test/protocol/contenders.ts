@@ -98,7 +98,7 @@ frontend clients
   bind 127.0.0.1:${port}
   default_backend replicas
 backend replicas
-  retry-on all-retryable-errors
+  retry-on conn-failure empty-response
   http-request disable-l7-retry unless METH_GET
   ${replicaPorts.map((one, index) => `server r${index} 127.0.0.1:${one}`).join('\n  ')}
 `;

@@ -81,7 +81,7 @@ function declaredFraming(head: Head): 'length' | 'chunked' | undefined {
   const codings = fieldsOf(head, 'transfer-encoding');
   if (lengths.length + codings.length > 1) throw new Garbled('a message is framed more than once');
   if (codings.length === 1) {
-    if (codings[0] !== 'chunked') throw new Garbled(`a transfer coding: ${codings[0]}`);
+    if (codings[0]?.toLowerCase() !== 'chunked') throw new Garbled(`a transfer coding: ${codings[0]}`);
     return 'chunked';
   }
   if (lengths.length === 0) return undefined;
