@@ -179,7 +179,7 @@ export const UPGRADES: readonly Case[] = [
   {
     name: 'a body with an Upgrade is framed as ever',
     duty: 5,
-    client: [upgrade('POST', 'Content-Length: 3\r\n') + 'abc', { until: /\r\n\r\n/ }, 'leave'],
+    client: [`${upgrade('POST', 'Content-Length: 3\r\n')}abc`, { until: /\r\n\r\n/ }, 'leave'],
     answers: [OK],
     checks: [
       status(200, 400, 501),
