@@ -13,7 +13,7 @@ const ERRORS = {
   'bad-request': { status: 400 },
   // A body that was refused by the admin endpoints: what is wrong is in the message.
   'bad-body': { status: 400 },
-  // The client took longer to send its head than it may (15.5.9).
+  // The client took longer to send its head or the next part of its body than it may, or to take its reply (15.5.9).
   'request-timeout': { status: 408 },
   // The name is taken by something that is not ours: nothing is wrong with the request as such (15.5.10).
   'name-taken': { status: 409 },
@@ -31,6 +31,8 @@ const ERRORS = {
   'connect-failed': { status: 503 },
   // No replica is there that could take the request; it may be repeated (15.6.4).
   'no-replica': { status: 503 },
+  // More connections, or more requests for longer, than there is room for. Not 429: it is not this client that asks too much.
+  overloaded: { status: 503 },
   // The balancer is on its way out.
   closing: { status: 503 },
   // Docker does not answer, or may not be asked.
@@ -39,8 +41,10 @@ const ERRORS = {
   'start-failed': { status: 503 },
   // A replica that is out of the ring could not be ended.
   'stop-failed': { status: 503 },
-  // The replica said nothing for longer than it may (15.6.5).
+  // The replica said nothing for longer than it may, or all attempts together took longer than they may (15.6.5).
   'reply-timeout': { status: 504 },
+  // An upgraded connection on which neither side said anything: only for the log, there is no reply left to give.
+  'tunnel-idle': { status: 504 },
   // Something that this program did not expect of itself.
   internal: { status: 500 },
 } as const satisfies Record<string, ErrorKind>;

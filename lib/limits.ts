@@ -2,7 +2,7 @@
 
 import type { SupervisorRules } from './fleet/supervisor.ts';
 import type { Options } from './options.ts';
-import type { ProxyLimits } from './proxy/server.ts';
+import type { ProxyLimits } from './proxy/proxy-limits.ts';
 
 export function supervisorRules(options: Options): SupervisorRules {
   const fixed = options.upstream.size > 0;
@@ -34,15 +34,29 @@ export function proxyLimits(options: Options): ProxyLimits {
   return {
     balanceFactor: balanceFactor(options),
     maxAttempts: options.maxAttempts,
+    retryBudget: options.retryBudget,
+    // So that a request now and then is saved also where there are few.
+    leastRetriesPerSecond: 10,
     explains: isLoopback(options.host),
+    trustedProxies: options.trustProxy,
     maxKeptBytes: 65_536,
-    maxHeadBytes: 65_536,
-    connectTimeoutMs: options.connectTimeout,
-    // Node's own servers close an idle connection after 5 s; this is up to a quarter late.
-    idleTimeoutMs: 3000,
+    maxHeadBytes: options.maxHeadSize,
+    maxBodyBytes: options.maxBodySize,
+    maxConnections: options.maxConnections,
+    maxRequestsPerConnection: options.maxRequestsPerConnection,
+    maxInFlight: options.maxInFlight,
+    maxQueued: options.queue,
     maxIdle: 512,
-    headTimeoutMs: 10_000,
-    keepAliveTimeoutMs: 60_000,
+    connectTimeoutMs: options.connectTimeout,
+    replyTimeoutMs: options.replyTimeout,
+    requestTimeoutMs: options.requestTimeout,
+    bodyTimeoutMs: options.bodyTimeout,
+    headTimeoutMs: options.headTimeout,
+    keepAliveTimeoutMs: options.keepAliveTimeout,
+    queueTimeoutMs: options.queueTimeout,
+    tunnelIdleTimeoutMs: options.tunnelIdleTimeout,
+    // Node's own servers close an idle connection after 5 s; this is up to a quarter late.
+    idleTimeoutMs: options.replicaIdleTimeout,
   };
 }
 

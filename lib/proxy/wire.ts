@@ -3,11 +3,13 @@
 
 import { malformed, parseReplyHead, parseTrailers, type ReplyHead } from './reply-head.ts';
 
-/** Who gets what the reader finds. The reader calls in this order: onInformation*, onHead, onBody*, onEnd. */
+/** Who gets what the reader finds. The reader calls in this order: onInformation*, onHead or onSwitch, onBody*, onEnd. */
 export interface ReplySink {
   /** An interim reply, 1xx. */
   onInformation(head: ReplyHead): void;
   onHead(head: ReplyHead): void;
+  /** A 101 that was hoped for: what follows are bytes until the connection ends. May throw `bad-reply`. */
+  onSwitch(head: ReplyHead): void;
   /** Bytes of the body, transfer coding removed. The view is only valid during the call. */
   onBody(bytes: Buffer): void;
   /** The reply is whole. `trailers` as in `ReplyHead.fields`. */
@@ -38,6 +40,7 @@ export class ReplyReader {
   readonly #maxHeadBytes: number;
   #phase: Phase = 'done';
   #method = '';
+  #offers = false;
   #begun = false;
   #excess = false;
   #persistent = false;
@@ -63,9 +66,10 @@ export class ReplyReader {
     return this.#phase === 'done' && this.#persistent && !this.#excess;
   }
 
-  /** The next bytes answer a request of this method. */
-  expectReply(method: string): void {
+  /** The next bytes answer a request of this method, which may have offered to switch protocols. */
+  expectReply(method: string, offers = false): void {
     this.#method = method;
+    this.#offers = offers;
     this.#phase = 'head';
     this.#begun = false;
     this.#excess = false;
@@ -121,8 +125,14 @@ export class ReplyReader {
     const taken = this.#takeSection(bytes, at);
     if (taken === undefined) return bytes.length;
     const head = parseReplyHead(taken.text, this.#method);
-    // Nobody asked it to switch protocols (RFC 9110, 15.2.2).
-    if (head.status === 101) throw malformed('it switches protocols unasked');
+    if (head.status === 101) {
+      // RFC 9110, 15.2.2.
+      if (!this.#offers) throw malformed('it switches protocols unasked');
+      this.#phase = 'until-close';
+      this.#persistent = false;
+      sink.onSwitch(head);
+      return taken.next;
+    }
     if (head.status < 200) {
       sink.onInformation(head);
       return taken.next;
