@@ -25,7 +25,10 @@ export interface Contender {
   start(profile: Profile, replicaPorts: readonly number[]): Promise<Running>;
 }
 
-const TIGHT: readonly string[] = [];
+const TIGHT: readonly string[] = [
+  ...['reply', 'request', 'body', 'head', 'keep-alive', 'tunnel-idle'].flatMap((what) => [`--${what}-timeout`, '300ms']),
+  ...['--max-body-size', '1000', '--max-requests-per-connection', '3'],
+];
 
 export const ringmaster: Contender = {
   name: 'ringmaster',

@@ -21,6 +21,7 @@ const SWITCH =
   'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
   'Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const MEGABYTE = '\0\x01\xfe\xff'.repeat(2 ** 18);
 const FRAME = '\x81\x05hello\r\n\r\n\0\xff';
 
 export const UPGRADES: readonly Case[] = [
@@ -172,9 +173,12 @@ export const UPGRADES: readonly Case[] = [
   {
     name: 'a tunnel carries a megabyte each way',
     duty: 5,
-    client: [upgrade(), { until: /\r\n\r\n/ }, 'u'.repeat(2 ** 20), { until: /d{1048576}$/ }, 'leave'],
-    answers: [['tunnel', SWITCH, { until: /u{1048576}$/ }, 'd'.repeat(2 ** 20)]],
-    checks: [],
+    client: [upgrade(), { until: /\r\n\r\n/ }, `${MEGABYTE}up`, { until: /down$/ }, 'leave'],
+    answers: [['tunnel', SWITCH, { until: /up$/ }, `${MEGABYTE}down`]],
+    checks: [
+      (seen) => (seen.text.endsWith(`\r\n\r\n${MEGABYTE}down`) ? undefined : 'the client got other bytes'),
+      (seen) => (seen.connections[0]?.text.endsWith(`\r\n\r\n${MEGABYTE}up`) ? undefined : 'the replica got other bytes'),
+    ],
   },
   {
     name: 'a body with an Upgrade is framed as ever',
