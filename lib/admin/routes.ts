@@ -4,11 +4,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { asBalancerError, BalancerError, failureBody } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { type AccessRules, checkAccess } from './access.ts';
 import { addReplicas, type ChangePorts, removeReplicas, rep } from './changes.ts';
 import { explainRequest, type InsightPorts, ringPage } from './insight.ts';
 
 export interface AdminPorts extends ChangePorts, InsightPorts {
   readonly log: Log;
+  readonly access: AccessRules;
 }
 
 /** Gives the body of the answer, as JSON takes it. */
@@ -16,6 +18,8 @@ type Run = (text: string, query: URLSearchParams) => unknown;
 
 interface AdminRoute {
   readonly method: string;
+  /** It does something to the fleet: not for everybody. */
+  readonly changes?: true;
   readonly run: Run;
 }
 
@@ -35,10 +39,17 @@ export function createAdmin(ports: AdminPorts): (request: IncomingMessage, respo
   const success = (message: unknown) => ({ message, status: 'successful' });
   const routes = new Map<string, AdminRoute>([
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
-    ['/add', { method: 'POST', run: inTurn(async (text, query) => success(await addReplicas(ports, text, query))) }],
+    [
+      '/add',
+      { method: 'POST', changes: true, run: inTurn(async (...asked) => success(await addReplicas(ports, ...asked))) },
+    ],
     [
       '/rm',
-      { method: 'DELETE', run: inTurn(async (text, query) => success(await removeReplicas(ports, text, query))) },
+      {
+        method: 'DELETE',
+        changes: true,
+        run: inTurn(async (...asked) => success(await removeReplicas(ports, ...asked))),
+      },
     ],
     ['/balancer/ring', { method: 'GET', run: () => ringPage(ports) }],
     ['/balancer/explain', { method: 'POST', run: (text) => explainRequest(ports, text) }],
@@ -60,12 +71,15 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   try {
+    if (route.changes) checkAccess(request, ports.access);
     if (request.headers.expect !== undefined) response.writeContinue();
     const text = route.method === 'GET' ? '' : await readBody(request);
     reply(response, 200, JSON.stringify(await route.run(text, new URLSearchParams(query))));
   } catch (thrown) {
     const error = asBalancerError(thrown);
     ports.log.error('admin-refused', { method: request.method, url: request.url, reason: error.message });
+    // What it must show, by the challenge that RFC 9110, 15.5.2 asks for.
+    if (error.status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="ringmaster"');
     reply(response, error.status, failureBody(error.message));
   }
 }

@@ -26,7 +26,10 @@ export interface Contender {
 }
 
 const TIGHT: readonly string[] = [
-  ...['reply', 'request', 'body', 'head', 'keep-alive', 'tunnel-idle'].flatMap((what) => [`--${what}-timeout`, '300ms']),
+  ...['reply', 'request', 'body', 'head', 'keep-alive', 'tunnel-idle'].flatMap((what) => [
+    `--${what}-timeout`,
+    '300ms',
+  ]),
   ...['--max-body-size', '1000', '--max-requests-per-connection', '3'],
 ];
 

@@ -177,7 +177,8 @@ export const UPGRADES: readonly Case[] = [
     answers: [['tunnel', SWITCH, { until: /up$/ }, `${MEGABYTE}down`]],
     checks: [
       (seen) => (seen.text.endsWith(`\r\n\r\n${MEGABYTE}down`) ? undefined : 'the client got other bytes'),
-      (seen) => (seen.connections[0]?.text.endsWith(`\r\n\r\n${MEGABYTE}up`) ? undefined : 'the replica got other bytes'),
+      (seen) =>
+        seen.connections[0]?.text.endsWith(`\r\n\r\n${MEGABYTE}up`) ? undefined : 'the replica got other bytes',
     ],
   },
   {
