@@ -19,27 +19,41 @@ export class Garbled extends Error {
   override readonly name = 'Garbled';
 }
 
+/**
+ * How a text is read: as what a proxy wrote, or as what somebody sent to it. What is sent may have what a recipient can take in
+ * only one way: chunk extensions, empty lines before a request, spaces around the parts of its line.
+ */
+export type Reading = 'written' | 'sent';
+
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const FIELD_VALUE = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/;
 const REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~\x80-\xff]+ HTTP\/1\.[01]$/;
+const SENT_REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ +[!-~\x80-\xff]+ +HTTP\/1\.[01]$/;
 const STATUS_LINE = /^HTTP\/1\.[01] [1-9]\d\d(?: [\t -~\x80-\xff]*)?$/;
 
 /** The first request of a text, `undefined` as long as its head is not there. Throws Garbled. */
-export function readRequest(text: string): Message | undefined {
-  const head = readHead(text, REQUEST_LINE);
+export function readRequest(text: string, reading: Reading = 'written'): Message | undefined {
+  const sent = reading === 'sent';
+  const head = sent ? readHead(text.replace(/^[\r\n]+/, ''), SENT_REQUEST_LINE) : readHead(text, REQUEST_LINE);
   if (head === undefined) return undefined;
-  if (fieldsOf(head, 'host').length !== 1) throw new Garbled('a request has not one Host field');
-  return withBody(head, requestFraming(head));
+  const old = sent && head.startLine.endsWith('1.0') && fieldsOf(head, 'host').length === 0;
+  if (!old && fieldsOf(head, 'host').length !== 1) throw new Garbled('a request has not one Host field');
+  return withBody(head, declaredFraming(head) ?? 'none', reading);
 }
 
 /** The first reply of a text to a request of that method, interim ones too. Throws Garbled. */
-export function readReply(text: string, method: string, ended: boolean): Message | undefined {
+export function readReply(
+  text: string,
+  method: string,
+  ended: boolean,
+  reading: Reading = 'written',
+): Message | undefined {
   const head = readHead(text, STATUS_LINE);
   if (head === undefined) return undefined;
   const status = statusOf(head);
   const bodiless = method === 'HEAD' || status < 200 || status === 204 || status === 304;
   const framing = bodiless ? 'none' : (declaredFraming(head) ?? 'close');
-  const reply = withBody(head, framing);
+  const reply = withBody(head, framing, reading);
   return framing === 'close' ? { ...reply, complete: ended } : reply;
 }
 
@@ -72,10 +86,6 @@ function readField(line: string): readonly [string, string] {
   return [name, value];
 }
 
-function requestFraming(head: Head): 'none' | 'length' | 'chunked' {
-  return (declaredFraming(head) as 'length' | 'chunked' | undefined) ?? 'none';
-}
-
 function declaredFraming(head: Head): 'length' | 'chunked' | undefined {
   const lengths = fieldsOf(head, 'content-length');
   const codings = fieldsOf(head, 'transfer-encoding');
@@ -89,7 +99,7 @@ function declaredFraming(head: Head): 'length' | 'chunked' | undefined {
   return 'length';
 }
 
-function withBody(head: Head, framing: Message['framing']): Message {
+function withBody(head: Head, framing: Message['framing'], reading: Reading): Message {
   const { rest } = head;
   const message = { ...head, framing, trailers: [], complete: true };
   switch (framing) {
@@ -102,17 +112,18 @@ function withBody(head: Head, framing: Message['framing']): Message {
       return { ...message, body: rest.slice(0, length), rest: rest.slice(length), complete: rest.length >= length };
     }
     case 'chunked':
-      return { ...message, ...readChunks(rest) };
+      return { ...message, ...readChunks(rest, reading) };
   }
 }
 
-function readChunks(text: string): Pick<Message, 'body' | 'trailers' | 'complete' | 'rest'> {
+function readChunks(text: string, reading: Reading): Pick<Message, 'body' | 'trailers' | 'complete' | 'rest'> {
   const unfinished = (body: string) => ({ body, trailers: [], complete: false, rest: '' });
   let body = '';
   for (let at = 0; ; ) {
     const end = text.indexOf('\r\n', at);
     if (end === -1) return unfinished(body);
-    const line = text.slice(at, end);
+    const whole = text.slice(at, end);
+    const line = reading === 'sent' ? whole.replace(/^([0-9a-fA-F]+)[\t ]*;[^\0\r\n]*$/, '$1') : whole;
     if (!/^[0-9a-fA-F]{1,13}$/.test(line)) throw new Garbled(`no chunk size: ${JSON.stringify(line)}`);
     const size = Number.parseInt(line, 16);
     at = end + 2;
