@@ -81,14 +81,22 @@ function mutateOnce(random: Random, text: string, kept: RegExp): string {
   const parts = text.split(new RegExp(`(${kept.source})`));
   const index = 2 * random.below(Math.ceil(parts.length / 2));
   const part = parts[index] ?? '';
-  const at = random.below(part.length + 1);
+  const at = placeIn(random, part);
   const until = Math.min(part.length, at + random.below(random.chance(0.5) ? 3 : 30));
   parts[index] = part.slice(0, at) + replacement(random, part.slice(at, until), part) + part.slice(until);
   return parts.join('');
 }
 
+// Often at the begin of a line, where a field could be.
+function placeIn(random: Random, text: string): number {
+  const anywhere = random.below(text.length + 1);
+  if (random.chance(0.6)) return anywhere;
+  const line = text.indexOf('\r\n', anywhere);
+  return line === -1 ? anywhere : line + 2;
+}
+
 function replacement(random: Random, old: string, around: string): string {
-  switch (random.below(6)) {
+  switch (random.below(8)) {
     case 0:
       return '';
     case 1:
