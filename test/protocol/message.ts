@@ -21,7 +21,7 @@ export class Garbled extends Error {
 
 /**
  * How a text is read: as what a proxy wrote, or as what somebody sent to it. What is sent may have what a recipient can take in
- * only one way: chunk extensions, empty lines before a request, spaces around the parts of its line.
+ * only one way: chunk extensions, a reply of HTTP/1.2, empty lines before a request, spaces around the parts of its line.
  */
 export type Reading = 'written' | 'sent';
 
@@ -29,6 +29,7 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const FIELD_VALUE = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/;
 const REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~\x80-\xff]+ HTTP\/1\.[01]$/;
 const SENT_REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ +[!-~\x80-\xff]+ +HTTP\/1\.[01]$/;
+const SENT_STATUS_LINE = /^HTTP\/1\.\d [1-9]\d\d(?: [\t -~\x80-\xff]*)?$/;
 const STATUS_LINE = /^HTTP\/1\.[01] [1-9]\d\d(?: [\t -~\x80-\xff]*)?$/;
 
 /** The first request of a text, `undefined` as long as its head is not there. Throws Garbled. */
@@ -48,7 +49,7 @@ export function readReply(
   ended: boolean,
   reading: Reading = 'written',
 ): Message | undefined {
-  const head = readHead(text, STATUS_LINE);
+  const head = readHead(text, reading === 'sent' ? SENT_STATUS_LINE : STATUS_LINE);
   if (head === undefined) return undefined;
   const status = statusOf(head);
   const bodiless = method === 'HEAD' || status < 200 || status === 204 || status === 304;
@@ -123,7 +124,7 @@ function readChunks(text: string, reading: Reading): Pick<Message, 'body' | 'tra
     const end = text.indexOf('\r\n', at);
     if (end === -1) return unfinished(body);
     const whole = text.slice(at, end);
-    const line = reading === 'sent' ? whole.replace(/^([0-9a-fA-F]+)[\t ]*;[^\0\r\n]*$/, '$1') : whole;
+    const line = reading === 'sent' ? whole.replace(/^([0-9a-fA-F]+)[\t ]*(?:;[^\0\r\n]*)?$/, '$1') : whole;
     if (!/^[0-9a-fA-F]{1,13}$/.test(line)) throw new Garbled(`no chunk size: ${JSON.stringify(line)}`);
     const size = Number.parseInt(line, 16);
     at = end + 2;

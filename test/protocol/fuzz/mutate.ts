@@ -73,7 +73,8 @@ export function mutate(random: Random, text: string, kept: RegExp): string {
   let mutated = text;
   for (let count = random.chance(0.1) ? 0 : 1 + random.below(4); count > 0; count--)
     mutated = mutateOnce(random, mutated, kept);
-  return mutated;
+  // Letters in another case may be no bytes.
+  return Buffer.from(mutated, 'latin1').toString('latin1');
 }
 
 function mutateOnce(random: Random, text: string, kept: RegExp): string {
