@@ -124,8 +124,10 @@ const TABLE = {
     Number.POSITIVE_INFINITY,
     'requests after which a client’s connection is closed',
   ),
-  'max-in-flight': option(integer(1, 1_000_000), 1024, 'requests that one replica may have at a time'),
-  queue: option(integer(0, 1_000_000), 1024, 'requests that may wait while all replicas are full'),
+  // About what the listen backlog of a service holds: 511 in Node, if it does not say.
+  'max-in-flight': option(integer(1, 1_000_000), 512, 'requests that one replica may have at a time'),
+  // Whoever may have a connection may wait: how long is the limit that counts.
+  queue: option(integer(0, 1_000_000), 10_000, 'requests that may wait while all replicas are full'),
   'queue-timeout': option(duration(1, DAY_MS), 5000, 'time that a request may wait for a replica with room'),
   'max-attempts': option(integer(1, 10), 3, 'replicas that one request may be tried at'),
   'retry-budget': option(decimal(0, 10), 0.2, 'attempts beyond the first, over the requests of the last seconds'),

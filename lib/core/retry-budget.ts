@@ -22,7 +22,7 @@ export class RetryBudget {
     this.#leastPerSecond = leastPerSecond;
   }
 
-  /** Time goes on; called now and then. */
+  /** Time goes on; called before the first request, and now and then. */
   advance(nowMs: number): void {
     if (nowMs < this.#windowEndsMs) return;
     const late = nowMs >= this.#windowEndsMs + WINDOW_MS;

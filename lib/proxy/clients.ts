@@ -15,10 +15,12 @@ type ClientSocket = Socket & { [CLIENT]?: Client };
 export class Clients {
   readonly #terms: ClientTerms & { readonly maxConnections: number };
   readonly #onTick: (nowMs: number) => void;
+  // Those that are told that there are too many included.
   readonly #all = new Set<Client>();
+  #admitted = 0;
   #ticker: NodeJS.Timeout | undefined;
 
-  /** @param onTick called while there is any client, before they are looked at. */
+  /** @param onTick called when a first client comes, and while there is any, before they are looked at. */
   constructor(terms: ClientTerms & { readonly maxConnections: number }, onTick: (nowMs: number) => void) {
     this.#terms = terms;
     this.#onTick = onTick;
@@ -29,11 +31,19 @@ export class Clients {
     const client = new Client(socket, this.#terms);
     socket[CLIENT] = client;
     this.#all.add(client);
-    socket.once('close', () => this.#all.delete(client));
-    this.#ticker ??= setInterval(() => this.#tick(), TICK_MS).unref();
+    if (this.#ticker === undefined) {
+      this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref();
+      this.#onTick(performance.now());
+    }
     const { maxConnections } = this.#terms;
+    const isAdmitted = this.#admitted < maxConnections;
+    if (isAdmitted) this.#admitted += 1;
     // A refusal that one can read is better than a place in a backlog that nobody sees.
-    if (this.#all.size > maxConnections) client.refuse(tooManyConnections(maxConnections));
+    else client.refuse(tooManyConnections(maxConnections));
+    socket.once('close', () => {
+      this.#all.delete(client);
+      if (isAdmitted) this.#admitted -= 1;
+    });
   }
 
   /** The client of a socket that was admitted. */

@@ -29,14 +29,30 @@ export function createServer(limits: ProxyLimits): http.Server {
   return server;
 }
 
+interface ParserError extends NodeJS.ErrnoException {
+  // Of errors of the parser: what it was given last, and how far it came.
+  readonly rawPacket?: Buffer;
+  readonly bytesParsed?: number;
+}
+
 /** What a client is told whose bytes are not HTTP/1.1. After ECONNRESET and the like nobody is there to hear it. */
-export function describeClientError(error: NodeJS.ErrnoException): BalancerError {
+export function describeClientError(error: ParserError): BalancerError {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW':
       return new BalancerError('head-too-large', 'the head of the request is too large');
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new BalancerError('request-timeout', 'the head of the request took too long');
+    case 'HPE_INVALID_METHOD':
+      if (isRequestLine(error)) return new BalancerError('not-implemented', 'no such method is known here');
+      return new BalancerError('bad-request', 'the request does not begin with a method');
     default:
       return new BalancerError('bad-request', `the request is not HTTP/1.1: ${error.message}`);
   }
+}
+
+// The parser knows a list of methods. One that is well formed but not in it is not the client's mistake (RFC 9110, 9.1).
+function isRequestLine({ rawPacket, bytesParsed = 0 }: ParserError): boolean {
+  const text = rawPacket?.toString('latin1') ?? '';
+  const start = text.lastIndexOf('\n', bytesParsed) + 1;
+  return /^[\w!#$%&'*+.^`|~-]+ [!-~]+ HTTP\/1\.[01]\r?\n/.test(text.slice(start));
 }
