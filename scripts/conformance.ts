@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Case } from '../test/protocol/case.ts';
 import { ALL_CASES } from '../test/protocol/cases/all.ts';
-import { CONTENDERS } from '../test/protocol/contenders.ts';
+import { CONTENDERS, copier } from '../test/protocol/contenders.ts';
 import { playAll, type Verdict } from '../test/protocol/run.ts';
 
 const README = new URL('../lib/README.md', import.meta.url);
@@ -27,7 +27,7 @@ const DUTIES: readonly string[] = [
 
 const [only] = process.argv.slice(2);
 const results = new Map<string, readonly Verdict[]>();
-for (const contender of CONTENDERS.filter(({ name }) => only === undefined || name === only)) {
+for (const contender of [...CONTENDERS, copier].filter(({ name }) => only === undefined || name === only)) {
   if (!contender.installed) {
     console.log(`${contender.name}: not installed`);
     continue;
@@ -43,6 +43,9 @@ for (const contender of CONTENDERS.filter(({ name }) => only === undefined || na
   console.log(`${contender.name}: ${held(verdicts)} of ${verdicts.length}`);
 }
 if (only === undefined) {
+  const others = [...results].filter(([name]) => name !== 'ringmaster').flatMap(([, verdicts]) => verdicts);
+  const failed = new Set(others.filter(({ faults }) => faults.length > 0).map(({ one }) => one.name));
+  for (const one of ALL_CASES.filter(({ name }) => !failed.has(name))) console.log(`failed by none: ${one.name}`);
   const text = readFileSync(README, 'utf8');
   writeFileSync(README, text.replace(MARKED, `$1\n${table()}\n$2`));
 }
@@ -53,7 +56,7 @@ function held(verdicts: readonly Verdict[]): number {
 }
 
 function table(): string {
-  const names = [...results.keys()];
+  const names = [...results.keys()].filter((name) => name !== copier.name);
   const row = (title: string, fits: (one: Case) => boolean) => {
     const cells = names.map((name) => {
       const verdicts = (results.get(name) ?? []).filter(({ one }) => fits(one));

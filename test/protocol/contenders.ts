@@ -119,20 +119,23 @@ export const haproxy: Contender = {
   },
 };
 
-export const httpProxy: Contender = {
-  name: 'http-proxy',
-  installed: true,
-  start: async (_profile, replicaPorts) => {
-    const [dir, port] = [await mkdtemp(join(tmpdir(), 'ringmaster-http-proxy-')), await freePort()];
-    const script = fileURLToPath(new URL('http-proxy-contender.ts', import.meta.url));
-    return startProcess(port, dir, process.execPath, [
-      '--no-deprecation',
-      script,
-      String(port),
-      ...replicaPorts.map(String),
-    ]);
-  },
-};
+function script(name: string, file: string): Contender {
+  return {
+    name,
+    installed: true,
+    start: async (_profile, replicaPorts) => {
+      const [dir, port] = [await mkdtemp(join(tmpdir(), 'ringmaster-contender-')), await freePort()];
+      const path = fileURLToPath(new URL(file, import.meta.url));
+      const args = ['--no-deprecation', path, String(port), ...replicaPorts.map(String)];
+      return startProcess(port, dir, process.execPath, args);
+    },
+  };
+}
+
+export const httpProxy: Contender = script('http-proxy', 'http-proxy-contender.ts');
+
+/** Not one to be compared with: it shows that cases fail. */
+export const copier: Contender = script('copier', 'copier-contender.ts');
 
 /** All of them, ours first. */
 export const CONTENDERS: readonly Contender[] = [ringmaster, nginx, haproxy, httpProxy];

@@ -16,7 +16,7 @@ export async function playAll(contender: Contender, cases: readonly Case[], lots
   const profiles = [...new Set(cases.map((one) => one.profile ?? 'plain'))];
   const work = profiles.flatMap((profile) => {
     const queue = cases.filter((one) => (one.profile ?? 'plain') === profile);
-    return Array.from({ length: profile === 'plain' ? lots : 1 }, async () => {
+    return Array.from({ length: profile === 'plain' || profile === 'tight' ? lots : 1 }, async () => {
       const stage = await openStage(contender, profile);
       for (let one = queue.shift(); one !== undefined; one = queue.shift()) verdicts.set(one, await stage.play(one));
       await stage.close();

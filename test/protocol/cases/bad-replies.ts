@@ -108,6 +108,8 @@ const BAD_CHUNKS: readonly (readonly [name: string, reply: string])[] = [
   ['3 that ends in CR', `${CHUNKED}3\rabc\r\n0\r\n\r\n`],
   ['3 before five bytes', `${CHUNKED}3\r\nabcde\r\n0\r\n\r\n`],
   ['17 digits', `${CHUNKED}10000000000000003\r\nabc\r\n0\r\n\r\n`],
+  ['3 HTTP/1.1', `${CHUNKED}3 HTTP/1.1\r\nabc\r\n0\r\n\r\n`],
+  ['3 with a control byte in its extension', `${CHUNKED}3;a\x01\r\nabc\r\n0\r\n\r\n`],
   ['3 with a bare LF in its extension', `${CHUNKED}3;a\nb\r\nabc\r\n0\r\n\r\n`],
   ['3 with a bare CR in its extension', `${CHUNKED}3;a\rb\r\nabc\r\n0\r\n\r\n`],
   ['3 with a NUL in its extension', `${CHUNKED}3;a\0b\r\nabc\r\n0\r\n\r\n`],

@@ -13,6 +13,7 @@ import {
   replicaGets,
   replicaGetsBody,
   requests,
+  status,
 } from '../checks.ts';
 
 const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -169,6 +170,16 @@ export const REQUEST_BODIES: readonly Case[] = [
       checks: [neverWhole],
     },
   ]),
+  {
+    name: 'an upload that ends before its first byte is not waited for, whatever it offers to switch to',
+    duty: 1,
+    client: [
+      'POST /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nTransfer-Encoding: chunked\r\n\r\n',
+      'half-close',
+    ],
+    checks: [status(400), neverWhole],
+    oursOnly: true,
+  },
   {
     name: 'the connection of an upload that died is not used again',
     duty: 1,

@@ -164,7 +164,8 @@ function checkReplies(answer: string, sent: readonly Message[]): string | undefi
       if (request === undefined) return `a reply to what was not sent: ${reply.body}`;
       const [method, path, body] = JSON.parse(essence(request)) as string[];
       const answeredHere = method === 'OPTIONS' && fieldsOf(request, 'max-forwards').join() === '0';
-      if (withBody(request) && !answeredHere && reply.body !== `${method} ${path} ${body}`) return `the wrong reply: ${reply.body}`;
+      if (withBody(request) && !answeredHere && reply.body !== `${method} ${path} ${body}`)
+        return `the wrong reply: ${reply.body}`;
       index += 1;
       rest = reply.rest;
     }
