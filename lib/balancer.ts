@@ -1,9 +1,12 @@
 // The balancer as a whole, and the public API of the library: one cell that the fleet publishes into and the proxy reads from,
 // with the admin endpoints beside them. What each of the three does is in its own folder; none of them knows another.
 
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import net from 'node:net';
+import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { needsToken } from './admin/access.ts';
+import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/live-feed.ts';
 import { createAdmin } from './admin/routes.ts';
 import { draining, type FleetState, hostnameIn, members, routes } from './core/fleet-state.ts';
@@ -27,6 +30,8 @@ export interface Balancer {
   start(): Promise<number>;
   /** The replicas there, in the order in which they joined. */
   hostnames(): string[];
+  /** What those who change the fleet have to show, if it was drawn here: nobody else knows it. */
+  readonly drawnToken: string | undefined;
   /** Stops accepting, finishes open requests within the grace, ends every replica. */
   close(): Promise<void>;
 }
@@ -68,7 +73,9 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     // Containers outlive this process: what a later one starts must never be taken for what this one did.
     { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
   );
-  const answersItself = createAdmin({
+  const token = adminToken(options);
+  const answersAdmin = createAdmin({
+    access: { host: options.host, machine: hostname(), token },
     state: () => supervisor.state,
     add: (wishes) => supervisor.add(wishes),
     remove: (replicas) => supervisor.remove(replicas),
@@ -88,21 +95,35 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     explain: (key) => proxy.explainKey(key),
     readKey,
   });
+  const adminServer = options.adminPort === 0 ? undefined : createAdminServer(answersAdmin);
   const proxy: ProxyServer = new ProxyServer(
     {
       log,
       readKey,
-      answersItself,
+      answersItself: adminServer === undefined ? answersAdmin : () => false,
       suspect: (incarnation) => supervisor.suspect(incarnation),
       hostnameOf: (seat) => hostnameIn(supervisor.state, seat),
       seed: randomInt(2 ** 32),
     },
     limits,
   );
-  return compose(options, supervisor, proxy, feed, log);
+  const drawnToken = options.adminToken === '' ? token : undefined;
+  return { ...compose(options, supervisor, proxy, adminServer, feed, log), drawnToken };
 }
 
-function compose(options: Options, supervisor: Supervisor, proxy: ProxyServer, feed: LiveFeed, log: Log): Balancer {
+function adminToken({ admin, adminToken, host }: Options): string | undefined {
+  if (!needsToken(admin, host, adminToken !== '')) return undefined;
+  return adminToken === '' ? randomBytes(24).toString('base64url') : adminToken;
+}
+
+function compose(
+  options: Options,
+  supervisor: Supervisor,
+  proxy: ProxyServer,
+  adminServer: AdminServer | undefined,
+  feed: LiveFeed,
+  log: Log,
+): Omit<Balancer, 'drawnToken'> {
   const firstHostnames =
     options.upstream.size > 0
       ? [...options.upstream.keys()]
@@ -121,17 +142,19 @@ function compose(options: Options, supervisor: Supervisor, proxy: ProxyServer, f
     // Those who watch would have to be waited for.
     feed.close();
     await proxy.close(graceOver.signal);
+    await adminServer?.close();
     finished.abort();
     await supervisor.close();
     if (begun) log.info('closed');
   };
-  const balancer: Balancer = {
+  const balancer: Omit<Balancer, 'drawnToken'> = {
     start: async () => {
       try {
         // Before a replica is started for nothing. The port is bound only when they serve: the first request finds them.
         await checkPortIsFree(options.port, options.host);
         begun = true;
         await supervisor.begin(firstHostnames);
+        if (closing === undefined) await adminServer?.listen(options.adminPort, options.host);
         const port = closing === undefined ? await proxy.listen(options.port, options.host) : options.port;
         log.info('listening', { host: options.host, port });
         return port;

@@ -13,7 +13,11 @@ const ERRORS = {
   'bad-request': { status: 400 },
   // A body that was refused by the admin endpoints: what is wrong is in the message.
   'bad-body': { status: 400 },
-  // The client took longer to send its head than it may (15.5.9).
+  // A change of the fleet without the token that it takes (15.5.2).
+  unauthorized: { status: 401 },
+  // A change of the fleet by a page of somebody else's: no token would help (15.5.4).
+  forbidden: { status: 403 },
+  // The client took longer to send its head or the next part of its body than it may, or to take its reply (15.5.9).
   'request-timeout': { status: 408 },
   // The name is taken by something that is not ours: nothing is wrong with the request as such (15.5.10).
   'name-taken': { status: 409 },
@@ -33,6 +37,8 @@ const ERRORS = {
   'no-replica': { status: 503 },
   // The dashboard is open in as many places as it may be; one of them may be closed soon (15.6.4).
   'too-many-watchers': { status: 503 },
+  // More connections, or more requests for longer, than there is room for. Not 429: it is not this client that asks too much.
+  overloaded: { status: 503 },
   // The balancer is on its way out.
   closing: { status: 503 },
   // Docker does not answer, or may not be asked.
@@ -41,8 +47,10 @@ const ERRORS = {
   'start-failed': { status: 503 },
   // A replica that is out of the ring could not be ended.
   'stop-failed': { status: 503 },
-  // The replica said nothing for longer than it may (15.6.5).
+  // The replica said nothing for longer than it may, or all attempts together took longer than they may (15.6.5).
   'reply-timeout': { status: 504 },
+  // An upgraded connection on which neither side said anything: only for the log, there is no reply left to give.
+  'tunnel-idle': { status: 504 },
   // Something that this program did not expect of itself.
   internal: { status: 500 },
 } as const satisfies Record<string, ErrorKind>;

@@ -1,8 +1,9 @@
 // The limits that the fleet and the proxy work within: those that an option sets, and those that nobody needed to set so far.
 
+import { needsToken } from './admin/access.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
 import type { Options } from './options.ts';
-import type { ProxyLimits } from './proxy/server.ts';
+import type { ProxyLimits } from './proxy/proxy-limits.ts';
 
 export function supervisorRules(options: Options): SupervisorRules {
   const fixed = options.upstream.size > 0;
@@ -34,19 +35,29 @@ export function proxyLimits(options: Options): ProxyLimits {
   return {
     balanceFactor: balanceFactor(options),
     maxAttempts: options.maxAttempts,
-    explains: isLoopback(options.host),
+    retryBudget: options.retryBudget,
+    // So that a request now and then is saved also where there are few.
+    leastRetriesPerSecond: 10,
+    // It tells about the fleet: for those who may also change it.
+    explains: !needsToken(options.admin, options.host, options.adminToken !== ''),
+    trustedProxies: options.trustProxy,
     maxKeptBytes: 65_536,
-    maxHeadBytes: 65_536,
-    connectTimeoutMs: options.connectTimeout,
-    // Node's own servers close an idle connection after 5 s; this is up to a quarter late.
-    idleTimeoutMs: 3000,
+    maxHeadBytes: options.maxHeadSize,
+    maxBodyBytes: options.maxBodySize,
+    maxConnections: options.maxConnections,
+    maxRequestsPerConnection: options.maxRequestsPerConnection,
+    maxInFlight: options.maxInFlight,
+    maxQueued: options.queue,
     maxIdle: 512,
-    headTimeoutMs: 10_000,
-    keepAliveTimeoutMs: 60_000,
+    connectTimeoutMs: options.connectTimeout,
+    replyTimeoutMs: options.replyTimeout,
+    requestTimeoutMs: options.requestTimeout,
+    bodyTimeoutMs: options.bodyTimeout,
+    headTimeoutMs: options.headTimeout,
+    keepAliveTimeoutMs: options.keepAliveTimeout,
+    queueTimeoutMs: options.queueTimeout,
+    tunnelIdleTimeoutMs: options.tunnelIdleTimeout,
+    // Node's own servers close an idle connection after 5 s; this is up to a quarter late.
+    idleTimeoutMs: options.replicaIdleTimeout,
   };
-}
-
-/** Only programs on this machine reach it there. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }

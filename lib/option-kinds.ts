@@ -1,6 +1,7 @@
 // What the value of an option can be: how it is written, which bounds it has, how it is read. Reading never throws: a text that
 // is no such value reads as `undefined`, and the caller says which option it was.
 
+import { isIP } from 'node:net';
 import type { Address } from './core/ports.ts';
 import type { KeySource } from './proxy/key.ts';
 
@@ -47,6 +48,16 @@ export function factorOrOff(least: number, most: number): Kind<number | undefine
   };
 }
 
+/** Also `off`, which is Infinity: no bound. */
+export function orOff(kind: Kind<number>): Kind<number> {
+  return {
+    placeholder: `${kind.placeholder}|off`,
+    bounds: `${kind.bounds}, or off`,
+    read: (written) => (written === 'off' ? Number.POSITIVE_INFINITY : kind.read(written)),
+    write: (value) => (value === Number.POSITIVE_INFINITY ? 'off' : kind.write(value)),
+  };
+}
+
 /** Bytes; written as a bare number of them, or with a unit of powers of 1024. */
 export function size(leastBytes: number, mostBytes: number): Kind<number> {
   return {
@@ -88,6 +99,14 @@ export function choice<const T extends string>(values: readonly T[]): Kind<T> {
 export function text(what: string): Kind<string> {
   return { placeholder: 'TEXT', bounds: what, read: (written) => written || undefined, write: (value) => value };
 }
+
+/** What fits into an Authorization field as it is. */
+export const token: Kind<string> = {
+  placeholder: 'TOKEN',
+  bounds: 'visible characters of ASCII',
+  read: (written) => (/^[!-~]{1,1000}$/.test(written) ? written : undefined),
+  write: (value) => value,
+};
 
 /** A value of a Docker label that a person can read. */
 export const fleetName: Kind<string> = {
@@ -138,6 +157,25 @@ export const keySources: Kind<readonly KeySource[]> = {
   },
   write: (value) => value.map((source) => ('name' in source ? `${source.type}:${source.name}` : source.type)).join(','),
 };
+
+/** Addresses and networks as they are written; `off` is the empty list. */
+export const trustedProxies: Kind<readonly string[]> = {
+  placeholder: 'LIST|off',
+  bounds: 'a list of addresses, networks such as 10.0.0.0/8, loopback and all, or off',
+  read: (written) => {
+    if (written === 'off') return [];
+    const entries = written.split(',').map((entry) => entry.trim());
+    return entries.every(isTrustEntry) ? entries : undefined;
+  },
+  write: (value) => (value.length === 0 ? 'off' : value.join(',')),
+};
+
+function isTrustEntry(entry: string): boolean {
+  if (entry === 'loopback' || entry === 'all') return true;
+  const [, address = '', , bits] = /^([\da-fA-F.:]+)(\/(\d{1,3}))?$/.exec(entry) ?? [];
+  const family = isIP(address);
+  return family !== 0 && Number(bits ?? 0) <= (family === 4 ? 32 : 128);
+}
 
 function readAddress(written: string): Address | undefined {
   if (written.startsWith('unix:/')) return { type: 'unix', path: written.slice('unix:'.length) };

@@ -1,6 +1,7 @@
 // The one table of options: flag, environment variable, unit, bounds, default and help line all come from here, and so does the
 // table in README.md.
 
+import type { AccessMode } from './admin/access.ts';
 import { HASH_NAMES } from './core/hashes/table.ts';
 import type { Address } from './core/ports.ts';
 import { LOG_LEVELS } from './log.ts';
@@ -14,9 +15,12 @@ import {
   integer,
   type Kind,
   keySources,
+  orOff,
   path,
   size,
   text,
+  token,
+  trustedProxies,
   upstreams,
   urlPathOrOff,
 } from './option-kinds.ts';
@@ -30,6 +34,8 @@ interface Option<T> {
 
 const option = <T>(kind: Kind<T>, otherwise: T, help: string): Option<T> => ({ kind, otherwise, help });
 
+const DAY_MS = 86_400_000;
+const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
@@ -73,7 +79,7 @@ const TABLE = {
     'most that a replica may have of the requests in flight, over its part',
   ),
   'slow-start': option(
-    duration(0, 86_400_000),
+    duration(0, DAY_MS),
     0,
     'time over which a replica that joins takes its slots, where `--key` is a key',
   ),
@@ -87,7 +93,60 @@ const TABLE = {
     'time that a replica has from its start to its first good heartbeat',
   ),
   'connect-timeout': option(duration(1, 60_000), 1000, 'time that a replica has to accept a connection'),
+  'reply-timeout': option(
+    duration(1, DAY_MS),
+    30_000,
+    'time that a replica has, with the whole request, to begin to reply',
+  ),
+  'request-timeout': option(
+    duration(1, DAY_MS),
+    60_000,
+    'the same over all attempts, from the whole request to the head of its reply',
+  ),
+  'body-timeout': option(duration(1, DAY_MS), 60_000, 'longest pause within a body, on either side'),
+  'head-timeout': option(duration(1, DAY_MS), 10_000, 'time that a client has for the head of a request'),
+  'keep-alive-timeout': option(
+    duration(1, DAY_MS),
+    60_000,
+    'time that a client’s connection is kept without a request',
+  ),
+  'replica-idle-timeout': option(
+    duration(4, DAY_MS),
+    3000,
+    'time that a connection to a replica is kept; shorter than the replica keeps it',
+  ),
+  'tunnel-idle-timeout': option(duration(1, DAY_MS), 600_000, 'longest silence of an upgraded connection'),
+  'max-head-size': option(size(KIB, MIB), 64 * KIB, 'head of a request or a reply'),
+  'max-body-size': option(orOff(size(0, 1024 * GIB)), Number.POSITIVE_INFINITY, 'body of a request'),
+  'max-connections': option(integer(1, 1_000_000), 10_000, 'connections of clients; more are told 503'),
+  'max-requests-per-connection': option(
+    orOff(integer(1, 1_000_000)),
+    Number.POSITIVE_INFINITY,
+    'requests after which a client’s connection is closed',
+  ),
+  // About what the listen backlog of a service holds: 511 in Node, if it does not say.
+  'max-in-flight': option(integer(1, 1_000_000), 512, 'requests that one replica may have at a time'),
+  // Whoever may have a connection may wait: how long is the limit that counts.
+  queue: option(integer(0, 1_000_000), 10_000, 'requests that may wait while all replicas are full'),
+  'queue-timeout': option(duration(1, DAY_MS), 5000, 'time that a request may wait for a replica with room'),
   'max-attempts': option(integer(1, 10), 3, 'replicas that one request may be tried at'),
+  'retry-budget': option(decimal(0, 10), 0.2, 'attempts beyond the first, over the requests of the last seconds'),
+  'trust-proxy': option(
+    trustedProxies,
+    [] as readonly string[],
+    'proxies whose word on X-Forwarded-* and Forwarded is taken; of others it is replaced',
+  ),
+  admin: option(
+    choice<AccessMode>(['auto', 'open', 'token']),
+    'auto',
+    'who may change the fleet: whoever reaches the port, or who has the token; `auto` is open on loopback without a token',
+  ),
+  'admin-token': option(token, '', 'that token; drawn and printed at the start if it is needed and empty'),
+  'admin-port': option(
+    integer(0, 65_535),
+    0,
+    'port of its own for the balancer’s endpoints; 0 leaves them on the public one',
+  ),
   grace: option(duration(0, 3_600_000), 10_000, 'time that open requests have when a replica or the balancer stops'),
   log: option(choice(LOG_LEVELS), 'info', 'lines on standard error: this level and graver ones'),
 } as const;
@@ -184,7 +243,10 @@ function readValue(source: string, kind: Kind<unknown>, written: string): unknow
 }
 
 function checkTogether(options: Options): void {
-  const { replicas, maxReplicas, slots, upstream } = options;
+  const { replicas, maxReplicas, slots, upstream, port, adminPort } = options;
+  if (adminPort !== 0 && adminPort === port) {
+    throw new OptionError(`--admin-port takes another port than --port, which is ${port}`);
+  }
   if (upstream.size > slots) {
     throw new OptionError(`--upstream takes at most --slots, which is ${slots}, not ${upstream.size}`);
   }

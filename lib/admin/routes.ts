@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { asBalancerError, BalancerError, failureBody } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { type AccessRules, checkAccess } from './access.ts';
 import { addReplicas, type ChangePorts, killReplica, removeReplicas, rep } from './changes.ts';
 import { PAGE_FIELDS, readPageFiles } from './dashboard.ts';
 import { explainRequest, type InsightPorts, ringPage } from './insight.ts';
@@ -13,6 +14,7 @@ export interface AdminPorts extends ChangePorts, InsightPorts {
   readonly log: Log;
   /** That response becomes an event stream. Throws `too-many-watchers`. */
   readonly watch: (response: ServerResponse) => void;
+  readonly access: AccessRules;
 }
 
 /** Gives the body of the answer, as JSON takes it. */
@@ -88,6 +90,7 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   try {
+    if (route.changes) checkAccess(request, ports.access);
     if (request.headers.expect !== undefined) response.writeContinue();
     if ('write' in route) {
       route.write(response);
@@ -98,6 +101,8 @@ async function answer(
   } catch (thrown) {
     const error = asBalancerError(thrown);
     ports.log.error('admin-refused', { method: request.method, url: request.url, reason: error.message });
+    // What it must show, by the challenge that RFC 9110, 15.5.2 asks for.
+    if (error.status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="ringmaster"');
     reply(response, error.status, failureBody(error.message));
   }
 }

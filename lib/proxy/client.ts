@@ -1,11 +1,31 @@
-// One client's connection: whose turn it is, and how it ends. `http.Server` owns the socket and reads from it; replies are
-// written to it here, and `http.Server` is told that one is over by the `finish` event of its response.
+// One client's connection: whose turn it is, how long it may be idle, and how it ends. `http.Server` owns the socket and reads from
+// it; replies are written to it here, and `http.Server` is told that one is over by the `finish` event of its response.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { STATUS_CODES } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type BalancerError, failureBody } from '../errors.ts';
-import type { Exchange } from './exchange.ts';
+import { BalancerError } from '../errors.ts';
+import { errorReply } from './error-reply.ts';
+import { ReplyRelay } from './reply-relay.ts';
+
+/** What is under way on a connection. */
+export interface Occupant {
+  /** The client's socket takes bytes again. */
+  onClientDrain(): void;
+  onClientGone(): void;
+  /** What the client sends cannot be parsed. True if that is of a request that is not whole yet: it is then answered. */
+  onClientBroken(error: BalancerError): boolean;
+  /** Time to give up what has taken longer than it may. */
+  onTick(nowMs: number): void;
+}
+
+export interface ClientTerms {
+  readonly keepAliveTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly maxRequestsPerConnection: number;
+  readonly trusts: (address: string) => boolean;
+  /** A connection is refused without there being a request: gives the id that the client is told. */
+  readonly onRefused: (error: BalancerError) => number;
+}
 
 // How long a client that is still sending when it has its answer may go on: what it sends is read and dropped, since closing
 // with bytes unread would reset the connection and take the answer with it (RFC 9112, 9.6).
@@ -15,27 +35,51 @@ export class Client {
   readonly socket: Socket;
   /** IP address, IPv4 as such also on a dual-stack listener. */
   readonly address: string;
-  /** The exchange under way. */
-  exchange: Exchange | undefined;
+  /** Its word on where a request comes from is taken. */
+  readonly trusted: boolean;
+  readonly relay: ReplyRelay;
+  occupant: Occupant | undefined;
+  readonly #terms: ClientTerms;
+  // Requests that were begun, and those that have come but have no whole reply yet.
+  #requests = 0;
+  #open = 0;
   #waiting = 0;
   #ending = false;
+  // `http.Server` no longer reads from it.
+  #detached = false;
   #refusal: BalancerError | undefined;
+  #last: (() => void) | undefined;
+  // What was last seen to change, and since when it has not.
+  #mark = Number.NaN;
+  #sinceMs = 0;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, terms: ClientTerms) {
     this.socket = socket;
+    this.#terms = terms;
+    this.relay = new ReplyRelay(socket);
     const address = socket.remoteAddress ?? 'unknown';
     this.address = address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
-    socket.on('drain', () => this.exchange?.onClientDrain());
-    socket.on('close', () => this.exchange?.onClientGone());
+    this.trusted = terms.trusts(this.address);
+    socket.on('drain', () => this.occupant?.onClientDrain());
+    // `http.Server` says so itself, but not of a body behind an Upgrade that was passed over.
+    socket.on('end', () =>
+      this.occupant?.onClientBroken(
+        new BalancerError('bad-request', 'the client ended its side before its request was whole'),
+      ),
+    );
+    socket.on('close', () => this.occupant?.onClientGone());
+  }
+
+  /** The request under way is the last one that this connection may carry. */
+  get isLast(): boolean {
+    return this.#requests >= this.#terms.maxRequestsPerConnection;
   }
 
   /** Calls `begin` when it is this request's turn: after the reply to the one before it, never if the connection ends first. */
   inTurn(response: ServerResponse, begin: () => void): void {
-    const unlessEnding = () => {
-      if (!this.#ending) begin();
-    };
+    this.#open += 1;
     if (response.socket !== null) {
-      unlessEnding();
+      this.#begin(response, begin);
       return;
     }
     this.#waiting += 1;
@@ -45,8 +89,21 @@ export class Client {
     response.once('socket', () => {
       this.#waiting -= 1;
       if (this.#waiting === 0) this.socket.resume();
-      unlessEnding();
+      this.#begin(response, begin);
     });
+  }
+
+  /** Calls `begin` when all requests before have their replies; nothing comes after it. */
+  inLastTurn(begin: () => void): void {
+    if (this.#open === 0) begin();
+    else this.#last ??= begin;
+  }
+
+  /** For the request that takes the last turn, with a socket that `http.Server` has let go of. */
+  beginLast(): void {
+    this.#detached = true;
+    this.#open += 1;
+    this.#requests += 1;
   }
 
   /** The whole reply is written: goes on to the next request when the client has it, or ends the connection. */
@@ -57,50 +114,78 @@ export class Client {
       this.#ending ||= !keepAlive;
       const { req } = response;
       response.emit('finish');
-      if (this.#ending) this.#close(req);
-      else if (this.#refusal !== undefined && this.#waiting === 0 && this.exchange === undefined)
-        this.#refuse(this.#refusal);
+      if (!this.#ending) this.answered();
+      else if (req.complete && !this.#detached) socket.destroySoon();
+      else this.#linger();
     };
     // Not before the last byte is out: a connection that looks idle may be closed.
     if (socket.writableLength === 0) finish();
     else socket.write('', 'latin1', (error) => error ?? finish());
   }
 
+  /** A request has its whole reply. */
+  answered(): void {
+    this.#open -= 1;
+    if (this.#open === 0) this.#last?.();
+  }
+
   /** What the client sent cannot be parsed: said when the requests before it have their replies. The connection ends. */
   refuse(error: BalancerError): void {
-    if (this.exchange === undefined && this.#waiting === 0) this.#refuse(error);
-    else if (this.exchange?.request.complete === false) this.exchange.fail(error, true);
-    else this.#refusal = error;
+    if (this.#ending || this.occupant?.onClientBroken(error)) return;
+    this.#refusal = error;
+    this.inLastTurn(() => this.#refuse(error));
+  }
+
+  /** Called a few times a second. */
+  onTick(nowMs: number): void {
+    if (this.occupant !== undefined) {
+      this.occupant.onTick(nowMs);
+      return;
+    }
+    const { socket } = this;
+    const unsent = socket.writableLength;
+    // Ending, the last bytes of a reply on their way, or what has been read: told apart by their sign.
+    const mark = this.#ending ? -1 : unsent > 0 ? -1 - unsent : socket.bytesRead;
+    if (mark !== this.#mark) {
+      this.#mark = mark;
+      this.#sinceMs = nowMs;
+    } else if (nowMs - this.#sinceMs > this.#patienceMs(mark)) socket.destroy();
+  }
+
+  #patienceMs(mark: number): number {
+    if (mark === -1) return LINGER_MS;
+    if (mark < 0) return this.#terms.bodyTimeoutMs;
+    // How long the first head may take, and any that has begun, `http.Server` looks after.
+    return this.#open === 0 && this.#requests > 0 ? this.#terms.keepAliveTimeoutMs : Number.POSITIVE_INFINITY;
+  }
+
+  #begin(response: ServerResponse, begin: () => void): void {
+    if (this.#ending) return;
+    this.#requests += 1;
+    begin();
+    if (this.#refusal !== undefined && !response.req.complete) this.occupant?.onClientBroken(this.#refusal);
   }
 
   #refuse(error: BalancerError): void {
     const { socket } = this;
     this.#ending = true;
-    if (socket.writable) socket.write(errorReply(error, false), 'latin1');
-    socket.destroySoon();
-  }
-
-  #close(request: IncomingMessage): void {
-    const { socket } = this;
-    if (request.complete) {
-      socket.destroySoon();
+    // A browser opens connections ahead of need: one that has said nothing waits for no answer.
+    if (!socket.writable || (error.code === 'request-timeout' && socket.bytesRead === 0)) {
+      socket.destroy();
       return;
     }
-    socket.end();
-    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-    socket.once('close', () => clearTimeout(timer));
+    socket.write(errorReply(error, this.#terms.onRefused(error), false), 'latin1');
+    this.#linger();
+  }
+
+  // Bounded by `onTick`.
+  #linger(): void {
+    this.socket.end();
+    this.socket.resume();
   }
 }
 
-/** A whole reply that says what went wrong, in the failure envelope. */
-export function errorReply(error: BalancerError, keepAlive: boolean, withBody = true): string {
-  // Non-ASCII text of a message as the bytes of its UTF-8: replies are written as latin1.
-  const body = Buffer.from(failureBody(error.message)).toString('latin1');
-  return (
-    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\nContent-Type: application/json\r\n` +
-    `Content-Length: ${body.length}\r\nDate: ${new Date().toUTCString()}\r\n` +
-    (error.status === 503 ? 'Retry-After: 1\r\n' : '') +
-    (keepAlive ? '\r\n' : 'Connection: close\r\n\r\n') +
-    (withBody ? body : '')
-  );
+/** The connection cannot be taken on: there are as many as there may be. */
+export function tooManyConnections(max: number): BalancerError {
+  return new BalancerError('overloaded', `there are ${max} connections already`);
 }

@@ -1,49 +1,27 @@
-// One request and its reply: seat, attempt, perhaps another attempt, relay. The reply is written straight to the client's
-// socket: `ServerResponse` would build and check each head once more, which costs a third of the CPU of a request
-// (lib/README.md says how that was measured).
+// One request and its reply: seat, attempt, perhaps another attempt, relay; and when to stop waiting. How a reply is written is
+// reply-relay.ts, what is retried lib/core/retry.ts, how long is too long patience.ts.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Explanation } from '../core/explain.ts';
-import type { Key } from '../core/policy.ts';
 import { mayRetry } from '../core/retry.ts';
 import type { SeatId } from '../core/ring.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
-import { type Client, errorReply } from './client.ts';
+import type { Client, Occupant } from './client.ts';
+import { errorReply } from './error-reply.ts';
+import type { Asked, ExchangeContext } from './exchange-context.ts';
 import { explainFields } from './explain-fields.ts';
-import { type RequestHead, replyHead, trailerSection } from './headers.ts';
-import type { Sample } from './meter.ts';
+import type { RequestHead } from './headers.ts';
+import { overdue, type Wait } from './patience.ts';
 import type { Leaseholder, ReplicaAgent, ReplicaConnection } from './replica-agent.ts';
 import type { ReplyHead } from './reply-head.ts';
 import { RequestBody } from './request-body.ts';
+import { Tunnel } from './tunnel.ts';
+import { switchingHead } from './upgrade.ts';
+import type { Waiting } from './waiting-line.ts';
 
-/** What an exchange needs of the proxy around it. */
-export interface ExchangeContext {
-  readonly maxAttempts: number;
-  readonly maxKeptBytes: number;
-  /** The agent of the best seat for that key that takes requests and is not in `tried`. */
-  pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined;
-  /** Why a request with that key goes where it goes; `undefined` where that is nobody's business. */
-  explain(key: Key): Explanation | undefined;
-  hostnameOf(seat: SeatId): string | undefined;
-  /** A request failed there. */
-  suspect(agent: ReplicaAgent): void;
-  /** The value of a Date field for now. */
-  date(): string;
-  /** Connections are to end with the reply they carry. */
-  readonly closing: boolean;
-  /** The exchange is over; `error` if the client got no whole reply of a replica. */
-  onOver(exchange: Exchange, error: BalancerError | undefined): void;
-}
-
-// A small piece of a body goes out in one write with its head; a larger one is not worth the copy.
-const MERGE_BYTES = 16_384;
-
-export class Exchange implements Leaseholder {
+export class Exchange implements Leaseholder, Occupant, Waiting {
   readonly request: IncomingMessage;
-  readonly requestId: number;
-  readonly key: Key;
-  /** If it is timed. */
-  readonly sample: Sample | undefined;
+  readonly asked: Asked;
   /** Status of the reply, 0 before there is one. */
   status = 0;
   readonly #context: ExchangeContext;
@@ -53,33 +31,27 @@ export class Exchange implements Leaseholder {
   #body: RequestBody | undefined;
   #connection: ReplicaConnection | undefined;
   readonly #tried: SeatId[] = [];
-  // Text that waits to be written with what follows it in the same read.
-  #pending = '';
   #replyBegun = false;
-  #replyFraming: 'none' | 'length' | 'chunked' | 'close' = 'none';
   #keepAlive = true;
   #explanation: Explanation | undefined;
   #over = false;
+  #waiting = false;
+  #mayContinue = false;
+  #lastError: BalancerError | undefined;
+  #tunnel: Tunnel | undefined;
+  // Counts what has gone forward; what was last seen of it, and since when it has not.
+  #progress = 0;
+  #seenProgress = -1;
+  #sinceMs = 0;
+  #dueMs = Number.POSITIVE_INFINITY;
 
-  constructor(
-    context: ExchangeContext,
-    client: Client,
-    response: ServerResponse,
-    asked: {
-      readonly head: RequestHead;
-      readonly key: Key;
-      readonly requestId: number;
-      readonly sample: Sample | undefined;
-    },
-  ) {
+  constructor(context: ExchangeContext, client: Client, response: ServerResponse, asked: Asked) {
     this.#context = context;
     this.#client = client;
     this.#response = response;
     this.request = response.req;
-    this.requestId = asked.requestId;
     this.#head = asked.head;
-    this.key = asked.key;
-    this.sample = asked.sample;
+    this.asked = asked;
   }
 
   /** Of the replica that was tried last. */
@@ -87,17 +59,20 @@ export class Exchange implements Leaseholder {
     return this.#connection?.agent;
   }
 
-  get hostname(): string | undefined {
-    return this.agent?.replica.hostname;
-  }
-
   start(): void {
-    const { body, expectsContinue } = this.#head;
+    const { body, expectsContinue, lengthBytes } = this.#head;
     if (body === 'none') {
       this.#attempt(false);
       return;
     }
-    this.#body = new RequestBody(this.request, body === 'chunked', this.#context.maxKeptBytes);
+    const { maxKeptBytes, maxBodyBytes: maxBytes } = this.#context.limits;
+    const onTooLarge = () =>
+      this.fail(new BalancerError('body-too-large', `the body is larger than ${maxBytes} bytes`), true);
+    if (lengthBytes > maxBytes) {
+      onTooLarge();
+      return;
+    }
+    this.#body = new RequestBody(this.request, body === 'chunked', { maxKeptBytes, maxBytes, onTooLarge });
     // A body is announced with bytes of it in hand: a client that only promises one holds no replica. One that waits for a
     // 100 has to have it from the replica.
     if (expectsContinue) this.#attempt(false);
@@ -106,6 +81,7 @@ export class Exchange implements Leaseholder {
 
   /** The client's socket takes bytes again. */
   onClientDrain(): void {
+    this.#progress += 1;
     this.#connection?.resume();
   }
 
@@ -113,7 +89,35 @@ export class Exchange implements Leaseholder {
   onClientGone(): void {
     if (this.#over) return;
     this.#connection?.abandon();
-    this.#end(new BalancerError('bad-request', 'the client closed the connection before it had the reply'));
+    if (this.#tunnel !== undefined) this.#end(undefined);
+    else this.#end(new BalancerError('bad-request', 'the client closed the connection before it had the reply'));
+  }
+
+  onClientBroken(error: BalancerError): boolean {
+    if (this.request.complete) return false;
+    this.fail(error, true);
+    return true;
+  }
+
+  onTick(nowMs: number): void {
+    const { limits } = this.#context;
+    const progress = this.#progress + (this.#body?.receivedBytes ?? 0) + (this.#tunnel?.sentBytes ?? 0);
+    if (progress !== this.#seenProgress) {
+      this.#seenProgress = progress;
+      this.#sinceMs = nowMs;
+    }
+    if (this.#dueMs === Number.POSITIVE_INFINITY && this.#sentAll()) this.#dueMs = nowMs + limits.requestTimeoutMs;
+    const wait = this.#waitsFor();
+    const error =
+      !this.#replyBegun && nowMs > this.#dueMs
+        ? new BalancerError('reply-timeout', `there was no reply within ${limits.requestTimeoutMs} ms`)
+        : overdue(wait, nowMs - this.#sinceMs, this.agent?.replica.hostname ?? '', limits);
+    if (error !== undefined) this.#giveUp(wait, error);
+  }
+
+  onRoom(): boolean {
+    this.#attempt(false);
+    return !this.#waiting;
   }
 
   /** Answers with an error if nothing of a reply has gone out yet, else cuts the connection: a cut is no complete answer. */
@@ -128,55 +132,48 @@ export class Exchange implements Leaseholder {
     }
     this.status = error.status;
     const keepAlive = !closeClient && this.#mayKeepAlive();
-    this.#client.socket.write(errorReply(error, keepAlive, this.request.method !== 'HEAD'), 'latin1');
+    const withBody = this.request.method !== 'HEAD';
+    this.#client.socket.write(errorReply(error, this.asked.requestId, keepAlive, withBody), 'latin1');
     this.#end(error);
     this.#client.finish(this.#response, keepAlive);
   }
 
   onInformation(head: ReplyHead): void {
+    this.#progress += 1;
+    this.#mayContinue = true;
     // An HTTP/1.0 client knows no interim replies (RFC 9110, 15.2).
     if (this.request.httpVersionMinor === 0) return;
-    this.#client.socket.write(replyHead(head, { clientMinor: 1, keepAlive: true, body: 'none', date: '' }), 'latin1');
+    this.#client.relay.inform(head);
+  }
+
+  onSwitch(head: ReplyHead): void {
+    const { socket } = this.#client;
+    this.#client.relay.beginTunnel(switchingHead(head, this.#head.offered));
+    this.status = head.status;
+    this.#replyBegun = true;
+    this.#keepAlive = false;
+    const connection = this.#connection as ReplicaConnection;
+    this.#tunnel = new Tunnel(socket, connection, this.asked.early, () => this.#endTunnel(undefined));
   }
 
   onHead(head: ReplyHead): void {
-    const clientMinor = this.request.httpVersionMinor;
+    this.#progress += 1;
     this.status = head.status;
-    if (this.sample !== undefined) this.sample.answeredMs = performance.now();
-    this.#replyFraming = head.framing;
-    if (head.framing === 'chunked' || head.framing === 'close') {
-      this.#replyFraming = clientMinor === 0 ? 'close' : 'chunked';
-    }
-    this.#keepAlive = this.#replyFraming !== 'close' && this.#mayKeepAlive();
+    if (this.asked.sample !== undefined) this.asked.sample.answeredMs = performance.now();
     this.#replyBegun = true;
-    this.#pending = replyHead(head, {
-      clientMinor,
-      keepAlive: this.#keepAlive,
-      body: this.#replyFraming,
-      date: this.#context.date(),
-      ...(this.#explanation === undefined ? {} : { added: this.#explain(this.#explanation) }),
-    });
+    const added = this.#explanation === undefined ? '' : this.#explain(this.#explanation);
+    const { relay } = this.#client;
+    const date = this.#context.date();
+    this.#keepAlive = relay.begin(head, this.request.httpVersionMinor, this.#mayKeepAlive(), date, added);
   }
 
   onBody(bytes: Buffer): void {
-    const { socket } = this.#client;
-    const chunked = this.#replyFraming === 'chunked';
-    if (chunked) this.#pending += `${bytes.length.toString(16)}\r\n`;
-    if (this.#pending.length + bytes.length <= MERGE_BYTES) {
-      this.#pending += bytes.toString('latin1');
-    } else {
-      socket.cork();
-      this.#flush();
-      // A copy: the bytes are only lent, and the client may be slow.
-      socket.write(Buffer.from(bytes));
-      socket.uncork();
-    }
-    if (chunked) this.#pending += '\r\n';
+    this.#progress += 1;
+    this.#client.relay.body(bytes);
   }
 
   onEnd(trailers: readonly string[]): void {
-    if (this.#replyFraming === 'chunked') this.#pending += `0\r\n${trailerSection(trailers)}\r\n`;
-    this.#flush();
+    this.#client.relay.end(trailers);
     // An answer before the whole request was sent: the rest would be taken for the next request there.
     if (this.#sentAll()) this.#connection?.finish();
     else this.#connection?.abandon();
@@ -185,12 +182,15 @@ export class Exchange implements Leaseholder {
   }
 
   onPause(): void {
-    this.#flush();
-    if (this.#client.socket.writableNeedDrain) this.#connection?.pause();
+    const { relay } = this.#client;
+    relay.flush();
+    if (relay.blocked) this.#connection?.pause();
   }
 
   onDrain(): void {
+    this.#progress += 1;
     this.#body?.resume();
+    this.#tunnel?.resume();
   }
 
   onLost(error: BalancerError): void {
@@ -209,27 +209,33 @@ export class Exchange implements Leaseholder {
       replyBegun: connection.replyBegun,
       replicasTried: this.#tried.length,
     };
-    if (mayRetry(attempt, this.#context.maxAttempts)) this.#attempt(stale, error);
-    else this.fail(error, false);
+    this.#lastError = error;
+    if (!mayRetry(attempt, this.#context.limits.maxAttempts)) this.fail(error, false);
+    // What was moved away from a replica that is gone, or found an old connection closed, is no load that an outage multiplies.
+    else if (stale || connection.agent.retired || this.#context.spendRetry()) this.#attempt(stale);
+    else this.fail(new BalancerError(error.code, `${error.message}; too many requests are being repeated`), false);
   }
 
-  #attempt(fresh: boolean, earlier?: BalancerError): void {
+  #attempt(fresh: boolean): void {
+    this.#progress += 1;
     let agent: ReplicaAgent | undefined;
     try {
-      if (this.#head.asksWhy) this.#explanation ??= this.#context.explain(this.key);
-      agent = this.#context.pick(this.key, this.#tried);
+      if (this.#head.asksWhy) this.#explanation ??= this.#context.explain(this.asked.key);
+      agent = this.#context.pick(this.asked.key, this.#tried);
     } catch (error) {
       // A hash of somebody's own.
       this.fail(asBalancerError(error), false);
       return;
     }
     if (agent === undefined) {
-      this.fail(earlier ?? new BalancerError('no-replica', 'no replica can take the request now'), false);
+      if (this.#waits()) return;
+      this.fail(this.#lastError ?? new BalancerError('no-replica', 'no replica can take the request now'), false);
       return;
     }
+    this.#waiting = false;
     const connection = agent.lease(fresh);
     this.#connection = connection;
-    connection.begin(this, this.request.method ?? '');
+    connection.begin(this, this.request.method ?? '', this.#head.offered !== '');
     if (this.#body === undefined) {
       connection.write(this.#head.text);
       return;
@@ -241,7 +247,38 @@ export class Exchange implements Leaseholder {
   }
 
   #explain(explanation: Explanation): string {
-    return explainFields(explanation, this.requestId, this.hostname ?? '', (seat) => this.#context.hostnameOf(seat));
+    const hostnameOf = (seat: SeatId) => this.#context.hostnameOf(seat);
+    return explainFields(explanation, this.asked.requestId, this.agent?.replica.hostname ?? '', hostnameOf);
+  }
+
+  // All replicas that it could go to are full, and there is a place to wait for one.
+  #waits(): boolean {
+    this.#waiting ||= this.#context.wait(this, this.#tried);
+    return this.#waiting;
+  }
+
+  #waitsFor(): Wait {
+    if (this.#tunnel !== undefined) return 'tunnel';
+    if (this.#waiting) return 'room';
+    if (this.#replyBegun) return this.#client.relay.blocked ? 'client-takes' : 'reply-body';
+    if (this.#sentAll()) return 'reply-head';
+    if (this.#body?.blocked === true) return 'replica-takes';
+    // A client that waits for a 100 waits for the replica.
+    return this.#head.expectsContinue && !this.#mayContinue ? 'reply-head' : 'upload';
+  }
+
+  #giveUp(wait: Wait, error: BalancerError): void {
+    const connection = this.#connection;
+    if (wait === 'reply-head' && connection !== undefined) this.#context.suspect(connection.agent);
+    if (wait === 'tunnel') this.#endTunnel(error);
+    else this.fail(error, wait === 'upload');
+  }
+
+  #endTunnel(error: BalancerError | undefined): void {
+    if (this.#over) return;
+    this.#connection?.endSoon();
+    this.#end(error);
+    this.#client.finish(this.#response, false);
   }
 
   #sentAll(): boolean {
@@ -251,17 +288,12 @@ export class Exchange implements Leaseholder {
   // A client that is still sending when it has its answer may not stop: what it sends must not become its next request.
   #mayKeepAlive(): boolean {
     const asked = this.#head.body === 'none' || this.#body?.ended === true;
-    return this.#response.shouldKeepAlive && asked && !this.#context.closing;
-  }
-
-  #flush(): void {
-    if (this.#pending === '') return;
-    this.#client.socket.write(this.#pending, 'latin1');
-    this.#pending = '';
+    return this.#response.shouldKeepAlive && asked && !this.#context.closing && !this.#client.isLast;
   }
 
   #end(error: BalancerError | undefined): void {
     this.#over = true;
+    if (this.#waiting) this.#context.stopWaiting(this);
     this.#body?.discard();
     this.#context.onOver(this, error);
   }

@@ -2,12 +2,15 @@
 // order, case and bytes (RFC 9110, 7.6; RFC 9112, 3 and 6). Pure: texts in, texts out, all latin1.
 
 import { BalancerError } from '../errors.ts';
-import { hasToken, type ReplyHead } from './reply-head.ts';
+import { connectionOptions, isHopByHop, isNominated, mayBeSpecial } from './hop-by-hop.ts';
+import type { ReplyHead } from './reply-head.ts';
 
 /** What is known of the client's connection. */
 export interface ClientFacts {
   /** IP address, as X-Forwarded-For shows it. */
   readonly address: string;
+  /** It is a proxy whose word is taken on where the request comes from. */
+  readonly trusted: boolean;
 }
 
 /** A request as `http.Server` parsed it. `rawHeaders` is name, value, name, value, … */
@@ -23,6 +26,10 @@ export interface RequestHead {
   /** Everything up to and including the empty line. */
   readonly text: string;
   readonly body: 'none' | 'length' | 'chunked';
+  /** Of a body under `length`, else 0. */
+  readonly lengthBytes: number;
+  /** Protocols that the connection may be switched to, as in its Upgrade field; empty if it is an ordinary request. */
+  readonly offered: string;
   /** The client waits for a 100 before it sends the body. */
   readonly expectsContinue: boolean;
   /** The client asks why its request goes where it goes. */
@@ -31,10 +38,14 @@ export interface RequestHead {
 
 const VIA = '1.1 ringmaster';
 
-/** The head for the replica. Throws `bad-request` or `not-implemented` for what must not be passed on. */
-export function requestHead(request: ParsedRequest, client: ClientFacts): RequestHead {
+/**
+ * The head for the replica. Throws `bad-request` or `not-implemented` for what must not be passed on.
+ * @param offered protocols that the connection may be switched to; empty for an ordinary request.
+ * @param hopsLeft of a request with Max-Forwards: its new value.
+ */
+export function requestHead(request: ParsedRequest, client: ClientFacts, offered = '', hopsLeft?: number): RequestHead {
   const target = readTarget(request);
-  const fields = readRequestFields(request.rawHeaders, target.authority);
+  const fields = readRequestFields(request, target.authority, client.trusted, hopsLeft);
   checkFraming(request, fields);
   const host = checkHost(request, fields, target.authority);
   const forwardedFor = fields.forwardedFor === '' ? client.address : `${fields.forwardedFor}, ${client.address}`;
@@ -42,10 +53,14 @@ export function requestHead(request: ParsedRequest, client: ClientFacts): Reques
   const text =
     `${request.method} ${target.path} HTTP/1.1\r\n${fields.host === undefined ? `Host: ${host}\r\n` : ''}${fields.passed}` +
     `Via: ${request.httpVersionMajor}.${request.httpVersionMinor} ringmaster\r\nX-Forwarded-For: ${forwardedFor}\r\n` +
-    `X-Forwarded-Host: ${host}\r\nX-Forwarded-Proto: http\r\n` +
+    (fields.forwardedHost ? '' : `X-Forwarded-Host: ${host}\r\n`) +
+    (fields.forwardedProto ? '' : 'X-Forwarded-Proto: http\r\n') +
+    (offered === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${offered}\r\n`) +
     (body === 'chunked' ? 'Transfer-Encoding: chunked\r\n\r\n' : '\r\n');
+  const { asksWhy, lengthBytes } = fields;
+  // Whoever speaks HTTP/1.0 cannot mean it (RFC 9110, 10.1.1).
   const expectsContinue = fields.expectsContinue && request.httpVersionMinor > 0;
-  return { text, body, expectsContinue, asksWhy: fields.asksWhy };
+  return { text, body, lengthBytes, offered, expectsContinue, asksWhy };
 }
 
 /** How the client's connection goes on after a reply. */
@@ -106,19 +121,31 @@ interface RequestFields {
   host: string | undefined;
   codings: string | undefined;
   hasBody: boolean;
+  lengthBytes: number;
+  // What a trusted proxy has said.
   forwardedFor: string;
+  forwardedHost: boolean;
+  forwardedProto: boolean;
   expectsContinue: boolean;
   asksWhy: boolean;
 }
 
-function readRequestFields(rawHeaders: readonly string[], authority: string | undefined): RequestFields {
+function readRequestFields(
+  { rawHeaders, httpVersionMinor }: ParsedRequest,
+  authority: string | undefined,
+  trusted: boolean,
+  hopsLeft: number | undefined,
+): RequestFields {
   const connection = connectionOptions(rawHeaders);
   const fields: RequestFields = {
     passed: '',
     host: undefined,
     codings: undefined,
     hasBody: false,
+    lengthBytes: 0,
     forwardedFor: '',
+    forwardedHost: false,
+    forwardedProto: false,
     expectsContinue: false,
     asksWhy: false,
   };
@@ -127,9 +154,15 @@ function readRequestFields(rawHeaders: readonly string[], authority: string | un
     const value = rawHeaders[index + 1] as string;
     if (mayBeSpecial(name)) {
       const lower = name.toLowerCase();
+      if (isForwarding(lower) && (!trusted || takeForwarding(fields, lower, value))) continue;
       if (takeSpecial(fields, lower, value) || isHopByHop(lower) || isNominated(connection, lower)) continue;
       if (lower === 'host' && authority !== undefined) {
         fields.passed += `${name}: ${authority}\r\n`;
+        continue;
+      }
+      if (lower === 'expect' && httpVersionMinor === 0) continue;
+      if (lower === 'max-forwards' && hopsLeft !== undefined) {
+        fields.passed += `${name}: ${hopsLeft}\r\n`;
         continue;
       }
     } else if (connection !== '' && isNominated(connection, name.toLowerCase())) {
@@ -153,14 +186,8 @@ function takeSpecial(fields: RequestFields, lower: string, value: string): boole
       return true;
     case 'content-length':
       fields.hasBody = true;
+      fields.lengthBytes = Number(value);
       return false;
-    case 'x-forwarded-for':
-      fields.forwardedFor = fields.forwardedFor === '' ? value : `${fields.forwardedFor}, ${value}`;
-      return true;
-    // Only a proxy that is trusted could know better than this connection.
-    case 'x-forwarded-host':
-    case 'x-forwarded-proto':
-      return true;
     case 'x-ringmaster-explain':
       fields.asksWhy = value === '1';
       return true;
@@ -172,19 +199,25 @@ function takeSpecial(fields: RequestFields, lower: string, value: string): boole
   }
 }
 
-function connectionOptions(rawHeaders: readonly string[]): string {
-  let options = '';
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] as string;
-    if (name.length !== 10 || name.toLowerCase() !== 'connection') continue;
-    const value = (rawHeaders[index + 1] as string).toLowerCase();
-    // What nearly every client sends nominates nothing.
-    if (value !== 'keep-alive' && value !== 'close') options = options === '' ? value : `${options},${value}`;
+// The attack: a client that says it is another, to a replica that looks at these for who may do what.
+function isForwarding(lower: string): boolean {
+  return lower.startsWith('x-forwarded-') || lower === 'forwarded' || lower === 'x-real-ip';
+}
+
+// Of a trusted proxy. True if the field is not passed on as it came.
+function takeForwarding(fields: RequestFields, lower: string, value: string): boolean {
+  if (lower === 'x-forwarded-for') {
+    fields.forwardedFor = fields.forwardedFor === '' ? value : `${fields.forwardedFor}, ${value}`;
+    return true;
   }
-  return options;
+  if (lower === 'x-forwarded-host') fields.forwardedHost = true;
+  if (lower === 'x-forwarded-proto') fields.forwardedProto = true;
+  return false;
 }
 
 function readTarget({ method, url }: ParsedRequest): { path: string; authority: string | undefined } {
+  // A fragment is for the client alone (RFC 9112, 3.2): a replica may cut it off, or not, and so see another path than ours.
+  if (url.includes('#')) throw new BalancerError('bad-request', 'the request target has a fragment');
   if (url.charCodeAt(0) === 0x2f || (url === '*' && method === 'OPTIONS')) return { path: url, authority: undefined };
   // absolute-form: what it names goes before the Host field (RFC 9112, 3.2.2).
   const [, authority, path = ''] = /^https?:\/\/([^/?#]+)(.*)$/i.exec(url) ?? [];
@@ -217,39 +250,4 @@ function checkFraming(request: ParsedRequest, fields: RequestFields): void {
   if (fields.codings.toLowerCase() !== 'chunked') {
     throw new BalancerError('not-implemented', 'the only transfer coding understood is chunked');
   }
-}
-
-// Lengths of the names that any rule here looks at: the others pass without being put into lower case.
-const SPECIAL_LENGTHS = new Uint8Array(32);
-for (const name of [
-  'te host date expect upgrade connection keep-alive content-length x-forwarded-for x-forwarded-host proxy-connection',
-  'x-forwarded-proto transfer-encoding proxy-authenticate proxy-authorization x-ringmaster-explain',
-].flatMap((names) => names.split(' '))) {
-  SPECIAL_LENGTHS[name.length] = 1;
-}
-
-function mayBeSpecial(name: string): boolean {
-  return SPECIAL_LENGTHS[name.length] === 1;
-}
-
-function isHopByHop(lower: string): boolean {
-  switch (lower) {
-    case 'connection':
-    case 'keep-alive':
-    case 'proxy-connection':
-    case 'proxy-authenticate':
-    case 'proxy-authorization':
-    case 'te':
-    case 'transfer-encoding':
-    case 'upgrade':
-      return true;
-    default:
-      return false;
-  }
-}
-
-// `Connection` names fields for this hop. The attack: naming one that the next hop needs, to have it removed.
-function isNominated(connection: string, lower: string): boolean {
-  if (connection === '' || !connection.includes(lower)) return false;
-  return lower !== 'host' && lower !== 'content-length' && hasToken(connection, lower);
 }

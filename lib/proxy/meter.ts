@@ -12,6 +12,7 @@ import type { BalancerError } from '../errors.ts';
 /** A request that is timed until the head of its reply: how long the rest takes is up to its size and its client. */
 export interface Sample {
   readonly startedMs: number;
+  /** 0 before. */
   answeredMs: number;
   /** How many it stands for. */
   readonly weight: number;
@@ -34,8 +35,7 @@ interface Ended {
   /** The last one tried. */
   readonly agent: Metered | undefined;
   readonly status: number;
-  readonly sample: Sample | undefined;
-  readonly key: Key;
+  readonly asked: { readonly key: Key; readonly sample: Sample | undefined };
 }
 
 const TIMED_FREELY = 64;
@@ -74,11 +74,15 @@ export class Meter {
   }
 
   /** At its end. `error` if the client got no whole reply of a replica. */
-  count({ agent, status, sample, key }: Ended, error: BalancerError | undefined, policy: RingPolicy | undefined): void {
+  count(
+    { agent, status, asked: { key, sample } }: Ended,
+    error: BalancerError | undefined,
+    policy: RingPolicy | undefined,
+  ): void {
     if (error === undefined) {
       this.#total.countReply(status);
       agent?.tally.countReply(status);
-      if (sample !== undefined) {
+      if (sample !== undefined && sample.answeredMs > 0) {
         const tookMs = sample.answeredMs - sample.startedMs;
         this.#total.time(tookMs, sample.weight);
         agent?.tally.time(tookMs, sample.weight);

@@ -26,6 +26,13 @@ export interface Leaseholder extends ReplySink {
   onLost(error: BalancerError): void;
 }
 
+/** Of all agents together. */
+export interface AgentLoad {
+  inFlight: number;
+  /** A request has given back its place. */
+  freed(): void;
+}
+
 /** The right to one connection and one place in flight, until `finish` or `abandon`. */
 export class ReplicaConnection {
   /** It has carried a request before: the replica may close it at any moment without having seen the next one. */
@@ -70,12 +77,13 @@ export class ReplicaConnection {
   }
 
   get alive(): boolean {
-    return !this.#socket.destroyed;
+    return this.#socket.writable;
   }
 
-  begin(holder: Leaseholder, method: string): void {
+  /** @param offers the request offers to switch protocols. */
+  begin(holder: Leaseholder, method: string, offers = false): void {
     this.#holder = holder;
-    this.#reader.expectReply(method);
+    this.#reader.expectReply(method, offers);
   }
 
   /** False: the bytes are kept, but wait for `onDrain` before the next. Text is latin1. */
@@ -115,6 +123,15 @@ export class ReplicaConnection {
     this.#holder = undefined;
     this.#reader.stop();
     this.#socket.destroy();
+    this.agent.giveBack(this);
+  }
+
+  /** There is nothing more to say: the connection closes when the replica has what was written. */
+  endSoon(): void {
+    if (this.#holder === undefined) return;
+    this.#holder = undefined;
+    this.#reader.stop();
+    this.#socket.destroySoon();
     this.agent.giveBack(this);
   }
 
@@ -183,7 +200,7 @@ export class ReplicaAgent {
   inFlight = 0;
   /** Of the requests that ended there. */
   readonly tally = new Tally();
-  readonly #load: { inFlight: number };
+  readonly #load: AgentLoad;
   readonly #address: Address;
   readonly #limits: AgentLimits;
   readonly #idle: ReplicaConnection[] = [];
@@ -192,7 +209,7 @@ export class ReplicaAgent {
   readonly #onIdle: (() => void)[] = [];
 
   /** @param load of all agents together: each counts its own requests in. */
-  constructor(replica: ReplicaRef, address: Address, limits: AgentLimits, load: { inFlight: number }) {
+  constructor(replica: ReplicaRef, address: Address, limits: AgentLimits, load: AgentLoad) {
     this.#load = load;
     this.replica = replica;
     this.#address = address;
@@ -223,6 +240,7 @@ export class ReplicaAgent {
         this.#idle.push(connection);
       }
     }
+    this.#load.freed();
     if (this.inFlight === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 

@@ -11,22 +11,32 @@ export interface BodyTarget {
   uncork(): void;
 }
 
+export interface BodyLimits {
+  /** Kept so that the request can be repeated. */
+  readonly maxKeptBytes: number;
+  readonly maxBytes: number;
+  /** More than `maxBytes` have come; those over are not passed on. */
+  readonly onTooLarge: () => void;
+}
+
 export class RequestBody {
+  receivedBytes = 0;
   readonly #request: IncomingMessage;
   readonly #chunked: boolean;
-  readonly #maxKeptBytes: number;
+  readonly #limits: BodyLimits;
   #kept: Buffer[] = [];
   #keptBytes = 0;
   #allKept = true;
   #ended = false;
   #discards = false;
   #target: BodyTarget | undefined;
+  #blocked = false;
   #onBegun: (() => void) | undefined;
 
-  constructor(request: IncomingMessage, chunked: boolean, maxKeptBytes: number) {
+  constructor(request: IncomingMessage, chunked: boolean, limits: BodyLimits) {
     this.#request = request;
     this.#chunked = chunked;
-    this.#maxKeptBytes = maxKeptBytes;
+    this.#limits = limits;
     request.on('data', (bytes: Buffer) => this.#onData(bytes));
     request.on('end', () => this.#onEnd());
     request.pause();
@@ -35,6 +45,11 @@ export class RequestBody {
   /** All that was sent of it can be sent once more. */
   get inHand(): boolean {
     return this.#allKept;
+  }
+
+  /** It waits for the target to take more. */
+  get blocked(): boolean {
+    return this.#blocked;
   }
 
   /** The client has sent all of it. */
@@ -51,15 +66,19 @@ export class RequestBody {
   /** Sends what is kept, then what comes. Only if `inHand`. */
   sendTo(target: BodyTarget): void {
     this.#target = target;
+    this.#blocked = false;
     let ready = true;
     for (const bytes of this.#kept) ready = this.#write(target, bytes);
     if (this.#ended) this.#writeEnd(target);
     else if (ready) this.#request.resume();
+    else this.#block();
   }
 
   /** The target takes bytes again. */
   resume(): void {
-    if (this.#target !== undefined) this.#request.resume();
+    if (this.#target === undefined) return;
+    this.#blocked = false;
+    this.#request.resume();
   }
 
   /** Nobody wants the rest: what still comes is read and dropped. */
@@ -77,9 +96,19 @@ export class RequestBody {
     this.#request.pause();
   }
 
+  #block(): void {
+    this.#blocked = true;
+    this.#request.pause();
+  }
+
   #onData(bytes: Buffer): void {
     if (this.#discards) return;
-    if (this.#allKept && this.#kept.length > 0 && this.#keptBytes + bytes.length > this.#maxKeptBytes) {
+    this.receivedBytes += bytes.length;
+    if (this.receivedBytes > this.#limits.maxBytes) {
+      this.#limits.onTooLarge();
+      return;
+    }
+    if (this.#allKept && this.#kept.length > 0 && this.#keptBytes + bytes.length > this.#limits.maxKeptBytes) {
       this.#allKept = false;
       this.#kept = [];
     }
@@ -88,7 +117,7 @@ export class RequestBody {
       this.#keptBytes += bytes.length;
     }
     if (this.#target === undefined) this.#request.pause();
-    else if (!this.#write(this.#target, bytes)) this.#request.pause();
+    else if (!this.#write(this.#target, bytes)) this.#block();
     this.#begun();
   }
 

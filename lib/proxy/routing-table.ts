@@ -6,12 +6,18 @@ import type { Objection } from '../core/explain.ts';
 import type { Route } from '../core/fleet-state.ts';
 import type { Key, RingPolicy } from '../core/policy.ts';
 import type { SeatId } from '../core/ring.ts';
-import type { ReplicaAgent } from './replica-agent.ts';
+import type { AgentLoad, ReplicaAgent } from './replica-agent.ts';
 
 /** Requests in flight at all replicas, and how often the bound on them has sent one past its owner. */
-export interface Load {
-  inFlight: number;
+export interface Load extends AgentLoad {
   diverted: number;
+}
+
+export interface RoutingLimits {
+  /** Of bounded load; Infinity for no bound. */
+  readonly balanceFactor: number;
+  /** At one replica. */
+  readonly maxInFlight: number;
 }
 
 interface Entry {
@@ -24,24 +30,25 @@ interface Entry {
 export class RoutingTable {
   readonly policy: RingPolicy;
   readonly #entries: (Entry | undefined)[] = [];
-  readonly #balanceFactor: number;
+  readonly #limits: RoutingLimits;
+  readonly #maxInFlight: number;
   readonly #load: Load;
   // Nothing was tried, which is how nearly every request begins: made once per table, not per request.
   readonly #ready = (seat: SeatId) => {
     const entry = this.#entries[seat];
-    return entry !== undefined && !entry.suspected;
+    return entry !== undefined && !entry.suspected && entry.agent.inFlight < this.#maxInFlight;
   };
 
-  /** @param balanceFactor of bounded load; Infinity for no bound. */
   constructor(
     policy: RingPolicy,
     routes: readonly Route[],
     agentOf: (incarnation: number) => ReplicaAgent,
-    balanceFactor: number,
+    limits: RoutingLimits,
     load: Load,
   ) {
     this.policy = policy;
-    this.#balanceFactor = balanceFactor;
+    this.#limits = limits;
+    this.#maxInFlight = limits.maxInFlight;
     this.#load = load;
     const total = routes.reduce((sum, route) => sum + route.weight, 0);
     for (const { replica, suspected, weight } of routes) {
@@ -49,17 +56,17 @@ export class RoutingTable {
     }
   }
 
-  /** The agent for a key: of the first seat with the least objection that was not tried. */
+  /** The agent for a key: of the first seat with the least objection that was not tried. `undefined`: none, or all full. */
   pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined {
     const untried = tried.length === 0 ? this.#ready : (seat: SeatId) => this.#ready(seat) && !tried.includes(seat);
     const owner = this.policy.pick(key, untried);
     if (owner === undefined) {
       // A suspected replica is better than none.
-      const seat = this.policy.pick(key, (one) => this.#entries[one] !== undefined && !tried.includes(one));
+      const seat = this.policy.pick(key, (one) => this.#isOpen(one) && !tried.includes(one));
       return seat === undefined ? undefined : this.#entries[seat]?.agent;
     }
     if (this.#hasRoom(owner)) return this.#entries[owner]?.agent;
-    // All full is no reason to refuse: the bound spreads load, other limits refuse it.
+    // All over the bound is no reason to refuse: it spreads load, `maxInFlight` limits it.
     const seat = this.policy.pick(key, (one) => untried(one) && this.#hasRoom(one)) ?? owner;
     if (seat !== owner) this.#load.diverted += 1;
     return this.#entries[seat]?.agent;
@@ -71,15 +78,25 @@ export class RoutingTable {
     return owner === undefined || this.#hasRoom(owner);
   }
 
+  /** Is there any that was not tried? Without one that `pick` gives, those are full. */
+  hasUntried(tried: readonly SeatId[]): boolean {
+    return this.#entries.some((entry, seat) => entry !== undefined && !tried.includes(seat));
+  }
+
   objection(seat: SeatId): Objection {
     const entry = this.#entries[seat];
     if (entry === undefined) return 'absent';
     if (entry.suspected) return 'suspected';
-    return this.#hasRoom(seat) ? 'none' : 'busy';
+    return this.#isOpen(seat) && this.#hasRoom(seat) ? 'none' : 'busy';
+  }
+
+  #isOpen(seat: SeatId): boolean {
+    const entry = this.#entries[seat];
+    return entry !== undefined && entry.agent.inFlight < this.#maxInFlight;
   }
 
   #hasRoom(seat: SeatId): boolean {
     const { agent, part } = this.#entries[seat] as Entry;
-    return agent.inFlight < mostInFlight(this.#balanceFactor, this.#load.inFlight, part);
+    return agent.inFlight < mostInFlight(this.#limits.balanceFactor, this.#load.inFlight, part);
   }
 }

@@ -1,36 +1,33 @@
 // The data plane's front: the hand-written `http.Server`, its connections, and the table that a request reads once. What is
 // done with one request is exchange.ts.
 
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Explanation, explain } from '../core/explain.ts';
 import type { Route } from '../core/fleet-state.ts';
 import type { Key, RingPolicy } from '../core/policy.ts';
 import type { ReplicaRef } from '../core/ports.ts';
 import { RequestDealer } from '../core/request-dealer.ts';
+import { RetryBudget } from '../core/retry-budget.ts';
 import type { SeatId } from '../core/ring.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { Client, errorReply } from './client.ts';
-import { Exchange, type ExchangeContext } from './exchange.ts';
+import type { Client } from './client.ts';
+import { Clients } from './clients.ts';
+import { errorReply } from './error-reply.ts';
+import { Exchange } from './exchange.ts';
+import type { ExchangeContext } from './exchange-context.ts';
 import { type ParsedRequest, requestHead } from './headers.ts';
+import { createServer, describeClientError } from './http-server.ts';
 import type { KeyReader } from './key.ts';
+import { hopsLeft, lastHopReply } from './max-forwards.ts';
 import { Meter } from './meter.ts';
-import { type AgentLimits, ReplicaAgent } from './replica-agent.ts';
+import type { ProxyLimits } from './proxy-limits.ts';
+import { ReplicaAgent } from './replica-agent.ts';
 import { type Load, RoutingTable } from './routing-table.ts';
-
-export interface ProxyLimits extends AgentLimits {
-  /** Of bounded load: no seat gets more than so many times its part of the requests in flight. Infinity for no bound. */
-  readonly balanceFactor: number;
-  readonly maxAttempts: number;
-  /** Clients may ask why their request goes where it goes. */
-  readonly explains: boolean;
-  /** Bytes of a request body kept so that the request can be repeated. */
-  readonly maxKeptBytes: number;
-  /** Time a client has for its head, in ms. */
-  readonly headTimeoutMs: number;
-  readonly keepAliveTimeoutMs: number;
-}
+import { type Trust, trustRule } from './trust.ts';
+import { offeredProtocols } from './upgrade.ts';
+import { type Waiting, WaitingLine } from './waiting-line.ts';
 
 export interface ProxyPorts {
   readonly log: Log;
@@ -56,20 +53,19 @@ export interface Routing {
 const LAST_WORDS_MS = 100;
 const SWEEP_MS = 50;
 
-const CLIENT = Symbol('client');
-type ClientSocket = Socket & { [CLIENT]?: Client };
-
 export class ProxyServer implements ExchangeContext {
-  readonly maxAttempts: number;
-  readonly maxKeptBytes: number;
+  readonly limits: ProxyLimits;
   closing = false;
   /** Of the traffic, for whoever wants to know. */
   readonly meter: Meter;
   readonly #ports: ProxyPorts;
-  readonly #limits: ProxyLimits;
-  readonly #server: http.Server;
+  readonly #clients: Clients;
+  readonly #trust: Trust;
+  readonly #budget: RetryBudget;
+  readonly #line: WaitingLine;
+  readonly #server: Server;
   #table: RoutingTable | undefined;
-  readonly #load: Load = { inFlight: 0, diverted: 0 };
+  readonly #load: Load = { inFlight: 0, diverted: 0, freed: () => this.#line.serve() };
   // By incarnation, retired ones included until nothing is in flight there.
   readonly #agents = new Map<number, ReplicaAgent>();
   readonly #dealer: RequestDealer;
@@ -77,35 +73,31 @@ export class ProxyServer implements ExchangeContext {
 
   constructor(ports: ProxyPorts, limits: ProxyLimits) {
     this.#ports = ports;
-    this.#limits = limits;
-    this.maxAttempts = limits.maxAttempts;
-    this.maxKeptBytes = limits.maxKeptBytes;
+    this.limits = limits;
     this.#dealer = new RequestDealer(ports.seed);
     this.meter = new Meter(this.#agents, this.#load);
-    this.#server = http.createServer({
-      maxHeaderSize: limits.maxHeadBytes,
-      headersTimeout: limits.headTimeoutMs,
-      // A body may take as long as it goes on.
-      requestTimeout: 0,
-      keepAliveTimeout: limits.keepAliveTimeoutMs,
-      connectionsCheckingInterval: 1000,
-      requireHostHeader: false,
-      optimizeEmptyRequests: true,
-    });
-    // Size alone limits a head: fields over a count would be dropped silently.
-    this.#server.maxHeadersCount = 0;
+    this.#trust = trustRule(limits.trustedProxies);
+    this.#budget = new RetryBudget(limits.retryBudget, limits.leastRetriesPerSecond);
+    this.#line = new WaitingLine(limits.maxQueued);
+    const { trusts } = this.#trust;
+    const terms = { ...limits, trusts, onRefused: (error: BalancerError) => this.#onRefused(error) };
+    this.#clients = new Clients(terms, (nowMs) => this.#budget.advance(nowMs));
+    this.#server = createServer(limits);
+    this.#listen();
+  }
+
+  #listen(): void {
     const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#onRequest(request, response);
-    this.#server.on('connection', (socket: ClientSocket) => {
-      socket[CLIENT] = new Client(socket);
-    });
+    this.#server.on('connection', (socket) => this.#clients.admit(socket));
     this.#server.on('request', onRequest);
     // Whether to continue, and what else may be expected, is for the replica to say.
     this.#server.on('checkContinue', onRequest);
     this.#server.on('checkExpectation', onRequest);
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
-      (socket as ClientSocket)[CLIENT]?.refuse(describeClientError(error)),
+      this.#clients.of(socket as Socket).refuse(describeClientError(error)),
     );
-    this.#server.on('connect', (_request, socket) => this.#onConnect(socket as ClientSocket));
+    this.#server.on('connect', (_request, socket) => this.#onConnect(socket as Socket));
+    this.#server.on('upgrade', (request, socket, early) => this.#onUpgrade(request, socket as Socket, early));
   }
 
   /** Resolves with the port that it listens on. Rejects with the system's error. */
@@ -133,10 +125,11 @@ export class ProxyServer implements ExchangeContext {
     }
     for (const { replica, address } of routing.routes) {
       if (this.#agents.has(replica.incarnation)) continue;
-      this.#agents.set(replica.incarnation, new ReplicaAgent(replica, address, this.#limits, this.#load));
+      this.#agents.set(replica.incarnation, new ReplicaAgent(replica, address, this.limits, this.#load));
     }
     const agentOf = (incarnation: number) => this.#agents.get(incarnation) as ReplicaAgent;
-    this.#table = new RoutingTable(routing.policy, routing.routes, agentOf, this.#limits.balanceFactor, this.#load);
+    this.#table = new RoutingTable(routing.policy, routing.routes, agentOf, this.limits, this.#load);
+    this.#line.serve();
   }
 
   /** Resolves when no request is left at that replica; when `signal` is aborted, what is left there is cut. */
@@ -152,7 +145,7 @@ export class ProxyServer implements ExchangeContext {
   /** Accepts no more connections, lets open requests finish, cuts what is left when `signal` is aborted. */
   close(signal: AbortSignal): Promise<void> {
     this.closing = true;
-    const cut = () => this.#server.closeAllConnections();
+    const cut = () => this.#clients.cut();
     signal.addEventListener('abort', cut, { once: true });
     // Connections become idle one by one as their last request ends.
     const sweeper = setInterval(() => this.#server.closeIdleConnections(), SWEEP_MS);
@@ -169,8 +162,20 @@ export class ProxyServer implements ExchangeContext {
     return this.#table?.pick(key, tried);
   }
 
+  wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
+    return this.#table?.hasUntried(tried) === true && this.#line.join(exchange);
+  }
+
+  stopWaiting(exchange: Waiting): void {
+    this.#line.leave(exchange);
+  }
+
+  spendRetry(): boolean {
+    return this.#budget.withdraw();
+  }
+
   explain(key: Key): Explanation | undefined {
-    return this.#limits.explains ? this.explainKey(key) : undefined;
+    return this.limits.explains ? this.explainKey(key) : undefined;
   }
 
   hostnameOf(seat: SeatId): string | undefined {
@@ -205,73 +210,84 @@ export class ProxyServer implements ExchangeContext {
   }
 
   onOver(exchange: Exchange, error: BalancerError | undefined): void {
-    const { request, requestId, status, hostname } = exchange;
+    const { request, asked, status, agent } = exchange;
     this.meter.count(exchange, error, this.#table?.policy);
-    const client = (request.socket as ClientSocket)[CLIENT];
-    if (client?.exchange === exchange) client.exchange = undefined;
+    const client = this.#clients.of(request.socket);
+    if (client.occupant === exchange) client.occupant = undefined;
     const { log } = this.#ports;
     if (error === undefined && !log.writesDebug) return;
     const { method, url } = request;
-    if (error === undefined) log.debug('request', { requestId, method, url, status, hostname });
-    else
-      log.error('request-failed', {
-        requestId,
-        method,
-        url,
-        status,
-        hostname,
-        code: error.code,
-        reason: error.message,
-      });
+    const outcome = { requestId: asked.requestId, method, url, status, hostname: agent?.replica.hostname };
+    if (error === undefined) log.debug('request', outcome);
+    else log.error('request-failed', { ...outcome, code: error.code, reason: error.message });
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    const client = (request.socket as ClientSocket)[CLIENT] as Client;
+    const client = this.#clients.of(request.socket);
     client.inTurn(response, () => this.#begin(client, response));
   }
 
-  #begin(client: Client, response: ServerResponse): void {
+  // `early`: what came behind a request that offers to switch protocols.
+  #begin(client: Client, response: ServerResponse, early?: Buffer): void {
     const request = response.req as IncomingMessage & ParsedRequest;
     let requestId: number | undefined;
     try {
-      const key = this.#ports.readKey(request, client.address);
+      this.#budget.deposit();
+      const origin = client.trusted ? this.#trust.originOf(client.address, request.rawHeaders) : client.address;
+      const key = this.#ports.readKey(request, origin);
       // A request without a key is dealt an id whose seat has room for it.
       requestId = this.#dealer.deal((id) => key !== undefined || this.#table?.isFree(id) !== false);
-      const head = requestHead(request, client);
-      if (this.closing) response.setHeader('Connection', 'close');
-      if (this.#ports.answersItself(request, response)) return;
-      const exchange = new Exchange(this, client, response, {
-        head,
-        key: key ?? requestId,
-        requestId,
-        sample: this.meter.sample(),
-      });
-      client.exchange = exchange;
+      const hops = hopsLeft(request);
+      const head = requestHead(request, client, early === undefined ? '' : offeredProtocols(request), hops);
+      if (early === undefined && this.#isAnsweredHere(client, response)) return;
+      if (hops !== undefined && hops < 0) {
+        const keepAlive = head.body === 'none' && response.shouldKeepAlive && !this.closing && !client.isLast;
+        client.socket.write(lastHopReply(request, this.date(), keepAlive), 'latin1');
+        client.finish(response, keepAlive);
+        return;
+      }
+      const asked = { head, key: key ?? requestId, requestId, early, sample: this.meter.sample() };
+      const exchange = new Exchange(this, client, response, asked);
+      client.occupant = exchange;
       exchange.start();
     } catch (thrown) {
       const error = asBalancerError(thrown);
+      requestId ??= this.#dealer.deal(() => true);
       const { method, url } = request;
       this.#ports.log.error('request-refused', { requestId, method, url, code: error.code, reason: error.message });
-      client.socket.write(errorReply(error, false, method !== 'HEAD'), 'latin1');
+      client.socket.write(errorReply(error, requestId, false, method !== 'HEAD'), 'latin1');
       client.finish(response, false);
     }
   }
 
-  // CONNECT leaves `http.Server` with a bare socket and nothing that listens for its errors.
-  #onConnect(socket: ClientSocket): void {
-    socket.on('error', () => undefined);
-    socket[CLIENT]?.refuse(new BalancerError('not-implemented', 'CONNECT is not for a load balancer'));
+  #isAnsweredHere(client: Client, response: ServerResponse): boolean {
+    if (this.closing || client.isLast) response.setHeader('Connection', 'close');
+    if (!this.#ports.answersItself(response.req, response)) return false;
+    response.once('finish', () => client.answered());
+    return true;
   }
-}
 
-// ECONNRESET and the like: nobody is there to be answered.
-function describeClientError(error: NodeJS.ErrnoException): BalancerError {
-  switch (error.code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return new BalancerError('head-too-large', 'the head of the request is too large');
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new BalancerError('request-timeout', 'the head of the request took too long');
-    default:
-      return new BalancerError('bad-request', `the request is not HTTP/1.1: ${error.message}`);
+  #onRefused(error: BalancerError): number {
+    const requestId = this.#dealer.deal(() => true);
+    this.#ports.log.error('request-refused', { requestId, code: error.code, reason: error.message });
+    return requestId;
+  }
+
+  // CONNECT leaves `http.Server` with a bare socket and nothing that listens for its errors.
+  #onConnect(socket: Socket): void {
+    socket.on('error', () => undefined);
+    this.#clients.of(socket).refuse(new BalancerError('not-implemented', 'CONNECT is not for a load balancer'));
+  }
+
+  // Likewise. What the client sends from now on waits in its socket until the replica has switched.
+  #onUpgrade(request: IncomingMessage, socket: Socket, early: Buffer): void {
+    socket.on('error', () => undefined);
+    const client = this.#clients.of(socket);
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    client.inLastTurn(() => {
+      client.beginLast();
+      this.#begin(client, response, early);
+    });
   }
 }

@@ -3,11 +3,13 @@
 
 import { malformed, parseReplyHead, parseTrailers, type ReplyHead } from './reply-head.ts';
 
-/** Who gets what the reader finds. The reader calls in this order: onInformation*, onHead, onBody*, onEnd. */
+/** Who gets what the reader finds. The reader calls in this order: onInformation*, onHead or onSwitch, onBody*, onEnd. */
 export interface ReplySink {
   /** An interim reply, 1xx. */
   onInformation(head: ReplyHead): void;
   onHead(head: ReplyHead): void;
+  /** A 101 that was hoped for: what follows are bytes until the connection ends. May throw `bad-reply`. */
+  onSwitch(head: ReplyHead): void;
   /** Bytes of the body, transfer coding removed. The view is only valid during the call. */
   onBody(bytes: Buffer): void;
   /** The reply is whole. `trailers` as in `ReplyHead.fields`. */
@@ -18,6 +20,7 @@ type Phase =
   | 'head'
   | 'length'
   | 'chunk-size'
+  | 'chunk-blank'
   | 'chunk-extension'
   | 'chunk-size-end'
   | 'chunk-data'
@@ -29,6 +32,7 @@ type Phase =
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 const CR = 0x0d;
 const LF = 0x0a;
+const SEMICOLON = 0x3b;
 const NO_TRAILERS: readonly string[] = [];
 // 2^52 - 1: sizes stay exact in a double.
 const MAX_CHUNK_DIGITS = 13;
@@ -38,6 +42,7 @@ export class ReplyReader {
   readonly #maxHeadBytes: number;
   #phase: Phase = 'done';
   #method = '';
+  #offers = false;
   #begun = false;
   #excess = false;
   #persistent = false;
@@ -63,9 +68,10 @@ export class ReplyReader {
     return this.#phase === 'done' && this.#persistent && !this.#excess;
   }
 
-  /** The next bytes answer a request of this method. */
-  expectReply(method: string): void {
+  /** The next bytes answer a request of this method, which may have offered to switch protocols. */
+  expectReply(method: string, offers = false): void {
     this.#method = method;
+    this.#offers = offers;
     this.#phase = 'head';
     this.#begun = false;
     this.#excess = false;
@@ -103,6 +109,7 @@ export class ReplyReader {
         sink.onBody(at === 0 ? bytes : bytes.subarray(at));
         return bytes.length;
       case 'chunk-size':
+      case 'chunk-blank':
       case 'chunk-extension':
       case 'chunk-size-end':
         return this.#readChunkLine(bytes, at);
@@ -121,8 +128,14 @@ export class ReplyReader {
     const taken = this.#takeSection(bytes, at);
     if (taken === undefined) return bytes.length;
     const head = parseReplyHead(taken.text, this.#method);
-    // Nobody asked it to switch protocols (RFC 9110, 15.2.2).
-    if (head.status === 101) throw malformed('it switches protocols unasked');
+    if (head.status === 101) {
+      // RFC 9110, 15.2.2.
+      if (!this.#offers) throw malformed('it switches protocols unasked');
+      this.#phase = 'until-close';
+      this.#persistent = false;
+      sink.onSwitch(head);
+      return taken.next;
+    }
     if (head.status < 200) {
       sink.onInformation(head);
       return taken.next;
@@ -164,14 +177,19 @@ export class ReplyReader {
       if (this.#digits === 0) throw malformed('a chunk has no size');
       this.#extensionBytes = 0;
       if (byte === CR) this.#phase = 'chunk-size-end';
-      else if (byte === 0x3b || byte === 0x20 || byte === 0x09) this.#phase = 'chunk-extension';
+      else if (byte === SEMICOLON) this.#phase = 'chunk-extension';
+      else if (isBlank(byte)) this.#phase = 'chunk-blank';
       else throw malformed('a chunk size is not hexadecimal');
       return at + 1;
     }
-    if (this.#phase === 'chunk-extension') {
+    if (this.#phase === 'chunk-blank' || this.#phase === 'chunk-extension') {
       this.#extensionBytes += 1;
       if (byte === CR) this.#phase = 'chunk-size-end';
-      else if (byte === LF || byte === 0) throw malformed('a chunk extension has a control byte');
+      else if (byte === SEMICOLON) this.#phase = 'chunk-extension';
+      // Blanks alone, with which some pad a size, can mean nothing else.
+      else if (this.#phase === 'chunk-blank' && !isBlank(byte))
+        throw malformed('a chunk size is followed by something');
+      else if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f) throw malformed('a chunk extension has a control byte');
       else if (this.#extensionBytes > MAX_EXTENSION_BYTES) throw malformed('a chunk extension is too long');
       return at + 1;
     }
@@ -237,6 +255,10 @@ function checkPartialHead(bytes: Buffer, isHead: boolean): void {
   for (let lf = bytes.indexOf(LF); lf !== -1; lf = bytes.indexOf(LF, lf + 1)) {
     if (bytes[lf - 1] !== CR) throw malformed('a line of its head ends without CR');
   }
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09;
 }
 
 function hexDigit(byte: number): number {

@@ -159,6 +159,8 @@ t.test('what is no HTTP, or not safely, is refused and goes nowhere', async (t) 
     [400, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc'],
     [501, 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n'],
     [431, `GET / HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(70_000)}\r\n\r\n`],
+    [501, 'BREW /pot HTTP/1.1\r\nHost: a\r\n\r\n'],
+    [400, 'BREW\r\nHost: a\r\n\r\n'],
     [501, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'],
   ];
   for (const [status, request] of refused) {

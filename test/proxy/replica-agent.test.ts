@@ -17,6 +17,7 @@ const holder = () => {
   const sink = {
     onInformation: nothing,
     onHead: nothing,
+    onSwitch: nothing,
     onBody: nothing,
     onPause: nothing,
     onDrain: nothing,
@@ -49,7 +50,7 @@ t.test('bytes behind the end of a reply end the connection, the reply is whole',
 
 t.test('the connection used last is used next, and no more than the limit are kept', async (t) => {
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
-  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, { inFlight: 0 });
+  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, { inFlight: 0, freed: () => undefined });
   t.teardown(() => {
     agent.destroy();
     return replica.close();
@@ -77,7 +78,7 @@ t.test('the connection used last is used next, and no more than the limit are ke
 t.test('an idle connection is closed after its time', async (t) => {
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
   const proxy = await startProxy([tcp(replica.port)]);
-  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, { inFlight: 0 });
+  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, { inFlight: 0, freed: () => undefined });
   t.teardown(() => Promise.all([proxy.close(), replica.close()]));
   const connection = agent.lease(false);
   const sink = holder();

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import type { Options } from '../../lib/options.ts';
 import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
@@ -9,8 +10,15 @@ const request = (method: string, body = '') =>
   `${method} / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${body === '' ? '' : `Content-Length: ${body.length}\r\n`}\r\n${body}`;
 
 async function replicas(t: Test, ...plays: Play[]) {
+  return replicasWith(t, {}, ...plays);
+}
+
+async function replicasWith(t: Test, options: Partial<Options>, ...plays: Play[]) {
   const all = await Promise.all(plays.map((play) => scriptedReplica(play)));
-  const started = await startProxy(all.map((replica) => tcp(replica.port)));
+  const started = await startProxy(
+    all.map((replica) => tcp(replica.port)),
+    options,
+  );
   const proxy = { ...started, ports: all.map((replica) => replica.port) };
   t.teardown(() => Promise.all([proxy.close(), ...all.map((replica) => replica.close())]));
   return { all, proxy };
@@ -159,4 +167,41 @@ t.test('a hash that throws is an error of the balancer, not a request without en
   };
   proxy.proxy.route({ policy: { ...inOrder(), pick }, routes: [], draining: [] });
   t.match(await exchangeRaw(proxy.port, request('GET')), /^HTTP\/1.1 500 .*my hash/s);
+});
+
+t.test('an outage is not multiplied: beyond the budget a request that failed is not repeated', async (t) => {
+  const { all, proxy } = await replicasWith(t, { retryBudget: 0.5 }, closes, answers);
+  let second = 0;
+  for (let count = 0; count < 300; count++) {
+    if ((await exchangeRaw(proxy.port, request('GET'))).endsWith('second')) second += 1;
+  }
+  // 10 a second for ten seconds, and half of those that came. A few more if the test takes long.
+  t.ok(second >= 200 && second < 300, `${second} of 300`);
+  t.equal(all[0]?.received.length, 300);
+  t.match(
+    await exchangeRaw(proxy.port, request('GET')),
+    /^HTTP\/1.1 (502 .*too many requests are being repeated|200)/s,
+  );
+});
+
+t.test('what costs no budget: a connection that was old, and a replica that is gone', async (t) => {
+  // 100 retries are free in any ten seconds.
+  const stale: Play = (socket, _head, count) => (count % 2 === 0 ? socket.write(reply('warm')) : socket.destroy());
+  const { proxy } = await replicasWith(t, { retryBudget: 0, maxAttempts: 1 }, stale);
+  const client = await connectRaw(proxy.port);
+  for (let count = 1; count <= 300; count++) {
+    client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await client.until((text) => text.length - text.replaceAll('warm', 'arm').length === count);
+  }
+  client.socket.destroy();
+
+  const { proxy: other } = await replicasWith(t, { retryBudget: 0 }, () => undefined, answers);
+  const clients = await Promise.all(Array.from({ length: 250 }, () => connectRaw(other.port)));
+  for (const one of clients) one.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const replica = { seat: 2, incarnation: 2, hostname: 'server2' };
+  const route = { replica, address: tcp(other.ports[1] ?? 0), suspected: false, weight: 1 };
+  other.proxy.route({ policy: inOrder(2), routes: [route], draining: [] });
+  await Promise.all(clients.map((one) => one.until(/second$/)));
+  for (const one of clients) one.socket.destroy();
 });

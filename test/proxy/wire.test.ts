@@ -21,6 +21,9 @@ class Transcript implements ReplySink {
   onHead(head: ReplyHead): void {
     this.lines.push(`head ${head.status} ${head.reason}|${head.fields.join('|')}|${head.framing}`);
   }
+  onSwitch(head: ReplyHead): void {
+    this.lines.push(`switch ${head.status}`);
+  }
   onBody(bytes: Buffer): void {
     this.#body = (this.#body ?? '') + bytes.toString('latin1');
   }

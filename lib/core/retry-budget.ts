@@ -1,0 +1,49 @@
+// How many retries there may be: a part of the requests of the last seconds, so that an outage is not answered with three times
+// the load (Google SRE book, chapter 22), and a few however many requests there are, so that a quiet service is helped too.
+
+// Counted in two windows of this length: what is remembered is between one and two of them old.
+const WINDOW_MS = 5000;
+
+export class RetryBudget {
+  readonly #ratio: number;
+  readonly #leastPerSecond: number;
+  #windowEndsMs = Number.NEGATIVE_INFINITY;
+  #requests = 0;
+  #retries = 0;
+  #earlierRequests = 0;
+  #earlierRetries = 0;
+
+  /**
+   * @param ratio retries over requests, 0 or more.
+   * @param leastPerSecond retries that there may be however few requests there are.
+   */
+  constructor(ratio: number, leastPerSecond: number) {
+    this.#ratio = ratio;
+    this.#leastPerSecond = leastPerSecond;
+  }
+
+  /** Time goes on; called before the first request, and now and then. */
+  advance(nowMs: number): void {
+    if (nowMs < this.#windowEndsMs) return;
+    const late = nowMs >= this.#windowEndsMs + WINDOW_MS;
+    this.#earlierRequests = late ? 0 : this.#requests;
+    this.#earlierRetries = late ? 0 : this.#retries;
+    this.#requests = 0;
+    this.#retries = 0;
+    this.#windowEndsMs = nowMs + WINDOW_MS;
+  }
+
+  /** A request has come. */
+  deposit(): void {
+    this.#requests += 1;
+  }
+
+  /** May one more be made? It is counted if so. */
+  withdraw(): boolean {
+    const allowed =
+      this.#ratio * (this.#requests + this.#earlierRequests) + (this.#leastPerSecond * 2 * WINDOW_MS) / 1000;
+    if (this.#retries + this.#earlierRetries + 1 > allowed) return false;
+    this.#retries += 1;
+    return true;
+  }
+}

@@ -1,0 +1,67 @@
+// All connections of clients: how many there may be, and the one timer that looks a few times a second whether any of them has
+// waited longer than it may. A timer per request would cost more than the request's limits are worth.
+
+import type { Socket } from 'node:net';
+import { Client, type ClientTerms, tooManyConnections } from './client.ts';
+
+const TICK_MS = 100;
+
+/** Connections over the limit that may be there to be told so. */
+export const MAX_REFUSED = 256;
+
+const CLIENT = Symbol('client');
+type ClientSocket = Socket & { [CLIENT]?: Client };
+
+export class Clients {
+  readonly #terms: ClientTerms & { readonly maxConnections: number };
+  readonly #onTick: (nowMs: number) => void;
+  // Those that are told that there are too many included.
+  readonly #all = new Set<Client>();
+  #admitted = 0;
+  #ticker: NodeJS.Timeout | undefined;
+
+  /** @param onTick called when a first client comes, and while there is any, before they are looked at. */
+  constructor(terms: ClientTerms & { readonly maxConnections: number }, onTick: (nowMs: number) => void) {
+    this.#terms = terms;
+    this.#onTick = onTick;
+  }
+
+  /** A connection has come. */
+  admit(socket: ClientSocket): void {
+    const client = new Client(socket, this.#terms);
+    socket[CLIENT] = client;
+    this.#all.add(client);
+    if (this.#ticker === undefined) {
+      this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref();
+      this.#onTick(performance.now());
+    }
+    const { maxConnections } = this.#terms;
+    const isAdmitted = this.#admitted < maxConnections;
+    if (isAdmitted) this.#admitted += 1;
+    // A refusal that one can read is better than a place in a backlog that nobody sees.
+    else client.refuse(tooManyConnections(maxConnections));
+    socket.once('close', () => {
+      this.#all.delete(client);
+      if (isAdmitted) this.#admitted -= 1;
+    });
+  }
+
+  /** The client of a socket that was admitted. */
+  of(socket: Socket): Client {
+    return (socket as ClientSocket)[CLIENT] as Client;
+  }
+
+  /** Ends all connections, whatever is under way on them. */
+  cut(): void {
+    for (const { socket } of this.#all) socket.destroy();
+  }
+
+  #tick(): void {
+    const nowMs = performance.now();
+    this.#onTick(nowMs);
+    for (const client of this.#all) client.onTick(nowMs);
+    if (this.#all.size > 0) return;
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+  }
+}

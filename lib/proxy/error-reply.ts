@@ -1,0 +1,21 @@
+// What a client is told when no replica's reply can be had: a whole reply in the failure envelope of the contract. Which error is
+// which status is lib/errors.ts.
+
+import { STATUS_CODES } from 'node:http';
+import { type BalancerError, failureBody } from '../errors.ts';
+
+/**
+ * @param requestId as the log has it. It goes out as a field: the envelope has exactly the two members that scripts know. On
+ * a reply of our own there is no application's X-Request-Id that it could be taken for.
+ */
+export function errorReply(error: BalancerError, requestId: number, keepAlive: boolean, withBody = true): string {
+  // Non-ASCII text of a message as the bytes of its UTF-8: replies are written as latin1.
+  const body = Buffer.from(failureBody(error.message)).toString('latin1');
+  return (
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\nContent-Type: application/json\r\n` +
+    `Content-Length: ${body.length}\r\nDate: ${new Date().toUTCString()}\r\nX-Request-Id: ${requestId}\r\n` +
+    (error.status === 503 ? 'Retry-After: 1\r\n' : '') +
+    (keepAlive ? '\r\n' : 'Connection: close\r\n\r\n') +
+    (withBody ? body : '')
+  );
+}

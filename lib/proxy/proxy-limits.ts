@@ -1,0 +1,42 @@
+// The limits that the data plane works within. What they are by default, and which option sets each, is lib/limits.ts and
+// lib/options.ts; when one is reached, patience.ts, client.ts and exchange.ts say what happens.
+
+import type { AgentLimits } from './replica-agent.ts';
+
+/** How long something may take, in ms. All but the first are kept to within a fifth of a second. */
+export interface TimeLimits {
+  readonly headTimeoutMs: number;
+  /** For a replica that has the whole request to begin its reply. */
+  readonly replyTimeoutMs: number;
+  /** Over all attempts, from the whole request to the head of the reply. */
+  readonly requestTimeoutMs: number;
+  /** Between bytes of a body, on either side. */
+  readonly bodyTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly queueTimeoutMs: number;
+  readonly tunnelIdleTimeoutMs: number;
+}
+
+export interface ProxyLimits extends AgentLimits, TimeLimits {
+  /** Of bounded load: no seat gets more than so many times its part of the requests in flight. Infinity for no bound. */
+  readonly balanceFactor: number;
+  readonly maxAttempts: number;
+  /** Retries over requests, of the last seconds. */
+  readonly retryBudget: number;
+  /** Retries that there may be however few requests there are. */
+  readonly leastRetriesPerSecond: number;
+  /** Clients may ask why their request goes where it goes. */
+  readonly explains: boolean;
+  /** As `--trust-proxy` takes them. */
+  readonly trustedProxies: readonly string[];
+  /** Bytes of a request body kept so that the request can be repeated. */
+  readonly maxKeptBytes: number;
+  /** Of a request. Infinity for no bound. */
+  readonly maxBodyBytes: number;
+  readonly maxConnections: number;
+  readonly maxRequestsPerConnection: number;
+  /** Requests at one replica. */
+  readonly maxInFlight: number;
+  /** Requests that wait while all replicas have as many as they may. */
+  readonly maxQueued: number;
+}

@@ -1,0 +1,52 @@
+// Whose word is taken on where a request comes from. A proxy in front may say it in X-Forwarded-*; anybody else may only pretend
+// to, so what others say there is replaced. Pure.
+
+import { BlockList, isIPv6 } from 'node:net';
+
+/** Decides by address. */
+export interface Trust {
+  trusts(address: string): boolean;
+  /** The last address before the trusted proxies, going back from `peer`, which is one, by the X-Forwarded-For values. */
+  originOf(peer: string, rawHeaders: readonly string[]): string;
+}
+
+/** @param entries addresses, networks, `loopback`, `all`: option-kinds.ts has checked them. */
+export function trustRule(entries: readonly string[]): Trust {
+  const all = entries.includes('all');
+  const list = new BlockList();
+  for (const entry of entries) {
+    if (entry === 'loopback') {
+      list.addSubnet('127.0.0.0', 8);
+      list.addAddress('::1', 'ipv6');
+    } else if (entry !== 'all') {
+      const [address = '', bits] = entry.split('/');
+      const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+      list.addSubnet(address, Number(bits ?? (family === 'ipv6' ? 128 : 32)), family);
+    }
+  }
+  const trusts = (address: string) =>
+    all || (entries.length > 0 && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4'));
+  return {
+    trusts,
+    originOf: (peer, rawHeaders) => {
+      let origin = peer;
+      for (const hop of hopsOf(rawHeaders).reverse()) {
+        if (hop === '') break;
+        origin = hop;
+        if (!trusts(hop)) break;
+      }
+      return origin;
+    },
+  };
+}
+
+// The elements of all X-Forwarded-For fields in their order.
+function hopsOf(rawHeaders: readonly string[]): string[] {
+  const hops: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    if (name.length !== 15 || name.toLowerCase() !== 'x-forwarded-for') continue;
+    for (const hop of (rawHeaders[index + 1] as string).split(',')) hops.push(hop.trim());
+  }
+  return hops;
+}

@@ -1,0 +1,58 @@
+import t from 'tap';
+import { keyReader } from '../../lib/proxy/key.ts';
+import { trustRule } from '../../lib/proxy/trust.ts';
+import { startProxy, tcp } from '../fixtures/proxy.ts';
+import { exchangeRaw } from '../fixtures/raw-client.ts';
+import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
+
+const from = (...values: string[]) => values.flatMap((value) => ['X-Forwarded-For', value]);
+
+t.test('who is trusted: addresses, networks, loopback, all, nobody', async (t) => {
+  const rule = trustRule(['10.0.0.0/8', '192.0.2.1', '2001:db8::/32']);
+  for (const address of ['10.1.2.3', '192.0.2.1', '2001:db8::7']) t.ok(rule.trusts(address), address);
+  for (const address of ['11.0.0.1', '192.0.2.2', '2001:db9::7', '127.0.0.1', '::1', 'unknown']) {
+    t.notOk(rule.trusts(address), address);
+  }
+  const loopback = trustRule(['loopback']);
+  for (const address of ['127.0.0.1', '127.9.9.9', '::1']) t.ok(loopback.trusts(address), address);
+  t.notOk(loopback.trusts('10.0.0.1'));
+  t.ok(trustRule(['all']).trusts('198.51.100.9'));
+  t.notOk(trustRule([]).trusts('127.0.0.1'));
+});
+
+t.test('the origin is the last address that a trusted proxy vouches for', async (t) => {
+  const rule = trustRule(['10.0.0.0/8']);
+  t.equal(rule.originOf('10.0.0.1', []), '10.0.0.1');
+  t.equal(rule.originOf('10.0.0.1', from('198.51.100.1')), '198.51.100.1');
+  t.equal(rule.originOf('10.0.0.1', from('198.51.100.1, 10.0.0.2')), '198.51.100.1');
+  t.equal(rule.originOf('10.0.0.1', from('198.51.100.1', '10.0.0.3, 10.0.0.2')), '198.51.100.1');
+  t.equal(
+    rule.originOf('10.0.0.1', from('spoofed, 198.51.100.1')),
+    '198.51.100.1',
+    'what it sent itself counts for nothing',
+  );
+  t.equal(trustRule(['all']).originOf('10.0.0.1', from('198.51.100.1, 203.0.113.1')), '198.51.100.1');
+});
+
+t.test('`--key client` goes by the origin that the rule gives', async (t) => {
+  const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
+  const ask = async (trustProxy: readonly string[]) => {
+    const seen: string[] = [];
+    const readKey = keyReader([{ type: 'client' }]);
+    const proxy = await startProxy([tcp(replica.port)], { trustProxy }, (request, address) => {
+      seen.push(address);
+      return readKey(request, address);
+    });
+    await exchangeRaw(
+      proxy.port,
+      'GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 198.51.100.1\r\nConnection: close\r\n\r\n',
+    );
+    await proxy.close();
+    return seen;
+  };
+  t.teardown(() => replica.close());
+  t.same(await ask([]), ['127.0.0.1']);
+  t.match(replica.received[0], /\r\nX-Forwarded-For: 127.0.0.1\r\n/);
+  t.same(await ask(['loopback']), ['198.51.100.1']);
+  t.match(replica.received[1], /\r\nX-Forwarded-For: 198.51.100.1, 127.0.0.1\r\n/);
+});

@@ -1,0 +1,308 @@
+import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { WebSocket } from 'ws';
+import type { Options } from '../../lib/options.ts';
+import { parseReplyHead } from '../../lib/proxy/reply-head.ts';
+import { offeredProtocols, switchingHead } from '../../lib/proxy/upgrade.ts';
+import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';
+import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
+import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
+import { socketService } from '../fixtures/sockets.ts';
+
+type Play = Parameters<typeof scriptedReplica>[0];
+
+const ASK = 'GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n';
+const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n';
+const ref = { seat: 1, incarnation: 1, hostname: 'server1' };
+
+async function played(t: Test, plays: Play[], options: Partial<Options> = {}) {
+  const all = await Promise.all(plays.map((play) => scriptedReplica(play)));
+  const proxy = await startProxy(
+    all.map((replica) => tcp(replica.port)),
+    options,
+  );
+  t.teardown(() => Promise.all([proxy.close(), ...all.map((replica) => replica.close())]));
+  return { all, replica: all[0] as (typeof all)[0], proxy };
+}
+
+async function webSocket(t: Test, options: Partial<Options> = {}) {
+  const service = await socketService();
+  const proxy = await startProxy([tcp(service.port)], options);
+  t.teardown(() => Promise.all([proxy.close(), service.close()]));
+  const socket = new WebSocket(`ws://127.0.0.1:${proxy.port}/chat`);
+  await once(socket, 'open');
+  return { service, proxy, socket };
+}
+
+const lost = async (socket: { once(event: 'close', listener: () => void): unknown }) =>
+  new Promise<void>((resolve) => socket.once('close', resolve));
+
+t.test('a WebSocket goes through: messages of all sizes, both ways, and an orderly end', async (t) => {
+  const { proxy, service, socket } = await webSocket(t);
+  for (const size of [0, 1, 125, 126, 65_536, 3_000_000]) {
+    const message = Buffer.alloc(size, size % 251);
+    socket.send(message);
+    const [echo] = (await once(socket, 'message')) as [Buffer];
+    t.ok(message.equals(echo), `${size} bytes`);
+  }
+  const gone = lost(service.sockets[0] as (typeof service.sockets)[0]);
+  socket.close(1000, 'done');
+  const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
+  t.same([code, String(reason)], [1000, 'done']);
+  await gone;
+  while (!proxy.log.some((line) => line.status === 101)) await turn();
+  t.notOk(
+    proxy.log.some((line) => line.level === 'error'),
+    'which is no failure',
+  );
+});
+
+t.test('many at a time, with ordinary requests between', async (t) => {
+  const service = await socketService();
+  const proxy = await startProxy([tcp(service.port)]);
+  t.teardown(() => Promise.all([proxy.close(), service.close()]));
+  const sockets = Array.from({ length: 50 }, () => new WebSocket(`ws://127.0.0.1:${proxy.port}/`));
+  await Promise.all(
+    sockets.map(async (socket, index) => {
+      await once(socket, 'open');
+      socket.send(`number ${index}`);
+      const [echo] = await once(socket, 'message');
+      t.equal(String(echo), `number ${index}`);
+    }),
+  );
+  t.match(await exchangeRaw(proxy.port, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'), /plain/);
+  for (const socket of sockets) socket.terminate();
+});
+
+t.test('the replica gets the offer, and the fields that every request gets', async (t) => {
+  let head = '';
+  const service = await socketService((_socket, request) => {
+    head = request.rawHeaders.join('|');
+  });
+  const proxy = await startProxy([tcp(service.port)]);
+  t.teardown(() => Promise.all([proxy.close(), service.close()]));
+  const socket = new WebSocket(`ws://127.0.0.1:${proxy.port}/`, ['a', 'b'], { perMessageDeflate: true });
+  await once(socket, 'open');
+  t.match(head, /Sec-WebSocket-Protocol\|a,b/);
+  t.match(head, /Via\|1.1 ringmaster\|X-Forwarded-For\|127.0.0.1\|.*Connection\|Upgrade\|Upgrade\|websocket$/);
+  t.match(socket.extensions, /permessage-deflate/);
+  socket.terminate();
+});
+
+t.test('bytes behind the offer are held until the replica has switched', async (t) => {
+  const { replica, proxy } = await played(t, [() => undefined]);
+  const client = await connectRaw(proxy.port);
+  client.send(`${ASK}early`);
+  while (!replica.received[0]?.includes('Upgrade: test')) await turn();
+  client.send(' and late');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.match(replica.received[0], /\r\n\r\n$/, 'nothing of them has come');
+  replica.sockets[0]?.write(`${SWITCH}hello`);
+  await client.until(/^HTTP\/1.1 101 .*\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\nhello$/s);
+  while (!replica.received[0]?.endsWith('early and late')) await turn();
+  client.socket.destroy();
+});
+
+t.test('any other answer is an ordinary reply, and what came behind the offer goes nowhere', async (t) => {
+  const { replica, proxy } = await played(t, [(socket) => socket.write(reply('no', 'A: b\r\n', '403 Forbidden'))]);
+  const client = await connectRaw(proxy.port);
+  client.send(`${ASK}GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n`);
+  const { text, reset } = await client.closed;
+  t.match(text, /^HTTP\/1.1 403 Forbidden\r\nA: b\r\n.*Connection: close\r\n\r\nno$/s);
+  t.notOk(reset);
+  t.notMatch(replica.received.join(), /smuggled/);
+});
+
+t.test('a replica that switches to what was not offered, or unasked, is a 502', async (t) => {
+  const other = SWITCH.replace('Upgrade: test', 'Upgrade: other');
+  const none = 'HTTP/1.1 101 Switching Protocols\r\n\r\n';
+  for (const answer of [other, none]) {
+    const { proxy } = await played(t, [(socket) => socket.write(answer)]);
+    t.match(await exchangeRaw(proxy.port, ASK), /^HTTP\/1.1 502 /);
+  }
+  const { proxy } = await played(t, [(socket) => socket.write(SWITCH)]);
+  const plain = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+  t.match(await exchangeRaw(proxy.port, plain), /^HTTP\/1.1 502 /);
+});
+
+t.test('either side that ends takes the other with it', async (t) => {
+  const ends: ((of: { end(): unknown; destroy(): unknown; resetAndDestroy(): unknown }) => unknown)[] = [
+    (of) => of.end(),
+    (of) => of.destroy(),
+    (of) => of.resetAndDestroy(),
+  ];
+  for (const end of ends) {
+    const { replica, proxy } = await played(t, [(socket) => socket.write(SWITCH)]);
+    const open = async () => {
+      const client = await connectRaw(proxy.port);
+      client.send(ASK);
+      await client.until(/\r\n\r\n$/);
+      return { client, behind: replica.sockets.at(-1) as (typeof replica.sockets)[0] };
+    };
+    const first = await open();
+    const replicaGone = lost(first.behind);
+    end(first.client.socket);
+    await replicaGone;
+    const second = await open();
+    end(second.behind);
+    await second.client.closed;
+    t.pass('both');
+  }
+});
+
+t.test('the last words of one side reach the other before the end does', async (t) => {
+  const { replica, proxy } = await played(t, [(socket) => socket.end(`${SWITCH}farewell`)]);
+  const client = await connectRaw(proxy.port);
+  client.send(ASK);
+  t.match((await client.closed).text, /farewell$/);
+  t.equal(replica.sockets.length, 1);
+  const { replica: other, proxy: second } = await played(t, [(socket) => socket.write(SWITCH)]);
+  const leaving = await connectRaw(second.port);
+  leaving.send(ASK);
+  await leaving.until(/\r\n\r\n$/);
+  leaving.socket.end('x'.repeat(500_000));
+  await lost(other.sockets[0] as (typeof other.sockets)[0]);
+  t.match(other.received[0], /x{500000}$/);
+});
+
+t.test('a tunnel on which nothing is said is closed after its time', async (t) => {
+  const { service, proxy, socket } = await webSocket(t, { tunnelIdleTimeout: 300 });
+  const begunMs = performance.now();
+  // Each word keeps it up.
+  for (let count = 0; count < 4; count++) {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    socket.send('still here');
+    await once(socket, 'message');
+  }
+  t.ok(performance.now() - begunMs > 500);
+  const gone = lost(service.sockets[0] as (typeof service.sockets)[0]);
+  const [code] = await once(socket, 'close');
+  t.equal(code, 1006);
+  await gone;
+  t.ok(proxy.log.some((line) => line.code === 'tunnel-idle'));
+});
+
+t.test('a tunnel has its place in flight, and outlasts its replica’s draining only until the deadline', async (t) => {
+  const { proxy, socket } = await webSocket(t);
+  proxy.proxy.route({ policy: inOrder(), routes: [], draining: [ref] });
+  const deadline = new AbortController();
+  let drained = false;
+  const draining = proxy.proxy.drained(ref, deadline.signal).then(() => {
+    drained = true;
+  });
+  socket.send('while it drains');
+  t.equal(String((await once(socket, 'message'))[0]), 'while it drains');
+  t.notOk(drained);
+  deadline.abort();
+  await Promise.all([once(socket, 'close'), draining]);
+});
+
+t.test('shutdown waits for tunnels until its deadline, and cuts them then', async (t) => {
+  const { proxy, socket } = await webSocket(t);
+  const deadline = new AbortController();
+  const closed = proxy.proxy.close(deadline.signal);
+  socket.send('while it closes');
+  await once(socket, 'message');
+  deadline.abort();
+  await Promise.all([once(socket, 'close'), closed]);
+});
+
+t.test('an offer that broke before the reply is made at the next seat', async (t) => {
+  const { proxy } = await played(t, [(socket) => socket.destroy(), (socket) => socket.write(`${SWITCH}second`)]);
+  const client = await connectRaw(proxy.port);
+  client.send(ASK);
+  await client.until(/second$/);
+  client.socket.destroy();
+});
+
+t.test('an offer behind other requests waits for their replies', async (t) => {
+  const { proxy } = await played(t, [
+    (socket, head) =>
+      setTimeout(
+        () => socket.write(head.includes('Upgrade') ? `${SWITCH}switched` : reply(`<${head.split(' ')[1]}>`)),
+        20,
+      ),
+  ]);
+  const client = await connectRaw(proxy.port);
+  client.send(`GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n${ASK}`);
+  await client.until(/<\/1>.*<\/2>HTTP\/1.1 101 .*switched$/s);
+  client.socket.destroy();
+});
+
+t.test('a client that does not read does not fill memory, nor does a replica', async (t) => {
+  const { replica, proxy } = await played(t, [(socket) => socket.write(SWITCH)]);
+  const client = await connectRaw(proxy.port);
+  client.send(ASK);
+  await client.until(/\r\n\r\n$/);
+  const behind = replica.sockets[0] as (typeof replica.sockets)[0];
+  const megabyte = Buffer.alloc(2 ** 20);
+  const fill = async (from: typeof behind) => {
+    let sentMiB = 0;
+    while (sentMiB < 200 && from.writableLength === 0) {
+      from.write(megabyte);
+      sentMiB += 1;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return sentMiB;
+  };
+  client.socket.pause();
+  behind.pause();
+  // What fits into the system's buffers of four sockets, and no more.
+  t.ok((await fill(behind)) < 50);
+  t.ok((await fill(client.socket)) < 50);
+  client.socket.destroy();
+});
+
+const offered = (fields: string[], minor = 1) =>
+  offeredProtocols({
+    method: 'GET',
+    url: '/',
+    httpVersionMajor: 1,
+    httpVersionMinor: minor,
+    rawHeaders: fields.flatMap((field) => field.split(': ')),
+  });
+
+t.test('what is offered on: all but what changes how this hop speaks', async (t) => {
+  t.equal(offered(['Connection: Upgrade', 'Upgrade: websocket']), 'websocket');
+  t.equal(offered(['connection: keep-alive, upgrade', 'upgrade: a/1, b', 'Upgrade: c']), 'a/1, b, c');
+  t.equal(offered(['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c']), '');
+  t.equal(offered(['Connection: Upgrade', 'Upgrade: websocket, h2c, TLS/1.0, HTTP/2.0, h2']), 'websocket');
+  t.equal(offered(['Upgrade: websocket']), '', 'not nominated');
+  t.equal(offered(['Connection: Upgrade']), '');
+  t.equal(offered(['Connection: Upgrade', 'Upgrade: websocket'], 0), '', 'HTTP/1.0');
+  t.equal(offered(['Connection: Upgrade', 'Upgrade: websocket', 'Content-Length: 3']), '', 'with a body');
+  t.equal(offered(['Connection: Upgrade', 'Upgrade: websocket', 'Content-Length: 0']), 'websocket');
+});
+
+t.test('the attack: h2c through the proxy arrives as an ordinary request', async (t) => {
+  const { replica, proxy } = await played(t, [(socket) => socket.write(reply('plain'))]);
+  const answer = await exchangeRaw(
+    proxy.port,
+    'GET / HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n',
+  );
+  t.match(answer, /^HTTP\/1.1 200 .*plain$/s);
+  t.notMatch(replica.received[0], /upgrade|h2c|http2-settings/i);
+});
+
+t.test('a request with a body is taken as it is, its offer passed over', async (t) => {
+  const { replica, proxy } = await played(t, [(socket) => setTimeout(() => socket.write(reply('plain')), 20)]);
+  const answer = await exchangeRaw(
+    proxy.port,
+    'POST / HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade\r\nUpgrade: test\r\nContent-Length: 4\r\n\r\nbody',
+  );
+  t.match(answer, /^HTTP\/1.1 200 .*plain$/s);
+  t.match(replica.received[0], /body$/);
+  t.notMatch(replica.received[0], /upgrade/i);
+});
+
+t.test('a 101 keeps its own fields, and none of the hop behind', async (t) => {
+  const head = parseReplyHead(
+    'HTTP/1.1 101 Go\r\nSec-WebSocket-Accept: x\r\nConnection: upgrade, x-hop\r\nX-Hop: 1\r\nupgrade: WebSocket\r\n',
+    'GET',
+  );
+  t.equal(
+    switchingHead(head, 'websocket'),
+    'HTTP/1.1 101 Go\r\nSec-WebSocket-Accept: x\r\nVia: 1.1 ringmaster\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n',
+  );
+});
