@@ -12,6 +12,7 @@ import type { BalancerError } from '../errors.ts';
 /** A request that is timed until the head of its reply: how long the rest takes is up to its size and its client. */
 export interface Sample {
   readonly startedMs: number;
+  /** 0 before. */
   answeredMs: number;
   /** How many it stands for. */
   readonly weight: number;
@@ -78,7 +79,7 @@ export class Meter {
     if (error === undefined) {
       this.#total.countReply(status);
       agent?.tally.countReply(status);
-      if (sample !== undefined) {
+      if (sample !== undefined && sample.answeredMs > 0) {
         const tookMs = sample.answeredMs - sample.startedMs;
         this.#total.time(tookMs, sample.weight);
         agent?.tally.time(tookMs, sample.weight);
