@@ -51,7 +51,7 @@ t.test('of many requests at most 24 are told, and from the next time on they are
 
 t.test('a request is timed until the head of its reply, not its end', async (t) => {
   const meter = new Meter(new Map(), { inFlight: 0 });
-  const startedMs = performance.now() - 60_000;
+  const startedMs = 1000;
   meter.count({ ...ended(), sample: { startedMs, answeredMs: startedMs + 5, weight: 1 } }, undefined, policy);
   const { p50 } = meter.read().total.latency;
   t.ok(Math.abs((p50 as number) / 5000 - 1) < 0.03, `${p50} µs`);
