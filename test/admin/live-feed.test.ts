@@ -1,10 +1,10 @@
 // What those who watch are told, by the real program with real replicas.
 
 import t, { type Test } from 'tap';
-import { openEvents } from '../fixtures/event-source.ts';
-import { startProgram } from '../fixtures/program.ts';
+import { openEvents, type SentEvent } from '../fixtures/event-source.ts';
+import { replicaPid, startProgram } from '../fixtures/program.ts';
 
-const program = await startProgram(['--max-replicas', '6']);
+const program = await startProgram(['--max-replicas', '6', '--heartbeat-failures', '20']);
 t.teardown(() => program.stop());
 const watch = async (t: Test) => {
   const source = await openEvents(`${program.url}/balancer/events`);
@@ -68,6 +68,18 @@ t.test('the traffic of a second, in all and for each replica', async (t) => {
   t.ok(p50 > 0 && p99 >= p50 && p99 < 60_000, `p50 ${p50} ms, p99 ${p99} ms`);
   t.ok(spread.seconds >= 1 && spread.seconds <= 60);
   t.ok(spread.seats.reduce((sum: number, [, count]: number[]) => sum + (count ?? 0), 0) >= 6);
+});
+
+t.test('a replica that hangs is suspected, and cleared when it answers again', async (t) => {
+  const source = await watch(t);
+  await source.until('snapshot');
+  const pid = await replicaPid(program, 'server1');
+  const told = (what: string) =>
+    source.until('fleet', ({ log }) => log.some((entry: SentEvent['data']) => entry.what === what));
+  process.kill(pid, 'SIGSTOP');
+  t.match((await told('suspected')).seats[0], { replica: 'server1', state: 'suspected' });
+  process.kill(pid, 'SIGCONT');
+  t.match((await told('cleared')).seats[0], { replica: 'server1', state: 'serving' });
 });
 
 t.test('a replica that is killed dies, and another takes its seat', async (t) => {
