@@ -3,6 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Explanation } from '../core/explain.ts';
+import type { Key } from '../core/policy.ts';
 import { mayRetry } from '../core/retry.ts';
 import type { SeatId } from '../core/ring.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
@@ -11,47 +12,52 @@ import { errorReply } from './error-reply.ts';
 import type { Asked, ExchangeContext } from './exchange-context.ts';
 import { explainFields } from './explain-fields.ts';
 import type { RequestHead } from './headers.ts';
-import { overdue, type Wait } from './patience.ts';
+import type { Sample } from './meter.ts';
+import { Patience, type Wait } from './patience.ts';
 import type { Leaseholder, ReplicaAgent, ReplicaConnection } from './replica-agent.ts';
 import type { ReplyHead } from './reply-head.ts';
-import { RequestBody } from './request-body.ts';
+import { bodyTooLarge, RequestBody } from './request-body.ts';
 import { Tunnel } from './tunnel.ts';
 import { switchingHead } from './upgrade.ts';
 import type { Waiting } from './waiting-line.ts';
 
 export class Exchange implements Leaseholder, Occupant, Waiting {
   readonly request: IncomingMessage;
-  readonly asked: Asked;
+  readonly requestId: number;
+  readonly key: Key;
+  /** If it is timed. */
+  readonly sample: Sample | undefined;
   /** Status of the reply, 0 before there is one. */
   status = 0;
   readonly #context: ExchangeContext;
   readonly #client: Client;
   readonly #response: ServerResponse;
   readonly #head: RequestHead;
+  readonly #early: Buffer | undefined;
   #body: RequestBody | undefined;
   #connection: ReplicaConnection | undefined;
   readonly #tried: SeatId[] = [];
   #replyBegun = false;
-  #keepAlive = true;
   #explanation: Explanation | undefined;
   #over = false;
   #waiting = false;
   #mayContinue = false;
   #lastError: BalancerError | undefined;
   #tunnel: Tunnel | undefined;
-  // Counts what has gone forward; what was last seen of it, and since when it has not.
+  // Counts what has gone forward.
   #progress = 0;
-  #seenProgress = -1;
-  #sinceMs = 0;
-  #dueMs = Number.POSITIVE_INFINITY;
+  #patience: Patience | undefined;
 
   constructor(context: ExchangeContext, client: Client, response: ServerResponse, asked: Asked) {
     this.#context = context;
     this.#client = client;
     this.#response = response;
     this.request = response.req;
+    this.requestId = asked.requestId;
+    this.key = asked.key;
+    this.sample = asked.sample;
     this.#head = asked.head;
-    this.asked = asked;
+    this.#early = asked.early;
   }
 
   /** Of the replica that was tried last. */
@@ -66,8 +72,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
       return;
     }
     const { maxKeptBytes, maxBodyBytes: maxBytes } = this.#context.limits;
-    const onTooLarge = () =>
-      this.fail(new BalancerError('body-too-large', `the body is larger than ${maxBytes} bytes`), true);
+    const onTooLarge = () => this.fail(bodyTooLarge(maxBytes), true);
     if (lengthBytes > maxBytes) {
       onTooLarge();
       return;
@@ -100,18 +105,12 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   onTick(nowMs: number): void {
-    const { limits } = this.#context;
-    const progress = this.#progress + (this.#body?.receivedBytes ?? 0) + (this.#tunnel?.sentBytes ?? 0);
-    if (progress !== this.#seenProgress) {
-      this.#seenProgress = progress;
-      this.#sinceMs = nowMs;
-    }
-    if (this.#dueMs === Number.POSITIVE_INFINITY && this.#sentAll()) this.#dueMs = nowMs + limits.requestTimeoutMs;
     const wait = this.#waitsFor();
-    const error =
-      !this.#replyBegun && nowMs > this.#dueMs
-        ? new BalancerError('reply-timeout', `there was no reply within ${limits.requestTimeoutMs} ms`)
-        : overdue(wait, nowMs - this.#sinceMs, this.agent?.replica.hostname ?? '', limits);
+    const progress = this.#progress + (this.#body?.receivedBytes ?? 0) + (this.#tunnel?.sentBytes ?? 0);
+    const isWhole = !this.#replyBegun && this.#sentAll();
+    // Most requests are over before the first tick.
+    this.#patience ??= new Patience(this.#context.limits);
+    const error = this.#patience.lost(nowMs, wait, progress, isWhole, this.agent?.replica.hostname ?? '');
     if (error !== undefined) this.#giveUp(wait, error);
   }
 
@@ -133,7 +132,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.status = error.status;
     const keepAlive = !closeClient && this.#mayKeepAlive();
     const withBody = this.request.method !== 'HEAD';
-    this.#client.socket.write(errorReply(error, this.asked.requestId, keepAlive, withBody), 'latin1');
+    this.#client.socket.write(errorReply(error, this.requestId, keepAlive, withBody), 'latin1');
     this.#end(error);
     this.#client.finish(this.#response, keepAlive);
   }
@@ -147,24 +146,21 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   onSwitch(head: ReplyHead): void {
-    const { socket } = this.#client;
     this.#client.relay.beginTunnel(switchingHead(head, this.#head.offered));
     this.status = head.status;
     this.#replyBegun = true;
-    this.#keepAlive = false;
     const connection = this.#connection as ReplicaConnection;
-    this.#tunnel = new Tunnel(socket, connection, this.asked.early, () => this.#endTunnel(undefined));
+    this.#tunnel = new Tunnel(this.#client.socket, connection, this.#early, () => this.#endTunnel(undefined));
   }
 
   onHead(head: ReplyHead): void {
     this.#progress += 1;
     this.status = head.status;
-    if (this.asked.sample !== undefined) this.asked.sample.answeredMs = performance.now();
+    if (this.sample !== undefined) this.sample.answeredMs = performance.now();
     this.#replyBegun = true;
     const added = this.#explanation === undefined ? '' : this.#explain(this.#explanation);
-    const { relay } = this.#client;
     const date = this.#context.date();
-    this.#keepAlive = relay.begin(head, this.request.httpVersionMinor, this.#mayKeepAlive(), date, added);
+    this.#client.relay.begin(head, this.request.httpVersionMinor, this.#mayKeepAlive(), date, added);
   }
 
   onBody(bytes: Buffer): void {
@@ -178,7 +174,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     if (this.#sentAll()) this.#connection?.finish();
     else this.#connection?.abandon();
     this.#end(undefined);
-    this.#client.finish(this.#response, this.#keepAlive);
+    this.#client.finish(this.#response, this.#client.relay.goesOn);
   }
 
   onPause(): void {
@@ -220,8 +216,8 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.#progress += 1;
     let agent: ReplicaAgent | undefined;
     try {
-      if (this.#head.asksWhy) this.#explanation ??= this.#context.explain(this.asked.key);
-      agent = this.#context.pick(this.asked.key, this.#tried);
+      if (this.#head.asksWhy) this.#explanation ??= this.#context.explain(this.key);
+      agent = this.#context.pick(this.key, this.#tried);
     } catch (error) {
       // A hash of somebody's own.
       this.fail(asBalancerError(error), false);
@@ -247,8 +243,9 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   #explain(explanation: Explanation): string {
-    const hostnameOf = (seat: SeatId) => this.#context.hostnameOf(seat);
-    return explainFields(explanation, this.asked.requestId, this.agent?.replica.hostname ?? '', hostnameOf);
+    return explainFields(explanation, this.requestId, this.agent?.replica.hostname ?? '', (seat) =>
+      this.#context.hostnameOf(seat),
+    );
   }
 
   // All replicas that it could go to are full, and there is a place to wait for one.
@@ -295,6 +292,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.#over = true;
     if (this.#waiting) this.#context.stopWaiting(this);
     this.#body?.discard();
+    this.#tunnel?.stop();
     this.#context.onOver(this, error);
   }
 }

@@ -35,7 +35,8 @@ interface Ended {
   /** The last one tried. */
   readonly agent: Metered | undefined;
   readonly status: number;
-  readonly asked: { readonly key: Key; readonly sample: Sample | undefined };
+  readonly sample: Sample | undefined;
+  readonly key: Key;
 }
 
 const TIMED_FREELY = 64;
@@ -74,11 +75,7 @@ export class Meter {
   }
 
   /** At its end. `error` if the client got no whole reply of a replica. */
-  count(
-    { agent, status, asked: { key, sample } }: Ended,
-    error: BalancerError | undefined,
-    policy: RingPolicy | undefined,
-  ): void {
+  count({ agent, status, sample, key }: Ended, error: BalancerError | undefined, policy: RingPolicy | undefined): void {
     if (error === undefined) {
       this.#total.countReply(status);
       agent?.tally.countReply(status);

@@ -9,7 +9,7 @@ import { exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const agent = { replica: { incarnation: 1, seat: 7 }, inFlight: 0, tally: new Tally() };
-const ended = (key = 0) => ({ agent, status: 200, asked: { key, sample: undefined } });
+const ended = (key = 0) => ({ agent, status: 200, sample: undefined, key });
 const policy = { ...inOrder(7), slotOf: (key: number) => key };
 
 t.test('a second’s first 64 requests are timed, then one in 16, which weighs as 16', async (t) => {
@@ -52,8 +52,7 @@ t.test('of many requests at most 24 are told, and from the next time on they are
 t.test('a request is timed until the head of its reply, not its end', async (t) => {
   const meter = new Meter(new Map(), { inFlight: 0 });
   const startedMs = 1000;
-  const sample = { startedMs, answeredMs: startedMs + 5, weight: 1 };
-  meter.count({ ...ended(), asked: { key: 0, sample } }, undefined, policy);
+  meter.count({ ...ended(), sample: { startedMs, answeredMs: startedMs + 5, weight: 1 } }, undefined, policy);
   const { p50 } = meter.read().total.latency;
   t.ok(Math.abs((p50 as number) / 5000 - 1) < 0.03, `${p50} µs`);
 });
