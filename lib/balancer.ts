@@ -1,9 +1,13 @@
 // The balancer as a whole, and the public API of the library: one cell that the fleet publishes into and the proxy reads from,
 // with the admin endpoints beside them. What each of the three does is in its own folder; none of them knows another.
 
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import net from 'node:net';
+import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { needsToken } from './admin/access.ts';
+import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
+import { LiveFeed } from './admin/live-feed.ts';
 import { createAdmin } from './admin/routes.ts';
 import { draining, type FleetState, hostnameIn, members, routes } from './core/fleet-state.ts';
 import type { ReplicaRuntime } from './core/ports.ts';
@@ -27,6 +31,8 @@ export interface Balancer {
   start(): Promise<number>;
   /** The replicas there, in the order in which they joined. */
   hostnames(): string[];
+  /** What those who change the fleet have to show, if it was drawn here: nobody else knows it. */
+  readonly drawnToken: string | undefined;
   /** Stops accepting, finishes open requests within the grace, ends every replica. */
   close(): Promise<void>;
 }
@@ -40,6 +46,17 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   const runtime = await createRuntime(options, log);
   const readKey = keyReader(options.key);
   const limits = proxyLimits(options);
+  const fixedBecause =
+    options.upstream.size > 0 ? 'the replicas are given by --upstream and cannot be changed' : undefined;
+
+  const feed = new LiveFeed({
+    clock: realClock,
+    timeOfDay: () => Date.now(),
+    readCounters: () => proxy.meter.read(),
+    watchSparks: (watched) => proxy.meter.watch(watched),
+    takeSparks: () => proxy.meter.takeSparks(),
+    about: { hash: options.hash, virtualNodes: options.virtualNodes, maxReplicas: options.maxReplicas, fixedBecause },
+  });
 
   const supervisor: Supervisor = new Supervisor(
     {
@@ -47,17 +64,24 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
       probe: options.heartbeatPath === 'off' ? noProbe : httpProbe(options.heartbeatPath),
       clock: realClock,
       log,
-      publish: createPublisher(options, rings, log, (routing) => proxy.route(routing)),
+      publish: createPublisher(options, rings, log, (routing, state, ring) => {
+        proxy.route(routing);
+        feed.fleetChanged(state, ring);
+      }),
       drained: (replica, signal) => proxy.drained(replica, signal),
     },
     supervisorRules(options),
     // Containers outlive this process: what a later one starts must never be taken for what this one did.
     { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
   );
-  const answersItself = createAdmin({
+  const token = adminToken(options);
+  const answersAdmin = createAdmin({
+    access: { host: options.host, machine: hostname(), token },
     state: () => supervisor.state,
     add: (wishes) => supervisor.add(wishes),
     remove: (replicas) => supervisor.remove(replicas),
+    kill: (replica) => runtime.stop(replica, 0),
+    watch: (response) => feed.watch(response),
     imagine: supervisor.imagine,
     ringOf: (places) => rings.build(places),
     random: (limit) => randomInt(limit),
@@ -67,26 +91,40 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     virtualNodes: options.virtualNodes,
     hash: options.hash,
     balanceFactor: limits.balanceFactor,
-    fixedBecause: options.upstream.size > 0 ? 'the replicas are given by --upstream and cannot be changed' : undefined,
+    fixedBecause,
     diverted: () => proxy.diverted,
     explain: (key) => proxy.explainKey(key),
     readKey,
   });
+  const adminServer = options.adminPort === 0 ? undefined : createAdminServer(answersAdmin);
   const proxy: ProxyServer = new ProxyServer(
     {
       log,
       readKey,
-      answersItself,
+      answersItself: adminServer === undefined ? answersAdmin : () => false,
       suspect: (incarnation) => supervisor.suspect(incarnation),
       hostnameOf: (seat) => hostnameIn(supervisor.state, seat),
       seed: randomInt(2 ** 32),
     },
     limits,
   );
-  return compose(options, supervisor, proxy, log);
+  const drawnToken = options.adminToken === '' ? token : undefined;
+  return { ...compose(options, supervisor, proxy, adminServer, feed, log), drawnToken };
 }
 
-function compose(options: Options, supervisor: Supervisor, proxy: ProxyServer, log: Log): Balancer {
+function adminToken({ admin, adminToken, host }: Options): string | undefined {
+  if (!needsToken(admin, host, adminToken !== '')) return undefined;
+  return adminToken === '' ? randomBytes(24).toString('base64url') : adminToken;
+}
+
+function compose(
+  options: Options,
+  supervisor: Supervisor,
+  proxy: ProxyServer,
+  adminServer: AdminServer | undefined,
+  feed: LiveFeed,
+  log: Log,
+): Omit<Balancer, 'drawnToken'> {
   const firstHostnames =
     options.upstream.size > 0
       ? [...options.upstream.keys()]
@@ -102,18 +140,22 @@ function compose(options: Options, supervisor: Supervisor, proxy: ProxyServer, l
       () => graceOver.abort(),
       () => undefined,
     );
+    // Those who watch would have to be waited for.
+    feed.close();
     await proxy.close(graceOver.signal);
+    await adminServer?.close();
     finished.abort();
     await supervisor.close();
     if (begun) log.info('closed');
   };
-  const balancer: Balancer = {
+  const balancer: Omit<Balancer, 'drawnToken'> = {
     start: async () => {
       try {
         // Before a replica is started for nothing. The port is bound only when they serve: the first request finds them.
         await checkPortIsFree(options.port, options.host);
         begun = true;
         await supervisor.begin(firstHostnames);
+        if (closing === undefined) await adminServer?.listen(options.adminPort, options.host);
         const port = closing === undefined ? await proxy.listen(options.port, options.host) : options.port;
         log.info('listening', { host: options.host, port });
         return port;
@@ -136,13 +178,13 @@ function createPublisher(
   options: Options,
   rings: RingKeeper,
   log: Log,
-  route: (routing: Routing) => void,
+  publish: (routing: Routing, state: FleetState, ring: HashRing) => void,
 ): (state: FleetState) => void {
   let known: HashRing | undefined;
   let alarm = new AbortController();
-  const publish = (state: FleetState) => {
+  const publishNow = (state: FleetState) => {
     const { ring, policy, nextChangeMs } = rings.keep(state, realClock.now());
-    route({ policy, routes: routes(state), draining: draining(state) });
+    publish({ policy, routes: routes(state), draining: draining(state) }, state, ring);
     if (ring !== known) {
       known = ring;
       log.info('ring-changed', {
@@ -155,11 +197,11 @@ function createPublisher(
     if (nextChangeMs === Number.POSITIVE_INFINITY) return;
     alarm = new AbortController();
     realClock.sleep(nextChangeMs - realClock.now(), alarm.signal).then(
-      () => publish(state),
+      () => publishNow(state),
       () => undefined,
     );
   };
-  return publish;
+  return publishNow;
 }
 
 // Requests that go by their id have nothing that a replica could be warm for.

@@ -13,6 +13,10 @@ const ERRORS = {
   'bad-request': { status: 400 },
   // A body that was refused by the admin endpoints: what is wrong is in the message.
   'bad-body': { status: 400 },
+  // A change of the fleet without the token that it takes (15.5.2).
+  unauthorized: { status: 401 },
+  // A change of the fleet by a page of somebody else's: no token would help (15.5.4).
+  forbidden: { status: 403 },
   // The client took longer to send its head or the next part of its body than it may, or to take its reply (15.5.9).
   'request-timeout': { status: 408 },
   // The name is taken by something that is not ours: nothing is wrong with the request as such (15.5.10).
@@ -31,6 +35,8 @@ const ERRORS = {
   'connect-failed': { status: 503 },
   // No replica is there that could take the request; it may be repeated (15.6.4).
   'no-replica': { status: 503 },
+  // The dashboard is open in as many places as it may be; one of them may be closed soon (15.6.4).
+  'too-many-watchers': { status: 503 },
   // More connections, or more requests for longer, than there is room for. Not 429: it is not this client that asks too much.
   overloaded: { status: 503 },
   // The balancer is on its way out.

@@ -1,5 +1,6 @@
 // The limits that the fleet and the proxy work within: those that an option sets, and those that nobody needed to set so far.
 
+import { needsToken } from './admin/access.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
 import type { Options } from './options.ts';
 import type { ProxyLimits } from './proxy/proxy-limits.ts';
@@ -37,7 +38,8 @@ export function proxyLimits(options: Options): ProxyLimits {
     retryBudget: options.retryBudget,
     // So that a request now and then is saved also where there are few.
     leastRetriesPerSecond: 10,
-    explains: isLoopback(options.host),
+    // It tells about the fleet: for those who may also change it.
+    explains: !needsToken(options.admin, options.host, options.adminToken !== ''),
     trustedProxies: options.trustProxy,
     maxKeptBytes: 65_536,
     maxHeadBytes: options.maxHeadSize,
@@ -58,9 +60,4 @@ export function proxyLimits(options: Options): ProxyLimits {
     // Node's own servers close an idle connection after 5 s; this is up to a quarter late.
     idleTimeoutMs: options.replicaIdleTimeout,
   };
-}
-
-/** Only programs on this machine reach it there. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }

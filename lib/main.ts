@@ -54,6 +54,9 @@ async function run(options: Options): Promise<void> {
   const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;
   console.log(`ringmaster listens on ${url}`);
   console.log(`replicas: ${balancer.hostnames().join(', ')}`);
+  if (options.adminPort !== 0) console.log(`its own endpoints: port ${options.adminPort}`);
+  // Here only: the log is kept, and read by others.
+  if (balancer.drawnToken !== undefined) console.log(`admin token: ${balancer.drawnToken}`);
   console.log(`try: curl ${url}/home    stop: Ctrl-C`);
 }
 

@@ -102,6 +102,14 @@ export function text(what: string): Kind<string> {
   return { placeholder: 'TEXT', bounds: what, read: (written) => written || undefined, write: (value) => value };
 }
 
+/** What fits into an Authorization field as it is. */
+export const token: Kind<string> = {
+  placeholder: 'TOKEN',
+  bounds: 'visible characters of ASCII',
+  read: (written) => (/^[!-~]{1,1000}$/.test(written) ? written : undefined),
+  write: (value) => value,
+};
+
 /** A value of a Docker label that a person can read. */
 export const fleetName: Kind<string> = {
   placeholder: 'NAME',

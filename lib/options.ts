@@ -1,6 +1,7 @@
 // The one table of options: flag, environment variable, unit, bounds, default and help line all come from here, and so does the
 // table in README.md.
 
+import type { AccessMode } from './admin/access.ts';
 import { HASH_NAMES } from './core/hashes/table.ts';
 import type { Address } from './core/ports.ts';
 import { LOG_LEVELS } from './log.ts';
@@ -19,6 +20,7 @@ import {
   redisUrl,
   size,
   text,
+  token,
   trustedProxies,
   upstreams,
   urlPathOrOff,
@@ -137,6 +139,17 @@ const TABLE = {
     [] as readonly string[],
     'proxies whose X-Forwarded-* and Forwarded are believed',
   ),
+  admin: option(
+    choice<AccessMode>(['auto', 'open', 'token']),
+    'auto',
+    'who may change the fleet: whoever reaches the port, or who has the token; `auto` is open on loopback without a token',
+  ),
+  'admin-token': option(token, '', 'that token; drawn and printed at the start if it is needed and empty'),
+  'admin-port': option(
+    integer(0, 65_535),
+    0,
+    'port of its own for the balancer’s endpoints; 0 leaves them on the public one',
+  ),
   grace: option(duration(0, 3_600_000), 10_000, 'time that open requests have when a replica or the balancer stops'),
   log: option(choice(LOG_LEVELS), 'info', 'lines on standard error: this level and graver ones'),
 } as const;
@@ -237,7 +250,10 @@ function readValue(source: string, kind: Kind<unknown>, written: string): unknow
 }
 
 function checkTogether(options: Options): void {
-  const { replicas, maxReplicas, slots, virtualNodes, upstream } = options;
+  const { replicas, maxReplicas, slots, virtualNodes, upstream, port, adminPort } = options;
+  if (adminPort !== 0 && adminPort === port) {
+    throw new OptionError(`--admin-port takes another port than --port, which is ${port}`);
+  }
   if (upstream.size > slots) {
     throw new OptionError(`--upstream takes at most --slots, which is ${slots}, not ${upstream.size}`);
   }

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 const STEPS: readonly [name: string, command: string, ...args: string[]][] = [
   ['format and lint', 'biome', 'ci', '--error-on-warnings', '.'],
   ['types', 'tsc'],
+  ['types of the dashboard', 'tsc', '-p', 'lib/admin/dashboard'],
   ['tidiness', 'node', 'scripts/tidy.ts'],
   ['tests', 'tap'],
 ];

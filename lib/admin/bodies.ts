@@ -33,6 +33,13 @@ export function parseChange(text: string, tooMany: string): ChangeRequest {
   return { n: n as number, hostnames, weights };
 }
 
+/** The hostname that /balancer/kill is given. Throws `bad-body`. */
+export function parseKill(text: string): string {
+  const { hostname } = parseObject(text, '{"hostname": "server1"}');
+  if (typeof hostname !== 'string') throw refusal(`hostname must be that of a replica, not ${shown(hostname)}`);
+  return hostname;
+}
+
 /** What /balancer/explain is asked: a key, or a request that has one. */
 export type Question =
   | { readonly type: 'key'; readonly key: number | string }

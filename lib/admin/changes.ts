@@ -1,4 +1,5 @@
-// /rep, /add and /rm: what a change asks for, held against the fleet as it is; and, with `?dry-run`, what it would move.
+// /rep, /add and /rm: what a change asks for, held against the fleet as it is; and, with `?dry-run`, what it would move. And
+// /balancer/kill, which changes nothing that is wanted, to see the fleet mend itself.
 
 import {
   type FleetState,
@@ -14,13 +15,15 @@ import { sameHostname } from '../core/replica-name.ts';
 import type { HashRing, SeatId } from '../core/ring.ts';
 import { movesBetween, sharesOf } from '../core/ring-view.ts';
 import { BalancerError } from '../errors.ts';
-import { parseChange } from './bodies.ts';
+import { parseChange, parseKill } from './bodies.ts';
 
 export interface ChangePorts {
   /** The fleet now. */
   readonly state: () => FleetState;
   readonly add: (wishes: readonly Wish[]) => Promise<void>;
   readonly remove: (replicas: readonly ReplicaRef[]) => Promise<void>;
+  /** Ends it as a crash would, told to nobody: it is for the fleet to find out. */
+  readonly kill: (replica: ReplicaRef) => Promise<void>;
   /** The fleet as it would be, without anything being done. */
   readonly imagine: {
     readonly added: (wishes: readonly Wish[]) => FleetState;
@@ -97,6 +100,16 @@ export async function removeReplicas(ports: ChangePorts, text: string, query: UR
   return rep(ports);
 }
 
+export async function killReplica(ports: ChangePorts, text: string): Promise<unknown> {
+  const hostname = parseKill(text);
+  checkChangeable(ports);
+  const seat = ports.state().seats.find(({ replica }) => sameHostname(replica.hostname, hostname));
+  if (seat === undefined) throw refusal(`hostname must be that of a replica, not ${JSON.stringify(hostname)}`);
+  if (seat.phase !== 'serving') throw refusal(`${seat.replica.hostname} does not serve yet: there is nothing to kill`);
+  await ports.kill(seat.replica);
+  return { killed: seat.replica.hostname };
+}
+
 // /rep as it would be, and what would move: parts of all slots, exact, by hostname.
 function imagined(ports: ChangePorts, after: FleetState): unknown {
   const before = ports.state();
@@ -114,6 +127,7 @@ function imagined(ports: ChangePorts, after: FleetState): unknown {
     moves: moves.map(({ from, to, fraction }) => ({ from: name(from), to: name(to), fraction })),
     shares: Object.fromEntries([...bySeat].map(([seat, share]) => [hostnameIn(after, seat), share])),
     maxOverMean,
+    points: ringAfter.points.map(({ slot, seat }) => ({ slot, seat, replica: hostnameIn(after, seat) })),
   };
 }
 

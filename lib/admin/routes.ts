@@ -1,23 +1,34 @@
 // The balancer's own endpoints: which there are, and the envelope of what they answer. Any other path or method is a request for a
-// replica. Changes of the fleet are made one after the other, and answered when they are done.
+// replica. Changes of the fleet are made one after the other, and answered when they are done. What only shows something is open
+// to whoever reaches the port, as /rep is.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { asBalancerError, BalancerError, failureBody } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { addReplicas, type ChangePorts, removeReplicas, rep } from './changes.ts';
+import { type AccessRules, checkAccess } from './access.ts';
+import { addReplicas, type ChangePorts, killReplica, removeReplicas, rep } from './changes.ts';
+import { PAGE_FIELDS, readPageFiles } from './dashboard.ts';
 import { explainRequest, type InsightPorts, ringPage } from './insight.ts';
 
 export interface AdminPorts extends ChangePorts, InsightPorts {
   readonly log: Log;
+  /** That response becomes an event stream. Throws `too-many-watchers`. */
+  readonly watch: (response: ServerResponse) => void;
+  readonly access: AccessRules;
 }
 
 /** Gives the body of the answer, as JSON takes it. */
 type Run = (text: string, query: URLSearchParams) => unknown;
 
-interface AdminRoute {
-  readonly method: string;
-  readonly run: Run;
-}
+type AdminRoute =
+  | {
+      readonly method: string;
+      /** It does something to the fleet: not for everybody. */
+      readonly changes?: true;
+      readonly run: Run;
+    }
+  /** Writes its answer itself. */
+  | { readonly method: 'GET'; readonly changes?: never; readonly write: (response: ServerResponse) => void };
 
 const MAX_BODY_BYTES = 65_536;
 const MAX_DROPPED_BYTES = 16 * 2 ** 20;
@@ -35,13 +46,32 @@ export function createAdmin(ports: AdminPorts): (request: IncomingMessage, respo
   const success = (message: unknown) => ({ message, status: 'successful' });
   const routes = new Map<string, AdminRoute>([
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
-    ['/add', { method: 'POST', run: inTurn(async (text, query) => success(await addReplicas(ports, text, query))) }],
+    [
+      '/add',
+      { method: 'POST', changes: true, run: inTurn(async (...asked) => success(await addReplicas(ports, ...asked))) },
+    ],
     [
       '/rm',
-      { method: 'DELETE', run: inTurn(async (text, query) => success(await removeReplicas(ports, text, query))) },
+      {
+        method: 'DELETE',
+        changes: true,
+        run: inTurn(async (...asked) => success(await removeReplicas(ports, ...asked))),
+      },
     ],
+    // Not in turn: a crash does not wait for others either.
+    ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
     ['/balancer/ring', { method: 'GET', run: () => ringPage(ports) }],
     ['/balancer/explain', { method: 'POST', run: (text) => explainRequest(ports, text) }],
+    ['/balancer/events', { method: 'GET', write: ports.watch }],
+    ['/balancer', { method: 'GET', write: (response) => response.writeHead(308, { Location: '/balancer/' }).end() }],
+    ...[...readPageFiles()].map(([path, { type, bytes }]): [string, AdminRoute] => [
+      path,
+      {
+        method: 'GET',
+        write: (response) =>
+          response.writeHead(200, { ...PAGE_FIELDS, 'Content-Type': type, 'Content-Length': bytes.length }).end(bytes),
+      },
+    ]),
   ]);
   return (request, response) => {
     const { path, query } = parseTarget(request.url ?? '');
@@ -60,12 +90,19 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   try {
+    if (route.changes) checkAccess(request, ports.access);
     if (request.headers.expect !== undefined) response.writeContinue();
+    if ('write' in route) {
+      route.write(response);
+      return;
+    }
     const text = route.method === 'GET' ? '' : await readBody(request);
     reply(response, 200, JSON.stringify(await route.run(text, new URLSearchParams(query))));
   } catch (thrown) {
     const error = asBalancerError(thrown);
     ports.log.error('admin-refused', { method: request.method, url: request.url, reason: error.message });
+    // What it must show, by the challenge that RFC 9110, 15.5.2 asks for.
+    if (error.status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="ringmaster"');
     reply(response, error.status, failureBody(error.message));
   }
 }

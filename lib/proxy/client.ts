@@ -61,6 +61,12 @@ export class Client {
     this.address = address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
     this.trusted = terms.trusts(this.address);
     socket.on('drain', () => this.occupant?.onClientDrain());
+    // `http.Server` says so itself, but not of a body behind an Upgrade that was passed over.
+    socket.on('end', () =>
+      this.occupant?.onClientBroken(
+        new BalancerError('bad-request', 'the client ended its side before its request was whole'),
+      ),
+    );
     socket.on('close', () => this.occupant?.onClientGone());
   }
 

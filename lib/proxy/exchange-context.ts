@@ -7,6 +7,7 @@ import type { SeatId } from '../core/ring.ts';
 import type { BalancerError } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { RequestHead } from './headers.ts';
+import type { Sample } from './meter.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import type { ReplicaAgent } from './replica-agent.ts';
 import type { Waiting } from './waiting-line.ts';
@@ -24,7 +25,7 @@ export interface ExchangeContext {
   spendRetry(): boolean;
   /** Why a request with that key goes where it goes; `undefined` where that is nobody's business. */
   explain(key: Key): Explanation | undefined;
-  hostnameOf(seat: SeatId): string | undefined;
+  readonly hostnameOf: (seat: SeatId) => string | undefined;
   /** A request failed there. */
   suspect(agent: ReplicaAgent): void;
   /** The value of a Date field for now. */
@@ -42,4 +43,6 @@ export interface Asked {
   readonly requestId: number;
   /** Bytes that came behind a request that offers to switch protocols. */
   readonly early: Buffer | undefined;
+  /** If it is timed. */
+  readonly sample: Sample | undefined;
 }

@@ -12,6 +12,7 @@ import { errorReply } from './error-reply.ts';
 import type { Asked, ExchangeContext } from './exchange-context.ts';
 import { explainFields } from './explain-fields.ts';
 import type { RequestHead } from './headers.ts';
+import type { Sample } from './meter.ts';
 import { Patience, type Wait } from './patience.ts';
 import type { ReplicaAgent } from './replica-agent.ts';
 import type { Leaseholder, ReplicaConnection } from './replica-connection.ts';
@@ -25,6 +26,8 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   readonly request: IncomingMessage;
   readonly requestId: number;
   readonly key: Key;
+  /** If it is timed. */
+  readonly sample: Sample | undefined;
   /** Status of the reply, 0 before there is one. */
   status = 0;
   readonly #context: ExchangeContext;
@@ -53,6 +56,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.request = response.req;
     this.requestId = asked.requestId;
     this.key = asked.key;
+    this.sample = asked.sample;
     this.#head = asked.head;
     this.#early = asked.early;
   }
@@ -64,16 +68,10 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   start(): void {
     const { body, expectsContinue, lengthBytes } = this.#head;
-    if (body === 'none') {
-      this.#attempt(false);
-      return;
-    }
+    if (body === 'none') return this.#attempt(false);
     const { maxKeptBytes, maxBodyBytes: maxBytes } = this.#context.limits;
     const onTooLarge = () => this.fail(bodyTooLarge(maxBytes), true);
-    if (lengthBytes > maxBytes) {
-      onTooLarge();
-      return;
-    }
+    if (lengthBytes > maxBytes) return onTooLarge();
     this.#body = new RequestBody(this.request, body === 'chunked', { maxKeptBytes, maxBytes, onTooLarge });
     // A body is announced with bytes of it in hand: a client that only promises one holds no replica. One that waits for a
     // 100 has to have it from the replica.
@@ -81,13 +79,11 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     else this.#body.onceBegun(() => this.#over || this.#attempt(false));
   }
 
-  /** The client's socket takes bytes again. */
   onClientDrain(): void {
     this.#progress += 1;
     this.#connection?.resume();
   }
 
-  /** The client has gone. */
   onClientGone(): void {
     if (this.#over) return;
     this.#connection?.abandon();
@@ -158,6 +154,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   onHead(head: ReplyHead): void {
     this.#progress += 1;
     this.status = head.status;
+    if (this.sample !== undefined) this.sample.answeredMs = performance.now();
     this.#replyBegun = true;
     const added = this.#explanation === undefined ? '' : this.#explain(this.#explanation);
     this.#client.relay.begin(head, this.request.httpVersionMinor, this.#mayKeepAlive(), this.#context.date(), added);
@@ -244,9 +241,8 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   #explain(explanation: Explanation): string {
-    return explainFields(explanation, this.requestId, this.agent?.replica.hostname ?? '', (seat) =>
-      this.#context.hostnameOf(seat),
-    );
+    const hostname = this.agent?.replica.hostname ?? '';
+    return explainFields(explanation, this.requestId, hostname, this.#context.hostnameOf);
   }
 
   // All replicas that it could go to are full, and there is a place to wait for one.

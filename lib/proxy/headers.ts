@@ -216,6 +216,8 @@ function takeForwarding(fields: RequestFields, lower: string, value: string): bo
 }
 
 function readTarget({ method, url }: ParsedRequest): { path: string; authority: string | undefined } {
+  // A fragment is for the client alone (RFC 9112, 3.2): a replica may cut it off, or not, and so see another path than ours.
+  if (url.includes('#')) throw new BalancerError('bad-request', 'the request target has a fragment');
   if (url.charCodeAt(0) === 0x2f || (url === '*' && method === 'OPTIONS')) return { path: url, authority: undefined };
   // absolute-form: what it names goes before the Host field (RFC 9112, 3.2.2).
   const [, authority, path = ''] = /^https?:\/\/([^/?#]+)(.*)$/i.exec(url) ?? [];

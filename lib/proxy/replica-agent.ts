@@ -2,6 +2,7 @@
 // rest age and are closed. It counts what is in flight, and knows of no request more than that it sinks replies somewhere.
 
 import type { Address, ReplicaRef } from '../core/ports.ts';
+import { Tally } from '../core/traffic.ts';
 import { ReplicaConnection } from './replica-connection.ts';
 
 export interface AgentLimits {
@@ -26,6 +27,8 @@ export class ReplicaAgent {
   retired = false;
   /** Requests that hold a lease. */
   inFlight = 0;
+  /** Of the requests that ended there. */
+  readonly tally = new Tally();
   readonly #load: AgentLoad;
   readonly #address: Address;
   readonly #limits: AgentLimits;

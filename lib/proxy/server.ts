@@ -20,6 +20,7 @@ import { type ParsedRequest, requestHead } from './headers.ts';
 import { createServer, describeClientError } from './http-server.ts';
 import type { KeyReader } from './key.ts';
 import { hopsLeft, lastHopReply } from './max-forwards.ts';
+import { Meter } from './meter.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import { ReplicaAgent } from './replica-agent.ts';
 import { RequestNames } from './request-names.ts';
@@ -46,7 +47,10 @@ const SWEEP_MS = 50;
 
 export class ProxyServer implements ExchangeContext {
   readonly limits: ProxyLimits;
+  readonly hostnameOf: (seat: SeatId) => string | undefined;
   closing = false;
+  /** Of the traffic, for whoever wants to know. */
+  readonly meter: Meter;
   readonly #ports: ProxyPorts;
   readonly #clients: Clients;
   readonly #trust: Trust;
@@ -63,7 +67,9 @@ export class ProxyServer implements ExchangeContext {
   constructor(ports: ProxyPorts, limits: ProxyLimits) {
     this.#ports = ports;
     this.limits = limits;
+    this.hostnameOf = ports.hostnameOf;
     this.#names = new RequestNames(ports.seed);
+    this.meter = new Meter(this.#agents, this.#load);
     this.#trust = trustRule(limits.trustedProxies);
     this.#budget = new RetryBudget(limits.retryBudget, limits.leastRetriesPerSecond);
     this.#line = new WaitingLine(limits.maxQueued);
@@ -169,10 +175,6 @@ export class ProxyServer implements ExchangeContext {
     return this.limits.explains ? this.explainKey(key) : undefined;
   }
 
-  hostnameOf(seat: SeatId): string | undefined {
-    return this.#ports.hostnameOf(seat);
-  }
-
   /** Where a request with that key would go now, and why. `undefined` before there was a ring. */
   explainKey(key: Key): Explanation | undefined {
     const table = this.#table;
@@ -194,23 +196,15 @@ export class ProxyServer implements ExchangeContext {
 
   onOver(exchange: Exchange, error: BalancerError | undefined): void {
     const { request, requestId, status, agent } = exchange;
-    const hostname = agent?.replica.hostname;
+    this.meter.count(exchange, error, this.#table?.policy);
     const client = this.#clients.of(request.socket);
     if (client.occupant === exchange) client.occupant = undefined;
     const { log } = this.#ports;
     if (error === undefined && !log.writesDebug) return;
     const { method, url } = request;
-    if (error === undefined) log.debug('request', { requestId, method, url, status, hostname });
-    else
-      log.error('request-failed', {
-        requestId,
-        method,
-        url,
-        status,
-        hostname,
-        code: error.code,
-        reason: error.message,
-      });
+    const outcome = { requestId, method, url, status, hostname: agent?.replica.hostname };
+    if (error === undefined) log.debug('request', outcome);
+    else log.error('request-failed', { ...outcome, code: error.code, reason: error.message });
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
@@ -236,7 +230,8 @@ export class ProxyServer implements ExchangeContext {
         return;
       }
       if (key === undefined) requestId = this.#names.deal(this.#table);
-      const exchange = new Exchange(this, client, response, { head, key: key ?? requestId, requestId, early });
+      const asked = { head, key: key ?? requestId, requestId, early, sample: this.meter.sample() };
+      const exchange = new Exchange(this, client, response, asked);
       client.occupant = exchange;
       exchange.start();
     } catch (thrown) {

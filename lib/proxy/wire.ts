@@ -20,6 +20,7 @@ type Phase =
   | 'head'
   | 'length'
   | 'chunk-size'
+  | 'chunk-blank'
   | 'chunk-extension'
   | 'chunk-size-end'
   | 'chunk-data'
@@ -31,6 +32,7 @@ type Phase =
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 const CR = 0x0d;
 const LF = 0x0a;
+const SEMICOLON = 0x3b;
 const NO_TRAILERS: readonly string[] = [];
 // 2^52 - 1: sizes stay exact in a double.
 const MAX_CHUNK_DIGITS = 13;
@@ -107,6 +109,7 @@ export class ReplyReader {
         sink.onBody(at === 0 ? bytes : bytes.subarray(at));
         return bytes.length;
       case 'chunk-size':
+      case 'chunk-blank':
       case 'chunk-extension':
       case 'chunk-size-end':
         return this.#readChunkLine(bytes, at);
@@ -174,14 +177,19 @@ export class ReplyReader {
       if (this.#digits === 0) throw malformed('a chunk has no size');
       this.#extensionBytes = 0;
       if (byte === CR) this.#phase = 'chunk-size-end';
-      else if (byte === 0x3b || byte === 0x20 || byte === 0x09) this.#phase = 'chunk-extension';
+      else if (byte === SEMICOLON) this.#phase = 'chunk-extension';
+      else if (isBlank(byte)) this.#phase = 'chunk-blank';
       else throw malformed('a chunk size is not hexadecimal');
       return at + 1;
     }
-    if (this.#phase === 'chunk-extension') {
+    if (this.#phase === 'chunk-blank' || this.#phase === 'chunk-extension') {
       this.#extensionBytes += 1;
       if (byte === CR) this.#phase = 'chunk-size-end';
-      else if (byte === LF || byte === 0) throw malformed('a chunk extension has a control byte');
+      else if (byte === SEMICOLON) this.#phase = 'chunk-extension';
+      // Blanks alone, with which some pad a size, can mean nothing else.
+      else if (this.#phase === 'chunk-blank' && !isBlank(byte))
+        throw malformed('a chunk size is followed by something');
+      else if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f) throw malformed('a chunk extension has a control byte');
       else if (this.#extensionBytes > MAX_EXTENSION_BYTES) throw malformed('a chunk extension is too long');
       return at + 1;
     }
@@ -247,6 +255,10 @@ function checkPartialHead(bytes: Buffer, isHead: boolean): void {
   for (let lf = bytes.indexOf(LF); lf !== -1; lf = bytes.indexOf(LF, lf + 1)) {
     if (bytes[lf - 1] !== CR) throw malformed('a line of its head ends without CR');
   }
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09;
 }
 
 function hexDigit(byte: number): number {

@@ -41,6 +41,15 @@ export async function replacement(t: Test): Promise<void> {
     });
   }
 
+  t.test('POST /balancer/kill ends the container, which is found out and replaced', async (t) => {
+    const victim = (await program.hostnames())[0] as string;
+    const killed = await program.json('/balancer/kill', { method: 'POST', body: JSON.stringify({ hostname: victim }) });
+    t.match(killed, { status: 200, body: { message: { killed: victim } } });
+    const lost = await lossOf(victim);
+    await servingIn(lost.seat, Number(lost.incarnation));
+    t.notOk((await containersOf(FLEET)).some((line) => line.startsWith(`${victim} `)));
+  });
+
   t.test('a container that is paused is a hung replica', async (t) => {
     const load = startLoad(`${program.url}/home`, 50);
     const victim = (await program.hostnames())[0] as string;

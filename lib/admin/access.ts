@@ -1,0 +1,102 @@
+// Who may change the fleet. Two doors: a request that a web page of somebody else's made is never let in, whoever the browser
+// belongs to; and where more than this machine reaches the port, a token is asked for. Decides; answering is routes.ts.
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { isIP } from 'node:net';
+import { BalancerError } from '../errors.ts';
+
+/** `auto` is `open` on loopback where no token is given, else `token`. */
+export type AccessMode = 'auto' | 'open' | 'token';
+
+export interface AccessRules {
+  /** The address that is listened on. */
+  readonly host: string;
+  /** What this machine calls itself. */
+  readonly machine: string;
+  /** Who changes the fleet has to know it; `undefined` if nobody has to. */
+  readonly token: string | undefined;
+}
+
+/** What is looked at: the fields in lower case, as `http.Server` gives them, and the target for one in absolute-form. */
+export interface AccessRequest {
+  readonly url?: string | undefined;
+  readonly headers: {
+    readonly authorization?: string | undefined;
+    readonly host?: string | undefined;
+    readonly origin?: string | undefined;
+    readonly 'sec-fetch-site'?: string | string[] | undefined;
+  };
+}
+
+/** Only programs on this machine reach it there. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** Must those who change the fleet show a token? */
+export function needsToken(mode: AccessMode, host: string, tokenGiven: boolean): boolean {
+  return mode === 'token' || (mode === 'auto' && (tokenGiven || !isLoopback(host)));
+}
+
+/** Throws `forbidden` or `unauthorized` unless that request may change the fleet. */
+export function checkAccess(request: AccessRequest, rules: AccessRules): void {
+  const { authorization, origin, 'sec-fetch-site': site } = request.headers;
+  const authority = authorityOf(request).toLowerCase();
+  // The attack: any page on the web that has its visitors' browsers send POST /add to localhost (test/admin/access.test.ts). A
+  // browser says where a request comes from and no page can change that; programs say nothing.
+  if (origin !== undefined && !isOriginOf(authority, origin.toLowerCase())) {
+    throw new BalancerError('forbidden', 'a page of another origin may not change the fleet');
+  }
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') {
+    throw new BalancerError('forbidden', 'a page of another site may not change the fleet');
+  }
+  if (rules.token !== undefined) {
+    // No Host is asked of who has the token: a browser does not send it by itself, as it would a cookie.
+    if (!isBearer(authorization ?? '', rules.token)) {
+      throw new BalancerError(
+        'unauthorized',
+        'changing the fleet takes Authorization: Bearer and the token of --admin-token',
+      );
+    }
+    return;
+  }
+  // The attack: a page whose own name was made to resolve to this machine (DNS rebinding), so that its origin and Host agree.
+  if (authority !== '' && !isOurs(authority.replace(/:\d*$/, ''), rules)) {
+    throw new BalancerError(
+      'forbidden',
+      'the Host of a request that changes the fleet must be a name of this balancer',
+    );
+  }
+}
+
+// Empty if HTTP/1.0 named none: a browser always does.
+function authorityOf({ url = '', headers }: AccessRequest): string {
+  return /^https?:\/\/([^/?#]*)/i.exec(url)?.[1] ?? headers.host ?? '';
+}
+
+// Behind something that ends TLS the scheme differs; the default port of neither is written.
+function isOriginOf(authority: string, origin: string): boolean {
+  const [, scheme, given = ''] = /^(https?):\/\/(.+)$/.exec(origin) ?? [];
+  if (scheme === undefined) return false;
+  const standard = scheme === 'http' ? ':80' : ':443';
+  const withoutPort = (text: string) => (text.endsWith(standard) ? text.slice(0, -standard.length) : text);
+  return withoutPort(given) === withoutPort(authority);
+}
+
+// On loopback, its names. Elsewhere also any address, since nobody can make one resolve to another, and any name without a dot, as
+// containers and machines next door have: no attacker can register one.
+function isOurs(name: string, { host, machine }: AccessRules): boolean {
+  const address = name.replace(/^\[(.*)\]$/, '$1');
+  if (isLoopback(address) || address === host.toLowerCase() || name === machine.toLowerCase()) return true;
+  return !isLoopback(host) && (isIP(address) !== 0 || !name.includes('.'));
+}
+
+// Digests are of one length whatever is given: how long the comparison takes says nothing of the token.
+function isBearer(authorization: string, token: string): boolean {
+  const given = /^bearer +(\S+) *$/i.exec(authorization)?.[1] ?? '';
+  return timingSafeEqual(digest(given), digest(token));
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,57 @@
+// The dashboard's files: read once, served as they are, under a policy by which the page can load nothing and talk to nobody but
+// this balancer.
+
+import { readFileSync } from 'node:fs';
+
+export interface PageFile {
+  readonly type: string;
+  readonly bytes: Buffer;
+}
+
+// The attack: a hostname or a reason in the log that is taken for markup. Without inline scripts and foreign hosts it could do
+// nothing, and framed by another site the buttons could not be clicked (test/browser/dashboard.test.ts).
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+  "form-action 'none'",
+].join('; ');
+
+/** Fields of every file of the page. */
+export const PAGE_FIELDS = {
+  'Content-Security-Policy': POLICY,
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cache-Control': 'no-cache',
+};
+
+// By name, not by what is in the folder: a file that is left there by accident is not for everybody.
+const PAGES = ['index.html'];
+const STYLES = ['colours.css', 'dashboard.css', 'ring.css', 'replicas.css', 'charts.css', 'narrow.css'];
+const MODULES = [
+  'dashboard.js',
+  'model.js',
+  'format.js',
+  'document.js',
+  'ring.js',
+  'sparks.js',
+  'replicas.js',
+  'spread.js',
+  'chart.js',
+  'event-log.js',
+  'changes.js',
+];
+
+/** All files by their path; the page itself is at /balancer/. */
+export function readPageFiles(): Map<string, PageFile> {
+  const read = (names: readonly string[], type: string) =>
+    names.map((name): [string, PageFile] => [
+      `/balancer/${name === 'index.html' ? '' : name}`,
+      { type: `${type}; charset=utf-8`, bytes: readFileSync(new URL(`dashboard/${name}`, import.meta.url)) },
+    ]);
+  return new Map([...read(PAGES, 'text/html'), ...read(STYLES, 'text/css'), ...read(MODULES, 'text/javascript')]);
+}

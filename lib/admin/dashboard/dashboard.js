@@ -1,0 +1,160 @@
+// The page as a whole: listens to the balancer's events, keeps what they tell, and hands each view what it shows. How a view shows
+// it is in the view's own file.
+
+import { createChanges } from './changes.js';
+import { createChart, linearAxis, logarithmicAxis } from './chart.js';
+import { byId, setText } from './document.js';
+import { createEventLog } from './event-log.js';
+import { formatCount, formatMs } from './format.js';
+import { createReplicaTable } from './replicas.js';
+import { createRingView } from './ring.js';
+import { createSparks } from './sparks.js';
+import { createSpread } from './spread.js';
+
+/** @typedef {import('./model.js').Snapshot} Snapshot */
+
+// An event stream that is refused is not tried again by the browser.
+const AGAIN_MS = 3000;
+const MOST_ROWS = 300;
+
+const ringView = createRingView();
+const sparks = createSparks();
+const spreadView = createSpread();
+const eventLog = createEventLog();
+const rateChart = createChart(
+  'rate',
+  [
+    { label: 'requests', column: 1, class: 'line-a' },
+    { label: 'errors', column: 3, class: 'line-bad' },
+  ],
+  (value) => (value === null ? '–' : formatCount(value)),
+  linearAxis,
+);
+const latencyChart = createChart(
+  'latency',
+  [
+    { label: 'p50', column: 5, class: 'line-a' },
+    { label: 'p90', column: 6, class: 'line-b' },
+    { label: 'p99', column: 7, class: 'line-c' },
+  ],
+  formatMs,
+  logarithmicAxis,
+);
+const changes = createChanges({
+  preview: (points) => {
+    if (model === undefined) return;
+    const after = {
+      ...model.ring,
+      points: points.map(({ slot, seat }) => /** @type {[number, number]} */ ([slot, seat])),
+    };
+    ringView.showGhost(model.ring, after);
+  },
+  clear: () => ringView.hideGhost(),
+});
+const table = createReplicaTable({ remove: changes.remove, kill: changes.kill });
+
+/** @type {Snapshot | undefined} */
+let model;
+/** The balancer's time of day minus this machine's. */
+let offsetMs = 0;
+let landedInSecond = 0;
+let toldInSecond = 0;
+
+byId('add', HTMLFormElement).addEventListener('submit', (event) => {
+  event.preventDefault();
+  const field = byId('add-hostname', HTMLInputElement);
+  const hostname = field.value.trim();
+  field.value = '';
+  void changes.add(hostname, field);
+});
+connect();
+
+function connect() {
+  const source = new EventSource('/balancer/events');
+  /** @param {string} name @param {(data: any) => void} hear */
+  const on = (name, hear) => source.addEventListener(name, (event) => hear(JSON.parse(event.data)));
+  on('snapshot', (snapshot) => {
+    model = snapshot;
+    offsetMs = snapshot.nowMs - Date.now();
+    showConnection('live', 'live');
+    showAll(snapshot);
+  });
+  on('fleet', (news) => {
+    if (model === undefined) return;
+    model = { ...model, fleet: news, ring: news.ring ?? model.ring };
+    eventLog.add(news.log);
+    if (news.ring !== undefined) ringView.showRing(model.ring);
+    showFleet(model);
+  });
+  on('traffic', (news) => {
+    if (model === undefined) return;
+    model = { ...model, rows: [...model.rows, news.row].slice(-MOST_ROWS), traffic: news.traffic, spread: news.spread };
+    showTraffic(model);
+  });
+  on('sparks', ({ landed, told }) => {
+    landedInSecond += landed;
+    toldInSecond += told.length / 3;
+    if (model !== undefined) sparks.land(told, model.ring, model.fleet);
+  });
+  source.addEventListener('error', () => {
+    showConnection('lost', 'reconnecting');
+    if (source.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN_MS);
+  });
+}
+
+/** @param {Snapshot} now */
+function showAll(now) {
+  setText('about', `hash ${now.hash} · ${now.ring.slots} slots · ${now.virtualNodes} virtual nodes each`);
+  const fixed = byId('fixed', HTMLElement);
+  fixed.hidden = now.fixedBecause === undefined;
+  fixed.textContent = now.fixedBecause ?? '';
+  byId('add', HTMLFormElement).hidden = now.fixedBecause !== undefined;
+  eventLog.replace(now.log);
+  ringView.showRing(now.ring);
+  showFleet(now);
+  showTraffic(now);
+}
+
+/** @param {Snapshot} now */
+function showFleet(now) {
+  ringView.showFleet(now.fleet, now.ring);
+  ringView.showRates(now.traffic, now.fleet.seats.length <= 16);
+  showTable(now);
+  spreadView.show(now.fleet, now.ring, now.spread);
+  const serving = now.fleet.seats.filter(({ state }) => state === 'serving').length;
+  setText('fact-serving', `${serving} / ${now.fleet.seats.length}`);
+}
+
+/** @param {Snapshot} now */
+function showTraffic(now) {
+  ringView.showRates(now.traffic, now.fleet.seats.length <= 16);
+  showTable(now);
+  spreadView.show(now.fleet, now.ring, now.spread);
+  rateChart.show(now.rows);
+  latencyChart.show(now.rows);
+  const [, requests, , failed, inFlight, p50, , p99] = now.rows.at(-1) ?? [];
+  setText('fact-rate', formatCount(requests ?? 0));
+  setText('fact-failed', formatCount(failed ?? 0));
+  setText('fact-in-flight', formatCount(inFlight ?? 0));
+  setText('fact-p50', formatMs(p50));
+  setText('fact-p99', formatMs(p99));
+  byId('fact-failed', HTMLElement).classList.toggle('bad', (failed ?? 0) > 0);
+  const ratio = landedInSecond / toldInSecond;
+  setText('spark-ratio', ratio > 1.5 ? `one spark for ${formatCount(ratio)} requests` : 'a spark for each request');
+  landedInSecond = 0;
+  toldInSecond = 0;
+}
+
+/** @param {Snapshot} now */
+function showTable(now) {
+  table.show(now.fleet, now.traffic, Date.now() + offsetMs, now.fixedBecause === undefined);
+}
+
+/**
+ * @param {string} state
+ * @param {string} text
+ */
+function showConnection(state, text) {
+  byId('connection', HTMLElement).dataset.state = state;
+  setText('connection', text);
+}

@@ -1,0 +1,114 @@
+// What the page knows, as the events tell it, and what follows from it by arithmetic alone. Nothing here touches the document.
+
+/**
+ * @typedef {{ seat: number, replica: string, incarnation: number, weight: number, joined: number,
+ *   state: 'waiting' | 'starting' | 'serving' | 'suspected', sinceMs: number | null, reason: string }} Seat
+ * @typedef {{ seat: number, replica: string, incarnation: number, state: 'draining' | 'ending' }} Leaving
+ * @typedef {{ seats: Seat[], leaving: Leaving[] }} Fleet
+ * @typedef {{ slots: number, digest: string, points: [slot: number, seat: number][] }} Ring
+ * @typedef {{ seat: number, incarnation: number, rate: number, inFlight: number, requests: number, refused: number,
+ *   failed: number, p50: number | null, p99: number | null }} Traffic
+ * @typedef {[atMs: number, requests: number, refused: number, failed: number, inFlight: number, p50: number | null,
+ *   p90: number | null, p99: number | null]} Row
+ * @typedef {{ seconds: number, seats: [seat: number, requests: number][] }} Spread
+ * @typedef {{ number: number, atMs: number, what: string, replica: string, seat: number, reason?: string,
+ *   instead?: string }} LogEntry
+ * @typedef {{ hash: string, virtualNodes: number, maxReplicas: number, fixedBecause?: string, nowMs: number, ring: Ring,
+ *   fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread }} Snapshot
+ */
+
+const COLOURS = 8;
+
+/**
+ * The class that gives a seat its colour: stable for each seat, whoever sits in it.
+ * @param {number} seat
+ */
+export const seatClass = (seat) => `seat-${((seat - 1) % COLOURS) + 1}`;
+
+/**
+ * The stretches of slots that lead to each virtual node. `from` may be below 0: slot -1 is the last one.
+ * @param {Ring} ring
+ * @returns {{ from: number, to: number, seat: number }[]}
+ */
+export function arcsOf(ring) {
+  let previous = (ring.points.at(-1)?.[0] ?? 0) - ring.slots;
+  return ring.points.map(([slot, seat]) => {
+    const arc = { from: previous + 1, to: slot, seat };
+    previous = slot;
+    return arc;
+  });
+}
+
+/**
+ * The part of the slots of each seat.
+ * @param {Ring} ring
+ * @returns {Map<number, number>}
+ */
+export function sharesOf(ring) {
+  /** @type {Map<number, number>} */
+  const shares = new Map();
+  for (const { from, to, seat } of arcsOf(ring)) {
+    shares.set(seat, (shares.get(seat) ?? 0) + (to - from + 1) / ring.slots);
+  }
+  return shares;
+}
+
+/**
+ * The stretches of slots that would go to another seat, and to which.
+ * @param {Ring} before
+ * @param {Ring} after of the same size
+ * @returns {{ from: number, to: number, seat: number }[]}
+ */
+export function movesBetween(before, after) {
+  if (before.points.length === 0 || after.points.length === 0) return [];
+  const owners = [before, after].map(ownersOf);
+  /** @type {{ from: number, to: number, seat: number }[]} */
+  const moves = [];
+  for (let slot = 0; slot < before.slots; slot++) {
+    const [was, seat] = owners.map((owner) => owner[slot]);
+    if (seat === undefined || was === seat) continue;
+    const last = moves.at(-1);
+    if (last !== undefined && last.to === slot - 1 && last.seat === seat) last.to = slot;
+    else moves.push({ from: slot, to: slot, seat });
+  }
+  return moves;
+}
+
+/**
+ * The slot of the virtual node by which a request at that slot came to that seat: the seat's first one clockwise.
+ * @param {Ring} ring
+ * @param {number} slot
+ * @param {number} seat
+ */
+export function nodeReached(ring, slot, seat) {
+  const ahead = ring.points.find(([at, owner]) => at >= slot && owner === seat);
+  const found = ahead ?? ring.points.find(([, owner]) => owner === seat);
+  return found?.[0] ?? slot;
+}
+
+/**
+ * How each seat's requests compare to what its weight would give it: 1 is the mean.
+ * @param {Fleet} fleet
+ * @param {Spread} spread
+ * @returns {{ total: number, seats: { seat: Seat, part: number, overMean: number }[], maxOverMean: number }}
+ */
+export function spreadOf(fleet, spread) {
+  const counts = new Map(spread.seats);
+  const total = fleet.seats.reduce((sum, { seat }) => sum + (counts.get(seat) ?? 0), 0);
+  const weights = fleet.seats.reduce((sum, { weight }) => sum + weight, 0);
+  const seats = fleet.seats.map((seat) => {
+    const part = total === 0 ? 0 : (counts.get(seat.seat) ?? 0) / total;
+    return { seat, part, overMean: part / (seat.weight / weights) };
+  });
+  return { total, seats, maxOverMean: Math.max(0, ...seats.map(({ overMean }) => overMean)) };
+}
+
+/** @param {Ring} ring */
+function ownersOf(ring) {
+  /** @type {number[]} */
+  const owners = [];
+  for (const { from, to, seat } of arcsOf(ring)) {
+    for (let slot = from; slot <= to; slot++) owners[(slot + ring.slots) % ring.slots] = seat;
+  }
+  return owners;
+}

@@ -1,0 +1,118 @@
+// The table of replicas: those in seats in the order in which they joined, then those on their way out. A row stays the same
+// element as long as the replica lives, so that a button keeps its focus while numbers change.
+
+import { byId, html } from './document.js';
+import { formatCount, formatMs, formatSpan } from './format.js';
+import { seatClass } from './model.js';
+
+/** @typedef {{ cells: Map<string, HTMLElement>, row: HTMLElement, buttons: HTMLButtonElement[] }} Line */
+
+const COLUMNS = [
+  ['state', 'State'],
+  ['up', 'Up'],
+  ['in-flight', 'In flight'],
+  ['rate', 'Req/s'],
+  ['errors', 'Errors'],
+  ['p50', 'p50'],
+  ['p99', 'p99'],
+];
+
+/**
+ * @param {{ remove: (replica: string, button: HTMLElement) => void, kill: (replica: string, button: HTMLElement) => void }} actions
+ */
+export function createReplicaTable(actions) {
+  const body = byId('replicas', HTMLTableSectionElement);
+  // A balancer that was started again counts incarnations anew, with other names.
+  const keyOf = (/** @type {{ replica: string, incarnation: number }} */ one) => `${one.incarnation} ${one.replica}`;
+  /** @type {Map<string, Line>} */
+  const lines = new Map();
+
+  /** @param {{ seat: number, replica: string, incarnation: number }} of */
+  const lineOf = (of) => {
+    const known = lines.get(keyOf(of));
+    if (known !== undefined) return known;
+    const line = makeLine(of.seat, of.replica, actions);
+    lines.set(keyOf(of), line);
+    return line;
+  };
+
+  return {
+    /**
+     * @param {import('./model.js').Fleet} fleet
+     * @param {import('./model.js').Traffic[]} traffic
+     * @param {number} nowMs
+     * @param {boolean} changeable
+     */
+    show(fleet, traffic, nowMs, changeable) {
+      const byIncarnation = new Map(traffic.map((one) => [one.incarnation, one]));
+      const seats = fleet.seats.toSorted((a, b) => a.joined - b.joined);
+      const there = [...seats, ...fleet.leaving];
+      for (const one of there) {
+        const line = lineOf(one);
+        const counts = byIncarnation.get(one.incarnation);
+        const sinceMs = 'sinceMs' in one && one.state !== 'starting' ? one.sinceMs : null;
+        const reason = 'reason' in one ? one.reason : '';
+        line.row.dataset.state = one.state;
+        fill(line, 'state', one.state);
+        line.cells.get('state')?.setAttribute('title', reason);
+        fill(line, 'up', sinceMs === null ? '–' : formatSpan(nowMs - sinceMs));
+        fill(line, 'in-flight', formatCount(counts?.inFlight ?? 0));
+        fill(line, 'rate', formatCount(counts?.rate ?? 0));
+        fill(line, 'errors', formatCount(counts?.failed ?? 0));
+        fill(line, 'p50', formatMs(counts?.p50));
+        fill(line, 'p99', formatMs(counts?.p99));
+        const [remove, kill] = line.buttons;
+        if (remove !== undefined) remove.hidden = !changeable || !('joined' in one);
+        if (kill !== undefined) kill.hidden = !changeable || !('joined' in one) || sinceMs === null;
+      }
+      const present = new Set(there.map(keyOf));
+      for (const [key, { row }] of lines) {
+        if (present.has(key)) continue;
+        row.remove();
+        lines.delete(key);
+      }
+      const rows = there.map((one) => lineOf(one).row);
+      // Only what moved: an element that is put back loses its focus.
+      rows.forEach((row, index) => {
+        if (body.children[index] !== row) body.insertBefore(row, body.children[index] ?? null);
+      });
+    },
+  };
+}
+
+/**
+ * @param {number} seat
+ * @param {string} replica
+ * @param {Parameters<typeof createReplicaTable>[0]} actions
+ * @returns {Line}
+ */
+function makeLine(seat, replica, actions) {
+  /** @type {Map<string, HTMLElement>} */
+  const cells = new Map();
+  for (const [name = '', label = ''] of COLUMNS) {
+    cells.set(name, html('td', { role: 'cell', class: name === 'state' ? 'state' : 'number', 'data-label': label }));
+  }
+  const remove = html('button', { type: 'button', 'aria-label': `Remove ${replica}` }, 'Remove');
+  const kill = html('button', { type: 'button', class: 'danger', 'aria-label': `Kill ${replica}` }, 'Kill');
+  remove.addEventListener('click', () => actions.remove(replica, remove));
+  kill.addEventListener('click', () => actions.kill(replica, kill));
+  const swatch = html('span', { class: 'swatch', 'aria-hidden': 'true' }, String(seat));
+  const row = html(
+    'tr',
+    { role: 'row', class: seatClass(seat), 'data-replica': replica },
+    html('th', { role: 'rowheader', scope: 'row' }, swatch, html('span', { class: 'name', title: replica }, replica)),
+    ...cells.values(),
+    html('td', { role: 'cell', class: 'actions' }, remove, kill),
+  );
+  return { cells, row, buttons: [remove, kill] };
+}
+
+/**
+ * @param {Line} line
+ * @param {string} name
+ * @param {string} text
+ */
+function fill(line, name, text) {
+  const cell = line.cells.get(name);
+  if (cell !== undefined && cell.textContent !== text) cell.textContent = text;
+}

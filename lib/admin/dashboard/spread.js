@@ -1,0 +1,46 @@
+// How evenly requests are spread: a bar for each seat, as long as its requests are against the mean, and a notch where its part of
+// the slots would put it.
+
+import { byId, html, setText } from './document.js';
+import { formatCount, formatPart } from './format.js';
+import { seatClass, sharesOf, spreadOf } from './model.js';
+
+const LEAST_SCALE = 1.5;
+
+export function createSpread() {
+  const list = byId('spread', HTMLUListElement);
+  return {
+    /**
+     * @param {import('./model.js').Fleet} fleet
+     * @param {import('./model.js').Ring} ring
+     * @param {import('./model.js').Spread} spread
+     */
+    show(fleet, ring, spread) {
+      const { total, seats, maxOverMean } = spreadOf(fleet, spread);
+      const shares = sharesOf(ring);
+      const weights = fleet.seats.reduce((sum, { weight }) => sum + weight, 0);
+      const scale = Math.max(LEAST_SCALE, maxOverMean * 1.05);
+      list.replaceChildren(
+        ...seats.map(({ seat, part, overMean }) => {
+          const ringOverMean = (shares.get(seat.seat) ?? 0) / (seat.weight / weights);
+          const bar = html('span', { class: 'bar' });
+          const mean = html('span', { class: 'mean' });
+          const notch = html('span', { class: 'notch' });
+          bar.style.width = `${(100 * overMean) / scale}%`;
+          mean.style.left = `${100 / scale}%`;
+          notch.style.left = `${Math.min(100, (100 * ringOverMean) / scale)}%`;
+          const figures = total === 0 ? '–' : `${formatPart(part)} · ${overMean.toFixed(2)}×`;
+          return html(
+            'li',
+            { class: seatClass(seat.seat) },
+            html('span', { class: 'name' }, seat.replica),
+            html('span', { class: 'track', 'aria-hidden': 'true' }, bar, mean, notch),
+            html('span', { class: 'figures' }, figures),
+          );
+        }),
+      );
+      const over = `${formatCount(total)} requests in ${spread.seconds} s`;
+      setText('spread-ratio', total === 0 ? 'no requests yet' : `max / mean ${maxOverMean.toFixed(2)} · ${over}`);
+    },
+  };
+}

@@ -1,0 +1,81 @@
+// What happened to the fleet, for people: the news between two states, told as the life of seats. Only the last entries are kept;
+// the log on standard error has them all.
+
+import { fleetNews } from '../core/fleet-news.ts';
+import type { FleetState } from '../core/fleet-state.ts';
+import type { SeatId } from '../core/ring.ts';
+
+export interface LogEntry {
+  /** Grows by one from entry to entry. */
+  readonly number: number;
+  /** Time of day, in ms since 1970. */
+  readonly atMs: number;
+  readonly what: 'starting' | 'joined' | 'suspected' | 'cleared' | 'died' | 'replaced' | 'draining' | 'drained';
+  readonly replica: string;
+  readonly seat: SeatId;
+  /** Of a death: why. */
+  readonly reason?: string;
+  /** Of a replacement: whose place it takes. */
+  readonly instead?: string;
+}
+
+const MAX_ENTRIES = 200;
+
+export class EventLog {
+  readonly #entries: LogEntry[] = [];
+  #last = 0;
+  readonly #lost = new Map<SeatId, string>();
+  readonly #draining = new Set<number>();
+
+  /** All that is kept and came after the entry of that number, the oldest first. */
+  since(number: number): LogEntry[] {
+    return this.#entries.filter((entry) => entry.number > number);
+  }
+
+  /** The number of the last entry, 0 if there is none. */
+  get last(): number {
+    return this.#last;
+  }
+
+  add(before: FleetState, after: FleetState, atMs: number): void {
+    for (const { event, replica, reason } of fleetNews(before, after)) {
+      const { seat, hostname, incarnation } = replica;
+      const add = (what: LogEntry['what'], more: { reason?: string; instead?: string } = {}) => {
+        this.#last += 1;
+        this.#entries.push({ number: this.#last, atMs, what, replica: hostname, seat, ...more });
+        if (this.#entries.length > MAX_ENTRIES) this.#entries.shift();
+      };
+      switch (event) {
+        case 'replica-starting':
+          add('starting');
+          break;
+        case 'replica-serving': {
+          const instead = this.#lost.get(seat);
+          this.#lost.delete(seat);
+          if (instead === undefined) add('joined');
+          else add('replaced', { instead });
+          break;
+        }
+        case 'replica-suspected':
+          add('suspected');
+          break;
+        case 'replica-cleared':
+          add('cleared');
+          break;
+        case 'replica-lost':
+          this.#lost.set(seat, hostname);
+          add('died', { reason: reason ?? '' });
+          break;
+        case 'replica-leaving':
+          this.#lost.delete(seat);
+          this.#draining.add(incarnation);
+          add('draining');
+          break;
+        case 'replica-stopped':
+          // That a dead one is cleared away is no news.
+          if (this.#draining.delete(incarnation)) add('drained');
+          break;
+      }
+    }
+  }
+}

@@ -1,0 +1,178 @@
+// What is told to those who watch, and when: a snapshot first; then changes of the fleet within 50 ms, the traffic once a second,
+// and where requests land at most 20 times a second. The counters are looked at every second, watched or not, so that who comes
+// has the last minutes before them; everything else rests while nobody watches.
+
+import type { ServerResponse } from 'node:http';
+import { emptyFleet, type FleetState, placesOf, type Seat } from '../core/fleet-state.ts';
+import type { Clock } from '../core/ports.ts';
+import type { HashRing } from '../core/ring.ts';
+import type { Reading } from '../core/traffic.ts';
+import { BalancerError } from '../errors.ts';
+import { EventLog } from './event-log.ts';
+import { EventStream, formatEvent } from './event-stream.ts';
+import { TrafficHistory } from './traffic-history.ts';
+
+export interface FeedPorts {
+  readonly clock: Clock;
+  /** In ms since 1970. */
+  readonly timeOfDay: () => number;
+  readonly readCounters: () => Reading;
+  readonly watchSparks: (watched: boolean) => void;
+  readonly takeSparks: () => { readonly landed: number; readonly told: readonly number[] };
+  /** What never changes: shown as it is. */
+  readonly about: {
+    readonly hash: string;
+    readonly virtualNodes: number;
+    readonly maxReplicas: number;
+    readonly fixedBecause: string | undefined;
+  };
+}
+
+const SECOND_MS = 1000;
+const FLUSH_MS = 50;
+
+export class LiveFeed {
+  readonly #ports: FeedPorts;
+  readonly #stream: EventStream;
+  readonly #log = new EventLog();
+  readonly #history = new TrafficHistory();
+  #state: FleetState = emptyFleet(0);
+  #ring: HashRing | undefined;
+  // What the watchers have been told.
+  #toldState = this.#state;
+  #toldRing: HashRing | undefined;
+  #toldEntry = 0;
+  #watching = new AbortController();
+  readonly #closed = new AbortController();
+
+  constructor(ports: FeedPorts) {
+    this.#ports = ports;
+    this.#stream = new EventStream((watched) => this.#onWatched(watched));
+    void this.#lookEverySecond();
+  }
+
+  /** The fleet is another, or its ring. Watchers are told soon, not now: many changes may come at once. */
+  fleetChanged(state: FleetState, ring: HashRing): void {
+    this.#log.add(this.#state, state, this.#ports.timeOfDay());
+    this.#state = state;
+    if (ring !== this.#ring) this.#history.restartSpread();
+    this.#ring = ring;
+  }
+
+  /** That response is now an event stream. Throws `too-many-watchers` or `closing`. */
+  watch(response: ServerResponse): void {
+    if (this.#closed.signal.aborted) throw new BalancerError('closing', 'the balancer is shutting down');
+    const snapshot = {
+      ...this.#ports.about,
+      nowMs: this.#ports.timeOfDay(),
+      ring: this.#ringNow(),
+      fleet: this.#fleetNow(),
+      log: this.#log.since(0),
+      rows: this.#history.rows,
+      ...this.#trafficNow(),
+    };
+    this.#stream.add(response, formatEvent('snapshot', snapshot));
+  }
+
+  close(): void {
+    this.#closed.abort();
+    this.#watching.abort();
+    this.#stream.end();
+  }
+
+  #onWatched(watched: boolean): void {
+    this.#watching.abort();
+    this.#ports.watchSparks(watched);
+    if (!watched || this.#closed.signal.aborted) return;
+    this.#watching = new AbortController();
+    this.#toldState = this.#state;
+    this.#toldRing = this.#ring;
+    this.#toldEntry = this.#log.last;
+    void this.#flushWhileWatched(this.#watching.signal);
+  }
+
+  async #flushWhileWatched(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.#ports.clock.sleep(FLUSH_MS, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      const { landed, told } = this.#ports.takeSparks();
+      if (landed > 0) this.#stream.send(formatEvent('sparks', { landed, told }));
+      if (this.#state === this.#toldState && this.#ring === this.#toldRing) continue;
+      const ring = this.#ring === this.#toldRing ? {} : { ring: this.#ringNow() };
+      const fleet = { ...this.#fleetNow(), log: this.#log.since(this.#toldEntry), ...ring };
+      this.#stream.send(formatEvent('fleet', fleet));
+      this.#toldState = this.#state;
+      this.#toldRing = this.#ring;
+      this.#toldEntry = this.#log.last;
+    }
+  }
+
+  async #lookEverySecond(): Promise<void> {
+    const { clock, readCounters, timeOfDay } = this.#ports;
+    const { signal } = this.#closed;
+    let lastMs = clock.now();
+    for (;;) {
+      // By the clock, not a second after the last look: rows would drift from seconds.
+      await clock.sleep(SECOND_MS - (clock.now() % SECOND_MS), signal).catch(() => undefined);
+      if (signal.aborted) return;
+      const nowMs = clock.now();
+      // A timer may be a little early.
+      if (nowMs - lastMs < SECOND_MS / 2) continue;
+      this.#history.add(readCounters(), timeOfDay(), nowMs - lastMs);
+      lastMs = nowMs;
+      if (!this.#stream.isWatched) continue;
+      const row = this.#history.rows.at(-1);
+      this.#stream.send(formatEvent('traffic', { row, ...this.#trafficNow() }));
+    }
+  }
+
+  #trafficNow() {
+    return { traffic: this.#history.replicas, spread: this.#history.spread() };
+  }
+
+  #ringNow() {
+    const ring = this.#ring;
+    if (ring === undefined) return { slots: 0, digest: '', points: [] };
+    // In pairs: thousands of them are told at once.
+    const points = ring.points.map(({ slot, seat }) => [slot, seat]);
+    return { slots: ring.slotCount, digest: ring.digest(), points };
+  }
+
+  #fleetNow() {
+    const { seats, leaving } = this.#state;
+    return {
+      seats: seats.map((seat) => ({
+        seat: seat.replica.seat,
+        replica: seat.replica.hostname,
+        incarnation: seat.replica.incarnation,
+        weight: placesOf(seat.replica).length,
+        joined: seat.joined,
+        state: stateOf(seat),
+        sinceMs: 'sinceMs' in seat ? this.#timeOfDayAt(seat.sinceMs) : null,
+        reason: seat.phase === 'serving' ? '' : seat.lapses.reason,
+      })),
+      leaving: leaving.map(({ replica: { seat, hostname, incarnation }, drains }) => ({
+        seat,
+        replica: hostname,
+        incarnation,
+        state: drains ? 'draining' : 'ending',
+      })),
+    };
+  }
+
+  #timeOfDayAt(clockMs: number): number {
+    return Math.round(this.#ports.timeOfDay() - (this.#ports.clock.now() - clockMs));
+  }
+}
+
+function stateOf(seat: Seat): string {
+  switch (seat.phase) {
+    case 'vacant':
+      return 'waiting';
+    case 'starting':
+    case 'started':
+      return 'starting';
+    case 'serving':
+      return seat.health.suspected ? 'suspected' : 'serving';
+  }
+}

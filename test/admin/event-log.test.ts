@@ -1,0 +1,125 @@
+// The fleet's news as people read them, and the bounds on what is kept.
+
+import t from 'tap';
+import { EventLog } from '../../lib/admin/event-log.ts';
+import { TrafficHistory } from '../../lib/admin/traffic-history.ts';
+import { type FleetEvent, observe } from '../../lib/core/fleet.ts';
+import { emptyFleet } from '../../lib/core/fleet-state.ts';
+import type { FleetRules } from '../../lib/core/seats.ts';
+import type { Counts, Reading } from '../../lib/core/traffic.ts';
+
+const RULES: FleetRules = {
+  maxPlace: 512,
+  failuresToConvict: 3,
+  startTimeoutMs: 1000,
+  backoffBaseMs: 100,
+  backoffCapMs: 1000,
+  stableMs: 1000,
+  keepNames: false,
+};
+
+t.test('the life of a seat: joined, suspected, died, replaced, draining, drained', async (t) => {
+  const log = new EventLog();
+  let state = emptyFleet(1);
+  const happen = (event: FleetEvent) => {
+    const before = state;
+    state = observe(before, event, RULES);
+    log.add(before, state, event.atMs);
+  };
+  const comeUp = (atMs: number) => {
+    const replica = state.seats[0]?.replica as NonNullable<(typeof state.seats)[0]>['replica'];
+    happen({ type: 'starting', incarnation: replica.incarnation, atMs });
+    happen({ type: 'started', replica, address: { type: 'unix', path: '/x' }, atMs });
+    happen({ type: 'probed', incarnation: replica.incarnation, failure: undefined, atMs });
+    return replica;
+  };
+  happen({ type: 'add', wishes: [{ hostname: 'a', weight: 1 }], slowly: false, atMs: 1 });
+  const { incarnation } = comeUp(2);
+  happen({ type: 'suspected', incarnation, atMs: 3 });
+  happen({ type: 'probed', incarnation, failure: undefined, atMs: 4 });
+  happen({ type: 'exited', incarnation, reason: 'exit code 1', atMs: 5 });
+  happen({ type: 'stopped', incarnation, atMs: 6 });
+  const next = comeUp(7);
+  happen({ type: 'remove', seats: [1], atMs: 8 });
+  happen({ type: 'stopped', incarnation: next.incarnation, atMs: 9 });
+  t.match(log.since(0), [
+    { what: 'starting', replica: 'a', atMs: 2, number: 1 },
+    { what: 'joined', replica: 'a', atMs: 2 },
+    { what: 'suspected', replica: 'a', atMs: 3 },
+    { what: 'cleared', replica: 'a', atMs: 4 },
+    { what: 'died', replica: 'a', atMs: 5, reason: 'exit code 1' },
+    { what: 'starting', replica: next.hostname, atMs: 7 },
+    { what: 'replaced', replica: next.hostname, instead: 'a', atMs: 7 },
+    { what: 'draining', replica: next.hostname, atMs: 8 },
+    { what: 'drained', replica: next.hostname, atMs: 9, number: 9 },
+  ]);
+  t.equal(log.since(7).length, 2);
+});
+
+t.test('no more than 200 entries are kept, the last ones', async (t) => {
+  const log = new EventLog();
+  let state = observe(
+    emptyFleet(1),
+    { type: 'add', wishes: [{ hostname: 'a', weight: 1 }], slowly: false, atMs: 0 },
+    RULES,
+  );
+  for (let atMs = 1; atMs <= 250; atMs++) {
+    const before = state;
+    const incarnation = state.seats[0]?.replica.incarnation ?? 0;
+    state = observe(state, { type: 'starting', incarnation, atMs }, RULES);
+    state = observe(state, { type: 'exited', incarnation, reason: '', atMs }, RULES);
+    log.add(before, state, atMs);
+  }
+  const entries = log.since(0);
+  t.equal(entries.length, 200);
+  t.equal(entries.at(-1)?.number, 250);
+});
+
+const counts = (requests: number, erred = 0): Counts => ({ requests, erred, refused: 0, failed: 0, abandoned: 0 });
+const none = { p50: undefined, p90: undefined, p99: undefined };
+const reading = (...perSeat: number[]): Reading => ({
+  total: { counts: counts(perSeat.reduce((a, b) => a + b)), inFlight: 2, latency: { p50: 1500, p90: 2500, p99: 9000 } },
+  replicas: perSeat.map((requests, index) => ({
+    seat: index + 1,
+    incarnation: index + 1,
+    counts: counts(requests),
+    inFlight: 1,
+    latency: none,
+  })),
+});
+
+t.test('a row says what happened since the one before, per second, in ms', async (t) => {
+  const history = new TrafficHistory();
+  history.add(reading(100, 100), 1000, 1000);
+  history.add(reading(150, 250), 3000, 2000);
+  t.same(history.rows, [
+    [1000, 200, 0, 0, 2, 1.5, 2.5, 9],
+    [3000, 100, 0, 0, 2, 1.5, 2.5, 9],
+  ]);
+  t.match(history.replicas, [
+    { seat: 1, rate: 25, requests: 150, p50: null },
+    { seat: 2, rate: 75, requests: 250, p50: null },
+  ]);
+});
+
+t.test('five minutes of rows and one minute of spread are kept; a new ring begins the spread anew', async (t) => {
+  const history = new TrafficHistory();
+  for (let second = 1; second <= 400; second++) history.add(reading(second, 2 * second), second * 1000, 1000);
+  t.equal(history.rows.length, 300);
+  t.same(history.spread(), {
+    seconds: 60,
+    seats: [
+      [1, 60],
+      [2, 120],
+    ],
+  });
+  history.restartSpread();
+  history.add(reading(401, 802), 401_000, 1000);
+  t.same(history.spread(), {
+    seconds: 1,
+    seats: [
+      [1, 1],
+      [2, 2],
+    ],
+  });
+});

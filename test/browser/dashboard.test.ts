@@ -1,0 +1,184 @@
+// The dashboard in a real browser, in front of the real program with real replicas. `SHOTS=folder` keeps pictures of it.
+
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import t, { type Test } from 'tap';
+import { axeViolations, browserMissing, openBrowser, watchPage } from '../fixtures/browser.ts';
+import { type Program, startProgram } from '../fixtures/program.ts';
+
+const skip = browserMissing() ?? false;
+const program = skip === false ? await startProgram() : (undefined as unknown as Program);
+const browser = (skip === false ? await openBrowser(t) : undefined) as Browser;
+t.teardown(() => program?.stop());
+
+/** Opens the dashboard, lets `use` do what it does, and says what the page did wrong meanwhile. */
+const visit = async (t: Test, options: BrowserContextOptions, use: (page: Page) => Promise<void>): Promise<void> => {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  t.teardown(() => context.close());
+  const page = await context.newPage();
+  const { consoleErrors, foreignRequests } = watchPage(page, program.url);
+  await page.goto(`${program.url}/balancer/`);
+  await page.locator('#connection[data-state="live"]').waitFor();
+  await page.locator('#replicas tr').first().waitFor();
+  await use(page);
+  // A refusal that a test asked for is written to the console by the browser itself.
+  t.same(
+    consoleErrors.filter((error) => !/status of 40[01]/.test(error)),
+    [],
+    'no error on the console',
+  );
+  t.same(foreignRequests, [], 'no request to a foreign host');
+};
+const shoot = async (page: Page, name: string) => {
+  if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${name}.png`, fullPage: true });
+};
+const row = (page: Page, replica: string) => page.locator(`#replicas tr[data-replica="${replica}"]`);
+const names = (page: Page) => page.locator('#replicas th .name').allTextContents();
+const confirm = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click();
+
+t.test('it shows the ring, the replicas and what happened', { skip }, (t) =>
+  visit(t, {}, async (page) => {
+    t.same(await names(page), ['server1', 'server2', 'server3']);
+    t.equal(await page.locator('.arc').count(), 27);
+    t.match(await page.locator('#ring').getAttribute('aria-label'), /512 slots.*server1 3\d\.\d %/);
+    t.match(await page.locator('#log').textContent(), /joined.*server1 takes seat 1/);
+    t.equal(await page.locator('#fact-serving').textContent(), '3 / 3');
+  }),
+);
+
+t.test('requests become numbers, bars and sparks', { skip }, (t) =>
+  visit(t, {}, async (page) => {
+    const painted = `(() => {
+    const canvas = document.querySelector('canvas');
+    return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value > 0);
+  })()`;
+    t.equal(await page.evaluate(painted), false);
+    for (let count = 0; count < 30; count++) await fetch(`${program.url}/home`);
+    await page.waitForFunction(painted);
+    await page.locator('#spread-ratio', { hasText: /max \/ mean 1\.\d\d · \d+ requests/ }).waitFor();
+    t.equal(await page.locator('#spread li').count(), 3);
+    await page.locator('#rate-chart .line').first().waitFor({ state: 'attached' });
+    await page.locator('#latency-legend', { hasText: /p50 [\d.]+ ms.*p99 [\d.]+ ms/ }).waitFor();
+  }),
+);
+
+t.test('a killed replica turns, and its seat comes back under a new name', { skip }, (t) =>
+  visit(t, {}, async (page) => {
+    // Each state that an arc of seat 2 has ever had, also one that lasts only a moment.
+    await page.evaluate(`
+    window.seen = [];
+    new MutationObserver(() => seen.push(document.querySelector('.arc[data-seat="2"]').dataset.state))
+      .observe(document.querySelector('#ring'), { subtree: true, attributes: true, childList: true });
+  `);
+    await page.getByRole('button', { name: 'Kill server2' }).click();
+    t.match(await page.locator('#change-text').textContent(), /server2 would end at once.*No slot moves/);
+    await confirm(page, 'Kill it');
+    await page.locator('#log li[data-what="died"]', { hasText: 'server2' }).waitFor();
+    await page.locator('#log li[data-what="replaced"]', { hasText: 'in the place of server2' }).waitFor();
+    await row(page, 'server2').waitFor({ state: 'detached' });
+    const [, , third = ''] = await names(page);
+    await row(page, third).locator('.state', { hasText: 'serving' }).waitFor();
+    t.match(third, /^server_/);
+    t.same(await names(page), await program.hostnames());
+    const seen = (await page.evaluate('seen')) as string[];
+    t.ok(
+      seen.some((state) => state === 'starting' || state === 'waiting'),
+      `seat 2 was ${seen.join(', ')}`,
+    );
+    t.ok(await page.locator('#change').isHidden());
+  }),
+);
+
+t.test('a change is drawn before it is made: add, cancel, add, remove', { skip }, (t) =>
+  visit(t, {}, async (page) => {
+    const before = await program.hostnames();
+    await page.getByLabel('Hostname').fill('S5');
+    await page.getByRole('button', { name: 'Add replica' }).click();
+    await page.locator('.ghost.seat-4').first().waitFor();
+    t.match(await page.locator('#change-text').textContent(), /S5 would take 2\d\.\d % of the slots/);
+    t.match(await page.locator('#change-moves').textContent(), /\d\.\d % from server1 to S5/);
+    await shoot(page, 'preview');
+    await confirm(page, 'Cancel');
+    t.equal(await page.locator('.ghost').count(), 0);
+    t.same(await program.hostnames(), before, 'nothing was done');
+
+    await page.getByLabel('Hostname').fill('S5');
+    await page.keyboard.press('Enter');
+    await confirm(page, 'Add it');
+    await row(page, 'S5').locator('.state', { hasText: 'serving' }).waitFor();
+    t.equal(await page.locator('.arc').count(), 36);
+    t.same(await program.hostnames(), [...before, 'S5']);
+
+    await page.getByRole('button', { name: 'Remove S5' }).click();
+    await page.locator('.ghost').first().waitFor();
+    await confirm(page, 'Remove it');
+    await page.locator('#log li[data-what="drained"]', { hasText: 'S5' }).waitFor();
+    await row(page, 'S5').waitFor({ state: 'detached' });
+    t.equal(await page.locator('.arc').count(), 27);
+    t.same(await program.hostnames(), before);
+  }),
+);
+
+t.test('what the balancer refuses is said, and nothing changes', { skip }, (t) =>
+  visit(t, {}, async (page) => {
+    await page.getByLabel('Hostname').fill('<b>no</b>');
+    await page.getByRole('button', { name: 'Add replica' }).click();
+    await page.locator('#change.failed', { hasText: 'hostnames[0] must be a letter or digit' }).waitFor();
+    t.equal(await page.locator('#change b').count(), 0, 'text stays text');
+  }),
+);
+
+t.test('where a change wants the admin token, it is asked for and sent', { skip }, (t) =>
+  visit(t, {}, async (page) => {
+    const sent: (string | undefined)[] = [];
+    await page.route('**/add?dry-run', async (route) => {
+      const { authorization } = route.request().headers();
+      sent.push(authorization);
+      if (authorization === 'Bearer secret') await route.continue();
+      else await route.fulfill({ status: 401, json: { message: '<Error> no token', status: 'failure' } });
+    });
+    await page.getByRole('button', { name: 'Add replica' }).click();
+    await page.getByLabel(/admin token/).fill('wrong');
+    await page.getByRole('button', { name: 'Use it' }).click();
+    await page.locator('#token:focus').waitFor();
+    await page.getByLabel(/admin token/).fill('secret');
+    await page.getByRole('button', { name: 'Use it' }).click();
+    await page.getByRole('button', { name: 'Add it' }).waitFor();
+    t.same(sent, [undefined, 'Bearer wrong', 'Bearer secret']);
+    t.ok(await page.locator('#token-form').isHidden());
+  }),
+);
+
+for (const [name, options] of Object.entries<BrowserContextOptions>({
+  'light and wide': { colorScheme: 'light' },
+  'dark and wide': { colorScheme: 'dark' },
+  'light and narrow': { colorScheme: 'light', viewport: { width: 360, height: 740 } },
+  'dark and narrow': { colorScheme: 'dark', viewport: { width: 360, height: 740 }, reducedMotion: 'reduce' },
+})) {
+  t.test(`${name}: axe finds nothing, and nothing has to be scrolled sideways`, { skip }, (t) =>
+    visit(t, options, async (page) => {
+      for (let count = 0; count < 10; count++) await fetch(`${program.url}/home`);
+      await page.getByRole('button', { name: 'Add replica' }).click();
+      await page.locator('.ghost').first().waitFor();
+      t.same(await axeViolations(page), []);
+      const width = (await page.evaluate('document.documentElement.scrollWidth')) as number;
+      t.ok(width <= (options.viewport?.width ?? 1280), `the page is ${width} wide`);
+      const back = await page.evaluate('getComputedStyle(document.body).backgroundColor');
+      t.equal(back === 'rgb(11, 14, 21)', options.colorScheme === 'dark');
+      await shoot(page, name.replaceAll(' ', '-'));
+    }),
+  );
+}
+
+t.test('it says when the balancer is lost, and is live again when it is back', { skip }, async (t) => {
+  const other = await startProgram(['--replicas', '1']);
+  const page = await browser.newPage();
+  t.teardown(() => page.close());
+  await page.goto(`${other.url}/balancer/`);
+  await page.locator('#connection[data-state="live"]').waitFor();
+  await other.stop();
+  await page.locator('#connection', { hasText: 'reconnecting' }).waitFor();
+  const again = await startProgram(['--replicas', '2', '--port', String(other.port)]);
+  t.teardown(() => again.stop());
+  await page.locator('#connection[data-state="live"]').waitFor();
+  await page.locator('#fact-serving', { hasText: '2 / 2' }).waitFor();
+});

@@ -1,0 +1,77 @@
+// What the data plane counts, times and tells of, and what it does not do while nobody wants to know.
+
+import t from 'tap';
+import { Tally } from '../../lib/core/traffic.ts';
+import { BalancerError } from '../../lib/errors.ts';
+import { Meter } from '../../lib/proxy/meter.ts';
+import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';
+import { exchangeRaw } from '../fixtures/raw-client.ts';
+import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
+
+const agent = { replica: { incarnation: 1, seat: 7 }, inFlight: 0, tally: new Tally() };
+const ended = (key = 0) => ({ agent, status: 200, sample: undefined, key });
+const policy = { ...inOrder(7), slotOf: (key: number) => key };
+
+t.test('a second’s first 64 requests are timed, then one in 16, which weighs as 16', async (t) => {
+  const meter = new Meter(new Map(), { inFlight: 0 });
+  const weights = () => Array.from({ length: 64 + 160 }, () => meter.sample()?.weight ?? 0);
+  const first = weights();
+  t.equal(first.filter((weight) => weight === 1).length, 64);
+  t.equal(first.filter((weight) => weight === 16).length, 10);
+  meter.read();
+  t.equal(weights().filter((weight) => weight === 1).length, 64, 'and so in the next second');
+});
+
+t.test('where requests land is noted only while somebody watches', async (t) => {
+  const meter = new Meter(new Map(), { inFlight: 0 });
+  meter.count(ended(), undefined, policy);
+  t.same(meter.takeSparks(), { landed: 0, told: [] });
+  meter.watch(true);
+  meter.count(ended(5), undefined, policy);
+  meter.count(ended(6), new BalancerError('connection-lost', ''), policy);
+  t.same(meter.takeSparks(), { landed: 2, told: [5, 7, 200, 6, 7, 0] });
+  meter.watch(false);
+  meter.count(ended(), undefined, policy);
+  t.same(meter.takeSparks(), { landed: 0, told: [] });
+});
+
+t.test('of many requests at most 24 are told, and from the next time on they are spread over all', async (t) => {
+  const meter = new Meter(new Map(), { inFlight: 0 });
+  meter.watch(true);
+  const land = () => {
+    for (let key = 0; key < 1000; key++) meter.count(ended(key), undefined, policy);
+    return meter.takeSparks();
+  };
+  t.match(land(), { landed: 1000, told: { length: 72 } });
+  const { told } = land();
+  const slots = told.filter((_, index) => index % 3 === 0);
+  t.ok(slots.length >= 20 && slots.length <= 24);
+  t.ok((slots[0] as number) < 50 && (slots.at(-1) as number) > 950, slots.join(' '));
+});
+
+t.test('a request is timed until the head of its reply, not its end', async (t) => {
+  const meter = new Meter(new Map(), { inFlight: 0 });
+  const startedMs = 1000;
+  meter.count({ ...ended(), sample: { startedMs, answeredMs: startedMs + 5, weight: 1 } }, undefined, policy);
+  const { p50 } = meter.read().total.latency;
+  t.ok(Math.abs((p50 as number) / 5000 - 1) < 0.03, `${p50} µs`);
+});
+
+t.test('the proxy counts what its clients got', async (t) => {
+  const replica = await scriptedReplica((socket, head) => {
+    const status = /^GET \/(\d+)/.exec(head)?.[1];
+    if (status === undefined) socket.end();
+    else socket.write(reply('', '', `${status} So`));
+  });
+  t.teardown(() => replica.close());
+  const { port, proxy, close } = await startProxy([tcp(replica.port)]);
+  t.teardown(close);
+  for (const path of ['/200', '/404', '/503', '/cut']) {
+    await exchangeRaw(port, `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+  }
+  const { total, replicas } = proxy.meter.read();
+  t.same(total.counts, { requests: 4, refused: 1, erred: 1, failed: 1, abandoned: 0 });
+  t.match(replicas, [{ seat: 1, incarnation: 1, inFlight: 0, counts: total.counts }]);
+  t.ok((total.latency.p50 as number) > 1 && (total.latency.p50 as number) < 10_000_000);
+  t.equal(proxy.meter.read().total.latency.p50, undefined, 'times are of the time since the last look');
+});
