@@ -3,6 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Explanation } from '../core/explain.ts';
+import type { Key } from '../core/policy.ts';
 import { mayRetry } from '../core/retry.ts';
 import type { SeatId } from '../core/ring.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
@@ -11,10 +12,10 @@ import { errorReply } from './error-reply.ts';
 import type { Asked, ExchangeContext } from './exchange-context.ts';
 import { explainFields } from './explain-fields.ts';
 import type { RequestHead } from './headers.ts';
-import { overdue, type Wait } from './patience.ts';
+import { Patience, type Wait } from './patience.ts';
 import type { Leaseholder, ReplicaAgent, ReplicaConnection } from './replica-agent.ts';
 import type { ReplyHead } from './reply-head.ts';
-import { RequestBody } from './request-body.ts';
+import { bodyTooLarge, RequestBody } from './request-body.ts';
 import { Tunnel } from './tunnel.ts';
 import { switchingHead } from './upgrade.ts';
 import type { Waiting } from './waiting-line.ts';
@@ -22,29 +23,27 @@ import type { Waiting } from './waiting-line.ts';
 export class Exchange implements Leaseholder, Occupant, Waiting {
   readonly request: IncomingMessage;
   readonly requestId: number;
+  readonly key: Key;
   /** Status of the reply, 0 before there is one. */
   status = 0;
   readonly #context: ExchangeContext;
   readonly #client: Client;
   readonly #response: ServerResponse;
   readonly #head: RequestHead;
-  readonly #asked: Asked;
+  readonly #early: Buffer | undefined;
   #body: RequestBody | undefined;
   #connection: ReplicaConnection | undefined;
   readonly #tried: SeatId[] = [];
   #replyBegun = false;
-  #keepAlive = true;
   #explanation: Explanation | undefined;
   #over = false;
   #waiting = false;
   #mayContinue = false;
   #lastError: BalancerError | undefined;
   #tunnel: Tunnel | undefined;
-  // Counts what has gone forward; what was last seen of it, and since when it has not.
+  // Counts what has gone forward.
   #progress = 0;
-  #seenProgress = -1;
-  #sinceMs = 0;
-  #dueMs = Number.POSITIVE_INFINITY;
+  #patience: Patience | undefined;
 
   constructor(context: ExchangeContext, client: Client, response: ServerResponse, asked: Asked) {
     this.#context = context;
@@ -52,13 +51,14 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.#response = response;
     this.request = response.req;
     this.requestId = asked.requestId;
+    this.key = asked.key;
     this.#head = asked.head;
-    this.#asked = asked;
+    this.#early = asked.early;
   }
 
-  /** Hostname of the replica that was tried last. */
-  get hostname(): string | undefined {
-    return this.#connection?.agent.replica.hostname;
+  /** Of the replica that was tried last. */
+  get agent(): ReplicaAgent | undefined {
+    return this.#connection?.agent;
   }
 
   start(): void {
@@ -68,8 +68,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
       return;
     }
     const { maxKeptBytes, maxBodyBytes: maxBytes } = this.#context.limits;
-    const onTooLarge = () =>
-      this.fail(new BalancerError('body-too-large', `the body is larger than ${maxBytes} bytes`), true);
+    const onTooLarge = () => this.fail(bodyTooLarge(maxBytes), true);
     if (lengthBytes > maxBytes) {
       onTooLarge();
       return;
@@ -102,18 +101,12 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   onTick(nowMs: number): void {
-    const { limits } = this.#context;
-    const progress = this.#progress + (this.#body?.receivedBytes ?? 0) + (this.#tunnel?.sentBytes ?? 0);
-    if (progress !== this.#seenProgress) {
-      this.#seenProgress = progress;
-      this.#sinceMs = nowMs;
-    }
-    if (this.#dueMs === Number.POSITIVE_INFINITY && this.#sentAll()) this.#dueMs = nowMs + limits.requestTimeoutMs;
     const wait = this.#waitsFor();
-    const error =
-      !this.#replyBegun && nowMs > this.#dueMs
-        ? new BalancerError('reply-timeout', `there was no reply within ${limits.requestTimeoutMs} ms`)
-        : overdue(wait, nowMs - this.#sinceMs, this.hostname ?? '', limits);
+    const progress = this.#progress + (this.#body?.receivedBytes ?? 0) + (this.#tunnel?.sentBytes ?? 0);
+    const isWhole = !this.#replyBegun && this.#sentAll();
+    // Most requests are over before the first tick.
+    this.#patience ??= new Patience(this.#context.limits);
+    const error = this.#patience.lost(nowMs, wait, progress, isWhole, this.agent?.replica.hostname ?? '');
     if (error !== undefined) this.#giveUp(wait, error);
   }
 
@@ -149,13 +142,11 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   onSwitch(head: ReplyHead): void {
-    const { socket } = this.#client;
     this.#client.relay.beginTunnel(switchingHead(head, this.#head.offered));
     this.status = head.status;
     this.#replyBegun = true;
-    this.#keepAlive = false;
     const connection = this.#connection as ReplicaConnection;
-    this.#tunnel = new Tunnel(socket, connection, this.#asked.early, () => this.#endTunnel(undefined));
+    this.#tunnel = new Tunnel(this.#client.socket, connection, this.#early, () => this.#endTunnel(undefined));
   }
 
   onHead(head: ReplyHead): void {
@@ -163,9 +154,8 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.status = head.status;
     this.#replyBegun = true;
     const added = this.#explanation === undefined ? '' : this.#explain(this.#explanation);
-    const { relay } = this.#client;
     const date = this.#context.date();
-    this.#keepAlive = relay.begin(head, this.request.httpVersionMinor, this.#mayKeepAlive(), date, added);
+    this.#client.relay.begin(head, this.request.httpVersionMinor, this.#mayKeepAlive(), date, added);
   }
 
   onBody(bytes: Buffer): void {
@@ -179,7 +169,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     if (this.#sentAll()) this.#connection?.finish();
     else this.#connection?.abandon();
     this.#end(undefined);
-    this.#client.finish(this.#response, this.#keepAlive);
+    this.#client.finish(this.#response, this.#client.relay.goesOn);
   }
 
   onPause(): void {
@@ -221,8 +211,8 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.#progress += 1;
     let agent: ReplicaAgent | undefined;
     try {
-      if (this.#head.asksWhy) this.#explanation ??= this.#context.explain(this.#asked.key);
-      agent = this.#context.pick(this.#asked.key, this.#tried);
+      if (this.#head.asksWhy) this.#explanation ??= this.#context.explain(this.key);
+      agent = this.#context.pick(this.key, this.#tried);
     } catch (error) {
       // A hash of somebody's own.
       this.fail(asBalancerError(error), false);
@@ -248,7 +238,9 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   #explain(explanation: Explanation): string {
-    return explainFields(explanation, this.requestId, this.hostname ?? '', (seat) => this.#context.hostnameOf(seat));
+    return explainFields(explanation, this.requestId, this.agent?.replica.hostname ?? '', (seat) =>
+      this.#context.hostnameOf(seat),
+    );
   }
 
   // All replicas that it could go to are full, and there is a place to wait for one.
@@ -295,6 +287,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.#over = true;
     if (this.#waiting) this.#context.stopWaiting(this);
     this.#body?.discard();
+    this.#tunnel?.stop();
     this.#context.onOver(this, error);
   }
 }

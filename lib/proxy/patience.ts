@@ -18,8 +18,39 @@ export type Wait =
   | 'client-takes'
   | 'tunnel';
 
-/** The error of having waited too long, or `undefined`. `who` is the hostname of the replica. */
-export function overdue(wait: Wait, waitedMs: number, who: string, limits: TimeLimits): BalancerError | undefined {
+/** Of one request: since when nothing has moved, and when it should be over. */
+export class Patience {
+  readonly #limits: TimeLimits;
+  #seenProgress = -1;
+  #sinceMs = 0;
+  #dueMs = Number.POSITIVE_INFINITY;
+
+  constructor(limits: TimeLimits) {
+    this.#limits = limits;
+  }
+
+  /**
+   * The error of having waited too long, or `undefined`.
+   * @param progress any number that changes with each step forward.
+   * @param isWhole the client has sent all of it, and no reply has begun.
+   * @param who hostname of the replica.
+   */
+  lost(nowMs: number, wait: Wait, progress: number, isWhole: boolean, who: string): BalancerError | undefined {
+    if (progress !== this.#seenProgress) {
+      this.#seenProgress = progress;
+      this.#sinceMs = nowMs;
+    }
+    const { requestTimeoutMs } = this.#limits;
+    if (!isWhole) this.#dueMs = Number.POSITIVE_INFINITY;
+    else if (this.#dueMs === Number.POSITIVE_INFINITY) this.#dueMs = nowMs + requestTimeoutMs;
+    if (nowMs > this.#dueMs) {
+      return new BalancerError('reply-timeout', `there was no reply within ${requestTimeoutMs} ms`);
+    }
+    return overdue(wait, nowMs - this.#sinceMs, who, this.#limits);
+  }
+}
+
+function overdue(wait: Wait, waitedMs: number, who: string, limits: TimeLimits): BalancerError | undefined {
   const limitMs = limitOf(wait, limits);
   if (waitedMs <= limitMs) return undefined;
   switch (wait) {

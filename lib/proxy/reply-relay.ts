@@ -10,6 +10,8 @@ import type { ReplyHead } from './reply-head.ts';
 const MERGE_BYTES = 16_384;
 
 export class ReplyRelay {
+  /** After the reply that was begun last the connection can carry another. */
+  goesOn = true;
   readonly #socket: Socket;
   // Text that waits to be written with what follows it in the same read.
   #pending = '';
@@ -30,23 +32,24 @@ export class ReplyRelay {
   }
 
   /**
-   * Begins a reply; tells whether the connection can go on after it.
-   * @param mayGoOn it may, should the framing allow it.
+   * Begins a reply.
+   * @param mayGoOn the connection may go on after it, should the framing allow it.
    * @param date for a reply without one. @param added fields, each with its CRLF.
    */
-  begin(head: ReplyHead, clientMinor: number, mayGoOn: boolean, date: string, added: string): boolean {
+  begin(head: ReplyHead, clientMinor: number, mayGoOn: boolean, date: string, added: string): void {
     this.#framing = head.framing;
     if (head.framing === 'chunked' || head.framing === 'close') {
       this.#framing = clientMinor === 0 ? 'close' : 'chunked';
     }
-    const keepAlive = this.#framing !== 'close' && mayGoOn;
+    this.goesOn = this.#framing !== 'close' && mayGoOn;
+    const keepAlive = this.goesOn;
     this.#pending = replyHead(head, { clientMinor, keepAlive, body: this.#framing, date, added });
-    return keepAlive;
   }
 
   /** Begins what has no end but that of the connection, with this text. */
   beginTunnel(text: string): void {
     this.#framing = 'close';
+    this.goesOn = false;
     this.#pending = text;
   }
 

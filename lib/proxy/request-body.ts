@@ -2,6 +2,7 @@
 // bytes sent so far are kept up to a limit, so that a request that may be repeated can be.
 
 import type { IncomingMessage } from 'node:http';
+import { BalancerError } from '../errors.ts';
 import { trailerSection } from './headers.ts';
 
 /** Where the body goes: a connection to a replica. */
@@ -9,6 +10,11 @@ export interface BodyTarget {
   write(data: string | Buffer): boolean;
   cork(): void;
   uncork(): void;
+}
+
+/** More of a body than there may be. */
+export function bodyTooLarge(maxBytes: number): BalancerError {
+  return new BalancerError('body-too-large', `the body is larger than ${maxBytes} bytes`);
 }
 
 export interface BodyLimits {

@@ -14,6 +14,7 @@ import { asBalancerError, BalancerError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Client } from './client.ts';
 import { Clients } from './clients.ts';
+import { DateField } from './date-field.ts';
 import { errorReply } from './error-reply.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange-context.ts';
@@ -66,7 +67,7 @@ export class ProxyServer implements ExchangeContext {
   // By incarnation, retired ones included until nothing is in flight there.
   readonly #agents = new Map<number, ReplicaAgent>();
   readonly #dealer: RequestDealer;
-  #date = '';
+  readonly #date = new DateField();
 
   constructor(ports: ProxyPorts, limits: ProxyLimits) {
     this.#ports = ports;
@@ -193,20 +194,13 @@ export class ProxyServer implements ExchangeContext {
     this.#ports.suspect(agent.replica.incarnation);
   }
 
-  /** Kept for a second: the field has no finer grain. */
   date(): string {
-    if (this.#date === '') {
-      const now = new Date();
-      this.#date = now.toUTCString();
-      setTimeout(() => {
-        this.#date = '';
-      }, 1000 - now.getMilliseconds()).unref();
-    }
-    return this.#date;
+    return this.#date.value();
   }
 
   onOver(exchange: Exchange, error: BalancerError | undefined): void {
-    const { request, requestId, status, hostname } = exchange;
+    const { request, requestId, status, agent } = exchange;
+    const hostname = agent?.replica.hostname;
     const client = this.#clients.of(request.socket);
     if (client.occupant === exchange) client.occupant = undefined;
     const { log } = this.#ports;

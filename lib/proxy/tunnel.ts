@@ -8,6 +8,7 @@ export class Tunnel {
   /** How much has gone to the replica. */
   sentBytes = 0;
   readonly #socket: Socket;
+  readonly #send: (bytes: Buffer) => void;
 
   /**
    * @param early what the client had sent before it knew.
@@ -15,13 +16,18 @@ export class Tunnel {
    */
   constructor(socket: Socket, connection: ReplicaConnection, early: Buffer | undefined, onClientEnd: () => void) {
     this.#socket = socket;
-    const send = (bytes: Buffer) => {
+    this.#send = (bytes: Buffer) => {
       this.sentBytes += bytes.length;
       if (!connection.write(bytes)) socket.pause();
     };
-    if (early !== undefined && early.length > 0) send(early);
-    socket.on('data', send);
+    if (early !== undefined && early.length > 0) this.#send(early);
+    socket.on('data', this.#send);
     socket.once('end', onClientEnd);
+  }
+
+  /** Nobody takes what the client still sends. */
+  stop(): void {
+    this.#socket.off('data', this.#send);
   }
 
   /** The replica takes bytes again. */

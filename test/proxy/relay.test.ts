@@ -305,3 +305,14 @@ t.test('a whole reply reaches a client that reads slowly, also when the balancer
   t.ok((await client.closed).text.endsWith(body));
   await closed;
 });
+
+t.test('a body that breaks while its request waits for its turn is refused when that comes', async (t) => {
+  const { proxy } = await oneReplica(t, (socket, head) =>
+    setTimeout(() => socket.write(reply(`<${head.split(' ')[1]}>`)), 30),
+  );
+  const client = await connectRaw(proxy.port);
+  client.send(
+    'GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n',
+  );
+  t.match((await client.closed).text, /^HTTP\/1.1 200 .*<\/1>HTTP\/1.1 400 [^<]*<Error>[^<]*$/s);
+});

@@ -197,3 +197,14 @@ t.test('an idle connection to a replica is closed before the replica does', asyn
   const ms = await took(new Promise((resolve) => replica.sockets[0]?.once('close', resolve)));
   t.ok(ms >= 150 && ms < 1000, `${Math.round(ms)} ms`);
 });
+
+t.test('a client that was told to continue and does not is a 408', async (t) => {
+  const { proxy } = await played(t, { bodyTimeout: 200, replyTimeout: 5000 }, (socket) =>
+    socket.write('HTTP/1.1 100 Continue\r\n\r\n'),
+  );
+  const answer = await exchangeRaw(
+    proxy.port,
+    'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n',
+  );
+  t.match(answer, /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 408 /);
+});

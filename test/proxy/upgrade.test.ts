@@ -166,6 +166,25 @@ t.test('the last words of one side reach the other before the end does', async (
   t.match(other.received[0], /x{500000}$/);
 });
 
+t.test('a client that goes on sending into a tunnel that has ended reads its last words', async (t) => {
+  const { proxy } = await played(t, [
+    (socket) => {
+      socket.write(SWITCH);
+      socket.once('data', () => socket.end('farewell'));
+    },
+  ]);
+  const client = await connectRaw(proxy.port);
+  client.send(ASK);
+  await client.until(/\r\n\r\n$/);
+  for (let count = 0; count < 40; count++) {
+    client.send(Buffer.alloc(500_000));
+    await turn();
+  }
+  const { text, reset } = await client.closed;
+  t.match(text, /farewell$/);
+  t.notOk(reset);
+});
+
 t.test('a tunnel on which nothing is said is closed after its time', async (t) => {
   const { service, proxy, socket } = await webSocket(t, { tunnelIdleTimeout: 300 });
   const begunMs = performance.now();
