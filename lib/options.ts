@@ -139,7 +139,7 @@ const TABLE = {
   admin: option(
     choice<AccessMode>(['auto', 'open', 'token']),
     'auto',
-    'who may change the fleet: whoever reaches the port, or who has the token; `auto` is open on loopback without a token',
+    'who may change the fleet: all who reach the port, or who has the token; `auto`: all, on loopback without a token',
   ),
   'admin-token': option(token, '', 'that token; drawn and printed at the start if it is needed and empty'),
   'admin-port': option(

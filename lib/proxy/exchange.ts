@@ -119,9 +119,8 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   fail(error: BalancerError, closeClient: boolean): void {
     if (this.#over) return;
     this.#connection?.abandon();
-    if (this.#replyBegun) {
-      // A reset, since without other framing an ordinary end would look like a whole reply.
-      this.#client.socket.resetAndDestroy();
+    if (this.#replyBegun && !this.#client.relay.retract()) {
+      this.#client.relay.cut();
       this.#end(error);
       return;
     }

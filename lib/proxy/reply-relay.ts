@@ -13,6 +13,8 @@ export class ReplyRelay {
   /** After the reply that was begun last the connection can carry another. */
   goesOn = true;
   readonly #socket: Socket;
+  // A part of the reply is out.
+  #told = false;
   // Text that waits to be written with what follows it in the same read.
   #pending = '';
   #framing: 'none' | 'length' | 'chunked' | 'close' = 'none';
@@ -41,14 +43,34 @@ export class ReplyRelay {
     if (head.framing === 'chunked' || head.framing === 'close') {
       this.#framing = clientMinor === 0 ? 'close' : 'chunked';
     }
+    this.#told = false;
     this.goesOn = this.#framing !== 'close' && mayGoOn;
     const keepAlive = this.goesOn;
     this.#pending = replyHead(head, { clientMinor, keepAlive, body: this.#framing, date, added });
   }
 
+  /** Takes back what was begun if the client has nothing of it. False if it has. */
+  retract(): boolean {
+    if (this.#told) return false;
+    this.#pending = '';
+    return true;
+  }
+
+  /** Ends the connection so that nobody takes what was begun for the whole. */
+  cut(): void {
+    // An end would look like that of the reply.
+    if (this.#framing === 'close') {
+      this.#socket.resetAndDestroy();
+      return;
+    }
+    this.flush();
+    this.#socket.destroySoon();
+  }
+
   /** Begins what has no end but that of the connection, with this text. */
   beginTunnel(text: string): void {
     this.#framing = 'close';
+    this.#told = true;
     this.goesOn = false;
     this.#pending = text;
   }
@@ -76,6 +98,7 @@ export class ReplyRelay {
 
   flush(): void {
     if (this.#pending === '') return;
+    this.#told = true;
     this.#socket.write(this.#pending, 'latin1');
     this.#pending = '';
   }
