@@ -134,12 +134,12 @@ const TABLE = {
   'trust-proxy': option(
     trustedProxies,
     [] as readonly string[],
-    'proxies whose word on X-Forwarded-* and Forwarded is taken; of others it is replaced',
+    'proxies whose X-Forwarded-* and Forwarded are believed; others’ are replaced',
   ),
   admin: option(
     choice<AccessMode>(['auto', 'open', 'token']),
     'auto',
-    'who may change the fleet: all who reach the port, or who has the token; `auto`: all, on loopback without a token',
+    'who may change the fleet: all, or who has the token; `auto`: all, on loopback without one',
   ),
   'admin-token': option(token, '', 'that token; drawn and printed at the start if it is needed and empty'),
   'admin-port': option(
