@@ -285,6 +285,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   #end(error: BalancerError | undefined): void {
     this.#over = true;
     if (this.#waiting) this.#context.stopWaiting(this);
+    this.#waiting = false;
     this.#body?.discard();
     this.#tunnel?.stop();
     this.#context.onOver(this, error);

@@ -130,6 +130,8 @@ export class ReplicaConnection {
     if (this.#holder === undefined) return;
     this.#holder = undefined;
     this.#reader.stop();
+    // A replica that does not take it is not waited for.
+    this.#socket.setTimeout(LAST_WORDS_MS, () => this.#socket.destroy());
     this.#socket.destroySoon();
     this.agent.giveBack(this);
   }
@@ -275,6 +277,9 @@ export class ReplicaAgent {
     while ((this.#idle[0]?.idleSweeps ?? 0) > SWEEPS_TO_CLOSE) this.#idle.shift()?.close();
   }
 }
+
+// How long a replica may take nothing of what was written when a connection ends.
+const LAST_WORDS_MS = 2000;
 
 // One sweep more than a connection is young enough for: it is closed between 1 and 1.25 times the idle timeout.
 const SWEEPS_TO_CLOSE = 4;

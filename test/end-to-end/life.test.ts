@@ -9,9 +9,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t from 'tap';
+import { WebSocket } from 'ws';
 import { isRunning, replicaPid, startProgram } from '../fixtures/program.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
+import { socketService } from '../fixtures/sockets.ts';
 
 const MAIN = fileURLToPath(new URL('../../lib/main.ts', import.meta.url));
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -33,6 +35,10 @@ t.test('a wrong option: exit code 2 and one line that names it, its bounds and w
   t.match(await run('--colour', 'red'), {
     code: 2,
     stderr: 'ringmaster: unknown option --colour; --help lists them\n',
+  });
+  t.match(await run('--trust-proxy', 'loopback,10.0.0.0/33'), {
+    code: 2,
+    stderr: /^ringmaster: --trust-proxy takes a list of addresses, networks .*, not "loopback,10.0.0.0\/33"\n$/,
   });
 });
 
@@ -96,6 +102,27 @@ t.test('requests that outlast the grace are cut', async (t) => {
   t.equal(await program.exited, 0);
   t.ok(performance.now() - begunMs < 2500, `${Math.round(performance.now() - begunMs)} ms`);
   await Promise.all(stuck);
+});
+
+t.test('SIGTERM with a WebSocket open: it works until the grace is over, and is closed then', async (t) => {
+  const service = await socketService();
+  t.teardown(() => service.close());
+  const program = await startProgram([
+    '--upstream',
+    `127.0.0.1:${service.port}`,
+    '--heartbeat-path',
+    'off',
+    '--grace',
+    '1s',
+  ]);
+  const socket = new WebSocket(`ws://127.0.0.1:${program.port}/`);
+  await once(socket, 'open');
+  program.process.kill('SIGTERM');
+  await program.logged((line) => line.event === 'closing');
+  socket.send('one more');
+  t.equal(String((await once(socket, 'message'))[0]), 'one more');
+  await once(socket, 'close');
+  t.equal(await program.exited, 0);
 });
 
 t.test('a second signal exits at once', async (t) => {

@@ -74,7 +74,7 @@ t.test('who waits takes the first place that there is, at whichever replica', as
 
 t.test('who waits too long is told 503; who has gone leaves its place', async (t) => {
   const { play, waiting } = held();
-  const { proxy } = await played(t, { maxInFlight: 1, queue: 1, queueTimeout: 200 }, play);
+  const { proxy } = await played(t, { maxInFlight: 1, queue: 1, queueTimeout: 1000 }, play);
   const first = await connectRaw(proxy.port);
   first.send(OPEN_GET);
   await until(() => waiting.length === 1);
@@ -83,7 +83,7 @@ t.test('who waits too long is told 503; who has gone leaves its place', async (t
   await sleep(20);
   gone.socket.resetAndDestroy();
   await sleep(20);
-  t.match(await exchangeRaw(proxy.port, GET), /^HTTP\/1.1 503 .*all replicas were full for 200 ms/s);
+  t.match(await exchangeRaw(proxy.port, GET), /^HTTP\/1.1 503 .*all replicas were full for 1000 ms/s);
   const third = await connectRaw(proxy.port);
   third.send(OPEN_GET);
   await sleep(20);
@@ -208,7 +208,7 @@ t.test('2,000 slow heads leave other requests undisturbed', async (t) => {
   const grownMiB = (process.memoryUsage().rss - before) / 2 ** 20;
   t.ok(grownMiB < 100, `${Math.round(grownMiB)} MiB for both ends of them`);
   // Not a measure of speed: it shows only that nobody waits for the slow ones.
-  t.ok(Math.max(...times) < 5000, `${Math.round(Math.max(...times))} ms`);
+  t.ok(Math.max(...times) < 10_000, `${Math.round(Math.max(...times))} ms`);
   for (let done = 0; done < slow.length; done += 100) {
     const batch = slow.slice(done, done + 100);
     for (const client of batch) client.send('\r\n');
@@ -243,7 +243,7 @@ t.test('a client that has half-closed still gets its answer', async (t) => {
 });
 
 t.test('every error has the id that the log has', async (t) => {
-  const { proxy } = await played(t, { maxBodySize: 10, replyTimeout: 100, headTimeout: 200 }, (socket, head) =>
+  const { proxy } = await played(t, { maxBodySize: 10, replyTimeout: 1000, headTimeout: 1000 }, (socket, head) =>
     head.includes('/broken') ? socket.write('nonsense\r\n\r\n') : undefined,
   );
   const cases: [number, string][] = [
@@ -280,4 +280,37 @@ t.test('a client that goes while it is told an error does no harm', async (t) =>
     await once(client.socket, 'close');
   }
   t.match(await exchangeRaw(proxy.port, GET), /ok$/);
+});
+
+t.test('a side that does not read makes the other wait, not memory grow', async (t) => {
+  const { replica, proxy } = await played(t, {}, (socket, head) => {
+    if (head.startsWith('GET')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n');
+    else socket.pause();
+  });
+  const megabyte = Buffer.alloc(2 ** 20);
+  const fill = async (from: RawClient['socket']) => {
+    let sentMiB = 0;
+    while (sentMiB < 200 && from.writableLength === 0) {
+      from.write(megabyte);
+      sentMiB += 1;
+      await sleep(5);
+    }
+    return sentMiB;
+  };
+  const reader = await connectRaw(proxy.port);
+  reader.send(OPEN_GET);
+  await reader.until(/\r\n\r\n/);
+  reader.socket.pause();
+  const before = process.memoryUsage().rss;
+  // What fits into the system's buffers, and no more.
+  const down = await fill(replica.sockets[0] as (typeof replica.sockets)[0]);
+  t.ok(down < 50, `${down} MiB of a reply`);
+  const writer = await connectRaw(proxy.port);
+  writer.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n');
+  const up = await fill(writer.socket);
+  t.ok(up < 50, `${up} MiB of an upload`);
+  const grownMiB = (process.memoryUsage().rss - before) / 2 ** 20;
+  t.ok(grownMiB < 100, `${Math.round(grownMiB)} MiB`);
+  reader.socket.destroy();
+  writer.socket.destroy();
 });

@@ -34,7 +34,7 @@ t.test('a replica that does not begin to reply in time is a 504, and is suspecte
   let answer = '';
   const ms = await took(exchangeRaw(proxy.port, GET).then((text) => (answer = text)));
   t.match(answer, /^HTTP\/1.1 504 Gateway Timeout\r\n.*server1 did not reply within 200 ms/s);
-  t.ok(ms >= 200 && ms < 1500, `${Math.round(ms)} ms`);
+  t.ok(ms >= 200 && ms < 5000, `${Math.round(ms)} ms`);
   t.same(proxy.suspects, [1]);
   // It may be working on it still: the same work elsewhere would be twice the load on those that have too much.
   t.same(all[1]?.received, [], 'it is not repeated, idempotent though it is');
@@ -55,9 +55,9 @@ t.test('a 504 keeps the connection of a client that has sent its whole request',
 });
 
 t.test('an interim reply gives the replica its time anew', async (t) => {
-  const { proxy } = await played(t, { replyTimeout: 400 }, async (socket) => {
+  const { proxy } = await played(t, { replyTimeout: 1000 }, async (socket) => {
     for (let count = 0; count < 3; count++) {
-      await sleep(250);
+      await sleep(500);
       socket.write('HTTP/1.1 102 Processing\r\n\r\n');
     }
     socket.write(reply('at last'));
@@ -100,23 +100,23 @@ t.test('a body that stops is given up: a reply is cut, an upload is a 408', asyn
 t.test('a body that goes on may take as long as it likes', async (t) => {
   const { replica, proxy } = await played(
     t,
-    { bodyTimeout: 300, replyTimeout: 300, requestTimeout: 400 },
+    { bodyTimeout: 1000, replyTimeout: 1000, requestTimeout: 1000 },
     async (socket) => {
-      while (!replica.received[0]?.endsWith('12345')) await sleep(10);
-      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
-      for (const byte of 'abcde') {
-        await sleep(150);
+      while (!replica.received[0]?.endsWith('123')) await sleep(10);
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n');
+      for (const byte of 'abc') {
+        await sleep(500);
         socket.write(byte);
       }
     },
   );
   const client = await connectRaw(proxy.port);
-  client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n');
-  for (const byte of '12345') {
-    await sleep(150);
+  client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n');
+  for (const byte of '123') {
+    await sleep(500);
     client.send(byte);
   }
-  await client.until(/abcde$/);
+  await client.until(/abc$/);
   client.socket.destroy();
 });
 
@@ -188,14 +188,14 @@ t.test('an idle connection of a client is closed after its time, one in use is n
     await client.until(new RegExp(`<${count}>$`));
   }
   const ms = await took(client.closed);
-  t.ok(ms >= 200 && ms < 1000, `${Math.round(ms)} ms`);
+  t.ok(ms >= 200 && ms < 5000, `${Math.round(ms)} ms`);
 });
 
 t.test('an idle connection to a replica is closed before the replica does', async (t) => {
   const { replica, proxy } = await played(t, { replicaIdleTimeout: 200 }, answers);
   await exchangeRaw(proxy.port, GET);
   const ms = await took(new Promise((resolve) => replica.sockets[0]?.once('close', resolve)));
-  t.ok(ms >= 150 && ms < 1000, `${Math.round(ms)} ms`);
+  t.ok(ms >= 150 && ms < 5000, `${Math.round(ms)} ms`);
 });
 
 t.test('a client that was told to continue and does not is a 408', async (t) => {

@@ -185,16 +185,36 @@ t.test('a client that goes on sending into a tunnel that has ended reads its las
   t.notOk(reset);
 });
 
+t.test('a tunnel whose replica takes nothing is closed after its time too', async (t) => {
+  const { replica, proxy } = await played(
+    t,
+    [
+      (socket) => {
+        socket.write(SWITCH);
+        socket.pause();
+      },
+    ],
+    { tunnelIdleTimeout: 500 },
+  );
+  const client = await connectRaw(proxy.port);
+  client.send(ASK);
+  await client.until(/\r\n\r\n$/);
+  client.send(Buffer.alloc(20_000_000));
+  await client.closed;
+  await proxy.proxy.drained(ref, new AbortController().signal);
+  t.equal(replica.sockets.length, 1);
+});
+
 t.test('a tunnel on which nothing is said is closed after its time', async (t) => {
-  const { service, proxy, socket } = await webSocket(t, { tunnelIdleTimeout: 300 });
+  const { service, proxy, socket } = await webSocket(t, { tunnelIdleTimeout: 1000 });
   const begunMs = performance.now();
   // Each word keeps it up.
   for (let count = 0; count < 4; count++) {
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await new Promise((resolve) => setTimeout(resolve, 400));
     socket.send('still here');
     await once(socket, 'message');
   }
-  t.ok(performance.now() - begunMs > 500);
+  t.ok(performance.now() - begunMs > 1500);
   const gone = lost(service.sockets[0] as (typeof service.sockets)[0]);
   const [code] = await once(socket, 'close');
   t.equal(code, 1006);
