@@ -134,7 +134,7 @@ const TABLE = {
   'trust-proxy': option(
     trustedProxies,
     [] as readonly string[],
-    'proxies whose X-Forwarded-* and Forwarded are believed; others’ are replaced',
+    'proxies whose X-Forwarded-* and Forwarded are believed; others are replaced',
   ),
   admin: option(
     choice<AccessMode>(['auto', 'open', 'token']),
