@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Case } from '../test/protocol/case.ts';
 import { ALL_CASES } from '../test/protocol/cases/all.ts';
-import { BLUNDERERS, CONTENDERS } from '../test/protocol/contenders.ts';
+import { BLUNDERERS, CONTENDERS, ringmaster } from '../test/protocol/contenders.ts';
 import { playAll, type Verdict } from '../test/protocol/run.ts';
 
 const README = new URL('../lib/README.md', import.meta.url);
@@ -27,6 +27,8 @@ const DUTIES: readonly string[] = [
   'errors',
 ];
 
+const COMPARED = CONTENDERS.filter((contender) => contender !== ringmaster);
+
 const [only] = process.argv.slice(2);
 const results = new Map<string, readonly Verdict[]>();
 for (const contender of [...CONTENDERS, ...BLUNDERERS].filter(({ name }) => only === undefined || name === only)) {
@@ -35,7 +37,7 @@ for (const contender of [...CONTENDERS, ...BLUNDERERS].filter(({ name }) => only
     continue;
   }
   // What needs an option that only ours has is nothing to compare by.
-  const cases = contender.name === 'ringmaster' ? ALL_CASES : ALL_CASES.filter((one) => !one.oursOnly);
+  const cases = COMPARED.includes(contender) ? ALL_CASES.filter((one) => !one.oursOnly) : ALL_CASES;
   const verdicts = await playAll(contender, cases, BLUNDERERS.includes(contender) ? BLUNDERER_LOTS : LOTS);
   results.set(contender.name, verdicts);
   for (const { one, faults } of verdicts.filter((verdict) => verdict.faults.length > 0)) {

@@ -21,8 +21,10 @@ const server = http.createServer(async (request, response) => {
     path: url,
     headers: { ...passed, 'content-length': body.length },
   });
-  asked.on('error', () => response.writeHead(502).end());
+  let begun = false;
+  asked.on('error', () => begun || response.writeHead(502).end());
   asked.on('response', async (reply) => {
+    begun = true;
     const whole = await collect(reply);
     response.writeHead(reply.statusCode ?? 502, { 'content-length': whole.length }).end(whole);
   });
