@@ -21,7 +21,8 @@ import { proxyLimits, supervisorRules } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Options } from './options.ts';
 import { keyReader } from './proxy/key.ts';
-import { ProxyServer, type Routing } from './proxy/server.ts';
+import type { Routing } from './proxy/routing-table.ts';
+import { ProxyServer } from './proxy/server.ts';
 
 export interface Balancer {
   /** Starts the replicas, then listens. Resolves with the port. Rejects if it cannot listen; then nothing is left behind. */

@@ -119,7 +119,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   fail(error: BalancerError, closeClient: boolean): void {
     if (this.#over) return;
     this.#connection?.abandon();
-    if (this.#replyBegun && !this.#client.relay.retract()) {
+    if (this.#replyBegun && !this.#client.relay.takeBack()) {
       this.#client.relay.cut();
       this.#end(error);
       return;

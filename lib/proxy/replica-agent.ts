@@ -131,7 +131,7 @@ export class ReplicaConnection {
     this.#holder = undefined;
     this.#reader.stop();
     // A replica that does not take it is not waited for.
-    this.#socket.setTimeout(LAST_WORDS_MS, () => this.#socket.destroy());
+    this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy());
     this.#socket.destroySoon();
     this.agent.giveBack(this);
   }
@@ -279,7 +279,7 @@ export class ReplicaAgent {
 }
 
 // How long a replica may take nothing of what was written when a connection ends.
-const LAST_WORDS_MS = 2000;
+const LINGER_MS = 2000;
 
 // One sweep more than a connection is young enough for: it is closed between 1 and 1.25 times the idle timeout.
 const SWEEPS_TO_CLOSE = 4;

@@ -13,10 +13,10 @@ export class ReplyRelay {
   /** After the reply that was begun last the connection can carry another. */
   goesOn = true;
   readonly #socket: Socket;
-  // A part of the reply is out.
-  #told = false;
   // Text that waits to be written with what follows it in the same read.
   #pending = '';
+  // A part of the reply has gone out.
+  #isOut = false;
   #framing: 'none' | 'length' | 'chunked' | 'close' = 'none';
 
   constructor(socket: Socket) {
@@ -39,21 +39,14 @@ export class ReplyRelay {
    * @param date for a reply without one. @param added fields, each with its CRLF.
    */
   begin(head: ReplyHead, clientMinor: number, mayGoOn: boolean, date: string, added: string): void {
+    this.#isOut = false;
     this.#framing = head.framing;
     if (head.framing === 'chunked' || head.framing === 'close') {
       this.#framing = clientMinor === 0 ? 'close' : 'chunked';
     }
-    this.#told = false;
     this.goesOn = this.#framing !== 'close' && mayGoOn;
     const keepAlive = this.goesOn;
     this.#pending = replyHead(head, { clientMinor, keepAlive, body: this.#framing, date, added });
-  }
-
-  /** Takes back what was begun if the client has nothing of it. False if it has. */
-  retract(): boolean {
-    if (this.#told) return false;
-    this.#pending = '';
-    return true;
   }
 
   /** Ends the connection so that nobody takes what was begun for the whole. */
@@ -70,8 +63,8 @@ export class ReplyRelay {
   /** Begins what has no end but that of the connection, with this text. */
   beginTunnel(text: string): void {
     this.#framing = 'close';
-    this.#told = true;
     this.goesOn = false;
+    this.#isOut = false;
     this.#pending = text;
   }
 
@@ -96,9 +89,16 @@ export class ReplyRelay {
     this.flush();
   }
 
+  /** Drops the reply that has begun, if nothing of it has gone out. False if something has. */
+  takeBack(): boolean {
+    if (this.#isOut) return false;
+    this.#pending = '';
+    return true;
+  }
+
   flush(): void {
     if (this.#pending === '') return;
-    this.#told = true;
+    this.#isOut = true;
     this.#socket.write(this.#pending, 'latin1');
     this.#pending = '';
   }

@@ -5,8 +5,17 @@ import { mostInFlight } from '../core/bounded-load.ts';
 import type { Objection } from '../core/explain.ts';
 import type { Route } from '../core/fleet-state.ts';
 import type { Key, RingPolicy } from '../core/policy.ts';
+import type { ReplicaRef } from '../core/ports.ts';
 import type { SeatId } from '../core/ring.ts';
 import type { AgentLoad, ReplicaAgent } from './replica-agent.ts';
+
+/** What the control plane publishes: an order of seats, and the replicas there that may be routed to. */
+export interface Routing {
+  readonly policy: RingPolicy;
+  readonly routes: readonly Route[];
+  /** Replicas that take no more requests but finish what they have. */
+  readonly draining: readonly ReplicaRef[];
+}
 
 /** Requests in flight at all replicas, and how often the bound on them has sent one past its owner. */
 export interface Load extends AgentLoad {

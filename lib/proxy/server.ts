@@ -4,8 +4,7 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Explanation, explain } from '../core/explain.ts';
-import type { Route } from '../core/fleet-state.ts';
-import type { Key, RingPolicy } from '../core/policy.ts';
+import type { Key } from '../core/policy.ts';
 import type { ReplicaRef } from '../core/ports.ts';
 import { RequestDealer } from '../core/request-dealer.ts';
 import { RetryBudget } from '../core/retry-budget.ts';
@@ -24,7 +23,7 @@ import type { KeyReader } from './key.ts';
 import { hopsLeft, lastHopReply } from './max-forwards.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import { ReplicaAgent } from './replica-agent.ts';
-import { type Load, RoutingTable } from './routing-table.ts';
+import { type Load, type Routing, RoutingTable } from './routing-table.ts';
 import { type Trust, trustRule } from './trust.ts';
 import { offeredProtocols } from './upgrade.ts';
 import { type Waiting, WaitingLine } from './waiting-line.ts';
@@ -39,14 +38,6 @@ export interface ProxyPorts {
   readonly hostnameOf: (seat: SeatId) => string | undefined;
   /** Where the request ids begin: any whole number. */
   readonly seed: number;
-}
-
-/** What the control plane publishes: an order of seats, and the replicas there that may be routed to. */
-export interface Routing {
-  readonly policy: RingPolicy;
-  readonly routes: readonly Route[];
-  /** Replicas that take no more requests but finish what they have. */
-  readonly draining: readonly ReplicaRef[];
 }
 
 // What a lost replica had sent before is still read; then its connections are cut, so that the requests are tried elsewhere.
@@ -80,10 +71,10 @@ export class ProxyServer implements ExchangeContext {
     const terms = { ...limits, trusts, onRefused: (error: BalancerError) => this.#onRefused(error) };
     this.#clients = new Clients(terms, (nowMs) => this.#budget.advance(nowMs));
     this.#server = createServer(limits);
-    this.#listen();
+    this.#hear();
   }
 
-  #listen(): void {
+  #hear(): void {
     const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#onRequest(request, response);
     this.#server.on('connection', (socket) => this.#clients.admit(socket));
     this.#server.on('request', onRequest);

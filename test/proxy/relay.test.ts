@@ -152,6 +152,19 @@ t.test('a broken reply is a 502, and the process goes on', async (t) => {
   t.match(await exchangeRaw(proxy.port, GET), /fine$/);
 });
 
+t.test('a reply whose body is broken from its first byte on is a 502 too', async (t) => {
+  const { proxy } = await oneReplica(t, (socket) =>
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n'),
+  );
+  const client = await connectRaw(proxy.port);
+  for (const count of [1, 2]) {
+    client.send('GET /a HTTP/1.1\r\nHost: x\r\n\r\n');
+    await client.until((text) => text.match(/HTTP\/1.1 502 [^}]*}/g)?.length === count);
+  }
+  t.notMatch(client.text, /200 OK/);
+  client.socket.destroy();
+});
+
 t.test('what is no HTTP, or not safely, is refused and goes nowhere', async (t) => {
   const { replica, proxy } = await oneReplica(t, (socket) => socket.write(reply('ok')));
   const refused: [number, string][] = [
