@@ -180,7 +180,7 @@ export const keySources: Kind<readonly KeySource[]> = {
 /** Addresses and networks as they are written; `off` is the empty list. */
 export const trustedProxies: Kind<readonly string[]> = {
   placeholder: 'LIST|off',
-  bounds: 'a list of addresses, networks (10.0.0.0/8), loopback and all, or off',
+  bounds: 'addresses, networks like 10.0.0.0/8, loopback, all, or off',
   read: (written) => {
     if (written === 'off') return [];
     const entries = written.split(',').map((entry) => entry.trim());

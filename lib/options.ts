@@ -137,12 +137,12 @@ const TABLE = {
   'trust-proxy': option(
     trustedProxies,
     [] as readonly string[],
-    'proxies whose X-Forwarded-* and Forwarded are believed',
+    'proxies whose X-Forwarded-* and Forwarded are believed; others are replaced',
   ),
   admin: option(
     choice<AccessMode>(['auto', 'open', 'token']),
     'auto',
-    'who may change the fleet: whoever reaches the port, or who has the token; `auto` is open on loopback without a token',
+    'who may change the fleet: all, or who has the token; `auto`: all, on loopback without one',
   ),
   'admin-token': option(token, '', 'that token; drawn and printed at the start if it is needed and empty'),
   'admin-port': option(

@@ -61,7 +61,8 @@ export function checkAccess(request: AccessRequest, rules: AccessRules): void {
     return;
   }
   // The attack: a page whose own name was made to resolve to this machine (DNS rebinding), so that its origin and Host agree.
-  if (authority !== '' && !isOurs(authority.replace(/:\d*$/, ''), rules)) {
+  const byPage = origin !== undefined || site !== undefined;
+  if (authority !== '' && !isOurs(authority.replace(/:\d*$/, ''), byPage, rules)) {
     throw new BalancerError(
       'forbidden',
       'the Host of a request that changes the fleet must be a name of this balancer',
@@ -84,11 +85,12 @@ function isOriginOf(authority: string, origin: string): boolean {
 }
 
 // On loopback, its names. Elsewhere also any address, since nobody can make one resolve to another, and any name without a dot, as
-// containers and machines next door have: no attacker can register one.
-function isOurs(name: string, { host, machine }: AccessRules): boolean {
+// containers and machines next door have: no attacker can register one. Programs may use such a name everywhere.
+function isOurs(name: string, byPage: boolean, { host, machine }: AccessRules): boolean {
   const address = name.replace(/^\[(.*)\]$/, '$1');
   if (isLoopback(address) || address === host.toLowerCase() || name === machine.toLowerCase()) return true;
-  return !isLoopback(host) && (isIP(address) !== 0 || !name.includes('.'));
+  if (/^[\w-]+$/.test(name)) return !byPage || !isLoopback(host);
+  return !isLoopback(host) && isIP(address) !== 0;
 }
 
 // Digests are of one length whatever is given: how long the comparison takes says nothing of the token.

@@ -67,16 +67,11 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   start(): void {
-    const { body, expectsContinue, lengthBytes } = this.#head;
-    if (body === 'none') return this.#attempt(false);
-    const { maxKeptBytes, maxBodyBytes: maxBytes } = this.#context.limits;
-    const onTooLarge = () => this.fail(bodyTooLarge(maxBytes), true);
-    if (lengthBytes > maxBytes) return onTooLarge();
-    this.#body = new RequestBody(this.request, body === 'chunked', { maxKeptBytes, maxBytes, onTooLarge });
-    // A body is announced with bytes of it in hand: a client that only promises one holds no replica. One that waits for a
-    // 100 has to have it from the replica.
-    if (expectsContinue) this.#attempt(false);
-    else this.#body.onceBegun(() => this.#over || this.#attempt(false));
+    const { body, lengthBytes } = this.#head;
+    const { maxBodyBytes } = this.#context.limits;
+    if (body === 'none') this.#attempt(false);
+    else if (lengthBytes > maxBodyBytes) this.fail(bodyTooLarge(maxBodyBytes), true);
+    else this.#receive();
   }
 
   onClientDrain(): void {
@@ -122,8 +117,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     if (this.#over) return;
     this.#connection?.abandon();
     if (this.#replyBegun && !this.#client.relay.takeBack()) {
-      // A reset, since without other framing an ordinary end would look like a whole reply.
-      this.#client.socket.resetAndDestroy();
+      this.#client.relay.cut();
       this.#end(error);
       return;
     }
@@ -176,9 +170,8 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   onPause(): void {
-    const { relay } = this.#client;
-    relay.flush();
-    if (relay.blocked) this.#connection?.pause();
+    this.#client.relay.flush();
+    if (this.#client.relay.blocked) this.#connection?.pause();
   }
 
   onDrain(): void {
@@ -208,6 +201,17 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     // What was moved away from a replica that is gone, or found an old connection closed, is no load that an outage multiplies.
     else if (stale || connection.agent.retired || this.#context.spendRetry()) this.#attempt(stale);
     else this.fail(new BalancerError(error.code, `${error.message}; too many requests are being repeated`), false);
+  }
+
+  #receive(): void {
+    const { maxKeptBytes, maxBodyBytes: maxBytes } = this.#context.limits;
+    const onTooLarge = () => this.fail(bodyTooLarge(maxBytes), true);
+    const isChunked = this.#head.body === 'chunked';
+    this.#body = new RequestBody(this.request, isChunked, { maxKeptBytes, maxBytes, onTooLarge });
+    // A body is announced with bytes of it in hand: a client that only promises one holds no replica. One that waits for a
+    // 100 has to have it from the replica.
+    if (this.#head.expectsContinue) this.#attempt(false);
+    else this.#body.onceBegun(() => this.#over || this.#attempt(false));
   }
 
   #attempt(fresh: boolean): void {

@@ -15,6 +15,7 @@ export class ReplyRelay {
   readonly #socket: Socket;
   // Text that waits to be written with what follows it in the same read.
   #pending = '';
+  // A part of the reply has gone out.
   #isOut = false;
   #framing: 'none' | 'length' | 'chunked' | 'close' = 'none';
 
@@ -46,6 +47,17 @@ export class ReplyRelay {
     this.goesOn = this.#framing !== 'close' && mayGoOn;
     const keepAlive = this.goesOn;
     this.#pending = replyHead(head, { clientMinor, keepAlive, body: this.#framing, date, added });
+  }
+
+  /** Ends the connection so that nobody takes what was begun for the whole. */
+  cut(): void {
+    // An end would look like that of the reply.
+    if (this.#framing === 'close') {
+      this.#socket.resetAndDestroy();
+      return;
+    }
+    this.flush();
+    this.#socket.destroySoon();
   }
 
   /** Begins what has no end but that of the connection, with this text. */

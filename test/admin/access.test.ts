@@ -70,12 +70,17 @@ t.test('a Host that is not ours may not: its name was made to resolve to this ma
     Array(6).fill('allowed'),
   );
   t.same(
-    hosts(LOOPBACK, 'evil.example', 'evil.example:5000', 'localhost.evil.example', '127.0.0.1.evil.example', 'other'),
-    Array(5).fill(403),
+    hosts(LOOPBACK, 'evil.example', 'evil.example:5000', 'localhost.evil.example', '127.0.0.1.evil.example'),
+    Array(4).fill(403),
   );
   t.same(hosts(LOOPBACK, '10.0.0.1', '[fe80::1]', 'localhost.', '127.0.0.1:5000:1'), Array(4).fill(403));
   t.same(hosts(ANYWHERE, 'localhost:5000', '10.0.0.1:5000', '[fe80::1]', 'balancer', 'box'), Array(5).fill('allowed'));
   t.same(hosts(ANYWHERE, 'evil.example', 'box.evil.example'), Array(2).fill(403));
+  t.equal(verdict({ host: 'other' }, LOOPBACK), 'allowed', 'a name that nobody can register, and no browser');
+  for (const mark of [{ origin: 'http://other' }, { 'sec-fetch-site': 'same-origin' }]) {
+    t.equal(verdict({ host: 'other', ...mark }, LOOPBACK), 403, 'the same by a browser');
+    t.equal(verdict({ host: 'evil.example', origin: 'http://evil.example' }, ANYWHERE), 403);
+  }
   t.equal(verdict({ host: 'lb.example' }, { ...ANYWHERE, host: 'lb.example' }), 'allowed', 'the name of --host');
   t.equal(verdict({ host: 'localhost' }, LOOPBACK, 'http://evil.example/add'), 403, 'an absolute target says it too');
 });

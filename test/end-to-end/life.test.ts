@@ -38,7 +38,7 @@ t.test('a wrong option: exit code 2 and one line that names it, its bounds and w
   });
   t.match(await run('--trust-proxy', 'loopback,10.0.0.0/33'), {
     code: 2,
-    stderr: /^ringmaster: --trust-proxy takes a list of addresses, networks .*, not "loopback,10.0.0.0\/33"\n$/,
+    stderr: /^ringmaster: --trust-proxy takes addresses, networks .*, not "loopback,10.0.0.0\/33"\n$/,
   });
 });
 

@@ -12,15 +12,26 @@ t.test('what HTTP/1.1 asks of a proxy', async (t) => {
   }
 });
 
-t.test('the cases can fail: a proxy that is known to get it wrong does so in each duty', async (t) => {
-  const known = ALL_CASES.filter((one) => SEEN_TO_FAIL.has(one.name));
-  t.equal(known.length, SEEN_TO_FAIL.size, 'each is a case');
+// `npm run conformance` says of every case who fails it; here a few of each duty, so that a judge that lets all pass is noticed.
+t.test('the cases can fail: http-proxy, which is known to get these wrong, does', async (t) => {
+  const known = ALL_CASES.filter((one) => SEEN_TO_FAIL.includes(one.name));
+  t.same(known.map((one) => one.name).sort(), [...SEEN_TO_FAIL].sort());
+  t.same([...new Set(known.map((one) => one.duty))], [1, 2, 3, 4, 5, 6, 7, 8]);
   for (const { one, faults } of await playAll(httpProxy, known, LOTS)) {
     t.not(faults.length, 0, `duty ${one.duty}: ${one.name}`);
   }
 });
 
-const SEEN_TO_FAIL = new Set([
-  'refused: Transfer-Encoding: gzip, chunked',
-  '103 is passed on, before the final reply is there',
-]);
+const SEEN_TO_FAIL: readonly string[] = [
+  'a chunked body of DELETE stays framed',
+  '204 has no length',
+  '102 is passed on',
+  'Via is added',
+  'refused: two equal Host fields',
+  'a name of every token character survives',
+  'a final answer instead of 100 reaches the client, which sends no body',
+  'Upgrade in HTTP/1.0 is ignored',
+  'PUT is tried at the other replica',
+  'a body over the limit is a 413',
+  'a refusal is a failure envelope with a request id',
+];

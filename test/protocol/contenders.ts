@@ -134,8 +134,11 @@ function script(name: string, file: string): Contender {
 
 export const httpProxy: Contender = script('http-proxy', 'http-proxy-contender.ts');
 
-/** Not one to be compared with: it shows that cases fail. */
-export const copier: Contender = script('copier', 'copier-contender.ts');
+/** Not to be compared with: they get wrong what they can, and show so that cases fail. */
+export const BLUNDERERS: readonly Contender[] = [
+  script('copier', 'copier-contender.ts'),
+  script('buffer', 'buffer-contender.ts'),
+];
 
 /** All of them, ours first. */
 export const CONTENDERS: readonly Contender[] = [ringmaster, nginx, haproxy, httpProxy];

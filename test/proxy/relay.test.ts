@@ -135,7 +135,10 @@ t.test('a reply that breaks in the middle cuts the client off', async (t) => {
   client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   const { text } = await client.closed;
   t.match(text, /^HTTP\/1.1 200 OK.*hello$|^$/s);
-  const old = await connectRaw(proxy.port);
+  const { proxy: second } = await oneReplica(t, (socket) =>
+    socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n'),
+  );
+  const old = await connectRaw(second.port);
   old.send('GET / HTTP/1.0\r\n\r\n');
   t.ok((await old.closed).reset, 'with a reset where an end would look like a whole reply');
 });

@@ -162,6 +162,21 @@ export const BAD_REPLIES: readonly Case[] = [
     }),
   ),
   {
+    name: 'a reply that breaks in its first bytes, its head sound, is a 502: the client has nothing of it yet',
+    duty: 2,
+    client: [GET, { replies: 1 }, LAST],
+    answers: [`${CHUNKED}0x3\r\nabc\r\n0\r\n\r\n`, NEXT],
+    checks: [badGateway, clientSees(/next$/), connections(2)],
+    oursOnly: true,
+  },
+  {
+    name: 'what was there before a cut reaches the client',
+    duty: 2,
+    client: [GET],
+    answers: [['HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc', { clientHas: /abc/ }, 'def', 'reset']],
+    checks: [cutOff, clientSees(/abc/)],
+  },
+  {
     name: 'a cut reply to HTTP/1.0 without a length does not end in order',
     duty: 2,
     client: ['GET /x HTTP/1.0\r\nHost: a\r\n\r\n'],

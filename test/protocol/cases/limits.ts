@@ -1,5 +1,5 @@
-// Duties 7 and 8: every limit has its status, every error its envelope and its id (RFC 9110, 15.5 and 15.6; RFC 6585, 5). What the
-// many-connection part of duty 7 asks is in slow-clients.test.ts.
+// Duties 7 and 8: every limit has its status, every error its envelope and its id (RFC 9110, 15.5 and 15.6; RFC 6585, 5). What
+// takes many connections at once is in test/proxy/limits.test.ts.
 
 import type { Case, Check } from '../case.ts';
 import { clientSees, closed, finalReply, gets, neverSent, requests, status } from '../checks.ts';
