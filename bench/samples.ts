@@ -95,7 +95,6 @@ export interface SpeedRound {
 /** One contender under a load that it can bear, once. */
 export interface LatencyRound {
   readonly contender: string;
-  readonly round: number;
   readonly perSecond: number;
   readonly requests: number;
   readonly errors: number;

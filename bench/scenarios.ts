@@ -34,9 +34,10 @@ export interface SpeedPlan {
   readonly bodies: readonly number[];
   readonly manyConnections: readonly number[];
   readonly sideSeconds: number;
-  readonly latencyPerSecond: number;
-  readonly latencyRounds: number;
-  readonly latencySeconds: number;
+  /** For the latencies. */
+  readonly steadyPerSecond: number;
+  /** 0: latencies are left out. */
+  readonly steadySeconds: number;
 }
 
 export interface Plan {
@@ -74,22 +75,21 @@ export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
       replicas: SHOWN_REPLICAS,
       leadMs: 1000,
       faults: [
-        { kind: 'kill', lastsMs: 2000 },
-        { kind: 'hang', lastsMs: 4500 },
-        { kind: 'rm', lastsMs: 2000 },
+        { kind: 'kill', lastsMs: quick ? 1500 : 2000 },
+        { kind: 'hang', lastsMs: quick ? 3500 : 4500 },
+        { kind: 'rm', lastsMs: quick ? 1500 : 2000 },
       ],
     },
     speed: {
       rounds: quick ? 1 : 3,
-      seconds: quick ? 1 : 1.5,
-      warmUpSeconds: quick ? 0.3 : 0.5,
+      seconds: quick ? 1 : 2,
+      warmUpSeconds: 1,
       connections: 64,
       bodies: quick ? [] : BODIES_BYTES,
       manyConnections: quick ? [] : [16, 256, 1000],
       sideSeconds: 1,
-      latencyPerSecond: 300,
-      latencyRounds: quick ? 0 : 1,
-      latencySeconds: 2,
+      steadyPerSecond: 300,
+      steadySeconds: quick ? 0 : 2,
     },
   };
 }
