@@ -115,6 +115,8 @@ events { worker_connections 8192; }
 http {
   access_log off;
   sendfile on;
+  open_file_cache max=16 inactive=1h;
+  open_file_cache_valid 1h;
   keepalive_requests 100000000;
   keepalive_timeout 600s;
   ${temporary.map((name) => `${name}_temp_path ${name};`).join(' ')}${ports.map((_, index) => server(index)).join('')}

@@ -93,7 +93,12 @@ function trialsOf(plan: SpeedPlan): Trial[] {
       round,
       seconds,
     })),
-    ...plan.bodies.map((bodyBytes) => ({ bodyBytes, connections, round: 0, seconds: sideSeconds })),
+    ...plan.bodies.map((body) => ({
+      bodyBytes: body.bytes,
+      connections: body.connections,
+      round: 0,
+      seconds: sideSeconds,
+    })),
     ...plan.manyConnections.map((many) => ({
       bodyBytes: SMALL_BODY_BYTES,
       connections: many,
