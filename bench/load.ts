@@ -67,7 +67,9 @@ export function startSteadyLoad(url: string, perSecond: number, pathOf: (key: nu
         client.setRequests([{ method: 'GET', path: pathOf(key), onResponse: (_, body) => onAnswer(body) }]);
       },
     });
-    stopping.signal.addEventListener('abort', () => instance.stop(), { once: true });
+    // Its types know of the promise only, or of the instance only.
+    const { stop } = instance as unknown as { stop(): void };
+    stopping.signal.addEventListener('abort', stop, { once: true });
     await instance;
   });
   return {

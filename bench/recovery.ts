@@ -12,10 +12,7 @@ const pathOf = (key: number) => `/home?key=${key}`;
 const NEWS_LIMIT_MS = 15_000;
 const MAX_ANSWER = 160;
 
-export async function runRecovery(
-  plan: RecoveryPlan,
-  runtime: Runtime,
-): Promise<Omit<RecoverySamples, 'environment'>> {
+export async function runRecovery(plan: RecoveryPlan, runtime: Runtime): Promise<Omit<RecoverySamples, 'environment'>> {
   const { hash, perSecond } = plan;
   const key = ['--key', 'query:key,request'];
   const options = ['--replicas', String(plan.replicas), '--hash', hash, '--runtime', runtime, ...key];
@@ -96,7 +93,11 @@ async function callEndpoints(program: Program): Promise<EndpointCall[]> {
   for (const [method, path, body] of calls) {
     const { status, text } = await program.call(method, path, body);
     const answer = text.length > MAX_ANSWER ? `${text.slice(0, MAX_ANSWER)}…` : text;
-    answers.push({ request: `${method} ${path}${body === undefined ? '' : ` ${JSON.stringify(body)}`}`, status, answer });
+    answers.push({
+      request: `${method} ${path}${body === undefined ? '' : ` ${JSON.stringify(body)}`}`,
+      status,
+      answer,
+    });
   }
   return answers;
 }

@@ -19,7 +19,9 @@ export type Part = (typeof PARTS)[number];
 /** The parts that a folder has. */
 export function readResults(folder: string): Results {
   const there = PARTS.filter((part) => existsSync(join(folder, `${part}.json`)));
-  return Object.fromEntries(there.map((part) => [part, JSON.parse(readFileSync(join(folder, `${part}.json`), 'utf8'))]));
+  return Object.fromEntries(
+    there.map((part) => [part, JSON.parse(readFileSync(join(folder, `${part}.json`), 'utf8'))]),
+  );
 }
 
 /** Writes one part; what another run wrote there is replaced. */

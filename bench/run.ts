@@ -62,7 +62,10 @@ function readRequest(argv: readonly string[]): Request | 'help' {
 function estimateSeconds(part: Part, { spread, recovery, speed }: Plan): number {
   switch (part) {
     case 'spread':
-      return OVERHEAD_SECONDS + spreadTasks(spread).reduce((sum, task) => sum + task.replicas.length, 0) * SPREAD_SECONDS_PER_RUN;
+      return (
+        OVERHEAD_SECONDS +
+        spreadTasks(spread).reduce((sum, task) => sum + task.replicas.length, 0) * SPREAD_SECONDS_PER_RUN
+      );
     case 'recovery':
       return OVERHEAD_SECONDS + recovery.faults.reduce((sum, fault) => sum + fault.lastsMs, recovery.leadMs) / 1000;
     case 'speed': {

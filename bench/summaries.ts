@@ -1,7 +1,15 @@
 // What the raw samples say, in the terms of the charts and the text beside them. Pure. Which numbers are void is decided here, so that
 // no chart shows one.
 
-import type { Fault, RecoverySamples, SpeedRound, SpeedSamples, SpreadRun, SpreadSamples, TimedRequest } from './samples.ts';
+import type {
+  Fault,
+  RecoverySamples,
+  SpeedRound,
+  SpeedSamples,
+  SpreadRun,
+  SpreadSamples,
+  TimedRequest,
+} from './samples.ts';
 import { MAIN_CONNECTIONS, SHOWN_REPLICAS } from './scenarios.ts';
 import { maxOverMean, type Spread, spreadOf, standardDeviation } from './statistics.ts';
 
@@ -12,9 +20,7 @@ export const BEFORE_FAULT_MS = 500;
 
 /** The runs of one hash without the bound on load, fewest replicas first. */
 export function runsOf(samples: SpreadSamples, hash: string): SpreadRun[] {
-  return samples.runs
-    .filter((run) => run.hash === hash && !run.bounded)
-    .toSorted((a, b) => a.replicas - b.replicas);
+  return samples.runs.filter((run) => run.hash === hash && !run.bounded).toSorted((a, b) => a.replicas - b.replicas);
 }
 
 /** The hashes that were run, the one of first. */
@@ -69,7 +75,9 @@ export function faultStories({ faults, requests, replicas }: RecoverySamples): F
     const since = (ms: number | undefined) => (ms === undefined ? undefined : ms - atMs);
     const struck = replicas.indexOf(fault.replica);
     const elsewhere = own
-      .filter(([key, sentMs, , status, by]) => sentMs > 0 && status === 200 && by !== struck && fault.keys.includes(key))
+      .filter(
+        ([key, sentMs, , status, by]) => sentMs > 0 && status === 200 && by !== struck && fault.keys.includes(key),
+      )
       .map(([, sentMs, tookMs]) => sentMs + tookMs);
     return {
       fault,

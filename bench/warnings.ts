@@ -68,16 +68,28 @@ function speedDoubts({ speed }: Results): string[] {
   const sentence = (when: boolean, text: string) => (when ? [text] : []);
   return [
     ...Object.entries(speed.wrong).map(([name, fault]) => `speed: ${name} was not timed: ${fault}.`),
-    ...sentence(failed.length > 0, `speed: some numbers are void, because of errors or no answer in time: ${named(failed)}.`),
+    ...sentence(
+      failed.length > 0,
+      `speed: some numbers are void, because of errors or no answer in time: ${named(failed)}.`,
+    ),
     ...Object.entries(speed.missing).map(([name, how]) => `speed: ${name} is missing (${how}).`),
     ...sentence(!speed.pinned, 'speed: contenders and load shared their cores, which this system does not let us pin.'),
-    ...sentence(main.some((one) => one.cpuMicros === undefined), 'speed: processor times could not be read here.'),
-    ...sentence(main.some((one) => one.rounds < ENOUGH_ROUNDS), 'speed: fewer than three rounds.'),
+    ...sentence(
+      main.some((one) => one.cpuMicros === undefined),
+      'speed: processor times could not be read here.',
+    ),
+    ...sentence(
+      main.some((one) => one.rounds < ENOUGH_ROUNDS),
+      'speed: fewer than three rounds.',
+    ),
     ...sentence(varied.length > 0, `speed: processor time varied by more than 15 % between rounds: ${named(varied)}.`),
     ...sentence(
       idle.length > 0,
       `speed: these had time to spare, so that requests per second is the limit of the load or of the machine: ${named(idle)}.`,
     ),
-    ...sentence(speed.generator !== 'wrk', 'speed: the load came from autocannon, which tires before a good proxy does.'),
+    ...sentence(
+      speed.generator !== 'wrk',
+      'speed: the load came from autocannon, which tires before a good proxy does.',
+    ),
   ];
 }

@@ -7,12 +7,14 @@ import type { Specification } from './render.ts';
 import { loadPanel, ratioPanel } from './scale.ts';
 import { COLOURS, REPLICA_COLOURS, whole } from './theme.ts';
 
-const WIDTH = 700;
+const WIDTH = 710;
 const GAP = 34;
 
 /** @param runs one for each hash, all with the same number of replicas. */
 export function hashSpreadChart(runs: readonly SpreadRun[]): Specification {
-  const highest = Math.max(...runs.flatMap((run) => [...measuredParts(run).values(), ...Object.values(run.slotShares)]));
+  const highest = Math.max(
+    ...runs.flatMap((run) => [...measuredParts(run).values(), ...Object.values(run.slotShares)]),
+  );
   const [best] = runs.toSorted((a, b) => evenness(a).maxOverMean - evenness(b).maxOverMean);
   return {
     title: {
@@ -23,6 +25,7 @@ export function hashSpreadChart(runs: readonly SpreadRun[]): Specification {
       ],
     },
     spacing: GAP,
+    bounds: 'flush',
     hconcat: runs.map((run, index) => partsPanel(run, panelWidth(runs.length), highest * 1.1, index === 0)),
   };
 }
@@ -33,6 +36,7 @@ export function hashScaleChart(runsByHash: readonly (readonly SpreadRun[])[]): S
   const ratios = all.map((run) => evenness(run).maxOverMean);
   const highest = Math.max(...all.flatMap((run) => [...measuredParts(run).values()])) * 1.08;
   const worst = all[ratios.indexOf(Math.max(...ratios))] as SpreadRun;
+  const mostRatio = 1 + (Math.max(...ratios) - 1) * 1.15;
   const size = { width: panelWidth(runsByHash.length), height: 150 };
   return {
     title: {
@@ -42,15 +46,16 @@ export function hashScaleChart(runsByHash: readonly (readonly SpreadRun[])[]): S
         'Above: a dot is a replica, the broad curve the ideal 1/N. Below: the busiest over the mean.',
       ],
     },
-    spacing: GAP,
-    hconcat: runsByHash.map((runs, index) => ({
-      title: panelTitle(runs[0]?.hash ?? ''),
-      spacing: 22,
-      vconcat: [
-        bare(loadPanel(runs, size, highest), index === 0),
-        bare(ratioPanel(runs, size, 2, 1 + (Math.max(...ratios) - 1) * 1.15), index === 0),
-      ],
-    })),
+    spacing: { column: GAP, row: 64 },
+    bounds: 'flush',
+    columns: runsByHash.length,
+    concat: [
+      ...runsByHash.map((runs, index) => ({
+        title: panelTitle(runs[0]?.hash ?? ''),
+        ...bare(loadPanel(runs, size, highest), index === 0),
+      })),
+      ...runsByHash.map((runs, index) => bare(ratioPanel(runs, size, 2, mostRatio), index === 0)),
+    ],
   };
 }
 
@@ -110,7 +115,9 @@ function partsPanel(run: SpreadRun, width: number, highest: number, first: boole
     field,
     type: 'quantitative',
     scale: { domain: [0, highest] },
-    axis: first ? { title: 'part of the requests', format: '.0%', tickCount: 5 } : { title: null, labels: false, ticks: false },
+    axis: first
+      ? { title: 'part of the requests', format: '.0%', tickCount: 5 }
+      : { title: null, labels: false, ticks: false },
   });
   return {
     title: panelTitle(run.hash, `max/mean ${evenness(run).maxOverMean.toFixed(2)}`),
@@ -120,7 +127,7 @@ function partsPanel(run: SpreadRun, width: number, highest: number, first: boole
     layer: [
       { mark: { type: 'bar', color: COLOURS.blue, width: { band: 0.8 } }, encoding: { x, y: y('part') } },
       {
-        mark: { type: 'tick', color: COLOURS.ink, thickness: 2.5, width: { band: 0.95 } },
+        mark: { type: 'tick', color: COLOURS.ink, opacity: 1, thickness: 2.5, width: { band: 0.95 } },
         encoding: { x, y: y('exact') },
       },
       {
@@ -151,7 +158,7 @@ function ringPanel(run: SpreadRun): Specification {
   };
   const angle = (field: string) => ({ field, type: 'quantitative', scale: null });
   return {
-    title: panelTitle(run.hash, shares.join('   ')),
+    title: panelTitle(run.hash, shares.join(' · ')),
     width: 210,
     height: 210,
     data: { values: arcs },
@@ -162,7 +169,10 @@ function ringPanel(run: SpreadRun): Specification {
       },
       {
         mark: { type: 'arc', innerRadius: 94, outerRadius: 102 },
-        transform: [{ calculate: 'datum.mark - 0.012', as: 'left' }, { calculate: 'datum.mark + 0.012', as: 'right' }],
+        transform: [
+          { calculate: 'datum.mark - 0.012', as: 'left' },
+          { calculate: 'datum.mark + 0.012', as: 'right' },
+        ],
         encoding: { theta: angle('left'), theta2: { field: 'right' }, color: colour },
       },
       {

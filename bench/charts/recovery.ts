@@ -61,12 +61,14 @@ function marksPanel(story: FaultStory): Specification {
     { what: gone, atMs: story.detectedMs },
     { what: 'keys served elsewhere', atMs: story.elsewhereMs },
     ...(fault.kind === 'rm' ? [] : [{ what: 'replacement serves', atMs: story.replacedMs }]),
-  ].flatMap(({ what, atMs }) => (atMs === undefined ? [] : [{ what, atS: atMs / 1000, label: labelOf(atMs, fault.replacement, what) }]));
+  ].flatMap(({ what, atMs }) =>
+    atMs === undefined ? [] : [{ what, atS: atMs / 1000, label: labelOf(atMs, fault.replacement, what) }],
+  );
   const y = {
     field: 'what',
     type: 'nominal',
     sort: null,
-    axis: { title: null, domain: false, ticks: false, grid: true, labelPadding: 8 },
+    axis: { title: null, domain: false, ticks: false, grid: false, labelPadding: 8 },
   };
   return {
     width: WIDTH,
@@ -92,10 +94,12 @@ function labelOf(atMs: number, replacement: string | undefined, what: string): s
 }
 
 // Counts of each bin by what `nameOf` says of a request.
-function binned(requests: readonly TimedRequest[], nameOf: (request: TimedRequest) => string) {
+function binned({ requests, endMs }: FaultStory, nameOf: (request: TimedRequest) => string) {
   const bins = new Map<string, { fromS: number; toS: number; name: string; count: number }>();
   for (const request of requests) {
     const from = Math.floor(request[1] / BIN_MS) * BIN_MS;
+    // The last one would be cut off.
+    if (from + BIN_MS > endMs) continue;
     const name = nameOf(request);
     const bin = bins.get(`${from} ${name}`) ?? { fromS: from / 1000, toS: (from + BIN_MS) / 1000, name, count: 0 };
     bin.count += 1;
@@ -112,7 +116,7 @@ function repliesPanel(story: FaultStory, { replicas }: RecoverySamples): Specifi
   const names = [...replicas.toSorted(byJoining), nobody];
   const colours = [...REPLICA_COLOURS.slice(0, replicas.length), COLOURS.failed];
   const shown = names.filter((name) => seen.has(name));
-  return binPanel(story, binned(story.requests, nameOf), 'answered by', 90, null, {
+  return binPanel(story, binned(story, nameOf), 'answered by', 90, null, {
     domain: shown,
     range: shown.map((name) => colours[names.indexOf(name)] ?? COLOURS.plain),
   });
@@ -127,7 +131,7 @@ function byJoining(a: string, b: string): number {
 
 function outcomesPanel(story: FaultStory): Specification {
   const axis = { title: 'seconds from the fault', tickCount: 8, grid: false };
-  return binPanel(story, binned(story.requests, outcomeOf), 'outcome', 50, axis, {
+  return binPanel(story, binned(story, outcomeOf), 'outcome', 50, axis, {
     domain: ['failed', 'answered late', 'answered at once'],
     range: [COLOURS.failed, COLOURS.late, COLOURS.fine],
   });

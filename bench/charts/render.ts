@@ -1,6 +1,6 @@
 // From a Vega-Lite specification to SVG text: no browser, no canvas. The same specification gives the same text.
 
-import { parse, textMetrics, View } from 'vega';
+import * as vega from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import { CONFIG, styleSheet } from './theme.ts';
 
@@ -8,14 +8,15 @@ import { CONFIG, styleSheet } from './theme.ts';
 export type Specification = Readonly<Record<string, unknown>>;
 
 // Without a canvas Vega guesses that letters are as wide as four fifths of their height, and leaves gaps.
-const LETTER_WIDTH = 0.56;
-(textMetrics as unknown as { width: unknown }).width = (item: { fontSize?: number }, text: unknown) =>
+const LETTER_WIDTH = 0.57;
+const { textMetrics } = vega as unknown as { textMetrics: { width: unknown } };
+textMetrics.width = (item: { fontSize?: number }, text: unknown) =>
   String(text ?? '').length * (item.fontSize ?? 12) * LETTER_WIDTH;
 
 /** @param label what a screen reader says. */
 export async function renderSvg(specification: Specification, label: string): Promise<string> {
   const compiled = compile({ ...specification, config: CONFIG } as unknown as TopLevelSpec, { logger: silent });
-  const view = new View(parse(compiled.spec), { renderer: 'none' });
+  const view = new vega.View(vega.parse(compiled.spec), { renderer: 'none' });
   const svg = await view.toSVG();
   view.finalize();
   const accessible = `<title>${escapeXml(label)}</title><style>${styleSheet()}</style>`;

@@ -17,7 +17,7 @@ export function scaleChart(runs: readonly SpreadRun[]): Specification {
       ],
     },
     spacing: 48,
-    hconcat: [loadPanel(runs, { width: 360, height: 260 }), ratioPanel(runs, { width: 250, height: 260 }, 3)],
+    hconcat: [loadPanel(runs, { width: 390, height: 260 }), ratioPanel(runs, { width: 280, height: 260 }, 3)],
   };
 }
 
@@ -28,8 +28,13 @@ export interface Size {
 
 /** Requests of every replica over the number of replicas, with their mean and the ideal. */
 export function loadPanel(runs: readonly SpreadRun[], size: Size, highest?: number): Specification {
-  const dots = runs.flatMap((run) => Object.values(run.counts).map((count) => ({ n: run.replicas, part: count / run.requests })));
-  const means = runs.map((run) => ({ n: run.replicas, part: (run.requests - run.failed) / run.requests / run.replicas }));
+  const dots = runs.flatMap((run) =>
+    Object.values(run.counts).map((count) => ({ n: run.replicas, part: count / run.requests })),
+  );
+  const means = runs.map((run) => ({
+    n: run.replicas,
+    part: (run.requests - run.failed) / run.requests / run.replicas,
+  }));
   const [from = 2, to = 6] = [runs[0]?.replicas, runs.at(-1)?.replicas];
   const curve = Array.from({ length: 41 }, (_, step) => from + ((to - from) * step) / 40);
   const x = { field: 'n', type: 'quantitative', ...replicasAxis(runs) };
@@ -62,11 +67,15 @@ export function loadPanel(runs: readonly SpreadRun[], size: Size, highest?: numb
   };
 }
 
-/** The busiest over the mean, over the number of replicas. @param digits after the point, on the labels. */
+/**
+ * The busiest over the mean, over the number of replicas.
+ * @param digits after the point, on the labels. @param highest end of the axis; without it every dot has room for its label.
+ */
 export function ratioPanel(runs: readonly SpreadRun[], size: Size, digits: number, highest?: number): Specification {
   const rows = runs.map((run) => {
     const ratio = evenness(run).maxOverMean;
-    return { n: run.replicas, ratio, label: ratio.toFixed(digits) };
+    const isLabelled = highest === undefined || run === runs[0] || run === runs.at(-1);
+    return { n: run.replicas, ratio, label: isLabelled ? ratio.toFixed(digits) : '' };
   });
   const most = highest ?? Math.max(1.05, ...rows.map((row) => 1 + (row.ratio - 1) * 1.2));
   const x = { field: 'n', type: 'quantitative', ...replicasAxis(runs) };

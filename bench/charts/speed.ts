@@ -164,7 +164,11 @@ function latencyPanel(names: readonly string[], latencies: readonly LatencyRound
     field,
     type: 'quantitative',
     scale: { type: 'log' },
-    axis: { title: [`latency in ms at ${latencies[0]?.perSecond} a second:`, 'p50 (dot), p90 (bar), p99 (end)'], tickCount: 3, format: '~g' },
+    axis: {
+      title: [`latency in ms at ${latencies[0]?.perSecond} a second:`, 'p50 (dot), p90 (bar), p99 (end)'],
+      tickCount: 3,
+      format: '~g',
+    },
   });
   return {
     width: 130,

@@ -16,8 +16,9 @@ export function spreadChart(run: SpreadRun): Specification {
     count,
     label: whole(count),
     off: count - middle,
-    offLabel: `${count >= middle ? '+' : '−'}${brief(Math.abs(count - middle))}`,
+    offLabel: `${count >= middle ? '+' : '−'}${Math.abs(count - middle).toFixed(1)}`,
   }));
+  const highest = Math.max(middle + margin, ...values) * 1.1;
   const farthest = Math.max(margin, ...rows.map((row) => Math.abs(row.off))) * 1.25;
   return {
     title: {
@@ -39,12 +40,17 @@ export function spreadChart(run: SpreadRun): Specification {
             mark: { type: 'bar', color: COLOURS.blue, width: { band: 0.62 } },
             encoding: {
               x: { field: 'replica', type: 'nominal', sort: null, axis: { title: null, labelAngle: 0 } },
-              y: { field: 'count', type: 'quantitative', axis: { title: 'requests', tickCount: 5, format: ',d' } },
+              y: {
+                field: 'count',
+                type: 'quantitative',
+                scale: { domain: [0, highest], nice: false },
+                axis: { title: 'requests', tickCount: 5, format: ',d' },
+              },
             },
           },
           rule(middle),
           {
-            mark: { type: 'text', dy: -10, fontSize: 14, fontWeight: 600, color: COLOURS.ink },
+            mark: { type: 'text', dy: -17, fontSize: 14, fontWeight: 600, color: COLOURS.ink },
             encoding: {
               x: { field: 'replica', type: 'nominal', sort: null },
               y: { field: 'count', type: 'quantitative' },
@@ -71,14 +77,16 @@ export function spreadChart(run: SpreadRun): Specification {
               },
             },
           },
-          {
-            mark: { type: 'text', dy: -14, color: COLOURS.ink },
+          ...([1, -1] as const).map((side) => ({
+            // Away from the line.
+            transform: [{ filter: `${side} * datum.off >= ${side === 1 ? 0 : 1e-9}` }],
+            mark: { type: 'text', dy: -15 * side, color: COLOURS.ink },
             encoding: {
               x: { field: 'replica', type: 'nominal', sort: null },
               y: { field: 'off', type: 'quantitative' },
               text: { field: 'offLabel' },
             },
-          },
+          })),
         ],
       },
     ],

@@ -58,6 +58,7 @@ export const CONFIG = {
     titleFontSize: 12,
     labelFontSize: 12,
     labelLimit: 0,
+    titlePadding: 10,
     domainColor: COLOURS.grid,
     tickColor: COLOURS.grid,
     gridColor: COLOURS.grid,
