@@ -7,6 +7,9 @@ import { isInstalled } from './machine.ts';
 
 export const OURS = 'ringmaster';
 
+/** Behind the names of those that reach the backends over them; the others do so over TCP. */
+export const BY_UNIX = ' (Unix sockets)';
+
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** What a contender is told. */
@@ -31,9 +34,9 @@ export interface Contender {
 
 export const CONTENDERS: readonly Contender[] = [
   { name: OURS, reach: 'tcp', words: ringmaster },
-  { name: `${OURS}, Unix sockets`, reach: 'unix', words: ringmaster },
+  { name: OURS + BY_UNIX, reach: 'unix', words: ringmaster },
   { name: 'nginx', reach: 'tcp', needs: { command: 'nginx' }, words: nginx, files: nginxFiles },
-  { name: 'nginx, Unix sockets', reach: 'unix', needs: { command: 'nginx' }, words: nginx, files: nginxFiles },
+  { name: `nginx${BY_UNIX}`, reach: 'unix', needs: { command: 'nginx' }, words: nginx, files: nginxFiles },
   {
     name: 'HAProxy',
     reach: 'tcp',
@@ -50,7 +53,7 @@ export const CONTENDERS: readonly Contender[] = [
     environment: ({ directory }) => ({ GOMAXPROCS: '1', XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory }),
     files: caddyFiles,
   },
-  { name: 'bare sockets, nothing parsed', reach: 'tcp', words: nodeProxy('floor') },
+  { name: 'bare sockets (the floor)', reach: 'tcp', words: nodeProxy('floor') },
   { name: 'undici', reach: 'tcp', needs: { package: 'undici' }, words: nodeProxy('undici') },
   { name: 'httpxy', reach: 'tcp', needs: { package: 'httpxy' }, words: nodeProxy('httpxy') },
   { name: 'fast-proxy', reach: 'tcp', needs: { package: 'fast-proxy' }, words: nodeProxy('fast-proxy') },

@@ -5,7 +5,7 @@ import type { SpreadRun } from '../samples.ts';
 import { evenness, slotMaxOverMean } from '../summaries.ts';
 import type { Specification } from './render.ts';
 import { loadPanel, ratioPanel } from './scale.ts';
-import { COLOURS, REPLICA_COLOURS, whole } from './theme.ts';
+import { COLOURS, REPLICA_COLOURS, subtitle, whole } from './theme.ts';
 
 const WIDTH = 710;
 const GAP = 34;
@@ -19,10 +19,10 @@ export function hashSpreadChart(runs: readonly SpreadRun[]): Specification {
   return {
     title: {
       text: `A-4 Hash functions: ${runs[0]?.replicas} replicas under each pair`,
-      subtitle: [
+      subtitle: subtitle(
         `Evenest: ${best?.hash}. Bars: part of the requests, measured; the busiest over the mean is above each panel.`,
         'Black marks: part of the ring, exact. Where bar and mark differ, the request hash does not meet all slots alike.',
-      ],
+      ),
     },
     spacing: GAP,
     bounds: 'flush',
@@ -41,10 +41,10 @@ export function hashScaleChart(runsByHash: readonly (readonly SpreadRun[])[]): S
   return {
     title: {
       text: 'A-4 Hash functions: as replicas are added',
-      subtitle: [
+      subtitle: subtitle(
         `Worst: ${worst.hash} with ${worst.replicas} replicas, the busiest has ${Math.max(...ratios).toFixed(2)} times the mean.`,
         'Above: a dot is a replica, the broad curve the ideal 1/N. Below: the busiest over the mean.',
-      ],
+      ),
     },
     spacing: { column: GAP, row: 64 },
     bounds: 'flush',
@@ -64,10 +64,10 @@ export function ringsChart(runs: readonly SpreadRun[]): Specification {
   return {
     title: {
       text: `A-4 Hash functions: the rings of ${runs[0]?.replicas} replicas`,
-      subtitle: [
+      subtitle: subtitle(
         'Slot 0 is at the top, slots go clockwise; an arc leads to the virtual node at its end, which is marked.',
         'In the middle: the largest part of a ring over the mean part.',
-      ],
+      ),
     },
     spacing: 28,
     columns: 3,

@@ -3,7 +3,7 @@
 import type { RecoverySamples, TimedRequest } from '../samples.ts';
 import { BEFORE_FAULT_MS, type FaultStory, faultStories, LATE_MS, outcomeOf } from '../summaries.ts';
 import type { Specification } from './render.ts';
-import { COLOURS, duration, REPLICA_COLOURS, whole } from './theme.ts';
+import { COLOURS, duration, REPLICA_COLOURS, subtitle, whole } from './theme.ts';
 
 const BIN_MS = 100;
 const WIDTH = 610;
@@ -25,10 +25,10 @@ export function recoveryChart(samples: RecoverySamples): Specification {
   return {
     title: {
       text: `A-3 Recovery: a replica killed, one hung, one removed, at ${perSecond} requests a second`,
-      subtitle: [
+      subtitle: subtitle(
         `${failed === 0 ? 'None' : whole(failed)} of ${whole(requests.length)} requests failed; ${waited} for more than ${LATE_MS} ms${extent}.`,
         'Requests stand where they were sent, 100 ms to a bar.',
-      ],
+      ),
     },
     spacing: 30,
     vconcat: stories.map((story) => storyPanels(story, samples)),

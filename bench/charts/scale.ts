@@ -3,7 +3,7 @@
 import type { SpreadRun } from '../samples.ts';
 import { evenness } from '../summaries.ts';
 import type { Specification } from './render.ts';
-import { COLOURS, whole } from './theme.ts';
+import { COLOURS, subtitle, whole } from './theme.ts';
 
 export function scaleChart(runs: readonly SpreadRun[]): Specification {
   const worst = Math.max(...runs.map((run) => evenness(run).maxOverMean));
@@ -11,10 +11,10 @@ export function scaleChart(runs: readonly SpreadRun[]): Specification {
   return {
     title: {
       text: `A-2 Scale: ${whole(requests)} requests at each number of replicas, hash ${hash}`,
-      subtitle: [
+      subtitle: subtitle(
         `The busiest replica had at most ${worst.toFixed(3)} times the mean.`,
         'Left: a dot is a replica, the line their mean, the broad curve the ideal 1/N. Right: the busiest over the mean.',
-      ],
+      ),
     },
     spacing: 48,
     hconcat: [loadPanel(runs, { width: 390, height: 260 }), ratioPanel(runs, { width: 280, height: 260 }, 3)],

@@ -1,11 +1,11 @@
 // The speed comparison: processor time per request, requests per second and latency of each contender; and the processor time with
 // larger bodies and with fewer and more connections. Where we lose, the subtitle says to whom and by how much.
 
-import { OURS } from '../contenders.ts';
+import { BY_UNIX, OURS } from '../contenders.ts';
 import type { LatencyRound, SpeedSamples } from '../samples.ts';
 import { mainTrial, type SpeedSummary, speedSummaries } from '../summaries.ts';
 import type { Specification } from './render.ts';
-import { brief, COLOURS, whole } from './theme.ts';
+import { brief, COLOURS, subtitle, whole } from './theme.ts';
 
 const ROW_HEIGHT = 26;
 
@@ -14,7 +14,7 @@ export function speedChart(samples: SpeedSamples): Specification {
   const names = summaries.map((one) => one.contender);
   const [first] = summaries;
   const panels = [
-    ...(first?.cpuMicros === undefined ? [] : [costPanel(summaries, 'processor time, µs a request', 270, true)]),
+    ...(first?.cpuMicros === undefined ? [] : [costPanel(summaries, 'processor time, µs a request', 220, true)]),
     ratePanel(summaries, first?.cpuMicros === undefined),
     ...(samples.latencies.length === 0 ? [] : [latencyPanel(names, samples.latencies)]),
   ];
@@ -22,10 +22,10 @@ export function speedChart(samples: SpeedSamples): Specification {
   return {
     title: {
       text: 'Speed: what a request costs',
-      subtitle: [
-        ...standing(summaries),
+      subtitle: subtitle(
+        standing(summaries),
         `Medians of ${rounds}, ${first?.connections} connections, each proxy one process on one core; the thin line is least to most.`,
-      ],
+      ),
     },
     spacing: 26,
     hconcat: panels,
@@ -41,7 +41,7 @@ export function sideChart(
 ): Specification {
   const width = Math.floor(560 / trials.length) - 24;
   return {
-    title: { text: title, subtitle: [losses(trials), explanation] },
+    title: { text: title, subtitle: subtitle(losses(trials), explanation) },
     spacing: 24,
     hconcat: trials.map(({ name, summaries }, index) => ({
       title: { text: name, fontSize: 13, offset: 6, anchor: 'start', frame: 'group' },
@@ -50,15 +50,25 @@ export function sideChart(
   };
 }
 
-/** Who is cheaper than we are, and by how much, in sentences; and that we are, where nobody is. */
-export function standing(summaries: readonly SpeedSummary[]): string[] {
-  const ours = summaries.find((one) => one.contender === OURS);
-  if (ours === undefined) return [`No number for ${OURS}: see the doubts.`];
-  const cost = costOf(ours);
-  const cheaper = summaries.filter((one) => !one.contender.startsWith(OURS) && costOf(one) < cost);
-  if (cheaper.length === 0) return [`${OURS} costs least of all.`];
-  const list = cheaper.map((one) => `${one.contender} by ${(cost / costOf(one)).toFixed(2)}`);
-  return [`${OURS} loses to ${listed(list)} to 1, replicas over TCP for all but where it says otherwise.`];
+/** Who is cheaper than we are, and by how much, among those that reach their backends alike; and that we are, where nobody is. */
+export function standing(summaries: readonly SpeedSummary[]): string {
+  const overTcp = summaries.filter((one) => !one.contender.endsWith(BY_UNIX));
+  const overUnix = summaries.filter((one) => one.contender.endsWith(BY_UNIX));
+  return [
+    standingAmong(overTcp, OURS, 'With replicas over TCP'),
+    ...(overUnix.length < 2 ? [] : [standingAmong(overUnix, OURS + BY_UNIX, 'Over Unix sockets')]),
+  ].join(' ');
+}
+
+function standingAmong(summaries: readonly SpeedSummary[], name: string, where: string): string {
+  const ours = summaries.find((one) => one.contender === name);
+  if (ours === undefined) return `${where} there is no number for ${OURS}: see the doubts.`;
+  const cheaper = summaries.filter((one) => costOf(one) < costOf(ours));
+  if (cheaper.length === 0) return `${where} ${OURS} costs least.`;
+  const factors = cheaper.map((one) => {
+    return `${(costOf(ours) / costOf(one)).toFixed(2)} times ${one.contender.replace(BY_UNIX, '')}`;
+  });
+  return `${where} ${OURS} loses: it costs ${listed(factors)}.`;
 }
 
 function losses(trials: Parameters<typeof sideChart>[2]): string {
@@ -152,18 +162,23 @@ function ratePanel(summaries: readonly SpeedSummary[], labelled: boolean): Speci
     label: `${whole(perSecond.median / 1000)}k`,
   }));
   const names = summaries.map((one) => one.contender);
-  return barPanel(rows, names, 'requests a second', 130, labelled);
+  return barPanel(rows, names, 'requests a second', 110, labelled);
 }
 
 function latencyPanel(names: readonly string[], latencies: readonly LatencyRound[]): Specification {
   const rows = latencies
     .filter(({ contender, errors }) => names.includes(contender) && errors === 0)
-    .map(({ contender, p50Ms, p90Ms, p99Ms }) => ({ contender, p50Ms, p90Ms, p99Ms }));
+    .map(({ contender, p50Ms, p90Ms, p99Ms }) => {
+      return { contender, p50Ms, p90Ms, p99Ms, label: `${brief(p50Ms)} … ${brief(p99Ms)}` };
+    });
+  const least = Math.min(...rows.map((row) => row.p50Ms));
+  const most = Math.max(...rows.map((row) => row.p99Ms));
   const y = rowsAxis(names, false);
   const x = (field: string) => ({
     field,
     type: 'quantitative',
-    scale: { type: 'log' },
+    // Room for the label behind the longest.
+    scale: { type: 'log', domain: [least * 0.8, most * (most / least) ** 0.9], nice: false },
     axis: {
       title: [`latency in ms at ${latencies[0]?.perSecond} a second:`, 'p50 (dot), p90 (bar), p99 (end)'],
       tickCount: 3,
@@ -171,13 +186,17 @@ function latencyPanel(names: readonly string[], latencies: readonly LatencyRound
     },
   });
   return {
-    width: 130,
+    width: 160,
     height: names.length * ROW_HEIGHT,
     data: { values: rows },
     layer: [
       { mark: { type: 'rule', strokeWidth: 2 }, encoding: { y, x: x('p50Ms'), x2: { field: 'p99Ms' }, color: colour } },
       { mark: { type: 'tick', thickness: 3, height: 12 }, encoding: { y, x: x('p90Ms'), color: colour } },
       { mark: { type: 'circle', size: 70, opacity: 1 }, encoding: { y, x: x('p50Ms'), color: colour } },
+      {
+        mark: { type: 'text', align: 'left', dx: 6, color: COLOURS.ink },
+        encoding: { y, x: x('p99Ms'), text: { field: 'label' } },
+      },
     ],
   };
 }

@@ -4,7 +4,7 @@ import type { SpreadRun } from '../samples.ts';
 import { chanceMargin, mean } from '../statistics.ts';
 import { evenness } from '../summaries.ts';
 import type { Specification } from './render.ts';
-import { brief, COLOURS, whole } from './theme.ts';
+import { brief, COLOURS, subtitle, whole } from './theme.ts';
 
 export function spreadChart(run: SpreadRun): Specification {
   const values = Object.values(run.counts);
@@ -23,10 +23,10 @@ export function spreadChart(run: SpreadRun): Specification {
   return {
     title: {
       text: `A-1 Spread: ${whole(run.requests)} requests over ${run.replicas} replicas, hash ${run.hash}`,
-      subtitle: [
+      subtitle: subtitle(
         `max/mean ${maxOverMean.toFixed(3)}, standard deviation ${brief(deviation)} requests.`,
         'Line: the mean. Band: where 19 of 20 counts would lie if each request went to a replica by chance.',
-      ],
+      ),
     },
     data: { values: rows },
     spacing: 48,

@@ -76,6 +76,21 @@ export function styleSheet(): string {
   return `@media (prefers-color-scheme:dark){${rules.join('')}}`;
 }
 
+/** Sentences as the lines below a title, none longer than the chart is wide. */
+export function subtitle(...sentences: readonly string[]): string[] {
+  return sentences.flatMap((sentence) => {
+    const lines: string[] = [];
+    for (const word of sentence.split(' ')) {
+      const last = lines.at(-1);
+      if (last === undefined || last.length + word.length >= LONGEST_LINE) lines.push(word);
+      else lines[lines.length - 1] = `${last} ${word}`;
+    }
+    return lines;
+  });
+}
+
+const LONGEST_LINE = 105;
+
 /** 12345.6 as `12,346`. */
 export function whole(value: number): string {
   return Math.round(value)
