@@ -57,8 +57,8 @@ function spreadFigures(samples: SpreadSamples): Figure[] {
       name: 'a4-spread',
       heading: `A-4 Hash functions: spread over ${SHOWN_REPLICAS}`,
       text:
-        'Bars of one panel should be alike. The black marks are parts of the ring: they show what the placement of virtual nodes alone does, ' +
-        'and where a bar is off its mark, the hash of the requests adds its share.',
+        'Bars of one panel should be alike. The lines across are parts of the ring: they show what the placement of virtual nodes alone does, ' +
+        'and where a bar is off its line, the hash of the requests adds its share.',
       specification: hashSpreadChart(shown),
     },
     {

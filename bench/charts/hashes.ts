@@ -21,7 +21,7 @@ export function hashSpreadChart(runs: readonly SpreadRun[]): Specification {
       text: `A-4 Hash functions: ${runs[0]?.replicas} replicas under each pair`,
       subtitle: subtitle(
         `Evenest: ${best?.hash}. Bars: part of the requests, measured; the busiest over the mean is above each panel.`,
-        'Black marks: part of the ring, exact. Where bar and mark differ, the request hash does not meet all slots alike.',
+        'Lines across: part of the ring, exact. Where they differ, the request hash does not meet all slots alike.',
       ),
     },
     spacing: GAP,
@@ -83,9 +83,9 @@ function panelWidth(panels: number): number {
   return Math.floor((WIDTH - GAP * (panels - 1)) / panels);
 }
 
-function panelTitle(text: string, subtitle?: string): Specification {
+function panelTitle(text: string, below?: string): Specification {
   const short = text.length > 18 ? `…${text.slice(-17)}` : text;
-  return { text: short, subtitle: subtitle ?? [], fontSize: 13, offset: 10, anchor: 'middle', frame: 'group' };
+  return { text: short, subtitle: below ?? [], fontSize: 13, offset: 10, anchor: 'middle', frame: 'group' };
 }
 
 // The first panel of a row has the axis; for the others it is the same.

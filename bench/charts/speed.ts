@@ -18,13 +18,13 @@ export function speedChart(samples: SpeedSamples): Specification {
     ratePanel(summaries, first?.cpuMicros === undefined),
     ...(samples.latencies.length === 0 ? [] : [latencyPanel(names, samples.latencies)]),
   ];
-  const rounds = first?.rounds === 1 ? 'one round' : `${first?.rounds} rounds in turn`;
+  const rounds = first?.rounds === 1 ? 'one round' : `${first?.rounds} rounds`;
   return {
     title: {
       text: 'Speed: what a request costs',
       subtitle: subtitle(
         standing(summaries),
-        `Medians of ${rounds}, ${first?.connections} connections, each proxy one process on one core; the thin line is least to most.`,
+        `Medians of ${rounds}, ${first?.connections} connections, one process on one core each; thin lines: least to most.`,
       ),
     },
     spacing: 26,
@@ -75,11 +75,11 @@ function losses(trials: Parameters<typeof sideChart>[2]): string {
   const lost = trials.map(({ name, summaries }) => {
     const ours = summaries.find((one) => one.contender === OURS);
     if (ours === undefined) return `${name}: no number for ${OURS}`;
-    const others = summaries.filter((one) => !one.contender.startsWith(OURS));
+    const others = summaries.filter((one) => one.contender !== OURS && !one.contender.endsWith(BY_UNIX));
     const cheaper = others.filter((one) => costOf(one) < costOf(ours)).length;
     return `${name}: ${cheaper} of ${others.length}`;
   });
-  return `How many of the others need less than ${OURS}: ${lost.join('; ')}.`;
+  return `Who needs less than ${OURS}, over TCP: ${lost.join('; ')}.`;
 }
 
 function listed(items: readonly string[]): string {

@@ -22,7 +22,9 @@ const DARK: Readonly<Record<string, string>> = {
   [COLOURS.grid]: '#30363d',
   [COLOURS.plain]: '#6e7883',
   [COLOURS.ours]: '#ff8838',
-  [COLOURS.blue]: '#4aa8e8',
+  [COLOURS.blue]: '#3b8fd9',
+  // A replica's, to stay apart from that blue.
+  '#56b4e9': '#9bdcff',
   [COLOURS.failed]: '#ff5c8a',
   [COLOURS.fine]: '#2f6f5b',
 };
