@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { firstLine, isInstalled, pinnedTo } from './machine.ts';
+import { isInstalled, pinnedTo, versionOf } from './machine.ts';
 import { BODIES_BYTES } from './scenarios.ts';
 
 const PLAIN_BACKEND = fileURLToPath(new URL('plain-backend.ts', import.meta.url));
@@ -49,7 +49,7 @@ export async function startBackends(core: number): Promise<Backends> {
   const child = spawn(command, args, { stdio: 'ignore' });
   for (const port of ports) await untilListens(port, child);
   return {
-    what: byNginx ? (firstLine('nginx', '-v')?.replace(/^.*: nginx\//, 'nginx ') ?? 'nginx') : 'a Node server',
+    what: byNginx ? `nginx ${versionOf('nginx', '-v')}` : 'a Node server',
     tcp: ports.map((port) => `127.0.0.1:${port}`),
     unix: paths.map((path) => `unix:${path}`),
     stop: async () => {

@@ -1,9 +1,9 @@
 // Who is compared in the speed experiment: how each is started in front of the two backends, on one core's worth of threads, and
 // what has to be installed for it. A new one is one more row.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { isInstalled } from './machine.ts';
+import { isInstalled, versionOf } from './machine.ts';
 
 export const OURS = 'ringmaster';
 
@@ -25,7 +25,7 @@ export interface Contender {
   readonly name: string;
   readonly reach: 'tcp' | 'unix';
   /** Neither a program nor a package: it is here. */
-  readonly needs?: { readonly command: string } | { readonly package: string };
+  readonly needs?: { readonly command: string; readonly versionFlag: string } | { readonly package: string };
   readonly words: (setup: Setup) => readonly string[];
   readonly environment?: (setup: Setup) => Readonly<Record<string, string>>;
   /** Files to write into its directory, by name. */
@@ -35,19 +35,25 @@ export interface Contender {
 export const CONTENDERS: readonly Contender[] = [
   { name: OURS, reach: 'tcp', words: ringmaster },
   { name: OURS + BY_UNIX, reach: 'unix', words: ringmaster },
-  { name: 'nginx', reach: 'tcp', needs: { command: 'nginx' }, words: nginx, files: nginxFiles },
-  { name: `nginx${BY_UNIX}`, reach: 'unix', needs: { command: 'nginx' }, words: nginx, files: nginxFiles },
+  { name: 'nginx', reach: 'tcp', needs: { command: 'nginx', versionFlag: '-v' }, words: nginx, files: nginxFiles },
+  {
+    name: `nginx${BY_UNIX}`,
+    reach: 'unix',
+    needs: { command: 'nginx', versionFlag: '-v' },
+    words: nginx,
+    files: nginxFiles,
+  },
   {
     name: 'HAProxy',
     reach: 'tcp',
-    needs: { command: 'haproxy' },
+    needs: { command: 'haproxy', versionFlag: '-v' },
     words: ({ directory }) => ['haproxy', '-db', '-f', `${directory}/haproxy.cfg`],
     files: haproxyFiles,
   },
   {
     name: 'Caddy',
     reach: 'tcp',
-    needs: { command: 'caddy' },
+    needs: { command: 'caddy', versionFlag: 'version' },
     words: ({ directory }) => ['caddy', 'run', '--config', `${directory}/Caddyfile`, '--adapter', 'caddyfile'],
     // It writes down the configuration it was given.
     environment: ({ directory }) => ({ GOMAXPROCS: '1', XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory }),
@@ -65,6 +71,19 @@ export function howToGet({ needs }: Contender): string | undefined {
   if (needs === undefined) return undefined;
   if ('command' in needs) return isInstalled(needs.command) ? undefined : `install ${needs.command}`;
   return existsSync(here(`node_modules/${needs.package}`)) ? undefined : 'npm run bench:peers';
+}
+
+/** The versions of what contenders need and is there. */
+export function contenderVersions(): Record<string, string> {
+  return Object.fromEntries(
+    CONTENDERS.flatMap((contender) => {
+      const { needs } = contender;
+      if (needs === undefined || howToGet(contender) !== undefined) return [];
+      if ('command' in needs) return [[needs.command, versionOf(needs.command, needs.versionFlag) ?? 'unknown']];
+      const about = readFileSync(here(`node_modules/${needs.package}/package.json`), 'utf8');
+      return [[needs.package, JSON.parse(about).version]];
+    }),
+  );
 }
 
 function ringmaster({ port, backends, directory }: Setup): readonly string[] {

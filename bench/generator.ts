@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import autocannon from 'autocannon';
 import { startSteadyLoad } from './load.ts';
-import { isInstalled, pinnedTo } from './machine.ts';
+import { isInstalled, pinnedTo, versionOf } from './machine.ts';
 import { quantile } from './statistics.ts';
 
 const run = promisify(execFile);
@@ -34,6 +34,12 @@ export interface SteadyResult {
 /** What `driveHard` uses, for people. */
 export function generatorName(): 'wrk' | 'autocannon' {
   return isInstalled('wrk') ? 'wrk' : 'autocannon';
+}
+
+/** The version of wrk, where that is what `driveHard` uses. */
+export function generatorVersion(): Record<string, string> {
+  const version = generatorName() === 'wrk' ? versionOf('wrk', '-v') : undefined;
+  return version === undefined ? {} : { wrk: version };
 }
 
 /** As many requests as it can, from a core of its own. `seconds` are whole ones. */

@@ -1,7 +1,7 @@
 // What the machine is and what it lets us do: pin to a core, read the processor time of others' processes, tell how busy it is.
 // Where it does not let us, these say so, and the bench goes on without.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem, type } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,15 +11,16 @@ import type { Environment, Runtime } from './samples.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const IDLE_SAMPLE_MS = 500;
 
-/** The first line that a command prints on standard output, or else on standard error; `undefined` if it cannot be run. */
+/** The first line that a command prints on standard output; `undefined` if it cannot be run or fails. */
 export function firstLine(command: string, ...args: string[]): string | undefined {
-  try {
-    const script = 'exec "$@" 2>&1';
-    const output = execFileSync('sh', ['-c', script, 'sh', command, ...args], { cwd: ROOT, encoding: 'utf8' });
-    return output.split('\n', 1)[0];
-  } catch {
-    return undefined;
-  }
+  const { stdout, status } = spawnSync(command, args, { cwd: ROOT, encoding: 'utf8' });
+  return status === 0 ? stdout.split('\n', 1)[0] : undefined;
+}
+
+/** The first version number in what a command says of itself, wherever it says so. */
+export function versionOf(command: string, flag: string): string | undefined {
+  const { stdout, stderr } = spawnSync(command, [flag], { encoding: 'utf8' });
+  return /\d+(?:\.\d+)+/.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[0];
 }
 
 /** Is there such a command? */

@@ -2,6 +2,8 @@
 // it will take; how each experiment is run is its own file's business.
 
 import { parseArgs } from 'node:util';
+import { contenderVersions } from './contenders.ts';
+import { generatorVersion } from './generator.ts';
 import { describeEnvironment } from './machine.ts';
 import { runRecovery } from './recovery.ts';
 import { type Part, REPORTS, RESULTS, readResults, writePart, writeReport } from './report.ts';
@@ -117,7 +119,8 @@ async function runPart(part: Part, { plan, runtime }: Request, environment: Envi
       const steps = speedSteps(plan.speed);
       let step = 0;
       const tell = (what: string) => progress.tell(`speed: ${what}`, step++ / steps, part);
-      return { environment, ...(await runSpeed(plan.speed, tell)) };
+      const versions = { ...environment.versions, ...generatorVersion(), ...contenderVersions() };
+      return { environment: { ...environment, versions }, ...(await runSpeed(plan.speed, tell)) };
     }
   }
 }

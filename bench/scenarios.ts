@@ -76,7 +76,7 @@ export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
       hash,
       perSecond: 400,
       replicas: SHOWN_REPLICAS,
-      leadMs: 1000,
+      leadMs: quick ? 500 : 1000,
       faults: [
         { kind: 'kill', lastsMs: quick ? 1500 : 2000 },
         { kind: 'hang', lastsMs: quick ? 3500 : 4500 },

@@ -65,6 +65,10 @@ function speedDoubts({ speed }: Results): string[] {
   const idle = main.filter(({ coreRatio }) => coreRatio !== undefined && coreRatio < IDLE_CORE_RATIO);
   const named = (list: readonly { contender: string }[]) => [...new Set(list.map((one) => one.contender))].join('; ');
   const failed = voidTrials(speed);
+  const byRemedy = Map.groupBy(Object.entries(speed.missing), ([, how]) => how);
+  const missing = [...byRemedy].map(
+    ([how, list]) => `speed: not compared: ${list.map(([name]) => name).join('; ')} (to change that: ${how}).`,
+  );
   const sentence = (when: boolean, text: string) => (when ? [text] : []);
   return [
     ...Object.entries(speed.wrong).map(([name, fault]) => `speed: ${name} was not timed: ${fault}.`),
@@ -72,7 +76,7 @@ function speedDoubts({ speed }: Results): string[] {
       failed.length > 0,
       `speed: some numbers are void, because of errors or no answer in time: ${named(failed)}.`,
     ),
-    ...Object.entries(speed.missing).map(([name, how]) => `speed: ${name} is missing (${how}).`),
+    ...missing,
     ...sentence(!speed.pinned, 'speed: contenders and load shared their cores, which this system does not let us pin.'),
     ...sentence(
       main.some((one) => one.cpuMicros === undefined),

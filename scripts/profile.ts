@@ -16,6 +16,7 @@ const CONNECTIONS = 64;
 const WARM_UP_SECONDS = 1;
 const SECONDS = 5;
 const SHOWN_FUNCTIONS = 12;
+const SHOWN_PART = 0.001;
 const MAX_PROFILE_BYTES = 2 ** 30;
 
 const say = (text: string) => console.log(text);
@@ -54,7 +55,8 @@ function print(profile: Profile): void {
   say(`\nWhere the time went, start included, in ${ticks} ticks of a millisecond:`);
   for (const { part, name } of layers) row(part, name);
   say('\nBy file of ours: with what it calls in Node, V8 and the kernel (its own lines alone)');
-  for (const { part, ownPart, name } of files) row(part, `(${(ownPart * 100).toFixed(1)} %)  ${name}`);
+  for (const { part, ownPart, name } of files.filter((file) => file.part > SHOWN_PART))
+    row(part, `(${(ownPart * 100).toFixed(1)} %)  ${name}`);
   say('\nFunctions of ours that take most themselves:');
   for (const { part, name } of functions.slice(0, SHOWN_FUNCTIONS)) row(part, name);
   say(`
