@@ -2,6 +2,7 @@
 // nginx where there is one, since it costs the least; otherwise a Node of our own (plain-backend.ts).
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -38,7 +39,7 @@ export async function startBackends(core: number): Promise<Backends> {
   const directory = await mkdtemp(join(tmpdir(), 'ringmaster-backend-'));
   // An nginx that root started reads as another user.
   await chmod(directory, 0o755);
-  const ports = [await freePort(), await freePort()];
+  const ports = await freePorts(2);
   const paths = ports.map((_, index) => join(directory, `${index + 1}.sock`));
   const byNginx = isInstalled('nginx');
   if (byNginx) await prepareNginx(directory, ports, paths);
@@ -59,13 +60,13 @@ export async function startBackends(core: number): Promise<Backends> {
   };
 }
 
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+/** So many ports, each another, that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  for (const server of servers) if (!server.listening) await once(server, 'listening');
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
 }
 
 /** Resolves once something listens there; rejects if `child` ends before, or after ten seconds. */

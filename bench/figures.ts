@@ -24,14 +24,13 @@ export function figuresOf({ spread, recovery, speed }: Results): Figure[] {
   return [
     ...(spread === undefined ? [] : spreadFigures(spread)),
     ...(recovery === undefined ? [] : [recoveryFigure(recovery)]),
+    ...(spread === undefined ? [] : hashFigures(spread)),
     ...(speed === undefined ? [] : speedFigures(speed)),
   ];
 }
 
 function spreadFigures(samples: SpreadSamples): Figure[] {
   const { hash } = samples;
-  const hashes = hashesOf(samples);
-  const shown = hashes.flatMap((one) => shownRun(samples, one) ?? []);
   const own = shownRun(samples, hash);
   const bounded = shownRun(samples, hash, true);
   const first: Figure[] =
@@ -53,6 +52,13 @@ function spreadFigures(samples: SpreadSamples): Figure[] {
       text: 'Dots should lie on the broad curve, and the line on the right at 1: then each replica carries its part, however many there are.',
       specification: scaleChart(runsOf(samples, hash)),
     },
+  ];
+}
+
+function hashFigures(samples: SpreadSamples): Figure[] {
+  const hashes = hashesOf(samples);
+  const shown = hashes.flatMap((one) => shownRun(samples, one) ?? []);
+  return [
     {
       name: 'a4-spread',
       heading: `A-4 Hash functions: spread over ${SHOWN_REPLICAS}`,

@@ -139,6 +139,8 @@ async function run(request: Request): Promise<void> {
 }
 
 if (import.meta.main) {
+  // Where Debian keeps daemons, and a user's PATH does not lead.
+  process.env.PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin`;
   try {
     const request = readRequest(process.argv.slice(2));
     if (request === 'help') process.stdout.write(HELP);

@@ -6,8 +6,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Backends, bodyOf, bodyPath, endOf, freePort, startBackends, untilListens } from './backend.ts';
-import { CONTENDERS, type Contender, howToGet } from './contenders.ts';
+import { bodyOf, bodyPath, endOf, freePorts, startBackends, untilListens } from './backend.ts';
+import { CONTENDERS, type Contender, howToGet, type Setup } from './contenders.ts';
 import { driveHard, driveSteadily, generatorName } from './generator.ts';
 import { countAnswers } from './load.ts';
 import { canPin, pinnedTo, processorTimeMs } from './machine.ts';
@@ -17,12 +17,14 @@ import { BODIES_BYTES, type SpeedPlan } from './scenarios.ts';
 const CONTENDER_CORE = 0;
 const LOAD_CORE = 1;
 const PROOF_REQUESTS = 400;
+const BACKENDS = 2;
 // The body at `/`, which names the backend.
 const SMALL_BODY_BYTES = 0;
 
 interface Running {
   readonly contender: Contender;
   readonly url: string;
+  readonly port: number;
   readonly process: ChildProcess;
 }
 
@@ -60,10 +62,16 @@ export async function runSpeed(
   const latencies: LatencyRound[] = [];
   try {
     tell('starting the contenders, and having each prove that it answers right');
-    for (const contender of CONTENDERS.filter((one) => !(one.name in missing))) {
-      const fault = await begin(contender, backends, directory, running);
-      if (fault !== undefined) wrong[contender.name] = fault;
-    }
+    const there = CONTENDERS.filter((one) => !(one.name in missing));
+    const ports = await freePorts(there.length);
+    const setups = there.map(({ name, reach }, index) => ({
+      port: ports[index] as number,
+      directory: join(directory, name.replaceAll(/\W+/g, '-')),
+      backends: backends[reach],
+    }));
+    for (const [index, contender] of there.entries()) running.push(await begin(contender, setups[index] as Setup));
+    const faults = await Promise.all(running.map((one) => prove(one)));
+    for (const [index, fault] of faults.entries()) if (fault !== undefined) wrong[there[index]?.name ?? ''] = fault;
     const proven = running.filter(({ contender }) => !(contender.name in wrong));
     for (const one of proven) await driveHard(one.url, plan.connections, plan.warmUpSeconds, LOAD_CORE);
     for (const trial of trialsOf(plan)) {
@@ -113,27 +121,21 @@ function describeTrial({ bodyBytes, connections, round }: Trial, plan: SpeedPlan
   return connections === plan.connections ? `round ${round + 1} of ${plan.rounds}` : `${connections} connections`;
 }
 
-/** Starts one and has it prove itself; gives what was wrong. */
-async function begin(
-  contender: Contender,
-  backends: Backends,
-  parent: string,
-  running: Running[],
-): Promise<string | undefined> {
-  const port = await freePort();
-  const directory = join(parent, contender.name.replaceAll(/\W+/g, '-'));
-  await mkdir(directory);
-  const setup = { port, directory, backends: backends[contender.reach] };
+/** It need not listen yet. */
+async function begin(contender: Contender, setup: Setup): Promise<Running> {
+  await mkdir(setup.directory);
   for (const [name, text] of Object.entries(contender.files?.(setup) ?? {})) {
-    await writeFile(join(directory, name), text);
+    await writeFile(join(setup.directory, name), text);
   }
   const [command = '', ...args] = [...pinnedTo(CONTENDER_CORE), ...contender.words(setup)];
   const child = spawn(command, args, { stdio: 'ignore', env: { ...process.env, ...contender.environment?.(setup) } });
-  const url = `http://127.0.0.1:${port}`;
-  running.push({ contender, url, process: child });
+  return { contender, url: `http://127.0.0.1:${setup.port}`, port: setup.port, process: child };
+}
+
+async function prove({ url, port, process }: Running): Promise<string | undefined> {
   try {
-    await untilListens(port, child);
-    return await faultOf(url, backends.tcp.length);
+    await untilListens(port, process);
+    return await faultOf(url, BACKENDS);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
