@@ -10,6 +10,7 @@ import type { RecoveryPlan } from './scenarios.ts';
 
 const pathOf = (key: number) => `/home?key=${key}`;
 const NEWS_LIMIT_MS = 15_000;
+const AFTERWARDS_MS = 1000;
 const MAX_ANSWER = 160;
 
 export async function runRecovery(plan: RecoveryPlan, runtime: Runtime): Promise<Omit<RecoverySamples, 'environment'>> {
@@ -60,7 +61,8 @@ async function playFault(
     (line) => line.event === 'replica-serving' && line.seat === told.seat && line.time >= told.time,
     limit,
   );
-  await ends;
+  // Some time in which the replacement can be seen at work.
+  await Promise.all([ends, sleep(AFTERWARDS_MS)]);
   return { ...detected, replacement: next.hostname as string, replacedMs: sinceStart(next.time) };
 }
 

@@ -74,7 +74,7 @@ function estimateSeconds(part: Part, { spread, recovery, speed }: Plan): number 
       const { rounds, seconds, warmUpSeconds, bodies, manyConnections, sideSeconds, steadySeconds } = speed;
       const sides = (bodies.length + manyConnections.length) * sideSeconds;
       const steady = steadySeconds === 0 ? 0 : steadySeconds + 2;
-      return OVERHEAD_SECONDS * 2 + CONTENDERS * (warmUpSeconds + rounds * seconds + sides + steady) * 1.08;
+      return OVERHEAD_SECONDS * 2 + warmUpSeconds + CONTENDERS * (rounds * seconds + sides + steady) * 1.08;
     }
   }
 }

@@ -28,6 +28,7 @@ export interface RecoveryPlan {
 export interface SpeedPlan {
   readonly rounds: number;
   readonly seconds: number;
+  /** Of all together. */
   readonly warmUpSeconds: number;
   readonly connections: number;
   /** One round each, beside the main one. */
@@ -86,7 +87,7 @@ export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
     speed: {
       rounds: quick ? 1 : 3,
       seconds: quick ? 1 : 2,
-      warmUpSeconds: 1,
+      warmUpSeconds: quick ? 2 : 4,
       connections: MAIN_CONNECTIONS,
       // So few that even slow ones finish several of the large bodies in a second.
       bodies: quick ? [] : BODIES_BYTES.map((bytes) => ({ bytes, connections: bytes < MIB ? 16 : 2 })),

@@ -20,7 +20,7 @@ export function recoveryChart(samples: RecoverySamples): Specification {
   const failed = requests.filter((request) => outcomeOf(request) === 'failed').length;
   const late = requests.filter((request) => outcomeOf(request) === 'answered late');
   const longest = Math.max(0, ...late.map(([, , tookMs]) => tookMs));
-  const waited = late.length === 0 ? 'none waited' : `${late.length} waited`;
+  const waited = late.length === 0 ? 'none waited' : `${whole(late.length)} waited`;
   const extent = late.length === 0 ? '' : `, the longest ${duration(longest)}`;
   return {
     title: {

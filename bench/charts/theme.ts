@@ -107,5 +107,5 @@ export function brief(value: number): string {
 
 /** A time as people say it. */
 export function duration(ms: number): string {
-  return ms < 1000 ? `${brief(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+  return ms < 1000 ? `${whole(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
