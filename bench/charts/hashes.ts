@@ -5,7 +5,7 @@ import type { SpreadRun } from '../samples.ts';
 import { evenness, slotMaxOverMean } from '../summaries.ts';
 import type { Specification } from './render.ts';
 import { loadPanel, ratioPanel } from './scale.ts';
-import { COLOURS, REPLICA_COLOURS, subtitle, whole } from './theme.ts';
+import { COLOURS, hashName, REPLICA_COLOURS, subtitle, whole } from './theme.ts';
 
 const WIDTH = 710;
 const GAP = 34;
@@ -20,7 +20,7 @@ export function hashSpreadChart(runs: readonly SpreadRun[]): Specification {
     title: {
       text: `A-4 Hash functions: ${runs[0]?.replicas} replicas under each pair`,
       subtitle: subtitle(
-        `Evenest: ${best?.hash}. Bars: part of the requests, measured; the busiest over the mean is above each panel.`,
+        `Evenest: ${hashName(best?.hash ?? '')}. Bars: part of the requests, measured; the busiest over the mean is above each panel.`,
         'Lines across: part of the ring, exact. Where they differ, the request hash does not meet all slots alike.',
       ),
     },
@@ -42,7 +42,7 @@ export function hashScaleChart(runsByHash: readonly (readonly SpreadRun[])[]): S
     title: {
       text: 'A-4 Hash functions: as replicas are added',
       subtitle: subtitle(
-        `Worst: ${worst.hash} with ${worst.replicas} replicas, the busiest has ${Math.max(...ratios).toFixed(2)} times the mean.`,
+        `Worst: ${hashName(worst.hash)} with ${worst.replicas} replicas, the busiest has ${Math.max(...ratios).toFixed(2)} times the mean.`,
         'Above: a dot is a replica, the broad curve the ideal 1/N. Below: the busiest over the mean.',
       ),
     },
@@ -84,8 +84,7 @@ function panelWidth(panels: number): number {
 }
 
 function panelTitle(text: string, below?: string): Specification {
-  const short = text.length > 18 ? `…${text.slice(-17)}` : text;
-  return { text: short, subtitle: below ?? [], fontSize: 13, offset: 10, anchor: 'middle', frame: 'group' };
+  return { text: hashName(text), subtitle: below ?? [], fontSize: 13, offset: 10, anchor: 'middle', frame: 'group' };
 }
 
 // The first panel of a row has the axis; for the others it is the same.

@@ -3,17 +3,17 @@
 import type { SpreadRun } from '../samples.ts';
 import { evenness } from '../summaries.ts';
 import type { Specification } from './render.ts';
-import { COLOURS, subtitle, whole } from './theme.ts';
+import { COLOURS, hashName, subtitle, whole } from './theme.ts';
 
 export function scaleChart(runs: readonly SpreadRun[]): Specification {
   const worst = Math.max(...runs.map((run) => evenness(run).maxOverMean));
   const { hash, requests } = runs[0] as SpreadRun;
   return {
     title: {
-      text: `A-2 Scale: ${whole(requests)} requests at each number of replicas, hash ${hash}`,
+      text: `A-2 Scale: ${whole(requests)} requests at each number of replicas, hash ${hashName(hash)}`,
       subtitle: subtitle(
         `The busiest replica had at most ${worst.toFixed(3)} times the mean.`,
-        'Left: a dot is a replica, the line their mean, the broad curve the ideal 1/N. Right: the busiest over the mean.',
+        'Left: a dot is a replica, the line their mean, the broad curve 1/N. Right: the busiest over the mean.',
       ),
     },
     spacing: 48,

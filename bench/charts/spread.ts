@@ -4,7 +4,7 @@ import type { SpreadRun } from '../samples.ts';
 import { chanceMargin, mean } from '../statistics.ts';
 import { evenness } from '../summaries.ts';
 import type { Specification } from './render.ts';
-import { brief, COLOURS, subtitle, whole } from './theme.ts';
+import { brief, COLOURS, hashName, subtitle, whole } from './theme.ts';
 
 export function spreadChart(run: SpreadRun): Specification {
   const values = Object.values(run.counts);
@@ -16,13 +16,13 @@ export function spreadChart(run: SpreadRun): Specification {
     count,
     label: whole(count),
     off: count - middle,
-    offLabel: `${count >= middle ? '+' : '−'}${Math.abs(count - middle).toFixed(1)}`,
+    offLabel: `${count >= middle ? '+' : '−'}${offBy(Math.abs(count - middle))}`,
   }));
   const highest = Math.max(middle + margin, ...values) * 1.1;
   const farthest = Math.max(margin, ...rows.map((row) => Math.abs(row.off))) * 1.25;
   return {
     title: {
-      text: `A-1 Spread: ${whole(run.requests)} requests over ${run.replicas} replicas, hash ${run.hash}`,
+      text: `A-1 Spread: ${whole(run.requests)} requests over ${run.replicas} replicas, hash ${hashName(run.hash)}`,
       subtitle: subtitle(
         `max/mean ${maxOverMean.toFixed(3)}, standard deviation ${brief(deviation)} requests.`,
         'Line: the mean. Band: where 19 of 20 counts would lie if each request went to a replica by chance.',
@@ -107,4 +107,8 @@ function rule(at: number): Specification {
     mark: { type: 'rule', color: COLOURS.ours, strokeWidth: 1.5 },
     encoding: { y: { field: 'at', type: 'quantitative' } },
   };
+}
+
+function offBy(requests: number): string {
+  return requests < 100 ? requests.toFixed(1) : whole(requests);
 }

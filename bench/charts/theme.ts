@@ -93,6 +93,11 @@ export function subtitle(...sentences: readonly string[]): string[] {
 
 const LONGEST_LINE = 105;
 
+/** A hash by its name, or a user's by that of its file. */
+export function hashName(hash: string): string {
+  return hash.slice(hash.lastIndexOf('/') + 1);
+}
+
 /** 12345.6 as `12,346`. */
 export function whole(value: number): string {
   return Math.round(value)
