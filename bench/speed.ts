@@ -38,7 +38,7 @@ interface Trial {
 
 /** How many steps it tells of. */
 export function speedSteps(plan: SpeedPlan): number {
-  return trialsOf(plan).length + 2;
+  return trialsOf(plan).length + (plan.steadySeconds > 0 ? 2 : 1);
 }
 
 /** @param tell is told of every step as it begins. */
@@ -79,8 +79,8 @@ export async function runSpeed(
       tell(describeTrial(trial, plan));
       for (const one of proven) rounds.push(await measure(one, trial));
     }
-    tell(`latency of each at ${plan.steadyPerSecond} requests a second`);
-    for (const one of plan.steadySeconds === 0 ? [] : proven) {
+    if (plan.steadySeconds > 0) tell(`latency of each at ${plan.steadyPerSecond} requests a second`);
+    for (const one of plan.steadySeconds > 0 ? proven : []) {
       const { steadyPerSecond: perSecond, steadySeconds } = plan;
       const result = await driveSteadily(one.url, perSecond, steadySeconds, LOAD_CORE);
       latencies.push({ contender: one.contender.name, perSecond, ...result });
@@ -130,6 +130,8 @@ async function begin(contender: Contender, setup: Setup): Promise<Running> {
   }
   const [command = '', ...args] = [...pinnedTo(CONTENDER_CORE), ...contender.words(setup)];
   const child = spawn(command, args, { stdio: 'ignore', env: { ...process.env, ...contender.environment?.(setup) } });
+  // That it did not start is found out when it does not listen.
+  child.on('error', () => undefined);
   return { contender, url: `http://127.0.0.1:${setup.port}`, port: setup.port, process: child };
 }
 

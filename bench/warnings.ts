@@ -7,6 +7,8 @@ import { mainTrial, speedSummaries, voidTrials } from './summaries.ts';
 const BUSY_RATIO = 0.1;
 const VARIED_RATIO = 0.15;
 const IDLE_CORE_RATIO = 0.9;
+const STALLED_MS = 100;
+const STALLED_REQUESTS = 5;
 const ENOUGH_ROUNDS = 3;
 const ENOUGH_REQUESTS = 10_000;
 
@@ -51,9 +53,12 @@ function spreadDoubts({ spread }: Results): string[] {
 }
 
 function recoveryDoubts({ recovery }: Results): string[] {
-  return (recovery?.faults ?? [])
-    .filter(({ kind, replacedMs }) => kind !== 'rm' && replacedMs === undefined)
-    .map(({ replica }) => `recovery: no replacement of ${replica} was seen.`);
+  if (recovery === undefined) return [];
+  const { requests, perSecond } = recovery;
+  const pausesMs = requests.slice(1).map(([, sentMs], index) => sentMs - (requests[index]?.[1] ?? 0));
+  const longestMs = Math.max(0, ...pausesMs);
+  const stalled = longestMs > Math.max(STALLED_MS, STALLED_REQUESTS * (1000 / perSecond));
+  return stalled ? [`recovery: the load itself stalled, for ${Math.round(longestMs)} ms at most.`] : [];
 }
 
 function speedDoubts({ speed }: Results): string[] {

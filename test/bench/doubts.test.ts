@@ -29,6 +29,13 @@ t.test('few requests, and requests that failed', async (t) => {
   t.match(doubts[1], /only 2000 requests/);
 });
 
+t.test('a load that stalled is told, since its requests look as if nothing had gone wrong', async (t) => {
+  const requests = recovery.requests.filter(([, sentMs]) => sentMs < 2000 || sentMs > 2800);
+  t.same(doubtsAbout({ recovery: { ...recovery, requests } }), [
+    'recovery: the load itself stalled, for 1000 ms at most.',
+  ]);
+});
+
 t.test('a contender is named if it was wrong, missing, erring, unsteady or idle', async (t) => {
   const doubts = doubtsAbout({
     speed: {
