@@ -8,16 +8,21 @@ import type { FaultKind, Runtime } from './samples.ts';
 
 const run = promisify(execFile);
 
-/** Resolves once the fault is there; of `rm`, as soon as it is asked for. */
-export async function strike(kind: FaultKind, program: Program, replica: string, runtime: Runtime): Promise<void> {
+/** Gives the function that strikes: what takes time, such as finding the process, is done before. */
+export async function aim(
+  kind: FaultKind,
+  program: Program,
+  replica: string,
+  runtime: Runtime,
+): Promise<() => Promise<unknown>> {
   if (kind === 'rm') {
-    // The answer comes when the replica is gone.
-    void program.call('DELETE', '/rm', { n: 1, hostnames: [replica] });
-  } else if (runtime === 'docker') {
-    await run('docker', [kind === 'kill' ? 'kill' : 'pause', replica]);
-  } else {
-    process.kill(await replicaPid(program.pid, replica), kind === 'kill' ? 'SIGKILL' : 'SIGSTOP');
+    // The answer comes when the replica is gone. Nobody waits for it: whether it worked is seen in the log.
+    const remove = () => program.call('DELETE', '/rm', { n: 1, hostnames: [replica] });
+    return async () => void remove().catch(() => undefined);
   }
+  if (runtime === 'docker') return () => run('docker', [kind === 'kill' ? 'kill' : 'pause', replica]);
+  const pid = await replicaPid(program.pid, replica);
+  return async () => process.kill(pid, kind === 'kill' ? 'SIGKILL' : 'SIGSTOP');
 }
 
 /** The process of a replica that is a child of the balancer. Throws if there is none. */

@@ -2,7 +2,7 @@
 // keys lead to the replica is asked of the program before it is struck, so that one can tell when they are first served elsewhere.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { strike } from './faults.ts';
+import { aim } from './faults.ts';
 import { type SteadyLoad, startSteadyLoad } from './load.ts';
 import { type Program, startProgram } from './program.ts';
 import type { EndpointCall, Fault, FaultKind, RecoverySamples, Runtime } from './samples.ts';
@@ -47,9 +47,10 @@ async function playFault(
   const keys = await keysOf(replica, program, perSecond);
   const sinceStart = (time: string) => Date.parse(time) - load.epochMs;
   const limit = AbortSignal.timeout(NEWS_LIMIT_MS);
+  const strike = await aim(kind, program, replica, runtime);
   const struckMs = Date.now();
-  await strike(kind, program, replica, runtime);
   const ends = sleep(lastsMs);
+  await strike();
   const gone = kind === 'rm' ? 'replica-leaving' : 'replica-lost';
   const told = await program.logged((line) => line.event === gone && line.hostname === replica, limit);
   const detected = { kind, replica, atMs: struckMs - load.epochMs, keys, detectedMs: sinceStart(told.time) };
