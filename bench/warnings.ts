@@ -14,8 +14,12 @@ const ENOUGH_REQUESTS = 10_000;
 
 export function doubtsAbout(results: Results): string[] {
   const environments = Object.entries(results).map(([part, { environment }]) => ({ part, environment }));
+  const byDoubt = Map.groupBy(
+    environments.flatMap(({ part, environment }) => environmentDoubts(environment).map((doubt) => ({ part, doubt }))),
+    ({ doubt }) => doubt,
+  );
   return [
-    ...environments.flatMap(({ part, environment }) => environmentDoubts(part, environment)),
+    ...[...byDoubt].map(([doubt, parts]) => `${parts.map(({ part }) => part).join(', ')}: ${doubt}`),
     ...differences(environments.map(({ environment }) => environment)),
     ...spreadDoubts(results),
     ...recoveryDoubts(results),
@@ -23,13 +27,13 @@ export function doubtsAbout(results: Results): string[] {
   ];
 }
 
-function environmentDoubts(part: string, { busyRatio, changed, commit, quick }: Environment): string[] {
+function environmentDoubts({ busyRatio, changed, commit, quick }: Environment): string[] {
   return [
     ...(busyRatio > BUSY_RATIO
-      ? [`${part}: other programs used ${Math.round(busyRatio * 100)} % of the processor just before the run.`]
+      ? [`other programs used ${Math.round(busyRatio * 100)} % of the processor just before the run.`]
       : []),
-    ...(changed ? [`${part}: the program had changes that are not in commit ${commit}.`] : []),
-    ...(quick ? [`${part}: a quick run, with few samples.`] : []),
+    ...(changed ? [`the program had changes that are not in commit ${commit}.`] : []),
+    ...(quick ? ['a quick run, with few samples.'] : []),
   ];
 }
 
@@ -68,7 +72,10 @@ function speedDoubts({ speed }: Results): string[] {
     return cpuMicros !== undefined && (cpuMicros.most - cpuMicros.least) / cpuMicros.median > VARIED_RATIO;
   });
   const idle = main.filter(({ coreRatio }) => coreRatio !== undefined && coreRatio < IDLE_CORE_RATIO);
-  const named = (list: readonly { contender: string }[]) => [...new Set(list.map((one) => one.contender))].join('; ');
+  const named = (list: readonly { contender: string }[]) => {
+    const names = new Set(list.map((one) => one.contender));
+    return names.size > 1 && names.size === main.length ? 'all of them' : [...names].join('; ');
+  };
   const failed = voidTrials(speed);
   const byRemedy = Map.groupBy(Object.entries(speed.missing), ([, how]) => how);
   const missing = [...byRemedy].map(
