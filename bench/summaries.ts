@@ -106,18 +106,25 @@ export interface SpeedSummary {
   readonly rounds: number;
 }
 
-/** Those of the whole comparison, in the order of their medians; one with an error in any of its rounds is left out. */
+/** Those of the whole comparison, in the order of their medians; one with a void round is left out. */
 export function speedSummaries({ rounds }: SpeedSamples): SpeedSummary[] {
   const byTrial = Map.groupBy(rounds, (round) => `${round.contender} ${round.bodyBytes} ${round.connections}`);
   return [...byTrial.values()]
-    .filter((trial) => trial.every((round) => round.errors === 0 && round.requests > 0))
+    .filter((trial) => !trial.some(isVoid))
     .map(summarise)
     .toSorted((a, b) => costOf(a) - costOf(b));
 }
 
-/** Trials that got no number because of errors. */
-export function voidTrials({ rounds }: SpeedSamples): SpeedRound[] {
-  return rounds.filter((round) => round.errors > 0 || round.requests === 0);
+/** Rounds that give no number. */
+export function voidRounds({ rounds }: SpeedSamples): SpeedRound[] {
+  return rounds.filter(isVoid);
+}
+
+// Processor time comes in ticks of 10 ms: of a few, one more or less would be the number.
+const LEAST_CPU_MS = 50;
+
+function isVoid({ errors, requests, cpuMs }: SpeedRound): boolean {
+  return errors > 0 || requests === 0 || (cpuMs !== undefined && cpuMs < LEAST_CPU_MS);
 }
 
 /** The trial that all contenders are compared by. */

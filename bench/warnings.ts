@@ -2,7 +2,7 @@
 // the end of a run.
 
 import type { Environment, Results } from './samples.ts';
-import { mainTrial, speedSummaries, voidTrials } from './summaries.ts';
+import { mainTrial, speedSummaries, voidRounds } from './summaries.ts';
 
 const BUSY_RATIO = 0.1;
 const VARIED_RATIO = 0.15;
@@ -76,7 +76,7 @@ function speedDoubts({ speed }: Results): string[] {
     const names = new Set(list.map((one) => one.contender));
     return names.size > 1 && names.size === main.length ? 'all of them' : [...names].join('; ');
   };
-  const failed = voidTrials(speed);
+  const failed = voidRounds(speed);
   const byRemedy = Map.groupBy(Object.entries(speed.missing), ([, how]) => how);
   const missing = [...byRemedy].map(
     ([how, list]) => `speed: not compared: ${list.map(([name]) => name).join('; ')} (to change that: ${how}).`,
@@ -86,7 +86,7 @@ function speedDoubts({ speed }: Results): string[] {
     ...Object.entries(speed.wrong).map(([name, fault]) => `speed: ${name} was not timed: ${fault}.`),
     ...sentence(
       failed.length > 0,
-      `speed: some numbers are void, because of errors or no answer in time: ${named(failed)}.`,
+      `speed: some numbers are void, because of errors, no answer in time or too little to measure: ${named(failed)}.`,
     ),
     ...missing,
     ...sentence(!speed.pinned, 'speed: contenders and load shared their cores, which this system does not let us pin.'),
