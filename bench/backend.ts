@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { endOf, endWithUs } from './children.ts';
 import { isInstalled, pinnedTo, versionOf } from './machine.ts';
 import { BODIES_BYTES } from './scenarios.ts';
 
@@ -47,7 +48,7 @@ export async function startBackends(core: number): Promise<Backends> {
     ? ['nginx', '-e', '/dev/null', '-p', directory, '-c', join(directory, 'nginx.conf')]
     : [process.execPath, PLAIN_BACKEND, ...ports.map((port, index) => `${port},${paths[index]}`)];
   const [command = '', ...args] = [...pinnedTo(core), ...words];
-  const child = spawn(command, args, { stdio: 'ignore' });
+  const child = endWithUs(spawn(command, args, { stdio: 'ignore' }));
   for (const port of ports) await untilListens(port, child);
   return {
     what: byNginx ? `nginx ${versionOf('nginx', '-v')}` : 'a Node server',
@@ -83,16 +84,6 @@ export async function untilListens(port: number, child: ChildProcess): Promise<v
     await sleep(20);
   }
   throw new Error(`${child.spawnargs.slice(0, 8).join(' ')} does not listen on port ${port}`);
-}
-
-/** Ends a child process and waits for its end. */
-export async function endOf(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
-  const killed = setTimeout(() => child.kill('SIGKILL'), 2000);
-  await ended;
-  clearTimeout(killed);
 }
 
 async function prepareNginx(directory: string, ports: readonly number[], paths: readonly string[]): Promise<void> {

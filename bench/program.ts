@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { endWithUs } from './children.ts';
 
 const MAIN = fileURLToPath(new URL('../lib/main.ts', import.meta.url));
 
@@ -39,7 +40,7 @@ export async function startProgram(
 ): Promise<Program> {
   const dataDir = await mkdtemp(join(tmpdir(), 'ringmaster-bench-'));
   const words = [...before, process.execPath, ...nodeFlags, MAIN, '--port', '0', '--data-dir', dataDir, ...args];
-  const child = spawn(words[0] as string, words.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = endWithUs(spawn(words[0] as string, words.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] }));
   const heard = listen(child);
   const exited = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));

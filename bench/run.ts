@@ -2,6 +2,7 @@
 // it will take; how each experiment is run is its own file's business.
 
 import { parseArgs } from 'node:util';
+import { endOnSignals } from './children.ts';
 import { contenderVersions } from './contenders.ts';
 import { generatorVersion } from './generator.ts';
 import { describeEnvironment } from './machine.ts';
@@ -139,6 +140,7 @@ async function run(request: Request): Promise<void> {
 }
 
 if (import.meta.main) {
+  endOnSignals();
   // Where Debian keeps daemons, and a user's PATH does not lead.
   process.env.PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin`;
   try {

@@ -6,7 +6,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bodyOf, bodyPath, endOf, freePorts, startBackends, untilListens } from './backend.ts';
+import { bodyOf, bodyPath, freePorts, startBackends, untilListens } from './backend.ts';
+import { endOf, endWithUs } from './children.ts';
 import { CONTENDERS, type Contender, howToGet, type Setup } from './contenders.ts';
 import { driveHard, driveSteadily, generatorName } from './generator.ts';
 import { countAnswers } from './load.ts';
@@ -129,7 +130,8 @@ async function begin(contender: Contender, setup: Setup): Promise<Running> {
     await writeFile(join(setup.directory, name), text);
   }
   const [command = '', ...args] = [...pinnedTo(CONTENDER_CORE), ...contender.words(setup)];
-  const child = spawn(command, args, { stdio: 'ignore', env: { ...process.env, ...contender.environment?.(setup) } });
+  const env = { ...process.env, ...contender.environment?.(setup) };
+  const child = endWithUs(spawn(command, args, { stdio: 'ignore', env }));
   // That it did not start is found out when it does not listen.
   child.on('error', () => undefined);
   return { contender, url: `http://127.0.0.1:${setup.port}`, port: setup.port, process: child };

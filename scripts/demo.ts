@@ -2,6 +2,7 @@
 // one more replica and what it moved. It runs the real program on a port of its own, and leaves nothing behind.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endOnSignals } from '../bench/children.ts';
 import { replicaPid } from '../bench/faults.ts';
 import { countAnswers, startSteadyLoad } from '../bench/load.ts';
 import { type Program, startProgram } from '../bench/program.ts';
@@ -19,6 +20,7 @@ const green = paint(32);
 const red = paint(31);
 const cyan = paint(36);
 
+endOnSignals();
 const program = await startProgram([]);
 try {
   say(bold('\nringmaster'), `listens on ${program.url}, with three replicas that it started itself.\n`);

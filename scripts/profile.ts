@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { endOnSignals } from '../bench/children.ts';
 import { driveHard, generatorName } from '../bench/generator.ts';
 import { pinnedTo } from '../bench/machine.ts';
 import { startProgram } from '../bench/program.ts';
@@ -22,6 +23,7 @@ const MAX_PROFILE_BYTES = 2 ** 30;
 const say = (text: string) => console.log(text);
 const row = (part: number, name: string) => say(`  ${(part * 100).toFixed(1).padStart(5)} %  ${name}`);
 
+endOnSignals();
 const directory = mkdtempSync(join(tmpdir(), 'ringmaster-profile-'));
 try {
   const logFile = join(directory, 'v8.log');
