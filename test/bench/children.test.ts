@@ -18,9 +18,10 @@ t.test('children end with the process that began them, when it is told to end', 
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await once(parent.stdout, 'data');
+  const exited = once(parent, 'exit');
+  const closed = once(parent.stdout, 'close');
   parent.kill('SIGTERM');
-  const [code] = await once(parent, 'exit');
-  t.equal(code, 130);
-  await once(parent.stdout, 'close');
+  t.equal((await exited)[0], 130);
+  await closed;
   t.pass('nobody holds its standard output');
 });
