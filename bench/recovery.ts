@@ -11,6 +11,7 @@ import type { RecoveryPlan } from './scenarios.ts';
 const pathOf = (key: number) => `/home?key=${key}`;
 const NEWS_LIMIT_MS = 15_000;
 const AFTERWARDS_MS = 1000;
+const ASKED_AT_ONCE = 8;
 const MAX_ANSWER = 160;
 
 export async function runRecovery(plan: RecoveryPlan, runtime: Runtime): Promise<Omit<RecoverySamples, 'environment'>> {
@@ -56,7 +57,7 @@ async function playFault(
   const detected = { kind, replica, atMs: struckMs - load.epochMs, keys, detectedMs: sinceStart(told.time) };
   if (kind === 'rm') {
     await ends;
-    return detected;
+    return { ...detected, endMs: Date.now() - load.epochMs };
   }
   const next = await program.logged(
     (line) => line.event === 'replica-serving' && line.seat === told.seat && line.time >= told.time,
@@ -64,16 +65,22 @@ async function playFault(
   );
   // Some time in which the replacement can be seen at work.
   await Promise.all([ends, sleep(AFTERWARDS_MS)]);
-  return { ...detected, replacement: next.hostname as string, replacedMs: sinceStart(next.time) };
+  const replaced = { replacement: next.hostname as string, replacedMs: sinceStart(next.time) };
+  return { ...detected, ...replaced, endMs: Date.now() - load.epochMs };
 }
 
 async function keysOf(replica: string, program: Program, keys: number): Promise<number[]> {
   const owned: number[] = [];
-  for (let key = 0; key < keys; key++) {
-    const { text } = await program.call('POST', '/balancer/explain', { path: pathOf(key) });
-    if (JSON.parse(text).owner === replica) owned.push(key);
-  }
-  return owned;
+  let next = 0;
+  const ask = async () => {
+    while (next < keys) {
+      const key = next++;
+      const { text } = await program.call('POST', '/balancer/explain', { path: pathOf(key) });
+      if (JSON.parse(text).owner === replica) owned.push(key);
+    }
+  };
+  await Promise.all(Array.from({ length: ASKED_AT_ONCE }, ask));
+  return owned.sort((a, b) => a - b);
 }
 
 // Every endpoint once, before the load: the fleet is as large after it as before.

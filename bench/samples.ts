@@ -56,6 +56,8 @@ export interface Fault {
   readonly detectedMs?: number;
   readonly replacement?: string;
   readonly replacedMs?: number;
+  /** Until when it was watched. */
+  readonly endMs: number;
   /** Keys of the load that led to the replica when it was struck. */
   readonly keys: readonly number[];
 }

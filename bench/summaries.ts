@@ -65,10 +65,9 @@ export interface FaultStory {
 }
 
 export function faultStories({ faults, requests, replicas }: RecoverySamples): FaultStory[] {
-  const last = requests.at(-1)?.[1] ?? 0;
-  return faults.map((fault, index) => {
+  return faults.map((fault) => {
     const { atMs } = fault;
-    const endMs = (faults[index + 1]?.atMs ?? last) - BEFORE_FAULT_MS - atMs;
+    const endMs = fault.endMs - atMs;
     const own = requests
       .map(([key, sentMs, ...rest]): TimedRequest => [key, sentMs - atMs, ...rest])
       .filter(([, sentMs]) => sentMs >= -BEFORE_FAULT_MS && sentMs < endMs);

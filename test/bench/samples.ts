@@ -69,6 +69,7 @@ export const recovery: RecoverySamples = {
       detectedMs: 1050,
       replacement: 'server_new',
       replacedMs: 1300,
+      endMs: 4000,
       keys: [1],
     },
   ],
