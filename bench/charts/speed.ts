@@ -8,6 +8,8 @@ import type { Specification } from './render.ts';
 import { brief, COLOURS, subtitle, whole } from './theme.ts';
 
 const ROW_HEIGHT = 26;
+// Below this width an axis has room for two labels beside its zero.
+const NARROW = 150;
 
 export function speedChart(samples: SpeedSamples): Specification {
   const summaries = mainTrial(speedSummaries(samples));
@@ -119,7 +121,7 @@ function barPanel(
     field,
     type: 'quantitative',
     scale: { domain: [0, most], nice: false },
-    axis: { title, tickCount: 3, format: '~s', labelFlush: false },
+    axis: { title, tickCount: width < NARROW ? 2 : 3, format: '~s', labelFlush: false },
   });
   return {
     width,
