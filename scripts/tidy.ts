@@ -18,7 +18,7 @@ const LAYERS: Record<string, readonly string[]> = {
   'lib/proxy/': ['lib/core/', 'lib/errors.ts', 'lib/log.ts'],
   'lib/admin/': ['lib/core/', 'lib/errors.ts', 'lib/log.ts'],
   'bench/': ['lib/balancer.ts', 'lib/options.ts', 'lib/core/'],
-  'scripts/': ['lib/balancer.ts', 'lib/options.ts', 'lib/core/'],
+  'scripts/': ['lib/balancer.ts', 'lib/options.ts', 'lib/core/', 'bench/'],
   'replica/': [],
 };
 

@@ -1,0 +1,189 @@
+// A-4: the hash pairs side by side. What each replica got beside its part of the ring, the same over the number of replicas, and the
+// rings themselves.
+
+import type { SpreadRun } from '../samples.ts';
+import { evenness, slotMaxOverMean } from '../summaries.ts';
+import type { Specification } from './render.ts';
+import { loadPanel, ratioPanel } from './scale.ts';
+import { COLOURS, hashName, REPLICA_COLOURS, subtitle, whole } from './theme.ts';
+
+const WIDTH = 710;
+const GAP = 34;
+
+/** @param runs one for each hash, all with the same number of replicas. */
+export function hashSpreadChart(runs: readonly SpreadRun[]): Specification {
+  const highest = Math.max(
+    ...runs.flatMap((run) => [...measuredParts(run).values(), ...Object.values(run.slotShares)]),
+  );
+  const [best] = runs.toSorted((a, b) => evenness(a).maxOverMean - evenness(b).maxOverMean);
+  return {
+    title: {
+      text: `A-4 Hash functions: ${runs[0]?.replicas} replicas under each pair`,
+      subtitle: subtitle(
+        `Evenest: ${hashName(best?.hash ?? '')}. Bars: part of the requests, measured; the busiest over the mean is above each panel.`,
+        'Lines across: part of the ring, exact. Where they differ, the request hash does not meet all slots alike.',
+      ),
+    },
+    spacing: GAP,
+    bounds: 'flush',
+    hconcat: runs.map((run, index) => partsPanel(run, panelWidth(runs.length), highest * 1.1, index === 0)),
+  };
+}
+
+/** @param runsByHash for each hash its runs, fewest replicas first. */
+export function hashScaleChart(runsByHash: readonly (readonly SpreadRun[])[]): Specification {
+  const all = runsByHash.flat();
+  const ratios = all.map((run) => evenness(run).maxOverMean);
+  const highest = Math.max(...all.flatMap((run) => [...measuredParts(run).values()])) * 1.08;
+  const worst = all[ratios.indexOf(Math.max(...ratios))] as SpreadRun;
+  const mostRatio = 1 + (Math.max(...ratios) - 1) * 1.15;
+  const size = { width: panelWidth(runsByHash.length), height: 150 };
+  return {
+    title: {
+      text: 'A-4 Hash functions: as replicas are added',
+      subtitle: subtitle(
+        `Worst: ${hashName(worst.hash)} with ${worst.replicas} replicas, the busiest has ${Math.max(...ratios).toFixed(2)} times the mean.`,
+        'Above: a dot is a replica, the broad curve the ideal 1/N. Below: the busiest over the mean.',
+      ),
+    },
+    spacing: { column: GAP, row: 64 },
+    bounds: 'flush',
+    columns: runsByHash.length,
+    concat: [
+      ...runsByHash.map((runs, index) => ({
+        title: panelTitle(runs[0]?.hash ?? ''),
+        ...bare(loadPanel(runs, size, highest), index === 0),
+      })),
+      ...runsByHash.map((runs, index) => bare(ratioPanel(runs, size, 2, mostRatio), index === 0)),
+    ],
+  };
+}
+
+/** @param runs one for each hash, all with the same number of replicas. */
+export function ringsChart(runs: readonly SpreadRun[]): Specification {
+  return {
+    title: {
+      text: `A-4 Hash functions: the rings of ${runs[0]?.replicas} replicas`,
+      subtitle: subtitle(
+        'Slot 0 is at the top, slots go clockwise; an arc leads to the virtual node at its end, which is marked.',
+        'In the middle: the largest part of a ring over the mean part.',
+      ),
+    },
+    spacing: 28,
+    columns: 3,
+    concat: runs.map(ringPanel),
+  };
+}
+
+function measuredParts({ counts, requests }: SpreadRun): Map<string, number> {
+  return new Map(Object.entries(counts).map(([replica, count]) => [replica, count / requests]));
+}
+
+function panelWidth(panels: number): number {
+  return Math.floor((WIDTH - GAP * (panels - 1)) / panels);
+}
+
+function panelTitle(text: string, below?: string): Specification {
+  return { text: hashName(text), subtitle: below ?? [], fontSize: 13, offset: 10, anchor: 'middle', frame: 'group' };
+}
+
+// The first panel of a row has the axis; for the others it is the same.
+function bare(panel: Specification, first: boolean): Specification {
+  const layer = panel.layer as Specification[];
+  if (first) return panel;
+  return {
+    ...panel,
+    layer: layer.map((one) => {
+      const encoding = one.encoding as { y?: Specification };
+      const axis = { title: null, labels: false, ticks: false, domain: false };
+      return { ...one, encoding: { ...encoding, y: { ...encoding.y, axis } } };
+    }),
+  };
+}
+
+function partsPanel(run: SpreadRun, width: number, highest: number, first: boolean): Specification {
+  const parts = measuredParts(run);
+  const rows = Object.keys(run.counts).map((replica, index) => ({
+    replica: String(index + 1),
+    part: parts.get(replica) ?? 0,
+    exact: run.slotShares[replica] ?? 0,
+    label: `${((parts.get(replica) ?? 0) * 100).toFixed(1)}`,
+  }));
+  const x = { field: 'replica', type: 'nominal', sort: null, axis: { title: 'replica', labelAngle: 0 } };
+  const y = (field: string) => ({
+    field,
+    type: 'quantitative',
+    scale: { domain: [0, highest] },
+    axis: first
+      ? { title: 'part of the requests', format: '.0%', tickCount: 5 }
+      : { title: null, labels: false, ticks: false },
+  });
+  return {
+    title: panelTitle(run.hash, `max/mean ${evenness(run).maxOverMean.toFixed(2)}`),
+    width,
+    height: 220,
+    data: { values: rows },
+    layer: [
+      { mark: { type: 'bar', color: COLOURS.blue, width: { band: 0.8 } }, encoding: { x, y: y('part') } },
+      {
+        mark: { type: 'tick', color: COLOURS.ink, opacity: 1, thickness: 2.5, width: { band: 0.95 } },
+        encoding: { x, y: y('exact') },
+      },
+      {
+        transform: [{ calculate: 'max(datum.part, datum.exact)', as: 'top' }],
+        mark: { type: 'text', dy: -9, fontSize: 11, color: COLOURS.ink },
+        encoding: { x, y: y('top'), text: { field: 'label' } },
+      },
+    ],
+  };
+}
+
+function ringPanel(run: SpreadRun): Specification {
+  const { points, slots } = run;
+  const turn = (slot: number) => (slot / slots) * 2 * Math.PI;
+  const names = Object.keys(run.counts);
+  // A virtual node holds the slots after the one before it, up to its own.
+  const arcs = points.map(({ slot, replica }, index) => {
+    const before = points.at(index - 1)?.slot ?? 0;
+    const from = turn(before + 1 > slot ? before + 1 - slots : before + 1);
+    return { replica, from, to: turn(slot + 1), mark: turn(slot + 0.5) };
+  });
+  const shares = names.map((name) => `${((run.slotShares[name] ?? 0) * 100).toFixed(1)} %`);
+  const colour = {
+    field: 'replica',
+    type: 'nominal',
+    scale: { domain: names, range: REPLICA_COLOURS.slice(0, names.length) },
+    legend: { title: null, orient: 'top', symbolType: 'square' },
+  };
+  const angle = (field: string) => ({ field, type: 'quantitative', scale: null });
+  return {
+    title: panelTitle(run.hash, shares.join(' · ')),
+    width: 210,
+    height: 210,
+    data: { values: arcs },
+    layer: [
+      {
+        mark: { type: 'arc', innerRadius: 62, outerRadius: 92 },
+        encoding: { theta: angle('from'), theta2: { field: 'to' }, color: colour },
+      },
+      {
+        mark: { type: 'arc', innerRadius: 94, outerRadius: 102 },
+        transform: [
+          { calculate: 'datum.mark - 0.012', as: 'left' },
+          { calculate: 'datum.mark + 0.012', as: 'right' },
+        ],
+        encoding: { theta: angle('left'), theta2: { field: 'right' }, color: colour },
+      },
+      {
+        data: { values: [{ label: `${slotMaxOverMean(run).toFixed(2)}` }] },
+        mark: { type: 'text', fontSize: 26, fontWeight: 600, color: COLOURS.ink },
+        encoding: { text: { field: 'label' } },
+      },
+      {
+        data: { values: [{ label: `of ${whole(slots)} slots` }] },
+        mark: { type: 'text', fontSize: 11, dy: 22, color: COLOURS.muted },
+        encoding: { text: { field: 'label' } },
+      },
+    ],
+  };
+}

@@ -1,0 +1,204 @@
+// The speed comparison: processor time per request, requests per second and latency of each contender; and the processor time with
+// larger bodies and with fewer and more connections. Where we lose, the subtitle says to whom and by how much.
+
+import { BY_UNIX, OURS } from '../contenders.ts';
+import type { LatencyRound, SpeedSamples } from '../samples.ts';
+import { mainTrial, type SpeedSummary, speedSummaries } from '../summaries.ts';
+import type { Specification } from './render.ts';
+import { brief, COLOURS, subtitle, whole } from './theme.ts';
+
+const ROW_HEIGHT = 26;
+// Below this width an axis has room for two labels beside its zero.
+const NARROW = 150;
+
+export function speedChart(samples: SpeedSamples): Specification {
+  const summaries = mainTrial(speedSummaries(samples));
+  const names = summaries.map((one) => one.contender);
+  const [first] = summaries;
+  const panels = [
+    ...(first?.cpuMicros === undefined ? [] : [costPanel(summaries, 'processor time, µs a request', 220, true)]),
+    ratePanel(summaries, first?.cpuMicros === undefined),
+    ...(samples.latencies.length === 0 ? [] : [latencyPanel(names, samples.latencies)]),
+  ];
+  const rounds = first?.rounds === 1 ? 'one round' : `${first?.rounds} rounds`;
+  return {
+    title: {
+      text: 'Speed: what a request costs',
+      subtitle: subtitle(
+        standing(summaries),
+        `Medians of ${rounds}, ${first?.connections} connections, one process on one core each; thin lines: least to most.`,
+      ),
+    },
+    spacing: 26,
+    hconcat: panels,
+  };
+}
+
+/** One panel for each of the trials given, rows in the order of the whole comparison. */
+export function sideChart(
+  title: string,
+  explanation: string,
+  trials: readonly { readonly name: string; readonly summaries: readonly SpeedSummary[] }[],
+  names: readonly string[],
+): Specification {
+  const width = Math.floor(560 / trials.length) - 24;
+  return {
+    title: { text: title, subtitle: subtitle(losses(trials), explanation) },
+    spacing: 24,
+    hconcat: trials.map(({ name, summaries }, index) => ({
+      title: { text: name, fontSize: 13, offset: 6, anchor: 'start', frame: 'group' },
+      ...costPanel(inOrder(summaries, names), 'µs a request', width, index === 0, names),
+    })),
+  };
+}
+
+/** Who is cheaper than we are, and by how much, among those that reach their backends alike; and that we are, where nobody is. */
+export function standing(summaries: readonly SpeedSummary[]): string {
+  const overTcp = summaries.filter((one) => !one.contender.endsWith(BY_UNIX));
+  const overUnix = summaries.filter((one) => one.contender.endsWith(BY_UNIX));
+  return [
+    standingAmong(overTcp, OURS, 'With replicas over TCP'),
+    ...(overUnix.length < 2 ? [] : [standingAmong(overUnix, OURS + BY_UNIX, 'Over Unix sockets')]),
+  ].join(' ');
+}
+
+function standingAmong(summaries: readonly SpeedSummary[], name: string, where: string): string {
+  const ours = summaries.find((one) => one.contender === name);
+  if (ours === undefined) return `${where} there is no number for ${OURS}: see the doubts.`;
+  const cheaper = summaries.filter((one) => costOf(one) < costOf(ours));
+  if (cheaper.length === 0) return `${where} ${OURS} costs least.`;
+  const factors = cheaper.map((one) => {
+    return `${(costOf(ours) / costOf(one)).toFixed(2)} times ${one.contender.replace(BY_UNIX, '')}`;
+  });
+  return `${where} ${OURS} loses: it costs ${listed(factors)}.`;
+}
+
+function losses(trials: Parameters<typeof sideChart>[2]): string {
+  const lost = trials.map(({ name, summaries }) => {
+    const ours = summaries.find((one) => one.contender === OURS);
+    if (ours === undefined) return `${name}: no number for ${OURS}`;
+    const others = summaries.filter((one) => one.contender !== OURS && !one.contender.endsWith(BY_UNIX));
+    const cheaper = others.filter((one) => costOf(one) < costOf(ours)).length;
+    return `${name}: ${cheaper} of ${others.length}`;
+  });
+  return `Who needs less than ${OURS}, over TCP: ${lost.join('; ')}.`;
+}
+
+function listed(items: readonly string[]): string {
+  return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
+}
+
+function costOf({ cpuMicros, perSecond }: SpeedSummary): number {
+  return cpuMicros?.median ?? 1e6 / perSecond.median;
+}
+
+function inOrder(summaries: readonly SpeedSummary[], names: readonly string[]): SpeedSummary[] {
+  return summaries.toSorted((a, b) => names.indexOf(a.contender) - names.indexOf(b.contender));
+}
+
+function rowsAxis(names: readonly string[], labelled: boolean): Specification {
+  const axis = labelled ? { title: null, domain: false, ticks: false, labelPadding: 6 } : null;
+  return { field: 'contender', type: 'nominal', sort: names, scale: { domain: names }, axis };
+}
+
+// Ours stand out.
+const colour = {
+  condition: { test: `indexof(datum.contender, '${OURS}') === 0`, value: COLOURS.ours },
+  value: COLOURS.plain,
+};
+
+function barPanel(
+  rows: readonly { contender: string; middle: number; least: number; most: number; label: string }[],
+  names: readonly string[],
+  title: string,
+  width: number,
+  labelled: boolean,
+): Specification {
+  const y = rowsAxis(names, labelled);
+  // Room for the label behind the longest bar.
+  const most = Math.max(...rows.map((row) => row.most)) * (1 + 52 / width);
+  const x = (field: string) => ({
+    field,
+    type: 'quantitative',
+    scale: { domain: [0, most], nice: false },
+    axis: { title, tickCount: width < NARROW ? 2 : 3, format: '~s', labelFlush: false },
+  });
+  return {
+    width,
+    height: names.length * ROW_HEIGHT,
+    data: { values: rows },
+    layer: [
+      { mark: { type: 'bar', height: { band: 0.66 } }, encoding: { y, x: x('middle'), color: colour } },
+      {
+        mark: { type: 'rule', color: COLOURS.ink, strokeWidth: 1.5 },
+        encoding: { y, x: x('least'), x2: { field: 'most' } },
+      },
+      {
+        mark: { type: 'text', align: 'left', dx: 6, color: COLOURS.ink },
+        encoding: { y, x: x('most'), text: { field: 'label' } },
+      },
+    ],
+  };
+}
+
+function costPanel(
+  summaries: readonly SpeedSummary[],
+  title: string,
+  width: number,
+  labelled: boolean,
+  names: readonly string[] = summaries.map((one) => one.contender),
+): Specification {
+  const rows = summaries.flatMap(({ contender, cpuMicros }) =>
+    cpuMicros === undefined
+      ? []
+      : [{ contender, middle: cpuMicros.median, ...cpuMicros, label: brief(cpuMicros.median) }],
+  );
+  return barPanel(rows, names, title, width, labelled);
+}
+
+function ratePanel(summaries: readonly SpeedSummary[], labelled: boolean): Specification {
+  const rows = summaries.map(({ contender, perSecond }) => ({
+    contender,
+    middle: perSecond.median,
+    ...perSecond,
+    label: `${whole(perSecond.median / 1000)}k`,
+  }));
+  const names = summaries.map((one) => one.contender);
+  return barPanel(rows, names, 'requests a second', 110, labelled);
+}
+
+function latencyPanel(names: readonly string[], latencies: readonly LatencyRound[]): Specification {
+  const rows = latencies
+    .filter(({ contender, errors }) => names.includes(contender) && errors === 0)
+    .map(({ contender, p50Ms, p90Ms, p99Ms }) => {
+      return { contender, p50Ms, p90Ms, p99Ms, label: `${brief(p50Ms)} … ${brief(p99Ms)}` };
+    });
+  const least = Math.min(...rows.map((row) => row.p50Ms));
+  const most = Math.max(...rows.map((row) => row.p99Ms));
+  const y = rowsAxis(names, false);
+  const x = (field: string) => ({
+    field,
+    type: 'quantitative',
+    // Room for the label behind the longest.
+    scale: { type: 'log', domain: [least * 0.8, most * (most / least) ** 0.9], nice: false },
+    axis: {
+      title: [`latency in ms at ${latencies[0]?.perSecond} a second:`, 'p50 (dot), p90 (bar), p99 (end)'],
+      tickCount: 3,
+      format: '~g',
+    },
+  });
+  return {
+    width: 160,
+    height: names.length * ROW_HEIGHT,
+    data: { values: rows },
+    layer: [
+      { mark: { type: 'rule', strokeWidth: 2 }, encoding: { y, x: x('p50Ms'), x2: { field: 'p99Ms' }, color: colour } },
+      { mark: { type: 'tick', thickness: 3, height: 12 }, encoding: { y, x: x('p90Ms'), color: colour } },
+      { mark: { type: 'circle', size: 70, opacity: 1 }, encoding: { y, x: x('p50Ms'), color: colour } },
+      {
+        mark: { type: 'text', align: 'left', dx: 6, color: COLOURS.ink },
+        encoding: { y, x: x('p99Ms'), text: { field: 'label' } },
+      },
+    ],
+  };
+}

@@ -1,0 +1,114 @@
+// A-1: who got how many of the requests, and how far each is off the mean beside what pure chance would do.
+
+import type { SpreadRun } from '../samples.ts';
+import { chanceMargin, mean } from '../statistics.ts';
+import { evenness } from '../summaries.ts';
+import type { Specification } from './render.ts';
+import { brief, COLOURS, hashName, subtitle, whole } from './theme.ts';
+
+export function spreadChart(run: SpreadRun): Specification {
+  const values = Object.values(run.counts);
+  const middle = mean(values);
+  const margin = chanceMargin(run.requests, run.replicas);
+  const { maxOverMean, deviation } = evenness(run);
+  const rows = Object.entries(run.counts).map(([replica, count]) => ({
+    replica,
+    count,
+    label: whole(count),
+    off: count - middle,
+    offLabel: `${count >= middle ? '+' : '−'}${offBy(Math.abs(count - middle))}`,
+  }));
+  const highest = Math.max(middle + margin, ...values) * 1.1;
+  const farthest = Math.max(margin, ...rows.map((row) => Math.abs(row.off))) * 1.25;
+  return {
+    title: {
+      text: `A-1 Spread: ${whole(run.requests)} requests over ${run.replicas} replicas, hash ${hashName(run.hash)}`,
+      subtitle: subtitle(
+        `max/mean ${maxOverMean.toFixed(3)}, standard deviation ${brief(deviation)} requests.`,
+        'Line: the mean. Band: where 19 of 20 counts would lie if each request went to a replica by chance.',
+      ),
+    },
+    data: { values: rows },
+    spacing: 48,
+    hconcat: [
+      {
+        width: 400,
+        height: 260,
+        layer: [
+          band(middle - margin, middle + margin),
+          {
+            mark: { type: 'bar', color: COLOURS.blue, width: { band: 0.62 } },
+            encoding: {
+              x: { field: 'replica', type: 'nominal', sort: null, axis: { title: null, labelAngle: 0 } },
+              y: {
+                field: 'count',
+                type: 'quantitative',
+                scale: { domain: [0, highest], nice: false },
+                axis: { title: 'requests', tickCount: 5, format: ',d' },
+              },
+            },
+          },
+          rule(middle),
+          {
+            mark: { type: 'text', dy: -17, fontSize: 14, fontWeight: 600, color: COLOURS.ink },
+            encoding: {
+              x: { field: 'replica', type: 'nominal', sort: null },
+              y: { field: 'count', type: 'quantitative' },
+              text: { field: 'label' },
+            },
+          },
+        ],
+      },
+      {
+        width: 210,
+        height: 260,
+        layer: [
+          band(-margin, margin),
+          rule(0),
+          {
+            mark: { type: 'circle', size: 110, color: COLOURS.blue, opacity: 1 },
+            encoding: {
+              x: { field: 'replica', type: 'nominal', sort: null, axis: { title: null, labelAngle: 0 } },
+              y: {
+                field: 'off',
+                type: 'quantitative',
+                scale: { domain: [-farthest, farthest] },
+                axis: { title: 'requests more or less than the mean', tickCount: 5 },
+              },
+            },
+          },
+          ...([1, -1] as const).map((side) => ({
+            // Away from the line.
+            transform: [{ filter: `${side} * datum.off >= ${side === 1 ? 0 : 1e-9}` }],
+            mark: { type: 'text', dy: -15 * side, color: COLOURS.ink },
+            encoding: {
+              x: { field: 'replica', type: 'nominal', sort: null },
+              y: { field: 'off', type: 'quantitative' },
+              text: { field: 'offLabel' },
+            },
+          })),
+        ],
+      },
+    ],
+  };
+}
+
+function band(from: number, to: number): Specification {
+  return {
+    data: { values: [{ from, to }] },
+    mark: { type: 'rect', color: COLOURS.plain, opacity: 0.35 },
+    encoding: { y: { field: 'from', type: 'quantitative' }, y2: { field: 'to' } },
+  };
+}
+
+function rule(at: number): Specification {
+  return {
+    data: { values: [{ at }] },
+    mark: { type: 'rule', color: COLOURS.ours, strokeWidth: 1.5 },
+    encoding: { y: { field: 'at', type: 'quantitative' } },
+  };
+}
+
+function offBy(requests: number): string {
+  return requests < 100 ? requests.toFixed(1) : whole(requests);
+}

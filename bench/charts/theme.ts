@@ -1,0 +1,116 @@
+// How all charts look: colours that people with colour blindness tell apart (after Okabe and Ito), each with its twin for a dark page,
+// and Vega-Lite's settings. What a chart shows is its own file's business.
+
+/** By meaning. The light value is written into the chart, its dark twin into the style sheet of the SVG. */
+export const COLOURS = {
+  paper: '#ffffff',
+  ink: '#1f2328',
+  muted: '#57606a',
+  grid: '#d8dee4',
+  plain: '#9aa4af',
+  ours: '#d55e00',
+  blue: '#0072b2',
+  late: '#e69f00',
+  failed: '#b3003c',
+  fine: '#a9d5c5',
+} as const;
+
+const DARK: Readonly<Record<string, string>> = {
+  [COLOURS.paper]: '#0d1117',
+  [COLOURS.ink]: '#e6edf3',
+  [COLOURS.muted]: '#a3acb6',
+  [COLOURS.grid]: '#30363d',
+  [COLOURS.plain]: '#6e7883',
+  [COLOURS.ours]: '#ff8838',
+  [COLOURS.blue]: '#3b8fd9',
+  // A replica's, to stay apart from that blue.
+  '#56b4e9': '#9bdcff',
+  [COLOURS.failed]: '#ff5c8a',
+  [COLOURS.fine]: '#2f6f5b',
+};
+
+/** For replicas, in the order in which they joined; seven can be told apart. */
+export const REPLICA_COLOURS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#8c6d31'] as const;
+
+const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
+
+/** Vega-Lite's `config` for every chart. */
+export const CONFIG = {
+  background: COLOURS.paper,
+  font: FONT,
+  padding: 16,
+  view: { stroke: null },
+  title: {
+    anchor: 'start',
+    frame: 'group',
+    color: COLOURS.ink,
+    fontSize: 16,
+    fontWeight: 600,
+    subtitleColor: COLOURS.muted,
+    subtitleFontSize: 12,
+    subtitleLineHeight: 16,
+    subtitlePadding: 6,
+    offset: 14,
+    limit: 0,
+  },
+  axis: {
+    labelColor: COLOURS.muted,
+    titleColor: COLOURS.muted,
+    titleFontWeight: 400,
+    titleFontSize: 12,
+    labelFontSize: 12,
+    labelLimit: 0,
+    titlePadding: 10,
+    domainColor: COLOURS.grid,
+    tickColor: COLOURS.grid,
+    gridColor: COLOURS.grid,
+  },
+  legend: { labelColor: COLOURS.ink, titleColor: COLOURS.muted, labelFontSize: 12, labelLimit: 0, orient: 'top' },
+  text: { color: COLOURS.ink, fontSize: 12 },
+} as const;
+
+/** The rules that turn the light colours dark where the page is. */
+export function styleSheet(): string {
+  const rules = Object.entries(DARK).flatMap(([light, dark]) => [
+    `[fill="${light}"]{fill:${dark}}`,
+    `[stroke="${light}"]{stroke:${dark}}`,
+  ]);
+  return `@media (prefers-color-scheme:dark){${rules.join('')}}`;
+}
+
+/** Sentences as the lines below a title, none longer than the chart is wide. */
+export function subtitle(...sentences: readonly string[]): string[] {
+  return sentences.flatMap((sentence) => {
+    const lines: string[] = [];
+    for (const word of sentence.split(' ')) {
+      const last = lines.at(-1);
+      if (last === undefined || last.length + word.length >= LONGEST_LINE) lines.push(word);
+      else lines[lines.length - 1] = `${last} ${word}`;
+    }
+    return lines;
+  });
+}
+
+const LONGEST_LINE = 105;
+
+/** A hash by its name, or a user's by that of its file. */
+export function hashName(hash: string): string {
+  return hash.slice(hash.lastIndexOf('/') + 1);
+}
+
+/** 12345.6 as `12,346`. */
+export function whole(value: number): string {
+  return Math.round(value)
+    .toString()
+    .replaceAll(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** Three digits that count: 0.123, 1.23, 12.3, 123, 1,230. */
+export function brief(value: number): string {
+  return value >= 100 ? whole(value) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+/** A time as people say it. */
+export function duration(ms: number): string {
+  return ms < 1000 ? `${whole(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}

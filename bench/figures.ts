@@ -1,0 +1,151 @@
+// Which charts a report has, from whatever parts were run: the name of the file, what to see in it, and its specification. Pure.
+
+import { hashScaleChart, hashSpreadChart, ringsChart } from './charts/hashes.ts';
+import { recoveryChart } from './charts/recovery.ts';
+import type { Specification } from './charts/render.ts';
+import { scaleChart } from './charts/scale.ts';
+import { sideChart, speedChart } from './charts/speed.ts';
+import { spreadChart } from './charts/spread.ts';
+import { whole } from './charts/theme.ts';
+import type { RecoverySamples, Results, SpeedSamples, SpreadSamples } from './samples.ts';
+import { BODIES_BYTES, SHOWN_REPLICAS } from './scenarios.ts';
+import { evenness, hashesOf, mainTrial, runsOf, type SpeedSummary, shownRun, speedSummaries } from './summaries.ts';
+
+export interface Figure {
+  /** Of the SVG, without its ending. */
+  readonly name: string;
+  readonly heading: string;
+  /** What to see in it, and why it is so. */
+  readonly text: string;
+  readonly specification: Specification;
+}
+
+export function figuresOf({ spread, recovery, speed }: Results): Figure[] {
+  return [
+    ...(spread === undefined ? [] : spreadFigures(spread)),
+    ...(recovery === undefined ? [] : [recoveryFigure(recovery)]),
+    ...(spread === undefined ? [] : hashFigures(spread)),
+    ...(speed === undefined ? [] : speedFigures(speed)),
+  ];
+}
+
+function spreadFigures(samples: SpreadSamples): Figure[] {
+  const { hash } = samples;
+  const own = shownRun(samples, hash);
+  const bounded = shownRun(samples, hash, true);
+  const first: Figure[] =
+    own === undefined
+      ? []
+      : [
+          {
+            name: 'a1-spread',
+            heading: 'A-1 Spread',
+            text: `Bars should be as high as the line. ${boundText(bounded)}`,
+            specification: spreadChart(own),
+          },
+        ];
+  return [
+    ...first,
+    {
+      name: 'a2-scale',
+      heading: 'A-2 Scale',
+      text: 'Dots should lie on the broad curve, and the line on the right at 1: then each replica carries its part, however many there are.',
+      specification: scaleChart(runsOf(samples, hash)),
+    },
+  ];
+}
+
+function hashFigures(samples: SpreadSamples): Figure[] {
+  const hashes = hashesOf(samples);
+  const shown = hashes.flatMap((one) => shownRun(samples, one) ?? []);
+  return [
+    {
+      name: 'a4-spread',
+      heading: `A-4 Hash functions: spread over ${SHOWN_REPLICAS}`,
+      text:
+        'Bars of one panel should be alike. The lines across are parts of the ring: they show what the placement of virtual nodes alone does, ' +
+        'and where a bar is off its line, the hash of the requests adds its share.',
+      specification: hashSpreadChart(shown),
+    },
+    {
+      name: 'a4-scale',
+      heading: 'A-4 Hash functions: scale',
+      text: 'The same as A-2 for every pair: a pair is good if its dots stay on the curve and its line stays at 1 as replicas are added.',
+      specification: hashScaleChart(hashes.map((one) => runsOf(samples, one))),
+    },
+    {
+      name: 'a4-rings',
+      heading: 'A-4 Hash functions: the rings',
+      text: 'Virtual nodes that crowd together leave one long arc to whoever comes after the gap; nodes laid out on purpose leave equal sums of arcs.',
+      specification: ringsChart(shown),
+    },
+  ];
+}
+
+function boundText(bounded: ReturnType<typeof shownRun>): string {
+  if (bounded === undefined) return '';
+  const ratio = evenness(bounded).maxOverMean.toFixed(3);
+  return (
+    'Here the ring alone decides: the bound on load (--balance-factor) is off, as in A-2 and A-4. With the options as they come ' +
+    `and 10 requests at a time, max/mean was ${ratio}: a bound passes on what a busy replica has no room for.`
+  );
+}
+
+function recoveryFigure(samples: RecoverySamples): Figure {
+  return {
+    name: 'a3-recovery',
+    heading: 'A-3 Recovery',
+    text:
+      'A fault should leave no red, and the colour of the replica that was struck should soon make way for its replacement. ' +
+      'A replica that hangs takes longest to find out: nothing ends, so only missed heartbeats tell.',
+    specification: recoveryChart(samples),
+  };
+}
+
+function speedFigures(samples: SpeedSamples): Figure[] {
+  const summaries = speedSummaries(samples);
+  const names = mainTrial(summaries).map((one) => one.contender);
+  if (names.length === 0) return [];
+  const main: Figure = {
+    name: 'speed',
+    heading: 'Speed',
+    text:
+      'Short bars on the left are good: processor time per request holds from run to run, while requests per second also depend on the load ' +
+      `generator (${samples.generator}) and the backend (${samples.backend}). Bare sockets understand nothing that they pass on: no proxy in Node can cost less.`,
+    specification: speedChart(samples),
+  };
+  const bodies = BODIES_BYTES.map((bytes) => ({
+    name: `${bytes >= 2 ** 20 ? `${bytes / 2 ** 20} MiB` : `${bytes / 2 ** 10} KiB`}`,
+    summaries: summaries.filter((one) => one.bodyBytes === bytes),
+  }));
+  const counts = [...new Set(summaries.filter((one) => one.bodyBytes === 0).map((one) => one.connections))];
+  const connections = counts
+    .toSorted((a, b) => a - b)
+    .map((count) => ({
+      name: `${whole(count)} connections`,
+      summaries: summaries.filter((one) => one.bodyBytes === 0 && one.connections === count),
+    }));
+  return [
+    main,
+    ...sideFigure('speed-bodies', 'Speed with larger bodies', bodies, names, [
+      'How the cost of a request grows with its body: what is copied in JavaScript shows at 10 MiB.',
+      'Rows in the order of the comparison with small bodies. One round of a second each.',
+    ]),
+    ...sideFigure('speed-connections', 'Speed with few and many connections', connections, names, [
+      'How the cost of a request grows with the number of clients: short bars in all panels are good.',
+      'Rows in the order of the comparison with 64 connections, which has more rounds. Small bodies.',
+    ]),
+  ];
+}
+
+function sideFigure(
+  name: string,
+  heading: string,
+  trials: readonly { readonly name: string; readonly summaries: readonly SpeedSummary[] }[],
+  names: readonly string[],
+  [text, explanation]: readonly [string, string],
+): Figure[] {
+  const run = trials.filter(({ summaries }) => summaries.some((one) => one.cpuMicros !== undefined));
+  if (run.length < 2) return [];
+  return [{ name, heading, text, specification: sideChart(heading, explanation, run, names) }];
+}

@@ -1,0 +1,101 @@
+// The load generator of the speed experiment: a process of its own, so that it can be pinned beside the backend, with its answer
+// as JSON on standard output. wrk where there is one, since autocannon tires before a good proxy does; a stream that a proxy bears
+// is always autocannon's.
+//
+//   node bench/generator.ts hard URL CONNECTIONS SECONDS
+//   node bench/generator.ts steady URL PER_SECOND SECONDS
+
+import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import autocannon from 'autocannon';
+import { startSteadyLoad } from './load.ts';
+import { isInstalled, pinnedTo, versionOf } from './machine.ts';
+import { quantile } from './statistics.ts';
+
+const run = promisify(execFile);
+const SELF = fileURLToPath(import.meta.url);
+
+export interface HardResult {
+  readonly requests: number;
+  readonly seconds: number;
+  readonly errors: number;
+}
+
+export interface SteadyResult {
+  readonly requests: number;
+  readonly errors: number;
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly p99Ms: number;
+}
+
+/** What `driveHard` uses, for people. */
+export function generatorName(): 'wrk' | 'autocannon' {
+  return isInstalled('wrk') ? 'wrk' : 'autocannon';
+}
+
+/** The version of wrk, where that is what `driveHard` uses. */
+export function generatorVersion(): Record<string, string> {
+  const version = generatorName() === 'wrk' ? versionOf('wrk', '-v') : undefined;
+  return version === undefined ? {} : { wrk: version };
+}
+
+/** As many requests as it can, from a core of its own. `seconds` are whole ones. */
+export async function driveHard(url: string, connections: number, seconds: number, core: number): Promise<HardResult> {
+  if (generatorName() === 'autocannon') {
+    return runSelf(['hard', url, String(connections), String(seconds)], core);
+  }
+  const options = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', url];
+  const [command = '', ...args] = [...pinnedTo(core), 'wrk', ...options];
+  return readWrk((await run(command, args)).stdout);
+}
+
+/** So many requests a second, evenly, from a core of its own. */
+export function driveSteadily(url: string, perSecond: number, seconds: number, core: number): Promise<SteadyResult> {
+  return runSelf(['steady', url, String(perSecond), String(seconds)], core);
+}
+
+/** What wrk prints. Throws if it is not that. */
+export function readWrk(output: string): HardResult {
+  const [, requests, seconds, unit] = /(\d+) requests in ([\d.]+)(ms|s|m)/.exec(output) ?? [];
+  if (requests === undefined || seconds === undefined) throw new Error(`wrk printed no result: ${output}`);
+  const socketErrors = /Socket errors: (.*)/.exec(output)?.[1]?.match(/\d+/g) ?? [];
+  const bad = /Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? '0';
+  const factor = unit === 'm' ? 60 : unit === 'ms' ? 0.001 : 1;
+  const errors = [...socketErrors, bad].reduce((sum, count) => sum + Number(count), 0);
+  return { requests: Number(requests), seconds: Number(seconds) * factor, errors };
+}
+
+async function runSelf<T>(args: readonly string[], core: number): Promise<T> {
+  const [command = '', ...words] = [...pinnedTo(core), process.execPath, SELF, ...args];
+  return JSON.parse((await run(command, words)).stdout);
+}
+
+async function hard(url: string, connections: number, seconds: number): Promise<HardResult> {
+  const startMs = performance.now();
+  const result = await autocannon({ url, connections, duration: seconds, sampleInt: 100 });
+  return {
+    requests: result.requests.total,
+    seconds: (performance.now() - startMs) / 1000,
+    errors: result.errors + result.non2xx,
+  };
+}
+
+async function steady(url: string, perSecond: number, seconds: number): Promise<SteadyResult> {
+  const load = startSteadyLoad(url, perSecond, () => '/');
+  // The first second, in which connections are made, does not count.
+  await sleep((1 + seconds) * 1000);
+  const requests = (await load.stop()).filter(([, sentMs]) => sentMs >= 1000);
+  const tookMs = requests.map(([, , took]) => took);
+  const errors = requests.filter(([, , , status]) => status !== 200).length;
+  const at = (part: number) => quantile(tookMs, part);
+  return { requests: requests.length, errors, p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99) };
+}
+
+if (import.meta.main) {
+  const [mode, url = '', rate, seconds] = process.argv.slice(2);
+  const play = mode === 'hard' ? hard : steady;
+  process.stdout.write(JSON.stringify(await play(url, Number(rate), Number(seconds))));
+}

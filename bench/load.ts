@@ -1,0 +1,146 @@
+// The load, by autocannon: so many requests as fast as they go, or a steady stream. What autocannon counts itself is not used
+// where it would mislead: its fixed rate sends each connection's requests in one burst at the start of every second, its latencies are
+// whole milliseconds, and a reply that a closed connection took with it is missing from its errors. So a stream is made of
+// many connections with one request a second each, begun one after the other, and every request is followed from here.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import autocannon from 'autocannon';
+import type { TimedRequest } from './samples.ts';
+
+const NAMED = /Hello from Server: ([\w.-]+)/;
+const NO_REPLICA = -1;
+const NO_STATUS = 0;
+const BEGINNINGS_PER_SECOND = 50;
+
+/** `amount` GETs of `url` over a few connections: answers by the replica that names itself in them, and requests without one. */
+export async function countAnswers(
+  url: string,
+  amount: number,
+  connections = 10,
+): Promise<{ counts: Map<string, number>; failed: number }> {
+  const counts = new Map<string, number>();
+  let answered = 0;
+  const onResponse = (status: number, body: string) => {
+    const [, name] = NAMED.exec(body) ?? [];
+    if (status !== 200 || name === undefined) return;
+    answered += 1;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  };
+  await autocannon({ url, amount, connections, sampleInt: 50, requests: [{ onResponse }] });
+  return { counts, failed: amount - answered };
+}
+
+export interface SteadyLoad {
+  /** When it began, by Date.now(). */
+  readonly epochMs: number;
+  /** Replicas by their index in the requests. */
+  readonly replicas: readonly string[];
+  /** Ends it and waits for what is under way; a request that never comes back is one without a status. */
+  stop(): Promise<TimedRequest[]>;
+}
+
+/** `perSecond` requests every second, evenly, each by a connection of its own: connection k always asks for `pathOf(k)`. */
+export function startSteadyLoad(url: string, perSecond: number, pathOf: (key: number) => string): SteadyLoad {
+  const groups = Math.min(BEGINNINGS_PER_SECOND, perSecond);
+  const startMs = performance.now();
+  const requests: TimedRequest[] = [];
+  const replicas: string[] = [];
+  const underWay = new Set<Call>();
+  const stopping = new AbortController();
+  const done = Array.from({ length: groups }, async (_, group) => {
+    const connections = Math.floor(perSecond / groups) + (group < perSecond % groups ? 1 : 0);
+    await sleep((group * 1000) / groups, undefined, { signal: stopping.signal }).catch(() => undefined);
+    if (stopping.signal.aborted) return;
+    let next = group;
+    const instance = autocannon({
+      url,
+      connections,
+      overallRate: connections,
+      duration: 3600,
+      ignoreCoordinatedOmission: true,
+      sampleInt: 50,
+      setupClient: (client) => {
+        const key = next;
+        next += groups;
+        const line = { requests, replicas, underWay, startMs, stopping: stopping.signal };
+        const onAnswer = follow(client as unknown as FollowedClient, key, line);
+        client.setRequests([{ method: 'GET', path: pathOf(key), onResponse: (_, body) => onAnswer(body) }]);
+      },
+    });
+    // Its types know of the promise only, or of the instance only.
+    const { stop } = instance as unknown as { stop(): void };
+    stopping.signal.addEventListener('abort', stop, { once: true });
+    await instance;
+  });
+  return {
+    epochMs: Date.now() - (performance.now() - startMs),
+    replicas,
+    stop: async () => {
+      const limitMs = performance.now() + LAST_REPLIES_MS;
+      const late = () => underWay.size > 0 && performance.now() < limitMs;
+      const [...last] = underWay;
+      while (late() && last.some((call) => underWay.has(call))) await sleep(10);
+      stopping.abort();
+      await Promise.all(done);
+      for (const call of last) if (underWay.has(call)) requests.push([call.key, call.sentMs, 0, NO_STATUS, NO_REPLICA]);
+      return requests.toSorted((a, b) => a[1] - b[1]);
+    },
+  };
+}
+
+const LAST_REPLIES_MS = 5000;
+
+interface Call {
+  readonly key: number;
+  readonly sentMs: number;
+  name: string | undefined;
+}
+
+/** What of autocannon's clients is used here; its types know less of them. */
+interface FollowedClient {
+  on(event: 'request' | 'connError' | 'timeout', listener: () => void): void;
+  on(event: 'response', listener: (status: number) => void): void;
+}
+
+interface Line {
+  readonly requests: TimedRequest[];
+  readonly replicas: string[];
+  readonly underWay: Set<Call>;
+  readonly startMs: number;
+  readonly stopping: AbortSignal;
+}
+
+/** Gives the function that is to be told every reply's body, before the client tells of the reply. */
+function follow(
+  client: FollowedClient,
+  key: number,
+  { requests, replicas, underWay, startMs, stopping }: Line,
+): (body: string) => void {
+  let call: Call | undefined;
+  const finish = (status: number) => {
+    if (call === undefined) return;
+    const { sentMs, name } = call;
+    underWay.delete(call);
+    call = undefined;
+    if (name !== undefined && !replicas.includes(name)) replicas.push(name);
+    const tookMs = round(performance.now() - startMs - sentMs);
+    requests.push([key, sentMs, tookMs, status, name === undefined ? NO_REPLICA : replicas.indexOf(name)]);
+  };
+  client.on('request', () => {
+    // The one before was lost with its connection.
+    finish(NO_STATUS);
+    if (stopping.aborted) return;
+    call = { key, sentMs: round(performance.now() - startMs), name: undefined };
+    underWay.add(call);
+  });
+  client.on('response', finish);
+  client.on('connError', () => finish(NO_STATUS));
+  client.on('timeout', () => finish(NO_STATUS));
+  return (body) => {
+    if (call !== undefined) call.name = NAMED.exec(body)?.[1];
+  };
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}

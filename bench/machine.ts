@@ -1,0 +1,105 @@
+// What the machine is and what it lets us do: pin to a core, read the processor time of others' processes, tell how busy it is.
+// Where it does not let us, these say so, and the bench goes on without.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { arch, cpus, release, totalmem, type } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Environment, Runtime } from './samples.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const IDLE_SAMPLE_MS = 500;
+
+/** The first line that a command prints on standard output; `undefined` if it cannot be run or fails. */
+export function firstLine(command: string, ...args: string[]): string | undefined {
+  const { stdout, status } = spawnSync(command, args, { cwd: ROOT, encoding: 'utf8' });
+  return status === 0 ? stdout.split('\n', 1)[0] : undefined;
+}
+
+/** The first version number in what a command says of itself, wherever it says so. */
+export function versionOf(command: string, flag: string): string | undefined {
+  const { stdout, stderr } = spawnSync(command, [flag], { encoding: 'utf8' });
+  return /\d+(?:\.\d+)+/.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[0];
+}
+
+/** Is there such a command? */
+export function isInstalled(command: string): boolean {
+  return firstLine('sh', '-c', `command -v ${command}`) !== undefined;
+}
+
+/** Takes half a second, in which it looks what else the machine does. */
+export async function describeEnvironment(quick: boolean, runtime: Runtime): Promise<Environment> {
+  const before = busyAndTotalMs();
+  await sleep(IDLE_SAMPLE_MS);
+  const after = busyAndTotalMs();
+  const packageOf = (name: string) => JSON.parse(readFileSync(`${ROOT}/node_modules/${name}/package.json`, 'utf8'));
+  return {
+    startedAt: new Date().toISOString(),
+    commit: firstLine('git', 'rev-parse', '--short', 'HEAD') ?? 'unknown',
+    changed: (firstLine('git', 'status', '--porcelain', '--', 'lib', 'replica') ?? '') !== '',
+    processor: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+    system: `${type()} ${release()} ${arch()}`,
+    versions: { Node: process.versions.node, autocannon: packageOf('autocannon').version },
+    busyRatio: Math.round(((after.busy - before.busy) / (after.total - before.total)) * 1000) / 1000,
+    quick,
+    runtime,
+  };
+}
+
+/** Words in front of a command that pin it to a core; none where that cannot be done. */
+export function pinnedTo(core: number): readonly string[] {
+  return canPin() ? ['taskset', '-c', String(core)] : [];
+}
+
+/** Are there two cores, and a way to pin to one? */
+export function canPin(): boolean {
+  return cpus().length > 1 && isInstalled('taskset');
+}
+
+/** User and system time of a process and its descendants, in ms; `undefined` where the system does not tell. */
+export function processorTimeMs(pid: number): number | undefined {
+  try {
+    const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+      .map((row) => row.trim().split(/\s+/).map(Number) as [number, number]);
+    const family = new Set([pid]);
+    // Parents may come after their children in the list.
+    for (let size = 0; size !== family.size; ) {
+      size = family.size;
+      for (const [child, parent] of rows) if (family.has(parent)) family.add(child);
+    }
+    return [...family].reduce((sum, member) => sum + ownTimeMs(member), 0);
+  } catch {
+    return undefined;
+  }
+}
+
+const TICK_MS = 10;
+
+function ownTimeMs(pid: number): number {
+  if (process.platform === 'linux') {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  }
+  const written = execFileSync('ps', ['-o', 'time=', '-p', String(pid)], { encoding: 'utf8' }).trim();
+  return readPsTimeMs(written);
+}
+
+/** The time that `ps` writes on macOS and BSD: `[[days-]hours:]minutes:seconds.hundredths`. */
+export function readPsTimeMs(written: string): number {
+  const [days = '0', clock = written] = written.includes('-') ? written.split('-') : [];
+  const seconds = clock.split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
+  return Math.round((Number(days) * 86_400 + seconds) * 1000);
+}
+
+function busyAndTotalMs(): { busy: number; total: number } {
+  const times = cpus().map((cpu) => cpu.times);
+  const total = times.reduce((sum, one) => sum + one.user + one.nice + one.sys + one.irq + one.idle, 0);
+  return { busy: total - times.reduce((sum, one) => sum + one.idle, 0), total };
+}

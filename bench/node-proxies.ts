@@ -1,0 +1,89 @@
+// Contenders that run on Node, each as its own documents would have it, round robin over the backends with connections kept:
+// `node bench/node-proxies.ts KIND PORT HOST:PORT …`. The floor copies bytes between sockets and understands none of them.
+
+import { Agent, createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { connect, createServer as createSocketServer } from 'node:net';
+
+const [kind = '', port = '', ...backends] = process.argv.slice(2);
+const LISTEN = { port: Number(port), host: '127.0.0.1', backlog: 4096 };
+// Of connections kept to one backend.
+const MAX_SOCKETS = 128;
+
+let turn = 0;
+function next<T>(list: readonly T[]): T {
+  turn = (turn + 1) % list.length;
+  return list[turn] as T;
+}
+
+// The packages are there only after `npm run bench:peers`: loaded by name, so that types can be checked without them.
+const load = (name: string) => import(name);
+
+const KINDS: Readonly<Record<string, () => Promise<RequestListener>>> = {
+  undici: async () => {
+    const { Pool } = await load('undici');
+    const pools = backends.map((backend) => new Pool(`http://${backend}`, { connections: MAX_SOCKETS }));
+    return (request, response) => {
+      const { connection: _, ...headers } = request.headers;
+      const options = { path: request.url, method: request.method, headers, body: bodyOf(request) };
+      next(pools)
+        .stream(options, (reply: { statusCode: number; headers: Record<string, string> }) => {
+          const { connection: __, 'keep-alive': ___, ...passed } = reply.headers;
+          return response.writeHead(reply.statusCode, passed);
+        })
+        .catch(() => fail(response));
+    };
+  },
+  httpxy: async () => {
+    const { createProxyServer } = await load('httpxy');
+    const proxy = createProxyServer({});
+    const agent = keepAlive();
+    return (request, response) => {
+      const target = `http://${next(backends)}`;
+      proxy.web(request, response, { target, agent, xfwd: true }).catch(() => fail(response));
+    };
+  },
+  'fast-proxy': async () => {
+    const { default: fastProxy } = await load('fast-proxy');
+    const proxies = backends.map((backend) => fastProxy({ base: `http://${backend}`, maxSockets: MAX_SOCKETS }).proxy);
+    return (request, response) => next(proxies)(request, response, request.url, {});
+  },
+  'http-proxy': async () => {
+    const { default: httpProxy } = await load('http-proxy');
+    const proxy = httpProxy.createProxyServer({ agent: keepAlive(), xfwd: true });
+    proxy.on('error', (_error: Error, _request: IncomingMessage, response: ServerResponse) => fail(response));
+    return (request, response) => proxy.web(request, response, { target: `http://${next(backends)}` });
+  },
+};
+
+if (kind === 'floor') {
+  const server = createSocketServer({ noDelay: true }, (client) => {
+    const [host = '', backendPort = ''] = next(backends).split(':');
+    const backend = connect({ host, port: Number(backendPort), noDelay: true });
+    client.pipe(backend).pipe(client);
+    const end = () => {
+      client.destroy();
+      backend.destroy();
+    };
+    for (const socket of [client, backend]) socket.on('error', end).on('close', end);
+  });
+  server.listen(LISTEN);
+} else {
+  const listener = await KINDS[kind]?.();
+  if (listener === undefined) throw new Error(`there is no contender ${kind}`);
+  createServer({ keepAliveTimeout: 60_000 }, listener).listen(LISTEN);
+}
+
+function keepAlive(): Agent {
+  return new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, maxFreeSockets: MAX_SOCKETS });
+}
+
+function bodyOf(request: IncomingMessage): IncomingMessage | null {
+  return request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined
+    ? null
+    : request;
+}
+
+function fail(response: ServerResponse): void {
+  if (!response.headersSent) response.writeHead(502);
+  response.end();
+}

@@ -1,0 +1,113 @@
+// Runs A-3: a steady load with a key in every request, under which one replica is killed, one is hung and one is removed. Which
+// keys lead to the replica is asked of the program before it is struck, so that one can tell when they are first served elsewhere.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { aim } from './faults.ts';
+import { type SteadyLoad, startSteadyLoad } from './load.ts';
+import { type Program, startProgram } from './program.ts';
+import type { EndpointCall, Fault, FaultKind, RecoverySamples, Runtime } from './samples.ts';
+import type { RecoveryPlan } from './scenarios.ts';
+
+const pathOf = (key: number) => `/home?key=${key}`;
+const NEWS_LIMIT_MS = 15_000;
+const AFTERWARDS_MS = 1000;
+const ASKED_AT_ONCE = 8;
+const MAX_ANSWER = 160;
+
+export async function runRecovery(plan: RecoveryPlan, runtime: Runtime): Promise<Omit<RecoverySamples, 'environment'>> {
+  const { hash, perSecond } = plan;
+  const key = ['--key', 'query:key,request'];
+  const options = ['--replicas', String(plan.replicas), '--hash', hash, '--runtime', runtime, ...key];
+  const program = await startProgram(options);
+  try {
+    const endpoints = await callEndpoints(program);
+    const load = startSteadyLoad(program.url, perSecond, pathOf);
+    // A second until every connection has begun.
+    await sleep(1000 + plan.leadMs);
+    const faults: Fault[] = [];
+    for (const { kind, lastsMs } of plan.faults) {
+      faults.push(await playFault(kind, lastsMs, program, load, perSecond, runtime));
+    }
+    const requests = await load.stop();
+    return { hash, perSecond, replicas: load.replicas, faults, requests, endpoints };
+  } finally {
+    await program.stop();
+  }
+}
+
+async function playFault(
+  kind: FaultKind,
+  lastsMs: number,
+  program: Program,
+  load: SteadyLoad,
+  perSecond: number,
+  runtime: Runtime,
+): Promise<Fault> {
+  const { message } = JSON.parse((await program.call('GET', '/rep')).text);
+  const replica = message.replicas[0] as string;
+  const keys = await keysOf(replica, program, perSecond);
+  const sinceStart = (time: string) => Date.parse(time) - load.epochMs;
+  const limit = AbortSignal.timeout(NEWS_LIMIT_MS);
+  const strike = await aim(kind, program, replica, runtime);
+  const struckMs = Date.now();
+  const ends = sleep(lastsMs);
+  await strike();
+  const gone = kind === 'rm' ? 'replica-leaving' : 'replica-lost';
+  const told = await program.logged((line) => line.event === gone && line.hostname === replica, limit);
+  const detected = { kind, replica, atMs: struckMs - load.epochMs, keys, detectedMs: sinceStart(told.time) };
+  if (kind === 'rm') {
+    await ends;
+    return { ...detected, endMs: Date.now() - load.epochMs };
+  }
+  const next = await program.logged(
+    (line) => line.event === 'replica-serving' && line.seat === told.seat && line.time >= told.time,
+    limit,
+  );
+  // Some time in which the replacement can be seen at work.
+  await Promise.all([ends, sleep(AFTERWARDS_MS)]);
+  const replaced = { replacement: next.hostname as string, replacedMs: sinceStart(next.time) };
+  return { ...detected, ...replaced, endMs: Date.now() - load.epochMs };
+}
+
+async function keysOf(replica: string, program: Program, keys: number): Promise<number[]> {
+  const owned: number[] = [];
+  let next = 0;
+  const ask = async () => {
+    while (next < keys) {
+      const key = next++;
+      const { text } = await program.call('POST', '/balancer/explain', { path: pathOf(key) });
+      if (JSON.parse(text).owner === replica) owned.push(key);
+    }
+  };
+  await Promise.all(Array.from({ length: ASKED_AT_ONCE }, ask));
+  return owned.sort((a, b) => a - b);
+}
+
+// Every endpoint once, before the load: the fleet is as large after it as before.
+async function callEndpoints(program: Program): Promise<EndpointCall[]> {
+  const calls: readonly (readonly [method: string, path: string, body?: unknown])[] = [
+    ['GET', '/home'],
+    ['GET', '/heartbeat'],
+    ['GET', '/rep'],
+    ['POST', '/add?dry-run', { n: 1, hostnames: ['guest'] }],
+    ['POST', '/add', { n: 1, hostnames: ['guest'] }],
+    ['POST', '/add', { n: 1, hostnames: ['one', 'two'] }],
+    ['GET', '/other'],
+    ['GET', '/balancer/ring'],
+    ['POST', '/balancer/explain', { path: pathOf(1) }],
+    ['DELETE', '/rm?dry-run', { n: 1, hostnames: ['guest'] }],
+    ['DELETE', '/rm', { n: 1, hostnames: ['guest'] }],
+    ['DELETE', '/rm', { n: 1, hostnames: ['one', 'two'] }],
+  ];
+  const answers: EndpointCall[] = [];
+  for (const [method, path, body] of calls) {
+    const { status, text } = await program.call(method, path, body);
+    const answer = text.length > MAX_ANSWER ? `${text.slice(0, MAX_ANSWER)}…` : text;
+    answers.push({
+      request: `${method} ${path}${body === undefined ? '' : ` ${JSON.stringify(body)}`}`,
+      status,
+      answer,
+    });
+  }
+  return answers;
+}

@@ -1,0 +1,154 @@
+// `npm run bench`: runs what scenarios.ts says, keeps the raw samples and draws the report. It tells where it is and how long
+// it will take; how each experiment is run is its own file's business.
+
+import { parseArgs } from 'node:util';
+import { endOnSignals } from './children.ts';
+import { contenderVersions } from './contenders.ts';
+import { generatorVersion } from './generator.ts';
+import { describeEnvironment } from './machine.ts';
+import { runRecovery } from './recovery.ts';
+import { type Part, REPORTS, RESULTS, readResults, writePart, writeReport } from './report.ts';
+import type { Environment, Runtime, SpreadRun } from './samples.ts';
+import { type Plan, planOf } from './scenarios.ts';
+import { runSpeed, speedSteps } from './speed.ts';
+import { runSpread, spreadTasks } from './spread.ts';
+
+const HELP = `Usage: npm run bench -- [options]
+
+Runs the experiments on the real program, keeps the samples in bench/results and draws bench/reports/index.html.
+
+  --quick             under a minute, with fewer samples
+  --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3) and speed, with commas between
+  --hash NAME|PATH    hash pair of A-1, A-2 and A-3; one of your own, such as ./mine.ts, joins the comparison of A-4
+  --runtime docker    replicas in containers; speed is always measured with the same backends
+  --help              this text
+
+npm run bench:peers installs the proxies from npm that speed is compared with; nginx, haproxy, caddy and the load generator wrk are
+taken from the system if they are there. npm run report draws the samples that there are anew.
+`;
+
+interface Request {
+  readonly parts: readonly Part[];
+  readonly plan: Plan;
+  readonly quick: boolean;
+  readonly runtime: Runtime;
+}
+
+const PARTS: readonly Part[] = ['spread', 'recovery', 'speed'];
+
+// Seconds that parts take on the reference machine, for the estimate.
+const OVERHEAD_SECONDS = 3;
+const SPREAD_SECONDS_PER_RUN = 0.8;
+const CONTENDERS = 11;
+
+function readRequest(argv: readonly string[]): Request | 'help' {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string', default: PARTS.join(',') },
+      hash: { type: 'string' },
+      runtime: { type: 'string', default: 'process' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  const parts = PARTS.filter((part) => values.only.split(',').includes(part));
+  const unknown = values.only.split(',').filter((part) => !PARTS.includes(part as Part));
+  if (unknown.length > 0) throw new Error(`--only takes ${PARTS.join(', ')}, not ${unknown.join(', ')}`);
+  if (values.runtime !== 'process' && values.runtime !== 'docker') {
+    throw new Error(`--runtime takes process or docker, not ${values.runtime}`);
+  }
+  return { parts, plan: planOf(values.quick, values.hash), quick: values.quick, runtime: values.runtime };
+}
+
+function estimateSeconds(part: Part, { spread, recovery, speed }: Plan): number {
+  switch (part) {
+    case 'spread':
+      return (
+        OVERHEAD_SECONDS +
+        spreadTasks(spread).reduce((sum, task) => sum + task.replicas.length, 0) * SPREAD_SECONDS_PER_RUN
+      );
+    case 'recovery':
+      return OVERHEAD_SECONDS + recovery.faults.reduce((sum, fault) => sum + fault.lastsMs, recovery.leadMs) / 1000;
+    case 'speed': {
+      const { rounds, seconds, warmUpSeconds, bodies, manyConnections, sideSeconds, steadySeconds } = speed;
+      const sides = (bodies.length + manyConnections.length) * sideSeconds;
+      const steady = steadySeconds === 0 ? 0 : steadySeconds + 2;
+      return OVERHEAD_SECONDS * 2 + warmUpSeconds + CONTENDERS * (rounds * seconds + sides + steady) * 1.08;
+    }
+  }
+}
+
+/** Prints what is done now, and how long all will still take by the estimates. */
+function createProgress({ parts, plan }: Request) {
+  const totalSeconds = parts.reduce((sum, part) => sum + estimateSeconds(part, plan), 0);
+  const startedMs = performance.now();
+  let doneSeconds = 0;
+  return {
+    tell: (what: string, ofPart = 0, part?: Part) => {
+      const within = part === undefined ? 0 : estimateSeconds(part, plan) * ofPart;
+      const left = Math.max(0, totalSeconds - doneSeconds - within);
+      console.log(`bench: ${what} … ${left < 1 ? 'nearly done' : `${Math.ceil(left)} s left`}`);
+    },
+    done: (part: Part) => {
+      doneSeconds += estimateSeconds(part, plan);
+    },
+    finish: () => console.log(`bench: took ${Math.round((performance.now() - startedMs) / 1000)} s`),
+  };
+}
+
+type Progress = ReturnType<typeof createProgress>;
+
+async function runPart(part: Part, { plan, runtime }: Request, environment: Environment, progress: Progress) {
+  switch (part) {
+    case 'spread': {
+      const tasks = spreadTasks(plan.spread);
+      const runs: SpreadRun[] = [];
+      for (const [index, task] of tasks.entries()) {
+        const bound = task.bounded ? ' with the bound on load' : '';
+        progress.tell(`spread of ${task.hash}${bound}, N = ${task.replicas.join(', ')}`, index / tasks.length, part);
+        runs.push(...(await runSpread(task, runtime)));
+      }
+      return { environment, hash: plan.spread.hash, runs };
+    }
+    case 'recovery': {
+      progress.tell(`recovery: ${plan.recovery.faults.map(({ kind }) => kind).join(', ')} under load`);
+      return { environment, ...(await runRecovery(plan.recovery, runtime)) };
+    }
+    case 'speed': {
+      const steps = speedSteps(plan.speed);
+      let step = 0;
+      const tell = (what: string) => progress.tell(`speed: ${what}`, step++ / steps, part);
+      const versions = { ...environment.versions, ...generatorVersion(), ...contenderVersions() };
+      return { environment: { ...environment, versions }, ...(await runSpeed(plan.speed, tell)) };
+    }
+  }
+}
+
+async function run(request: Request): Promise<void> {
+  const progress = createProgress(request);
+  const environment = await describeEnvironment(request.quick, request.runtime);
+  for (const part of request.parts) {
+    const samples = await runPart(part, request, environment, progress);
+    writePart(RESULTS, part, samples);
+    progress.done(part);
+  }
+  for (const doubt of await writeReport(readResults(RESULTS), REPORTS)) console.log(`doubt: ${doubt}`);
+  progress.finish();
+  console.log('bench: the report is bench/reports/index.html');
+}
+
+if (import.meta.main) {
+  endOnSignals();
+  // Where Debian keeps daemons, and a user's PATH does not lead.
+  process.env.PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin`;
+  try {
+    const request = readRequest(process.argv.slice(2));
+    if (request === 'help') process.stdout.write(HELP);
+    else await run(request);
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
+  }
+}

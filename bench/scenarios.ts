@@ -1,0 +1,100 @@
+// What is run, as data: how many requests, replicas, connections and rounds, in full and with `--quick`. How it is run is the
+// business of spread.ts, recovery.ts and speed.ts.
+
+import { HASH_NAMES } from '../lib/core/hashes/table.ts';
+import type { FaultKind } from './samples.ts';
+
+export interface SpreadPlan {
+  /** The hash of A-1 and A-2. */
+  readonly hash: string;
+  /** Those of A-4. */
+  readonly hashes: readonly string[];
+  readonly replicas: readonly number[];
+  readonly requests: number;
+  /** For hashes that are only compared. */
+  readonly comparedReplicas: readonly number[];
+  readonly comparedRequests: number;
+}
+
+export interface RecoveryPlan {
+  readonly hash: string;
+  /** Also the number of connections: each sends one request a second, in turn. */
+  readonly perSecond: number;
+  readonly replicas: number;
+  readonly leadMs: number;
+  readonly faults: readonly { readonly kind: FaultKind; readonly lastsMs: number }[];
+}
+
+export interface SpeedPlan {
+  readonly rounds: number;
+  readonly seconds: number;
+  /** Of all together. */
+  readonly warmUpSeconds: number;
+  readonly connections: number;
+  /** One round each, beside the main one. */
+  readonly bodies: readonly { readonly bytes: number; readonly connections: number }[];
+  readonly manyConnections: readonly number[];
+  readonly sideSeconds: number;
+  /** For the latencies. */
+  readonly steadyPerSecond: number;
+  /** 0: latencies are left out. */
+  readonly steadySeconds: number;
+}
+
+export interface Plan {
+  readonly spread: SpreadPlan;
+  readonly recovery: RecoveryPlan;
+  readonly speed: SpeedPlan;
+}
+
+const KIB = 2 ** 10;
+const MIB = 2 ** 20;
+const REQUESTS = 10_000;
+const DEFAULT_HASH = 'even';
+
+/** The number of replicas of A-1 and of the rings that are drawn. */
+export const SHOWN_REPLICAS = 3;
+
+/** Of the trial by which all contenders are compared. */
+export const MAIN_CONNECTIONS = 64;
+
+/** The bodies that backends have: the small one names the backend. */
+export const BODIES_BYTES = [KIB, 64 * KIB, 10 * MIB] as const;
+
+/** @param hash of A-1, A-2 and A-3; one of the user's own joins A-4. */
+export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
+  const named: readonly string[] = HASH_NAMES;
+  return {
+    spread: {
+      hash,
+      hashes: named.includes(hash) ? named : [...named, hash],
+      replicas: [2, 3, 4, 5, 6],
+      requests: REQUESTS,
+      comparedReplicas: quick ? [2, 3, 6] : [2, 3, 4, 5, 6],
+      comparedRequests: quick ? 2000 : REQUESTS,
+    },
+    recovery: {
+      hash,
+      perSecond: 400,
+      replicas: SHOWN_REPLICAS,
+      leadMs: quick ? 500 : 1000,
+      faults: [
+        { kind: 'kill', lastsMs: quick ? 1500 : 2000 },
+        { kind: 'hang', lastsMs: quick ? 3500 : 4500 },
+        { kind: 'rm', lastsMs: quick ? 1500 : 2000 },
+      ],
+    },
+    speed: {
+      rounds: quick ? 1 : 3,
+      seconds: quick ? 1 : 2,
+      warmUpSeconds: quick ? 2 : 4,
+      connections: MAIN_CONNECTIONS,
+      // So few that even slow ones finish several of the large bodies in a second.
+      bodies: quick ? [] : BODIES_BYTES.map((bytes) => ({ bytes, connections: bytes < MIB ? 16 : 2 })),
+      manyConnections: quick ? [] : [16, 256, 1000],
+      sideSeconds: 1,
+      steadyPerSecond: 300,
+      steadySeconds: quick ? 0 : 2,
+    },
+  };
+}

@@ -1,0 +1,178 @@
+// Runs the speed comparison: every contender is started in front of the same backends, proves that it answers right, and is then
+// driven in turn with the others, round after round, so that a disturbance of the machine falls on all. What counts is the processor
+// time of the contender's processes; requests per second also depend on the generator.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bodyOf, bodyPath, freePorts, startBackends, untilListens } from './backend.ts';
+import { endOf, endWithUs } from './children.ts';
+import { CONTENDERS, type Contender, howToGet, type Setup } from './contenders.ts';
+import { driveHard, driveSteadily, generatorName } from './generator.ts';
+import { countAnswers } from './load.ts';
+import { canPin, pinnedTo, processorTimeMs } from './machine.ts';
+import type { LatencyRound, SpeedRound, SpeedSamples } from './samples.ts';
+import { BODIES_BYTES, type SpeedPlan } from './scenarios.ts';
+
+const CONTENDER_CORE = 0;
+const LOAD_CORE = 1;
+const PROOF_REQUESTS = 400;
+const BACKENDS = 2;
+// The body at `/`, which names the backend.
+const SMALL_BODY_BYTES = 0;
+
+interface Running {
+  readonly contender: Contender;
+  readonly url: string;
+  readonly port: number;
+  readonly process: ChildProcess;
+}
+
+/** One thing to be driven. */
+interface Trial {
+  readonly bodyBytes: number;
+  readonly connections: number;
+  readonly round: number;
+  readonly seconds: number;
+}
+
+/** How many steps it tells of. */
+export function speedSteps(plan: SpeedPlan): number {
+  return trialsOf(plan).length + (plan.steadySeconds > 0 ? 2 : 1);
+}
+
+/** @param tell is told of every step as it begins. */
+export async function runSpeed(
+  plan: SpeedPlan,
+  tell: (what: string) => void,
+): Promise<Omit<SpeedSamples, 'environment'>> {
+  const missing = Object.fromEntries(
+    CONTENDERS.flatMap((one) => {
+      const how = howToGet(one);
+      return how === undefined ? [] : [[one.name, how]];
+    }),
+  );
+  const backends = await startBackends(LOAD_CORE);
+  const directory = await mkdtemp(join(tmpdir(), 'ringmaster-contenders-'));
+  // An nginx that root started writes as another user.
+  await chmod(directory, 0o755);
+  const running: Running[] = [];
+  const wrong: Record<string, string> = {};
+  const rounds: SpeedRound[] = [];
+  const latencies: LatencyRound[] = [];
+  try {
+    tell('starting the contenders, and having each prove that it answers right');
+    const there = CONTENDERS.filter((one) => !(one.name in missing));
+    const ports = await freePorts(there.length);
+    const setups = there.map(({ name, reach }, index) => ({
+      port: ports[index] as number,
+      directory: join(directory, name.replaceAll(/\W+/g, '-')),
+      backends: backends[reach],
+    }));
+    for (const [index, contender] of there.entries()) running.push(await begin(contender, setups[index] as Setup));
+    const faults = await Promise.all(running.map((one) => prove(one)));
+    for (const [index, fault] of faults.entries()) if (fault !== undefined) wrong[there[index]?.name ?? ''] = fault;
+    const proven = running.filter(({ contender }) => !(contender.name in wrong));
+    // All at once: it is for the compilers, not for the record.
+    await Promise.all(proven.map((one) => driveHard(one.url, plan.connections, plan.warmUpSeconds, LOAD_CORE)));
+    for (const trial of trialsOf(plan)) {
+      tell(describeTrial(trial, plan));
+      for (const one of proven) rounds.push(await measure(one, trial));
+    }
+    if (plan.steadySeconds > 0) tell(`latency of each at ${plan.steadyPerSecond} requests a second`);
+    for (const one of plan.steadySeconds > 0 ? proven : []) {
+      const { steadyPerSecond: perSecond, steadySeconds } = plan;
+      const result = await driveSteadily(one.url, perSecond, steadySeconds, LOAD_CORE);
+      latencies.push({ contender: one.contender.name, perSecond, ...result });
+    }
+  } finally {
+    for (const { process } of running) await endOf(process);
+    await backends.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+  return { generator: generatorName(), backend: backends.what, pinned: canPin(), rounds, latencies, missing, wrong };
+}
+
+function trialsOf(plan: SpeedPlan): Trial[] {
+  const { connections, sideSeconds, seconds } = plan;
+  return [
+    ...Array.from({ length: plan.rounds }, (_, round) => ({
+      bodyBytes: SMALL_BODY_BYTES,
+      connections,
+      round,
+      seconds,
+    })),
+    ...plan.bodies.map((body) => ({
+      bodyBytes: body.bytes,
+      connections: body.connections,
+      round: 0,
+      seconds: sideSeconds,
+    })),
+    ...plan.manyConnections.map((many) => ({
+      bodyBytes: SMALL_BODY_BYTES,
+      connections: many,
+      round: 0,
+      seconds: sideSeconds,
+    })),
+  ];
+}
+
+function describeTrial({ bodyBytes, connections, round }: Trial, plan: SpeedPlan): string {
+  if (bodyBytes > SMALL_BODY_BYTES) return `bodies of ${bodyBytes / 1024} KiB`;
+  return connections === plan.connections ? `round ${round + 1} of ${plan.rounds}` : `${connections} connections`;
+}
+
+/** It need not listen yet. */
+async function begin(contender: Contender, setup: Setup): Promise<Running> {
+  await mkdir(setup.directory);
+  for (const [name, text] of Object.entries(contender.files?.(setup) ?? {})) {
+    await writeFile(join(setup.directory, name), text);
+  }
+  const [command = '', ...args] = [...pinnedTo(CONTENDER_CORE), ...contender.words(setup)];
+  const env = { ...process.env, ...contender.environment?.(setup) };
+  const child = endWithUs(spawn(command, args, { stdio: 'ignore', env }));
+  // That it did not start is found out when it does not listen.
+  child.on('error', () => undefined);
+  return { contender, url: `http://127.0.0.1:${setup.port}`, port: setup.port, process: child };
+}
+
+async function prove({ url, port, process }: Running): Promise<string | undefined> {
+  try {
+    await untilListens(port, process);
+    return await faultOf(url, BACKENDS);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** What a contender does wrong: a status, a body, or all requests sent to one backend. */
+export async function faultOf(url: string, backends: number): Promise<string | undefined> {
+  const { counts, failed } = await countAnswers(url, PROOF_REQUESTS, 8);
+  if (failed > 0) return `${failed} of ${PROOF_REQUESTS} requests were not answered as the backend answers`;
+  if (counts.size < backends) return `only ${counts.size} of ${backends} backends got requests`;
+  for (const bytes of BODIES_BYTES) {
+    const response = await fetch(url + bodyPath(bytes));
+    const body = Buffer.from(await response.arrayBuffer());
+    if (response.status !== 200 || !body.equals(bodyOf(bytes))) return `a body of ${bytes} bytes did not come whole`;
+  }
+  return undefined;
+}
+
+async function measure({ contender, url, process }: Running, trial: Trial): Promise<SpeedRound> {
+  const { bodyBytes, connections, round } = trial;
+  const path = bodyBytes === SMALL_BODY_BYTES ? '/' : bodyPath(bodyBytes);
+  const pid = process.pid as number;
+  const beforeMs = processorTimeMs(pid);
+  const result = await driveHard(url + path, connections, trial.seconds, LOAD_CORE);
+  const afterMs = processorTimeMs(pid);
+  const known = beforeMs !== undefined && afterMs !== undefined;
+  return {
+    contender: contender.name,
+    bodyBytes,
+    connections,
+    round,
+    ...result,
+    ...(known ? { cpuMs: afterMs - beforeMs } : {}),
+  };
+}

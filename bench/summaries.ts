@@ -1,0 +1,151 @@
+// What the raw samples say, in the terms of the charts and the text beside them. Pure. Which numbers are void is decided here, so that
+// no chart shows one.
+
+import type {
+  Fault,
+  RecoverySamples,
+  SpeedRound,
+  SpeedSamples,
+  SpreadRun,
+  SpreadSamples,
+  TimedRequest,
+} from './samples.ts';
+import { MAIN_CONNECTIONS, SHOWN_REPLICAS } from './scenarios.ts';
+import { maxOverMean, type Spread, spreadOf, standardDeviation } from './statistics.ts';
+
+/** From here on an answer counts as late. */
+export const LATE_MS = 100;
+/** How far before a fault its time line begins. */
+export const BEFORE_FAULT_MS = 500;
+
+/** The runs of one hash without the bound on load, fewest replicas first. */
+export function runsOf(samples: SpreadSamples, hash: string): SpreadRun[] {
+  return samples.runs.filter((run) => run.hash === hash && !run.bounded).toSorted((a, b) => a.replicas - b.replicas);
+}
+
+/** The hashes that were run, the one of A-1 and A-2 first. */
+export function hashesOf(samples: SpreadSamples): string[] {
+  return [...new Set(samples.runs.map((run) => run.hash))];
+}
+
+/** The run that A-1 shows, with the bound on load or without it. */
+export function shownRun(samples: SpreadSamples, hash: string, bounded = false): SpreadRun | undefined {
+  return samples.runs.find((run) => run.hash === hash && run.replicas === SHOWN_REPLICAS && run.bounded === bounded);
+}
+
+export function evenness({ counts }: SpreadRun): { maxOverMean: number; deviation: number } {
+  const values = Object.values(counts);
+  return { maxOverMean: maxOverMean(values), deviation: standardDeviation(values) };
+}
+
+/** As `evenness`, of the parts of the ring. */
+export function slotMaxOverMean({ slotShares }: SpreadRun): number {
+  return maxOverMean(Object.values(slotShares));
+}
+
+export type Outcome = 'answered at once' | 'answered late' | 'failed';
+
+export function outcomeOf([, , tookMs, status]: TimedRequest): Outcome {
+  if (status !== 200) return 'failed';
+  return tookMs > LATE_MS ? 'answered late' : 'answered at once';
+}
+
+/** One fault's part of the load, with times in ms from the fault. */
+export interface FaultStory {
+  readonly fault: Fault;
+  readonly endMs: number;
+  readonly requests: readonly TimedRequest[];
+  readonly failed: number;
+  readonly late: number;
+  readonly longestMs: number;
+  readonly detectedMs: number | undefined;
+  /** The first answer that another replica gave to a request which belonged to the one that was struck. */
+  readonly elsewhereMs: number | undefined;
+  readonly replacedMs: number | undefined;
+}
+
+export function faultStories({ faults, requests, replicas }: RecoverySamples): FaultStory[] {
+  return faults.map((fault) => {
+    const { atMs } = fault;
+    const endMs = fault.endMs - atMs;
+    const own = requests
+      .map(([key, sentMs, ...rest]): TimedRequest => [key, sentMs - atMs, ...rest])
+      .filter(([, sentMs]) => sentMs >= -BEFORE_FAULT_MS && sentMs < endMs);
+    const since = (ms: number | undefined) => (ms === undefined ? undefined : ms - atMs);
+    const struck = replicas.indexOf(fault.replica);
+    const elsewhere = own
+      .filter(
+        ([key, sentMs, , status, by]) => sentMs > 0 && status === 200 && by !== struck && fault.keys.includes(key),
+      )
+      .map(([, sentMs, tookMs]) => sentMs + tookMs);
+    return {
+      fault,
+      endMs,
+      requests: own,
+      failed: own.filter((request) => outcomeOf(request) === 'failed').length,
+      late: own.filter((request) => outcomeOf(request) === 'answered late').length,
+      longestMs: Math.max(0, ...own.map(([, , tookMs]) => tookMs)),
+      detectedMs: since(fault.detectedMs),
+      elsewhereMs: elsewhere.length === 0 ? undefined : Math.min(...elsewhere),
+      replacedMs: since(fault.replacedMs),
+    };
+  });
+}
+
+/** One contender at one body size and number of connections. */
+export interface SpeedSummary {
+  readonly contender: string;
+  readonly bodyBytes: number;
+  readonly connections: number;
+  /** Absent where the system does not tell processor times. */
+  readonly cpuMicros: Spread | undefined;
+  readonly perSecond: Spread;
+  /** Part of its core that the contender used, 0 … 1. */
+  readonly coreRatio: number | undefined;
+  readonly rounds: number;
+}
+
+/** Those of the whole comparison, in the order of their medians; one with a void round is left out. */
+export function speedSummaries({ rounds }: SpeedSamples): SpeedSummary[] {
+  const byTrial = Map.groupBy(rounds, (round) => `${round.contender} ${round.bodyBytes} ${round.connections}`);
+  return [...byTrial.values()]
+    .filter((trial) => !trial.some(isVoid))
+    .map(summarise)
+    .toSorted((a, b) => costOf(a) - costOf(b));
+}
+
+/** Rounds that give no number. */
+export function voidRounds({ rounds }: SpeedSamples): SpeedRound[] {
+  return rounds.filter(isVoid);
+}
+
+// Processor time comes in ticks of 10 ms: of a few, one more or less would be the number.
+const LEAST_CPU_MS = 50;
+
+function isVoid({ errors, requests, cpuMs }: SpeedRound): boolean {
+  return errors > 0 || requests === 0 || (cpuMs !== undefined && cpuMs < LEAST_CPU_MS);
+}
+
+/** The trial that all contenders are compared by. */
+export function mainTrial(summaries: readonly SpeedSummary[]): SpeedSummary[] {
+  return summaries.filter((one) => one.bodyBytes === 0 && one.connections === MAIN_CONNECTIONS);
+}
+
+function summarise(trial: readonly SpeedRound[]): SpeedSummary {
+  const { contender, bodyBytes, connections } = trial[0] as SpeedRound;
+  const cpu = trial.flatMap(({ cpuMs, requests }) => (cpuMs === undefined ? [] : [(cpuMs * 1000) / requests]));
+  const used = trial.flatMap(({ cpuMs, seconds }) => (cpuMs === undefined ? [] : [cpuMs / (seconds * 1000)]));
+  return {
+    contender,
+    bodyBytes,
+    connections,
+    cpuMicros: cpu.length === 0 ? undefined : spreadOf(cpu),
+    perSecond: spreadOf(trial.map(({ requests, seconds }) => requests / seconds)),
+    coreRatio: used.length === 0 ? undefined : Math.min(...used),
+    rounds: trial.length,
+  };
+}
+
+function costOf({ cpuMicros, perSecond }: SpeedSummary): number {
+  return cpuMicros?.median ?? 1e6 / perSecond.median;
+}

@@ -1,0 +1,71 @@
+// `npm run profile`: the balancer under load with `node --prof`, and where its time went: by layer, by file of ours, by function.
+// What the ticks mean is decided in ticks.ts.
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { endOnSignals } from '../bench/children.ts';
+import { driveHard, generatorName } from '../bench/generator.ts';
+import { pinnedTo } from '../bench/machine.ts';
+import { startProgram } from '../bench/program.ts';
+import { type Profile, summariseTicks } from './ticks.ts';
+
+const BALANCER_CORE = 0;
+const LOAD_CORE = 1;
+const CONNECTIONS = 64;
+const WARM_UP_SECONDS = 1;
+const SECONDS = 5;
+const SHOWN_FUNCTIONS = 12;
+const SHOWN_PART = 0.001;
+const MAX_PROFILE_BYTES = 2 ** 30;
+
+const say = (text: string) => console.log(text);
+const row = (part: number, name: string) => say(`  ${(part * 100).toFixed(1).padStart(5)} %  ${name}`);
+
+endOnSignals();
+const directory = mkdtempSync(join(tmpdir(), 'ringmaster-profile-'));
+try {
+  const logFile = join(directory, 'v8.log');
+  const flags = ['--prof', `--logfile=${logFile}`, '--no-logfile-per-isolate'];
+  const program = await startProgram(['--log', 'off'], pinnedTo(BALANCER_CORE), flags);
+  say(`profile: ${generatorName()} asks for /home over ${CONNECTIONS} connections for ${SECONDS} s …`);
+  try {
+    await driveHard(`${program.url}/home`, CONNECTIONS, WARM_UP_SECONDS, LOAD_CORE);
+    const result = await driveHard(`${program.url}/home`, CONNECTIONS, SECONDS, LOAD_CORE);
+    say(`profile: ${Math.round(result.requests / result.seconds)} requests a second, ${result.errors} errors`);
+  } finally {
+    await program.stop();
+  }
+  print(readProfile(logFile));
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+function readProfile(logFile: string): Profile {
+  say('profile: reading the ticks …');
+  const { stdout, stderr, status } = spawnSync(process.execPath, ['--prof-process', '--preprocess', logFile], {
+    encoding: 'utf8',
+    maxBuffer: MAX_PROFILE_BYTES,
+  });
+  if (status !== 0) throw new Error(`the ticks cannot be read: ${stderr}`);
+  return JSON.parse(stdout);
+}
+
+function print(profile: Profile): void {
+  const { ticks, layers, files, functions } = summariseTicks(profile);
+  say(`\nWhere the time went, start included, in ${ticks} ticks of a millisecond:`);
+  for (const { part, name } of layers) row(part, name);
+  say('\nBy file of ours: with what it calls in Node, V8 and the kernel (its own lines alone)');
+  for (const { part, ownPart, name } of files.filter((file) => file.part > SHOWN_PART))
+    row(part, `(${(ownPart * 100).toFixed(1)} %)  ${name}`);
+  say('\nFunctions of ours that take most themselves:');
+  for (const { part, name } of functions.slice(0, SHOWN_FUNCTIONS)) row(part, name);
+  say(`
+For a flame graph:
+  node --cpu-prof --cpu-prof-dir=profile lib/main.ts --log off    then load it, stop it with Ctrl-C, and open the
+                                                                  .cpuprofile in https://www.speedscope.app or in
+                                                                  the Performance panel of Chrome's developer tools
+  perf record -g -- node --perf-basic-prof lib/main.ts --log off  on Linux, system calls included; then perf script
+                                                                  and https://www.brendangregg.com/flamegraphs.html`);
+}

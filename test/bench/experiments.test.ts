@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process';
+import { createServer, type RequestListener } from 'node:http';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import t from 'tap';
+import { bodyOf } from '../../bench/backend.ts';
+import { runRecovery } from '../../bench/recovery.ts';
+import { planOf } from '../../bench/scenarios.ts';
+import { faultOf } from '../../bench/speed.ts';
+import { runSpread, spreadTasks } from '../../bench/spread.ts';
+import { evenness, faultStories } from '../../bench/summaries.ts';
+
+const RUN = join(import.meta.dirname, '../../bench/run.ts');
+
+t.test('every request of a spread run is counted at the replica that answered it', async (t) => {
+  const [two, three] = await runSpread({ hash: 'even', replicas: [2, 3], requests: 512, bounded: false }, 'process');
+  // 512 ids in turn meet each of the 512 slots once.
+  t.same(two?.counts, { server1: 256, server2: 256 });
+  t.match(two, { failed: 0, slots: 512, slotShares: { server1: 0.5, server2: 0.5 } });
+  t.same(Object.keys(three?.counts ?? {}), ['server1', 'server2', 'server3']);
+  t.equal(
+    Object.values(three?.counts ?? {}).reduce((sum, count) => sum + count, 0),
+    512,
+  );
+  t.equal(three?.points.length, 27);
+});
+
+t.test('a hash of the user joins the comparison, and is measured as it is', async (t) => {
+  const folder = t.testdir({
+    // All slots but one lead to the second seat.
+    'mine.ts': `export const requestSlot = (key: number) => key;
+export const virtualNodeSlot = (seat: number, index: number) => (seat === 1 && index === 0 ? 0 : 1 + index + seat * 20);`,
+  });
+  const hash = join(folder, 'mine.ts');
+  const plan = planOf(true, hash).spread;
+  t.same(plan.hashes.slice(-1), [hash]);
+  t.equal(spreadTasks(plan)[0]?.hash, hash, 'and is the one of A-1 and A-2');
+  const [run] = await runSpread({ hash, replicas: [2], requests: 400, bounded: false }, 'process');
+  t.ok(evenness(run as NonNullable<typeof run>).maxOverMean > 1.5);
+});
+
+t.test('a kill under load is found out, replaced and told, with every request accounted for', async (t) => {
+  const plan = {
+    hash: 'even',
+    perSecond: 40,
+    replicas: 3,
+    leadMs: 200,
+    faults: [{ kind: 'kill', lastsMs: 1500 }],
+  } as const;
+  const samples = await runRecovery(plan, 'process');
+  const [story] = faultStories({ ...samples, environment: {} as never });
+  t.equal(story?.fault.replica, 'server1');
+  t.equal(story?.failed, 0);
+  t.ok((story?.detectedMs ?? -1) > -1000, 'the loss is logged');
+  t.ok((story?.replacedMs ?? 0) > (story?.detectedMs ?? 0), 'the replacement comes after it');
+  t.ok((story?.elsewhereMs ?? 0) > 0, 'its keys are answered by another');
+  t.same(new Set(samples.requests.map(([, , , status]) => status)), new Set([200]));
+  t.same(
+    samples.endpoints.map(({ status }) => status),
+    [200, 200, 200, 200, 200, 400, 400, 200, 200, 200, 200, 400],
+  );
+});
+
+t.test('a proxy is only timed if status, body and backends are right', async (t) => {
+  let turn = 0;
+  const greet: RequestListener = (_, response) => {
+    turn += 1;
+    response.end(`Hello from Server: backend-${(turn % 2) + 1}`);
+  };
+  const right: RequestListener = (request, response) => {
+    const [, bytes] = /body-(\d+)/.exec(request.url ?? '') ?? [];
+    if (bytes === undefined) greet(request, response);
+    else response.end(bodyOf(Number(bytes)));
+  };
+  const fault = async (listener: RequestListener) => {
+    const server = createServer(listener);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      return await faultOf(`http://127.0.0.1:${(server.address() as { port: number }).port}`, 2);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  };
+  t.equal(await fault(right), undefined);
+  t.match(await fault((_, response) => response.writeHead(502).end()), /400 of 400 requests were not answered/);
+  t.match(await fault((_, response) => response.end('Hello from Server: backend-1')), /only 1 of 2 backends/);
+  t.match(await fault(greet), /a body of 1024 bytes did not come whole/);
+});
+
+t.test('the command says how it is used, and refuses what it does not know', async (t) => {
+  const bench = (...args: string[]) => promisify(execFile)(process.execPath, [RUN, ...args]);
+  t.match((await bench('--help')).stdout, /--quick/);
+  await t.rejects(bench('--only', 'nothing'), /--only takes spread, recovery, speed, not nothing/);
+  await t.rejects(bench('--runtime', 'swarm'), /--runtime takes process or docker, not swarm/);
+});

@@ -1,0 +1,102 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { REPORTS, RESULTS, readResults, writePart, writeReport } from '../../bench/report.ts';
+import { recovery, speed, spread } from './samples.ts';
+
+async function draw(results: Parameters<typeof writeReport>[0]): Promise<Record<string, string>> {
+  const folder = mkdtempSync(join(tmpdir(), 'ringmaster-report-'));
+  try {
+    await writeReport(results, folder);
+    return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const files = await draw({ spread, recovery, speed });
+
+t.test('every part gives its charts, and the page shows each of them', async (t) => {
+  t.same(Object.keys(files).sort(), [
+    'a1-spread.svg',
+    'a2-scale.svg',
+    'a3-recovery.svg',
+    'a4-rings.svg',
+    'a4-scale.svg',
+    'a4-spread.svg',
+    'index.html',
+    'speed.svg',
+  ]);
+  for (const name of Object.keys(files).filter((one) => one.endsWith('.svg'))) {
+    t.match(files['index.html'], `<img src="${name}"`);
+  }
+});
+
+t.test('the same samples give the same bytes', async (t) => {
+  t.same(await draw({ spread, recovery, speed }), files);
+});
+
+t.test('samples come back from their file as they went in, and draw the same', async (t) => {
+  const folder = t.testdir();
+  writePart(folder, 'spread', spread);
+  writePart(folder, 'recovery', recovery);
+  writePart(folder, 'speed', speed);
+  t.same(readResults(folder), { spread, recovery, speed });
+});
+
+t.test('A-1 has a bar for each replica, its number on it, and what was computed below the title', async (t) => {
+  const svg = files['a1-spread.svg'] ?? '';
+  t.equal(svg.split('aria-roledescription="bar"').length - 1, 3);
+  for (const label of ['3,334', '3,333', 'max/mean 1.000, standard deviation 0.47']) t.match(svg, label);
+});
+
+t.test('A-2 has a dot for each replica at each number of them', async (t) => {
+  // Two, three, and on the right one for each of both.
+  t.equal((files['a2-scale.svg'] ?? '').split('aria-roledescription="circle"').length - 1, 2 + 3 + 2);
+});
+
+t.test('A-4 shows every hash, with an arc and a mark for each virtual node', async (t) => {
+  for (const hash of ['even', 'quadratic']) t.match(files['a4-spread.svg'], `>${hash}<`);
+  t.match(files['a4-spread.svg'], 'max/mean 2.40');
+  const nodes = spread.runs.filter((run) => run.replicas === 3 && !run.bounded).flatMap((run) => run.points);
+  t.equal((files['a4-rings.svg'] ?? '').split('aria-roledescription="arc mark"').length - 1, nodes.length * 2);
+});
+
+t.test('A-3 tells what failed and when the fault was found out', async (t) => {
+  const svg = files['a3-recovery.svg'] ?? '';
+  for (const text of ['1 of 40 requests failed', 'after 50 ms', 'after 300 ms: server_new', 'after 250 ms']) {
+    t.match(svg, text);
+  }
+});
+
+t.test('the speed chart says where we lose', async (t) => {
+  t.match(files['speed.svg'], 'ringmaster loses: it costs 1.10 times nginx');
+  t.match(files['speed.svg'], '>1,981<');
+});
+
+t.test('every chart has a dark side, and no text of it is cut off', async (t) => {
+  for (const [name, svg] of Object.entries(files).filter(([name]) => name.endsWith('.svg'))) {
+    t.match(svg, '@media (prefers-color-scheme:dark)', name);
+    t.notMatch(svg, /…<\/text>/, name);
+  }
+});
+
+t.test('what a replica answered is text on the page, not markup', async (t) => {
+  t.match(files['index.html'], '{&quot;message&quot;:&quot;&lt;b&gt;&quot;}');
+});
+
+t.test('doubts stand above the charts', async (t) => {
+  const page = (await draw({ spread: { ...spread, environment: { ...spread.environment, quick: true } } }))[
+    'index.html'
+  ];
+  t.ok((page ?? '').indexOf('a quick run') < (page ?? '').indexOf('<img'));
+  t.match(files['index.html'], 'Nothing about this run speaks against it');
+});
+
+t.test('the committed report is the one of the committed samples', async (t) => {
+  const committed = Object.fromEntries(
+    readdirSync(REPORTS).map((name) => [name, readFileSync(join(REPORTS, name), 'utf8')]),
+  );
+  t.same(await draw(readResults(RESULTS)), committed);
+});

@@ -1,0 +1,43 @@
+import t from 'tap';
+import { standing } from '../../bench/charts/speed.ts';
+import { evenness, faultStories, mainTrial, runsOf, speedSummaries, voidRounds } from '../../bench/summaries.ts';
+import { recovery, speed, speedRound, spread, spreadRun } from './samples.ts';
+
+t.test('the runs of a hash come by replicas, without those under the bound on load', async (t) => {
+  t.same(
+    runsOf(spread, 'even').map((run) => run.replicas),
+    [2, 3],
+  );
+  t.equal(evenness(spreadRun('even', [4000, 3000, 2000])).maxOverMean, 4 / 3);
+});
+
+t.test('a fault is told with its times, its late and its failed requests', async (t) => {
+  const [story] = faultStories(recovery);
+  t.match(story, { failed: 1, late: 1, longestMs: 150, detectedMs: 50, replacedMs: 300 });
+  // Key 1 was led to server1; its first request after the fault was sent at 1100 ms and answered by server2 150 ms later.
+  t.equal(story?.elsewhereMs, 250);
+  t.equal(story?.requests[0]?.[1], -500, 'half a second before the fault is shown');
+});
+
+t.test('a contender has the median of its rounds, in µs of processor time a request', async (t) => {
+  const [first, second] = speedSummaries(speed);
+  t.match(first, { contender: 'nginx', cpuMicros: { median: 901, least: 900, most: 902 }, rounds: 3 });
+  t.equal(second?.contender, 'ringmaster');
+  t.equal(mainTrial(speedSummaries(speed)).length, 3);
+});
+
+t.test('an error in any round voids the number', async (t) => {
+  const rounds = [...speed.rounds, speedRound('nginx', 1, 3, 1)];
+  t.notOk(speedSummaries({ ...speed, rounds }).some((one) => one.contender === 'nginx'));
+  t.equal(voidRounds({ ...speed, rounds })[0]?.contender, 'nginx');
+  const idle = [...speed.rounds, speedRound('nginx', 20, 3)];
+  t.match(voidRounds({ ...speed, rounds: idle }), [{ cpuMs: 20 }], 'and so do a few ticks of the clock');
+});
+
+t.test('where we lose, it is said to whom and by how much', async (t) => {
+  t.equal(standing(speedSummaries(speed)), 'With replicas over TCP ringmaster loses: it costs 1.10 times nginx.');
+  const won = { ...speed, rounds: [speedRound('ringmaster', 100), speedRound('nginx', 110)] };
+  t.equal(standing(speedSummaries(won)), 'With replicas over TCP ringmaster costs least.');
+  const none = { ...speed, rounds: [speedRound('nginx', 110)] };
+  t.match(standing(speedSummaries(none)), /no number for ringmaster/);
+});
