@@ -9,6 +9,7 @@ import {
   members,
   placement,
   routes,
+  weightsOf,
 } from '../../lib/core/fleet-state.ts';
 import type { Address, ReplicaRef } from '../../lib/core/ports.ts';
 import { backoffMs, type FleetRules } from '../../lib/core/seats.ts';
@@ -100,6 +101,14 @@ t.test('a weight of 3 is three places on the ring, the lowest free ones, which t
     { replica: { hostname: 'heavy' }, weight: 3 },
     { replica: { hostname: 'server2' }, weight: 1 },
   ]);
+  t.same(
+    [...weightsOf(up)],
+    [
+      [1, 3],
+      [2, 1],
+      [5, 1],
+    ],
+  );
   const replaced = exited(up, 1, 20_000);
   t.same([...placement(replaced)], places, 'no key moves when it dies');
   const freed = after(replaced, { type: 'remove', seats: [1], atMs: 20_001 });
