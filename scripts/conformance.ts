@@ -64,7 +64,7 @@ function table(): string {
   const row = (title: string, fits: (one: Case) => boolean) => {
     const cells = names.map((name) => {
       const verdicts = (results.get(name) ?? []).filter(({ one }) => fits(one));
-      return `${held(verdicts)} of ${verdicts.length}`;
+      return verdicts.length === 0 ? '–' : `${held(verdicts)} of ${verdicts.length}`;
     });
     return `| ${[title, ...cells].join(' | ')} |`;
   };

@@ -231,13 +231,18 @@ function checkHost(request: ParsedRequest, fields: RequestFields, authority: str
   if (fields.host === undefined && request.httpVersionMinor > 0) {
     throw new BalancerError('bad-request', 'the request has no Host field');
   }
-  const host = authority ?? fields.host ?? '';
-  // uri-host [ ":" port ] of RFC 9110, 7.2, by its characters.
-  if (!/^(?:[\w.~%!$&'()*+,;=-]*|\[[\da-fA-F:.]+\])(?::\d*)?$/.test(host)) {
+  // Also the one that a target overrides: what is wrong in it is believed somewhere (RFC 9112, 3.2).
+  if (fields.host !== undefined && !HOST.test(fields.host)) {
     throw new BalancerError('bad-request', 'the Host field is not a host and port');
   }
-  return host;
+  if (authority !== undefined && !HOST.test(authority)) {
+    throw new BalancerError('bad-request', 'the request target does not name a host and port');
+  }
+  return authority ?? fields.host ?? '';
 }
+
+// uri-host [ ":" port ] of RFC 9110, 7.2, by its characters; not empty, which names no http resource (4.2.1).
+const HOST = /^(?:[\w.~%!$&'()*+,;=-]+|\[[\da-fA-F:.]+\])(?::\d*)?$/;
 
 function checkFraming(request: ParsedRequest, fields: RequestFields): void {
   if (request.httpVersionMajor !== 1)

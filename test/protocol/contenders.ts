@@ -80,7 +80,7 @@ export const nginx: Contender = {
   name: 'nginx',
   installed: existsSync('/usr/sbin/nginx'),
   start: async (profile, replicaPorts) => {
-    const [dir, port] = [await mkdtemp(join(tmpdir(), 'ringmaster-nginx-')), await freePort()];
+    const [dir, port] = [await mkdtemp(join(tmpdir(), 'contender-nginx-')), await freePort()];
     await writeFile(join(dir, 'nginx.conf'), NGINX(dir, port, replicaPorts, profile === 'tight'));
     return startProcess(port, dir, '/usr/sbin/nginx', ['-p', dir, '-c', join(dir, 'nginx.conf')]);
   },
@@ -113,7 +113,7 @@ export const haproxy: Contender = {
   name: 'HAProxy',
   installed: existsSync('/usr/sbin/haproxy'),
   start: async (profile, replicaPorts) => {
-    const [dir, port] = [await mkdtemp(join(tmpdir(), 'ringmaster-haproxy-')), await freePort()];
+    const [dir, port] = [await mkdtemp(join(tmpdir(), 'contender-haproxy-')), await freePort()];
     await writeFile(join(dir, 'haproxy.cfg'), HAPROXY(port, replicaPorts, profile === 'tight'));
     return startProcess(port, dir, '/usr/sbin/haproxy', ['-db', '-f', join(dir, 'haproxy.cfg')]);
   },
@@ -124,7 +124,7 @@ function script(name: string, file: string): Contender {
     name,
     installed: true,
     start: async (_profile, replicaPorts) => {
-      const [dir, port] = [await mkdtemp(join(tmpdir(), 'ringmaster-contender-')), await freePort()];
+      const [dir, port] = [await mkdtemp(join(tmpdir(), 'contender-')), await freePort()];
       const path = fileURLToPath(new URL(file, import.meta.url));
       const args = ['--no-deprecation', path, String(port), ...replicaPorts.map(String)];
       return startProcess(port, dir, process.execPath, args);

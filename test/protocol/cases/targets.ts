@@ -46,6 +46,8 @@ export const TARGETS: readonly Case[] = [
   host('two Host fields', 'Host: a\r\nHost: b\r\n'),
   host('two equal Host fields', 'Host: a\r\nHost: a\r\n'),
   host('two Host fields in different case', 'Host: a\r\nhOST: b\r\n'),
+  host('an empty Host', 'Host:\r\n'),
+  host('a Host that is nothing but a port', 'Host: :80\r\n'),
   host('Host with a space', 'Host: a b\r\n'),
   host('Host with a path', 'Host: a/b\r\n'),
   host('Host with a list', 'Host: a, b\r\n'),
@@ -64,6 +66,12 @@ export const TARGETS: readonly Case[] = [
     name: 'refused: an absolute target without a Host',
     duty: 3,
     client: 'GET http://a/x HTTP/1.1\r\n\r\n',
+    checks: refused(400),
+  },
+  {
+    name: 'refused: an absolute target and a Host that is none',
+    duty: 3,
+    client: 'GET http://a/x HTTP/1.1\r\nHost: a b\r\n\r\n',
     checks: refused(400),
   },
   {
