@@ -30,7 +30,7 @@ export function trustRule(entries: readonly string[]): Trust {
     trusts,
     originOf: (peer, rawHeaders) => {
       let origin = peer;
-      for (const hop of hopsOf(rawHeaders).reverse()) {
+      for (const hop of hopsOf(rawHeaders)?.reverse() ?? []) {
         if (hop === '') break;
         origin = hop;
         if (!trusts(hop)) break;
@@ -40,12 +40,13 @@ export function trustRule(entries: readonly string[]): Trust {
   };
 }
 
-// The elements of all X-Forwarded-For fields in their order.
-function hopsOf(rawHeaders: readonly string[]): string[] {
-  const hops: string[] = [];
+// The elements of all X-Forwarded-For fields in their order; most requests have none.
+function hopsOf(rawHeaders: readonly string[]): string[] | undefined {
+  let hops: string[] | undefined;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] as string;
     if (name.length !== 15 || name.toLowerCase() !== 'x-forwarded-for') continue;
+    hops ??= [];
     for (const hop of (rawHeaders[index + 1] as string).split(',')) hops.push(hop.trim());
   }
   return hops;
