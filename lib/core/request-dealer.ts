@@ -6,8 +6,8 @@ import { firstRequestId, nextRequestId } from './request-ids.ts';
 import type { SeatId } from './ring.ts';
 
 // Per seat. A seat that stays full, because its replica is slow, gets fewer requests: the oldest id kept for it is then used all the
-// same. A replica that stands still for 400 ms at 15,000 requests per second among three has missed 2,000.
-const MAX_KEPT = 2048;
+// same. A replica that stands still for 200 ms at 15,000 requests per second among three has missed 1,000.
+const MAX_KEPT = 1024;
 
 const ALWAYS = () => true;
 

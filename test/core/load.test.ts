@@ -52,9 +52,9 @@ t.test('an id whose seat is full is kept, and is the first to be used when the s
   t.equal(dealer.deal(lastDigit, always), idsFrom(5, 5)[4]);
 });
 
-t.test('of more than 2,048 ids kept for a seat, the oldest is used although the seat is full', async (t) => {
+t.test('of more than 1,024 ids kept for a seat, the oldest is used although the seat is full', async (t) => {
   const dealer = new RequestDealer(5);
-  const ids = idsFrom(5, 2051);
+  const ids = idsFrom(5, 1027);
   const one = () => 1;
   const never = () => false;
   t.same([dealer.deal(one, never), dealer.deal(one, never)], ids.slice(0, 2));
