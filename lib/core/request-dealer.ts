@@ -9,8 +9,6 @@ import type { SeatId } from './ring.ts';
 // same. A replica that stands still for 200 ms at 15,000 requests per second among three has missed 1,000.
 const MAX_KEPT = 1024;
 
-const ALWAYS = () => true;
-
 export class RequestDealer {
   #next: number;
   readonly #kept = new Map<SeatId, number[]>();
@@ -25,7 +23,7 @@ export class RequestDealer {
    * those that have been kept for too long.
    * @param ownerOf the seat that an id leads to, `undefined` if there is none.
    */
-  deal(ownerOf: (id: number) => SeatId | undefined, hasRoom: (seat: SeatId) => boolean = ALWAYS): number {
+  deal(ownerOf: (id: number) => SeatId | undefined, hasRoom: (seat: SeatId) => boolean): number {
     for (const [seat, ids] of this.#kept) {
       // By now the ids may lead elsewhere, when the ring has changed; then they are as good as any.
       if (hasRoom(seat)) return this.#takeOldest(seat, ids);

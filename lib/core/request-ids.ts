@@ -25,5 +25,6 @@ export function placeOfRequestId(key: number): number {
   const product = (key + ID_COUNT - FIRST_ID) * STEP_INVERSE;
   // As product % ID_COUNT, exact below 2^53, without the slow path that % takes beyond 32 bits.
   const place = product - Math.floor(product * (1 / ID_COUNT)) * ID_COUNT;
-  return place < 0 ? place + ID_COUNT : place >= ID_COUNT ? place - ID_COUNT : place;
+  // Of a multiple of ID_COUNT the quotient may come out just below the integer that it is.
+  return place === ID_COUNT ? 0 : place;
 }

@@ -36,7 +36,7 @@ export function withSlowStart(
       const first = !begun.has(seat);
       begun.add(seat);
       // By the slot alone, so that it stays taken whatever else joins. The golden section spreads them over the ring.
-      if (first || (slot * GOLDEN_SECTION) % 1 < (taken.get(seat) ?? 1)) return owner;
+      if (first || (slot * GOLDEN_SECTION) % 1 < (taken.get(seat) as number)) return owner;
       owner = without.owner(slot) as SeatId;
     }
     return owner;

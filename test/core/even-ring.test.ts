@@ -160,10 +160,13 @@ t.test('a request id and its place in the sequence belong together, for 32-bit k
   for (let count = 0; count < 10_000; count++, id = nextRequestId(id)) {
     if (placeOfRequestId(id) !== (first + count) % 900_000) t.fail(`id ${id}`);
   }
-  for (const key of [0, 99_999, 1_000_000, 2 ** 32 - 1]) {
-    const place = placeOfRequestId(key);
-    t.ok(Number.isInteger(place) && place >= 0 && place < 900_000, `key ${key}`);
+  const inverse = 299_671n;
+  const exact = (key: number) => Number(((BigInt(key) + 800_000n) * inverse) % 900_000n);
+  // All multiples of 900,000, where rounding is closest, and keys between them.
+  for (let key = 100_000; key < 2 ** 32; key += 300_000) {
+    if (placeOfRequestId(key) !== exact(key)) t.fail(`key ${key}`);
   }
+  for (const key of [0, 99_999, 2 ** 32 - 1]) t.equal(placeOfRequestId(key), exact(key));
 });
 
 t.test(

@@ -193,10 +193,9 @@ function dealPieces(gifts: Gift[], pieces: number): Gift[] {
     }
     left -= gift.pieces;
   }
-  // Arcs too short for that: who would need most pieces gives less.
+  // Arcs too short for that: who would need most pieces gives less. One piece each can be had: there are no more givers than pieces.
   for (; left < 0; left++) {
     const most = gifts.reduce((a, b) => (b.pieces > a.pieces ? b : a));
-    if (most.pieces === 1) break;
     most.pieces -= 1;
   }
   while (left > 0) {
