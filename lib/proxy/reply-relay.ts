@@ -3,6 +3,7 @@
 // of the CPU of a request (lib/README.md says how that was measured).
 
 import type { Socket } from 'node:net';
+import { writeCopy } from './copies.ts';
 import { replyHead, trailerSection } from './headers.ts';
 import type { ReplyHead } from './reply-head.ts';
 
@@ -77,8 +78,7 @@ export class ReplyRelay {
     } else {
       this.#socket.cork();
       this.flush();
-      // A copy, since the client may be slow.
-      this.#socket.write(Buffer.from(bytes));
+      writeCopy(this.#socket, bytes);
       this.#socket.uncork();
     }
     if (chunked) this.#pending += '\r\n';
