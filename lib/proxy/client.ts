@@ -45,8 +45,6 @@ export class Client {
   #open = 0;
   #waiting = 0;
   #ending = false;
-  // `http.Server` no longer reads from it.
-  #detached = false;
   #refusal: BalancerError | undefined;
   #last: (() => void) | undefined;
   // What was last seen to change, and since when it has not.
@@ -101,7 +99,6 @@ export class Client {
 
   /** For the request that takes the last turn, with a socket that `http.Server` has let go of. */
   beginLast(): void {
-    this.#detached = true;
     this.#open += 1;
     this.#requests += 1;
   }
@@ -112,10 +109,9 @@ export class Client {
     const finish = () => {
       if (socket.destroyed) return;
       this.#ending ||= !keepAlive;
-      const { req } = response;
       response.emit('finish');
       if (!this.#ending) this.answered();
-      else if (req.complete && !this.#detached) socket.destroySoon();
+      // Also after a whole request: more may have come after it, and what is left unread makes the system reset the connection.
       else this.#linger();
     };
     // Not before the last byte is out: a connection that looks idle may be closed.

@@ -20,7 +20,7 @@ import { isEventStream, type ReplyHead } from './reply-head.ts';
 import { bodyTooLarge, RequestBody } from './request-body.ts';
 import { Tunnel } from './tunnel.ts';
 import { switchingHead } from './upgrade.ts';
-import type { Waiting } from './waiting-line.ts';
+import type { Answer, Waiting } from './waiting-line.ts';
 
 export class Exchange implements Leaseholder, Occupant, Waiting {
   readonly request: IncomingMessage;
@@ -107,9 +107,9 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     if (error !== undefined) this.#giveUp(wait, error);
   }
 
-  onRoom(): boolean {
+  onRoom(): Answer {
     this.#attempt(false);
-    return !this.#waiting;
+    return !this.#waiting ? 'gone' : this.#tried.length === 0 ? 'full' : 'choosy';
   }
 
   /** Answers with an error if nothing of a reply has gone out yet, else cuts the connection: a cut is no complete answer. */

@@ -36,8 +36,6 @@ export interface RequestHead {
   readonly asksWhy: boolean;
 }
 
-const VIA = '1.1 ringmaster';
-
 /**
  * The head for the replica. Throws `bad-request` or `not-implemented` for what must not be passed on.
  * @param offered protocols that the connection may be switched to; empty for an ordinary request.
@@ -53,7 +51,7 @@ export function requestHead(request: ParsedRequest, client: ClientFacts, offered
   const text =
     `${request.method} ${target.path} HTTP/1.1\r\n${fields.host === undefined ? `Host: ${host}\r\n` : ''}${fields.passed}` +
     `Via: ${request.httpVersionMajor}.${request.httpVersionMinor} ringmaster\r\nX-Forwarded-For: ${forwardedFor}\r\n` +
-    (fields.forwardedHost ? '' : `X-Forwarded-Host: ${host}\r\n`) +
+    (fields.forwardedHost || host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`) +
     (fields.forwardedProto ? '' : 'X-Forwarded-Proto: http\r\n') +
     (offered === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${offered}\r\n`) +
     (body === 'chunked' ? 'Transfer-Encoding: chunked\r\n\r\n' : '\r\n');
@@ -96,7 +94,7 @@ export function replyHead(reply: ReplyHead, terms: ReplyTerms): string {
   }
   if (reply.status < 200) return `${text}\r\n`;
   if (!dated) text += `Date: ${terms.date}\r\n`;
-  text += `Via: ${VIA}\r\n`;
+  text += `Via: 1.${reply.minor} ringmaster\r\n`;
   if (terms.added !== undefined) text += terms.added;
   if (terms.body === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
   if (!terms.keepAlive) text += 'Connection: close\r\n';
@@ -104,13 +102,17 @@ export function replyHead(reply: ReplyHead, terms: ReplyTerms): string {
   return `${text}\r\n`;
 }
 
+// What says how a message is framed, routed, controlled or who sends it is not for after it. The attack: a replica that merges
+// trailers into the head would take from here what is replaced there.
+const NO_TRAILERS = new Set('content-length host via expect max-forwards authorization cookie'.split(' '));
+
 /** Trailer fields without those that frame, route or belong to one hop (RFC 9110, 6.5.1), each with its CRLF. */
 export function trailerSection(fields: readonly string[]): string {
   let text = '';
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] as string;
     const lower = name.toLowerCase();
-    if (isHopByHop(lower) || lower === 'content-length' || lower === 'host') continue;
+    if (isHopByHop(lower) || isForwarding(lower) || NO_TRAILERS.has(lower)) continue;
     text += `${name}: ${fields[index + 1]}\r\n`;
   }
   return text;

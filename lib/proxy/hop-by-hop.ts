@@ -53,5 +53,5 @@ export function isHopByHop(lower: string): boolean {
  */
 export function isNominated(connection: string, lower: string): boolean {
   if (connection === '' || !connection.includes(lower)) return false;
-  return lower !== 'host' && lower !== 'content-length' && hasToken(connection, lower);
+  return lower !== 'host' && lower !== 'content-length' && lower !== 'expect' && hasToken(connection, lower);
 }

@@ -1,10 +1,11 @@
 // One connection to a replica, and the lease on it: a request's bytes out, its reply to whoever holds it. Which connection a request
 // gets is replica-agent.ts, what a reply is wire.ts.
 
-import net from 'node:net';
+import type net from 'node:net';
 import type { Address } from '../core/ports.ts';
 import { BalancerError } from '../errors.ts';
 import type { AgentLimits, ReplicaAgent } from './replica-agent.ts';
+import { ReplicaSocket } from './replica-socket.ts';
 import { ReplyReader, type ReplySink } from './wire.ts';
 
 /** Who holds a connection: the reply goes there, and the news that there will be none. */
@@ -38,10 +39,10 @@ export class ReplicaConnection {
     this.agent = agent;
     this.#reader = new ReplyReader(limits.maxHeadBytes);
     const onread = { buffer: readBuffer, callback: (sizeBytes: number) => this.#onRead(sizeBytes) };
-    const socket =
-      address.type === 'unix'
-        ? net.connect({ path: address.path, onread })
-        : net.connect({ host: address.host, port: address.port, noDelay: true, onread });
+    // These are options of the socket, though the types know them of a connection alone.
+    const socket = new ReplicaSocket({ onread, noDelay: true } as net.SocketConstructorOpts);
+    if (address.type === 'unix') socket.connect({ path: address.path });
+    else socket.connect({ host: address.host, port: address.port });
     this.#socket = socket;
     socket.setTimeout(limits.connectTimeoutMs, () =>
       socket.destroy(new Error(`it accepted no connection within ${limits.connectTimeoutMs} ms`)),

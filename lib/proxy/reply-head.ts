@@ -13,6 +13,8 @@ export interface ReplyHead {
   readonly fields: readonly string[];
   /** All `Connection` values in lower case, separated by commas; empty if there is none. */
   readonly connection: string;
+  /** Of the HTTP/1 version that it came in. */
+  readonly minor: number;
   readonly framing: ReplyFraming;
   /** Bytes of the body under `length`, else 0. */
   readonly lengthBytes: number;
@@ -53,7 +55,7 @@ export function parseReplyHead(text: string, method: string): ReplyHead {
   }
   const persistent = minor === 0 ? hasToken(connection, 'keep-alive') : !hasToken(connection, 'close');
   const body = frame(status, method, minor, codings, length);
-  return { status, reason, fields, connection, persistent: persistent && body.framing !== 'close', ...body };
+  return { status, reason, fields, connection, minor, persistent: persistent && body.framing !== 'close', ...body };
 }
 
 /** Server-sent events: a reply that goes on until somebody ends it, to a client that comes back when it has ended. */

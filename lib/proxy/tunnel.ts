@@ -22,7 +22,9 @@ export class Tunnel {
     };
     if (early !== undefined && early.length > 0) this.#send(early);
     socket.on('data', this.#send);
-    socket.once('end', onClientEnd);
+    // One that had ended its side before will not end it again; the replica's 101 is still to be passed on.
+    if (socket.readableEnded) setImmediate(onClientEnd);
+    else socket.once('end', onClientEnd);
   }
 
   /** Nobody takes what the client still sends. */

@@ -1,9 +1,15 @@
 // Requests that wait because every replica that could take them has as many as it may: first come, first served, and no more of
 // them than a limit. One line before all replicas, not one before each: whichever has room first takes the next.
 
+/**
+ * `gone`: it waits no longer. `full`: there is no room for anybody. `choosy`: none where it can go, since it has failed elsewhere; there may
+ * be for others.
+ */
+export type Answer = 'gone' | 'full' | 'choosy';
+
 export interface Waiting {
-  /** There may be room. True if it has gone there, false if it has to wait on. */
-  onRoom(): boolean;
+  /** There may be room. */
+  onRoom(): Answer;
 }
 
 export class WaitingLine {
@@ -32,10 +38,14 @@ export class WaitingLine {
     // What is served may fail at once and make room: the loop under way sees that.
     if (this.#line.size === 0 || this.#serving) return;
     this.#serving = true;
-    for (const one of this.#line) {
-      if (!one.onRoom()) break;
-      this.#line.delete(one);
+    try {
+      for (const one of this.#line) {
+        const answer = one.onRoom();
+        if (answer === 'full') break;
+        if (answer === 'gone') this.#line.delete(one);
+      }
+    } finally {
+      this.#serving = false;
     }
-    this.#serving = false;
   }
 }

@@ -1,0 +1,84 @@
+// Ends that come early: of a replica that answers and closes while it is still sent to, of a client that sends on after its last
+// request, of one that ends its side before its tunnel begins; and of the wait of one that can go nowhere.
+
+import net from 'node:net';
+import t from 'tap';
+import { startProxy, tcp } from '../fixtures/proxy.ts';
+import { connectRaw } from '../fixtures/raw-client.ts';
+import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
+
+const get = (path: string, fields = '') => `GET ${path} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
+
+t.test('an answer is read although its replica has closed and takes no more of the request', async (t) => {
+  // Not a scripted replica: it reads, and what has been read does not make the system reset the connection.
+  const server = net.createServer({ pauseOnConnect: true }, (socket) => {
+    socket.on('error', () => undefined);
+    socket.write('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig', () =>
+      socket.destroy(),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const proxy = await startProxy([tcp((server.address() as net.AddressInfo).port)]);
+  t.teardown(async () => {
+    await proxy.close();
+    server.close();
+  });
+  const block = Buffer.alloc(65_536, 'a');
+  for (let round = 0; round < 20; round++) {
+    const client = await connectRaw(proxy.port);
+    client.send('POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n');
+    const sending = setInterval(() => client.socket.writable && client.socket.write(block), 1);
+    t.match(await client.until(/\r\n\r\nbig$/), /^HTTP\/1\.1 413 /, `round ${round}`);
+    clearInterval(sending);
+    client.socket.destroy();
+  }
+});
+
+t.test('the last reply arrives whole, whatever the client sends after its last request', async (t) => {
+  const body = 'x'.repeat(200_000);
+  const replica = await scriptedReplica((socket) => socket.write(reply(body)));
+  const proxy = await startProxy([tcp(replica.port)]);
+  t.teardown(() => Promise.all([proxy.close(), replica.close()]));
+  for (let round = 0; round < 5; round++) {
+    const client = await connectRaw(proxy.port);
+    client.send(get('/last', 'Connection: close\r\n') + get('/more').repeat(2000));
+    const { text, reset } = await client.closed;
+    t.equal(text.length - text.indexOf('\r\n\r\n') - 4, body.length);
+    t.notOk(reset, 'and ends in order');
+  }
+});
+
+t.test('a tunnel whose client ended its side before the 101 ends, and gives back its place', async (t) => {
+  const held: net.Socket[] = [];
+  const replica = await scriptedReplica((socket) => held.push(socket));
+  const proxy = await startProxy([tcp(replica.port)]);
+  t.teardown(() => Promise.all([proxy.close(), replica.close()]));
+  const client = await connectRaw(proxy.port);
+  client.socket.end(get('/chat', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'));
+  while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  // What the proxy has of the client's end is not to be seen from outside; a whole round trip beside it comes later.
+  const other = await connectRaw(proxy.port);
+  other.send('GET /no HTTP/1.1\r\n\r\n');
+  await other.closed;
+  held[0]?.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  t.match((await client.closed).text, /^HTTP\/1\.1 101 /);
+  await new Promise((resolve) => (held[0]?.destroyed ? resolve(0) : held[0]?.once('close', resolve)));
+});
+
+t.test('a request that has failed at the free replica does not hold up those behind it', async (t) => {
+  const held: net.Socket[] = [];
+  const busy = await scriptedReplica((socket) => held.push(socket));
+  const other = await scriptedReplica((socket, head) => {
+    if (head.startsWith('GET /fails')) socket.destroy();
+    else socket.write(reply('other'));
+  });
+  const proxy = await startProxy([tcp(busy.port), tcp(other.port)], { maxInFlight: 1, queue: 10 });
+  t.teardown(() => Promise.all([proxy.close(), busy.close(), other.close()]));
+  (await connectRaw(proxy.port)).send(get('/hold'));
+  while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  (await connectRaw(proxy.port)).send(get('/fails'));
+  while (proxy.suspects.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  const behind = await connectRaw(proxy.port);
+  behind.send(get('/a') + get('/b'));
+  t.match(await behind.until(/other.*other$/s), /other/);
+});
