@@ -42,14 +42,22 @@ export function generatorVersion(): Record<string, string> {
   return version === undefined ? {} : { wrk: version };
 }
 
-/** As many requests as it can, from a core of its own. `seconds` are whole ones. */
+/** As many requests as it can, from a core of its own. */
 export async function driveHard(url: string, connections: number, seconds: number, core: number): Promise<HardResult> {
   if (generatorName() === 'autocannon') {
     return runSelf(['hard', url, String(connections), String(seconds)], core);
   }
-  const options = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', url];
+  // It takes whole seconds only; SIGINT ends it before, with a result.
+  const options = ['-t1', `-c${connections}`, `-d${Math.ceil(seconds)}s`, '--timeout', '10s', url];
   const [command = '', ...args] = [...pinnedTo(core), 'wrk', ...options];
-  return readWrk((await run(command, args)).stdout);
+  const running = run(command, args);
+  const whole = Number.isInteger(seconds);
+  const interrupt = whole ? undefined : setTimeout(() => running.child.kill('SIGINT'), seconds * 1000);
+  try {
+    return readWrk((await running).stdout);
+  } finally {
+    clearTimeout(interrupt);
+  }
 }
 
 /** So many requests a second, evenly, from a core of its own. */

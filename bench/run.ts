@@ -10,7 +10,7 @@ import { runRecovery } from './recovery.ts';
 import { type Part, REPORTS, RESULTS, readResults, writePart, writeReport } from './report.ts';
 import type { Environment, Runtime, SpreadRun } from './samples.ts';
 import { type Plan, planOf } from './scenarios.ts';
-import { runSpeed, speedSteps } from './speed.ts';
+import { runSpeed, speedSteps, trialsOf } from './speed.ts';
 import { runSpread, spreadTasks } from './spread.ts';
 
 const HELP = `Usage: npm run bench -- [options]
@@ -39,6 +39,7 @@ const PARTS: readonly Part[] = ['spread', 'recovery', 'speed'];
 // Seconds that parts take on the reference machine, for the estimate.
 const OVERHEAD_SECONDS = 3;
 const SPREAD_SECONDS_PER_RUN = 0.8;
+const SECONDS_BETWEEN_TRIALS = 0.1;
 const CONTENDERS = 11;
 
 function readRequest(argv: readonly string[]): Request | 'help' {
@@ -72,10 +73,10 @@ function estimateSeconds(part: Part, { spread, recovery, speed }: Plan): number 
     case 'recovery':
       return OVERHEAD_SECONDS + recovery.faults.reduce((sum, fault) => sum + fault.lastsMs, recovery.leadMs) / 1000;
     case 'speed': {
-      const { rounds, seconds, warmUpSeconds, bodies, manyConnections, sideSeconds, steadySeconds } = speed;
-      const sides = (bodies.length + manyConnections.length) * sideSeconds;
+      const { warmUpSeconds, steadySeconds } = speed;
+      const trials = trialsOf(speed).reduce((sum, trial) => sum + trial.seconds + SECONDS_BETWEEN_TRIALS, 0);
       const steady = steadySeconds === 0 ? 0 : steadySeconds + 2;
-      return OVERHEAD_SECONDS * 2 + warmUpSeconds + CONTENDERS * (rounds * seconds + sides + steady) * 1.08;
+      return OVERHEAD_SECONDS * 2 + warmUpSeconds + CONTENDERS * (trials + steady);
     }
   }
 }
