@@ -10,6 +10,8 @@ import type { Environment, Runtime } from './samples.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const IDLE_SAMPLE_MS = 500;
+// Everything but what a run writes.
+const SOURCES = ['.', ...['results', 'reports', 'out'].map((folder) => `:!bench/${folder}`)];
 
 /** The first line that a command prints on standard output; `undefined` if it cannot be run or fails. */
 export function firstLine(command: string, ...args: string[]): string | undefined {
@@ -37,7 +39,7 @@ export async function describeEnvironment(quick: boolean, runtime: Runtime): Pro
   return {
     startedAt: new Date().toISOString(),
     commit: firstLine('git', 'rev-parse', '--short', 'HEAD') ?? 'unknown',
-    changed: (firstLine('git', 'status', '--porcelain', '--', 'lib', 'replica') ?? '') !== '',
+    changed: (firstLine('git', 'status', '--porcelain', '--', ...SOURCES) ?? '') !== '',
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,
     memoryBytes: totalmem(),

@@ -6,7 +6,7 @@ export interface Environment {
   /** ISO 8601. */
   readonly startedAt: string;
   readonly commit: string;
-  /** The checkout had changes that were not committed. */
+  /** The checkout had changes that were not committed, beside samples and reports. */
   readonly changed: boolean;
   readonly processor: string;
   readonly cores: number;

@@ -113,6 +113,25 @@ t.test('a proxy is only timed if status, body and backends are right', async (t)
 t.test('the command says how it is used, and refuses what it does not know', async (t) => {
   const bench = (...args: string[]) => promisify(execFile)(process.execPath, [RUN, ...args]);
   t.match((await bench('--help')).stdout, /--quick/);
-  await t.rejects(bench('--only', 'nothing'), /--only takes spread, recovery, speed, not nothing/);
-  await t.rejects(bench('--runtime', 'swarm'), /--runtime takes process or docker, not swarm/);
+  const refused = (line: RegExp, ...args: string[]) => t.rejects(bench(...args), { code: 2, stdout: '', stderr: line });
+  await refused(/^bench: --only takes spread, recovery, speed, not nothing\n$/, '--only', 'nothing');
+  await refused(/^bench: --runtime takes process or docker, not swarm\n$/, '--runtime', 'swarm');
+  await refused(/^bench: Unknown option '--quik'/, '--quik');
+  await refused(/^bench: --hash takes even, .*not "evn"\n$/, '--hash', 'evn');
+  await refused(/^bench: .*absent\.ts/, '--hash', './absent.ts');
+  const folder = t.testdir({ 'half.ts': 'export const requestSlot = (key: number) => key;' });
+  await refused(/cannot be used: it does not export a function virtualNodeSlot\n$/, '--hash', join(folder, 'half.ts'));
+});
+
+t.test('the report and the demo refuse what they do not know, too', async (t) => {
+  const command = (script: string, ...args: string[]) => {
+    return promisify(execFile)(process.execPath, [join(import.meta.dirname, '../..', script), ...args]);
+  };
+  for (const [name, script] of Object.entries({ report: 'bench/report.ts', demo: 'scripts/demo.ts' })) {
+    t.match((await command(script, '--help')).stdout, `Usage: npm run ${name}`);
+    await t.rejects(command(script, '--wrong'), { code: 2, stdout: '', stderr: `${name}: Unknown option '--wrong'` });
+    await t.rejects(command(script, 'word'), { code: 2, stdout: '' });
+  }
+  const none = { code: 2, stderr: /there are no samples in .*results: npm run bench/ };
+  await t.rejects(command('bench/report.ts', '--out', t.testdir()), none);
 });
