@@ -10,7 +10,7 @@ import { endOnSignals } from './children.ts';
 import { runCommand } from './command.ts';
 import { contenderVersions } from './contenders.ts';
 import { generatorVersion } from './generator.ts';
-import { describeEnvironment } from './machine.ts';
+import { describeEnvironment, watchOthers } from './machine.ts';
 import { runRecovery } from './recovery.ts';
 import { PARTIAL_OUT, type Part, pageIn, readResults, WHOLE_OUT, writePart, writeReport } from './report.ts';
 import type { Environment, Runtime, SpreadRun } from './samples.ts';
@@ -154,8 +154,11 @@ async function run(request: Request): Promise<void> {
   const progress = createProgress(request);
   const environment = await describeEnvironment(request.quick, request.runtime);
   for (const part of request.parts) {
+    const othersSince = watchOthers();
     const samples = await runPart(part, request, environment, progress);
-    writePart(request.out, part, samples);
+    const busyRatioMeanwhile = othersSince();
+    const meanwhile = busyRatioMeanwhile === undefined ? {} : { busyRatioMeanwhile };
+    writePart(request.out, part, { ...samples, environment: { ...samples.environment, ...meanwhile } });
     progress.done(part);
   }
   for (const doubt of await writeReport(readResults(request.out), request.out)) console.log(`doubt: ${doubt}`);

@@ -15,6 +15,8 @@ export interface Environment {
   readonly versions: Readonly<Record<string, string>>;
   /** Part of the machine's processor time that others used just before, 0 … 1. */
   readonly busyRatio: number;
+  /** The same while the part was run; absent where the system does not tell. */
+  readonly busyRatioMeanwhile?: number;
   readonly quick: boolean;
   readonly runtime: Runtime;
 }

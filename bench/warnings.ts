@@ -31,10 +31,13 @@ export function doubtsAbout(results: Results): string[] {
   ];
 }
 
-function environmentDoubts({ busyRatio, changed, commit, quick }: Environment): string[] {
+function environmentDoubts({ busyRatio, busyRatioMeanwhile = 0, changed, commit, quick }: Environment): string[] {
   return [
     ...(busyRatio > BUSY_RATIO
       ? [`other programs used ${Math.round(busyRatio * 100)} % of the processor just before the run.`]
+      : []),
+    ...(busyRatioMeanwhile > BUSY_RATIO
+      ? [`other programs used ${Math.round(busyRatioMeanwhile * 100)} % of the processor during the run.`]
       : []),
     ...(changed ? [`the program had changes that are not in commit ${commit}.`] : []),
     ...(quick ? ['a quick run, with few samples.'] : []),

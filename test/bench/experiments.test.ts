@@ -7,8 +7,9 @@ import { bodyOf } from '../../bench/backend.ts';
 import { runRecovery } from '../../bench/recovery.ts';
 import { planOf } from '../../bench/scenarios.ts';
 import { faultOf } from '../../bench/speed.ts';
-import { runSpread, spreadTasks } from '../../bench/spread.ts';
+import { runSpread, spreadOptions, spreadTasks } from '../../bench/spread.ts';
 import { evenness, faultStories } from '../../bench/summaries.ts';
+import { parseOptions } from '../../lib/options.ts';
 
 const RUN = join(import.meta.dirname, '../../bench/run.ts');
 
@@ -23,6 +24,18 @@ t.test('every request of a spread run is counted at the replica that answered it
     512,
   );
   t.equal(three?.points.length, 27);
+});
+
+t.test('the ring alone decides, but for one run of the hash of A-1 with the options as they come', async (t) => {
+  const tasks = spreadTasks(planOf(false).spread);
+  t.same(
+    tasks.filter(({ bounded }) => bounded).map(({ hash, replicas }) => [hash, replicas]),
+    [['even', [3]]],
+  );
+  for (const task of tasks) {
+    const off = parseOptions(spreadOptions(task, 'process'), {}).balanceFactor === Number.POSITIVE_INFINITY;
+    t.equal(off, !task.bounded, task.hash);
+  }
 });
 
 t.test('a hash of the user joins the comparison, and is measured as it is', async (t) => {
