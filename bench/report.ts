@@ -2,7 +2,7 @@
 // `--out DIR`, without running anything. The same samples give the same bytes.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { renderSvg } from './charts/render.ts';
@@ -25,9 +25,11 @@ export const PARTIAL_OUT = fileURLToPath(new URL('out', import.meta.url));
 const resultsIn = (out: string) => join(out, 'results');
 const reportsIn = (out: string) => join(out, 'reports');
 
-/** The page of a report, for people: its path from where they are. */
+/** The page of a report, for people: its path from where they are, or from the root where that would lead upwards. */
 export function pageIn(out: string): string {
-  return relative('', join(reportsIn(out), 'index.html'));
+  const path = resolve(reportsIn(out), 'index.html');
+  const fromHere = relative('', path);
+  return fromHere.startsWith('..') ? path : fromHere;
 }
 
 const PARTS = ['spread', 'recovery', 'speed'] as const;

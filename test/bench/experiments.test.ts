@@ -11,6 +11,7 @@ import { runSpread, spreadOptions, spreadTasks } from '../../bench/spread.ts';
 import { evenness, faultStories } from '../../bench/summaries.ts';
 import { parseOptions } from '../../lib/options.ts';
 
+const COMMANDS = { report: 'bench/report.ts', demo: 'scripts/demo.ts', profile: 'scripts/profile.ts' };
 const RUN = join(import.meta.dirname, '../../bench/run.ts');
 
 t.test('every request of a spread run is counted at the replica that answered it', async (t) => {
@@ -136,11 +137,11 @@ t.test('the command says how it is used, and refuses what it does not know', asy
   await refused(/cannot be used: it does not export a function virtualNodeSlot\n$/, '--hash', join(folder, 'half.ts'));
 });
 
-t.test('the report and the demo refuse what they do not know, too', async (t) => {
+t.test('the report, the demo and the profile refuse what they do not know, too', async (t) => {
   const command = (script: string, ...args: string[]) => {
     return promisify(execFile)(process.execPath, [join(import.meta.dirname, '../..', script), ...args]);
   };
-  for (const [name, script] of Object.entries({ report: 'bench/report.ts', demo: 'scripts/demo.ts' })) {
+  for (const [name, script] of Object.entries(COMMANDS)) {
     t.match((await command(script, '--help')).stdout, `Usage: npm run ${name}`);
     await t.rejects(command(script, '--wrong'), { code: 2, stdout: '', stderr: `${name}: Unknown option '--wrong'` });
     await t.rejects(command(script, 'word'), { code: 2, stdout: '' });
