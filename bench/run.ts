@@ -51,7 +51,8 @@ const SPREAD_SECONDS_PER_RUN = 0.8;
 const SECONDS_BETWEEN_TRIALS = 0.1;
 const CONTENDERS = 11;
 
-async function readRequest(words: readonly string[]): Promise<Request | string> {
+/** What the words of the command line ask for; text to print, if that is all. Rejects with what is wrong about them. */
+export async function readRequest(words: readonly string[]): Promise<Request | string> {
   const { values } = parseArgs({
     args: [...words],
     options: {

@@ -5,8 +5,10 @@ import { promisify } from 'node:util';
 import t from 'tap';
 import { bodyOf } from '../../bench/backend.ts';
 import { runRecovery } from '../../bench/recovery.ts';
+import { PARTIAL_OUT, WHOLE_OUT } from '../../bench/report.ts';
+import { readRequest } from '../../bench/run.ts';
 import { planOf } from '../../bench/scenarios.ts';
-import { faultOf } from '../../bench/speed.ts';
+import { faultOf, trialsOf } from '../../bench/speed.ts';
 import { runSpread, spreadOptions, spreadTasks } from '../../bench/spread.ts';
 import { evenness, faultStories } from '../../bench/summaries.ts';
 import { parseOptions } from '../../lib/options.ts';
@@ -135,6 +137,29 @@ t.test('the command says how it is used, and refuses what it does not know', asy
   await refused(/^bench: .*absent\.ts/, '--hash', './absent.ts');
   const folder = t.testdir({ 'half.ts': 'export const requestSlot = (key: number) => key;' });
   await refused(/cannot be used: it does not export a function virtualNodeSlot\n$/, '--hash', join(folder, 'half.ts'));
+});
+
+t.test('only a run with everything takes the place of the committed samples and report', async (t) => {
+  const outOf = async (...words: string[]) => {
+    const request = await readRequest(words);
+    return typeof request === 'string' ? request : request.out;
+  };
+  t.equal(await outOf(), WHOLE_OUT);
+  t.equal(await outOf('--only', 'speed,spread,recovery'), WHOLE_OUT);
+  for (const words of [['--only', 'spread'], ['--hash', 'even'], ['--runtime', 'docker'], ['--quick']]) {
+    t.equal(await outOf(...words), PARTIAL_OUT, words.join(' '));
+  }
+  t.equal(await outOf('--quick', '--out', 'elsewhere'), 'elsewhere');
+});
+
+t.test('trials take turns, so that a disturbance falls on one round of each', async (t) => {
+  const { speed } = planOf(false);
+  const names = trialsOf(speed).map((one) => `${one.bodyBytes} ${one.connections} ${one.round}`);
+  t.same(names.slice(0, 3), ['0 64 0', '0 64 1', '0 64 2']);
+  const sides = names.slice(3);
+  const kinds = sides.length / speed.sideRounds;
+  t.equal(new Set(sides).size, sides.length);
+  for (const [index, name] of sides.entries()) t.ok(name.endsWith(` ${Math.floor(index / kinds)}`), name);
 });
 
 t.test('the report, the demo and the profile refuse what they do not know, too', async (t) => {
