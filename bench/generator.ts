@@ -71,9 +71,10 @@ export function readWrk(output: string): HardResult {
   if (requests === undefined || seconds === undefined) throw new Error(`wrk printed no result: ${output}`);
   const socketErrors = /Socket errors: (.*)/.exec(output)?.[1]?.match(/\d+/g) ?? [];
   const bad = /Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? '0';
-  const factor = unit === 'm' ? 60 : unit === 'ms' ? 0.001 : 1;
+  // Divided, not multiplied by 0.001, which would write down 0.7000599999999999.
+  const inSeconds = unit === 'm' ? Number(seconds) * 60 : Number(seconds) / (unit === 'ms' ? 1000 : 1);
   const errors = [...socketErrors, bad].reduce((sum, count) => sum + Number(count), 0);
-  return { requests: Number(requests), seconds: Number(seconds) * factor, errors };
+  return { requests: Number(requests), seconds: inSeconds, errors };
 }
 
 async function runSelf<T>(args: readonly string[], core: number): Promise<T> {
