@@ -7,6 +7,9 @@ import { isInstalled, versionOf } from './machine.ts';
 
 export const OURS = 'ringmaster';
 
+/** Sockets joined in Node, with nothing parsed. */
+export const FLOOR = 'bare sockets (the floor)';
+
 /** Behind the names of those that reach the backends over them; the others do so over TCP. */
 export const BY_UNIX = ' (Unix sockets)';
 
@@ -59,12 +62,19 @@ export const CONTENDERS: readonly Contender[] = [
     environment: ({ directory }) => ({ GOMAXPROCS: '1', XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory }),
     files: caddyFiles,
   },
-  { name: 'bare sockets (the floor)', reach: 'tcp', words: nodeProxy('floor') },
+  { name: FLOOR, reach: 'tcp', words: nodeProxy('floor') },
   { name: 'undici', reach: 'tcp', needs: { package: 'undici' }, words: nodeProxy('undici') },
   { name: 'httpxy', reach: 'tcp', needs: { package: 'httpxy' }, words: nodeProxy('httpxy') },
   { name: 'fast-proxy', reach: 'tcp', needs: { package: 'fast-proxy' }, words: nodeProxy('fast-proxy') },
   { name: 'http-proxy', reach: 'tcp', needs: { package: 'http-proxy' }, words: nodeProxy('http-proxy') },
 ];
+
+/** Is it run by Node and reaches the backends over TCP, as the floor? One that does more should not cost less. */
+export function standsOnFloor(name: string): boolean {
+  const contender = CONTENDERS.find((one) => one.name === name);
+  if (contender === undefined || contender.reach !== 'tcp') return false;
+  return contender.needs === undefined || 'package' in contender.needs;
+}
 
 /** How to get a contender that is not installed; `undefined` if it is there. */
 export function howToGet({ needs }: Contender): string | undefined {

@@ -42,14 +42,22 @@ export function generatorVersion(): Record<string, string> {
   return version === undefined ? {} : { wrk: version };
 }
 
-/** As many requests as it can, from a core of its own. `seconds` are whole ones. */
+/** As many requests as it can, from a core of its own. */
 export async function driveHard(url: string, connections: number, seconds: number, core: number): Promise<HardResult> {
   if (generatorName() === 'autocannon') {
     return runSelf(['hard', url, String(connections), String(seconds)], core);
   }
-  const options = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', url];
+  // It takes whole seconds only; SIGINT ends it before, with a result.
+  const options = ['-t1', `-c${connections}`, `-d${Math.ceil(seconds)}s`, '--timeout', '10s', url];
   const [command = '', ...args] = [...pinnedTo(core), 'wrk', ...options];
-  return readWrk((await run(command, args)).stdout);
+  const running = run(command, args);
+  const whole = Number.isInteger(seconds);
+  const interrupt = whole ? undefined : setTimeout(() => running.child.kill('SIGINT'), seconds * 1000);
+  try {
+    return readWrk((await running).stdout);
+  } finally {
+    clearTimeout(interrupt);
+  }
 }
 
 /** So many requests a second, evenly, from a core of its own. */
@@ -63,9 +71,10 @@ export function readWrk(output: string): HardResult {
   if (requests === undefined || seconds === undefined) throw new Error(`wrk printed no result: ${output}`);
   const socketErrors = /Socket errors: (.*)/.exec(output)?.[1]?.match(/\d+/g) ?? [];
   const bad = /Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? '0';
-  const factor = unit === 'm' ? 60 : unit === 'ms' ? 0.001 : 1;
+  // Divided, not multiplied by 0.001, which would write down 0.7000599999999999.
+  const inSeconds = unit === 'm' ? Number(seconds) * 60 : Number(seconds) / (unit === 'ms' ? 1000 : 1);
   const errors = [...socketErrors, bad].reduce((sum, count) => sum + Number(count), 0);
-  return { requests: Number(requests), seconds: Number(seconds) * factor, errors };
+  return { requests: Number(requests), seconds: inSeconds, errors };
 }
 
 async function runSelf<T>(args: readonly string[], core: number): Promise<T> {

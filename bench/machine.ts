@@ -10,6 +10,8 @@ import type { Environment, Runtime } from './samples.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const IDLE_SAMPLE_MS = 500;
+// Everything but what a run writes.
+const SOURCES = ['.', ...['results', 'reports', 'out'].map((folder) => `:!bench/${folder}`)];
 
 /** The first line that a command prints on standard output; `undefined` if it cannot be run or fails. */
 export function firstLine(command: string, ...args: string[]): string | undefined {
@@ -37,13 +39,13 @@ export async function describeEnvironment(quick: boolean, runtime: Runtime): Pro
   return {
     startedAt: new Date().toISOString(),
     commit: firstLine('git', 'rev-parse', '--short', 'HEAD') ?? 'unknown',
-    changed: (firstLine('git', 'status', '--porcelain', '--', 'lib', 'replica') ?? '') !== '',
+    changed: (firstLine('git', 'status', '--porcelain', '--', ...SOURCES) ?? '') !== '',
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,
     memoryBytes: totalmem(),
     system: `${type()} ${release()} ${arch()}`,
     versions: { Node: process.versions.node, autocannon: packageOf('autocannon').version },
-    busyRatio: Math.round(((after.busy - before.busy) / (after.total - before.total)) * 1000) / 1000,
+    busyRatio: ratioOf(after.busy - before.busy, after.total - before.total),
     quick,
     runtime,
   };
@@ -72,23 +74,54 @@ export function processorTimeMs(pid: number): number | undefined {
       size = family.size;
       for (const [child, parent] of rows) if (family.has(parent)) family.add(child);
     }
-    return [...family].reduce((sum, member) => sum + ownTimeMs(member), 0);
+    family.delete(pid);
+    return [...family].reduce((sum, member) => sum + timeIfThereMs(member), ownTimeMs(pid));
   } catch {
     return undefined;
   }
 }
 
+/**
+ * Begins to look what the rest of the machine does. The function that it gives tells which part of the processor time since then neither
+ * this process nor its children had, 0 … 1; `undefined` where the system does not tell of children that have ended.
+ */
+export function watchOthers(): () => number | undefined {
+  const before = busyAndTotalMs();
+  const oursBeforeMs = processorTimeMs(process.pid);
+  return () => {
+    const after = busyAndTotalMs();
+    const oursAfterMs = processorTimeMs(process.pid);
+    if (process.platform !== 'linux' || oursBeforeMs === undefined || oursAfterMs === undefined) return undefined;
+    return ratioOf(after.busy - before.busy - (oursAfterMs - oursBeforeMs), after.total - before.total);
+  };
+}
+
+function ratioOf(part: number, total: number): number {
+  return Math.max(0, Math.round((part / total) * 1000) / 1000);
+}
+
 const TICK_MS = 10;
 
-function ownTimeMs(pid: number): number {
-  if (process.platform === 'linux') {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+function timeIfThereMs(pid: number): number {
+  try {
+    return ownTimeMs(pid);
+  } catch {
+    // It ended meanwhile: its parent has its time.
+    return 0;
   }
+}
+
+function ownTimeMs(pid: number): number {
+  if (process.platform === 'linux') return readStatTimeMs(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   const written = execFileSync('ps', ['-o', 'time=', '-p', String(pid)], { encoding: 'utf8' }).trim();
   return readPsTimeMs(written);
+}
+
+/** User and system time in Linux's /proc/PID/stat: of the process, and of children that have ended. */
+export function readStatTimeMs(written: string): number {
+  // The name of the command may have spaces and brackets of its own.
+  const fields = written.replace(/^.*\) /s, '').split(' ');
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * TICK_MS;
 }
 
 /** The time that `ps` writes on macOS and BSD: `[[days-]hours:]minutes:seconds.hundredths`. */

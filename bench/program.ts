@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { endWithUs } from './children.ts';
 
+const EVENT_LIMIT_MS = 5000;
 const MAIN = fileURLToPath(new URL('../lib/main.ts', import.meta.url));
 
 export interface LogLine {
@@ -16,6 +17,11 @@ export interface LogLine {
   readonly seat?: number;
 }
 
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
 export interface Program {
   readonly url: string;
   readonly pid: number;
@@ -23,7 +29,9 @@ export interface Program {
   readonly log: readonly LogLine[];
   /** Resolves with the first line, past or future, that fits; rejects if the program ends before or `signal` is aborted. */
   logged(fits: (line: LogLine) => boolean, signal: AbortSignal): Promise<LogLine>;
-  call(method: string, path: string, body?: unknown): Promise<{ status: number; text: string }>;
+  call(method: string, path: string, body?: unknown): Promise<Answer>;
+  /** Begins a stream of server-sent events, and leaves it after the first one. */
+  firstEvent(path: string): Promise<Answer>;
   /** SIGTERM, and the end of it. */
   stop(): Promise<void>;
 }
@@ -62,6 +70,7 @@ export async function startProgram(
       const response = await fetch(url + path, init);
       return { status: response.status, text: await response.text() };
     },
+    firstEvent: (path) => firstEvent(url + path),
     stop: async () => {
       child.kill('SIGTERM');
       await exited;
@@ -78,6 +87,18 @@ function listeningUrl(child: ChildProcess): Promise<string> {
       if (url !== undefined) resolve(url);
     });
   });
+}
+
+async function firstEvent(url: string): Promise<Answer> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(EVENT_LIMIT_MS) });
+  let text = '';
+  for await (const bytes of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += bytes;
+    const end = text.indexOf('\n\n');
+    // Leaving the loop ends the stream.
+    if (end !== -1) return { status: response.status, text: text.slice(0, end) };
+  }
+  return { status: response.status, text };
 }
 
 function listen(child: ChildProcess) {

@@ -8,6 +8,38 @@ import { type Program, startProgram } from './program.ts';
 import type { EndpointCall, Fault, FaultKind, RecoverySamples, Runtime } from './samples.ts';
 import type { RecoveryPlan } from './scenarios.ts';
 
+interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+  /** It goes on for ever: its first event is taken for the answer. */
+  readonly streams?: true;
+}
+
+// Every endpoint, of the replicas and of the balancer, also with what has to be refused.
+const CALLS: readonly Call[] = [
+  { method: 'GET', path: '/home' },
+  { method: 'GET', path: '/heartbeat' },
+  { method: 'GET', path: '/' },
+  { method: 'GET', path: '/sample' },
+  { method: 'GET', path: '/api/votes' },
+  { method: 'POST', path: '/api/vote', body: { option: 'helm' } },
+  { method: 'GET', path: '/api/votes/stream', streams: true },
+  { method: 'GET', path: '/rep' },
+  { method: 'POST', path: '/add?dry-run', body: { n: 1, hostnames: ['guest'] } },
+  { method: 'POST', path: '/add', body: { n: 1, hostnames: ['guest'] } },
+  { method: 'POST', path: '/add', body: { n: 1, hostnames: ['one', 'two'] } },
+  { method: 'GET', path: '/other' },
+  { method: 'GET', path: '/balancer/' },
+  { method: 'GET', path: '/balancer/events', streams: true },
+  { method: 'GET', path: '/balancer/ring' },
+  { method: 'POST', path: '/balancer/explain', body: { path: '/home?key=1' } },
+  { method: 'POST', path: '/balancer/kill', body: { hostname: 'nobody' } },
+  { method: 'DELETE', path: '/rm?dry-run', body: { n: 1, hostnames: ['guest'] } },
+  { method: 'DELETE', path: '/rm', body: { n: 1, hostnames: ['guest'] } },
+  { method: 'DELETE', path: '/rm', body: { n: 1, hostnames: ['one', 'two'] } },
+];
+
 const pathOf = (key: number) => `/home?key=${key}`;
 const NEWS_LIMIT_MS = 15_000;
 const AFTERWARDS_MS = 1000;
@@ -83,25 +115,12 @@ async function keysOf(replica: string, program: Program, keys: number): Promise<
   return owned.sort((a, b) => a - b);
 }
 
-// Every endpoint once, before the load: the fleet is as large after it as before.
+// Once each, before the load: the fleet is as large after it as before.
 async function callEndpoints(program: Program): Promise<EndpointCall[]> {
-  const calls: readonly (readonly [method: string, path: string, body?: unknown])[] = [
-    ['GET', '/home'],
-    ['GET', '/heartbeat'],
-    ['GET', '/rep'],
-    ['POST', '/add?dry-run', { n: 1, hostnames: ['guest'] }],
-    ['POST', '/add', { n: 1, hostnames: ['guest'] }],
-    ['POST', '/add', { n: 1, hostnames: ['one', 'two'] }],
-    ['GET', '/other'],
-    ['GET', '/balancer/ring'],
-    ['POST', '/balancer/explain', { path: pathOf(1) }],
-    ['DELETE', '/rm?dry-run', { n: 1, hostnames: ['guest'] }],
-    ['DELETE', '/rm', { n: 1, hostnames: ['guest'] }],
-    ['DELETE', '/rm', { n: 1, hostnames: ['one', 'two'] }],
-  ];
   const answers: EndpointCall[] = [];
-  for (const [method, path, body] of calls) {
-    const { status, text } = await program.call(method, path, body);
+  for (const { method, path, body, streams } of CALLS) {
+    const called = streams ? program.firstEvent(path) : program.call(method, path, body);
+    const { status, text } = await called;
     const answer = text.length > MAX_ANSWER ? `${text.slice(0, MAX_ANSWER)}…` : text;
     answers.push({
       request: `${method} ${path}${body === undefined ? '' : ` ${JSON.stringify(body)}`}`,

@@ -1,23 +1,43 @@
-// `npm run report`: draws everything anew from bench/results/ into bench/reports/, without running anything. The same samples give
-// the same bytes.
+// `npm run report`: draws everything anew from bench/results/ into bench/reports/, or from and into the same two folders of
+// `--out DIR`, without running anything. The same samples give the same bytes.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { renderSvg } from './charts/render.ts';
+import { runCommand } from './command.ts';
 import { figuresOf } from './figures.ts';
 import { reportPage } from './page.ts';
 import type { Results } from './samples.ts';
 import { doubtsAbout } from './warnings.ts';
 
-export const RESULTS = fileURLToPath(new URL('results', import.meta.url));
-export const REPORTS = fileURLToPath(new URL('reports', import.meta.url));
+const HELP = `Usage: npm run report -- [--out DIR]
+
+Draws the samples in bench/results, or in DIR/results, anew into bench/reports, or DIR/reports.
+`;
+
+/** The folder whose samples and report are committed: those of a run with everything. */
+export const WHOLE_OUT = fileURLToPath(new URL('.', import.meta.url));
+/** The one of other runs, so that they leave the committed pictures alone. */
+export const PARTIAL_OUT = fileURLToPath(new URL('out', import.meta.url));
+
+const resultsIn = (out: string) => join(out, 'results');
+const reportsIn = (out: string) => join(out, 'reports');
+
+/** The page of a report, for people: its path from where they are, or from the root where that would lead upwards. */
+export function pageIn(out: string): string {
+  const path = resolve(reportsIn(out), 'index.html');
+  const fromHere = relative('', path);
+  return fromHere.startsWith('..') ? path : fromHere;
+}
 
 const PARTS = ['spread', 'recovery', 'speed'] as const;
 export type Part = (typeof PARTS)[number];
 
-/** The parts that a folder has. */
-export function readResults(folder: string): Results {
+/** The parts that there are samples of. */
+export function readResults(out: string): Results {
+  const folder = resultsIn(out);
   const there = PARTS.filter((part) => existsSync(join(folder, `${part}.json`)));
   return Object.fromEntries(
     there.map((part) => [part, JSON.parse(readFileSync(join(folder, `${part}.json`), 'utf8'))]),
@@ -25,13 +45,15 @@ export function readResults(folder: string): Results {
 }
 
 /** Writes one part; what another run wrote there is replaced. */
-export function writePart(folder: string, part: Part, samples: unknown): void {
+export function writePart(out: string, part: Part, samples: unknown): void {
+  const folder = resultsIn(out);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${part}.json`), `${compactJson(samples)}\n`);
 }
 
 /** Draws the report of those samples, in place of what was there. Resolves with the doubts about them. */
-export async function writeReport(results: Results, folder: string): Promise<string[]> {
+export async function writeReport(results: Results, out: string): Promise<string[]> {
+  const folder = reportsIn(out);
   mkdirSync(folder, { recursive: true });
   for (const name of readdirSync(folder)) if (name.endsWith('.svg')) rmSync(join(folder, name));
   const figures = figuresOf(results);
@@ -51,13 +73,17 @@ function compactJson(value: unknown): string {
   );
 }
 
-if (import.meta.main) {
-  const results = readResults(RESULTS);
-  if (Object.keys(results).length === 0) {
-    console.error('report: there are no samples in bench/results: npm run bench takes some');
-    process.exitCode = 1;
-  } else {
-    for (const doubt of await writeReport(results, REPORTS)) console.log(`doubt: ${doubt}`);
-    console.log('report: bench/reports/index.html');
-  }
+function readOut(words: readonly string[]): { out: string } | string {
+  const options = { out: { type: 'string', default: WHOLE_OUT }, help: { type: 'boolean' } } as const;
+  const { out, help } = parseArgs({ args: [...words], options }).values;
+  if (help) return HELP;
+  if (Object.keys(readResults(out)).length > 0) return { out };
+  throw new Error(`there are no samples in ${relative('', resultsIn(out))}: npm run bench takes some`);
 }
+
+async function drawAnew({ out }: { readonly out: string }): Promise<void> {
+  for (const doubt of await writeReport(readResults(out), out)) console.log(`doubt: ${doubt}`);
+  console.log(`report: ${pageIn(out)}`);
+}
+
+if (import.meta.main) await runCommand('report', readOut, drawAnew);

@@ -1,30 +1,37 @@
 // `npm run bench`: runs what scenarios.ts says, keeps the raw samples and draws the report. It tells where it is and how long
 // it will take; how each experiment is run is its own file's business.
 
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { hashPairFault } from '../lib/core/hashes/table.ts';
+import { parseOptions } from '../lib/options.ts';
 import { endOnSignals } from './children.ts';
+import { runCommand } from './command.ts';
 import { contenderVersions } from './contenders.ts';
 import { generatorVersion } from './generator.ts';
-import { describeEnvironment } from './machine.ts';
+import { describeEnvironment, watchOthers } from './machine.ts';
 import { runRecovery } from './recovery.ts';
-import { type Part, REPORTS, RESULTS, readResults, writePart, writeReport } from './report.ts';
+import { PARTIAL_OUT, type Part, pageIn, readResults, WHOLE_OUT, writePart, writeReport } from './report.ts';
 import type { Environment, Runtime, SpreadRun } from './samples.ts';
 import { type Plan, planOf } from './scenarios.ts';
-import { runSpeed, speedSteps } from './speed.ts';
+import { runSpeed, speedSteps, trialsOf } from './speed.ts';
 import { runSpread, spreadTasks } from './spread.ts';
 
 const HELP = `Usage: npm run bench -- [options]
 
-Runs the experiments on the real program, keeps the samples in bench/results and draws bench/reports/index.html.
+Runs the experiments on the real program, keeps the samples in bench/results and draws bench/reports/index.html; with any option
+below but --out, which leaves something out or changes it, in bench/out/results and bench/out/reports.
 
   --quick             under a minute, with fewer samples
   --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3) and speed, with commas between
   --hash NAME|PATH    hash pair of A-1, A-2 and A-3; one of your own, such as ./mine.ts, joins the comparison of A-4
   --runtime docker    replicas in containers; speed is always measured with the same backends
+  --out DIR           keep samples and report in DIR/results and DIR/reports
   --help              this text
 
 npm run bench:peers installs the proxies from npm that speed is compared with; nginx, haproxy, caddy and the load generator wrk are
-taken from the system if they are there. npm run report draws the samples that there are anew.
+taken from the system if they are there. npm run report draws the samples that there are anew; it takes --out too.
 `;
 
 interface Request {
@@ -32,6 +39,8 @@ interface Request {
   readonly plan: Plan;
   readonly quick: boolean;
   readonly runtime: Runtime;
+  /** Where samples and report go. */
+  readonly out: string;
 }
 
 const PARTS: readonly Part[] = ['spread', 'recovery', 'speed'];
@@ -39,27 +48,43 @@ const PARTS: readonly Part[] = ['spread', 'recovery', 'speed'];
 // Seconds that parts take on the reference machine, for the estimate.
 const OVERHEAD_SECONDS = 3;
 const SPREAD_SECONDS_PER_RUN = 0.8;
+const SECONDS_BETWEEN_TRIALS = 0.1;
 const CONTENDERS = 11;
 
-function readRequest(argv: readonly string[]): Request | 'help' {
+/** What the words of the command line ask for; text to print, if that is all. Rejects with what is wrong about them. */
+export async function readRequest(words: readonly string[]): Promise<Request | string> {
   const { values } = parseArgs({
-    args: [...argv],
+    args: [...words],
     options: {
       quick: { type: 'boolean', default: false },
       only: { type: 'string', default: PARTS.join(',') },
       hash: { type: 'string' },
       runtime: { type: 'string', default: 'process' },
+      out: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
-  if (values.help) return 'help';
+  if (values.help) return HELP;
   const parts = PARTS.filter((part) => values.only.split(',').includes(part));
   const unknown = values.only.split(',').filter((part) => !PARTS.includes(part as Part));
   if (unknown.length > 0) throw new Error(`--only takes ${PARTS.join(', ')}, not ${unknown.join(', ')}`);
   if (values.runtime !== 'process' && values.runtime !== 'docker') {
     throw new Error(`--runtime takes process or docker, not ${values.runtime}`);
   }
-  return { parts, plan: planOf(values.quick, values.hash), quick: values.quick, runtime: values.runtime };
+  const { quick, hash, runtime } = values;
+  if (hash !== undefined) await checkHash(hash);
+  const whole = parts.length === PARTS.length && hash === undefined && runtime === 'process' && !quick;
+  const out = values.out ?? (whole ? WHOLE_OUT : PARTIAL_OUT);
+  return { parts, plan: planOf(quick, hash), quick, runtime, out };
+}
+
+// As the program would, but before anything has been run.
+async function checkHash(hash: string): Promise<void> {
+  const { slots, virtualNodes } = parseOptions(['--hash', hash], {});
+  if (!hash.includes('/')) return;
+  const module = await import(pathToFileURL(resolve(hash)).href);
+  const fault = hashPairFault(module, slots, slots, virtualNodes);
+  if (fault !== undefined) throw new Error(`--hash ${hash} cannot be used: ${fault}`);
 }
 
 function estimateSeconds(part: Part, { spread, recovery, speed }: Plan): number {
@@ -72,10 +97,10 @@ function estimateSeconds(part: Part, { spread, recovery, speed }: Plan): number 
     case 'recovery':
       return OVERHEAD_SECONDS + recovery.faults.reduce((sum, fault) => sum + fault.lastsMs, recovery.leadMs) / 1000;
     case 'speed': {
-      const { rounds, seconds, warmUpSeconds, bodies, manyConnections, sideSeconds, steadySeconds } = speed;
-      const sides = (bodies.length + manyConnections.length) * sideSeconds;
+      const { warmUpSeconds, steadySeconds } = speed;
+      const trials = trialsOf(speed).reduce((sum, trial) => sum + trial.seconds + SECONDS_BETWEEN_TRIALS, 0);
       const steady = steadySeconds === 0 ? 0 : steadySeconds + 2;
-      return OVERHEAD_SECONDS * 2 + warmUpSeconds + CONTENDERS * (rounds * seconds + sides + steady) * 1.08;
+      return OVERHEAD_SECONDS * 2 + warmUpSeconds + CONTENDERS * (trials + steady);
     }
   }
 }
@@ -130,25 +155,21 @@ async function run(request: Request): Promise<void> {
   const progress = createProgress(request);
   const environment = await describeEnvironment(request.quick, request.runtime);
   for (const part of request.parts) {
+    const othersSince = watchOthers();
     const samples = await runPart(part, request, environment, progress);
-    writePart(RESULTS, part, samples);
+    const busyRatioMeanwhile = othersSince();
+    const meanwhile = busyRatioMeanwhile === undefined ? {} : { busyRatioMeanwhile };
+    writePart(request.out, part, { ...samples, environment: { ...samples.environment, ...meanwhile } });
     progress.done(part);
   }
-  for (const doubt of await writeReport(readResults(RESULTS), REPORTS)) console.log(`doubt: ${doubt}`);
+  for (const doubt of await writeReport(readResults(request.out), request.out)) console.log(`doubt: ${doubt}`);
   progress.finish();
-  console.log('bench: the report is bench/reports/index.html');
+  console.log(`bench: the report is ${pageIn(request.out)}`);
 }
 
 if (import.meta.main) {
   endOnSignals();
   // Where Debian keeps daemons, and a user's PATH does not lead.
   process.env.PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin`;
-  try {
-    const request = readRequest(process.argv.slice(2));
-    if (request === 'help') process.stdout.write(HELP);
-    else await run(request);
-  } catch (error) {
-    console.error(`bench: ${error instanceof Error ? error.message : error}`);
-    process.exitCode = 1;
-  }
+  await runCommand('bench', readRequest, run);
 }

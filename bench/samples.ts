@@ -6,7 +6,7 @@ export interface Environment {
   /** ISO 8601. */
   readonly startedAt: string;
   readonly commit: string;
-  /** The checkout had changes that were not committed. */
+  /** The checkout had changes that were not committed, beside samples and reports. */
   readonly changed: boolean;
   readonly processor: string;
   readonly cores: number;
@@ -15,6 +15,8 @@ export interface Environment {
   readonly versions: Readonly<Record<string, string>>;
   /** Part of the machine's processor time that others used just before, 0 … 1. */
   readonly busyRatio: number;
+  /** The same while the part was run; absent where the system does not tell. */
+  readonly busyRatioMeanwhile?: number;
   readonly quick: boolean;
   readonly runtime: Runtime;
 }

@@ -31,9 +31,10 @@ export interface SpeedPlan {
   /** Of all together. */
   readonly warmUpSeconds: number;
   readonly connections: number;
-  /** One round each, beside the main one. */
+  /** Beside the main one, with rounds of their own. */
   readonly bodies: readonly { readonly bytes: number; readonly connections: number }[];
   readonly manyConnections: readonly number[];
+  readonly sideRounds: number;
   readonly sideSeconds: number;
   /** For the latencies. */
   readonly steadyPerSecond: number;
@@ -89,10 +90,12 @@ export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
       seconds: quick ? 1 : 2,
       warmUpSeconds: quick ? 2 : 4,
       connections: MAIN_CONNECTIONS,
-      // So few that even slow ones finish several of the large bodies in a second.
+      // So few that even slow ones finish several of the large bodies in a round.
       bodies: quick ? [] : BODIES_BYTES.map((bytes) => ({ bytes, connections: bytes < MIB ? 16 : 2 })),
-      manyConnections: quick ? [] : [16, 256, 1000],
-      sideSeconds: 1,
+      manyConnections: quick ? [] : [16, 1000],
+      // Short, so that there is time for several: their spread says how far to trust them.
+      sideRounds: 3,
+      sideSeconds: 0.7,
       steadyPerSecond: 300,
       steadySeconds: quick ? 0 : 2,
     },

@@ -7,6 +7,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bodyOf, bodyPath, freePorts, startBackends, untilListens } from './backend.ts';
+import { size } from './charts/theme.ts';
 import { endOf, endWithUs } from './children.ts';
 import { CONTENDERS, type Contender, howToGet, type Setup } from './contenders.ts';
 import { driveHard, driveSteadily, generatorName } from './generator.ts';
@@ -94,33 +95,25 @@ export async function runSpeed(
   return { generator: generatorName(), backend: backends.what, pinned: canPin(), rounds, latencies, missing, wrong };
 }
 
-function trialsOf(plan: SpeedPlan): Trial[] {
-  const { connections, sideSeconds, seconds } = plan;
+/** In the order in which they are driven: a side trial comes again only after all others. */
+export function trialsOf(plan: SpeedPlan): Trial[] {
+  const sides = [
+    ...plan.bodies.map(({ bytes, connections }) => ({ bodyBytes: bytes, connections })),
+    ...plan.manyConnections.map((connections) => ({ bodyBytes: SMALL_BODY_BYTES, connections })),
+  ];
+  const main = { bodyBytes: SMALL_BODY_BYTES, connections: plan.connections, seconds: plan.seconds };
   return [
-    ...Array.from({ length: plan.rounds }, (_, round) => ({
-      bodyBytes: SMALL_BODY_BYTES,
-      connections,
-      round,
-      seconds,
-    })),
-    ...plan.bodies.map((body) => ({
-      bodyBytes: body.bytes,
-      connections: body.connections,
-      round: 0,
-      seconds: sideSeconds,
-    })),
-    ...plan.manyConnections.map((many) => ({
-      bodyBytes: SMALL_BODY_BYTES,
-      connections: many,
-      round: 0,
-      seconds: sideSeconds,
-    })),
+    ...Array.from({ length: plan.rounds }, (_, round) => ({ ...main, round })),
+    ...Array.from({ length: plan.sideRounds }, (_, round) =>
+      sides.map((side) => ({ ...side, round, seconds: plan.sideSeconds })),
+    ).flat(),
   ];
 }
 
 function describeTrial({ bodyBytes, connections, round }: Trial, plan: SpeedPlan): string {
-  if (bodyBytes > SMALL_BODY_BYTES) return `bodies of ${bodyBytes / 1024} KiB`;
-  return connections === plan.connections ? `round ${round + 1} of ${plan.rounds}` : `${connections} connections`;
+  if (bodyBytes === SMALL_BODY_BYTES && connections === plan.connections) return `round ${round + 1} of ${plan.rounds}`;
+  const what = bodyBytes > SMALL_BODY_BYTES ? `bodies of ${size(bodyBytes)}` : `${connections} connections`;
+  return `${what}, round ${round + 1} of ${plan.sideRounds}`;
 }
 
 /** It need not listen yet. */

@@ -34,8 +34,7 @@ export function spreadTasks(plan: SpreadPlan): SpreadTask[] {
 
 export async function runSpread(task: SpreadTask, runtime: Runtime): Promise<SpreadRun[]> {
   const { hash, replicas, requests, bounded } = task;
-  const options = ['--hash', hash, '--replicas', String(replicas[0] ?? 1), '--runtime', runtime, '--log', 'error'];
-  const program = await startProgram(bounded ? options : [...options, '--balance-factor', 'off']);
+  const program = await startProgram(spreadOptions(task, runtime));
   try {
     const runs: SpreadRun[] = [];
     for (const count of replicas) {
@@ -47,6 +46,12 @@ export async function runSpread(task: SpreadTask, runtime: Runtime): Promise<Spr
   } finally {
     await program.stop();
   }
+}
+
+/** What the program is started with. */
+export function spreadOptions({ hash, replicas, bounded }: SpreadTask, runtime: Runtime): string[] {
+  const options = ['--hash', hash, '--replicas', String(replicas[0] ?? 1), '--runtime', runtime, '--log', 'error'];
+  return bounded ? options : [...options, '--balance-factor', 'off'];
 }
 
 async function growTo(program: Program, count: number): Promise<void> {

@@ -59,7 +59,7 @@ export interface FaultStory {
   readonly late: number;
   readonly longestMs: number;
   readonly detectedMs: number | undefined;
-  /** The first answer that another replica gave to a request which belonged to the one that was struck. */
+  /** The first answer that another replica gave to a request whose key the struck one had always answered before. */
   readonly elsewhereMs: number | undefined;
   readonly replacedMs: number | undefined;
 }
@@ -73,10 +73,9 @@ export function faultStories({ faults, requests, replicas }: RecoverySamples): F
       .filter(([, sentMs]) => sentMs >= -BEFORE_FAULT_MS && sentMs < endMs);
     const since = (ms: number | undefined) => (ms === undefined ? undefined : ms - atMs);
     const struck = replicas.indexOf(fault.replica);
+    const keys = steadyKeys(fault, struck, requests);
     const elsewhere = own
-      .filter(
-        ([key, sentMs, , status, by]) => sentMs > 0 && status === 200 && by !== struck && fault.keys.includes(key),
-      )
+      .filter(([key, sentMs, , status, by]) => sentMs > 0 && status === 200 && by !== struck && keys.has(key))
       .map(([, sentMs, tookMs]) => sentMs + tookMs);
     return {
       fault,
@@ -90,6 +89,13 @@ export function faultStories({ faults, requests, replicas }: RecoverySamples): F
       replacedMs: since(fault.replacedMs),
     };
   });
+}
+
+// The bound on load sends some requests past their replica without any fault: keys that it ever did that to tell nothing of one.
+function steadyKeys({ keys, atMs }: Fault, struck: number, requests: readonly TimedRequest[]): Set<number> {
+  const steady = new Set(keys);
+  for (const [key, sentMs, tookMs, , by] of requests) if (sentMs + tookMs < atMs && by !== struck) steady.delete(key);
+  return steady;
 }
 
 /** One contender at one body size and number of connections. */

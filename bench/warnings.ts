@@ -1,8 +1,10 @@
 // The doubts about a run, as sentences: what a reader has to know before trusting a chart. Pure; shown above the charts and printed at
 // the end of a run.
 
-import type { Environment, Results } from './samples.ts';
-import { mainTrial, speedSummaries, voidRounds } from './summaries.ts';
+import { size } from './charts/theme.ts';
+import { FLOOR, standsOnFloor } from './contenders.ts';
+import type { Environment, Results, SpeedSamples } from './samples.ts';
+import { mainTrial, type SpeedSummary, speedSummaries, voidRounds } from './summaries.ts';
 
 const BUSY_RATIO = 0.1;
 const VARIED_RATIO = 0.15;
@@ -10,6 +12,8 @@ const IDLE_CORE_RATIO = 0.9;
 const STALLED_MS = 100;
 const STALLED_REQUESTS = 5;
 const ENOUGH_ROUNDS = 3;
+// Five of them are above the 99th percentile.
+const ENOUGH_LATENCIES = 500;
 const ENOUGH_REQUESTS = 10_000;
 
 export function doubtsAbout(results: Results): string[] {
@@ -27,10 +31,13 @@ export function doubtsAbout(results: Results): string[] {
   ];
 }
 
-function environmentDoubts({ busyRatio, changed, commit, quick }: Environment): string[] {
+function environmentDoubts({ busyRatio, busyRatioMeanwhile = 0, changed, commit, quick }: Environment): string[] {
   return [
     ...(busyRatio > BUSY_RATIO
       ? [`other programs used ${Math.round(busyRatio * 100)} % of the processor just before the run.`]
+      : []),
+    ...(busyRatioMeanwhile > BUSY_RATIO
+      ? [`other programs used ${Math.round(busyRatioMeanwhile * 100)} % of the processor during the run.`]
       : []),
     ...(changed ? [`the program had changes that are not in commit ${commit}.`] : []),
     ...(quick ? ['a quick run, with few samples.'] : []),
@@ -67,10 +74,9 @@ function recoveryDoubts({ recovery }: Results): string[] {
 
 function speedDoubts({ speed }: Results): string[] {
   if (speed === undefined) return [];
-  const main = mainTrial(speedSummaries(speed));
-  const varied = main.filter(({ cpuMicros }) => {
-    return cpuMicros !== undefined && (cpuMicros.most - cpuMicros.least) / cpuMicros.median > VARIED_RATIO;
-  });
+  const summaries = speedSummaries(speed);
+  const main = mainTrial(summaries);
+  const varied = main.filter(hasVaried);
   const idle = main.filter(({ coreRatio }) => coreRatio !== undefined && coreRatio < IDLE_CORE_RATIO);
   const named = (list: readonly { contender: string }[]) => {
     const names = new Set(list.map((one) => one.contender));
@@ -99,6 +105,7 @@ function speedDoubts({ speed }: Results): string[] {
       'speed: fewer than three rounds.',
     ),
     ...sentence(varied.length > 0, `speed: processor time varied by more than 15 % between rounds: ${named(varied)}.`),
+    ...sideDoubts(summaries),
     ...sentence(
       idle.length > 0,
       `speed: these had time to spare, so that requests per second is the limit of the load or of the machine: ${named(idle)}.`,
@@ -107,5 +114,39 @@ function speedDoubts({ speed }: Results): string[] {
       speed.generator !== 'wrk',
       'speed: the load came from autocannon, which tires before a good proxy does.',
     ),
+    ...latencyDoubts(speed),
   ];
+}
+
+function hasVaried({ cpuMicros }: SpeedSummary): boolean {
+  return cpuMicros !== undefined && (cpuMicros.most - cpuMicros.least) / cpuMicros.median > VARIED_RATIO;
+}
+
+function sideDoubts(summaries: readonly SpeedSummary[]): string[] {
+  const sides = summaries.filter((one) => mainTrial([one]).length === 0);
+  const few = new Set(sides.filter((one) => one.rounds < ENOUGH_ROUNDS).map(trialName));
+  const names = (list: readonly SpeedSummary[]) => list.map((one) => one.contender).join('; ');
+  const doubts = [...Map.groupBy(summaries, trialName)].flatMap(([trial, all]) => {
+    const varied = all.filter((one) => sides.includes(one) && hasVaried(one));
+    const floor = all.find((one) => one.contender === FLOOR)?.cpuMicros?.median ?? 0;
+    const below = all.filter(
+      (one) => standsOnFloor(one.contender) && one.cpuMicros !== undefined && one.cpuMicros.median < floor,
+    );
+    return [
+      ...(varied.length > 0
+        ? [`speed, ${trial}: processor time varied by more than 15 % between rounds: ${names(varied)}.`]
+        : []),
+      ...(below.length > 0 ? [`speed, ${trial}: cost less than bare sockets joined in Node: ${names(below)}.`] : []),
+    ];
+  });
+  return few.size === 0 ? doubts : [`speed: fewer than three rounds of ${[...few].join(', ')}.`, ...doubts];
+}
+
+function trialName({ bodyBytes, connections }: SpeedSummary): string {
+  return bodyBytes > 0 ? `bodies of ${size(bodyBytes)}` : `${connections} connections`;
+}
+
+function latencyDoubts({ latencies }: SpeedSamples): string[] {
+  const few = latencies.filter(({ requests }) => requests < ENOUGH_LATENCIES).map(({ contender }) => contender);
+  return few.length === 0 ? [] : [`speed: latencies of fewer than ${ENOUGH_LATENCIES} requests: ${few.join('; ')}.`];
 }

@@ -2,7 +2,9 @@
 // one more replica and what it moved. It runs the real program on a port of its own, and leaves nothing behind.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { endOnSignals } from '../bench/children.ts';
+import { runCommand } from '../bench/command.ts';
 import { replicaPid } from '../bench/faults.ts';
 import { countAnswers, startSteadyLoad } from '../bench/load.ts';
 import { type Program, startProgram } from '../bench/program.ts';
@@ -21,20 +23,31 @@ const red = paint(31);
 const cyan = paint(36);
 
 endOnSignals();
-const program = await startProgram([]);
-try {
-  say(bold('\nringmaster'), `listens on ${program.url}, with three replicas that it started itself.\n`);
-  await firstRequests(program);
-  await showSpread(program, `${REQUESTS} requests, one after the other, and who answered them`);
-  await killOne(program);
-  await showSpread(program, 'The spread again, with the replacement in the place of the dead');
-  await addOne(program);
-  await showSpread(program, 'And again, with four');
-  say(
-    dim('Now on your own: npm start, then curl http://127.0.0.1:5000/home. The figures behind this: npm run bench.\n'),
-  );
-} finally {
-  await program.stop();
+await runCommand('demo', readWords, playDemo);
+
+function readWords(words: readonly string[]): string | object {
+  const { help } = parseArgs({ args: [...words], options: { help: { type: 'boolean' } } }).values;
+  return help ? 'Usage: npm run demo\n\nA first look, in a quarter of a minute. It has no options.\n' : {};
+}
+
+async function playDemo(): Promise<void> {
+  const program = await startProgram([]);
+  try {
+    say(bold('\nringmaster'), `listens on ${program.url}, with three replicas that it started itself.\n`);
+    await firstRequests(program);
+    await showSpread(program, `${REQUESTS} requests, one after the other, and who answered them`);
+    await killOne(program);
+    await showSpread(program, 'The spread again, with the replacement in the place of the dead');
+    await addOne(program);
+    await showSpread(program, 'And again, with four');
+    say(
+      dim(
+        'Now on your own: npm start, then curl http://127.0.0.1:5000/home. The figures behind this: npm run bench.\n',
+      ),
+    );
+  } finally {
+    await program.stop();
+  }
 }
 
 function say(...words: string[]): void {

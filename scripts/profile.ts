@@ -5,7 +5,10 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startBackends } from '../bench/backend.ts';
 import { endOnSignals } from '../bench/children.ts';
+import { runCommand } from '../bench/command.ts';
 import { driveHard, generatorName } from '../bench/generator.ts';
 import { pinnedTo } from '../bench/machine.ts';
 import { startProgram } from '../bench/program.ts';
@@ -24,22 +27,45 @@ const say = (text: string) => console.log(text);
 const row = (part: number, name: string) => say(`  ${(part * 100).toFixed(1).padStart(5)} %  ${name}`);
 
 endOnSignals();
-const directory = mkdtempSync(join(tmpdir(), 'ringmaster-profile-'));
-try {
-  const logFile = join(directory, 'v8.log');
-  const flags = ['--prof', `--logfile=${logFile}`, '--no-logfile-per-isolate'];
-  const program = await startProgram(['--log', 'off'], pinnedTo(BALANCER_CORE), flags);
-  say(`profile: ${generatorName()} asks for /home over ${CONNECTIONS} connections for ${SECONDS} s …`);
+await runCommand('profile', readWords, () => takeProfile());
+
+function readWords(words: readonly string[]): string | object {
+  const { help } = parseArgs({ args: [...words], options: { help: { type: 'boolean' } } }).values;
+  return help
+    ? 'Usage: npm run profile\n\nWhere the balancer spends its time, in a quarter of a minute. It has no options.\n'
+    : {};
+}
+
+async function takeProfile(): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'ringmaster-profile-'));
   try {
-    await driveHard(`${program.url}/home`, CONNECTIONS, WARM_UP_SECONDS, LOAD_CORE);
-    const result = await driveHard(`${program.url}/home`, CONNECTIONS, SECONDS, LOAD_CORE);
-    say(`profile: ${Math.round(result.requests / result.seconds)} requests a second, ${result.errors} errors`);
+    const logFile = join(directory, 'v8.log');
+    await load(['--prof', `--logfile=${logFile}`, '--no-logfile-per-isolate']);
+    print(readProfile(logFile));
   } finally {
-    await program.stop();
+    rmSync(directory, { recursive: true, force: true });
   }
-  print(readProfile(logFile));
-} finally {
-  rmSync(directory, { recursive: true, force: true });
+}
+
+// Replicas of its own would share its core with it: backends on the other core stand in for them, over Unix sockets as theirs.
+async function load(flags: readonly string[]): Promise<void> {
+  const backends = await startBackends(LOAD_CORE);
+  try {
+    const options = ['--log', 'off', '--upstream', backends.unix.join(','), '--heartbeat-path', 'off'];
+    const program = await startProgram(options, pinnedTo(BALANCER_CORE), flags);
+    say(
+      `profile: ${generatorName()} asks over ${CONNECTIONS} connections for ${SECONDS} s, and ${backends.what} answers …`,
+    );
+    try {
+      await driveHard(`${program.url}/`, CONNECTIONS, WARM_UP_SECONDS, LOAD_CORE);
+      const result = await driveHard(`${program.url}/`, CONNECTIONS, SECONDS, LOAD_CORE);
+      say(`profile: ${Math.round(result.requests / result.seconds)} requests a second, ${result.errors} errors`);
+    } finally {
+      await program.stop();
+    }
+  } finally {
+    await backends.stop();
+  }
 }
 
 function readProfile(logFile: string): Profile {
@@ -63,9 +89,9 @@ function print(profile: Profile): void {
   for (const { part, name } of functions.slice(0, SHOWN_FUNCTIONS)) row(part, name);
   say(`
 For a flame graph:
-  node --cpu-prof --cpu-prof-dir=profile lib/main.ts --log off    then load it, stop it with Ctrl-C, and open the
-                                                                  .cpuprofile in https://www.speedscope.app or in
-                                                                  the Performance panel of Chrome's developer tools
-  perf record -g -- node --perf-basic-prof lib/main.ts --log off  on Linux, system calls included; then perf script
-                                                                  and https://www.brendangregg.com/flamegraphs.html`);
+  npm exec -- node --cpu-prof --cpu-prof-dir=profile lib/main.ts --log off
+      then load it, stop it with Ctrl-C, and open the .cpuprofile in https://www.speedscope.app or in the Performance panel
+      of Chrome's developer tools
+  npm exec -- perf record -g -- node --perf-basic-prof lib/main.ts --log off
+      on Linux, system calls included; then perf script and https://www.brendangregg.com/flamegraphs.html`);
 }

@@ -114,3 +114,8 @@ export function brief(value: number): string {
 export function duration(ms: number): string {
   return ms < 1000 ? `${whole(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
+
+/** Of a body, in whole KiB or MiB. */
+export function size(bytes: number): string {
+  return bytes >= 2 ** 20 ? `${bytes / 2 ** 20} MiB` : `${bytes / 2 ** 10} KiB`;
+}

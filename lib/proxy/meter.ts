@@ -1,7 +1,7 @@
 // What the data plane tells of its traffic to whoever looks: counters that are read once a second, times of some requests, and the
 // slots that requests landed on while somebody watches. It is asked, and never tells unasked: it knows of no watcher.
 //
-// All of it costs 15 ns of a request's 15 µs, watched or not: counting is a few additions, and since reading the clock twice would
+// It costs a request next to nothing, watched or not: counting is a few additions, and since reading the clock twice would
 // cost more than the rest together, only a second's first requests are timed, and one in 16 of those that follow, which then
 // weighs as 16.
 

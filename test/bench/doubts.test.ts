@@ -1,6 +1,10 @@
 import t from 'tap';
+import type { SpeedRound } from '../../bench/samples.ts';
 import { doubtsAbout } from '../../bench/warnings.ts';
 import { environment, recovery, speed, speedRound, spread, spreadRun } from './samples.ts';
+
+const timesMicros = (...micros: number[]) => micros.map((one, round) => speedRound('ringmaster', one, round));
+const doubtsOfRounds = (rounds: readonly SpeedRound[]) => doubtsAbout({ speed: { ...speed, rounds } });
 
 t.test('a quiet run with enough samples leaves no doubt', async (t) => {
   t.same(doubtsAbout({ spread, recovery, speed }), []);
@@ -66,4 +70,60 @@ t.test('a contender is named if it was wrong, missing, erring, unsteady or idle'
 t.test('a system that does not tell processor times is said to be one', async (t) => {
   const rounds = speed.rounds.map(({ cpuMs: _, ...rest }) => rest);
   t.match(doubtsAbout({ speed: { ...speed, rounds } }), ['speed: processor times could not be read here.']);
+});
+
+t.test('each limit is where it is said to be', async (t) => {
+  const busy = (busyRatio: number) =>
+    doubtsAbout({ spread: { ...spread, environment: { ...environment, busyRatio } } });
+  t.same(busy(0.1), []);
+  t.match(busy(0.11), ['spread: other programs used 11 % of the processor just before the run.']);
+  const busyThen = (busyRatioMeanwhile: number) => {
+    return doubtsAbout({ spread: { ...spread, environment: { ...environment, busyRatioMeanwhile } } });
+  };
+  t.same(busyThen(0.1), []);
+  t.match(busyThen(0.11), ['spread: other programs used 11 % of the processor during the run.']);
+  const asked = (requests: number) => doubtsAbout({ spread: { ...spread, runs: [spreadRun('even', [requests])] } });
+  t.same(asked(10_000), []);
+  t.match(asked(9999), [/only 9999 requests/]);
+  // At 10 requests a second five of them are half a second, at 1,000 the limit is 100 ms.
+  const paused = (perSecond: number, pauseMs: number) => {
+    const requests = [0, pauseMs].map((sentMs) => [1, sentMs, 1, 200, 0] as const);
+    return doubtsAbout({ recovery: { ...recovery, perSecond, requests } });
+  };
+  t.same(paused(10, 500), []);
+  t.match(paused(10, 501), [/stalled, for 501 ms/]);
+  t.same(paused(1000, 100), []);
+  t.match(paused(1000, 101), [/stalled, for 101 ms/]);
+  t.same(doubtsOfRounds(timesMicros(1000, 1000, 1150)), []);
+  t.match(doubtsOfRounds(timesMicros(1000, 1000, 1151)), [/varied by more than 15 %/]);
+  t.same(doubtsOfRounds(timesMicros(900, 900, 900)), []);
+  t.match(doubtsOfRounds(timesMicros(899, 899, 899)), [/time to spare/]);
+  t.match(doubtsOfRounds(timesMicros(1000, 1000)), ['speed: fewer than three rounds.']);
+  const late = (requests: number) => {
+    return doubtsAbout({ speed: { ...speed, latencies: speed.latencies.map((one) => ({ ...one, requests })) } });
+  };
+  t.same(late(500), []);
+  t.same(late(499), ['speed: latencies of fewer than 500 requests: nginx; ringmaster.']);
+});
+
+t.test('a side trial is told apart if it is unsteady or has few rounds', async (t) => {
+  const large = (...micros: number[]) => {
+    return doubtsOfRounds([...speed.rounds, ...timesMicros(...micros).map((one) => ({ ...one, bodyBytes: 65_536 }))]);
+  };
+  t.same(large(1000, 1000, 1150), []);
+  t.same(large(1000, 1000, 1151), [
+    'speed, bodies of 64 KiB: processor time varied by more than 15 % between rounds: ringmaster.',
+  ]);
+  t.same(large(1000, 1000), ['speed: fewer than three rounds of bodies of 64 KiB.']);
+});
+
+t.test('what does more than the floor and costs less is told, where it is run by Node and over TCP', async (t) => {
+  const beside = (...others: [string, number][]) => {
+    const all: [string, number][] = [['bare sockets (the floor)', 1000], ...others];
+    return doubtsOfRounds(all.flatMap(([name, micros]) => [0, 1, 2].map((round) => speedRound(name, micros, round))));
+  };
+  t.same(beside(['ringmaster', 1000], ['nginx', 950], ['ringmaster (Unix sockets)', 950]), []);
+  t.same(beside(['ringmaster', 999], ['undici', 998]), [
+    'speed, 64 connections: cost less than bare sockets joined in Node: undici; ringmaster.',
+  ]);
 });

@@ -5,11 +5,15 @@ import { promisify } from 'node:util';
 import t from 'tap';
 import { bodyOf } from '../../bench/backend.ts';
 import { runRecovery } from '../../bench/recovery.ts';
+import { PARTIAL_OUT, WHOLE_OUT } from '../../bench/report.ts';
+import { readRequest } from '../../bench/run.ts';
 import { planOf } from '../../bench/scenarios.ts';
-import { faultOf } from '../../bench/speed.ts';
-import { runSpread, spreadTasks } from '../../bench/spread.ts';
+import { faultOf, trialsOf } from '../../bench/speed.ts';
+import { runSpread, spreadOptions, spreadTasks } from '../../bench/spread.ts';
 import { evenness, faultStories } from '../../bench/summaries.ts';
+import { parseOptions } from '../../lib/options.ts';
 
+const COMMANDS = { report: 'bench/report.ts', demo: 'scripts/demo.ts', profile: 'scripts/profile.ts' };
 const RUN = join(import.meta.dirname, '../../bench/run.ts');
 
 t.test('every request of a spread run is counted at the replica that answered it', async (t) => {
@@ -23,6 +27,18 @@ t.test('every request of a spread run is counted at the replica that answered it
     512,
   );
   t.equal(three?.points.length, 27);
+});
+
+t.test('the ring alone decides, but for one run of the hash of A-1 with the options as they come', async (t) => {
+  const tasks = spreadTasks(planOf(false).spread);
+  t.same(
+    tasks.filter(({ bounded }) => bounded).map(({ hash, replicas }) => [hash, replicas]),
+    [['even', [3]]],
+  );
+  for (const task of tasks) {
+    const off = parseOptions(spreadOptions(task, 'process'), {}).balanceFactor === Number.POSITIVE_INFINITY;
+    t.equal(off, !task.bounded, task.hash);
+  }
 });
 
 t.test('a hash of the user joins the comparison, and is measured as it is', async (t) => {
@@ -55,9 +71,31 @@ t.test('a kill under load is found out, replaced and told, with every request ac
   t.ok((story?.replacedMs ?? 0) > (story?.detectedMs ?? 0), 'the replacement comes after it');
   t.ok((story?.elsewhereMs ?? 0) > 0, 'its keys are answered by another');
   t.same(new Set(samples.requests.map(([, , , status]) => status)), new Set([200]));
-  t.same(
-    samples.endpoints.map(({ status }) => status),
-    [200, 200, 200, 200, 200, 400, 400, 200, 200, 200, 200, 400],
+  t.same(Object.fromEntries(samples.endpoints.map(({ request, status }) => [request, status])), {
+    'GET /home': 200,
+    'GET /heartbeat': 200,
+    'GET /': 200,
+    'GET /sample': 200,
+    'GET /api/votes': 200,
+    'POST /api/vote {"option":"helm"}': 200,
+    'GET /api/votes/stream': 200,
+    'GET /rep': 200,
+    'POST /add?dry-run {"n":1,"hostnames":["guest"]}': 200,
+    'POST /add {"n":1,"hostnames":["guest"]}': 200,
+    'POST /add {"n":1,"hostnames":["one","two"]}': 400,
+    'GET /other': 400,
+    'GET /balancer/': 200,
+    'GET /balancer/events': 200,
+    'GET /balancer/ring': 200,
+    'POST /balancer/explain {"path":"/home?key=1"}': 200,
+    'POST /balancer/kill {"hostname":"nobody"}': 400,
+    'DELETE /rm?dry-run {"n":1,"hostnames":["guest"]}': 200,
+    'DELETE /rm {"n":1,"hostnames":["guest"]}': 200,
+    'DELETE /rm {"n":1,"hostnames":["one","two"]}': 400,
+  });
+  t.match(
+    samples.endpoints.find(({ request }) => request === 'GET /api/votes/stream')?.answer,
+    /\nevent: replica\ndata: server\d$/,
   );
 });
 
@@ -91,6 +129,48 @@ t.test('a proxy is only timed if status, body and backends are right', async (t)
 t.test('the command says how it is used, and refuses what it does not know', async (t) => {
   const bench = (...args: string[]) => promisify(execFile)(process.execPath, [RUN, ...args]);
   t.match((await bench('--help')).stdout, /--quick/);
-  await t.rejects(bench('--only', 'nothing'), /--only takes spread, recovery, speed, not nothing/);
-  await t.rejects(bench('--runtime', 'swarm'), /--runtime takes process or docker, not swarm/);
+  const refused = (line: RegExp, ...args: string[]) => t.rejects(bench(...args), { code: 2, stdout: '', stderr: line });
+  await refused(/^bench: --only takes spread, recovery, speed, not nothing\n$/, '--only', 'nothing');
+  await refused(/^bench: --runtime takes process or docker, not swarm\n$/, '--runtime', 'swarm');
+  await refused(/^bench: Unknown option '--quik'/, '--quik');
+  await refused(/^bench: --hash takes even, .*not "evn"\n$/, '--hash', 'evn');
+  await refused(/^bench: .*absent\.ts/, '--hash', './absent.ts');
+  const folder = t.testdir({ 'half.ts': 'export const requestSlot = (key: number) => key;' });
+  await refused(/cannot be used: it does not export a function virtualNodeSlot\n$/, '--hash', join(folder, 'half.ts'));
+});
+
+t.test('only a run with everything takes the place of the committed samples and report', async (t) => {
+  const outOf = async (...words: string[]) => {
+    const request = await readRequest(words);
+    return typeof request === 'string' ? request : request.out;
+  };
+  t.equal(await outOf(), WHOLE_OUT);
+  t.equal(await outOf('--only', 'speed,spread,recovery'), WHOLE_OUT);
+  for (const words of [['--only', 'spread'], ['--hash', 'even'], ['--runtime', 'docker'], ['--quick']]) {
+    t.equal(await outOf(...words), PARTIAL_OUT, words.join(' '));
+  }
+  t.equal(await outOf('--quick', '--out', 'elsewhere'), 'elsewhere');
+});
+
+t.test('trials take turns, so that a disturbance falls on one round of each', async (t) => {
+  const { speed } = planOf(false);
+  const names = trialsOf(speed).map((one) => `${one.bodyBytes} ${one.connections} ${one.round}`);
+  t.same(names.slice(0, 3), ['0 64 0', '0 64 1', '0 64 2']);
+  const sides = names.slice(3);
+  const kinds = sides.length / speed.sideRounds;
+  t.equal(new Set(sides).size, sides.length);
+  for (const [index, name] of sides.entries()) t.ok(name.endsWith(` ${Math.floor(index / kinds)}`), name);
+});
+
+t.test('the report, the demo and the profile refuse what they do not know, too', async (t) => {
+  const command = (script: string, ...args: string[]) => {
+    return promisify(execFile)(process.execPath, [join(import.meta.dirname, '../..', script), ...args]);
+  };
+  for (const [name, script] of Object.entries(COMMANDS)) {
+    t.match((await command(script, '--help')).stdout, `Usage: npm run ${name}`);
+    await t.rejects(command(script, '--wrong'), { code: 2, stdout: '', stderr: `${name}: Unknown option '--wrong'` });
+    await t.rejects(command(script, 'word'), { code: 2, stdout: '' });
+  }
+  const none = { code: 2, stderr: /there are no samples in .*results: npm run bench/ };
+  await t.rejects(command('bench/report.ts', '--out', t.testdir()), none);
 });

@@ -2,17 +2,22 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { REPORTS, RESULTS, readResults, writePart, writeReport } from '../../bench/report.ts';
+import { readResults, WHOLE_OUT, writePart, writeReport } from '../../bench/report.ts';
 import { recovery, speed, spread } from './samples.ts';
 
 async function draw(results: Parameters<typeof writeReport>[0]): Promise<Record<string, string>> {
-  const folder = mkdtempSync(join(tmpdir(), 'ringmaster-report-'));
+  const out = mkdtempSync(join(tmpdir(), 'ringmaster-report-'));
   try {
-    await writeReport(results, folder);
-    return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
+    await writeReport(results, out);
+    return reportIn(out);
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(out, { recursive: true });
   }
+}
+
+function reportIn(out: string): Record<string, string> {
+  const folder = join(out, 'reports');
+  return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
 }
 
 const files = await draw({ spread, recovery, speed });
@@ -95,8 +100,16 @@ t.test('doubts stand above the charts', async (t) => {
 });
 
 t.test('the committed report is the one of the committed samples', async (t) => {
-  const committed = Object.fromEntries(
-    readdirSync(REPORTS).map((name) => [name, readFileSync(join(REPORTS, name), 'utf8')]),
-  );
-  t.same(await draw(readResults(RESULTS)), committed);
+  t.same(await draw(readResults(WHOLE_OUT)), reportIn(WHOLE_OUT));
+});
+
+t.test('a report takes the place of the one before, charts included, and only that', async (t) => {
+  const out = t.testdir({ reports: { 'speed.svg': 'old', 'notes.txt': 'mine' } });
+  await writeReport({ recovery }, out);
+  t.same(Object.keys(reportIn(out)).sort(), ['a3-recovery.svg', 'index.html', 'notes.txt']);
+});
+
+t.test('what stands in a doubt is text on the page, not markup', async (t) => {
+  const files = await draw({ speed: { ...speed, wrong: { '<i>': 'a & b' } } });
+  t.match(files['index.html'], 'speed: &lt;i&gt; was not timed: a &amp; b.');
 });

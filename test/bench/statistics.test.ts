@@ -1,6 +1,6 @@
 import t from 'tap';
 import { readWrk } from '../../bench/generator.ts';
-import { readPsTimeMs } from '../../bench/machine.ts';
+import { readPsTimeMs, readStatTimeMs } from '../../bench/machine.ts';
 import { chanceMargin, maxOverMean, mean, quantile, spreadOf, standardDeviation } from '../../bench/statistics.ts';
 
 t.test('mean, deviation and the largest over the mean', async (t) => {
@@ -45,4 +45,12 @@ t.test('processor time as ps writes it on other systems', async (t) => {
   t.equal(readPsTimeMs('0:01.25'), 1250);
   t.equal(readPsTimeMs('1:02:03'), 3_723_000);
   t.equal(readPsTimeMs('2-00:00:01'), 172_801_000);
+});
+
+t.test('processor time is that of user and system, of the process and of its children that have ended', async (t) => {
+  const times = (written: string) => `7 (a) name (b) S 1 7 7 0 -1 4194304 9 9 9 9 ${written} 20 0 11 0 100 1000 50`;
+  t.equal(readStatTimeMs(times('1 0 0 0')), 10);
+  t.equal(readStatTimeMs(times('0 2 0 0')), 20);
+  t.equal(readStatTimeMs(times('0 0 3 0')), 30);
+  t.equal(readStatTimeMs(times('0 0 0 4')), 40);
 });

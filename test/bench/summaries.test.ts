@@ -1,5 +1,6 @@
 import t from 'tap';
 import { standing } from '../../bench/charts/speed.ts';
+import type { Fault, TimedRequest } from '../../bench/samples.ts';
 import { evenness, faultStories, mainTrial, runsOf, speedSummaries, voidRounds } from '../../bench/summaries.ts';
 import { recovery, speed, speedRound, spread, spreadRun } from './samples.ts';
 
@@ -18,6 +19,23 @@ t.test('a fault is told with its times, its late and its failed requests', async
   t.equal(story?.elsewhereMs, 250);
   t.equal(story?.requests[0]?.[1], -500, 'half a second before the fault is shown');
 });
+
+t.test(
+  'what tells of keys served elsewhere is a good answer of another to a key that was never sent past its replica',
+  async (t) => {
+    const elsewhere = (...requests: TimedRequest[]) => {
+      const fault = { ...(recovery.faults[0] as Fault), keys: [1, 2] };
+      return faultStories({ ...recovery, faults: [fault], requests })[0]?.elsewhereMs;
+    };
+    t.equal(elsewhere([1, 500, 4, 200, 0], [1, 1500, 4, 200, 1]), 504);
+    t.equal(elsewhere([1, 500, 4, 200, 0], [1, 1500, 4, 200, 0]), undefined, 'not an answer of its replica');
+    t.equal(elsewhere([1, 500, 4, 200, 0], [1, 1500, 4, 503, -1]), undefined, 'nor one that is none');
+    t.equal(elsewhere([3, 500, 4, 200, 0], [3, 1500, 4, 200, 1]), undefined, 'nor one to the key of another');
+    t.equal(elsewhere([1, 500, 4, 200, 1], [1, 1500, 4, 200, 1]), undefined, 'nor what the bound on load does anyway');
+    t.equal(elsewhere([1, 990, 40, 200, 1], [2, 1500, 4, 200, 1], [1, 1600, 4, 200, 1]), 504);
+    t.equal(elsewhere([1, 990, 40, 200, 1], [1, 1600, 4, 200, 1]), 604, 'but what was saved from the fault counts');
+  },
+);
 
 t.test('a contender has the median of its rounds, in µs of processor time a request', async (t) => {
   const [first, second] = speedSummaries(speed);
