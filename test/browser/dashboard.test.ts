@@ -9,6 +9,8 @@ const skip = browserMissing() ?? false;
 const program = skip === false ? await startProgram() : (undefined as unknown as Program);
 const browser = (skip === false ? await openBrowser(t) : undefined) as Browser;
 t.teardown(() => program?.stop());
+// On a busy machine a browser takes its time.
+t.setTimeout(240_000);
 
 /** Opens the dashboard, lets `use` do what it does, and says what the page did wrong meanwhile. */
 const visit = async (t: Test, options: BrowserContextOptions, use: (page: Page) => Promise<void>): Promise<void> => {
