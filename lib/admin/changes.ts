@@ -49,7 +49,7 @@ export function rep(ports: ChangePorts): { N: number; replicas: string[] } {
 export async function addReplicas(ports: ChangePorts, text: string, query: URLSearchParams): Promise<unknown> {
   const { n, hostnames, weights } = parseChange(text, TOO_MANY_TO_ADD);
   checkChangeable(ports);
-  checkQuery(query);
+  checkQuery(query, 'dry-run');
   const state = ports.state();
   const present = members(state);
   const named = (hostname: string) => present.find((one) => sameHostname(one.hostname, hostname));
@@ -89,9 +89,10 @@ export async function removeReplicas(ports: ChangePorts, text: string, query: UR
   const { n, hostnames, weights } = parseChange(text, TOO_MANY_TO_REMOVE);
   if (weights.length > 0) throw refusal('weights are for /add: a replica is removed whole');
   checkChangeable(ports);
-  checkQuery(query);
+  checkQuery(query, 'dry-run', 'only-named');
   const present = members(ports.state());
   const chosen = present.filter((one) => hostnames.some((hostname) => sameHostname(hostname, one.hostname)));
+  if (query.has('only-named')) checkOnlyNamed(n, hostnames, chosen);
   const others = present.filter((one) => !chosen.includes(one));
   // More than there are means all: scripts clean up this way.
   while (chosen.length < n && others.length > 0) chosen.push(...others.splice(ports.random(others.length), 1));
@@ -141,10 +142,21 @@ function checkChangeable(ports: ChangePorts): void {
 }
 
 // The slip that this catches: `?dry_run`, which would be done in earnest.
-function checkQuery(query: URLSearchParams): void {
+function checkQuery(query: URLSearchParams, ...known: readonly string[]): void {
   for (const name of query.keys()) {
-    if (name !== 'dry-run') throw refusal(`the only parameter is dry-run, not ${name}`);
+    if (!known.includes(name)) throw refusal(`the query may have ${known.join(' and ')}, not ${name}`);
   }
+}
+
+// Else the place of a name that has gone meanwhile would be filled at random, as the contract of /rm has it.
+function checkOnlyNamed(n: number, hostnames: readonly string[], chosen: readonly ReplicaRef[]): void {
+  if (n !== hostnames.length) {
+    throw refusal(`n must be the number of hostnames with only-named, ${hostnames.length}, not ${n}`);
+  }
+  hostnames.forEach((hostname, index) => {
+    if (chosen.some((one) => sameHostname(one.hostname, hostname))) return;
+    throw refusal(`hostnames[${index}] must be that of a replica: there is no ${hostname}`);
+  });
 }
 
 function refusal(reason: string): BalancerError {

@@ -44,6 +44,7 @@ const MODULES = [
   'chart.js',
   'event-log.js',
   'changes.js',
+  'token.js',
 ];
 
 /** All files by their path; the page itself is at /balancer/. */

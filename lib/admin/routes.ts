@@ -103,6 +103,9 @@ async function answer(
     ports.log.error('admin-refused', { method: request.method, url: request.url, reason: error.message });
     // What it must show, by the challenge that RFC 9110, 15.5.2 asks for.
     if (error.status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="ringmaster"');
+    // The attack: a body without an end (test/end-to-end/contract.test.ts). What is not read to its end cannot be followed by another
+    // request, and is cut off.
+    if (error.code === 'body-too-large' && !request.complete) response.setHeader('Connection', 'close');
     reply(response, error.status, failureBody(error.message));
   }
 }

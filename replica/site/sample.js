@@ -17,6 +17,8 @@ for (const button of document.querySelectorAll('.send')) {
 byId('stop').addEventListener('click', () => run?.abort());
 byId('clear').addEventListener('click', () => {
   run?.abort();
+  run = undefined;
+  setRunning(false);
   answers = new Map();
   failed = 0;
   byId('rate').textContent = '–';
@@ -27,8 +29,9 @@ byId('clear').addEventListener('click', () => {
 
 async function start(count) {
   if (byId('stop').ariaDisabled === 'false') return;
-  run = new AbortController();
-  const { signal } = run;
+  const mine = new AbortController();
+  run = mine;
+  const { signal } = mine;
   setRunning(true);
   byId('status').textContent = `Sending ${format(count)} …`;
   const begunMs = performance.now();
@@ -47,6 +50,8 @@ async function start(count) {
     }
   };
   await Promise.all(Array.from({ length: Math.min(CONCURRENCY, count) }, work));
+  // It was cleared away: what it came to is nobody's any more, or the next run is on.
+  if (run !== mine) return;
   const seconds = (performance.now() - begunMs) / 1000;
   if (done > 0) byId('rate').textContent = format(Math.round(done / seconds));
   setRunning(false);
@@ -63,6 +68,7 @@ async function request(signal) {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]);
       const response = await fetch('/home', { cache: 'no-store', signal: limit });
       const { message } = await response.json();
+      if (signal.aborted) return undefined;
       const name = response.ok ? /^Hello from Server: (.*)$/.exec(message)?.[1] : undefined;
       if (name !== undefined) {
         answers.set(name, (answers.get(name) ?? 0) + 1);

@@ -11,9 +11,10 @@ const byId = (id) => document.getElementById(id);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const format = (number) => number.toLocaleString('en');
 
-// Votes that were given up without an answer that settles them: the next click on that option goes on with the same key.
-const unsettled = new Map();
+// Keys of the votes that were given up without an answer that settles them: the next clicks on that option go on with them.
+const unsettled = new Map(OPTIONS.map((option) => [option, []]));
 const tally = new Map();
+let counted = Object.fromEntries(OPTIONS.map((option) => [option, 0]));
 
 for (const button of document.querySelectorAll('button[value]')) {
   button.addEventListener('click', () => vote(button));
@@ -21,27 +22,29 @@ for (const button of document.querySelectorAll('button[value]')) {
 
 async function vote(button) {
   const option = button.value;
-  const key = unsettled.get(option) ?? newKey();
-  unsettled.delete(option);
+  const key = unsettled.get(option).shift() ?? newKey();
   button.dataset.pending = Number(button.dataset.pending ?? 0) + 1;
   const outcome = await cast(option, key);
   button.dataset.pending = Number(button.dataset.pending) - 1;
   if (outcome.votes !== undefined) {
-    showCounts(outcome.votes);
+    raiseCounts(outcome.votes);
     showVoter(outcome.replica);
     say(`Your vote for ${option} was counted by ${outcome.replica}.`, 'good');
     return;
   }
-  if (!outcome.final) unsettled.set(option, key);
+  if (!outcome.final) unsettled.get(option).push(key);
+  const verdict = outcome.unheard ? 'may not have been counted' : 'was not counted';
   const advice = outcome.final ? '' : ` Press ${option} to try again: it will not count twice.`;
-  say(`Your vote for ${option} was not counted: ${outcome.reason}.${advice}`, 'bad');
+  say(`Your vote for ${option} ${verdict}: ${outcome.reason}.${advice}`, 'bad');
 }
 
-/** Sends a vote until an answer settles it: `votes` when it was counted, `final` when it never will be. */
+/** Sends a vote until an answer settles it: `votes` when it was counted, `final` when it never will be; `unheard` when it may have been. */
 async function cast(option, key) {
+  let unheard = false;
   for (let attempt = 0; ; attempt++) {
     const outcome = await send(option, key);
-    if (outcome.votes !== undefined || outcome.final || attempt === WAITS_MS.length) return outcome;
+    unheard ||= outcome.unheard === true;
+    if (outcome.votes !== undefined || outcome.final || attempt === WAITS_MS.length) return { ...outcome, unheard };
     say(`${outcome.reason}. Trying again …`, 'waiting');
     await sleep(WAITS_MS[attempt]);
   }
@@ -58,9 +61,11 @@ async function send(option, key) {
     const replica = response.headers.get('X-Served-By') ?? 'a replica';
     const body = await response.json();
     if (response.ok) return { votes: body.votes, replica };
-    return { final: response.status < 500, reason: withoutLabel(body.message) };
+    // 502 and 504 say that the replica had the vote, and its answer was lost.
+    const unheard = response.status === 502 || response.status === 504;
+    return { final: response.status < 500, unheard, reason: withoutLabel(body.message) };
   } catch {
-    return { final: false, reason: 'no answer came' };
+    return { final: false, unheard: true, reason: 'no answer came' };
   }
 }
 
@@ -78,7 +83,13 @@ function say(text, mood) {
   byId('status').dataset.mood = mood;
 }
 
+// The answer to a vote may come late, after the stream has told of more: it only ever raises what is shown.
+function raiseCounts(votes) {
+  showCounts(Object.fromEntries(OPTIONS.map((option) => [option, Math.max(counted[option], votes[option])])));
+}
+
 function showCounts(counts) {
+  counted = counts;
   const total = OPTIONS.reduce((sum, option) => sum + counts[option], 0);
   const most = Math.max(1, ...OPTIONS.map((option) => counts[option]));
   for (const option of OPTIONS) {

@@ -61,6 +61,7 @@ t.test('the balancer’s own page may', async (t) => {
   t.equal(verdict({ host: 'LocalHost', origin: 'http://localhost:80' }, LOOPBACK), 'allowed');
   t.equal(verdict({ host: 'box', origin: 'https://box:443' }, LOOPBACK), 'allowed', 'behind something that ends TLS');
   t.equal(verdict({ host: '[::1]:5000', origin: 'http://[::1]:5000' }, LOOPBACK), 'allowed');
+  t.equal(verdict({ host: 'localhost:5000', 'sec-fetch-site': 'none' }, LOOPBACK), 'allowed', 'an address typed in');
 });
 
 t.test('a Host that is not ours may not: its name was made to resolve to this machine', async (t) => {

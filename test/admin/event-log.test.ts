@@ -102,6 +102,22 @@ t.test('a row says what happened since the one before, per second, in ms', async
   ]);
 });
 
+t.test('replies from 500 up are errors, those before the last look too for a replica', async (t) => {
+  const history = new TrafficHistory();
+  const withErrors = (requests: number, erred: number, failed: number): Reading => {
+    const { total, replicas } = reading(requests);
+    const errors = { ...counts(requests, erred), failed };
+    return { total: { ...total, counts: errors }, replicas: replicas.map((one) => ({ ...one, counts: errors })) };
+  };
+  history.add(withErrors(10, 2, 1), 1000, 1000);
+  history.add(withErrors(20, 7, 2), 2000, 1000);
+  t.same(
+    history.rows.map(([, , , failed]) => failed),
+    [3, 6],
+  );
+  t.match(history.replicas, [{ seat: 1, failed: 9 }]);
+});
+
 t.test('five minutes of rows and one minute of spread are kept; a new ring begins the spread anew', async (t) => {
   const history = new TrafficHistory();
   for (let second = 1; second <= 400; second++) history.add(reading(second, 2 * second), second * 1000, 1000);

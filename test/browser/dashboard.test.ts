@@ -9,6 +9,8 @@ const skip = browserMissing() ?? false;
 const program = skip === false ? await startProgram() : (undefined as unknown as Program);
 const browser = (skip === false ? await openBrowser(t) : undefined) as Browser;
 t.teardown(() => program?.stop());
+// On a busy machine a browser takes its time.
+t.setTimeout(240_000);
 
 /** Opens the dashboard, lets `use` do what it does, and says what the page did wrong meanwhile. */
 const visit = async (t: Test, options: BrowserContextOptions, use: (page: Page) => Promise<void>): Promise<void> => {
@@ -22,7 +24,7 @@ const visit = async (t: Test, options: BrowserContextOptions, use: (page: Page) 
   await use(page);
   // A refusal that a test asked for is written to the console by the browser itself.
   t.same(
-    consoleErrors.filter((error) => !/status of 40[01]/.test(error)),
+    consoleErrors.filter((error) => !/status of 40[01]|ERR_FAILED/.test(error)),
     [],
     'no error on the console',
   );
@@ -42,6 +44,10 @@ t.test('it shows the ring, the replicas and what happened', { skip }, (t) =>
     t.match(await page.locator('#ring').getAttribute('aria-label'), /512 slots.*server1 3\d\.\d %/);
     t.match(await page.locator('#log').textContent(), /joined.*server1 takes seat 1/);
     t.equal(await page.locator('#fact-serving').textContent(), '3 / 3');
+    t.same(await page.locator('nav a').evaluateAll((links) => links.map((link) => link.getAttribute('href'))), [
+      '/',
+      '/sample',
+    ]);
   }),
 );
 
@@ -127,26 +133,138 @@ t.test('what the balancer refuses is said, and nothing changes', { skip }, (t) =
   }),
 );
 
-t.test('where a change wants the admin token, it is asked for and sent', { skip }, (t) =>
+t.test('a name that is there is not proposed', { skip }, (t) =>
   visit(t, {}, async (page) => {
-    const sent: (string | undefined)[] = [];
-    await page.route('**/add?dry-run', async (route) => {
-      const { authorization } = route.request().headers();
-      sent.push(authorization);
-      if (authorization === 'Bearer secret') await route.continue();
-      else await route.fulfill({ status: 401, json: { message: '<Error> no token', status: 'failure' } });
-    });
-    await page.getByRole('button', { name: 'Add replica' }).click();
-    await page.getByLabel(/admin token/).fill('wrong');
-    await page.getByRole('button', { name: 'Use it' }).click();
-    await page.locator('#token:focus').waitFor();
-    await page.getByLabel(/admin token/).fill('secret');
-    await page.getByRole('button', { name: 'Use it' }).click();
-    await page.getByRole('button', { name: 'Add it' }).waitFor();
-    t.same(sent, [undefined, 'Bearer wrong', 'Bearer secret']);
-    t.ok(await page.locator('#token-form').isHidden());
+    await page.getByLabel('Hostname').fill('SERVER1');
+    await page.keyboard.press('Enter');
+    await page.locator('#change.failed', { hasText: 'SERVER1 is there already.' }).waitFor();
+    t.ok(await page.locator('#change-confirm').isHidden());
   }),
 );
+
+t.test(
+  'what is proposed follows the fleet: with another ring it is another, and without its replica none',
+  { skip },
+  (t) =>
+    visit(t, {}, async (page) => {
+      const long = `a-very-long-name-${'x'.repeat(46)}`;
+      const body = JSON.stringify({ n: 1, hostnames: [long] });
+      await page.getByRole('button', { name: 'Add replica' }).click();
+      await page.locator('#change-text', { hasText: /^A new replica would take 2\d\.\d %/ }).waitFor();
+      await program.json('/add', { method: 'POST', body });
+      await page
+        .locator('#change-text', { hasText: /^The ring has changed meanwhile\. Now: .* take (19|20)\.\d %/ })
+        .waitFor();
+      await page.locator('.ghost.seat-5').first().waitFor();
+      t.ok(await page.getByRole('button', { name: 'Add it' }).isVisible());
+      const node = page.locator('#ring .node', { hasText: long });
+      t.equal(await node.locator('.node-name').textContent(), 'a-very-long-nam…');
+      t.equal(await node.locator('title').textContent(), long);
+
+      await page.getByRole('button', { name: `Remove ${long}` }).click();
+      await page.locator('#change-text', { hasText: 'would finish its requests and go' }).waitFor();
+      await program.json('/rm?only-named', { method: 'DELETE', body });
+      await page.locator('#change-text', { hasText: `${long} has gone meanwhile: nothing was done.` }).waitFor();
+      t.ok(await page.locator('#change-confirm').isHidden());
+      t.equal(await page.locator('.ghost').count(), 0);
+    }),
+);
+
+t.test('the page removes nothing but what it names', { skip }, (t) =>
+  visit(t, {}, async (page) => {
+    const [first = ''] = await program.hostnames();
+    const asked: string[] = [];
+    await page.route('**/rm*', (route) => {
+      asked.push(route.request().url().replace(/.*\//, ''));
+      return asked.length === 1 ? route.continue() : route.abort();
+    });
+    await page.getByRole('button', { name: `Remove ${first}` }).click();
+    await confirm(page, 'Remove it');
+    await page.locator('#change.failed', { hasText: 'The balancer did not answer.' }).waitFor();
+    t.same(asked, ['rm?dry-run&only-named', 'rm?only-named']);
+  }),
+);
+
+t.test('a change that ends leaves alone what was proposed meanwhile', { skip }, (t) =>
+  visit(t, {}, async (page) => {
+    const held = Promise.withResolvers<void>();
+    await page.route('**/add', async (route) => {
+      await held.promise;
+      await route.continue();
+    });
+    await page.getByLabel('Hostname').fill('S6');
+    await page.keyboard.press('Enter');
+    await confirm(page, 'Add it');
+    await page.getByRole('button', { name: 'Kill server1' }).click();
+    await page.getByRole('button', { name: 'Kill it' }).waitFor();
+    const answered = page.waitForResponse('**/add');
+    held.resolve();
+    await (await answered).finished();
+    await row(page, 'S6').locator('.state', { hasText: 'serving' }).waitFor();
+    await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
+    t.ok(await page.getByRole('button', { name: 'Kill it' }).isVisible());
+    await program.json('/rm?only-named', { method: 'DELETE', body: '{"n": 1, "hostnames": ["S6"]}' });
+  }),
+);
+
+t.test('a tab that nobody looks at gives its stream back, and takes it up again', { skip }, (t) =>
+  visit(t, {}, async (page) => {
+    const look = (state: 'hidden' | 'visible') =>
+      page.evaluate(`Object.defineProperty(document, 'visibilityState', { value: '${state}', configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'))`);
+    const ended = page.waitForEvent('requestfailed', (request) => request.url().endsWith('/balancer/events'));
+    await look('hidden');
+    await ended;
+    t.equal(await page.locator('#connection').textContent(), 'paused');
+    await look('visible');
+    await page.locator('#connection[data-state="live"]').waitFor();
+  }),
+);
+
+t.test('the admin token is asked for, kept while it is right, and forgotten when it is not', { skip }, async (t) => {
+  const start = (token: string, ...args: string[]) =>
+    startProgram(['--replicas', '1', '--admin', 'token', '--admin-token', token, ...args]);
+  const other = await start('right');
+  const page = await browser.newPage();
+  t.teardown(() => page.close());
+  await page.goto(`${other.url}/balancer/`);
+  await page.locator('#connection[data-state="live"]').waitFor();
+  const add = () => page.getByRole('button', { name: 'Add replica' }).click();
+  const field = page.getByLabel(/admin token/);
+  const give = async (token: string) => {
+    await field.fill(token);
+    await page.getByRole('button', { name: 'Use it' }).click();
+  };
+  const problem = (text: string | RegExp) =>
+    page.locator('#token-problem', { hasText: text }).waitFor({ state: 'attached' });
+
+  await add();
+  await problem(/^$/);
+  await give('wrong');
+  await problem('That was not the token.');
+  t.equal(await field.getAttribute('aria-invalid'), 'true');
+  t.same(await axeViolations(page), []);
+  await give('schlüssel');
+  await problem('A token is letters, digits and signs of ASCII');
+  await give('right');
+  await confirm(page, 'Add it');
+  await page.locator('#fact-serving', { hasText: '2 / 2' }).waitFor();
+  t.ok(await page.locator('#token-form').isHidden());
+
+  await other.stop();
+  await page.locator('#connection[data-state="lost"]').waitFor();
+  await add();
+  await page.locator('#change.failed', { hasText: 'The balancer did not answer.' }).waitFor();
+  const again = await start('another', '--port', String(other.port));
+  t.teardown(() => again.stop());
+  await add();
+  await problem('That was not the token.');
+  await page.locator('#token-cancel').click();
+  await page.locator('#change.failed', { hasText: /changing the fleet takes/ }).waitFor();
+  await add();
+  await page.locator('#token:focus').waitFor();
+  await problem(/^$/);
+});
 
 for (const [name, options] of Object.entries<BrowserContextOptions>({
   'light and wide': { colorScheme: 'light' },

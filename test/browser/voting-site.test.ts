@@ -206,6 +206,56 @@ t.test('the site in chromium', missing === undefined ? { timeout: 240_000 } : { 
     t.equal(keys.size, 1);
   });
 
+  t.test('two votes for one option that got no answer: it is said so, and both go on with their keys', async (t) => {
+    const program = await start(t);
+    const { page } = await visit(t, program.url);
+    const keys: (string | undefined)[] = [];
+    let down = true;
+    await page.route('**/api/vote', (route) => {
+      keys.push(route.request().headers()['idempotency-key']);
+      return down ? route.abort() : route.continue();
+    });
+    await page.clock.install();
+    const pending = (count: number) => page.locator(`button[value=helm][data-pending="${count}"]`).waitFor();
+    for (let count = 0; count < 2; count++) await page.click('button[value=helm]');
+    await pending(2);
+    while ((await page.getAttribute('button[value=helm]', 'data-pending')) !== '0') await page.clock.runFor(1000);
+    await shows(page, '#status', /^Your vote for helm may not have been counted: no answer came\. Press helm/);
+    t.equal(new Set(keys).size, 2);
+    down = false;
+    for (let count = 1; count <= 2; count++) {
+      await page.click('button[value=helm]');
+      await shows(page, '#helm-votes', exactly(count));
+    }
+    t.equal(new Set(keys).size, 2, 'no new key');
+    await page.click('button[value=helm]');
+    await shows(page, '#helm-votes', exactly(3));
+    t.equal(new Set(keys).size, 3);
+  });
+
+  t.test('a late answer to a vote does not set the counts back', async (t) => {
+    const program = await start(t);
+    const { page } = await visit(t, program.url);
+    await shows(page, '#live', /^live$/);
+    const held = Promise.withResolvers<void>();
+    await page.route('**/api/vote', async (route) => {
+      const response = await route.fetch();
+      await held.promise;
+      await route.fulfill({ response });
+    });
+    await page.click('button[value=helm]');
+    await shows(page, '#helm-votes', exactly(1));
+    for (const option of ['helm', 'docker']) {
+      await program.json('/api/vote', { method: 'POST', body: JSON.stringify({ option }) });
+    }
+    await shows(page, '#helm-votes', exactly(2));
+    await shows(page, '#docker-votes', exactly(1));
+    held.resolve();
+    await shows(page, '#status', /^Your vote for helm was counted by /);
+    t.equal(await shown(page, '#helm-votes'), '2');
+    t.equal(await shown(page, '#docker-votes'), '1');
+  });
+
   t.test('without a stream the counts are polled, and live again when there is one', async (t) => {
     const program = await start(t);
     const context = await browser.newContext();
@@ -251,6 +301,24 @@ t.test('the site in chromium', missing === undefined ? { timeout: 240_000 } : { 
       await shows(page, `#${value}-votes`, exactly(1));
     }
     t.same(reached, ['docker', 'helm', 'kubernetes', 'prometheus']);
+    clean(t, faults);
+  });
+
+  t.test('a sample that is cleared while it runs leaves nothing behind', async (t) => {
+    const program = await start(t);
+    const { page, faults } = await visit(t, `${program.url}/sample`);
+    await page.click('text="Send 1,000"');
+    await shows(page, '#seen', /[123]/);
+    await page.click('text="Clear"');
+    await page.click('text="Send 1"');
+    await shows(page, '#status', 'Done: 1 sent.');
+    t.equal(await shown(page, '#answered'), '1');
+    await page.click('text="Send 1,000"');
+    await shows(page, '#answered', /\d\d/);
+    await page.click('text="Clear"');
+    await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
+    t.equal(await shown(page, '#status'), 'Nothing sent yet.');
+    t.equal(await shown(page, '#rate'), '–');
     clean(t, faults);
   });
 

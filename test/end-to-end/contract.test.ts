@@ -131,6 +131,23 @@ t.test('POST /add and DELETE /rm that are refused change nothing and say what is
   t.equal((await request('GET', '/rep')).text, rep(...first));
 });
 
+t.test('POST /add with a body that does not end is cut off', async (t) => {
+  const client = await connectRaw(program.port);
+  client.send('POST /add HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n');
+  const sizeBytes = 2 ** 20;
+  const chunk = Buffer.from(`${sizeBytes.toString(16)}\r\n${'y'.repeat(sizeBytes)}\r\n`);
+  let sentChunks = 0;
+  let cut: Error | null | undefined;
+  // 16 MiB are read, and buffers on the way take some more, but far from this many.
+  while (!cut && sentChunks < 64) {
+    cut = await new Promise<Error | null | undefined>((resolve) => client.socket.write(chunk, resolve));
+    sentChunks += 1;
+  }
+  client.socket.destroy();
+  t.ok(cut && sentChunks > 16, `ended after ${sentChunks} MiB`);
+  t.equal((await request('GET', '/rep')).text, rep(...first));
+});
+
 t.test('POST /add: the old ones, then the new in the order of the payload', async (t) => {
   const answer = await request('POST', '/add', { n: 4, hostnames: ['S5', 'S4', 'S10', 'S11'] });
   t.equal(answer.text, rep(...first, 'S5', 'S4', 'S10', 'S11'));

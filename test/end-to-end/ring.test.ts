@@ -197,13 +197,43 @@ t.test('what cannot be explained or imagined is refused with the reason', async 
     const answer = await post('/add?dry-run', `{"n": ${n}}`);
     t.match(answer, { status: 400, body: { message: /n must be at most 63 now/ } }, n);
   }
-  t.match(await post('/add?dry_run', '{"n": 1}'), { status: 400, body: { message: /dry-run, not dry_run/ } });
+  t.match(await post('/add?dry_run', '{"n": 1}'), { status: 400, body: { message: /may have dry-run, not dry_run/ } });
   t.match(await post('/add', '{"n": 1, "hostnames": ["server1"], "weights": [2]}'), { status: 400 });
   const rm = await program.json('/rm', { method: 'DELETE', body: '{"n": 1, "weights": [2]}' });
   t.match(rm, { status: 400, body: { message: /weights are for \/add/ } });
   t.match(await post('/add', '{"n": 1, "weights": [99]}'), { status: 400, body: { message: /weights\[0\]/ } });
   t.same(await program.hostnames(), ['server1']);
 });
+
+t.test(
+  'with only-named just these are removed: a name that is not there is refused, and nothing changes',
+  async (t) => {
+    const program = await startProgram();
+    t.teardown(() => program.stop());
+    const remove = (query: string, body: object) =>
+      program.json(`/rm?${query}`, { method: 'DELETE', body: JSON.stringify(body) });
+    for (const query of ['only-named', 'dry-run&only-named']) {
+      const gone = await remove(query, { n: 2, hostnames: ['SERVER1', 'gone'] });
+      t.match(gone, {
+        status: 400,
+        body: { message: /^<Error> hostnames\[1\] .* there is no gone$/, status: 'failure' },
+      });
+      const more = await remove(query, { n: 2, hostnames: ['server1'] });
+      t.match(more, { status: 400, body: { message: /n must be the number of hostnames with only-named, 1, not 2/ } });
+    }
+    t.match(await remove('only_named', { n: 1 }), {
+      status: 400,
+      body: { message: /dry-run and only-named, not only_n/ },
+    });
+    const add = await program.json('/add?only-named', { method: 'POST', body: '{"n": 1}' });
+    t.match(add, { status: 400, body: { message: /may have dry-run, not only-named/ } });
+    t.same(await program.hostnames(), ['server1', 'server2', 'server3']);
+    const imagined = await remove('dry-run&only-named', { n: 1, hostnames: ['Server2'] });
+    t.match(imagined, { status: 200, body: { message: { replicas: ['server1', 'server3'] } } });
+    await remove('only-named', { n: 1, hostnames: ['Server2'] });
+    t.same(await program.hostnames(), ['server1', 'server3']);
+  },
+);
 
 t.test('nobody but this machine may ask why: on other addresses the fields are not added', async (t) => {
   const program = await startProgram(['--host', '0.0.0.0', '--replicas', '1']);

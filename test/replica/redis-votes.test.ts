@@ -80,6 +80,17 @@ t.test('a Redis that hangs: refused within 3 s, and back when it goes on', optio
   t.match(await votes.add(helm('b')), { helm: 2 });
 });
 
+t.test('a key is kept for a day and no longer', options, async (t) => {
+  const { port } = await redis(t);
+  await open(t, `redis://127.0.0.1:${port}`).add(helm('a'));
+  const socket = net.connect(port, '127.0.0.1');
+  t.teardown(() => socket.destroy());
+  socket.write(encodeCommand(['TTL', '{ringmaster}:vote-key:a']));
+  const reply = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
+  const seconds = parseReply(reply, 0)?.reply;
+  t.ok(typeof seconds === 'number' && seconds > 86_000 && seconds <= 86_400, `${seconds} s are left`);
+});
+
 t.test('something else under the name of the votes: refused with the reason', options, async (t) => {
   const { port } = await redis(t);
   const socket = net.connect(port, '127.0.0.1');

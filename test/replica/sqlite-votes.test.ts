@@ -32,6 +32,25 @@ t.test('the contract', async (t) => {
   votesContract(t, () => open(t, directory));
 });
 
+t.test('what was answered is on the disk: each transaction waits for it', async (t) => {
+  // Each connection has its own setting, which only it can tell.
+  const { prepare } = DatabaseSync.prototype;
+  const opened = new Set<DatabaseSync>();
+  DatabaseSync.prototype.prepare = function (this: DatabaseSync, ...args) {
+    opened.add(this);
+    return prepare.apply(this, args);
+  };
+  t.teardown(() => {
+    DatabaseSync.prototype.prepare = prepare;
+  });
+  await open(t, newDirectory(t)).add(helm());
+  const full = 2;
+  t.same(
+    [...opened].map((database) => database.prepare('PRAGMA synchronous').get()),
+    [{ synchronous: full }],
+  );
+});
+
 t.test('the directory is made when the first vote comes', async (t) => {
   const directory = join(newDirectory(t), 'a', 'b');
   t.match(await open(t, directory).add(helm()), { helm: 1 });

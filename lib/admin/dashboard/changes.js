@@ -1,193 +1,215 @@
-// Adding, removing and killing: first what it would move, drawn on the ring and in words, then the change itself. Where the balancer
-// wants its admin token, it is asked for once and kept by this page alone, until it is left.
+// Adding, removing and killing: first what it would move, drawn on the ring and in words, then the change itself. What is shown
+// holds for the fleet as it is: it is worked out anew when the ring changes meanwhile.
 
 import { byId, html, setText } from './document.js';
 import { formatPart } from './format.js';
+import { createAsker } from './token.js';
 
 /**
  * @typedef {{ from: string, to: string, fraction: number }} Move
  * @typedef {{ replicas: string[], moved: number, moves: Move[], maxOverMean: number,
  *   points: { slot: number, seat: number }[] }} Preview
- * @typedef {{ text: string, moves: Move[], done: string, busy: string, make: () => Promise<unknown> }} Proposal
+ * @typedef {{ text: string, done: string, busy: string, make: () => Promise<unknown>,
+ *   of?: string, preview?: Preview, again?: () => Promise<Proposal> }} Proposal
+ *   `of` is the replica that it is about, which has to be there
+ * @typedef {{ preview: (points: { slot: number, seat: number }[]) => void, clear: () => void, hostnames: () => string[] }} View
  */
 
 const MOST_MOVES = 6;
 
-/**
- * @param {{ preview: (points: { slot: number, seat: number }[]) => void, clear: () => void }} ring
- */
-export function createChanges(ring) {
-  const { propose, attempt } = createPanel(ring.clear);
+/** @param {View} view */
+export function createChanges(view) {
+  const { attempt, fleetChanged } = createPanel(view);
   const ask = createAsker();
 
+  /** @param {string} hostname @returns {Promise<Proposal>} */
+  const proposeAdd = async (hostname) => {
+    const same = (/** @type {string} */ other) => other.toLowerCase() === hostname.toLowerCase();
+    if (view.hostnames().some(same)) throw new Error(`${hostname} is there already.`);
+    const body = { n: 1, hostnames: hostname === '' ? [] : [hostname] };
+    const preview = /** @type {Preview} */ (await ask('POST', '/add?dry-run', body));
+    const name = hostname === '' ? 'A new replica' : hostname;
+    return {
+      text: `${name} would take ${formatPart(preview.moved)} of the slots, marked around the ring; max / mean ${preview.maxOverMean.toFixed(2)} then.`,
+      preview,
+      done: 'Add it',
+      busy: `${name} is starting …`,
+      make: () => ask('POST', '/add', body),
+      again: () => proposeAdd(hostname),
+    };
+  };
+
+  /** @param {string} hostname @returns {Promise<Proposal>} */
+  const proposeRemove = async (hostname) => {
+    const body = { n: 1, hostnames: [hostname] };
+    const preview = /** @type {Preview} */ (await ask('DELETE', '/rm?dry-run&only-named', body));
+    return {
+      of: hostname,
+      text: `${hostname} would finish its requests and go; ${formatPart(preview.moved)} of the slots would move, as marked around the ring.`,
+      preview,
+      done: 'Remove it',
+      busy: `${hostname} finishes its requests …`,
+      make: () => ask('DELETE', '/rm?only-named', body),
+      again: () => proposeRemove(hostname),
+    };
+  };
+
+  /** @param {string} hostname @returns {Promise<Proposal>} */
+  const proposeKill = async (hostname) => ({
+    of: hostname,
+    text: `${hostname} would end at once, as in a crash. No slot moves: another replica takes its seat.`,
+    done: 'Kill it',
+    busy: `${hostname} is being killed …`,
+    make: () => ask('POST', '/balancer/kill', { hostname }),
+  });
+
   return {
-    /**
-     * @param {string} hostname '' for a random one
-     * @param {HTMLElement} button
-     */
-    add: (hostname, button) =>
-      attempt(button, async () => {
-        const body = { n: 1, hostnames: hostname === '' ? [] : [hostname] };
-        const preview = /** @type {Preview} */ (await ask('POST', '/add?dry-run', body));
-        ring.preview(preview.points);
-        const name = hostname === '' ? 'A new replica' : hostname;
-        propose({
-          text: `${name} would take ${formatPart(preview.moved)} of the slots, marked around the ring; max / mean ${preview.maxOverMean.toFixed(2)} then.`,
-          moves: preview.moves,
-          done: 'Add it',
-          busy: `${name} is starting …`,
-          make: () => ask('POST', '/add', body),
-        });
-      }),
-
-    /**
-     * @param {string} hostname
-     * @param {HTMLElement} button
-     */
-    remove: (hostname, button) =>
-      attempt(button, async () => {
-        const body = { n: 1, hostnames: [hostname] };
-        const preview = /** @type {Preview} */ (await ask('DELETE', '/rm?dry-run', body));
-        ring.preview(preview.points);
-        propose({
-          text: `${hostname} would finish its requests and go; ${formatPart(preview.moved)} of the slots would move, as marked around the ring.`,
-          moves: preview.moves,
-          done: 'Remove it',
-          busy: `${hostname} finishes its requests …`,
-          make: () => ask('DELETE', '/rm', body),
-        });
-      }),
-
-    /**
-     * @param {string} hostname
-     * @param {HTMLElement} button
-     */
-    kill: (hostname, button) =>
-      attempt(button, async () => {
-        propose({
-          text: `${hostname} would end at once, as in a crash. No slot moves: another replica takes its seat.`,
-          moves: [],
-          done: 'Kill it',
-          busy: `${hostname} is being killed …`,
-          make: () => ask('POST', '/balancer/kill', { hostname }),
-        });
-      }),
+    /** @param {string} hostname '' for a random one @param {HTMLElement} opener */
+    add: (hostname, opener) => attempt(opener, () => proposeAdd(hostname)),
+    /** @param {string} hostname @param {HTMLElement} opener */
+    remove: (hostname, opener) => attempt(opener, () => proposeRemove(hostname)),
+    /** @param {string} hostname @param {HTMLElement} opener */
+    kill: (hostname, opener) => attempt(opener, () => proposeKill(hostname)),
+    fleetChanged,
   };
 }
 
 /**
  * Where a change is shown before it is made, and what came of it.
- * @param {() => void} clear takes what is drawn of it away
+ * @param {View} view
  */
-function createPanel(clear) {
+function createPanel(view) {
+  const { confirm, cancel, say, show, hide } = createWords(view);
+  /** @type {{ proposal?: Proposal, stale?: boolean }} what is shown: another object each time, so that what ends late knows */
+  let shown = {};
+  let attempts = 0;
+  /** @type {HTMLElement | undefined} */
+  let opener;
+
+  const tell = (/** @type {string} */ text, failed = false) => {
+    shown = {};
+    say(text, failed);
+  };
+  const fail = (/** @type {unknown} */ error) => {
+    view.clear();
+    tell(error instanceof Error ? error.message : String(error), true);
+    cancel.focus();
+  };
+  const propose = (/** @type {Proposal} */ proposal) => {
+    shown = { proposal };
+    show(proposal);
+  };
+  const close = () => {
+    shown = {};
+    hide();
+    if (opener?.isConnected) opener.focus();
+  };
+  confirm.addEventListener('click', async () => {
+    const { proposal, stale } = shown;
+    if (proposal === undefined || stale) return;
+    tell(proposal.busy);
+    const mine = shown;
+    try {
+      await proposal.make();
+      // Unless something else was proposed meanwhile.
+      if (shown === mine) close();
+    } catch (error) {
+      fail(error);
+    }
+  });
+  cancel.addEventListener('click', close);
+
+  /**
+   * Shows what `work` proposes, or what is against it. `button` gets the focus back.
+   * @param {HTMLElement} button
+   * @param {() => Promise<Proposal>} work
+   */
+  const attempt = async (button, work) => {
+    opener = button;
+    attempts += 1;
+    const mine = attempts;
+    try {
+      const proposal = await work();
+      if (mine !== attempts) return;
+      propose(proposal);
+      confirm.focus();
+    } catch (error) {
+      if (mine === attempts) fail(error);
+    }
+  };
+
+  /** @param {boolean} ringChanged */
+  const fleetChanged = async (ringChanged) => {
+    const { proposal } = shown;
+    if (proposal?.of !== undefined && !view.hostnames().includes(proposal.of)) {
+      view.clear();
+      tell(`${proposal.of} has gone meanwhile: nothing was done.`);
+    } else if (ringChanged && proposal?.again !== undefined) {
+      shown = { proposal, stale: true };
+      const mine = shown;
+      try {
+        const now = await proposal.again();
+        if (shown !== mine) return;
+        const focused = document.activeElement;
+        propose(comparedTo(proposal, now));
+        if (focused === confirm) confirm.focus();
+      } catch (error) {
+        if (shown === mine) fail(error);
+      }
+    }
+  };
+  return { attempt, fleetChanged };
+}
+
+/**
+ * @param {Proposal} before
+ * @param {Proposal} now
+ * @returns {Proposal} says whether it is another
+ */
+function comparedTo(before, now) {
+  const same = JSON.stringify(now.preview) === JSON.stringify(before.preview);
+  return { ...now, text: same ? before.text : `The ring has changed meanwhile. Now: ${now.text}` };
+}
+
+/**
+ * The panel's words and buttons, and what is drawn with them.
+ * @param {View} view
+ */
+function createWords(view) {
   const panel = byId('change', HTMLElement);
   const confirm = byId('change-confirm', HTMLButtonElement);
   const cancel = byId('change-cancel', HTMLButtonElement);
   const moves = byId('change-moves', HTMLUListElement);
-  /** @type {Proposal | undefined} */
-  let proposed;
-  /** @type {HTMLElement | undefined} */
-  let opener;
-
   const say = (/** @type {string} */ text, failed = false) => {
     panel.hidden = false;
     panel.classList.toggle('failed', failed);
     setText('change-text', text);
     moves.replaceChildren();
-    confirm.hidden = true;
     cancel.textContent = 'Close';
+    // What is hidden has no focus: whoever uses the keyboard would be at the top of the page.
+    if (document.activeElement === confirm) cancel.focus();
+    confirm.hidden = true;
   };
-  const close = () => {
-    proposed = undefined;
-    panel.hidden = true;
-    clear();
-    if (opener?.isConnected) opener.focus();
-  };
-  const propose = (/** @type {Proposal} */ proposal) => {
-    say(proposal.text);
-    proposed = proposal;
-    moves.replaceChildren(...proposal.moves.slice(0, MOST_MOVES).map(describeMove));
-    const rest = proposal.moves.length - MOST_MOVES;
+  const show = (/** @type {Proposal} */ { text, preview, done }) => {
+    say(text);
+    const all = preview?.moves ?? [];
+    moves.replaceChildren(...all.slice(0, MOST_MOVES).map(describeMove));
+    const rest = all.length - MOST_MOVES;
     if (rest > 0) moves.append(html('li', {}, `and ${rest} more`));
     confirm.hidden = false;
-    confirm.textContent = proposal.done;
+    confirm.textContent = done;
     cancel.textContent = 'Cancel';
-    confirm.focus();
+    view.clear();
+    if (preview !== undefined) view.preview(preview.points);
   };
-  /**
-   * Says what went wrong, if something does. `button` gets the focus back.
-   * @param {HTMLElement | undefined} button
-   * @param {() => Promise<void>} work
-   */
-  const attempt = async (button, work) => {
-    opener = button;
-    try {
-      await work();
-    } catch (error) {
-      clear();
-      say(error instanceof Error ? error.message : String(error), true);
-      cancel.focus();
-    }
+  const hide = () => {
+    panel.hidden = true;
+    view.clear();
   };
-  const make = async () => {
-    const proposal = proposed;
-    if (proposal === undefined) return;
-    proposed = undefined;
-    say(proposal.busy);
-    await proposal.make();
-    close();
-  };
-  confirm.addEventListener('click', () => attempt(opener, make));
-  cancel.addEventListener('click', close);
-  return { propose, attempt };
+  return { confirm, cancel, say, show, hide };
 }
 
 /** @param {Move} move */
 function describeMove({ from, to, fraction }) {
   return html('li', {}, `${formatPart(fraction)} from ${from} to ${to}`);
-}
-
-function createAsker() {
-  const form = byId('token-form', HTMLFormElement);
-  const field = byId('token', HTMLInputElement);
-  let token = '';
-
-  /** @returns {Promise<boolean>} whether one was given */
-  const askForToken = () => {
-    form.hidden = false;
-    field.value = '';
-    field.focus();
-    return new Promise((resolve) => {
-      const finish = (/** @type {boolean} */ given) => {
-        token = given ? field.value : '';
-        form.hidden = true;
-        form.onsubmit = null;
-        resolve(given);
-      };
-      form.onsubmit = (event) => {
-        event.preventDefault();
-        finish(true);
-      };
-      byId('token-cancel', HTMLButtonElement).onclick = () => finish(false);
-    });
-  };
-
-  /**
-   * The message of the answer. Throws what the balancer says against it.
-   * @param {string} method
-   * @param {string} path
-   * @param {unknown} body
-   * @returns {Promise<unknown>}
-   */
-  return async function ask(method, path, body) {
-    const headers = {
-      'Content-Type': 'application/json',
-      ...(token === '' ? {} : { Authorization: `Bearer ${token}` }),
-    };
-    const response = await fetch(path, { method, headers, body: JSON.stringify(body) });
-    if (response.status === 401 && (await askForToken())) return ask(method, path, body);
-    const { message } = await response.json();
-    if (response.ok) return message;
-    throw new Error(String(message).replace(/^<Error> /, ''));
-  };
 }

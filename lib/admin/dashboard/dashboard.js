@@ -50,6 +50,7 @@ const changes = createChanges({
     ringView.showGhost(model.ring, after);
   },
   clear: () => ringView.hideGhost(),
+  hostnames: () => model?.fleet.seats.map(({ replica }) => replica) ?? [],
 });
 const table = createReplicaTable({ remove: changes.remove, kill: changes.kill });
 
@@ -59,6 +60,9 @@ let model;
 let offsetMs = 0;
 let landedInSecond = 0;
 let toldInSecond = 0;
+/** @type {EventSource | undefined} */
+let source;
+let comeBack = 0;
 
 byId('add', HTMLFormElement).addEventListener('submit', (event) => {
   event.preventDefault();
@@ -67,24 +71,40 @@ byId('add', HTMLFormElement).addEventListener('submit', (event) => {
   field.value = '';
   void changes.add(hostname, field);
 });
-connect();
+document.addEventListener('visibilitychange', onVisibility);
+onVisibility();
+
+// A browser has six connections to a host for all its tabs: one that nobody looks at gives its own back.
+function onVisibility() {
+  clearTimeout(comeBack);
+  source?.close();
+  const visible = document.visibilityState === 'visible';
+  showConnection('connecting', visible ? 'connecting' : 'paused');
+  if (visible) connect();
+}
 
 function connect() {
-  const source = new EventSource('/balancer/events');
+  const opened = new EventSource('/balancer/events');
+  source = opened;
   /** @param {string} name @param {(data: any) => void} hear */
-  const on = (name, hear) => source.addEventListener(name, (event) => hear(JSON.parse(event.data)));
+  const on = (name, hear) => opened.addEventListener(name, (event) => hear(JSON.parse(event.data)));
   on('snapshot', (snapshot) => {
     model = snapshot;
     offsetMs = snapshot.nowMs - Date.now();
     showConnection('live', 'live');
     showAll(snapshot);
+    void changes.fleetChanged(true);
   });
   on('fleet', (news) => {
     if (model === undefined) return;
-    model = { ...model, fleet: news, ring: news.ring ?? model.ring };
+    const ringChanged = news.ring !== undefined;
+    // Shares under one ring say nothing of another.
+    const spread = ringChanged ? { seconds: 0, seats: [] } : model.spread;
+    model = { ...model, fleet: news, ring: news.ring ?? model.ring, spread };
     eventLog.add(news.log);
-    if (news.ring !== undefined) ringView.showRing(model.ring);
+    if (ringChanged) ringView.showRing(model.ring);
     showFleet(model);
+    void changes.fleetChanged(ringChanged);
   });
   on('traffic', (news) => {
     if (model === undefined) return;
@@ -96,9 +116,9 @@ function connect() {
     toldInSecond += told.length / 3;
     if (model !== undefined) sparks.land(told, model.ring, model.fleet);
   });
-  source.addEventListener('error', () => {
+  opened.addEventListener('error', () => {
     showConnection('lost', 'reconnecting');
-    if (source.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN_MS);
+    if (opened.readyState === EventSource.CLOSED) comeBack = setTimeout(connect, AGAIN_MS);
   });
 }
 

@@ -16,6 +16,9 @@ export function formatMs(ms) {
 /** @param {number} part */
 export const formatPart = (part) => `${(part * 100).toFixed(1)} %`;
 
+/** So that it fits into that many letters. @param {string} text @param {number} most */
+export const shorten = (text, most) => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);
+
 /** In one unit: it stands in a narrow column. @param {number} ms */
 export function formatSpan(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));

@@ -2,7 +2,7 @@
 // change would move is drawn around it before the change is made.
 
 import { byId, svg } from './document.js';
-import { formatCount, formatPart } from './format.js';
+import { formatCount, formatPart, shorten } from './format.js';
 import { arcsOf, movesBetween, seatClass, sharesOf } from './model.js';
 
 /** @typedef {import('./model.js').Ring} Ring */
@@ -15,6 +15,8 @@ const GHOST = { inner: 273, outer: 287 };
 const LABEL_RADIUS = 303;
 /** With more replicas than this there is no room for their names. */
 const MOST_NAMED = 16;
+/** A longer name would run into the next one, or across the band. */
+const MOST_LETTERS = 16;
 /** More virtual nodes than this are drawn finer. */
 const CROWDED = 100;
 
@@ -151,10 +153,18 @@ function nodeOf({ seat, replica, state }, { x, y, radius }, named, rate) {
   const size = Math.round(radius * 0.8);
   const number = svg('text', { x, y: y + radius * 0.28, 'font-size': size, class: 'node-number' });
   number.textContent = radius < 9 ? '' : String(seat);
-  const name = svg('text', { x, y: y + radius + 18, class: 'node-name' }, named ? replica : '');
+  const name = svg('text', { x, y: y + radius + 18, class: 'node-name' }, named ? shorten(replica, MOST_LETTERS) : '');
   rate.setAttribute('x', String(x));
   rate.setAttribute('y', String(y + radius + 33));
-  return svg('g', { class: `node ${seatClass(seat)}`, 'data-state': state }, disc, number, name, rate);
+  return svg(
+    'g',
+    { class: `node ${seatClass(seat)}`, 'data-state': state },
+    svg('title', {}, replica),
+    disc,
+    number,
+    name,
+    rate,
+  );
 }
 
 /** A dot where each virtual node is, at the end of its arc. @param {Ring} ring */

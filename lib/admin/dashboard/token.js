@@ -1,0 +1,80 @@
+// Asks the balancer for changes. Where it wants its admin token, that is asked for, and kept by this page alone until it is left or
+// the balancer refuses it.
+
+import { byId, setText } from './document.js';
+
+// What a header field can carry, without the space that ends a token.
+const VISIBLE_ASCII = /^[!-~]+$/;
+
+/** Makes what asks. */
+export function createAsker() {
+  const askForToken = createTokenForm();
+  let token = '';
+
+  /**
+   * The message of the answer. Throws what the balancer says against it.
+   * @param {string} method
+   * @param {string} path
+   * @param {unknown} body
+   * @returns {Promise<unknown>}
+   */
+  return async function ask(method, path, body) {
+    const headers = {
+      'Content-Type': 'application/json',
+      ...(token === '' ? {} : { Authorization: `Bearer ${token}` }),
+    };
+    const { status, message } = await exchange(path, { method, headers, body: JSON.stringify(body) });
+    if (status === 401) {
+      const given = await askForToken(token === '' ? '' : 'That was not the token.');
+      token = given ?? '';
+      if (given !== undefined) return ask(method, path, body);
+    }
+    if (status === 200) return message;
+    throw new Error(String(message).replace(/^<Error> /, ''));
+  };
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} request
+ * @returns {Promise<{ status: number, message: unknown }>}
+ */
+async function exchange(path, request) {
+  try {
+    const response = await fetch(path, request);
+    const { message } = await response.json();
+    return { status: response.status, message };
+  } catch (error) {
+    throw new Error('The balancer did not answer.', { cause: error });
+  }
+}
+
+/** @returns {(problem: string) => Promise<string | undefined>} resolves with what was given; `undefined` if nothing was */
+function createTokenForm() {
+  const form = byId('token-form', HTMLFormElement);
+  const field = byId('token', HTMLInputElement);
+  const showProblem = (/** @type {string} */ problem) => {
+    setText('token-problem', problem);
+    field.setAttribute('aria-invalid', String(problem !== ''));
+    field.focus();
+  };
+  return (problem) => {
+    form.hidden = false;
+    field.value = '';
+    showProblem(problem);
+    return new Promise((resolve) => {
+      const finish = (/** @type {string | undefined} */ given) => {
+        form.hidden = true;
+        field.value = '';
+        resolve(given);
+      };
+      form.onsubmit = (event) => {
+        event.preventDefault();
+        const given = field.value.trim();
+        if (VISIBLE_ASCII.test(given)) finish(given);
+        else showProblem('A token is letters, digits and signs of ASCII, without spaces.');
+      };
+      byId('token-cancel', HTMLButtonElement).onclick = () => finish(undefined);
+    });
+  };
+}
