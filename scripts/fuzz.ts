@@ -7,14 +7,8 @@ import { parseArgs } from 'node:util';
 import { runSeed } from '../test/fixtures/random.ts';
 import { fuzz, type Kind } from '../test/protocol/fuzz/run.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    seed: { type: 'string' },
-    from: { type: 'string', default: '0' },
-    count: { type: 'string', default: '100000' },
-  },
-});
+const USAGE = 'Usage: npm run fuzz -- [requests|replies] [--seed N] [--from N] [--count N]';
+const { values, positionals } = readCommandLine();
 const seed = values.seed === undefined ? runSeed() : Number(values.seed);
 for (const kind of ['requests', 'replies'] as const satisfies Kind[]) {
   if (positionals.length > 0 && !positionals.includes(kind)) continue;
@@ -24,4 +18,29 @@ for (const kind of ['requests', 'replies'] as const satisfies Kind[]) {
   const seconds = ((performance.now() - beginMs) / 1000).toFixed(1);
   console.log(`fuzz: ${values.count} broken ${kind}, seed ${seed}, ${seconds} s, faults: ${faults.length}`);
   if (faults.length > 0) process.exitCode = 1;
+}
+
+function readCommandLine() {
+  try {
+    const given = parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', default: false },
+        seed: { type: 'string' },
+        from: { type: 'string', default: '0' },
+        count: { type: 'string', default: '100000' },
+      },
+    });
+    const { seed = '0', from, count } = given.values;
+    const isWhole = [seed, from, count].every((written) => /^\d{1,12}$/.test(written));
+    const isKnown = given.positionals.every((kind) => kind === 'requests' || kind === 'replies');
+    if (given.values.help || !isWhole || !isKnown) {
+      console.log(USAGE);
+      process.exit(given.values.help ? 0 : 2);
+    }
+    return given;
+  } catch (error) {
+    console.error(`fuzz: ${(error as Error).message}\n${USAGE}`);
+    process.exit(2);
+  }
 }

@@ -1,10 +1,9 @@
 import t from 'tap';
-import { runSeed } from '../fixtures/random.ts';
 import { fuzz } from './fuzz/run.ts';
 
-// `npm run fuzz` plays 100,000 of each.
+// `npm run fuzz` plays 100,000 of each, and others each time: here the same, so that what passes once passes again.
 const COUNT = 1500;
-const seed = runSeed();
+const seed = Number(process.env.SEED ?? 1);
 
 for (const kind of ['requests', 'replies'] as const) {
   t.test(`${COUNT} broken ${kind}, seed ${seed}: no crash, no hang, nothing at the wrong end`, async (t) => {
