@@ -3,6 +3,7 @@
 // to whoever reaches the port, as /rep is.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { originForm } from '../core/request-target.ts';
 import { asBalancerError, BalancerError, failureBody } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type AccessRules, checkAccess } from './access.ts';
@@ -130,9 +131,8 @@ function reply(response: ServerResponse, status: number, body: string): void {
   response.end(body);
 }
 
-// Of an absolute target too (RFC 9112, 3.2.2).
 function parseTarget(url: string): { path: string; query: string } {
-  const target = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
+  const target = originForm(url);
   const mark = target.indexOf('?');
   return mark === -1 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }

@@ -3,6 +3,7 @@
 
 import { hashText } from '../core/hashes/text.ts';
 import type { Key } from '../core/policy.ts';
+import { originForm } from '../core/request-target.ts';
 import type { ParsedRequest } from './headers.ts';
 
 /** Where a key is taken from. */
@@ -40,8 +41,7 @@ function readText(
     case 'client':
       return clientAddress;
     case 'path':
-      // The same whether the target came in absolute form or not (RFC 9112, 3.2.2).
-      return (url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '')).split('?', 1)[0] || '/';
+      return originForm(url).split('?', 1)[0] || '/';
     case 'header':
       return firstOf(rawHeaders, source.name, (value) => value);
     case 'cookie':
