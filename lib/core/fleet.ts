@@ -21,8 +21,13 @@ import {
   withStrays,
 } from './seats.ts';
 
-export type FleetEvent = { readonly atMs: number } /** `slowly`: they take their slots by a slow start. */ & (
-  | { readonly type: 'add'; readonly wishes: readonly Wish[]; readonly slowly: boolean }
+export type FleetEvent = { readonly atMs: number } & (
+  | {
+      readonly type: 'add';
+      readonly wishes: readonly Wish[];
+      /** They take their slots by a slow start. */
+      readonly slowly: boolean;
+    }
   | { readonly type: 'remove'; readonly seats: readonly SeatId[] }
   | { readonly type: 'starting'; readonly incarnation: number }
   | { readonly type: 'started'; readonly replica: ReplicaRef; readonly address: Address }

@@ -25,32 +25,17 @@ export function adopt(
     if (other === undefined || other.replica.incarnation < one.replica.incarnation) youngest.set(one.replica.seat, one);
   }
   let adopted: FleetState = { ...state, lastIncarnation };
+  const lasting = { lapses: NO_LAPSES, firstServedMs: Number.NEGATIVE_INFINITY };
   for (const { replica, address } of youngest.values()) {
-    const giveUpAtMs = atMs + rules.startTimeoutMs;
-    const next = nextReplica(adopted, replica, undefined);
-    const seat: Seat =
-      address === undefined
-        ? {
-            phase: 'vacant',
-            replica: next,
-            joined: next.incarnation,
-            startAtMs: atMs,
-            lapses: NO_LAPSES,
-            firstServedMs: Number.NEGATIVE_INFINITY,
-          }
-        : {
-            phase: 'started',
-            replica,
-            joined: replica.incarnation,
-            address,
-            sinceMs: atMs,
-            giveUpAtMs,
-            lapses: NO_LAPSES,
-            firstServedMs: Number.NEGATIVE_INFINITY,
-          };
+    const goesOn = address !== undefined;
+    const heir = goesOn ? replica : nextReplica(adopted, replica, undefined);
+    const common = { ...lasting, replica: heir, joined: heir.incarnation };
+    const seat: Seat = goesOn
+      ? { ...common, phase: 'started', address, sinceMs: atMs, giveUpAtMs: atMs + rules.startTimeoutMs }
+      : { ...common, phase: 'vacant', startAtMs: atMs };
     adopted = {
       ...adopted,
-      lastIncarnation: address === undefined ? next.incarnation : adopted.lastIncarnation,
+      lastIncarnation: Math.max(adopted.lastIncarnation, heir.incarnation),
       seats: [...adopted.seats, seat].sort((a, b) => a.replica.seat - b.replica.seat),
     };
   }
