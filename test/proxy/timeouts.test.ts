@@ -1,24 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import t, { type Test } from 'tap';
-import type { Options } from '../../lib/options.ts';
-import { startProxy, tcp } from '../fixtures/proxy.ts';
+import t from 'tap';
+import { type Play, played } from '../fixtures/played.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
-import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
-
-type Play = Parameters<typeof scriptedReplica>[0];
+import { reply } from '../fixtures/scripted-replica.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 const OPEN_GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
-
-async function played(t: Test, options: Partial<Options>, ...plays: Play[]) {
-  const all = await Promise.all(plays.map((play) => scriptedReplica(play)));
-  const proxy = await startProxy(
-    all.map((replica) => tcp(replica.port)),
-    options,
-  );
-  t.teardown(() => Promise.all([proxy.close(), ...all.map((replica) => replica.close())]));
-  return { all, replica: all[0] as (typeof all)[0], proxy };
-}
 
 async function took(work: Promise<unknown>): Promise<number> {
   const begunMs = performance.now();

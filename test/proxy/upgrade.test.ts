@@ -5,26 +5,17 @@ import { WebSocket } from 'ws';
 import type { Options } from '../../lib/options.ts';
 import { parseReplyHead } from '../../lib/proxy/reply-head.ts';
 import { offeredProtocols, switchingHead } from '../../lib/proxy/upgrade.ts';
+import { type Play, played as playedBy } from '../fixtures/played.ts';
 import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
-import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
+import { reply } from '../fixtures/scripted-replica.ts';
 import { socketService } from '../fixtures/sockets.ts';
-
-type Play = Parameters<typeof scriptedReplica>[0];
 
 const ASK = 'GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n';
 const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n';
 const ref = { seat: 1, incarnation: 1, hostname: 'server1' };
 
-async function played(t: Test, plays: Play[], options: Partial<Options> = {}) {
-  const all = await Promise.all(plays.map((play) => scriptedReplica(play)));
-  const proxy = await startProxy(
-    all.map((replica) => tcp(replica.port)),
-    options,
-  );
-  t.teardown(() => Promise.all([proxy.close(), ...all.map((replica) => replica.close())]));
-  return { all, replica: all[0] as (typeof all)[0], proxy };
-}
+const played = (t: Test, plays: Play[], options: Partial<Options> = {}) => playedBy(t, options, ...plays);
 
 async function webSocket(t: Test, options: Partial<Options> = {}) {
   const service = await socketService();
