@@ -40,12 +40,11 @@ export class RoutingTable {
   readonly policy: RingPolicy;
   readonly #entries: (Entry | undefined)[] = [];
   readonly #limits: RoutingLimits;
-  readonly #maxInFlight: number;
   readonly #load: Load;
   // Nothing was tried, which is how nearly every request begins: made once per table, not per request.
   readonly #ready = (seat: SeatId) => {
     const entry = this.#entries[seat];
-    return entry !== undefined && !entry.suspected && entry.agent.inFlight < this.#maxInFlight;
+    return entry !== undefined && !entry.suspected && entry.agent.inFlight < this.#limits.maxInFlight;
   };
 
   constructor(
@@ -57,7 +56,6 @@ export class RoutingTable {
   ) {
     this.policy = policy;
     this.#limits = limits;
-    this.#maxInFlight = limits.maxInFlight;
     this.#load = load;
     const total = routes.reduce((sum, route) => sum + route.weight, 0);
     for (const { replica, suspected, weight } of routes) {
@@ -107,6 +105,6 @@ export class RoutingTable {
 
   #isOpen(seat: SeatId): boolean {
     const entry = this.#entries[seat];
-    return entry !== undefined && entry.agent.inFlight < this.#maxInFlight;
+    return entry !== undefined && entry.agent.inFlight < this.#limits.maxInFlight;
   }
 }
