@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { hashPairFault } from '../lib/core/hashes/table.ts';
-import { parseOptions } from '../lib/options.ts';
+import { parseOptions } from '../lib/settings/options.ts';
 import { endOnSignals } from './children.ts';
 import { runCommand } from './command.ts';
 import { contenderVersions } from './contenders.ts';

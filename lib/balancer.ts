@@ -21,10 +21,10 @@ import { createUpstreamRuntime } from './fleet/upstreams.ts';
 import { loadHashPair } from './hash-source.ts';
 import { proxyLimits, supervisorRules } from './limits.ts';
 import type { Log } from './log.ts';
-import type { Options } from './options.ts';
 import { keyReader } from './proxy/key.ts';
 import type { Routing } from './proxy/routing-table.ts';
 import { ProxyServer } from './proxy/server.ts';
+import type { Options } from './settings/options.ts';
 
 export interface Balancer {
   /** Starts the replicas, then listens. Resolves with the port. Rejects if it cannot listen; then nothing is left behind. */

@@ -7,7 +7,7 @@ import { MAX_WEIGHT } from './core/fleet-state.ts';
 import type { HashPair } from './core/hashes/hash-pair.ts';
 import { HASH_NAMES, type HashName, hashPair, hashPairFault } from './core/hashes/table.ts';
 import { describe } from './errors.ts';
-import { OptionError, type Options } from './options.ts';
+import { OptionError, type Options } from './settings/options.ts';
 
 /** The pair of a name of the table, or of a path relative to the working directory. Throws OptionError if it is no pair. */
 export async function loadHashPair(options: Options): Promise<HashPair> {

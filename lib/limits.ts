@@ -2,8 +2,8 @@
 
 import { needsToken } from './admin/access.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
-import type { Options } from './options.ts';
 import type { ProxyLimits } from './proxy/proxy-limits.ts';
+import type { Options } from './settings/options.ts';
 
 export function supervisorRules(options: Options): SupervisorRules {
   const fixed = options.upstream.size > 0;

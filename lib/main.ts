@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { createBalancer } from './balancer.ts';
 import { describe } from './errors.ts';
 import { createLog } from './log.ts';
-import { helpText, OptionError, type Options, parseOptions } from './options.ts';
+import { helpText, OptionError, type Options, parseOptions } from './settings/options.ts';
 
 // npm passes a Ctrl-C on to a process that already had it from the terminal: so soon it is the same one.
 const SAME_SIGNAL_MS = 150;

@@ -4,7 +4,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { optionsTable } from '../lib/options.ts';
+import { optionsTable } from '../lib/settings/options.ts';
 import { ringsTable } from './rings.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -17,8 +17,8 @@ const LAYERS: Record<string, readonly string[]> = {
   'lib/fleet/': ['lib/core/', 'lib/errors.ts', 'lib/log.ts'],
   'lib/proxy/': ['lib/core/', 'lib/errors.ts', 'lib/log.ts'],
   'lib/admin/': ['lib/core/', 'lib/errors.ts', 'lib/log.ts'],
-  'bench/': ['lib/balancer.ts', 'lib/options.ts', 'lib/core/'],
-  'scripts/': ['lib/balancer.ts', 'lib/options.ts', 'lib/core/', 'bench/'],
+  'bench/': ['lib/balancer.ts', 'lib/settings/options.ts', 'lib/core/'],
+  'scripts/': ['lib/balancer.ts', 'lib/settings/options.ts', 'lib/core/', 'bench/'],
   'replica/': [],
 };
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { defaultOptions, helpText, OptionError, optionsTable, parseOptions } from '../lib/options.ts';
+import { defaultOptions, helpText, OptionError, optionsTable, parseOptions } from '../lib/settings/options.ts';
 
 const parse = (line: string, environment: Record<string, string> = {}) =>
   parseOptions(line === '' ? [] : line.split(' '), environment);

@@ -1,5 +1,5 @@
 // The limits that the data plane works within. What they are by default, and which option sets each, is lib/limits.ts and
-// lib/options.ts; when one is reached, patience.ts, client.ts and exchange.ts say what happens.
+// lib/settings/options.ts; when one is reached, patience.ts, client.ts and exchange.ts say what happens.
 
 import type { AgentLimits } from './replica-agent.ts';
 

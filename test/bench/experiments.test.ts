@@ -11,7 +11,7 @@ import { planOf } from '../../bench/scenarios.ts';
 import { faultOf, trialsOf } from '../../bench/speed.ts';
 import { runSpread, spreadOptions, spreadTasks } from '../../bench/spread.ts';
 import { evenness, faultStories } from '../../bench/summaries.ts';
-import { parseOptions } from '../../lib/options.ts';
+import { parseOptions } from '../../lib/settings/options.ts';
 
 const COMMANDS = { report: 'bench/report.ts', demo: 'scripts/demo.ts', profile: 'scripts/profile.ts' };
 const RUN = join(import.meta.dirname, '../../bench/run.ts');

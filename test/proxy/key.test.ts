@@ -1,7 +1,7 @@
 import t from 'tap';
 import { hashText } from '../../lib/core/hashes/text.ts';
-import { keySources } from '../../lib/option-kinds.ts';
 import { keyReader } from '../../lib/proxy/key.ts';
+import { keySources } from '../../lib/settings/kinds.ts';
 
 const request = {
   method: 'GET',

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import type { Options } from '../../lib/options.ts';
+import type { Options } from '../../lib/settings/options.ts';
 import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';

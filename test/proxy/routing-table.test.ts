@@ -1,9 +1,9 @@
 import t from 'tap';
 import type { Route } from '../../lib/core/fleet-state.ts';
 import { proxyLimits } from '../../lib/limits.ts';
-import { defaultOptions } from '../../lib/options.ts';
 import { type AgentLimits, ReplicaAgent } from '../../lib/proxy/replica-agent.ts';
 import { type Load, RoutingTable } from '../../lib/proxy/routing-table.ts';
+import { defaultOptions } from '../../lib/settings/options.ts';
 import { inOrder, tcp } from '../fixtures/proxy.ts';
 
 interface Held {

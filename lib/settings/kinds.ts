@@ -2,8 +2,8 @@
 // is no such value reads as `undefined`, and the caller says which option it was.
 
 import { isIP } from 'node:net';
-import type { Address } from './core/ports.ts';
-import type { KeySource } from './proxy/key.ts';
+import type { Address } from '../core/ports.ts';
+import type { KeySource } from '../proxy/key.ts';
 
 export interface Kind<T> {
   /** In the help, after the flag. */

@@ -1,0 +1,16 @@
+// A row of the tables of options: what its value can be, what it is where nobody says, and its line of help.
+
+import type { Kind } from './kinds.ts';
+
+export interface Option<T> {
+  readonly kind: Kind<T>;
+  readonly otherwise: T;
+  readonly help: string;
+}
+
+export const option = <T>(kind: Kind<T>, otherwise: T, help: string): Option<T> => ({ kind, otherwise, help });
+
+export const DAY_MS = 86_400_000;
+export const KIB = 2 ** 10;
+export const MIB = 2 ** 20;
+export const GIB = 2 ** 30;

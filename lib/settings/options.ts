@@ -1,0 +1,141 @@
+// Options as one table: flag, environment variable, unit, bounds, default and help line all come from tables/, and so does the
+// table in README.md.
+
+import type { Kind } from './kinds.ts';
+import type { Option } from './option.ts';
+import { FLEET } from './tables/fleet.ts';
+import { HEALTH } from './tables/health.ts';
+import { PROXY } from './tables/proxy.ts';
+import { RING } from './tables/ring.ts';
+import { SERVICE } from './tables/service.ts';
+
+const MOST_POINTS = 65_536;
+const TABLE = { ...SERVICE, ...FLEET, ...RING, ...HEALTH, ...PROXY } as const;
+
+type Table = typeof TABLE;
+type ValueOf<T> = T extends Option<infer V> ? V : never;
+type CamelCase<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<CamelCase<B>>}` : S;
+
+/** The value of every option, by its flag in camel case. Times are in ms. */
+export type Options = { readonly [F in keyof Table as CamelCase<F>]: ValueOf<Table[F]> };
+
+/** One line for the person who gave a wrong option. Exit code 2. */
+export class OptionError extends Error {
+  override readonly name = 'OptionError';
+}
+
+/**
+ * The options that a command line and an environment give; the command line goes first. Throws OptionError for an unknown
+ * flag, a value out of bounds, or values that do not go together.
+ */
+export function parseOptions(argv: readonly string[], environment: Readonly<NodeJS.ProcessEnv>): Options {
+  const given = readFlags(argv);
+  const values: Record<string, unknown> = {};
+  let limitIsGiven = true;
+  for (const [flag, { kind, otherwise }] of Object.entries(TABLE) as [string, Option<unknown>][]) {
+    const variable = environmentName(flag);
+    // A replica of its own knows the place of the votes by that name.
+    const inEnvironment = environment[variable] ?? (flag === 'votes-url' ? environment.VOTES_URL : undefined);
+    const [source, written] = given.has(flag) ? [`--${flag}`, given.get(flag)] : [variable, inEnvironment];
+    values[camelCase(flag)] = written === undefined ? otherwise : readValue(source, kind, written);
+    if (flag === 'max-replicas' && written === undefined) limitIsGiven = false;
+  }
+  // Each seat needs a slot: a small ring lowers a limit that nobody set.
+  if (!limitIsGiven) values.maxReplicas = Math.min(values.maxReplicas as number, values.slots as number);
+  const options = values as unknown as Options;
+  checkTogether(options);
+  return options;
+}
+
+/** All options at their defaults: a start for programs that use the library. */
+export function defaultOptions(): Options {
+  return parseOptions([], {});
+}
+
+/** What `--help` prints. */
+export function helpText(): string {
+  const rows = Object.entries(TABLE).map(([flag, { kind, otherwise, help }]) => [
+    `  --${flag} ${kind.placeholder}`,
+    `${help} (${kind.bounds}; ${kind.write(otherwise as never)})`,
+  ]);
+  const width = Math.max(...rows.map(([flag = '']) => flag.length)) + 2;
+  return [
+    'Usage: npm start -- [options]',
+    '',
+    'A load balancer with consistent hashing over replicas that it starts, watches and replaces.',
+    '',
+    ...rows.map(([flag = '', help]) => flag.padEnd(width) + help),
+    `  ${'--help'.padEnd(width - 2)}this text`,
+    `  ${'--version'.padEnd(width - 2)}the version`,
+    '',
+    `Each option is also an environment variable: ${environmentName('heartbeat-path')} is --heartbeat-path. The command`,
+    'line goes first. Times are in ms, or with a unit: 500ms, 2s, 1m.',
+    '',
+  ].join('\n');
+}
+
+/** The table of README.md, in Markdown. */
+export function optionsTable(): string {
+  const code = (value: string) => (value === '' ? '' : `\`${value}\``);
+  const rows = Object.entries(TABLE).map(
+    ([flag, { kind, otherwise, help }]) =>
+      `| \`--${flag}\` | \`${environmentName(flag)}\` | ${code(kind.write(otherwise as never))} | ${kind.bounds} | ${help} |`,
+  );
+  return ['| flag | environment | default | values | |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+function readFlags(argv: readonly string[]): Map<string, string> {
+  const given = new Map<string, string>();
+  for (let at = 0; at < argv.length; at++) {
+    const argument = argv[at] as string;
+    if (!argument.startsWith('--')) throw new OptionError(`unexpected argument ${argument}: options begin with --`);
+    const [, flag = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
+    if (!Object.hasOwn(TABLE, flag)) throw new OptionError(`unknown option --${flag}; --help lists them`);
+    const value = attached ?? argv[++at];
+    if (value === undefined)
+      throw new OptionError(`--${flag} needs a value: ${TABLE[flag as keyof Table].kind.bounds}`);
+    given.set(flag, value);
+  }
+  return given;
+}
+
+function readValue(source: string, kind: Kind<unknown>, written: string): unknown {
+  const value = kind.read(written);
+  if (value === undefined) {
+    throw new OptionError(`${source} takes ${kind.bounds}, not ${kind.secret ? 'that' : JSON.stringify(written)}`);
+  }
+  return value;
+}
+
+function checkTogether(options: Options): void {
+  const { replicas, maxReplicas, slots, virtualNodes, upstream, port, adminPort } = options;
+  if (adminPort !== 0 && adminPort === port) {
+    throw new OptionError(`--admin-port takes another port than --port, which is ${port}`);
+  }
+  if (upstream.size > slots) {
+    throw new OptionError(`--upstream takes at most --slots, which is ${slots}, not ${upstream.size}`);
+  }
+  // Of no account where the replicas are given.
+  if (upstream.size > 0) return;
+  if (replicas > slots) throw new OptionError(`--replicas takes at most --slots, which is ${slots}, not ${replicas}`);
+  if (replicas > maxReplicas) {
+    throw new OptionError(`--replicas takes at most --max-replicas, which is ${maxReplicas}, not ${replicas}`);
+  }
+  if (maxReplicas > slots) {
+    throw new OptionError(`--max-replicas takes at most --slots, which is ${slots}, not ${maxReplicas}`);
+  }
+  // A ring is laid out in one go, and nothing else is done meanwhile.
+  if (maxReplicas * virtualNodes > MOST_POINTS) {
+    throw new OptionError(
+      `--max-replicas times --virtual-nodes may be at most ${MOST_POINTS}, not ${maxReplicas} times ${virtualNodes}`,
+    );
+  }
+}
+
+function environmentName(flag: string): string {
+  return `RINGMASTER_${flag.toUpperCase().replaceAll('-', '_')}`;
+}
+
+function camelCase(flag: string): string {
+  return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}

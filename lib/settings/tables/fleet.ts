@@ -1,0 +1,32 @@
+// Options of the fleet: which replicas there are, and where they run.
+
+import type { Address } from '../../core/ports.ts';
+import { choice, decimal, fleetName, integer, path, redisUrl, size, text, upstreams } from '../kinds.ts';
+import { GIB, MIB, option } from '../option.ts';
+
+export const FLEET = {
+  replicas: option(integer(0, 1000), 3, 'replicas to start with'),
+  'max-replicas': option(integer(1, 1000), 64, 'replicas that there may be'),
+  runtime: option(choice(['process', 'docker']), 'process', 'where replicas run'),
+  fleet: option(
+    fleetName,
+    '',
+    'whose replicas these are, on an engine with several balancers; `ringmaster-` and the port if empty',
+  ),
+  'docker-network': option(
+    text('the name of a network'),
+    '',
+    'network shared with the replicas; they get loopback ports if empty',
+  ),
+  'docker-image': option(text('the name of an image'), '', 'image of the replicas; built from this checkout if empty'),
+  'docker-volume': option(
+    text('the name of a volume'),
+    'ringmaster-votes',
+    'where replicas in containers keep the votes',
+  ),
+  'replica-memory': option(size(16 * MIB, 1024 * GIB), 256 * MIB, 'memory of a replica in a container'),
+  'replica-cpus': option(decimal(0.05, 1024), 1, 'processors of a replica in a container'),
+  upstream: option(upstreams, new Map<string, Address>(), 'balance over these services instead: nothing is started'),
+  'data-dir': option(path, './data', 'where replicas keep the votes'),
+  'votes-url': option(redisUrl, '', 'a Redis that keeps the votes instead; also from `VOTES_URL`'),
+} as const;

@@ -1,0 +1,16 @@
+// Options of health: when a replica counts as well.
+
+import { duration, integer, urlPathOrOff } from '../kinds.ts';
+import { option } from '../option.ts';
+
+export const HEALTH = {
+  'heartbeat-interval': option(duration(10, 3_600_000), 500, 'wait between two heartbeats of a replica'),
+  'heartbeat-timeout': option(duration(1, 60_000), 500, 'time that a replica has to answer one'),
+  'heartbeat-failures': option(integer(1, 100), 3, 'failures in a row that cost a replica its seat'),
+  'heartbeat-path': option(urlPathOrOff, '/heartbeat', 'path that is asked for; `off` switches probing off'),
+  'start-timeout': option(
+    duration(100, 3_600_000),
+    30_000,
+    'time that a replica has from its start to its first good heartbeat',
+  ),
+} as const;

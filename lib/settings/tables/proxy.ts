@@ -1,0 +1,51 @@
+// Options of the data plane: how long it waits, and how much of anything there may be.
+
+import { decimal, duration, integer, orOff, size, trustedProxies } from '../kinds.ts';
+import { DAY_MS, GIB, KIB, MIB, option } from '../option.ts';
+
+export const PROXY = {
+  'connect-timeout': option(duration(1, 60_000), 1000, 'time that a replica has to accept a connection'),
+  'reply-timeout': option(
+    duration(1, DAY_MS),
+    30_000,
+    'time that a replica has, with the whole request, to begin to reply',
+  ),
+  'request-timeout': option(
+    duration(1, DAY_MS),
+    60_000,
+    'the same over all attempts, from the whole request to the head of its reply',
+  ),
+  'body-timeout': option(duration(1, DAY_MS), 60_000, 'longest pause within a body, on either side'),
+  'head-timeout': option(duration(1, DAY_MS), 10_000, 'time that a client has for the head of a request'),
+  'keep-alive-timeout': option(
+    duration(1, DAY_MS),
+    60_000,
+    'time that a client’s connection is kept without a request',
+  ),
+  'replica-idle-timeout': option(
+    duration(4, DAY_MS),
+    3000,
+    'time that a connection to a replica is kept; shorter than the replica keeps it',
+  ),
+  'tunnel-idle-timeout': option(duration(1, DAY_MS), 600_000, 'longest silence of an upgraded connection'),
+  'max-head-size': option(size(KIB, MIB), 64 * KIB, 'head of a request or a reply'),
+  'max-body-size': option(orOff(size(0, 1024 * GIB)), Number.POSITIVE_INFINITY, 'body of a request'),
+  'max-connections': option(integer(1, 1_000_000), 10_000, 'connections of clients; more are told 503'),
+  'max-requests-per-connection': option(
+    orOff(integer(1, 1_000_000)),
+    Number.POSITIVE_INFINITY,
+    'requests after which a client’s connection is closed',
+  ),
+  // About what the listen backlog of a service holds: 511 in Node, if it does not say.
+  'max-in-flight': option(integer(1, 1_000_000), 512, 'requests that one replica may have at a time'),
+  // Whoever may have a connection may wait: how long is the limit that counts.
+  queue: option(integer(0, 1_000_000), 10_000, 'requests that may wait while all replicas are full'),
+  'queue-timeout': option(duration(1, DAY_MS), 5000, 'time that a request may wait for a replica with room'),
+  'max-attempts': option(integer(1, 10), 3, 'replicas that one request may be tried at'),
+  'retry-budget': option(decimal(0, 10), 0.2, 'attempts beyond the first, over the requests of the last seconds'),
+  'trust-proxy': option(
+    trustedProxies,
+    [] as readonly string[],
+    'proxies whose X-Forwarded-* and Forwarded are believed; others are replaced',
+  ),
+} as const;

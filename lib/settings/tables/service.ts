@@ -1,0 +1,24 @@
+// Options of the balancer itself: where it listens, who may change it, how it ends and what it says.
+
+import type { AccessMode } from '../../admin/access.ts';
+import { LOG_LEVELS } from '../../log.ts';
+import { choice, duration, integer, text, token } from '../kinds.ts';
+import { option } from '../option.ts';
+
+export const SERVICE = {
+  port: option(integer(0, 65_535), 5000, 'port to listen on; 0 picks a free one and prints it'),
+  host: option(text('an address or hostname'), '127.0.0.1', 'address to listen on'),
+  admin: option(
+    choice<AccessMode>(['auto', 'open', 'token']),
+    'auto',
+    'who may change the fleet: all, or who has the token; `auto`: all, on loopback without one',
+  ),
+  'admin-token': option(token, '', 'that token; drawn and printed at the start if it is needed and empty'),
+  'admin-port': option(
+    integer(0, 65_535),
+    0,
+    'port of its own for the balancer’s endpoints; 0 leaves them on the public one',
+  ),
+  grace: option(duration(0, 3_600_000), 10_000, 'time that open requests have when a replica or the balancer stops'),
+  log: option(choice(LOG_LEVELS), 'info', 'lines on standard error: this level and graver ones'),
+} as const;
