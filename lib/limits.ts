@@ -42,6 +42,7 @@ export function proxyLimits(options: Options): ProxyLimits {
     explains: !needsToken(options.admin, options.host, options.adminToken !== ''),
     trustedProxies: options.trustProxy,
     maxKeptBytes: 65_536,
+    uploadMemoryBytes: 64 * 2 ** 20,
     maxHeadBytes: options.maxHeadSize,
     maxBodyBytes: options.maxBodySize,
     maxConnections: options.maxConnections,
@@ -57,6 +58,8 @@ export function proxyLimits(options: Options): ProxyLimits {
     keepAliveTimeoutMs: options.keepAliveTimeout,
     queueTimeoutMs: options.queueTimeout,
     tunnelIdleTimeoutMs: options.tunnelIdleTimeout,
+    minUploadRate: Number.isFinite(options.minUploadRate) ? options.minUploadRate : 0,
+    uploadGraceMs: 20_000,
     // Node's own servers close an idle connection after 5 s; this is up to a quarter late.
     idleTimeoutMs: options.replicaIdleTimeout,
   };

@@ -10,11 +10,13 @@ import type { RequestHead } from './headers.ts';
 import type { Sample } from './meter.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import type { ReplicaAgent } from './replica-agent.ts';
+import type { UploadMemory } from './upload-memory.ts';
 import type { Waiting } from './waiting-line.ts';
 
 /** What an exchange needs of the proxy around it. */
 export interface ExchangeContext {
   readonly limits: ProxyLimits;
+  readonly uploads: UploadMemory;
   /** The agent of the best seat for that key that takes requests and is not in `tried`. */
   pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined;
   /** There is none, but some are full: calls `onRoom` later. False if there is nothing to wait for, or no place to wait. */

@@ -101,11 +101,14 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   onTick(nowMs: number): void {
     const wait = this.#waitsFor();
-    const progress = this.#progress + (this.#body?.receivedBytes ?? 0) + (this.#tunnel?.sentBytes ?? 0);
+    const receivedBytes = this.#body?.receivedBytes ?? 0;
+    const progress = this.#progress + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
     const isWhole = !this.#replyBegun && this.#isWhole;
     // Most requests are over before the first tick.
     this.#patience ??= new Patience(this.#context.limits);
-    const error = this.#patience.lost(nowMs, wait, progress, isWhole, this.agent?.replica.hostname ?? '');
+    const error =
+      this.#patience.lost(nowMs, wait, progress, isWhole, this.agent?.replica.hostname ?? '') ??
+      this.#patience.lostPace(nowMs, wait, receivedBytes);
     if (error !== undefined) this.#giveUp(wait, error);
   }
 
@@ -191,13 +194,13 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   #receive(): void {
     const { maxKeptBytes, maxBodyBytes: maxBytes } = this.#context.limits;
-    const onTooLarge = () => this.fail(bodyTooLarge(maxBytes), true);
-    const isChunked = this.#head.body === 'chunked';
-    this.#body = new RequestBody(this.request, isChunked, { maxKeptBytes, maxBytes, onTooLarge });
-    // A body is announced with bytes of it in hand: a client that only promises one holds no replica. One that waits for a
-    // 100 has to have it from the replica.
+    const onFault = (error: BalancerError) => this.fail(error, true);
+    const terms = { maxKeptBytes, maxBytes, memory: this.#context.uploads, onFault };
+    this.#body = new RequestBody(this.request, this.#head.body === 'chunked', terms);
+    // The attack: bodies of which a byte comes now and then, each with a place at a replica that others would need
+    // (test/proxy/slow-uploads.test.ts). One that waits for a 100 has to have it from the replica.
     if (this.#head.expectsContinue) this.#attempt(false);
-    else this.#body.onceBegun(() => this.#phase === 'over' || this.#attempt(false));
+    else this.#body.onceReady(() => this.#phase === 'over' || this.#attempt(false));
   }
 
   #attempt(fresh: boolean): void {

@@ -27,6 +27,7 @@ import { RequestNames } from './request-names.ts';
 import { type Load, type Routing, RoutingTable } from './routing-table.ts';
 import { type Trust, trustRule } from './trust.ts';
 import { offeredProtocols } from './upgrade.ts';
+import { UploadMemory } from './upload-memory.ts';
 import { type Waiting, WaitingLine } from './waiting-line.ts';
 
 export interface ProxyPorts {
@@ -47,6 +48,7 @@ const SWEEP_MS = 50;
 
 export class ProxyServer implements ExchangeContext {
   readonly limits: ProxyLimits;
+  readonly uploads: UploadMemory;
   readonly hostnameOf: (seat: SeatId) => string | undefined;
   closing = false;
   /** Of the traffic, for whoever wants to know. */
@@ -67,6 +69,7 @@ export class ProxyServer implements ExchangeContext {
   constructor(ports: ProxyPorts, limits: ProxyLimits) {
     this.#ports = ports;
     this.limits = limits;
+    this.uploads = new UploadMemory(limits.uploadMemoryBytes);
     this.hostnameOf = ports.hostnameOf;
     this.#names = new RequestNames(ports.seed);
     this.meter = new Meter(this.#agents, this.#load);

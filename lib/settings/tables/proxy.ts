@@ -16,6 +16,12 @@ export const PROXY = {
     'the same over all attempts, from the whole request to the head of its reply',
   ),
   'body-timeout': option(duration(1, DAY_MS), 60_000, 'longest pause within a body, on either side'),
+  // What Apache's mod_reqtimeout asks of bodies.
+  'min-upload-rate': option(
+    orOff(size(1, MIB)),
+    500,
+    'bytes per second that a client has to send of a body, from 20 s on',
+  ),
   'head-timeout': option(duration(1, DAY_MS), 10_000, 'time that a client has for the head of a request'),
   'keep-alive-timeout': option(
     duration(1, DAY_MS),
