@@ -43,6 +43,7 @@ export function proxyLimits(options: Options): ProxyLimits {
     trustedProxies: options.trustProxy,
     maxKeptBytes: 65_536,
     uploadMemoryBytes: 64 * 2 ** 20,
+    replyMemoryBytes: 64 * 2 ** 20,
     maxHeadBytes: options.maxHeadSize,
     maxBodyBytes: options.maxBodySize,
     maxConnections: options.maxConnections,

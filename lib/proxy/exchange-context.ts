@@ -16,6 +16,7 @@ import type { Waiting } from './waiting-line.ts';
 /** What an exchange needs of the proxy around it. */
 export interface ExchangeContext {
   readonly limits: ProxyLimits;
+  /** What waits for replicas. */
   readonly uploads: UploadMemory;
   /** The agent of the best seat for that key that takes requests and is not in `tried`. */
   pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined;

@@ -101,6 +101,8 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   onTick(nowMs: number): void {
     const wait = this.#waitsFor();
+    // There may be memory again for what its client does not take.
+    if (wait === 'client-takes' && !this.#downstream.full) this.#connection?.resume();
     const receivedBytes = this.#body?.receivedBytes ?? 0;
     const progress = this.#progress + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
     const isWhole = !this.#replyBegun && this.#isWhole;
@@ -154,7 +156,9 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.#phase = 'replying';
     const added = this.#explanation === undefined ? '' : this.#explain(this.#explanation);
     this.#downstream.begin(head, this.#isWhole, added);
-    if (isEventStream(head)) this.#connection?.agent.addStream(this.#connection);
+    if (!isEventStream(head)) return;
+    this.#downstream.followClient();
+    this.#connection?.agent.addStream(this.#connection);
   }
 
   onBody(bytes: Buffer): void {
@@ -173,7 +177,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   onPause(): void {
     this.#downstream.flush();
-    if (this.#downstream.blocked) this.#connection?.pause();
+    if (this.#downstream.full) this.#connection?.pause();
   }
 
   onDrain(): void {

@@ -36,6 +36,8 @@ export interface ProxyLimits extends AgentLimits, TimeLimits {
   readonly maxKeptBytes: number;
   /** Of such bytes of all requests that no replica has yet. */
   readonly uploadMemoryBytes: number;
+  /** Of replies that are read ahead of clients that are slow to take them. */
+  readonly replyMemoryBytes: number;
   /** Of a request. Infinity for no bound. */
   readonly maxBodyBytes: number;
   readonly maxConnections: number;

@@ -23,6 +23,7 @@ import { hopsLeft, lastHopReply } from './max-forwards.ts';
 import { Meter } from './meter.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import { ReplicaAgent } from './replica-agent.ts';
+import { ReplyMemory } from './reply-memory.ts';
 import { RequestNames } from './request-names.ts';
 import { type Load, type Routing, RoutingTable } from './routing-table.ts';
 import { type Trust, trustRule } from './trust.ts';
@@ -49,6 +50,8 @@ const SWEEP_MS = 50;
 export class ProxyServer implements ExchangeContext {
   readonly limits: ProxyLimits;
   readonly uploads: UploadMemory;
+  /** What waits for clients that are slow to take their replies. */
+  readonly replies: ReplyMemory;
   readonly hostnameOf: (seat: SeatId) => string | undefined;
   closing = false;
   /** Of the traffic, for whoever wants to know. */
@@ -70,6 +73,9 @@ export class ProxyServer implements ExchangeContext {
     this.#ports = ports;
     this.limits = limits;
     this.uploads = new UploadMemory(limits.uploadMemoryBytes);
+    this.replies = new ReplyMemory(limits.replyMemoryBytes, (count) =>
+      ports.log.error('slow-readers-dropped', { count }),
+    );
     this.hostnameOf = ports.hostnameOf;
     this.#names = new RequestNames(ports.seed);
     this.meter = new Meter(this.#agents, this.#load);
@@ -77,8 +83,12 @@ export class ProxyServer implements ExchangeContext {
     this.#budget = new RetryBudget(limits.retryBudget, limits.leastRetriesPerSecond);
     this.#line = new WaitingLine(limits.maxQueued);
     const { trusts } = this.#trust;
-    const terms = { ...limits, trusts, onRefused: (error: BalancerError) => this.#onRefused(error) };
-    this.#clients = new Clients(terms, (nowMs) => this.#budget.advance(nowMs));
+    const { replies } = this;
+    const terms = { ...limits, trusts, replies, onRefused: (error: BalancerError) => this.#onRefused(error) };
+    this.#clients = new Clients(terms, (nowMs) => {
+      this.#budget.advance(nowMs);
+      this.replies.onTick(nowMs);
+    });
     this.#server = createServer(limits);
     this.#hear();
   }
