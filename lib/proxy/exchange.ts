@@ -17,8 +17,9 @@ import { Patience, type Wait } from './patience.ts';
 import type { ReplicaAgent } from './replica-agent.ts';
 import type { Leaseholder, ReplicaConnection } from './replica-connection.ts';
 import { isEventStream, type ReplyHead } from './reply-head.ts';
-import { bodyTooLarge, RequestBody } from './request-body.ts';
+import { bodyTooLarge, RequestBody, sendRequest } from './request-body.ts';
 import { Tunnel } from './tunnel.ts';
+import { mayBeUnread } from './unread-bodies.ts';
 import { switchingHead } from './upgrade.ts';
 import type { Answer, Waiting } from './waiting-line.ts';
 
@@ -69,10 +70,9 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   start(): void {
-    const { body, lengthBytes } = this.#head;
     const { maxBodyBytes } = this.#context.limits;
-    if (body === 'none') this.#attempt(false);
-    else if (lengthBytes > maxBodyBytes) this.fail(bodyTooLarge(maxBodyBytes), true);
+    if (!this.#hasBody) this.#attempt(false);
+    else if (this.#head.lengthBytes > maxBodyBytes) this.fail(bodyTooLarge(maxBodyBytes), true);
     else this.#receive();
   }
 
@@ -168,9 +168,8 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   onEnd(trailers: readonly string[]): void {
     this.#downstream.end(trailers);
-    // An answer before the whole request was sent: the rest would be taken for the next request there.
-    if (this.#isWhole) this.#connection?.finish();
-    else this.#connection?.abandon();
+    if (this.#mayLeaveRest) this.#connection?.abandon();
+    else this.#connection?.finish();
     this.#end(undefined);
     this.#downstream.finish();
   }
@@ -227,14 +226,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     const connection = agent.lease(fresh);
     this.#connection = connection;
     connection.begin(this, this.request.method ?? '', this.#head.offered !== '');
-    if (this.#body === undefined) {
-      connection.write(this.#head.text);
-      return;
-    }
-    connection.cork();
-    connection.write(this.#head.text);
-    this.#body.sendTo(connection);
-    connection.uncork();
+    sendRequest(connection, this.#head.text, this.#body);
   }
 
   #explain(explanation: Explanation): string {
@@ -278,10 +270,20 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     return this.#phase === 'replying' || this.#phase === 'tunnel';
   }
 
+  get #hasBody(): boolean {
+    return this.#head.body === 'chunked' || this.#head.lengthBytes > 0;
+  }
+
+  // There may be bytes of the request that the replica will take for the next one: those to come after an early answer, or a body
+  // that it did not read.
+  get #mayLeaveRest(): boolean {
+    return this.#hasBody && (!this.#isWhole || mayBeUnread(this.request.method ?? '', this.status));
+  }
+
   // All of the request is here. A client that is still sending when it has its answer may not stop: what it sends must not become
   // its next request, nor that of its replica.
   get #isWhole(): boolean {
-    return this.#head.body === 'none' || this.#body?.ended === true;
+    return !this.#hasBody || this.#body?.ended === true;
   }
 
   #end(error: BalancerError | undefined): void {
