@@ -49,6 +49,7 @@ export function proxyLimits(options: Options): ProxyLimits {
     maxConnections: options.maxConnections,
     maxRequestsPerConnection: options.maxRequestsPerConnection,
     maxInFlight: options.maxInFlight,
+    maxTunnels: options.maxTunnels,
     maxQueued: options.queue,
     maxIdle: 512,
     connectTimeoutMs: options.connectTimeout,

@@ -22,6 +22,8 @@ export interface ExchangeContext {
   pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined;
   /** There is none, but some are full: calls `onRoom` later. False if there is nothing to wait for, or no place to wait. */
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean;
+  /** `tried`, and the seats that have as many tunnels as they may. */
+  barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[];
   /** It waits no longer. */
   stopWaiting(exchange: Waiting): void;
   /** May one more attempt be made at something that failed? It is counted if so. */

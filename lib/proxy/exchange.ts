@@ -5,11 +5,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Explanation } from '../core/explain.ts';
 import type { Key } from '../core/policy.ts';
 import type { SeatId } from '../core/ring.ts';
-import { asBalancerError, BalancerError } from '../errors.ts';
+import { BalancerError } from '../errors.ts';
 import type { Client, Occupant } from './client.ts';
 import { Downstream } from './downstream.ts';
 import type { Asked, ExchangeContext } from './exchange-context.ts';
 import { explainFields } from './explain-fields.ts';
+import { findReplica, type Seeker } from './find-replica.ts';
 import type { RequestHead } from './headers.ts';
 import { judgeLoss } from './loss.ts';
 import type { Sample } from './meter.ts';
@@ -21,7 +22,7 @@ import { bodyTooLarge, RequestBody, sendRequest } from './request-body.ts';
 import { Tunnel } from './tunnel.ts';
 import { mayBeUnread } from './unread-bodies.ts';
 import { switchingHead } from './upgrade.ts';
-import type { Answer, Waiting } from './waiting-line.ts';
+import type { Answer } from './waiting-line.ts';
 
 /**
  * How far it has come. `receiving`: no replica was asked for, since too little of the request is here. `waiting`: in the line for a place.
@@ -29,25 +30,25 @@ import type { Answer, Waiting } from './waiting-line.ts';
  */
 type Phase = 'receiving' | 'waiting' | 'asking' | 'replying' | 'tunnel' | 'over';
 
-export class Exchange implements Leaseholder, Occupant, Waiting {
+export class Exchange implements Leaseholder, Occupant, Seeker {
   readonly request: IncomingMessage;
   readonly requestId: number;
   readonly key: Key;
   /** If it is timed. */
   readonly sample: Sample | undefined;
+  readonly head: RequestHead;
+  readonly tried: SeatId[] = [];
+  lastError: BalancerError | undefined;
+  explanation: Explanation | undefined;
   /** Status of the reply, 0 before there is one. */
   status = 0;
   readonly #context: ExchangeContext;
   readonly #downstream: Downstream;
-  readonly #head: RequestHead;
   readonly #early: Buffer | undefined;
   #phase: Phase = 'receiving';
   #body: RequestBody | undefined;
   #connection: ReplicaConnection | undefined;
-  readonly #tried: SeatId[] = [];
-  #explanation: Explanation | undefined;
   #mayContinue = false;
-  #lastError: BalancerError | undefined;
   #tunnel: Tunnel | undefined;
   // Counts what has gone forward.
   #progress = 0;
@@ -60,7 +61,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.requestId = asked.requestId;
     this.key = asked.key;
     this.sample = asked.sample;
-    this.#head = asked.head;
+    this.head = asked.head;
     this.#early = asked.early;
   }
 
@@ -69,10 +70,14 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     return this.#connection?.agent;
   }
 
+  get isWaiting(): boolean {
+    return this.#phase === 'waiting';
+  }
+
   start(): void {
     const { maxBodyBytes } = this.#context.limits;
     if (!this.#hasBody) this.#attempt(false);
-    else if (this.#head.lengthBytes > maxBodyBytes) this.fail(bodyTooLarge(maxBodyBytes), true);
+    else if (this.head.lengthBytes > maxBodyBytes) this.fail(bodyTooLarge(maxBodyBytes), true);
     else this.#receive();
   }
 
@@ -116,7 +121,8 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   onRoom(): Answer {
     this.#attempt(false);
-    return this.#phase !== 'waiting' ? 'gone' : this.#tried.length === 0 ? 'full' : 'choosy';
+    if (this.#phase !== 'waiting') return 'gone';
+    return this.tried.length === 0 && this.head.offered === '' ? 'full' : 'choosy';
   }
 
   /** Answers with an error if nothing of a reply has gone out yet, else cuts the connection: a cut is no complete answer. */
@@ -142,10 +148,11 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   onSwitch(head: ReplyHead): void {
-    this.#downstream.beginTunnel(switchingHead(head, this.#head.offered));
+    this.#downstream.beginTunnel(switchingHead(head, this.head.offered));
     this.status = head.status;
     this.#phase = 'tunnel';
     const connection = this.#connection as ReplicaConnection;
+    connection.agent.addTunnel(connection);
     this.#tunnel = new Tunnel(this.#downstream.socket, connection, this.#early, () => this.#endTunnel(undefined));
   }
 
@@ -154,7 +161,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.status = head.status;
     if (this.sample !== undefined) this.sample.answeredMs = performance.now();
     this.#phase = 'replying';
-    const added = this.#explanation === undefined ? '' : this.#explain(this.#explanation);
+    const added = this.explanation === undefined ? '' : this.#explain(this.explanation);
     this.#downstream.begin(head, this.#isWhole, added);
     if (!isEventStream(head)) return;
     this.#downstream.followClient();
@@ -188,9 +195,9 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   onLost(error: BalancerError): void {
     const connection = this.#connection as ReplicaConnection;
     this.#body?.stop();
-    this.#lastError = error;
+    this.lastError = error;
     const { method = '' } = this.request;
-    const verdict = judgeLoss(error, connection, method, this.#body?.inHand ?? true, this.#tried, this.#context);
+    const verdict = judgeLoss(error, connection, method, this.#body?.inHand ?? true, this.tried, this.#context);
     if (verdict instanceof BalancerError) this.fail(verdict, false);
     else this.#attempt(verdict === 'again-fresh');
   }
@@ -199,47 +206,34 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     const { maxKeptBytes, maxBodyBytes: maxBytes } = this.#context.limits;
     const onFault = (error: BalancerError) => this.fail(error, true);
     const terms = { maxKeptBytes, maxBytes, memory: this.#context.uploads, onFault };
-    this.#body = new RequestBody(this.request, this.#head.body === 'chunked', terms);
+    this.#body = new RequestBody(this.request, this.head.body === 'chunked', terms);
     // The attack: bodies of which a byte comes now and then, each with a place at a replica that others would need
     // (test/proxy/slow-uploads.test.ts). One that waits for a 100 has to have it from the replica.
-    if (this.#head.expectsContinue) this.#attempt(false);
+    if (this.head.expectsContinue) this.#attempt(false);
     else this.#body.onceReady(() => this.#phase === 'over' || this.#attempt(false));
   }
 
   #attempt(fresh: boolean): void {
     this.#progress += 1;
-    let agent: ReplicaAgent | undefined;
-    try {
-      if (this.#head.asksWhy) this.#explanation ??= this.#context.explain(this.key);
-      agent = this.#context.pick(this.key, this.#tried);
-    } catch (error) {
-      // A hash of somebody's own.
-      this.fail(asBalancerError(error), false);
+    const found = findReplica(this, this.#context);
+    if (found instanceof BalancerError) {
+      this.fail(found, false);
       return;
     }
-    if (agent === undefined) {
-      if (this.#waits()) return;
-      this.fail(this.#lastError ?? new BalancerError('no-replica', 'no replica can take the request now'), false);
+    if (found === undefined) {
+      this.#phase = 'waiting';
       return;
     }
     this.#phase = 'asking';
-    const connection = agent.lease(fresh);
+    const connection = found.lease(fresh, this.head.offered !== '');
     this.#connection = connection;
-    connection.begin(this, this.request.method ?? '', this.#head.offered !== '');
-    sendRequest(connection, this.#head.text, this.#body);
+    connection.begin(this, this.request.method ?? '');
+    sendRequest(connection, this.head.text, this.#body);
   }
 
   #explain(explanation: Explanation): string {
     const hostname = this.agent?.replica.hostname ?? '';
     return explainFields(explanation, this.requestId, hostname, this.#context.hostnameOf);
-  }
-
-  // All replicas that it could go to are full, and there is a place to wait for one.
-  #waits(): boolean {
-    if (this.#phase === 'waiting') return true;
-    if (!this.#context.wait(this, this.#tried)) return false;
-    this.#phase = 'waiting';
-    return true;
   }
 
   #waitsFor(): Wait {
@@ -249,7 +243,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     if (this.#isWhole) return 'reply-head';
     if (this.#body?.blocked === true) return 'replica-takes';
     // A client that waits for a 100 waits for the replica.
-    return this.#head.expectsContinue && !this.#mayContinue ? 'reply-head' : 'upload';
+    return this.head.expectsContinue && !this.#mayContinue ? 'reply-head' : 'upload';
   }
 
   #giveUp(wait: Wait, error: BalancerError): void {
@@ -271,7 +265,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   get #hasBody(): boolean {
-    return this.#head.body === 'chunked' || this.#head.lengthBytes > 0;
+    return this.head.body === 'chunked' || this.head.lengthBytes > 0;
   }
 
   // There may be bytes of the request that the replica will take for the next one: those to come after an early answer, or a body

@@ -44,6 +44,8 @@ export interface ProxyLimits extends AgentLimits, TimeLimits {
   readonly maxRequestsPerConnection: number;
   /** Requests at one replica. */
   readonly maxInFlight: number;
+  /** Upgraded connections at one replica. */
+  readonly maxTunnels: number;
   /** Requests that wait while all replicas have as many as they may. */
   readonly maxQueued: number;
 }

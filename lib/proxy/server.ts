@@ -176,6 +176,10 @@ export class ProxyServer implements ExchangeContext {
     return this.#table?.hasUntried(tried) === true && this.#line.join(exchange);
   }
 
+  barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[] {
+    return this.#table?.barredFromTunnels(tried) ?? tried;
+  }
+
   stopWaiting(exchange: Waiting): void {
     this.#line.leave(exchange);
   }

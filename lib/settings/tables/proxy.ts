@@ -44,6 +44,12 @@ export const PROXY = {
   ),
   // About what the listen backlog of a service holds: 511 in Node, if it does not say.
   'max-in-flight': option(integer(1, 1_000_000), 512, 'requests that one replica may have at a time'),
+  // Three replicas with as many leave ordinary requests a third of the connections that there may be.
+  'max-tunnels': option(
+    integer(0, 1_000_000),
+    2048,
+    'upgraded connections (WebSocket) that one replica may have beside its requests',
+  ),
   // Whoever may have a connection may wait: how long is the limit that counts.
   queue: option(integer(0, 1_000_000), 10_000, 'requests that may wait while all replicas are full'),
   'queue-timeout': option(duration(1, DAY_MS), 5000, 'time that a request may wait for a replica with room'),
