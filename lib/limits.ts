@@ -51,7 +51,7 @@ export function proxyLimits(options: Options): ProxyLimits {
     maxInFlight: options.maxInFlight,
     maxTunnels: options.maxTunnels,
     maxQueued: options.queue,
-    maxIdle: 512,
+    maxIdle: options.replicaKeepAlive === 'on' ? 512 : 0,
     connectTimeoutMs: options.connectTimeout,
     replyTimeoutMs: options.replyTimeout,
     requestTimeoutMs: options.requestTimeout,
