@@ -21,12 +21,13 @@ import { createServer, describeClientError } from './http-server.ts';
 import type { KeyReader } from './key.ts';
 import { hopsLeft, lastHopReply } from './max-forwards.ts';
 import { Meter } from './meter.ts';
+import { checkParser, readFurther } from './parser.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import { ReplicaAgent } from './replica-agent.ts';
 import { RequestNames } from './request-names.ts';
 import { type Load, type Routing, RoutingTable } from './routing-table.ts';
 import { type Trust, trustRule } from './trust.ts';
-import { offeredProtocols } from './upgrade.ts';
+import { offeredProtocols, withoutOffer } from './upgrade.ts';
 import { type Waiting, WaitingLine } from './waiting-line.ts';
 
 export interface ProxyPorts {
@@ -87,15 +88,17 @@ export class ProxyServer implements ExchangeContext {
     // Whether to continue, and what else may be expected, is for the replica to say.
     this.#server.on('checkContinue', onRequest);
     this.#server.on('checkExpectation', onRequest);
-    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
-      this.#clients.of(socket as Socket).refuse(describeClientError(error)),
-    );
+    this.#server.on('clientError', (error, socket) => {
+      const client = this.#clients.of(socket as Socket);
+      if (!client.hasStopped(error)) client.refuse(describeClientError(error));
+    });
     this.#server.on('connect', (_request, socket) => this.#onConnect(socket as Socket));
     this.#server.on('upgrade', (request, socket, early) => this.#onUpgrade(request, socket as Socket, early));
   }
 
   /** Resolves with the port that it listens on. Rejects with the system's error. */
-  listen(port: number, host: string): Promise<number> {
+  async listen(port: number, host: string): Promise<number> {
+    await checkParser();
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ port, host, backlog: 4096 }, () => {
@@ -256,16 +259,19 @@ export class ProxyServer implements ExchangeContext {
     return requestId;
   }
 
-  // CONNECT leaves `http.Server` with a bare socket and nothing that listens for its errors.
   #onConnect(socket: Socket): void {
-    socket.on('error', () => undefined);
     this.#clients.of(socket).refuse(new BalancerError('not-implemented', 'CONNECT is not for a load balancer'));
   }
 
-  // Likewise. What the client sends from now on waits in its socket until the replica has switched.
+  // `http.Server` has let go of the socket: what the client sends from now on waits there until the replica has switched.
   #onUpgrade(request: IncomingMessage, socket: Socket, early: Buffer): void {
-    socket.on('error', () => undefined);
+    readFurther(socket);
     const client = this.#clients.of(socket);
+    if (offeredProtocols(request as IncomingMessage & ParsedRequest) === '') {
+      const head = Buffer.from(withoutOffer(request as IncomingMessage & ParsedRequest), 'latin1');
+      client.readAnew(this.#server, Buffer.concat([head, early]));
+      return;
+    }
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
     client.inLastTurn(() => {

@@ -29,6 +29,17 @@ export function offeredProtocols({ httpVersionMinor, rawHeaders }: ParsedRequest
     .join(', ');
 }
 
+/** The head of a request once more, as the text of one that offers nothing. */
+export function withoutOffer(request: ParsedRequest): string {
+  const { method, url, httpVersionMajor, httpVersionMinor, rawHeaders } = request;
+  let text = `${method} ${url} HTTP/${httpVersionMajor}.${httpVersionMinor}\r\n`;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    if (name.toLowerCase() !== 'upgrade') text += `${name}: ${rawHeaders[index + 1]}\r\n`;
+  }
+  return `${text}\r\n`;
+}
+
 /** The head of a 101 for the client. Throws `bad-reply` if the replica switches to what was not offered. */
 export function switchingHead(reply: ReplyHead, offered: string): string {
   let chosen = '';

@@ -183,6 +183,27 @@ export const RETRIES: readonly Case[] = [
     ],
   },
   {
+    name: 'a hundred pipelined requests behind a slow reply and an upload are answered in order',
+    duty: 6,
+    client: [
+      `${GET}POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc${GET.repeat(98)}${LAST}`,
+      { replies: 101 },
+    ],
+    methods: ['GET', 'POST', 'GET'],
+    answers: [
+      [{ pauseMs: 40 }, OK],
+      ...Array.from({ length: 100 }, (_, index) => `HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n${index + 100}`),
+    ],
+    checks: [
+      (seen) =>
+        seen.replies.map((reply) => reply.body).join() ===
+        ['ok', ...Array.from({ length: 100 }, (_, index) => index + 100)].join()
+          ? undefined
+          : 'not in order',
+      requests(101),
+    ],
+  },
+  {
     name: 'a client that half-closes after its request gets its reply',
     duty: 6,
     client: [GET, 'half-close'],
