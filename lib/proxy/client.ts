@@ -23,6 +23,8 @@ export interface ClientTerms {
   readonly keepAliveTimeoutMs: number;
   readonly bodyTimeoutMs: number;
   readonly maxRequestsPerConnection: number;
+  /** A client that has ended its side is taken to read on, not to have left. */
+  readonly servesHalfClosed: boolean;
   readonly trusts: (address: string) => boolean;
   /** A connection is refused without there being a request: gives the id that the client is told. */
   readonly onRefused: (error: BalancerError) => number;
@@ -54,6 +56,8 @@ export class Client {
   #waitingBytes = 0;
   // Nothing more is read until none waits.
   #full = false;
+  // The request under way is answered by the balancer itself.
+  #isOwn = false;
   #stop: HeadStop;
   #ending = false;
   #refusal: BalancerError | undefined;
@@ -74,12 +78,7 @@ export class Client {
       if (!this.#ending) this.#stop.onDrain();
       this.occupant?.onClientDrain();
     });
-    // `http.Server` says so itself, but not of a body behind an Upgrade that was passed over.
-    socket.on('end', () =>
-      this.occupant?.onClientBroken(
-        new BalancerError('bad-request', 'the client ended its side before its request was whole'),
-      ),
-    );
+    socket.on('end', () => this.#onEnd());
     // After CONNECT and Upgrade nobody else listens for errors.
     socket.on('error', () => undefined);
     socket.on('close', () => this.occupant?.onClientGone());
@@ -144,7 +143,7 @@ export class Client {
       if (socket.destroyed) return;
       this.#ending ||= !keepAlive;
       response.emit('finish');
-      if (!this.#ending) this.answered();
+      if (!this.#ending) this.#answered();
       // Also after a whole request: more may have come after it, and what is left unread makes the system reset the connection.
       else this.#linger();
     };
@@ -153,8 +152,17 @@ export class Client {
     else socket.write('', 'latin1', (error) => error ?? finish());
   }
 
-  /** A request has its whole reply. */
-  answered(): void {
+  /** The request under way is not passed on: whoever answers it ends the response. */
+  answersItself(response: ServerResponse): void {
+    this.#isOwn = true;
+    response.once('finish', () => {
+      this.#isOwn = false;
+      this.#answered();
+    });
+  }
+
+  // A request has its whole reply.
+  #answered(): void {
     this.#open -= 1;
     if (this.#open > 0) return;
     const last = this.#last;
@@ -179,6 +187,8 @@ export class Client {
 
   /** Called a few times a second. */
   onTick(nowMs: number): void {
+    // Behind what waits to be read nobody is told of the end.
+    if (this.#stop.held && this.#stop.hasEnded) this.#onEnd();
     if (this.occupant !== undefined) {
       this.occupant.onTick(nowMs);
       return;
@@ -198,6 +208,20 @@ export class Client {
     if (mark < 0) return this.#terms.bodyTimeoutMs;
     // How long the first head may take, and any that has begun, `http.Server` looks after.
     return this.#open === 0 && this.#requests > 0 ? this.#terms.keepAliveTimeoutMs : Number.POSITIVE_INFINITY;
+  }
+
+  // The client has ended its side. Of a request that is half there it is told so, if it still reads.
+  #onEnd(): void {
+    const { occupant } = this;
+    if (this.relay.isTunnel || this.#ending || occupant?.onClientBroken(endedTooEarly()) === true) return;
+    if (this.#terms.servesHalfClosed) return;
+    // A reply that is whole is still sent; what waits behind it is not begun.
+    if (occupant === undefined && !this.#isOwn) {
+      this.#ending = this.#open > 0;
+      return;
+    }
+    occupant?.onClientGone();
+    this.socket.destroy();
   }
 
   #countWaiting(request: IncomingMessage): void {
@@ -239,6 +263,11 @@ export class Client {
     this.socket.end();
     this.socket.resume();
   }
+}
+
+/** The client will send no more, and its request is not whole. */
+export function endedTooEarly(): BalancerError {
+  return new BalancerError('client-left', 'the client ended its side before its request was whole');
 }
 
 /** The connection cannot be taken on: there are as many as there may be. */

@@ -83,7 +83,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     if (this.#over) return;
     this.#connection?.abandon();
     if (this.#tunnel !== undefined || this.#connection?.isStream === true) this.#end(undefined);
-    else this.#end(new BalancerError('bad-request', 'the client closed the connection before it had the reply'));
+    else this.#end(new BalancerError('client-left', 'the client closed the connection before it had the reply'));
   }
 
   endStream(): void {

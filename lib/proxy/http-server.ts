@@ -3,6 +3,7 @@
 
 import http from 'node:http';
 import { BalancerError } from '../errors.ts';
+import { endedTooEarly } from './client.ts';
 import { MAX_REFUSED } from './clients.ts';
 import type { ParserError } from './parser.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
@@ -29,9 +30,11 @@ export function createServer(limits: ProxyLimits): http.Server {
   return server;
 }
 
-/** What a client is told whose bytes are not HTTP/1.1. After ECONNRESET and the like nobody is there to hear it. */
+/** What a client is told whose bytes are not HTTP/1.1. */
 export function describeClientError(error: ParserError): BalancerError {
   switch (error.code) {
+    case 'HPE_INVALID_EOF_STATE':
+      return endedTooEarly();
     case 'HPE_HEADER_OVERFLOW':
       return new BalancerError('head-too-large', 'the head of the request is too large');
     case 'ERR_HTTP_REQUEST_TIMEOUT':

@@ -14,6 +14,7 @@ interface Parser {
 
 type ParsedSocket = Duplex & {
   readonly parser?: Parser | null;
+  readonly _readableState: { readonly ended: boolean };
   // `http.Server` has paused it, and will resume it when it has drained.
   readonly _paused?: boolean;
 };
@@ -44,7 +45,7 @@ export class HeadStop {
    * @param stopsNow asked behind each head, when its `request` event is over.
    */
   constructor(socket: Duplex, stopsNow: () => boolean) {
-    this.#socket = socket;
+    this.#socket = socket as ParsedSocket;
     const parser = this.#socket.parser as Parser;
     const { onIncoming } = parser;
     parser.onIncoming = (request, shouldKeepAlive) => {
@@ -53,6 +54,11 @@ export class HeadStop {
       this.#stopping = stopsNow();
       return this.#stopping ? STOP : 0;
     };
+  }
+
+  /** The other side has ended; that is said when all before it is read. */
+  get hasEnded(): boolean {
+    return this.#socket._readableState.ended;
   }
 
   /** If that error only says that the parser has stopped: what it has not read. */

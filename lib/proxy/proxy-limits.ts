@@ -35,6 +35,8 @@ export interface ProxyLimits extends AgentLimits, TimeLimits {
   readonly maxBodyBytes: number;
   readonly maxConnections: number;
   readonly maxRequestsPerConnection: number;
+  /** A client that has ended its side is taken to read on, not to have left. */
+  readonly servesHalfClosed: boolean;
   /** Requests at one replica. */
   readonly maxInFlight: number;
   /** Requests that wait while all replicas have as many as they may. */

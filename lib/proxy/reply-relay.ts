@@ -13,6 +13,8 @@ const MERGE_BYTES = 16_384;
 export class ReplyRelay {
   /** After the reply that was begun last the connection can carry another. */
   goesOn = true;
+  /** What comes from either side, and its end, is for the other alone. */
+  isTunnel = false;
   readonly #socket: Socket;
   // Text that waits to be written with what follows it in the same read.
   #pending = '';
@@ -63,6 +65,7 @@ export class ReplyRelay {
 
   /** Begins what has no end but that of the connection, with this text. */
   beginTunnel(text: string): void {
+    this.isTunnel = true;
     this.#framing = 'close';
     this.goesOn = false;
     this.#isOut = false;

@@ -90,7 +90,8 @@ export class ProxyServer implements ExchangeContext {
     this.#server.on('checkExpectation', onRequest);
     this.#server.on('clientError', (error, socket) => {
       const client = this.#clients.of(socket as Socket);
-      if (!client.hasStopped(error)) client.refuse(describeClientError(error));
+      // After ECONNRESET and the like nobody is there to hear it.
+      if (!socket.destroyed && !client.hasStopped(error)) client.refuse(describeClientError(error));
     });
     this.#server.on('connect', (_request, socket) => this.#onConnect(socket as Socket));
     this.#server.on('upgrade', (request, socket, early) => this.#onUpgrade(request, socket as Socket, early));
@@ -203,10 +204,13 @@ export class ProxyServer implements ExchangeContext {
     const client = this.#clients.of(request.socket);
     if (client.occupant === exchange) client.occupant = undefined;
     const { log } = this.#ports;
-    if (error === undefined && !log.writesDebug) return;
+    // A client that leaves is no fault of anybody's.
+    const isQuiet = error === undefined || error.code === 'client-left';
+    if (isQuiet && !log.writesDebug) return;
     const { method, url } = request;
     const outcome = { requestId, method, url, status, hostname: agent?.replica.hostname };
     if (error === undefined) log.debug('request', outcome);
+    else if (isQuiet) log.debug('client-left', { ...outcome, reason: error.message });
     else log.error('request-failed', { ...outcome, code: error.code, reason: error.message });
   }
 
@@ -249,13 +253,16 @@ export class ProxyServer implements ExchangeContext {
   #isAnsweredHere(client: Client, response: ServerResponse): boolean {
     if (this.closing || client.isLast) response.setHeader('Connection', 'close');
     if (!this.#ports.answersItself(response.req, response)) return false;
-    response.once('finish', () => client.answered());
+    client.answersItself(response);
     return true;
   }
 
   #onRefused(error: BalancerError): number {
     const requestId = this.#names.next();
-    this.#ports.log.error('request-refused', { requestId, code: error.code, reason: error.message });
+    const { log } = this.#ports;
+    const details = { requestId, code: error.code, reason: error.message };
+    if (error.code === 'client-left') log.debug('client-left', details);
+    else log.error('request-refused', details);
     return requestId;
   }
 

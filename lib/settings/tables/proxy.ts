@@ -1,6 +1,6 @@
 // Options of the data plane: how long it waits, and how much of anything there may be.
 
-import { decimal, duration, integer, orOff, size, trustedProxies } from '../kinds.ts';
+import { choice, decimal, duration, integer, orOff, size, trustedProxies } from '../kinds.ts';
 import { DAY_MS, GIB, KIB, MIB, option } from '../option.ts';
 
 export const PROXY = {
@@ -35,6 +35,12 @@ export const PROXY = {
     orOff(integer(1, 1_000_000)),
     Number.POSITIVE_INFINITY,
     'requests after which a client’s connection is closed',
+  ),
+  // What programs that speak HTTP do when they end their side: browsers, curl and the libraries leave. nginx, Envoy and Go cut as well.
+  'client-half-close': option(
+    choice(['close', 'allow']),
+    'close',
+    'a client that ends its side has left, and its request is cut; or it is answered: for `nc -N` and the like',
   ),
   // About what the listen backlog of a service holds: 511 in Node, if it does not say.
   'max-in-flight': option(integer(1, 1_000_000), 512, 'requests that one replica may have at a time'),
