@@ -123,8 +123,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     }
     this.status = error.status;
     const keepAlive = !closeClient && this.#mayKeepAlive();
-    const withBody = this.request.method !== 'HEAD';
-    this.#client.socket.write(errorReply(error, this.requestId, keepAlive, withBody), 'latin1');
+    this.#client.socket.write(errorReply(error, this.requestId, keepAlive, this.request), 'latin1');
     this.#end(error);
     this.#client.finish(this.#response, keepAlive);
   }

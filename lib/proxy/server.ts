@@ -245,7 +245,7 @@ export class ProxyServer implements ExchangeContext {
       const error = asBalancerError(thrown);
       const { method, url } = request;
       this.#ports.log.error('request-refused', { requestId, method, url, code: error.code, reason: error.message });
-      client.socket.write(errorReply(error, requestId, false, method !== 'HEAD'), 'latin1');
+      client.socket.write(errorReply(error, requestId, false, request), 'latin1');
       client.finish(response, false);
     }
   }
