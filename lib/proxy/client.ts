@@ -1,11 +1,11 @@
 // One client's connection: whose turn it is, how long it may be idle, and how it ends. `http.Server` owns the socket and reads from
 // it; replies are written to it here, and `http.Server` is told that one is over by the `finish` event of its response.
 
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { BalancerError } from '../errors.ts';
 import { errorReply } from './error-reply.ts';
-import { HeadStop, type ParserError, readAnew } from './parser.ts';
+import { type OfferWithBody, Reading } from './reading.ts';
 import { ReplyRelay } from './reply-relay.ts';
 
 /** What is under way on a connection. */
@@ -34,12 +34,6 @@ export interface ClientTerms {
 // with bytes unread would reset the connection and take the answer with it (RFC 9112, 9.6).
 const LINGER_MS = 2000;
 
-// Requests that may wait for the replies before theirs, and what they may hold in memory together before nothing more is read. The
-// attack: 2,450 requests in 62 KiB behind a reply without end (test/proxy/pipelining.test.ts).
-const MAX_WAITING = 8;
-const MAX_WAITING_BYTES = 32_768;
-const STRING_BYTES = 16;
-
 export class Client {
   readonly socket: Socket;
   /** IP address, IPv4 as such also on a dual-stack listener. */
@@ -47,18 +41,14 @@ export class Client {
   /** Its word on where a request comes from is taken. */
   readonly trusted: boolean;
   readonly relay: ReplyRelay;
+  readonly reading: Reading;
   occupant: Occupant | undefined;
   readonly #terms: ClientTerms;
   // Requests that were begun, and those that have come but have no whole reply yet.
   #requests = 0;
   #open = 0;
-  #waiting = 0;
-  #waitingBytes = 0;
-  // Nothing more is read until none waits.
-  #full = false;
   // The request under way is answered by the balancer itself.
   #isOwn = false;
-  #stop: HeadStop;
   #ending = false;
   #refusal: BalancerError | undefined;
   #last: (() => void) | undefined;
@@ -73,21 +63,12 @@ export class Client {
     const address = socket.remoteAddress ?? 'unknown';
     this.address = address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
     this.trusted = terms.trusts(this.address);
-    this.#stop = this.watchParser();
-    socket.on('drain', () => {
-      if (!this.#ending) this.#stop.onDrain();
-      this.occupant?.onClientDrain();
-    });
+    this.reading = new Reading(socket, () => this.#ending);
+    socket.on('drain', () => this.occupant?.onClientDrain());
     socket.on('end', () => this.#onEnd());
     // After CONNECT and Upgrade nobody else listens for errors.
     socket.on('error', () => undefined);
     socket.on('close', () => this.occupant?.onClientGone());
-  }
-
-  /** `http.Server` has a parser for it. */
-  watchParser(): HeadStop {
-    this.#stop = new HeadStop(this.socket, () => this.#full);
-    return this.#stop;
   }
 
   /** The request under way is the last one that this connection may carry. */
@@ -102,26 +83,17 @@ export class Client {
       this.#begin(response, begin);
       return;
     }
-    this.#countWaiting(response.req);
+    this.reading.wait(response.req);
     response.once('socket', () => {
-      this.#waiting -= 1;
-      if (this.#waiting === 0) this.#readOn();
+      this.reading.goOn();
       this.#begin(response, begin);
     });
   }
 
-  /**
-   * Has the connection read from this text on, behind which is what `http.Server` had not read when it let go of it; when all
-   * requests before have their replies.
-   */
-  readAnew(server: Server, text: Buffer): void {
-    // At once: the end of what the client sends is not to be seen before it.
-    this.socket.unshift(text);
-    this.inLastTurn(() =>
-      setImmediate(() => {
-        if (!this.#ending && !this.socket.destroyed) readAnew(server, this.socket);
-      }),
-    );
+  /** `http.Server` has let go of the connection: these bytes and what is behind them are read when all requests before have their replies. */
+  readAnew(server: Server, bytes: Buffer, first?: OfferWithBody): void {
+    this.reading.putBack(bytes);
+    this.inLastTurn(() => setImmediate(() => this.reading.begin(server, first)));
   }
 
   /** Calls `begin` when all requests before have their replies; nothing comes after it. */
@@ -170,14 +142,6 @@ export class Client {
     last?.();
   }
 
-  /** True if that error of the parser says only that it has stopped, as it was told to. */
-  hasStopped(error: ParserError): boolean {
-    const rest = this.#stop.rest(error);
-    // Of a connection that ends, what still comes is dropped.
-    if (rest !== undefined && !this.#ending) this.#stop.hold(rest);
-    return rest !== undefined;
-  }
-
   /** What the client sent cannot be parsed: said when the requests before it have their replies. The connection ends. */
   refuse(error: BalancerError): void {
     if (this.#ending || this.occupant?.onClientBroken(error)) return;
@@ -187,8 +151,7 @@ export class Client {
 
   /** Called a few times a second. */
   onTick(nowMs: number): void {
-    // Behind what waits to be read nobody is told of the end.
-    if (this.#stop.held && this.#stop.hasEnded) this.#onEnd();
+    if (this.reading.endsUnread) this.#onEnd();
     if (this.occupant !== undefined) {
       this.occupant.onTick(nowMs);
       return;
@@ -222,21 +185,6 @@ export class Client {
     }
     occupant?.onClientGone();
     this.socket.destroy();
-  }
-
-  #countWaiting(request: IncomingMessage): void {
-    const { url = '', headers, rawHeaders } = request;
-    this.#waiting += 1;
-    this.#waitingBytes += rawHeaders.reduce((sum, text) => sum + text.length + STRING_BYTES, url.length);
-    // A body waits where it is, and what is behind it too.
-    const hasBody = 'content-length' in headers || 'transfer-encoding' in headers;
-    this.#full ||= hasBody || this.#waiting >= MAX_WAITING || this.#waitingBytes >= MAX_WAITING_BYTES;
-  }
-
-  #readOn(): void {
-    this.#waitingBytes = 0;
-    this.#full = false;
-    this.#stop.goOn();
   }
 
   #begin(response: ServerResponse, begin: () => void): void {

@@ -29,7 +29,7 @@ export class Clients {
   /** A connection has come, or is read anew by another parser. */
   admit(socket: ClientSocket): void {
     if (socket[CLIENT] !== undefined) {
-      socket[CLIENT].watchParser();
+      socket[CLIENT].reading.watchParser();
       return;
     }
     const client = new Client(socket, this.#terms);

@@ -16,7 +16,7 @@ import type { Sample } from './meter.ts';
 import { Patience, type Wait } from './patience.ts';
 import type { ReplicaAgent } from './replica-agent.ts';
 import type { Leaseholder, ReplicaConnection } from './replica-connection.ts';
-import { isEventStream, type ReplyHead } from './reply-head.ts';
+import { isEventStream, malformed, type ReplyHead } from './reply-head.ts';
 import { bodyTooLarge, RequestBody } from './request-body.ts';
 import { Tunnel } from './tunnel.ts';
 import { switchingHead } from './upgrade.ts';
@@ -137,11 +137,12 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   onSwitch(head: ReplyHead): void {
+    if (!this.#sentAll()) throw malformed('it switches before it has the whole request');
     this.#client.relay.beginTunnel(switchingHead(head, this.#head.offered));
     this.status = head.status;
     this.#replyBegun = true;
     const connection = this.#connection as ReplicaConnection;
-    this.#tunnel = new Tunnel(this.#client.socket, connection, this.#early, () => this.#endTunnel(undefined));
+    this.#tunnel = new Tunnel(this.#client.socket, connection, this.#early);
   }
 
   onHead(head: ReplyHead): void {

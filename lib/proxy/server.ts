@@ -27,7 +27,7 @@ import { ReplicaAgent } from './replica-agent.ts';
 import { RequestNames } from './request-names.ts';
 import { type Load, type Routing, RoutingTable } from './routing-table.ts';
 import { type Trust, trustRule } from './trust.ts';
-import { offeredProtocols, withoutOffer } from './upgrade.ts';
+import { announcedBytes, offeredProtocols, withoutOffer } from './upgrade.ts';
 import { type Waiting, WaitingLine } from './waiting-line.ts';
 
 export interface ProxyPorts {
@@ -91,10 +91,12 @@ export class ProxyServer implements ExchangeContext {
     this.#server.on('clientError', (error, socket) => {
       const client = this.#clients.of(socket as Socket);
       // After ECONNRESET and the like nobody is there to hear it.
-      if (!socket.destroyed && !client.hasStopped(error)) client.refuse(describeClientError(error));
+      if (!socket.destroyed && !client.reading.hasStopped(error)) client.refuse(describeClientError(error));
     });
     this.#server.on('connect', (_request, socket) => this.#onConnect(socket as Socket));
-    this.#server.on('upgrade', (request, socket, early) => this.#onUpgrade(request, socket as Socket, early));
+    this.#server.on('upgrade', (request, socket, early) =>
+      this.#onUpgrade(request as IncomingMessage & ParsedRequest, socket as Socket, early),
+    );
   }
 
   /** Resolves with the port that it listens on. Rejects with the system's error. */
@@ -228,7 +230,9 @@ export class ProxyServer implements ExchangeContext {
       const origin = client.trusted ? this.#trust.originOf(client.address, request.rawHeaders) : client.address;
       const key = this.#ports.readKey(request, origin);
       const hops = hopsLeft(request);
-      const head = requestHead(request, client, early === undefined ? '' : offeredProtocols(request), hops);
+      const offer = early === undefined ? client.reading.takeOffer(request) : offeredProtocols(request);
+      if (offer !== undefined) response.shouldKeepAlive = false;
+      const head = requestHead(request, client, offer, hops);
       if (early === undefined && this.#isAnsweredHere(client, response)) return;
       if (hops !== undefined && hops < 0) {
         const keepAlive = head.body === 'none' && response.shouldKeepAlive && !this.closing && !client.isLast;
@@ -271,16 +275,21 @@ export class ProxyServer implements ExchangeContext {
   }
 
   // `http.Server` has let go of the socket: what the client sends from now on waits there until the replica has switched.
-  #onUpgrade(request: IncomingMessage, socket: Socket, early: Buffer): void {
+  #onUpgrade(request: IncomingMessage & ParsedRequest, socket: Socket, early: Buffer): void {
     readFurther(socket);
     const client = this.#clients.of(socket);
-    if (offeredProtocols(request as IncomingMessage & ParsedRequest) === '') {
-      const head = Buffer.from(withoutOffer(request as IncomingMessage & ParsedRequest), 'latin1');
-      client.readAnew(this.#server, Buffer.concat([head, early]));
+    const offered = offeredProtocols(request);
+    const lengthBytes = announcedBytes(request);
+    const head = () => Buffer.from(withoutOffer(request), 'latin1');
+    if (offered === '') {
+      client.readAnew(this.#server, Buffer.concat([head(), early]));
+      return;
+    }
+    if (lengthBytes > 0) {
+      client.readAnew(this.#server, early, { offered, head: head(), lengthBytes });
       return;
     }
     const response = new ServerResponse(request);
-    response.shouldKeepAlive = false;
     client.inLastTurn(() => {
       client.beginLast();
       this.#begin(client, response, early);

@@ -5,10 +5,7 @@ import { BalancerError } from '../errors.ts';
 import type { ParsedRequest } from './headers.ts';
 import { hasToken, type ReplyHead } from './reply-head.ts';
 
-/**
- * What the request offers, as the value of an Upgrade field; empty if it is to be taken as an ordinary request. One with a
- * body is: the offer may be passed over, and the bytes behind a body are not to be mistaken for it.
- */
+/** What the request offers, as the value of an Upgrade field; empty if it is to be taken as an ordinary request. */
 export function offeredProtocols({ httpVersionMinor, rawHeaders }: ParsedRequest): string {
   let offered = '';
   let asked = false;
@@ -16,7 +13,6 @@ export function offeredProtocols({ httpVersionMinor, rawHeaders }: ParsedRequest
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const lower = (rawHeaders[index] as string).toLowerCase();
     const value = rawHeaders[index + 1] as string;
-    if (lower === 'transfer-encoding' || (lower === 'content-length' && value !== '0')) return '';
     if (lower === 'connection') asked ||= hasToken(value.toLowerCase(), 'upgrade');
     if (lower === 'upgrade') offered = offered === '' ? value : `${offered},${value}`;
   }
@@ -27,6 +23,16 @@ export function offeredProtocols({ httpVersionMinor, rawHeaders }: ParsedRequest
     .map((protocol) => protocol.trim())
     .filter((protocol) => protocol !== '' && !/^(?:h2c?|http|tls)(?:\/|$)/i.test(protocol))
     .join(', ');
+}
+
+/** Bytes of its body as the head has it: Infinity if it is chunked. */
+export function announcedBytes({ rawHeaders }: ParsedRequest): number {
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const lower = (rawHeaders[index] as string).toLowerCase();
+    if (lower === 'transfer-encoding') return Number.POSITIVE_INFINITY;
+    if (lower === 'content-length') return Number(rawHeaders[index + 1]);
+  }
+  return 0;
 }
 
 /** The head of a request once more, as the text of one that offers nothing. */

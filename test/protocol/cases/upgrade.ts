@@ -199,6 +199,13 @@ export const UPGRADES: readonly Case[] = [
     ],
   },
   {
+    name: 'an Upgrade with a body is offered on, and what is behind the body is for the tunnel',
+    duty: 5,
+    client: [`${upgrade('POST', 'Content-Length: 3\r\n')}abcGET`, { until: /echo$/ }, 'leave'],
+    answers: [['tunnel', SWITCH, { until: /abcGET$/ }, 'echo']],
+    checks: [replicaGetsField('Upgrade', 'websocket'), clientSees(/^HTTP\/1\.1 101 [\s\S]*\r\n\r\necho$/)],
+  },
+  {
     name: 'an offer that is passed over, a POST head in the same write, its body later',
     duty: 5,
     client: [
