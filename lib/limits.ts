@@ -46,6 +46,7 @@ export function proxyLimits(options: Options): ProxyLimits {
     maxBodyBytes: options.maxBodySize,
     maxConnections: options.maxConnections,
     maxRequestsPerConnection: options.maxRequestsPerConnection,
+    omitsVia: options.via === 'off',
     servesHalfClosed: options.clientHalfClose === 'allow',
     maxInFlight: options.maxInFlight,
     maxQueued: options.queue,

@@ -25,6 +25,8 @@ export interface ClientTerms {
   readonly maxRequestsPerConnection: number;
   /** A client that has ended its side is taken to read on, not to have left. */
   readonly servesHalfClosed: boolean;
+  /** This proxy is not to show itself by a Via. */
+  readonly omitsVia: boolean;
   readonly trusts: (address: string) => boolean;
   /** A connection is refused without there being a request: gives the id that the client is told. */
   readonly onRefused: (error: BalancerError) => number;
@@ -40,6 +42,7 @@ export class Client {
   readonly address: string;
   /** Its word on where a request comes from is taken. */
   readonly trusted: boolean;
+  readonly omitsVia: boolean;
   readonly relay: ReplyRelay;
   readonly reading: Reading;
   occupant: Occupant | undefined;
@@ -59,7 +62,8 @@ export class Client {
   constructor(socket: Socket, terms: ClientTerms) {
     this.socket = socket;
     this.#terms = terms;
-    this.relay = new ReplyRelay(socket);
+    this.omitsVia = terms.omitsVia;
+    this.relay = new ReplyRelay(socket, terms.omitsVia);
     const address = socket.remoteAddress ?? 'unknown';
     this.address = address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
     this.trusted = terms.trusts(this.address);

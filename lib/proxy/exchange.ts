@@ -138,7 +138,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   onSwitch(head: ReplyHead): void {
     if (!this.#sentAll()) throw malformed('it switches before it has the whole request');
-    this.#client.relay.beginTunnel(switchingHead(head, this.#head.offered));
+    this.#client.relay.beginTunnel(switchingHead(head, this.#head.offered, this.#client.omitsVia));
     this.status = head.status;
     this.#replyBegun = true;
     const connection = this.#connection as ReplicaConnection;

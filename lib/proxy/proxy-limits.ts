@@ -37,6 +37,8 @@ export interface ProxyLimits extends AgentLimits, TimeLimits {
   readonly maxRequestsPerConnection: number;
   /** A client that has ended its side is taken to read on, not to have left. */
   readonly servesHalfClosed: boolean;
+  /** This proxy is not to show itself by a Via. */
+  readonly omitsVia: boolean;
   /** Requests at one replica. */
   readonly maxInFlight: number;
   /** Requests that wait while all replicas have as many as they may. */

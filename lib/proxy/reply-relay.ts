@@ -16,14 +16,17 @@ export class ReplyRelay {
   /** What comes from either side, and its end, is for the other alone. */
   isTunnel = false;
   readonly #socket: Socket;
+  readonly #omitsVia: boolean;
   // Text that waits to be written with what follows it in the same read.
   #pending = '';
   // A part of the reply has gone out.
   #isOut = false;
   #framing: 'none' | 'length' | 'chunked' | 'close' = 'none';
 
-  constructor(socket: Socket) {
+  /** @param omitsVia this proxy is not to show itself by a Via. */
+  constructor(socket: Socket, omitsVia: boolean) {
     this.#socket = socket;
+    this.#omitsVia = omitsVia;
   }
 
   /** The client takes no more for now. */
@@ -49,7 +52,8 @@ export class ReplyRelay {
     }
     this.goesOn = this.#framing !== 'close' && mayGoOn;
     const keepAlive = this.goesOn;
-    this.#pending = replyHead(head, { clientMinor, keepAlive, body: this.#framing, date, added });
+    const omitsVia = this.#omitsVia;
+    this.#pending = replyHead(head, { clientMinor, keepAlive, body: this.#framing, date, added, omitsVia });
   }
 
   /** Ends the connection so that nobody takes what was begun for the whole. */

@@ -236,7 +236,7 @@ export class ProxyServer implements ExchangeContext {
       if (early === undefined && this.#isAnsweredHere(client, response)) return;
       if (hops !== undefined && hops < 0) {
         const keepAlive = head.body === 'none' && response.shouldKeepAlive && !this.closing && !client.isLast;
-        client.socket.write(lastHopReply(request, this.date(), keepAlive), 'latin1');
+        client.socket.write(lastHopReply(request, this.date(), keepAlive, client.omitsVia), 'latin1');
         client.finish(response, keepAlive);
         return;
       }

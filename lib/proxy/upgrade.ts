@@ -47,7 +47,7 @@ export function withoutOffer(request: ParsedRequest): string {
 }
 
 /** The head of a 101 for the client. Throws `bad-reply` if the replica switches to what was not offered. */
-export function switchingHead(reply: ReplyHead, offered: string): string {
+export function switchingHead(reply: ReplyHead, offered: string, omitsVia = false): string {
   let chosen = '';
   let passed = '';
   for (let index = 0; index < reply.fields.length; index += 2) {
@@ -63,5 +63,6 @@ export function switchingHead(reply: ReplyHead, offered: string): string {
       'the reply of the replica is broken: it switches to a protocol that was not offered',
     );
   }
-  return `HTTP/1.1 101 ${reply.reason}\r\n${passed}Via: 1.1 ringmaster\r\nConnection: Upgrade\r\nUpgrade: ${chosen}\r\n\r\n`;
+  const via = omitsVia ? '' : 'Via: 1.1 ringmaster\r\n';
+  return `HTTP/1.1 101 ${reply.reason}\r\n${passed}${via}Connection: Upgrade\r\nUpgrade: ${chosen}\r\n\r\n`;
 }

@@ -49,6 +49,11 @@ export const PROXY = {
   'queue-timeout': option(duration(1, DAY_MS), 5000, 'time that a request may wait for a replica with room'),
   'max-attempts': option(integer(1, 10), 3, 'replicas that one request may be tried at'),
   'retry-budget': option(decimal(0, 10), 0.2, 'attempts beyond the first, over the requests of the last seconds'),
+  via: option(
+    choice(['on', 'off']),
+    'on',
+    'say in a Via field that a request and a reply have passed; nginx compresses nothing for who says so',
+  ),
   'trust-proxy': option(
     trustedProxies,
     [] as readonly string[],
