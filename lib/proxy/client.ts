@@ -5,7 +5,7 @@ import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { BalancerError } from '../errors.ts';
 import { errorReply } from './error-reply.ts';
-import { type OfferWithBody, Reading } from './reading.ts';
+import { type Offer, Reading } from './reading.ts';
 import { ReplyRelay } from './reply-relay.ts';
 
 /** What is under way on a connection. */
@@ -94,10 +94,10 @@ export class Client {
     });
   }
 
-  /** `http.Server` has let go of the connection: these bytes and what is behind them are read when all requests before have their replies. */
-  readAnew(server: Server, bytes: Buffer, first?: OfferWithBody): void {
-    this.reading.putBack(bytes);
-    this.inLastTurn(() => setImmediate(() => this.reading.begin(server, first)));
+  /** `http.Server` has let go of the connection after an offer: it is read once more when all before it have their replies. */
+  readAnew(server: Server, early: Buffer, offer: Offer): void {
+    this.reading.putBack(early, offer);
+    this.inLastTurn(() => setImmediate(() => this.reading.begin(server, offer)));
   }
 
   /** Calls `begin` when all requests before have their replies; nothing comes after it. */

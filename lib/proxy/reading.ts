@@ -12,8 +12,9 @@ const MAX_WAITING = 8;
 const MAX_WAITING_BYTES = 32_768;
 const STRING_BYTES = 16;
 
-/** A request with a body that offers to switch protocols, to be read without the offer. */
-export interface OfferWithBody {
+/** A request that offers to switch protocols, to be read without the offer. */
+export interface Offer {
+  /** What of it is offered on; empty if it is passed over. */
   readonly offered: string;
   /** Its head without the offer. */
   readonly head: Buffer;
@@ -79,21 +80,22 @@ export class Reading {
     this.#stop.goOn();
   }
 
-  /** Puts back what was read and not used, before anybody is told of the end behind it. */
-  putBack(bytes: Buffer): void {
-    if (bytes.length > 0) this.#socket.unshift(bytes);
+  /** What was read behind the head of an offer waits to be read again: at once, before anybody is told of the end behind it. */
+  putBack(early: Buffer, { offered, head }: Offer): void {
+    if (early.length > 0) this.#socket.unshift(early);
+    if (offered === '') this.#socket.unshift(head);
   }
 
   /**
-   * Reads on with another parser, after `http.Server` has let go of the connection; first that request, if there is one, and then
-   * nothing behind it, since that may be in another protocol. Not to be called by what a parser calls.
+   * Reads the offer and on from there with another parser. Of one that is not passed over nothing behind it is read, since that may
+   * be in another protocol. Not to be called by what a parser calls.
    */
-  begin(server: Server, first?: OfferWithBody): void {
+  begin(server: Server, { offered, head, lengthBytes }: Offer): void {
     if (this.#isOver() || this.#socket.destroyed) return;
     readAnew(server, this.#socket);
-    if (first === undefined) return;
-    this.#offered = first.offered;
-    giveOneRequest(this.#socket, first.head, first.lengthBytes, () => this.#progress());
+    if (offered === '') return;
+    this.#offered = offered;
+    giveOneRequest(this.#socket, head, lengthBytes, () => this.#progress());
   }
 
   /** What the request offers that is about to begin, if it was read without it. */

@@ -280,13 +280,9 @@ export class ProxyServer implements ExchangeContext {
     const client = this.#clients.of(socket);
     const offered = offeredProtocols(request);
     const lengthBytes = announcedBytes(request);
-    const head = () => Buffer.from(withoutOffer(request), 'latin1');
-    if (offered === '') {
-      client.readAnew(this.#server, Buffer.concat([head(), early]));
-      return;
-    }
-    if (lengthBytes > 0) {
-      client.readAnew(this.#server, early, { offered, head: head(), lengthBytes });
+    if (offered === '' || lengthBytes > 0) {
+      const head = Buffer.from(withoutOffer(request), 'latin1');
+      client.readAnew(this.#server, early, { offered, head, lengthBytes });
       return;
     }
     const response = new ServerResponse(request);
