@@ -53,6 +53,8 @@ export class Client {
   // The request under way is answered by the balancer itself.
   #isOwn = false;
   #ending = false;
+  // The client has ended its side and is not waited for: the reply that it has coming is the last.
+  #hasLeft = false;
   #refusal: BalancerError | undefined;
   #last: (() => void) | undefined;
   // What was last seen to change, and since when it has not.
@@ -117,7 +119,7 @@ export class Client {
     const { socket } = this;
     const finish = () => {
       if (socket.destroyed) return;
-      this.#ending ||= !keepAlive;
+      this.#ending ||= !keepAlive || this.#hasLeft;
       response.emit('finish');
       if (!this.#ending) this.#answered();
       // Also after a whole request: more may have come after it, and what is left unread makes the system reset the connection.
@@ -155,7 +157,7 @@ export class Client {
 
   /** Called a few times a second. */
   onTick(nowMs: number): void {
-    if (this.reading.endsUnread) this.#onEnd();
+    if (!this.#terms.servesHalfClosed && this.reading.endsUnread) this.#onEnd();
     if (this.occupant !== undefined) {
       this.occupant.onTick(nowMs);
       return;
@@ -182,17 +184,15 @@ export class Client {
     const { occupant } = this;
     if (this.relay.isTunnel || this.#ending || occupant?.onClientBroken(endedTooEarly()) === true) return;
     if (this.#terms.servesHalfClosed) return;
+    this.#hasLeft = true;
     // A reply that is whole is still sent; what waits behind it is not begun.
-    if (occupant === undefined && !this.#isOwn) {
-      this.#ending = this.#open > 0;
-      return;
-    }
+    if (occupant === undefined && !this.#isOwn) return;
     occupant?.onClientGone();
     this.socket.destroy();
   }
 
   #begin(response: ServerResponse, begin: () => void): void {
-    if (this.#ending) return;
+    if (this.#ending || this.#hasLeft) return;
     this.#requests += 1;
     begin();
     if (this.#refusal !== undefined && !response.req.complete) this.occupant?.onClientBroken(this.#refusal);
