@@ -1,6 +1,8 @@
 // A client that leaves frees its replica at once, however it leaves and whatever it waits for; and what it had not got its turn with is
 // never sent. One that ends only its side is taken to have left too, or is answered: `--client-half-close`.
 
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
@@ -191,3 +193,43 @@ t.test('with `allow` a client that has ended its side gets all its replies', asy
   events.replica.sockets[0]?.write('5\r\nlater\r\n0\r\n\r\n');
   t.match((await client.closed).text, /later/);
 });
+
+const unlessInstalled = (program: string) =>
+  spawnSync(program, ['-h']).error === undefined ? false : `${program} is not installed`;
+
+t.test('curl that is killed frees its replica', { skip: unlessInstalled('curl') }, async (t) => {
+  for (const path of ['/poll', '/stream']) {
+    const { replica, proxy } = await played(t, {}, quiet);
+    const curl = spawn('curl', ['-sN', `http://127.0.0.1:${proxy.port}${path}`], { stdio: 'ignore' });
+    while (!has(`GET ${path}`)(replica.received)) await turn();
+    const cut = new Promise((resolve) => replica.sockets[0]?.once('close', resolve));
+    curl.kill('SIGKILL');
+    await cut;
+    noFault(t, proxy);
+  }
+});
+
+const OPENBSD_NC = String(spawnSync('nc', ['-h']).stderr).includes('OpenBSD');
+
+t.test(
+  'nc -N is answered where that is allowed',
+  { skip: OPENBSD_NC ? false : 'the nc of OpenBSD is not installed' },
+  async (t) => {
+    for (const [clientHalfClose, answer] of [
+      ['close', ''],
+      ['allow', 'late'],
+    ] as const) {
+      const { proxy } = await played(t, { clientHalfClose }, (socket) =>
+        setTimeout(() => socket.write(reply('late')), 50),
+      );
+      const nc = spawn('nc', ['-N', '127.0.0.1', String(proxy.port)]);
+      let heard = '';
+      nc.stdout.on('data', (bytes) => {
+        heard += bytes;
+      });
+      nc.stdin.end('GET / HTTP/1.0\r\n\r\n');
+      await once(nc, 'close');
+      t.equal(heard.slice(heard.indexOf('\r\n\r\n') + 4), answer, clientHalfClose);
+    }
+  },
+);
