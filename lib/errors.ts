@@ -11,6 +11,8 @@ interface ErrorKind {
 const ERRORS = {
   // The request cannot be understood, or not safely (RFC 9110, 15.5.1).
   'bad-request': { status: 400 },
+  // The client went away, or ended its side, before it had its reply: for the log. Who is told has sent half a request (15.5.1).
+  'client-left': { status: 400 },
   // A body that was refused by the admin endpoints: what is wrong is in the message.
   'bad-body': { status: 400 },
   // A change of the fleet without the token that it takes (15.5.2).

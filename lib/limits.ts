@@ -48,6 +48,8 @@ export function proxyLimits(options: Options): ProxyLimits {
     maxBodyBytes: options.maxBodySize,
     maxConnections: options.maxConnections,
     maxRequestsPerConnection: options.maxRequestsPerConnection,
+    omitsVia: options.via === 'off',
+    servesHalfClosed: options.clientHalfClose === 'allow',
     maxInFlight: options.maxInFlight,
     maxTunnels: options.maxTunnels,
     maxQueued: options.queue,

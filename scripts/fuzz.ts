@@ -1,22 +1,22 @@
-// `npm run fuzz`: broken requests and broken replies through a running proxy, 100,000 of each.
+// `npm run fuzz`: broken requests, broken replies and pipelined requests through a running proxy, 100,000 of each.
 //
 //   npm run fuzz -- --seed 7 --count 1000        others, or fewer
 //   npm run fuzz -- replies --seed 7 --from 42 --count 1   one of them again
 
 import { parseArgs } from 'node:util';
 import { runSeed } from '../test/fixtures/random.ts';
-import { fuzz, type Kind } from '../test/protocol/fuzz/run.ts';
+import { fuzz, KINDS } from '../test/protocol/fuzz/run.ts';
 
-const USAGE = 'Usage: npm run fuzz -- [requests|replies] [--seed N] [--from N] [--count N]';
+const USAGE = 'Usage: npm run fuzz -- [requests|replies|pipelines] [--seed N] [--from N] [--count N]';
 const { values, positionals } = readCommandLine();
 const seed = values.seed === undefined ? runSeed() : Number(values.seed);
-for (const kind of ['requests', 'replies'] as const satisfies Kind[]) {
+for (const kind of KINDS) {
   if (positionals.length > 0 && !positionals.includes(kind)) continue;
   const beginMs = performance.now();
   const faults = await fuzz(kind, seed, Number(values.from), Number(values.count));
   for (const fault of faults) console.error(fault);
   const seconds = ((performance.now() - beginMs) / 1000).toFixed(1);
-  console.log(`fuzz: ${values.count} broken ${kind}, seed ${seed}, ${seconds} s, faults: ${faults.length}`);
+  console.log(`fuzz: ${values.count} ${kind}, seed ${seed}, ${seconds} s, faults: ${faults.length}`);
   if (faults.length > 0) process.exitCode = 1;
 }
 
@@ -33,7 +33,7 @@ function readCommandLine() {
     });
     const { seed = '0', from, count } = given.values;
     const isWhole = [seed, from, count].every((written) => /^\d{1,12}$/.test(written));
-    const isKnown = given.positionals.every((kind) => kind === 'requests' || kind === 'replies');
+    const isKnown = given.positionals.every((kind) => KINDS.some((known) => known === kind));
     if (given.values.help || !isWhole || !isKnown) {
       console.log(USAGE);
       process.exit(given.values.help ? 0 : 2);

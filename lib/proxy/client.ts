@@ -1,10 +1,11 @@
 // One client's connection: whose turn it is, how long it may be idle, and how it ends. `http.Server` owns the socket and reads from
 // it; replies are written to it here, and `http.Server` is told that one is over by the `finish` event of its response.
 
-import type { ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { BalancerError } from '../errors.ts';
 import { errorReply } from './error-reply.ts';
+import { type Offer, Reading } from './reading.ts';
 import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyRelay } from './reply-relay.ts';
 
@@ -23,6 +24,10 @@ export interface ClientTerms {
   readonly keepAliveTimeoutMs: number;
   readonly bodyTimeoutMs: number;
   readonly maxRequestsPerConnection: number;
+  /** A client that has ended its side is taken to read on, not to have left. */
+  readonly servesHalfClosed: boolean;
+  /** This proxy is not to show itself by a Via. */
+  readonly omitsVia: boolean;
   readonly trusts: (address: string) => boolean;
   readonly replies: ReplyMemory;
   /** A connection is refused without there being a request: gives the id that the client is told. */
@@ -39,14 +44,19 @@ export class Client {
   readonly address: string;
   /** Its word on where a request comes from is taken. */
   readonly trusted: boolean;
+  readonly omitsVia: boolean;
   readonly relay: ReplyRelay;
+  readonly reading: Reading;
   occupant: Occupant | undefined;
   readonly #terms: ClientTerms;
   // Requests that were begun, and those that have come but have no whole reply yet.
   #requests = 0;
   #open = 0;
-  #waiting = 0;
+  // The request under way is answered by the balancer itself.
+  #isOwn = false;
   #ending = false;
+  // The client has ended its side and is not waited for: the reply that it has coming is the last.
+  #hasLeft = false;
   #refusal: BalancerError | undefined;
   #last: (() => void) | undefined;
   // What was last seen to change, and since when it has not.
@@ -56,17 +66,16 @@ export class Client {
   constructor(socket: Socket, terms: ClientTerms) {
     this.socket = socket;
     this.#terms = terms;
-    this.relay = new ReplyRelay(socket, terms.replies);
+    this.omitsVia = terms.omitsVia;
+    this.relay = new ReplyRelay(socket, terms.replies, terms.omitsVia);
     const address = socket.remoteAddress ?? 'unknown';
     this.address = address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
     this.trusted = terms.trusts(this.address);
+    this.reading = new Reading(socket, () => this.#ending);
     socket.on('drain', () => this.occupant?.onClientDrain());
-    // `http.Server` says so itself, but not of a body behind an Upgrade that was passed over.
-    socket.on('end', () =>
-      this.occupant?.onClientBroken(
-        new BalancerError('bad-request', 'the client ended its side before its request was whole'),
-      ),
-    );
+    socket.on('end', () => this.#onEnd());
+    // After CONNECT and Upgrade nobody else listens for errors.
+    socket.on('error', () => undefined);
     socket.on('close', () => this.occupant?.onClientGone());
   }
 
@@ -82,15 +91,17 @@ export class Client {
       this.#begin(response, begin);
       return;
     }
-    this.#waiting += 1;
-    // A client that sends and sends without reading would fill memory with its requests. Not at once: `http.Server` is about
-    // to resume the socket for the request that it has just parsed.
-    setImmediate(() => this.#waiting > 0 && this.socket.pause());
+    this.reading.wait(response.req);
     response.once('socket', () => {
-      this.#waiting -= 1;
-      if (this.#waiting === 0) this.socket.resume();
+      this.reading.goOn();
       this.#begin(response, begin);
     });
+  }
+
+  /** `http.Server` has let go of the connection after an offer: it is read once more when all before it have their replies. */
+  readAnew(server: Server, early: Buffer, offer: Offer): void {
+    this.reading.putBack(early, offer);
+    this.inLastTurn(() => setImmediate(() => this.reading.begin(server, offer)));
   }
 
   /** Calls `begin` when all requests before have their replies; nothing comes after it. */
@@ -110,9 +121,9 @@ export class Client {
     const { socket } = this;
     const finish = () => {
       if (socket.destroyed) return;
-      this.#ending ||= !keepAlive;
+      this.#ending ||= !keepAlive || this.#hasLeft;
       response.emit('finish');
-      if (!this.#ending) this.answered();
+      if (!this.#ending) this.#answered();
       // Also after a whole request: more may have come after it, and what is left unread makes the system reset the connection.
       else this.#linger();
     };
@@ -121,10 +132,22 @@ export class Client {
     else socket.write('', 'latin1', (error) => error ?? finish());
   }
 
-  /** A request has its whole reply. */
-  answered(): void {
+  /** The request under way is not passed on: whoever answers it ends the response. */
+  answersItself(response: ServerResponse): void {
+    this.#isOwn = true;
+    response.once('finish', () => {
+      this.#isOwn = false;
+      this.#answered();
+    });
+  }
+
+  // A request has its whole reply.
+  #answered(): void {
     this.#open -= 1;
-    if (this.#open === 0) this.#last?.();
+    if (this.#open > 0) return;
+    const last = this.#last;
+    this.#last = undefined;
+    last?.();
   }
 
   /** What the client sent cannot be parsed: said when the requests before it have their replies. The connection ends. */
@@ -136,6 +159,7 @@ export class Client {
 
   /** Called a few times a second. */
   onTick(nowMs: number): void {
+    if (!this.#terms.servesHalfClosed && this.reading.endsUnread) this.#onEnd();
     if (this.occupant !== undefined) {
       this.occupant.onTick(nowMs);
       return;
@@ -157,8 +181,20 @@ export class Client {
     return this.#open === 0 && this.#requests > 0 ? this.#terms.keepAliveTimeoutMs : Number.POSITIVE_INFINITY;
   }
 
+  // The client has ended its side. Of a request that is half there it is told so, if it still reads.
+  #onEnd(): void {
+    const { occupant } = this;
+    if (this.relay.isTunnel || this.#ending || occupant?.onClientBroken(endedTooEarly()) === true) return;
+    if (this.#terms.servesHalfClosed) return;
+    this.#hasLeft = true;
+    // A reply that is whole is still sent; what waits behind it is not begun.
+    if (occupant === undefined && !this.#isOwn) return;
+    occupant?.onClientGone();
+    this.socket.destroy();
+  }
+
   #begin(response: ServerResponse, begin: () => void): void {
-    if (this.#ending) return;
+    if (this.#ending || this.#hasLeft) return;
     this.#requests += 1;
     begin();
     if (this.#refusal !== undefined && !response.req.complete) this.occupant?.onClientBroken(this.#refusal);
@@ -181,6 +217,11 @@ export class Client {
     this.socket.end();
     this.socket.resume();
   }
+}
+
+/** The client will send no more, and its request is not whole. */
+export function endedTooEarly(): BalancerError {
+  return new BalancerError('client-left', 'the client ended its side before its request was whole');
 }
 
 /** The connection cannot be taken on: there are as many as there may be. */

@@ -26,8 +26,12 @@ export class Clients {
     this.#onTick = onTick;
   }
 
-  /** A connection has come. */
+  /** A connection has come, or is read anew by another parser. */
   admit(socket: ClientSocket): void {
+    if (socket[CLIENT] !== undefined) {
+      socket[CLIENT].reading.watchParser();
+      return;
+    }
     const client = new Client(socket, this.#terms);
     socket[CLIENT] = client;
     this.#all.add(client);

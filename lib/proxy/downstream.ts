@@ -8,6 +8,7 @@ import type { Client } from './client.ts';
 import { errorReply } from './error-reply.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 import type { ReplyHead } from './reply-head.ts';
+import { switchingHead } from './upgrade.ts';
 
 export class Downstream {
   readonly #client: Client;
@@ -55,9 +56,9 @@ export class Downstream {
     this.#client.relay.followClient();
   }
 
-  /** Begins what has no end but that of the connection, with this text. */
-  beginTunnel(text: string): void {
-    this.#client.relay.beginTunnel(text);
+  /** Begins what has no end but that of the connection. Throws `bad-reply` if the replica switches to what was not offered. */
+  beginTunnel(head: ReplyHead, offered: string): void {
+    this.#client.relay.beginTunnel(switchingHead(head, offered, this.#client.omitsVia));
   }
 
   /** The bytes are only lent. */
@@ -87,8 +88,7 @@ export class Downstream {
   /** Writes an error as the reply. Gives whether the connection goes on after it, for `finish`. */
   refuse(error: BalancerError, requestId: number, isWhole: boolean): boolean {
     const keepAlive = isWhole && this.#mayGoOn();
-    const withBody = this.#response.req.method !== 'HEAD';
-    this.#client.socket.write(errorReply(error, requestId, keepAlive, withBody), 'latin1');
+    this.#client.socket.write(errorReply(error, requestId, keepAlive, this.#response.req), 'latin1');
     return keepAlive;
   }
 

@@ -17,12 +17,11 @@ import type { Sample } from './meter.ts';
 import { Patience, type Wait } from './patience.ts';
 import type { ReplicaAgent } from './replica-agent.ts';
 import type { Leaseholder, ReplicaConnection } from './replica-connection.ts';
-import { isEventStream, type ReplyHead } from './reply-head.ts';
+import { isEventStream, malformed, type ReplyHead } from './reply-head.ts';
 import { bodyTooLarge, RequestBody } from './request-body.ts';
 import { sendRequest } from './send-request.ts';
 import { Tunnel } from './tunnel.ts';
 import { mayBeUnread } from './unread-bodies.ts';
-import { switchingHead } from './upgrade.ts';
 import type { Answer } from './waiting-line.ts';
 
 /**
@@ -91,7 +90,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
     if (this.#phase === 'over') return;
     this.#connection?.abandon();
     if (this.#phase === 'tunnel' || this.#connection?.isStream === true) this.#end(undefined);
-    else this.#end(new BalancerError('bad-request', 'the client closed the connection before it had the reply'));
+    else this.#end(new BalancerError('client-left', 'the client closed the connection before it had the reply'));
   }
 
   endStream(): void {
@@ -149,12 +148,13 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
   }
 
   onSwitch(head: ReplyHead): void {
-    this.#downstream.beginTunnel(switchingHead(head, this.head.offered));
+    if (!this.#isWhole) throw malformed('it switches before it has the whole request');
+    this.#downstream.beginTunnel(head, this.head.offered);
     this.status = head.status;
     this.#phase = 'tunnel';
     const connection = this.#connection as ReplicaConnection;
     connection.agent.addTunnel(connection);
-    this.#tunnel = new Tunnel(this.#downstream.socket, connection, this.#early, () => this.#endTunnel(undefined));
+    this.#tunnel = new Tunnel(this.#downstream.socket, connection, this.#early);
   }
 
   onHead(head: ReplyHead): void {

@@ -11,6 +11,8 @@ export interface ClientFacts {
   readonly address: string;
   /** It is a proxy whose word is taken on where the request comes from. */
   readonly trusted: boolean;
+  /** This proxy is not to show itself by a Via. */
+  readonly omitsVia?: boolean;
 }
 
 /** A request as `http.Server` parsed it. `rawHeaders` is name, value, name, value, … */
@@ -50,7 +52,8 @@ export function requestHead(request: ParsedRequest, client: ClientFacts, offered
   const body = fields.codings !== undefined ? 'chunked' : fields.hasBody ? 'length' : 'none';
   const text =
     `${request.method} ${target.path} HTTP/1.1\r\n${fields.host === undefined ? `Host: ${host}\r\n` : ''}${fields.passed}` +
-    `Via: ${request.httpVersionMajor}.${request.httpVersionMinor} ringmaster\r\nX-Forwarded-For: ${forwardedFor}\r\n` +
+    (client.omitsVia === true ? '' : `Via: ${request.httpVersionMajor}.${request.httpVersionMinor} ringmaster\r\n`) +
+    `X-Forwarded-For: ${forwardedFor}\r\n` +
     (fields.forwardedHost || host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`) +
     (fields.forwardedProto ? '' : 'X-Forwarded-Proto: http\r\n') +
     (offered === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${offered}\r\n`) +
@@ -71,6 +74,8 @@ export interface ReplyTerms {
   readonly date: string;
   /** Fields to be added, each with its CRLF. */
   readonly added?: string;
+  /** This proxy is not to show itself by a Via. */
+  readonly omitsVia?: boolean;
 }
 
 /** The head for the client, up to and including the empty line. */
@@ -94,7 +99,7 @@ export function replyHead(reply: ReplyHead, terms: ReplyTerms): string {
   }
   if (reply.status < 200) return `${text}\r\n`;
   if (!dated) text += `Date: ${terms.date}\r\n`;
-  text += `Via: 1.${reply.minor} ringmaster\r\n`;
+  if (terms.omitsVia !== true) text += `Via: 1.${reply.minor} ringmaster\r\n`;
   if (terms.added !== undefined) text += terms.added;
   if (terms.body === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
   if (!terms.keepAlive) text += 'Connection: close\r\n';

@@ -1,12 +1,12 @@
 // How Node's `http.Server` is set up, and what its errors mean. It parses heads and bodies of requests; all else that it could do is
 // switched off here, since others do it.
 
-import http, { type IncomingMessage } from 'node:http';
+import http from 'node:http';
 import { BalancerError } from '../errors.ts';
+import { endedTooEarly } from './client.ts';
 import { MAX_REFUSED } from './clients.ts';
-import type { ParsedRequest } from './headers.ts';
+import type { ParserError } from './parser.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
-import { offeredProtocols } from './upgrade.ts';
 
 /** Not yet listening; all its events are for server.ts. */
 export function createServer(limits: ProxyLimits): http.Server {
@@ -19,7 +19,8 @@ export function createServer(limits: ProxyLimits): http.Server {
     connectionsCheckingInterval: Math.min(1000, limits.headTimeoutMs),
     requireHostHeader: false,
     optimizeEmptyRequests: true,
-    shouldUpgradeCallback: (request) => offeredProtocols(request as ParsedRequest & IncomingMessage) !== '',
+    // Also of what is passed over: server.ts has such a request read once more, without it.
+    shouldUpgradeCallback: () => true,
   });
   // Size alone limits a head: fields over a count would be dropped silently.
   server.maxHeadersCount = 0;
@@ -29,15 +30,11 @@ export function createServer(limits: ProxyLimits): http.Server {
   return server;
 }
 
-interface ParserError extends NodeJS.ErrnoException {
-  // Of errors of the parser: what it was given last, and how far it came.
-  readonly rawPacket?: Buffer;
-  readonly bytesParsed?: number;
-}
-
-/** What a client is told whose bytes are not HTTP/1.1. After ECONNRESET and the like nobody is there to hear it. */
+/** What a client is told whose bytes are not HTTP/1.1. */
 export function describeClientError(error: ParserError): BalancerError {
   switch (error.code) {
+    case 'HPE_INVALID_EOF_STATE':
+      return endedTooEarly();
     case 'HPE_HEADER_OVERFLOW':
       return new BalancerError('head-too-large', 'the head of the request is too large');
     case 'ERR_HTTP_REQUEST_TIMEOUT':

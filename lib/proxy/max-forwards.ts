@@ -26,7 +26,7 @@ export function hopsLeft({ method, rawHeaders }: ParsedRequest): number | undefi
 }
 
 /** The answer to a request that goes no further: the request itself for TRACE, what can be asked here for OPTIONS. */
-export function lastHopReply(request: ParsedRequest, date: string, keepAlive: boolean): string {
+export function lastHopReply(request: ParsedRequest, date: string, keepAlive: boolean, omitsVia = false): string {
   const { method, url, httpVersionMinor, rawHeaders } = request;
   let echo = '';
   if (method === 'TRACE') {
@@ -38,7 +38,7 @@ export function lastHopReply(request: ParsedRequest, date: string, keepAlive: bo
     echo += '\r\n';
   }
   return (
-    `HTTP/1.1 200 OK\r\nDate: ${date}\r\nVia: 1.1 ringmaster\r\n` +
+    `HTTP/1.1 200 OK\r\nDate: ${date}\r\n${omitsVia ? '' : 'Via: 1.1 ringmaster\r\n'}` +
     (method === 'TRACE'
       ? 'Content-Type: message/http\r\n'
       : 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE\r\n') +

@@ -42,6 +42,10 @@ export interface ProxyLimits extends AgentLimits, TimeLimits {
   readonly maxBodyBytes: number;
   readonly maxConnections: number;
   readonly maxRequestsPerConnection: number;
+  /** A client that has ended its side is taken to read on, not to have left. */
+  readonly servesHalfClosed: boolean;
+  /** This proxy is not to show itself by a Via. */
+  readonly omitsVia: boolean;
   /** Requests at one replica. */
   readonly maxInFlight: number;
   /** Upgraded connections at one replica. */

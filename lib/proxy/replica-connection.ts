@@ -87,6 +87,11 @@ export class ReplicaConnection {
     this.#socket.uncork();
   }
 
+  /** Nothing more will be written; the reply still comes. */
+  endWriting(): void {
+    this.#socket.end();
+  }
+
   /** No more of the reply for now. What was read already still comes. */
   pause(): void {
     this.#socket.pause();

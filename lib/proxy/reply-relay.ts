@@ -16,6 +16,8 @@ const WRITE_BYTES = 256;
 export class ReplyRelay implements Taker {
   /** After the reply that was begun last the connection can carry another. */
   goesOn = true;
+  /** What comes from either side, and its end, is for the other alone. */
+  isTunnel = false;
   readonly #socket: Socket;
   readonly #memory: ReplyMemory;
   // Of the body, as far as it is known.
@@ -23,15 +25,18 @@ export class ReplyRelay implements Taker {
   // What writes take up that may not be out, and how much of that is of the memory for replies.
   #unsentBytes = 0;
   #takenBytes = 0;
+  readonly #omitsVia: boolean;
   // Text that waits to be written with what follows it in the same read.
   #pending = '';
   // A part of the reply has gone out.
   #isOut = false;
   #framing: 'none' | 'length' | 'chunked' | 'close' = 'none';
 
-  constructor(socket: Socket, memory: ReplyMemory) {
+  /** @param omitsVia this proxy is not to show itself by a Via. */
+  constructor(socket: Socket, memory: ReplyMemory, omitsVia: boolean) {
     this.#socket = socket;
     this.#memory = memory;
+    this.#omitsVia = omitsVia;
   }
 
   /** The client takes no more for now. */
@@ -68,7 +73,8 @@ export class ReplyRelay implements Taker {
     }
     this.goesOn = this.#framing !== 'close' && mayGoOn;
     const keepAlive = this.goesOn;
-    this.#pending = replyHead(head, { clientMinor, keepAlive, body: this.#framing, date, added });
+    const omitsVia = this.#omitsVia;
+    this.#pending = replyHead(head, { clientMinor, keepAlive, body: this.#framing, date, added, omitsVia });
   }
 
   /** Ends the connection so that nobody takes what was begun for the whole. */
@@ -84,6 +90,7 @@ export class ReplyRelay implements Taker {
 
   /** Begins what has no end but that of the connection, with this text. */
   beginTunnel(text: string): void {
+    this.isTunnel = true;
     this.#framing = 'close';
     this.goesOn = false;
     this.#isOut = false;

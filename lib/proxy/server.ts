@@ -21,13 +21,14 @@ import { createServer, describeClientError } from './http-server.ts';
 import type { KeyReader } from './key.ts';
 import { hopsLeft, lastHopReply } from './max-forwards.ts';
 import { Meter } from './meter.ts';
+import { checkParser, readFurther } from './parser.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import { ReplicaAgent } from './replica-agent.ts';
 import { ReplyMemory } from './reply-memory.ts';
 import { RequestNames } from './request-names.ts';
 import { type Load, type Routing, RoutingTable } from './routing-table.ts';
 import { type Trust, trustRule } from './trust.ts';
-import { offeredProtocols } from './upgrade.ts';
+import { announcedBytes, offeredProtocols, withoutOffer } from './upgrade.ts';
 import { UploadMemory } from './upload-memory.ts';
 import { type Waiting, WaitingLine } from './waiting-line.ts';
 
@@ -100,15 +101,20 @@ export class ProxyServer implements ExchangeContext {
     // Whether to continue, and what else may be expected, is for the replica to say.
     this.#server.on('checkContinue', onRequest);
     this.#server.on('checkExpectation', onRequest);
-    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
-      this.#clients.of(socket as Socket).refuse(describeClientError(error)),
-    );
+    this.#server.on('clientError', (error, socket) => {
+      const client = this.#clients.of(socket as Socket);
+      // After ECONNRESET and the like nobody is there to hear it.
+      if (!socket.destroyed && !client.reading.hasStopped(error)) client.refuse(describeClientError(error));
+    });
     this.#server.on('connect', (_request, socket) => this.#onConnect(socket as Socket));
-    this.#server.on('upgrade', (request, socket, early) => this.#onUpgrade(request, socket as Socket, early));
+    this.#server.on('upgrade', (request, socket, early) =>
+      this.#onUpgrade(request as IncomingMessage & ParsedRequest, socket as Socket, early),
+    );
   }
 
   /** Resolves with the port that it listens on. Rejects with the system's error. */
-  listen(port: number, host: string): Promise<number> {
+  async listen(port: number, host: string): Promise<number> {
+    await checkParser();
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ port, host, backlog: 4096 }, () => {
@@ -217,10 +223,13 @@ export class ProxyServer implements ExchangeContext {
     const client = this.#clients.of(request.socket);
     if (client.occupant === exchange) client.occupant = undefined;
     const { log } = this.#ports;
-    if (error === undefined && !log.writesDebug) return;
+    // A client that leaves is no fault of anybody's.
+    const isQuiet = error === undefined || error.code === 'client-left';
+    if (isQuiet && !log.writesDebug) return;
     const { method, url } = request;
     const outcome = { requestId, method, url, status, hostname: agent?.replica.hostname };
     if (error === undefined) log.debug('request', outcome);
+    else if (isQuiet) log.debug('client-left', { ...outcome, reason: error.message });
     else log.error('request-failed', { ...outcome, code: error.code, reason: error.message });
   }
 
@@ -238,11 +247,13 @@ export class ProxyServer implements ExchangeContext {
       const origin = client.trusted ? this.#trust.originOf(client.address, request.rawHeaders) : client.address;
       const key = this.#ports.readKey(request, origin);
       const hops = hopsLeft(request);
-      const head = requestHead(request, client, early === undefined ? '' : offeredProtocols(request), hops);
+      const offer = early === undefined ? client.reading.takeOffer(request) : offeredProtocols(request);
+      if (offer !== undefined) response.shouldKeepAlive = false;
+      const head = requestHead(request, client, offer, hops);
       if (early === undefined && this.#isAnsweredHere(client, response)) return;
       if (hops !== undefined && hops < 0) {
         const keepAlive = head.body === 'none' && response.shouldKeepAlive && !this.closing && !client.isLast;
-        client.socket.write(lastHopReply(request, this.date(), keepAlive), 'latin1');
+        client.socket.write(lastHopReply(request, this.date(), keepAlive, client.omitsVia), 'latin1');
         client.finish(response, keepAlive);
         return;
       }
@@ -255,7 +266,7 @@ export class ProxyServer implements ExchangeContext {
       const error = asBalancerError(thrown);
       const { method, url } = request;
       this.#ports.log.error('request-refused', { requestId, method, url, code: error.code, reason: error.message });
-      client.socket.write(errorReply(error, requestId, false, method !== 'HEAD'), 'latin1');
+      client.socket.write(errorReply(error, requestId, false, request), 'latin1');
       client.finish(response, false);
     }
   }
@@ -263,28 +274,35 @@ export class ProxyServer implements ExchangeContext {
   #isAnsweredHere(client: Client, response: ServerResponse): boolean {
     if (this.closing || client.isLast) response.setHeader('Connection', 'close');
     if (!this.#ports.answersItself(response.req, response)) return false;
-    response.once('finish', () => client.answered());
+    client.answersItself(response);
     return true;
   }
 
   #onRefused(error: BalancerError): number {
     const requestId = this.#names.next();
-    this.#ports.log.error('request-refused', { requestId, code: error.code, reason: error.message });
+    const { log } = this.#ports;
+    const details = { requestId, code: error.code, reason: error.message };
+    if (error.code === 'client-left') log.debug('client-left', details);
+    else log.error('request-refused', details);
     return requestId;
   }
 
-  // CONNECT leaves `http.Server` with a bare socket and nothing that listens for its errors.
   #onConnect(socket: Socket): void {
-    socket.on('error', () => undefined);
     this.#clients.of(socket).refuse(new BalancerError('not-implemented', 'CONNECT is not for a load balancer'));
   }
 
-  // Likewise. What the client sends from now on waits in its socket until the replica has switched.
-  #onUpgrade(request: IncomingMessage, socket: Socket, early: Buffer): void {
-    socket.on('error', () => undefined);
+  // `http.Server` has let go of the socket: what the client sends from now on waits there until the replica has switched.
+  #onUpgrade(request: IncomingMessage & ParsedRequest, socket: Socket, early: Buffer): void {
+    readFurther(socket);
     const client = this.#clients.of(socket);
+    const offered = offeredProtocols(request);
+    const lengthBytes = announcedBytes(request);
+    if (offered === '' || lengthBytes > 0) {
+      const head = Buffer.from(withoutOffer(request), 'latin1');
+      client.readAnew(this.#server, early, { offered, head, lengthBytes });
+      return;
+    }
     const response = new ServerResponse(request);
-    response.shouldKeepAlive = false;
     client.inLastTurn(() => {
       client.beginLast();
       this.#begin(client, response, early);

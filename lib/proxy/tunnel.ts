@@ -10,21 +10,24 @@ export class Tunnel {
   readonly #socket: Socket;
   readonly #send: (bytes: Buffer) => void;
 
-  /**
-   * @param early what the client had sent before it knew.
-   * @param onClientEnd the client has sent all that it will: the tunnel ends with either side.
-   */
-  constructor(socket: Socket, connection: ReplicaConnection, early: Buffer | undefined, onClientEnd: () => void) {
+  /** @param early what the client had sent before it knew. */
+  constructor(socket: Socket, connection: ReplicaConnection, early: Buffer | undefined) {
     this.#socket = socket;
     this.#send = (bytes: Buffer) => {
       this.sentBytes += bytes.length;
       if (!connection.write(bytes)) socket.pause();
     };
-    if (early !== undefined && early.length > 0) this.#send(early);
+    // That which has kept what is behind the body of the offer.
+    socket.removeAllListeners('data');
     socket.on('data', this.#send);
+    socket.resume();
+    if (early !== undefined && early.length > 0) this.#send(early);
+    // The client may have said all and read on, as `docker attach` and `nc` do: the replica is told, and what it still says is
+    // passed on, as long as it says anything in the time that a tunnel may be silent.
+    const onEnd = () => connection.endWriting();
     // One that had ended its side before will not end it again; the replica's 101 is still to be passed on.
-    if (socket.readableEnded) setImmediate(onClientEnd);
-    else socket.once('end', onClientEnd);
+    if (socket.readableEnded) setImmediate(onEnd);
+    else socket.once('end', onEnd);
   }
 
   /** Nobody takes what the client still sends. */

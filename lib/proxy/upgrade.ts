@@ -5,10 +5,7 @@ import { BalancerError } from '../errors.ts';
 import type { ParsedRequest } from './headers.ts';
 import { hasToken, type ReplyHead } from './reply-head.ts';
 
-/**
- * What the request offers, as the value of an Upgrade field; empty if it is to be taken as an ordinary request. One with a
- * body is: the offer may be passed over, and the bytes behind a body are not to be mistaken for it.
- */
+/** What the request offers, as the value of an Upgrade field; empty if it is to be taken as an ordinary request. */
 export function offeredProtocols({ httpVersionMinor, rawHeaders }: ParsedRequest): string {
   let offered = '';
   let asked = false;
@@ -16,7 +13,6 @@ export function offeredProtocols({ httpVersionMinor, rawHeaders }: ParsedRequest
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const lower = (rawHeaders[index] as string).toLowerCase();
     const value = rawHeaders[index + 1] as string;
-    if (lower === 'transfer-encoding' || (lower === 'content-length' && value !== '0')) return '';
     if (lower === 'connection') asked ||= hasToken(value.toLowerCase(), 'upgrade');
     if (lower === 'upgrade') offered = offered === '' ? value : `${offered},${value}`;
   }
@@ -29,8 +25,29 @@ export function offeredProtocols({ httpVersionMinor, rawHeaders }: ParsedRequest
     .join(', ');
 }
 
+/** Bytes of its body as the head has it: Infinity if it is chunked. */
+export function announcedBytes({ rawHeaders }: ParsedRequest): number {
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const lower = (rawHeaders[index] as string).toLowerCase();
+    if (lower === 'transfer-encoding') return Number.POSITIVE_INFINITY;
+    if (lower === 'content-length') return Number(rawHeaders[index + 1]);
+  }
+  return 0;
+}
+
+/** The head of a request once more, as the text of one that offers nothing. */
+export function withoutOffer(request: ParsedRequest): string {
+  const { method, url, httpVersionMajor, httpVersionMinor, rawHeaders } = request;
+  let text = `${method} ${url} HTTP/${httpVersionMajor}.${httpVersionMinor}\r\n`;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    if (name.toLowerCase() !== 'upgrade') text += `${name}: ${rawHeaders[index + 1]}\r\n`;
+  }
+  return `${text}\r\n`;
+}
+
 /** The head of a 101 for the client. Throws `bad-reply` if the replica switches to what was not offered. */
-export function switchingHead(reply: ReplyHead, offered: string): string {
+export function switchingHead(reply: ReplyHead, offered: string, omitsVia = false): string {
   let chosen = '';
   let passed = '';
   for (let index = 0; index < reply.fields.length; index += 2) {
@@ -46,5 +63,6 @@ export function switchingHead(reply: ReplyHead, offered: string): string {
       'the reply of the replica is broken: it switches to a protocol that was not offered',
     );
   }
-  return `HTTP/1.1 101 ${reply.reason}\r\n${passed}Via: 1.1 ringmaster\r\nConnection: Upgrade\r\nUpgrade: ${chosen}\r\n\r\n`;
+  const via = omitsVia ? '' : 'Via: 1.1 ringmaster\r\n';
+  return `HTTP/1.1 101 ${reply.reason}\r\n${passed}${via}Connection: Upgrade\r\nUpgrade: ${chosen}\r\n\r\n`;
 }

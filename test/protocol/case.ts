@@ -30,8 +30,11 @@ export type ReplicaStep =
   | 'end'
   | 'reset';
 
-/** How the proxy is set up: one replica, two, one and limits so tight that a test can reach them, or one that never listens. */
-export type Profile = 'plain' | 'pair' | 'tight' | 'down';
+/**
+ * How the proxy is set up: one replica, two, one and limits so tight that a test can reach them, one that never listens, or one and
+ * clients that end their side are to be answered.
+ */
+export type Profile = 'plain' | 'pair' | 'tight' | 'down' | 'half-close';
 
 export interface Case {
   readonly name: string;

@@ -33,13 +33,18 @@ const TIGHT: readonly string[] = [
   ...['--max-body-size', '1000', '--max-requests-per-connection', '3'],
 ];
 
+const SETTINGS: { readonly [profile in Profile]?: readonly string[] } = {
+  tight: TIGHT,
+  'half-close': ['--client-half-close', 'allow'],
+};
+
 export const ringmaster: Contender = {
   name: 'ringmaster',
   installed: true,
   start: async (profile, replicaPorts) => {
     const upstream = replicaPorts.map((port) => `127.0.0.1:${port}`).join(',');
     const options = ['--upstream', upstream, '--heartbeat-path', 'off', '--log', 'error'];
-    const program = await startProgram([...options, ...(profile === 'tight' ? TIGHT : [])]);
+    const program = await startProgram([...options, ...(SETTINGS[profile] ?? [])]);
     let read = 0;
     return {
       port: program.port,

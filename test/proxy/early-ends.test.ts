@@ -59,7 +59,7 @@ t.test('the last reply arrives whole, whatever the client sends after its last r
 t.test('a tunnel whose client ended its side before the 101 ends, and gives back its place', async (t) => {
   const held: net.Socket[] = [];
   const replica = await scriptedReplica((socket) => held.push(socket));
-  const proxy = await startProxy([tcp(replica.port)]);
+  const proxy = await startProxy([tcp(replica.port)], { clientHalfClose: 'allow' });
   t.teardown(() => Promise.all([proxy.close(), replica.close()]));
   const client = await connectRaw(proxy.port);
   client.socket.end(get('/chat', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'));

@@ -48,6 +48,12 @@ export const PROXY = {
     Number.POSITIVE_INFINITY,
     'requests after which a client’s connection is closed',
   ),
+  // What programs that speak HTTP do when they end their side: browsers, curl and the libraries leave. nginx, Envoy and Go cut as well.
+  'client-half-close': option(
+    choice(['close', 'allow']),
+    'close',
+    'a client that ends its side has left, and its request is cut; or it is answered: for `nc -N` and the like',
+  ),
   // About what the listen backlog of a service holds: 511 in Node, if it does not say.
   'max-in-flight': option(integer(1, 1_000_000), 512, 'requests that one replica may have at a time'),
   // Three replicas with as many leave ordinary requests a third of the connections that there may be.
@@ -61,6 +67,11 @@ export const PROXY = {
   'queue-timeout': option(duration(1, DAY_MS), 5000, 'time that a request may wait for a replica with room'),
   'max-attempts': option(integer(1, 10), 3, 'replicas that one request may be tried at'),
   'retry-budget': option(decimal(0, 10), 0.2, 'attempts beyond the first, over the requests of the last seconds'),
+  via: option(
+    choice(['on', 'off']),
+    'on',
+    'say in a Via field that a request and a reply have passed; nginx compresses nothing for who says so',
+  ),
   'trust-proxy': option(
     trustedProxies,
     [] as readonly string[],

@@ -183,8 +183,39 @@ export const RETRIES: readonly Case[] = [
     ],
   },
   {
+    name: 'a hundred pipelined requests behind a slow reply and an upload are answered in order',
+    duty: 6,
+    client: [
+      `${GET}POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc${GET.repeat(98)}${LAST}`,
+      { replies: 101 },
+    ],
+    methods: ['GET', 'POST', 'GET'],
+    answers: [
+      [{ pauseMs: 40 }, OK],
+      ...Array.from({ length: 100 }, (_, index) => `HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n${index + 100}`),
+    ],
+    checks: [
+      (seen) =>
+        seen.replies.map((reply) => reply.body).join() ===
+        ['ok', ...Array.from({ length: 100 }, (_, index) => index + 100)].join()
+          ? undefined
+          : 'not in order',
+      requests(101),
+    ],
+  },
+  ...(['half-close', 'reset'] as const).map(
+    (end): Case => ({
+      name: `a client that leaves by ${end} frees its replica, and what waits behind is never sent`,
+      duty: 6,
+      client: [`${GET}${LAST}`, { replicaHas: /GET \/1/ }, end, 'replica-ends', 'leave'],
+      answers: [[{ until: /never/ }, OK]],
+      checks: [sent('/2', 0)],
+    }),
+  ),
+  {
     name: 'a client that half-closes after its request gets its reply',
     duty: 6,
+    profile: 'half-close',
     client: [GET, 'half-close'],
     answers: [[{ pauseMs: 40 }, OK]],
     checks: [gets(200, 'ok')],
@@ -192,6 +223,7 @@ export const RETRIES: readonly Case[] = [
   {
     name: 'a client that half-closes after pipelined requests gets all replies',
     duty: 6,
+    profile: 'half-close',
     client: [`${GET}${LAST}`, 'half-close'],
     answers: [[{ pauseMs: 40 }, OK]],
     checks: [(seen) => (seen.replies.length === 2 ? undefined : `${seen.replies.length} replies, not 2`), requests(2)],
@@ -199,6 +231,7 @@ export const RETRIES: readonly Case[] = [
   {
     name: 'a client that half-closes in the middle of a reply gets all of it',
     duty: 6,
+    profile: 'half-close',
     client: [GET, { until: /abc/ }, 'half-close'],
     answers: [['HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc', { pauseMs: 40 }, 'def']],
     checks: [gets(200, 'abcdef')],

@@ -8,6 +8,7 @@ import {
   gets,
   type neverWhole,
   replicaGets,
+  replicaGetsBody,
   replicaGetsField,
   requests,
   status,
@@ -22,6 +23,9 @@ const SWITCH =
   'Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const MEGABYTE = '\0\x01\xfe\xff'.repeat(2 ** 18);
+const PASSED_OVER = (method: string, fields = '') =>
+  `${method} /p HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n${fields}\r\n`;
+const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n';
 const FRAME = '\x81\x05hello\r\n\r\n\0\xff';
 
 export const UPGRADES: readonly Case[] = [
@@ -193,6 +197,41 @@ export const UPGRADES: readonly Case[] = [
           ? undefined
           : replicaGets((request) => request.complete && request.body === 'abc', 'its body')(seen),
     ],
+  },
+  {
+    name: 'an Upgrade with a body is offered on, and what is behind the body is for the tunnel',
+    duty: 5,
+    client: [`${upgrade('POST', 'Content-Length: 3\r\n')}abcGET`, { until: /echo$/ }, 'leave'],
+    answers: [['tunnel', SWITCH, { until: /abcGET$/ }, 'echo']],
+    checks: [replicaGetsField('Upgrade', 'websocket'), clientSees(/^HTTP\/1\.1 101 [\s\S]*\r\n\r\necho$/)],
+  },
+  {
+    name: 'an offer that is passed over, a POST head in the same write, its body later',
+    duty: 5,
+    client: [
+      `${PASSED_OVER('GET')}POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: ${SMUGGLED.length}\r\n\r\n`,
+      { replies: 1 },
+      SMUGGLED,
+      { replies: 2 },
+      'leave',
+    ],
+    checks: [gets(200, 'ok'), requests(2), replicaGets((request) => request.body === SMUGGLED, 'the body', 1)],
+  },
+  {
+    name: 'an offer that is passed over, with a body, and a request behind it',
+    duty: 5,
+    client: [
+      `${PASSED_OVER('POST', 'Transfer-Encoding: chunked\r\n')}1\r\na\r\n0\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n`,
+      { replies: 2 },
+      'leave',
+    ],
+    checks: [gets(200, 'ok'), requests(2), replicaGetsBody('a')],
+  },
+  {
+    name: 'a bad chunk behind an offer that is passed over is a 400 at once',
+    duty: 5,
+    client: [`${PASSED_OVER('POST', 'Transfer-Encoding: chunked\r\n')}zz\r\n`],
+    checks: [status(400)],
   },
   {
     name: 'a tunnel that says nothing ends after its idle limit',

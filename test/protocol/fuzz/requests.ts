@@ -43,7 +43,7 @@ export async function openRequestTrack(): Promise<Track> {
     });
   });
   await new Promise<void>((resolve) => replica.listen(0, '127.0.0.1', resolve));
-  const proxy = await startProxy([tcp((replica.address() as AddressInfo).port)]);
+  const proxy = await startProxy([tcp((replica.address() as AddressInfo).port)], { clientHalfClose: 'allow' });
   let witness = openLine(proxy.port);
   let witnessed = 0;
   return {

@@ -1,9 +1,13 @@
-// Many broken messages, on a few tracks at once. A fault names the seed and the number that bring it back.
+// Many messages, most of them broken, on a few tracks at once. A fault names the seed and the number that bring it back.
 
+import { openPipelineTrack } from './pipelines.ts';
 import { openReplyTrack } from './replies.ts';
 import { openRequestTrack, type Track } from './requests.ts';
 
-export type Kind = 'requests' | 'replies';
+const OPEN = { requests: openRequestTrack, replies: openReplyTrack, pipelines: openPipelineTrack };
+
+export type Kind = keyof typeof OPEN;
+export const KINDS = Object.keys(OPEN) as Kind[];
 
 const TRACKS = 8;
 const MAX_FAULTS = 20;
@@ -15,7 +19,7 @@ export async function fuzz(kind: Kind, seed: number, from: number, count: number
   const onThrown = (error: unknown) => faults.push(`thrown: ${error instanceof Error ? error.stack : error}`);
   process.on('uncaughtException', onThrown);
   const run = async () => {
-    const track: Track = await (kind === 'requests' ? openRequestTrack() : openReplyTrack());
+    const track: Track = await OPEN[kind]();
     while (next < from + count && faults.length < MAX_FAULTS) {
       const index = next;
       next += 1;
