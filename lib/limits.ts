@@ -43,6 +43,8 @@ export function proxyLimits(options: Options): ProxyLimits {
     trustedProxies: options.trustProxy,
     maxKeptBytes: 65_536,
     maxHeadBytes: options.maxHeadSize,
+    maxFields: options.maxFields,
+    underscores: options.underscores,
     maxBodyBytes: options.maxBodySize,
     maxConnections: options.maxConnections,
     maxRequestsPerConnection: options.maxRequestsPerConnection,

@@ -11,7 +11,7 @@ import type { Client, Occupant } from './client.ts';
 import { errorReply } from './error-reply.ts';
 import type { Asked, ExchangeContext } from './exchange-context.ts';
 import { explainFields } from './explain-fields.ts';
-import type { RequestHead } from './headers.ts';
+import { type RequestHead, textFor } from './headers.ts';
 import type { Sample } from './meter.ts';
 import { Patience, type Wait } from './patience.ts';
 import type { ReplicaAgent } from './replica-agent.ts';
@@ -204,10 +204,10 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   #receive(): void {
-    const { maxKeptBytes, maxBodyBytes: maxBytes } = this.#context.limits;
-    const onTooLarge = () => this.fail(bodyTooLarge(maxBytes), true);
+    const { maxKeptBytes, maxBodyBytes: maxBytes, maxFields } = this.#context.limits;
+    const onRefused = (error: BalancerError) => this.fail(error, true);
     const isChunked = this.#head.body === 'chunked';
-    this.#body = new RequestBody(this.request, isChunked, { maxKeptBytes, maxBytes, onTooLarge });
+    this.#body = new RequestBody(this.request, isChunked, { maxKeptBytes, maxBytes, maxFields, onRefused });
     // A body is announced with bytes of it in hand: a client that only promises one holds no replica. One that waits for a
     // 100 has to have it from the replica.
     if (this.#head.expectsContinue) this.#attempt(false);
@@ -235,11 +235,11 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.#connection = connection;
     connection.begin(this, this.request.method ?? '', this.#head.offered !== '');
     if (this.#body === undefined) {
-      connection.write(this.#head.text);
+      connection.write(textFor(this.#head, agent.authority));
       return;
     }
     connection.cork();
-    connection.write(this.#head.text);
+    connection.write(textFor(this.#head, agent.authority));
     this.#body.sendTo(connection);
     connection.uncork();
   }

@@ -5,6 +5,7 @@ import http, { type IncomingMessage } from 'node:http';
 import { BalancerError } from '../errors.ts';
 import { MAX_REFUSED } from './clients.ts';
 import type { ParsedRequest } from './headers.ts';
+import { isOverfull } from './lists.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import { offeredProtocols } from './upgrade.ts';
 
@@ -19,10 +20,12 @@ export function createServer(limits: ProxyLimits): http.Server {
     connectionsCheckingInterval: Math.min(1000, limits.headTimeoutMs),
     requireHostHeader: false,
     optimizeEmptyRequests: true,
-    shouldUpgradeCallback: (request) => offeredProtocols(request as ParsedRequest & IncomingMessage) !== '',
+    shouldUpgradeCallback: (request) =>
+      !isOverfull(request.rawHeaders, limits.maxFields) &&
+      offeredProtocols(request as ParsedRequest & IncomingMessage) !== '',
   });
-  // Size alone limits a head: fields over a count would be dropped silently.
-  server.maxHeadersCount = 0;
+  // Fields over this count are dropped silently: one more than there may be says that there were too many.
+  server.maxHeadersCount = limits.maxFields + 1;
   server.maxConnections = limits.maxConnections + MAX_REFUSED;
   // A client that has sent all that it will may still wait for its reply. Not in the documentation of Node, but there since 0.7.
   Object.assign(server, { httpAllowHalfOpen: true });

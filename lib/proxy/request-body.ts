@@ -3,7 +3,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { BalancerError } from '../errors.ts';
-import { trailerSection } from './headers.ts';
+import { trailerSection } from './trailers.ts';
 
 /** Where the body goes: a connection to a replica. */
 export interface BodyTarget {
@@ -21,8 +21,10 @@ export interface BodyLimits {
   /** Kept so that the request can be repeated. */
   readonly maxKeptBytes: number;
   readonly maxBytes: number;
-  /** More than `maxBytes` have come; those over are not passed on. */
-  readonly onTooLarge: () => void;
+  /** Of its trailer section. */
+  readonly maxFields: number;
+  /** More has come than may; what is over is not passed on. */
+  readonly onRefused: (error: BalancerError) => void;
 }
 
 export class RequestBody {
@@ -111,7 +113,7 @@ export class RequestBody {
     if (this.#discards) return;
     this.receivedBytes += bytes.length;
     if (this.receivedBytes > this.#limits.maxBytes) {
-      this.#limits.onTooLarge();
+      this.#limits.onRefused(bodyTooLarge(this.#limits.maxBytes));
       return;
     }
     if (this.#allKept && this.#kept.length > 0 && this.#keptBytes + bytes.length > this.#limits.maxKeptBytes) {
@@ -128,6 +130,11 @@ export class RequestBody {
   }
 
   #onEnd(): void {
+    const { maxFields, onRefused } = this.#limits;
+    if (!this.#discards && this.#request.rawTrailers.length > 2 * maxFields) {
+      onRefused(new BalancerError('head-too-large', `the request has more than ${maxFields} trailer fields`));
+      return;
+    }
     this.#ended = true;
     if (this.#target !== undefined) this.#writeEnd(this.#target);
     this.#begun();

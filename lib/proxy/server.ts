@@ -16,7 +16,7 @@ import { DateField } from './date-field.ts';
 import { errorReply } from './error-reply.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange-context.ts';
-import { type ParsedRequest, requestHead } from './headers.ts';
+import { checkFields, type ParsedRequest, requestHead } from './headers.ts';
 import { createServer, describeClientError } from './http-server.ts';
 import type { KeyReader } from './key.ts';
 import { hopsLeft, lastHopReply } from './max-forwards.ts';
@@ -218,10 +218,12 @@ export class ProxyServer implements ExchangeContext {
     let requestId = this.#names.next();
     try {
       this.#budget.deposit();
+      checkFields(request, this.limits.maxFields);
       const origin = client.trusted ? this.#trust.originOf(client.address, request.rawHeaders) : client.address;
       const key = this.#ports.readKey(request, origin);
       const hops = hopsLeft(request);
-      const head = requestHead(request, client, early === undefined ? '' : offeredProtocols(request), hops);
+      const offered = early === undefined ? '' : offeredProtocols(request);
+      const head = requestHead(request, client, this.limits.underscores, offered, hops);
       if (early === undefined && this.#isAnsweredHere(client, response)) return;
       if (hops !== undefined && hops < 0) {
         const keepAlive = head.body === 'none' && response.shouldKeepAlive && !this.closing && !client.isLast;

@@ -44,7 +44,7 @@ interface Result {
 
 /** Feeds the pieces one by one; `end` closes the connection after them. */
 function transcribe(pieces: readonly string[], { method = 'GET', end = false, maxHeadBytes = 200 } = {}): Transcript {
-  const reader = new ReplyReader(maxHeadBytes);
+  const reader = new ReplyReader({ maxHeadBytes, maxFields: 16 });
   const transcript = new Transcript(reader);
   reader.expectReply(method);
   for (const piece of pieces) reader.read(Buffer.from(piece, 'latin1'), transcript);
@@ -202,7 +202,7 @@ t.test('in whatever pieces a reply comes, the same is read', async () => {
 });
 
 t.test('a reader begins anew with each reply', async (t) => {
-  const reader = new ReplyReader(200);
+  const reader = new ReplyReader({ maxHeadBytes: 200, maxFields: 16 });
   const transcript = new Transcript(reader);
   reader.expectReply('GET');
   t.notOk(reader.begun);

@@ -1,6 +1,6 @@
 // Options of the data plane: how long it waits, and how much of anything there may be.
 
-import { decimal, duration, integer, orOff, size, trustedProxies } from '../kinds.ts';
+import { choice, decimal, duration, integer, orOff, size, trustedProxies } from '../kinds.ts';
 import { DAY_MS, GIB, KIB, MIB, option } from '../option.ts';
 
 export const PROXY = {
@@ -29,6 +29,11 @@ export const PROXY = {
   ),
   'tunnel-idle-timeout': option(duration(1, DAY_MS), 600_000, 'longest silence of an upgraded connection'),
   'max-head-size': option(size(KIB, MIB), 64 * KIB, 'head of a request or a reply'),
+  'max-fields': option(
+    integer(16, 10_000),
+    256,
+    'fields of a head or of trailers, and elements of the lists there that are read',
+  ),
   'max-body-size': option(orOff(size(0, 1024 * GIB)), Number.POSITIVE_INFINITY, 'body of a request'),
   'max-connections': option(integer(1, 1_000_000), 10_000, 'connections of clients; more are told 503'),
   'max-requests-per-connection': option(
@@ -43,6 +48,11 @@ export const PROXY = {
   'queue-timeout': option(duration(1, DAY_MS), 5000, 'time that a request may wait for a replica with room'),
   'max-attempts': option(integer(1, 10), 3, 'replicas that one request may be tried at'),
   'retry-budget': option(decimal(0, 10), 0.2, 'attempts beyond the first, over the requests of the last seconds'),
+  underscores: option(
+    choice(['drop-owned', 'drop', 'pass']),
+    'drop-owned',
+    'names that CGI takes for others, as `X_Real_IP`: those like one of ours, all or none go',
+  ),
   'trust-proxy': option(
     trustedProxies,
     [] as readonly string[],

@@ -3,7 +3,9 @@
 import type { Case } from '../case.ts';
 import { BAD_REPLIES } from './bad-replies.ts';
 import { EXPECT_CASES } from './expect.ts';
+import { FIELD_LIMITS } from './field-limits.ts';
 import { FIELDS } from './fields.ts';
+import { FORGED_FIELDS } from './forged-fields.ts';
 import { GOOD_REPLIES } from './good-replies.ts';
 import { INTERIM_AND_TRAILERS } from './interim-and-trailers.ts';
 import { LIMITS } from './limits.ts';
@@ -20,6 +22,8 @@ export const ALL_CASES: readonly Case[] = [
   ...GOOD_REPLIES,
   ...INTERIM_AND_TRAILERS,
   ...FIELDS,
+  ...FORGED_FIELDS,
+  ...FIELD_LIMITS,
   ...TARGETS,
   ...EXPECT_CASES,
   ...UPGRADES,
