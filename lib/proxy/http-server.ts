@@ -6,6 +6,7 @@ import { BalancerError } from '../errors.ts';
 import { MAX_REFUSED } from './clients.ts';
 import type { ParsedRequest } from './headers.ts';
 import { isOverfull } from './lists.ts';
+import { correctVersion } from './other-protocols.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import { offeredProtocols } from './upgrade.ts';
 
@@ -20,9 +21,14 @@ export function createServer(limits: ProxyLimits): http.Server {
     connectionsCheckingInterval: Math.min(1000, limits.headTimeoutMs),
     requireHostHeader: false,
     optimizeEmptyRequests: true,
-    shouldUpgradeCallback: (request) =>
-      !isOverfull(request.rawHeaders, limits.maxFields) &&
-      offeredProtocols(request as ParsedRequest & IncomingMessage) !== '',
+    shouldUpgradeCallback: (request) => {
+      correctVersion(request);
+      return (
+        request.httpVersionMajor === 1 &&
+        !isOverfull(request.rawHeaders, limits.maxFields) &&
+        offeredProtocols(request as ParsedRequest & IncomingMessage) !== ''
+      );
+    },
   });
   // Fields over this count are dropped silently: one more than there may be says that there were too many.
   server.maxHeadersCount = limits.maxFields + 1;
@@ -34,6 +40,7 @@ export function createServer(limits: ProxyLimits): http.Server {
 
 interface ParserError extends NodeJS.ErrnoException {
   // Of errors of the parser: what it was given last, and how far it came.
+  readonly reason?: string;
   readonly rawPacket?: Buffer;
   readonly bytesParsed?: number;
 }
@@ -45,12 +52,24 @@ export function describeClientError(error: ParserError): BalancerError {
       return new BalancerError('head-too-large', 'the head of the request is too large');
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new BalancerError('request-timeout', 'the head of the request took too long');
+    case 'HPE_INVALID_CONSTANT':
+      // The methods of RTSP, which the parser knows: FLUSH, DESCRIBE and others.
+      if (error.reason === 'Invalid method for HTTP/x.x request') return unknownMethod();
+      return notHttp(error);
     case 'HPE_INVALID_METHOD':
-      if (isRequestLine(error)) return new BalancerError('not-implemented', 'no such method is known here');
+      if (isRequestLine(error)) return unknownMethod();
       return new BalancerError('bad-request', 'the request does not begin with a method');
     default:
-      return new BalancerError('bad-request', `the request is not HTTP/1.1: ${error.message}`);
+      return notHttp(error);
   }
+}
+
+function unknownMethod(): BalancerError {
+  return new BalancerError('not-implemented', 'no such method is known here');
+}
+
+function notHttp(error: ParserError): BalancerError {
+  return new BalancerError('bad-request', `the request is not HTTP/1.1: ${error.message}`);
 }
 
 // The parser knows a list of methods. One that is well formed but not in it is not the client's mistake (RFC 9110, 9.1).

@@ -21,6 +21,7 @@ import { createServer, describeClientError } from './http-server.ts';
 import type { KeyReader } from './key.ts';
 import { hopsLeft, lastHopReply } from './max-forwards.ts';
 import { Meter } from './meter.ts';
+import { correctVersion } from './other-protocols.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import { ReplicaAgent } from './replica-agent.ts';
 import { RequestNames } from './request-names.ts';
@@ -208,6 +209,7 @@ export class ProxyServer implements ExchangeContext {
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    correctVersion(request);
     const client = this.#clients.of(request.socket);
     client.inTurn(response, () => this.#begin(client, response));
   }

@@ -9,6 +9,7 @@ import { FORGED_FIELDS } from './forged-fields.ts';
 import { GOOD_REPLIES } from './good-replies.ts';
 import { INTERIM_AND_TRAILERS } from './interim-and-trailers.ts';
 import { LIMITS } from './limits.ts';
+import { OTHER_PROTOCOLS } from './other-protocols.ts';
 import { REQUEST_BODIES } from './request-bodies.ts';
 import { REQUEST_HEADS } from './request-heads.ts';
 import { RETRIES } from './retries.ts';
@@ -25,6 +26,7 @@ export const ALL_CASES: readonly Case[] = [
   ...FORGED_FIELDS,
   ...FIELD_LIMITS,
   ...TARGETS,
+  ...OTHER_PROTOCOLS,
   ...EXPECT_CASES,
   ...UPGRADES,
   ...RETRIES,
