@@ -149,6 +149,8 @@ const BROKEN: Record<string, string> = {
   'a chunk size that is not hexadecimal': `${HEAD}Transfer-Encoding: chunked\r\n\r\n5g\r\n`,
   'a signed chunk size': `${HEAD}Transfer-Encoding: chunked\r\n\r\n-5\r\n`,
   'a chunk size over 2^52': `${HEAD}Transfer-Encoding: chunked\r\n\r\n10000000000000\r\n`,
+  'a chunk size over 2^52 behind zeros': `${HEAD}Transfer-Encoding: chunked\r\n\r\n00010000000000000\r\n`,
+  'a chunk size of zeros without an end': `${HEAD}Transfer-Encoding: chunked\r\n\r\n${'0'.repeat(1025)}`,
   'a chunk size that ends without CR': `${HEAD}Transfer-Encoding: chunked\r\n\r\n5\nhello`,
   'a chunk size that ends without LF': `${HEAD}Transfer-Encoding: chunked\r\n\r\n5\rhello`,
   'a NUL in a chunk extension': `${HEAD}Transfer-Encoding: chunked\r\n\r\n5;\0\r\n`,

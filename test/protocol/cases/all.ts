@@ -2,6 +2,7 @@
 
 import type { Case } from '../case.ts';
 import { BAD_REPLIES } from './bad-replies.ts';
+import { CHUNK_SIZES } from './chunk-sizes.ts';
 import { EXPECT_CASES } from './expect.ts';
 import { FIELD_LIMITS } from './field-limits.ts';
 import { FIELDS } from './fields.ts';
@@ -19,6 +20,7 @@ import { UPGRADES } from './upgrade.ts';
 export const ALL_CASES: readonly Case[] = [
   ...REQUEST_HEADS,
   ...REQUEST_BODIES,
+  ...CHUNK_SIZES,
   ...BAD_REPLIES,
   ...GOOD_REPLIES,
   ...INTERIM_AND_TRAILERS,

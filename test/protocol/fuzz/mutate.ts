@@ -132,7 +132,8 @@ export function framed(random: Random, body: string): string {
   const chunks = [body.slice(0, cut), body.slice(cut)].filter((chunk) => chunk !== '');
   const extension = random.chance(0.2) ? ';a="b"' : '';
   const trailer = random.chance(0.3) ? forgedTrailers(random) : '';
-  const coded = chunks.map((chunk) => `${chunk.length.toString(16)}${extension}\r\n${chunk}\r\n`).join('');
+  const zeros = '0'.repeat(random.chance(0.1) ? random.below(30) : 0);
+  const coded = chunks.map((chunk) => `${zeros}${chunk.length.toString(16)}${extension}\r\n${chunk}\r\n`).join('');
   return `Transfer-Encoding: chunked\r\n\r\n${coded}0\r\n${trailer}\r\n`;
 }
 
