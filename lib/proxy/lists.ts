@@ -49,11 +49,16 @@ export function isOverfull(fields: readonly string[], maxFields: number): boolea
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] as string;
     if (!mayHaveRule(name) || !LISTS.has(name.toLowerCase())) continue;
-    const list = fields[index + 1] as string;
-    elements += 1;
-    for (let at = list.indexOf(','); at !== -1; at = list.indexOf(',', at + 1)) elements += 1;
+    elements += countElements(fields[index + 1] as string);
   }
   return elements > maxFields;
+}
+
+/** Empty ones too. */
+export function countElements(list: string): number {
+  let count = 1;
+  for (let at = list.indexOf(','); at !== -1; at = list.indexOf(',', at + 1)) count += 1;
+  return count;
 }
 
 const LISTS = new Set(['connection', 'upgrade', 'transfer-encoding', 'x-forwarded-for']);

@@ -1,7 +1,7 @@
 // The head of a reply, and what it says of the body that follows (RFC 9112, 4, 5 and 6.3). Pure.
 
 import { BalancerError } from '../errors.ts';
-import { hasToken, isOverfull, type Nominations, nominations } from './lists.ts';
+import { countElements, hasToken, type Nominations, nominations } from './lists.ts';
 
 /** How the end of a body is known: `none` has no bytes whatever its fields say. */
 export type ReplyFraming = 'none' | 'length' | 'chunked' | 'close';
@@ -39,7 +39,6 @@ export function parseReplyHead(text: string, method: string, maxFields: number):
   const reason = text.slice(13, Math.max(13, endOfLine));
   checkText(reason, 'its reason phrase');
   const fields = parseFields(text, endOfLine + 2, maxFields);
-  if (isOverfull(fields, maxFields)) throw malformed(`it has more than ${maxFields} connection options`);
 
   let connection = '';
   let codings: string | undefined;
@@ -60,6 +59,7 @@ export function parseReplyHead(text: string, method: string, maxFields: number):
   }
   const persistent = minor === 0 ? hasToken(connection, 'keep-alive') : !hasToken(connection, 'close');
   const body = frame(status, method, minor, codings, length);
+  if (countElements(connection) > maxFields) throw malformed(`it has more than ${maxFields} connection options`);
   const nominated = nominations(connection);
   return { status, reason, fields, nominated, minor, persistent: persistent && body.framing !== 'close', ...body };
 }
