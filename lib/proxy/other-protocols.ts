@@ -6,11 +6,17 @@ import type { Socket } from 'node:net';
 
 const HTTP_METHODS: ReadonlySet<string> = new Set(METHODS);
 
-// A request line of that connection was looked at.
-const LOOKED_AT = Symbol('looked at');
+/** What was found in the last read of a connection that was looked at. */
+interface Look {
+  readonly bytesRead: number;
+  /** Request lines by method and target, if there is one of another protocol or of SOURCE. */
+  readonly lines: ReadonlyMap<string, 'http' | 'other'> | undefined;
+}
+
+const LOOK = Symbol('look');
 
 interface Connection extends Socket {
-  [LOOKED_AT]?: true;
+  [LOOK]?: Look;
   // Not in the documentation of Node, but there since 0.12: the bytes that are being parsed, as a copy.
   readonly parser?: { getCurrentBuffer?(): Buffer } | null;
 }
@@ -28,31 +34,43 @@ export function correctVersion(request: IncomingMessage): void {
 // What is not found out: such a GET or POST of RTSP/1.1 later on a connection, and one whose request line came in an earlier read
 // than the end of its head.
 function isOtherProtocol(request: IncomingMessage): boolean {
-  const { method = '', httpVersionMinor } = request;
+  const { method = '', url, httpVersionMinor } = request;
   const connection: Connection = request.socket;
   switch (method) {
     case 'GET':
     case 'POST':
-      if (httpVersionMinor === 1 && connection[LOOKED_AT] === true) return false;
-      connection[LOOKED_AT] = true;
-      return protocolOf(request) === 'other';
+      if (httpVersionMinor === 1 && connection[LOOK] !== undefined) return false;
+      break;
     case 'OPTIONS':
-      return protocolOf(request) === 'other';
     case 'SOURCE':
-      return protocolOf(request) !== 'http';
+      break;
     default:
       return !HTTP_METHODS.has(method);
   }
+  const protocol = lookAt(connection).lines?.get(`${method} ${url}`);
+  return protocol === 'other' || (method === 'SOURCE' && protocol === undefined);
 }
 
-function protocolOf({ method, url, socket }: IncomingMessage): 'http' | 'other' | 'unknown' {
-  const bytes = (socket as Connection).parser?.getCurrentBuffer?.();
-  if (bytes === undefined) return 'unknown';
-  // Nearly always: no more than two searches.
-  if (method !== 'SOURCE' && !bytes.includes(' RTSP/') && !bytes.includes(' ICE/')) return 'http';
+// Once for each read, however many requests are in it. The attack: 64 KiB of pipelined requests, each with a look at all of them.
+function lookAt(connection: Connection): Look {
+  const { bytesRead } = connection;
+  const last = connection[LOOK];
+  if (last !== undefined && last.bytesRead === bytesRead) return last;
+  const bytes = connection.parser?.getCurrentBuffer?.() ?? Buffer.alloc(0);
+  const look = { bytesRead, lines: SUSPICIOUS.some((one) => bytes.includes(one)) ? requestLines(bytes) : undefined };
+  connection[LOOK] = look;
+  return look;
+}
+
+const SUSPICIOUS = [' RTSP/', ' ICE/', 'SOURCE '];
+
+function requestLines(bytes: Buffer): ReadonlyMap<string, 'http' | 'other'> {
+  const lines = new Map<string, 'http' | 'other'>();
   for (const line of bytes.toString('latin1').split('\n')) {
-    const [, asked, target, protocol] = /^([A-Z]+) +([^ ]+) +([A-Z]+)\/\d/.exec(line) ?? [];
-    if (asked === method && target === url) return protocol === 'HTTP' ? 'http' : 'other';
+    const [, method, target, protocol] = /^([A-Z]+) +([^ ]+) +([A-Z]+)\/\d/.exec(line) ?? [];
+    const name = `${method} ${target}`;
+    // Who has both in one read is none that can be told apart.
+    if (method !== undefined && lines.get(name) !== 'other') lines.set(name, protocol === 'HTTP' ? 'http' : 'other');
   }
-  return 'unknown';
+  return lines;
 }

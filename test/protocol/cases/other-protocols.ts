@@ -51,6 +51,16 @@ export const OTHER_PROTOCOLS: readonly Case[] = [
       checks: [gets(200, 'ok'), requests(1), clientSees(/HTTP\/1\.1 400 /), closed],
     }),
   ),
+  ...LATER.map(
+    (line): Case => ({
+      name: `refused after a good request and its reply: ${line}`,
+      duty: 1,
+      client: [GET, { replies: 1 }, request(line)],
+      methods: ['GET', 'GET'],
+      oursOnly: true,
+      checks: [gets(200, 'ok'), requests(1), clientSees(/HTTP\/1\.1 400 /), closed],
+    }),
+  ),
   {
     name: 'a body that holds a request of RTSP is a body',
     duty: 1,
