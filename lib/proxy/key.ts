@@ -67,11 +67,14 @@ function firstOf(
   return undefined;
 }
 
+// The value of the first pair of that name that has one; a cookie may write none as two quotes (RFC 6265, 4.1.1).
 function pairValue(list: string, separator: string, name: string): string | undefined {
   const start = `${name}=`;
   for (const pair of list.split(separator)) {
     const text = pair.trim();
-    if (text.length > start.length && text.startsWith(start)) return text.slice(start.length);
+    if (!text.startsWith(start)) continue;
+    const value = text.slice(start.length);
+    if (value !== '' && value !== '""') return value;
   }
   return undefined;
 }

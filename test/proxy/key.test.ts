@@ -34,7 +34,7 @@ t.test('a path is the same in absolute form, and a cookie is found in any Cookie
 });
 
 t.test('an empty key is none: the next that is not empty decides', async (t) => {
-  const rawHeaders = ['Cookie', 'session=; a= ; b=2', 'X-Tenant', '', 'cookie', 'session=;c=3; session=s5'];
+  const rawHeaders = ['Cookie', 'session=; a= ; session=""; b=2', 'X-Tenant', '', 'cookie', 'session=;c=3; session=s5'];
   const empty = { ...request, rawHeaders };
   t.equal(keyOf('query:x'), undefined);
   t.equal(keyOf('query:x,client'), hashText('192.0.2.7'));

@@ -24,7 +24,7 @@ function connection(text: string) {
 
 t.test('the attack: many requests in one read are looked at once, not each at all of them', async (t) => {
   const many = connection(
-    'OPTIONS /p HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2000) + 'OPTIONS /q RTSP/1.1\r\nHost: a\r\n\r\n',
+    `${'OPTIONS /p HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2000)}OPTIONS /q RTSP/1.1\r\nHost: a\r\n\r\n`,
   );
   for (let count = 0; count < 2000; count++) many.majorOf('OPTIONS');
   t.equal(many.majorOf('OPTIONS', '/q'), 0);
