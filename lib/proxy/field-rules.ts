@@ -1,5 +1,5 @@
 // What a field is by its name: one table, from which the quick look at each name is made too. What is done with which kind is for
-// request-head.ts, reply-head.ts and trailers.ts. Pure, and quick: it is asked for each field of each head.
+// headers.ts and trailers.ts. Pure, and quick: it is asked for each field of each head.
 
 /**
  * `hop`: for one hop only (RFC 9110, 7.6.1). `forwarding`: says where a request comes from. `own`: some other rule of this proxy

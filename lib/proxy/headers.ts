@@ -231,7 +231,8 @@ function takeOwn(fields: RequestFields, lower: string, value: string): string | 
 }
 
 // Of a trusted proxy. True if the field is not passed on as it came. The attack: `Connection: x-forwarded-proto`, which such a proxy
-// passes on from its client, so that neither its field nor ours is there; what is nominated for this hop is no word on it.
+// passes on from its client, so that neither its field nor ours is there (test/proxy/headers.test.ts). What is nominated for this
+// hop is no word on it; X-Forwarded-For is ours in any case, and what it says goes before our own.
 function takeForwarding(fields: RequestFields, lower: string, value: string, isNominated: boolean): boolean {
   if (lower === 'x-forwarded-for') {
     if (value !== '') fields.forwardedFor = joined(fields.forwardedFor, value);

@@ -52,7 +52,7 @@ function hopsOf(rawHeaders: readonly string[]): string[] | undefined {
   return hops;
 }
 
-// Some proxies add the port of the connection (Azure's, HAProxy's and Envoy's by setting): it is another for each connection of a client.
+// Some proxies add the port of the connection, as Azure's Application Gateway does: each connection of a client has another.
 function addressOf(hop: string): string {
   const [, bracketed, plain] = /^(?:\[([^[\]]*)\](?::\d+)?|([^:]*):\d+)$/.exec(hop) ?? [];
   const address = bracketed ?? plain ?? hop;

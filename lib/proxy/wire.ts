@@ -209,7 +209,7 @@ export class ReplyReader {
     this.#paddingBytes = 0;
   }
 
-  // Some pad sizes with zeros, to a length that they know before (Apache's mod_proxy, Java servlets).
+  // Some pad sizes with zeros, so that each has room for any.
   #readDigit(digit: number): void {
     if (digit === 0 && this.#digits === 0) {
       this.#paddingBytes += 1;
