@@ -36,10 +36,12 @@ export function correctVersion(request: IncomingMessage): void {
 function isOtherProtocol(request: IncomingMessage): boolean {
   const { method = '', url, httpVersionMinor } = request;
   const connection: Connection = request.socket;
+  const last = connection[LOOK];
   switch (method) {
     case 'GET':
     case 'POST':
-      if (httpVersionMinor === 1 && connection[LOOK] !== undefined) return false;
+      // A connection on which something was found goes on being looked at.
+      if (httpVersionMinor === 1 && last !== undefined && last.lines === undefined) return false;
       break;
     case 'OPTIONS':
     case 'SOURCE':
@@ -59,8 +61,17 @@ function lookAt(connection: Connection): Look {
   const bytes = connection.parser?.getCurrentBuffer?.() ?? Buffer.alloc(0);
   const look = { bytesRead, lines: SUSPICIOUS.some((one) => bytes.includes(one)) ? requestLines(bytes) : undefined };
   connection[LOOK] = look;
+  // The lines would be kept for as long as the connection: the attack is many connections with 64 KiB of them each.
+  if (look.lines !== undefined) setImmediate(forget, connection);
   return look;
 }
+
+function forget(connection: Connection): void {
+  connection[LOOK] = FORGOTTEN;
+}
+
+// Something was found, and a new look is needed to say what.
+const FORGOTTEN: Look = { bytesRead: -1, lines: new Map() };
 
 const SUSPICIOUS = [' RTSP/', ' ICE/', 'SOURCE '];
 

@@ -32,6 +32,9 @@ t.test('the attack: many requests in one read are looked at once, not each at al
   many.socket.bytesRead += 1;
   many.majorOf('OPTIONS');
   t.equal(many.socket.looks, 2, 'a look for each read');
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(many.majorOf('GET', '/q', 1), 1);
+  t.equal(many.socket.looks, 3, 'what was found is not kept, but that something was');
 });
 
 t.test('ordinary requests on a kept connection are not looked at', async (t) => {

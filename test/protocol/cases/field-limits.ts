@@ -48,6 +48,10 @@ export const FIELD_LIMITS: readonly Case[] = [
   overfull('a list of protocols over the limit is a 431', `Connection: upgrade\r\nUpgrade: ${list(MAX_FIELDS)}\r\n`),
   overfull('a list of hops over the limit is a 431', `X-Forwarded-For: ${list(MAX_FIELDS + 1)}\r\n`),
   overfull('an Upgrade with too many fields is a 431', `Connection: upgrade\r\nUpgrade: echo\r\n${fields(MAX_FIELDS)}`),
+  overfull(
+    'an Upgrade that is passed over, with too many fields, is a 431',
+    `Connection: upgrade\r\nUpgrade: h2c\r\n${fields(MAX_FIELDS)}`,
+  ),
   {
     name: 'as many trailers of a request as there may be pass',
     duty: 7,

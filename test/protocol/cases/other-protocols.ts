@@ -34,12 +34,22 @@ export const OTHER_PROTOCOLS: readonly Case[] = [
     oursOnly: true,
     checks: refused(),
   },
+  ...['websocket', 'h2c'].map(
+    (protocol): Case => ({
+      name: `refused: RTSP that offers to switch to ${protocol}`,
+      duty: 1,
+      client: `GET /p RTSP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
+      oursOnly: true,
+      checks: refused(),
+    }),
+  ),
   {
-    name: 'refused: RTSP that offers to switch protocols',
+    name: 'refused: RTSP/1.1 later on a connection, behind one of HTTP in the same read',
     duty: 1,
-    client: 'GET /p RTSP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n',
+    client: `GET /1 HTTP/1.1\r\nHost: a\r\n\r\n${request('GET /2 RTSP/1.1')}`,
+    methods: ['GET', 'GET'],
     oursOnly: true,
-    checks: refused(),
+    checks: [gets(200, 'ok'), requests(1), clientSees(/HTTP\/1\.1 400 /), closed],
   },
   ...LATER.map(
     (line): Case => ({
