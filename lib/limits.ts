@@ -26,9 +26,10 @@ export function supervisorRules(options: Options): SupervisorRules {
   };
 }
 
-// The pairs beside `even` are there to see how they spread: nothing evens that out unless somebody asks for it.
-function balanceFactorOf({ balanceFactor, hash }: Options): number {
-  return balanceFactor ?? (hash === 'even' ? 1.25 : Number.POSITIVE_INFINITY);
+// The pairs beside `even` are there to see how they spread: nothing evens that out unless somebody asks for it. And who gives a
+// key wants its requests in one place: with few requests in flight the bound would send every second one of a session elsewhere.
+function balanceFactorOf({ balanceFactor, hash, key }: Options): number {
+  return balanceFactor ?? (hash === 'even' && key[0]?.type === 'request' ? 1.25 : Number.POSITIVE_INFINITY);
 }
 
 export function proxyLimits(options: Options): ProxyLimits {
@@ -45,6 +46,8 @@ export function proxyLimits(options: Options): ProxyLimits {
     uploadMemoryBytes: 64 * 2 ** 20,
     replyMemoryBytes: 64 * 2 ** 20,
     maxHeadBytes: options.maxHeadSize,
+    maxFields: options.maxFields,
+    underscores: options.underscores,
     maxBodyBytes: options.maxBodySize,
     maxConnections: options.maxConnections,
     maxRequestsPerConnection: options.maxRequestsPerConnection,

@@ -30,6 +30,8 @@ export function createService(id: string, votes: Votes, stream: VoteStream): Req
     if (handler === undefined) {
       const allowed = Object.keys(methods).join(', ');
       response.setHeader('Allow', allowed);
+      // What HAProxy's `option httpchk` asks if it is not told otherwise.
+      if (request.method === 'OPTIONS') return reply(response, 200, '', undefined);
       return failure(response, 405, `'${path}' takes ${allowed}, not ${request.method}`);
     }
     handler(request, response);

@@ -209,9 +209,9 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
   }
 
   #receive(): void {
-    const { maxKeptBytes, maxBodyBytes: maxBytes } = this.#context.limits;
+    const { maxKeptBytes, maxBodyBytes: maxBytes, maxFields } = this.#context.limits;
     const onFault = (error: BalancerError) => this.fail(error, true);
-    const terms = { maxKeptBytes, maxBytes, memory: this.#context.uploads, onFault };
+    const terms = { maxKeptBytes, maxBytes, maxFields, memory: this.#context.uploads, onFault };
     this.#body = new RequestBody(this.request, this.head.body === 'chunked', terms);
     // The attack: bodies of which a byte comes now and then, each with a place at a replica that others would need
     // (test/proxy/slow-uploads.test.ts). One that waits for a 100 has to have it from the replica.

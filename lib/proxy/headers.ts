@@ -2,7 +2,8 @@
 // order, case and bytes (RFC 9110, 7.6; RFC 9112, 3 and 6). Pure: texts in, texts out, all latin1.
 
 import { BalancerError } from '../errors.ts';
-import { connectionOptions, isHopByHop, isNominated, mayBeSpecial } from './hop-by-hop.ts';
+import { isAlias, isOdd, kindOf, mayHaveRule } from './field-rules.ts';
+import { connectionOptions, isOverfull, nominations } from './lists.ts';
 import type { ReplyHead } from './reply-head.ts';
 
 /** What is known of the client's connection. */
@@ -25,8 +26,10 @@ export interface ParsedRequest {
 }
 
 export interface RequestHead {
-  /** Everything up to and including the empty line. */
+  /** Everything up to and including the empty line, but for the Host field if the request `lacksHost`. */
   readonly text: string;
+  /** HTTP/1.0 need not name a host; HTTP/1.1, in which it is passed on, must (RFC 9112, 3.2). */
+  readonly lacksHost: boolean;
   readonly body: 'none' | 'length' | 'chunked';
   /** Of a body under `length`, else 0. */
   readonly lengthBytes: number;
@@ -38,30 +41,55 @@ export interface RequestHead {
   readonly asksWhy: boolean;
 }
 
+/** The error of more fields, or elements of the lists that are read here, than there may be: to be asked before all else. */
+export function overfull({ rawHeaders }: ParsedRequest, maxFields: number): BalancerError | undefined {
+  if (!isOverfull(rawHeaders, maxFields)) return undefined;
+  return new BalancerError('head-too-large', `the request has more than ${maxFields} fields or connection options`);
+}
+
+/**
+ * What becomes of names that a server may read as others: `X_Real_IP`, as CGI does. `drop-owned` drops those that could be read
+ * as a field that this proxy has rules for, `drop` all with other characters than letters, digits and `-`.
+ */
+export type Underscores = 'drop-owned' | 'drop' | 'pass';
+
 /**
  * The head for the replica. Throws `bad-request` or `not-implemented` for what must not be passed on.
  * @param offered protocols that the connection may be switched to; empty for an ordinary request.
  * @param hopsLeft of a request with Max-Forwards: its new value.
  */
-export function requestHead(request: ParsedRequest, client: ClientFacts, offered = '', hopsLeft?: number): RequestHead {
+export function requestHead(
+  request: ParsedRequest,
+  client: ClientFacts,
+  underscores: Underscores,
+  offered = '',
+  hopsLeft?: number,
+): RequestHead {
   const target = readTarget(request);
-  const fields = readRequestFields(request, target.authority, client.trusted, hopsLeft);
+  const fields = readRequestFields(request, target.authority, client.trusted, underscores, hopsLeft);
   checkFraming(request, fields);
-  const host = checkHost(request, fields, target.authority);
-  const forwardedFor = fields.forwardedFor === '' ? client.address : `${fields.forwardedFor}, ${client.address}`;
+  const host = checkHost(fields);
+  const forwardedFor = joined(fields.forwardedFor, client.address);
   const body = fields.codings !== undefined ? 'chunked' : fields.hasBody ? 'length' : 'none';
+  const lacksHost = host === '';
   const text =
-    `${request.method} ${target.path} HTTP/1.1\r\n${fields.host === undefined ? `Host: ${host}\r\n` : ''}${fields.passed}` +
+    `${request.method} ${target.path} HTTP/1.1\r\n${fields.host !== undefined || lacksHost ? '' : `Host: ${host}\r\n`}` +
+    fields.passed +
     (client.omitsVia === true ? '' : `Via: ${request.httpVersionMajor}.${request.httpVersionMinor} ringmaster\r\n`) +
     `X-Forwarded-For: ${forwardedFor}\r\n` +
-    (fields.forwardedHost || host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`) +
+    (fields.forwardedHost || lacksHost ? '' : `X-Forwarded-Host: ${host}\r\n`) +
     (fields.forwardedProto ? '' : 'X-Forwarded-Proto: http\r\n') +
     (offered === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${offered}\r\n`) +
     (body === 'chunked' ? 'Transfer-Encoding: chunked\r\n\r\n' : '\r\n');
   const { asksWhy, lengthBytes } = fields;
   // Whoever speaks HTTP/1.0 cannot mean it (RFC 9110, 10.1.1).
   const expectsContinue = fields.expectsContinue && request.httpVersionMinor > 0;
-  return { text, body, lengthBytes, offered, expectsContinue, asksWhy };
+  return { text, lacksHost, body, lengthBytes, offered, expectsContinue, asksWhy };
+}
+
+/** The text for the replica of that authority, which is the host of a request that named none. */
+export function textFor({ text, lacksHost }: RequestHead, authority: string): string {
+  return lacksHost ? text.replace('\r\n', () => `\r\nHost: ${authority}\r\n`) : text;
 }
 
 /** How the client's connection goes on after a reply. */
@@ -82,18 +110,16 @@ export interface ReplyTerms {
 export function replyHead(reply: ReplyHead, terms: ReplyTerms): string {
   let text = `HTTP/1.1 ${reply.status} ${reply.reason}\r\n`;
   let dated = false;
-  const { fields, connection } = reply;
+  const { fields, nominated } = reply;
   // A 204 has no body to have a length, and a 1xx neither (RFC 9110, 8.6).
   const lengthless = reply.status === 204 || reply.status < 200;
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] as string;
-    if (mayBeSpecial(name)) {
+    if (nominated?.has(name.toLowerCase())) continue;
+    if (mayHaveRule(name)) {
       const lower = name.toLowerCase();
-      if (isHopByHop(lower) || isNominated(connection, lower)) continue;
-      if (lower === 'content-length' && lengthless) continue;
+      if (kindOf(lower) === 'hop' || (lower === 'content-length' && lengthless)) continue;
       if (lower === 'date') dated = true;
-    } else if (connection !== '' && isNominated(connection, name.toLowerCase())) {
-      continue;
     }
     text += `${name}: ${fields[index + 1]}\r\n`;
   }
@@ -107,30 +133,19 @@ export function replyHead(reply: ReplyHead, terms: ReplyTerms): string {
   return `${text}\r\n`;
 }
 
-// What says how a message is framed, routed, controlled or who sends it is not for after it. The attack: a replica that merges
-// trailers into the head would take from here what is replaced there.
-const NO_TRAILERS = new Set('content-length host via expect max-forwards authorization cookie'.split(' '));
-
-/** Trailer fields without those that frame, route or belong to one hop (RFC 9110, 6.5.1), each with its CRLF. */
-export function trailerSection(fields: readonly string[]): string {
-  let text = '';
-  for (let index = 0; index < fields.length; index += 2) {
-    const name = fields[index] as string;
-    const lower = name.toLowerCase();
-    if (isHopByHop(lower) || isForwarding(lower) || NO_TRAILERS.has(lower)) continue;
-    text += `${name}: ${fields[index + 1]}\r\n`;
-  }
-  return text;
-}
-
 interface RequestFields {
   passed: string;
+  /** Of an absolute target: goes before the Host field. */
+  readonly authority: string | undefined;
+  readonly hopsLeft: number | undefined;
+  readonly minor: number;
   host: string | undefined;
+  authorized: boolean;
   codings: string | undefined;
   hasBody: boolean;
   lengthBytes: number;
   // What a trusted proxy has said.
-  forwardedFor: string;
+  forwardedFor: string | undefined;
   forwardedHost: boolean;
   forwardedProto: boolean;
   expectsContinue: boolean;
@@ -138,19 +153,24 @@ interface RequestFields {
 }
 
 function readRequestFields(
-  { rawHeaders, httpVersionMinor }: ParsedRequest,
+  { rawHeaders, httpVersionMinor: minor }: ParsedRequest,
   authority: string | undefined,
   trusted: boolean,
+  underscores: Underscores,
   hopsLeft: number | undefined,
 ): RequestFields {
-  const connection = connectionOptions(rawHeaders);
+  const nominated = nominations(connectionOptions(rawHeaders));
   const fields: RequestFields = {
     passed: '',
+    authority,
+    hopsLeft,
+    minor,
     host: undefined,
+    authorized: false,
     codings: undefined,
     hasBody: false,
     lengthBytes: 0,
-    forwardedFor: '',
+    forwardedFor: undefined,
     forwardedHost: false,
     forwardedProto: false,
     expectsContinue: false,
@@ -158,68 +178,78 @@ function readRequestFields(
   };
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] as string;
-    const value = rawHeaders[index + 1] as string;
-    if (mayBeSpecial(name)) {
+    let value = rawHeaders[index + 1] as string;
+    if (underscores === 'drop' && isOdd(name)) continue;
+    const isNominated = nominated?.has(name.toLowerCase()) === true;
+    if (mayHaveRule(name)) {
       const lower = name.toLowerCase();
-      if (isForwarding(lower) && (!trusted || takeForwarding(fields, lower, value))) continue;
-      if (takeSpecial(fields, lower, value) || isHopByHop(lower) || isNominated(connection, lower)) continue;
-      if (lower === 'host' && authority !== undefined) {
-        fields.passed += `${name}: ${authority}\r\n`;
+      if (underscores !== 'pass' && isAlias(lower)) continue;
+      const kind = kindOf(lower);
+      if (kind === 'hop') {
+        if (lower === 'transfer-encoding') fields.codings = joined(fields.codings, value);
         continue;
       }
-      if (lower === 'expect' && httpVersionMinor === 0) continue;
-      if (lower === 'max-forwards' && hopsLeft !== undefined) {
-        fields.passed += `${name}: ${hopsLeft}\r\n`;
-        continue;
+      // The attack: a client that says it is another, to a replica that looks at these for who may do what.
+      if (kind === 'forwarding' && (!trusted || takeForwarding(fields, lower, value, isNominated))) continue;
+      if (kind === 'own') {
+        const passed = takeOwn(fields, lower, value);
+        if (passed === undefined) continue;
+        value = passed;
       }
-    } else if (connection !== '' && isNominated(connection, name.toLowerCase())) {
-      continue;
     }
-    fields.passed += `${name}: ${value}\r\n`;
+    if (!isNominated) fields.passed += `${name}: ${value}\r\n`;
   }
   return fields;
 }
 
-// True if the field is not passed on as it came.
-function takeSpecial(fields: RequestFields, lower: string, value: string): boolean {
+// Gives what is passed on of the value, `undefined` if the field is not.
+function takeOwn(fields: RequestFields, lower: string, value: string): string | undefined {
   switch (lower) {
     case 'host':
       // The attack: two hops that each believe another one of two Host fields (RFC 9112, 3.2).
       if (fields.host !== undefined) throw new BalancerError('bad-request', 'the request has more than one Host field');
       fields.host = value;
-      return false;
-    case 'transfer-encoding':
-      fields.codings = fields.codings === undefined ? value : `${fields.codings},${value}`;
-      return true;
+      return fields.authority ?? value;
+    case 'authorization':
+      // The attack: one hop checks the credentials of one field, the next goes by those of another.
+      if (fields.authorized) {
+        throw new BalancerError('bad-request', 'the request has more than one Authorization field');
+      }
+      fields.authorized = true;
+      return value;
     case 'content-length':
       fields.hasBody = true;
       fields.lengthBytes = Number(value);
-      return false;
+      return value;
     case 'x-ringmaster-explain':
       fields.asksWhy = value === '1';
-      return true;
+      return undefined;
     case 'expect':
       fields.expectsContinue = value.toLowerCase() === '100-continue';
-      return false;
+      return fields.minor === 0 ? undefined : value;
+    case 'max-forwards':
+      return fields.hopsLeft === undefined ? value : String(fields.hopsLeft);
     default:
-      return false;
+      return value;
   }
 }
 
-// The attack: a client that says it is another, to a replica that looks at these for who may do what.
-function isForwarding(lower: string): boolean {
-  return lower.startsWith('x-forwarded-') || lower === 'forwarded' || lower === 'x-real-ip';
-}
-
-// Of a trusted proxy. True if the field is not passed on as it came.
-function takeForwarding(fields: RequestFields, lower: string, value: string): boolean {
+// Of a trusted proxy. True if the field is not passed on as it came. The attack: `Connection: x-forwarded-proto`, which such a proxy
+// passes on from its client, so that neither its field nor ours is there (test/proxy/headers.test.ts). What is nominated for this
+// hop is no word on it; X-Forwarded-For is ours in any case, and what it says goes before our own.
+function takeForwarding(fields: RequestFields, lower: string, value: string, isNominated: boolean): boolean {
   if (lower === 'x-forwarded-for') {
-    fields.forwardedFor = fields.forwardedFor === '' ? value : `${fields.forwardedFor}, ${value}`;
+    if (value !== '') fields.forwardedFor = joined(fields.forwardedFor, value);
     return true;
   }
+  if (isNominated) return true;
   if (lower === 'x-forwarded-host') fields.forwardedHost = true;
   if (lower === 'x-forwarded-proto') fields.forwardedProto = true;
   return false;
+}
+
+function joined(list: string | undefined, value: string): string {
+  return list === undefined ? value : `${list}, ${value}`;
 }
 
 function readTarget({ method, url }: ParsedRequest): { path: string; authority: string | undefined } {
@@ -233,19 +263,19 @@ function readTarget({ method, url }: ParsedRequest): { path: string; authority: 
   return { path: path.startsWith('/') ? path : `/${path}`, authority };
 }
 
-// The host that the request is for, for X-Forwarded-Host and for a request of HTTP/1.0 that names none.
-function checkHost(request: ParsedRequest, fields: RequestFields, authority: string | undefined): string {
-  if (fields.host === undefined && request.httpVersionMinor > 0) {
+// The host that the request is for; empty if HTTP/1.0 names none.
+function checkHost({ host, authority, minor }: RequestFields): string {
+  if (host === undefined && minor > 0) {
     throw new BalancerError('bad-request', 'the request has no Host field');
   }
   // Also the one that a target overrides: what is wrong in it is believed somewhere (RFC 9112, 3.2).
-  if (fields.host !== undefined && !HOST.test(fields.host)) {
+  if (host !== undefined && !HOST.test(host)) {
     throw new BalancerError('bad-request', 'the Host field is not a host and port');
   }
   if (authority !== undefined && !HOST.test(authority)) {
     throw new BalancerError('bad-request', 'the request target does not name a host and port');
   }
-  return authority ?? fields.host ?? '';
+  return authority ?? host ?? '';
 }
 
 // uri-host [ ":" port ] of RFC 9110, 7.2, by its characters; not empty, which names no http resource (4.2.1).

@@ -5,6 +5,7 @@ import http from 'node:http';
 import { BalancerError } from '../errors.ts';
 import { endedTooEarly } from './client.ts';
 import { MAX_REFUSED } from './clients.ts';
+import { correctVersion } from './other-protocols.ts';
 import type { ParserError } from './parser.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 
@@ -20,10 +21,13 @@ export function createServer(limits: ProxyLimits): http.Server {
     requireHostHeader: false,
     optimizeEmptyRequests: true,
     // Also of what is passed over: server.ts has such a request read once more, without it.
-    shouldUpgradeCallback: () => true,
+    shouldUpgradeCallback: (request) => {
+      correctVersion(request);
+      return true;
+    },
   });
-  // Size alone limits a head: fields over a count would be dropped silently.
-  server.maxHeadersCount = 0;
+  // Fields over this count are dropped silently: one more than there may be says that there were too many.
+  server.maxHeadersCount = limits.maxFields + 1;
   server.maxConnections = limits.maxConnections + MAX_REFUSED;
   // A client that has sent all that it will may still wait for its reply. Not in the documentation of Node, but there since 0.7.
   Object.assign(server, { httpAllowHalfOpen: true });
@@ -39,12 +43,24 @@ export function describeClientError(error: ParserError): BalancerError {
       return new BalancerError('head-too-large', 'the head of the request is too large');
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new BalancerError('request-timeout', 'the head of the request took too long');
+    case 'HPE_INVALID_CONSTANT':
+      // The methods of RTSP, which the parser knows: FLUSH, DESCRIBE and others.
+      if (error.reason === 'Invalid method for HTTP/x.x request') return unknownMethod();
+      return notHttp(error);
     case 'HPE_INVALID_METHOD':
-      if (isRequestLine(error)) return new BalancerError('not-implemented', 'no such method is known here');
+      if (isRequestLine(error)) return unknownMethod();
       return new BalancerError('bad-request', 'the request does not begin with a method');
     default:
-      return new BalancerError('bad-request', `the request is not HTTP/1.1: ${error.message}`);
+      return notHttp(error);
   }
+}
+
+function unknownMethod(): BalancerError {
+  return new BalancerError('not-implemented', 'no such method is known here');
+}
+
+function notHttp(error: ParserError): BalancerError {
+  return new BalancerError('bad-request', `the request is not HTTP/1.1: ${error.message}`);
 }
 
 // The parser knows a list of methods. One that is well formed but not in it is not the client's mistake (RFC 9110, 9.1).

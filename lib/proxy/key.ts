@@ -24,7 +24,8 @@ export function keyReader(sources: readonly KeySource[]): KeyReader {
     for (const source of sources) {
       if (source.type === 'request') return undefined;
       const text = readText(source, request, clientAddress);
-      if (text !== undefined) return hashText(text);
+      // An empty one would gather all who have none in one place.
+      if (text !== undefined && text !== '') return hashText(text);
     }
     return undefined;
   };
@@ -51,7 +52,7 @@ function readText(
   }
 }
 
-// What `read` finds in the first field of that name in which it finds something.
+// What `read` finds in the first field of that name in which it finds something; an empty text is nothing.
 function firstOf(
   rawHeaders: readonly string[],
   name: string,
@@ -61,15 +62,19 @@ function firstOf(
     const candidate = rawHeaders[index] as string;
     if (candidate.length !== name.length || candidate.toLowerCase() !== name.toLowerCase()) continue;
     const found = read(rawHeaders[index + 1] as string);
-    if (found !== undefined) return found;
+    if (found !== undefined && found !== '') return found;
   }
   return undefined;
 }
 
+// The value of the first pair of that name that has one; a cookie may write none as two quotes (RFC 6265, 4.1.1).
 function pairValue(list: string, separator: string, name: string): string | undefined {
+  const start = `${name}=`;
   for (const pair of list.split(separator)) {
-    const text = pair.trimStart();
-    if (text.startsWith(`${name}=`)) return text.slice(name.length + 1);
+    const text = pair.trim();
+    if (!text.startsWith(start)) continue;
+    const value = text.slice(start.length);
+    if (value !== '' && value !== '""') return value;
   }
   return undefined;
 }

@@ -22,6 +22,7 @@ type ParsedSocket = Duplex & {
 /** An error of the parser. */
 export interface ParserError extends NodeJS.ErrnoException {
   // What it was given last, and how far it came.
+  readonly reason?: string;
   readonly rawPacket?: Buffer;
   readonly bytesParsed?: number;
 }

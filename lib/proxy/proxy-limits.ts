@@ -1,6 +1,7 @@
 // The limits that the data plane works within. What they are by default, and which option sets each, is lib/limits.ts and
 // lib/settings/options.ts; when one is reached, patience.ts, client.ts and exchange.ts say what happens.
 
+import type { Underscores } from './headers.ts';
 import type { AgentLimits } from './replica-agent.ts';
 
 /** How long something may take, in ms. All but the first are kept to within a fifth of a second. */
@@ -30,6 +31,8 @@ export interface ProxyLimits extends AgentLimits, TimeLimits {
   readonly leastRetriesPerSecond: number;
   /** Clients may ask why their request goes where it goes. */
   readonly explains: boolean;
+  /** What becomes of names of a request that a server may read as others. */
+  readonly underscores: Underscores;
   /** As `--trust-proxy` takes them. */
   readonly trustedProxies: readonly string[];
   /** Bytes of a request body that are here before a replica is asked, and kept so that the request can be repeated. */

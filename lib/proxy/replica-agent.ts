@@ -12,6 +12,8 @@ export interface AgentLimits {
   readonly idleTimeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly maxHeadBytes: number;
+  /** Of a reply or its trailers. */
+  readonly maxFields: number;
 }
 
 /** Of all agents together. */
@@ -23,6 +25,8 @@ export interface AgentLoad {
 
 export class ReplicaAgent {
   readonly replica: ReplicaRef;
+  /** Host and port, as a Host field has them. */
+  readonly authority: string;
   /** It takes no more requests. */
   retired = false;
   /** Requests that hold a lease, without event streams and tunnels. */
@@ -46,6 +50,7 @@ export class ReplicaAgent {
     this.#load = load;
     this.replica = replica;
     this.#address = address;
+    this.authority = authorityOf(address);
     this.#limits = limits;
     this.#sweeper = setInterval(() => this.#sweep(), limits.idleTimeoutMs / SWEEPS_TO_CLOSE).unref();
   }
@@ -164,6 +169,13 @@ export class ReplicaAgent {
     for (const connection of this.#idle) connection.idleSweeps += 1;
     while ((this.#idle[0]?.idleSweeps ?? 0) > SWEEPS_TO_CLOSE) this.#idle.shift()?.close();
   }
+}
+
+// A name stands for a socket that has none.
+function authorityOf(address: Address): string {
+  if (address.type === 'unix') return 'localhost';
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return `${host}:${address.port}`;
 }
 
 // One sweep more than a connection is young enough for: it is closed between 1 and 1.25 times the idle timeout.

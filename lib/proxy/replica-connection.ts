@@ -42,7 +42,7 @@ export class ReplicaConnection {
 
   constructor(agent: ReplicaAgent, address: Address, limits: AgentLimits) {
     this.agent = agent;
-    this.#reader = new ReplyReader(limits.maxHeadBytes);
+    this.#reader = new ReplyReader(limits);
     const onread = { buffer: readBuffer, callback: (sizeBytes: number) => this.#onRead(sizeBytes) };
     // These are options of the socket, though the types know them of a connection alone.
     const socket = new ReplicaSocket({ onread, noDelay: true } as net.SocketConstructorOpts);

@@ -1,6 +1,7 @@
 // The head of a reply, and what it says of the body that follows (RFC 9112, 4, 5 and 6.3). Pure.
 
 import { BalancerError } from '../errors.ts';
+import { countElements, hasToken, type Nominations, nominations } from './lists.ts';
 
 /** How the end of a body is known: `none` has no bytes whatever its fields say. */
 export type ReplyFraming = 'none' | 'length' | 'chunked' | 'close';
@@ -11,8 +12,8 @@ export interface ReplyHead {
   readonly reason: string;
   /** Name, value, name, value, … in the order and the case in which they came; bytes as latin1. */
   readonly fields: readonly string[];
-  /** All `Connection` values in lower case, separated by commas; empty if there is none. */
-  readonly connection: string;
+  /** For this hop only, by its `Connection`. */
+  readonly nominated: Nominations;
   /** Of the HTTP/1 version that it came in. */
   readonly minor: number;
   readonly framing: ReplyFraming;
@@ -22,8 +23,11 @@ export interface ReplyHead {
   readonly persistent: boolean;
 }
 
-/** @param text the head in latin1, each line with its CRLF, the empty line left out. Throws `bad-reply`. */
-export function parseReplyHead(text: string, method: string): ReplyHead {
+/**
+ * @param text the head in latin1, each line with its CRLF, the empty line left out. @param maxFields and elements of the lists
+ * that are read. Throws `bad-reply`.
+ */
+export function parseReplyHead(text: string, method: string, maxFields: number): ReplyHead {
   const endOfLine = text.indexOf('\r\n');
   const minor = text.charCodeAt(7) - 0x30;
   if (!text.startsWith('HTTP/1.') || !(minor >= 0 && minor <= 9)) throw malformed('it is not HTTP/1.1');
@@ -34,7 +38,7 @@ export function parseReplyHead(text: string, method: string): ReplyHead {
   }
   const reason = text.slice(13, Math.max(13, endOfLine));
   checkText(reason, 'its reason phrase');
-  const fields = parseFields(text, endOfLine + 2);
+  const fields = parseFields(text, endOfLine + 2, maxFields);
 
   let connection = '';
   let codings: string | undefined;
@@ -55,7 +59,9 @@ export function parseReplyHead(text: string, method: string): ReplyHead {
   }
   const persistent = minor === 0 ? hasToken(connection, 'keep-alive') : !hasToken(connection, 'close');
   const body = frame(status, method, minor, codings, length);
-  return { status, reason, fields, connection, minor, persistent: persistent && body.framing !== 'close', ...body };
+  if (countElements(connection) > maxFields) throw malformed(`it has more than ${maxFields} connection options`);
+  const nominated = nominations(connection);
+  return { status, reason, fields, nominated, minor, persistent: persistent && body.framing !== 'close', ...body };
 }
 
 /** Server-sent events: a reply that goes on until somebody ends it, to a client that comes back when it has ended. */
@@ -66,15 +72,8 @@ export function isEventStream({ framing, fields }: ReplyHead): boolean {
 }
 
 /** @param text the trailer section in latin1, each line with its CRLF. Throws `bad-reply`. */
-export function parseTrailers(text: string): string[] {
-  return parseFields(text, 0);
-}
-
-/** Is `token`, in lower case, an element of a comma-separated list that is in lower case? */
-export function hasToken(list: string, token: string): boolean {
-  if (list === '') return false;
-  if (list === token) return true;
-  return list.includes(token) && list.split(',').some((element) => element.trim() === token);
+export function parseTrailers(text: string, maxFields: number): string[] {
+  return parseFields(text, 0, maxFields);
 }
 
 function frame(
@@ -95,9 +94,10 @@ function frame(
   return { framing: 'close', lengthBytes: 0 };
 }
 
-function parseFields(text: string, from: number): string[] {
+function parseFields(text: string, from: number, maxFields: number): string[] {
   const fields: string[] = [];
   for (let at = from; at < text.length; ) {
+    if (fields.length === 2 * maxFields) throw malformed(`it has more than ${maxFields} fields`);
     const end = text.indexOf('\r\n', at);
     const colon = text.indexOf(':', at);
     if (colon === -1 || colon > end) throw malformed('a line of its head has no colon');
@@ -109,7 +109,7 @@ function parseFields(text: string, from: number): string[] {
     const value = text.slice(start, trimEnd(text, start, end));
     // A line that begins with white space (obs-fold) is refused here too: a blank is no token character.
     if (!isToken(name)) throw malformed('a field name of its head is not valid');
-    checkText(value, `its field ${name}`);
+    checkText(value, `its field ${name.slice(0, 100)}`);
     fields.push(name, value);
     at = end + 2;
   }

@@ -4,9 +4,10 @@
 
 import type { Socket } from 'node:net';
 import { COPY_BYTES, writeCopy, writeLastingCopy } from './copies.ts';
-import { replyHead, trailerSection } from './headers.ts';
+import { replyHead } from './headers.ts';
 import type { ReplyHead } from './reply-head.ts';
 import type { ReplyMemory, Taker } from './reply-memory.ts';
+import { trailerSection } from './trailers.ts';
 
 // A small piece of a body goes out in one write with its head; a larger one is not worth the copy.
 const MERGE_BYTES = 16_384;

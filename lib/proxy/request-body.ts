@@ -3,8 +3,8 @@
 
 import type { IncomingMessage } from 'node:http';
 import { BalancerError } from '../errors.ts';
-import { trailerSection } from './headers.ts';
 import { KeptBytes } from './kept-bytes.ts';
+import { trailerSection } from './trailers.ts';
 import type { Upload, UploadMemory } from './upload-memory.ts';
 
 /** Where the body goes: a connection to a replica. */
@@ -23,6 +23,8 @@ export interface BodyTerms {
   /** Kept before a replica is troubled with it, and so that the request can be repeated: a piece more at most. */
   readonly maxKeptBytes: number;
   readonly maxBytes: number;
+  /** Of its trailer section. */
+  readonly maxFields: number;
   /** For what is kept while no replica has it. */
   readonly memory: UploadMemory;
   /** It cannot go on: the request is to be failed with this, and the body discarded. */
@@ -155,6 +157,11 @@ export class RequestBody implements Upload {
   }
 
   #onEnd(): void {
+    const { maxFields, onFault } = this.#terms;
+    if (!this.#discards && this.#request.rawTrailers.length > 2 * maxFields) {
+      onFault(new BalancerError('head-too-large', `the request has more than ${maxFields} trailer fields`));
+      return;
+    }
     this.#ended = true;
     if (this.#target !== undefined) this.#writeEnd(this.#target);
     this.#ready();

@@ -16,11 +16,12 @@ import { DateField } from './date-field.ts';
 import { errorReply } from './error-reply.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange-context.ts';
-import { type ParsedRequest, requestHead } from './headers.ts';
+import { overfull, type ParsedRequest, requestHead } from './headers.ts';
 import { createServer, describeClientError } from './http-server.ts';
 import type { KeyReader } from './key.ts';
 import { hopsLeft, lastHopReply } from './max-forwards.ts';
 import { Meter } from './meter.ts';
+import { correctVersion } from './other-protocols.ts';
 import { checkParser, readFurther } from './parser.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import { ReplicaAgent } from './replica-agent.ts';
@@ -234,6 +235,7 @@ export class ProxyServer implements ExchangeContext {
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    correctVersion(request);
     const client = this.#clients.of(request.socket);
     client.inTurn(response, () => this.#begin(client, response));
   }
@@ -244,12 +246,14 @@ export class ProxyServer implements ExchangeContext {
     let requestId = this.#names.next();
     try {
       this.#budget.deposit();
+      const fault = overfull(request, this.limits.maxFields);
+      if (fault !== undefined) throw fault;
       const origin = client.trusted ? this.#trust.originOf(client.address, request.rawHeaders) : client.address;
       const key = this.#ports.readKey(request, origin);
       const hops = hopsLeft(request);
       const offer = early === undefined ? client.reading.takeOffer(request) : offeredProtocols(request);
       if (offer !== undefined) response.shouldKeepAlive = false;
-      const head = requestHead(request, client, offer, hops);
+      const head = requestHead(request, client, this.limits.underscores, offer, hops);
       if (early === undefined && this.#isAnsweredHere(client, response)) return;
       if (hops !== undefined && hops < 0) {
         const keepAlive = head.body === 'none' && response.shouldKeepAlive && !this.closing && !client.isLast;
@@ -295,6 +299,12 @@ export class ProxyServer implements ExchangeContext {
   #onUpgrade(request: IncomingMessage & ParsedRequest, socket: Socket, early: Buffer): void {
     readFurther(socket);
     const client = this.#clients.of(socket);
+    // Fields over the limit are lost already: one that is read once more would seem to be within it.
+    const fault = overfull(request, this.limits.maxFields);
+    if (fault !== undefined) {
+      client.refuse(fault);
+      return;
+    }
     const offered = offeredProtocols(request);
     const lengthBytes = announcedBytes(request);
     if (offered === '' || lengthBytes > 0) {

@@ -47,7 +47,16 @@ function hopsOf(rawHeaders: readonly string[]): string[] | undefined {
     const name = rawHeaders[index] as string;
     if (name.length !== 15 || name.toLowerCase() !== 'x-forwarded-for') continue;
     hops ??= [];
-    for (const hop of (rawHeaders[index + 1] as string).split(',')) hops.push(hop.trim());
+    for (const hop of (rawHeaders[index + 1] as string).split(',')) hops.push(addressOf(hop.trim()));
   }
   return hops;
+}
+
+// Some proxies add the port of the connection, as Azure's Application Gateway does: each connection of a client has another.
+function addressOf(hop: string): string {
+  const [, bracketed, plain] = /^(?:\[([^[\]]*)\](?::\d+)?|([^:]*):\d+)$/.exec(hop) ?? [];
+  const address = bracketed ?? plain ?? hop;
+  if (!isIPv6(address)) return address;
+  // As client.ts has its peers.
+  return address.toLowerCase().replace(/^::ffff:(?=.*\.)/, '');
 }

@@ -2,8 +2,10 @@
 // reads; what would change how this hop itself speaks is not offered on.
 
 import { BalancerError } from '../errors.ts';
+import { kindOf } from './field-rules.ts';
 import type { ParsedRequest } from './headers.ts';
-import { hasToken, type ReplyHead } from './reply-head.ts';
+import { elementsOf, hasToken } from './lists.ts';
+import type { ReplyHead } from './reply-head.ts';
 
 /** What the request offers, as the value of an Upgrade field; empty if it is to be taken as an ordinary request. */
 export function offeredProtocols({ httpVersionMinor, rawHeaders }: ParsedRequest): string {
@@ -18,10 +20,8 @@ export function offeredProtocols({ httpVersionMinor, rawHeaders }: ParsedRequest
   }
   if (!asked) return '';
   // The attack: HTTP/2 spoken with the replica through a tunnel, where no rule of this proxy is looked at (h2c smuggling).
-  return offered
-    .split(',')
-    .map((protocol) => protocol.trim())
-    .filter((protocol) => protocol !== '' && !/^(?:h2c?|http|tls)(?:\/|$)/i.test(protocol))
+  return elementsOf(offered)
+    .filter((protocol) => !/^(?:h2c?|http|tls)(?:\/|$)/i.test(protocol))
     .join(', ');
 }
 
@@ -54,8 +54,8 @@ export function switchingHead(reply: ReplyHead, offered: string, omitsVia = fals
     const name = reply.fields[index] as string;
     const lower = name.toLowerCase();
     if (lower === 'upgrade') chosen = reply.fields[index + 1] as string;
-    else if (lower === 'connection' || lower === 'content-length' || lower === 'transfer-encoding') continue;
-    else if (!hasToken(reply.connection, lower)) passed += `${name}: ${reply.fields[index + 1]}\r\n`;
+    else if (kindOf(lower) === 'hop' || lower === 'content-length') continue;
+    else if (reply.nominated?.has(lower) !== true) passed += `${name}: ${reply.fields[index + 1]}\r\n`;
   }
   if (chosen === '' || !hasToken(offered.toLowerCase(), chosen.toLowerCase())) {
     throw new BalancerError(

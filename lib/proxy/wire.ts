@@ -2,6 +2,7 @@
 // nothing of sockets. Strict: a reply that can be read in two ways is refused, since what comes after it would be too.
 
 import { malformed, parseReplyHead, parseTrailers, type ReplyHead } from './reply-head.ts';
+import { SectionReader } from './section.ts';
 
 /** Who gets what the reader finds. The reader calls in this order: onInformation*, onHead or onSwitch, onBody*, onEnd. */
 export interface ReplySink {
@@ -29,33 +30,40 @@ type Phase =
   | 'until-close'
   | 'done';
 
-const END_OF_HEAD = Buffer.from('\r\n\r\n');
 const CR = 0x0d;
 const LF = 0x0a;
 const SEMICOLON = 0x3b;
 const NO_TRAILERS: readonly string[] = [];
 // 2^52 - 1: sizes stay exact in a double.
 const MAX_CHUNK_DIGITS = 13;
-const MAX_EXTENSION_BYTES = 1024;
+// Of leading zeros, and of what follows a chunk size.
+const MAX_PADDING_BYTES = 1024;
+
+export interface ReaderLimits {
+  /** Also of a trailer section. */
+  readonly maxHeadBytes: number;
+  /** Also of a trailer section, and elements of the lists that are read. */
+  readonly maxFields: number;
+}
 
 export class ReplyReader {
-  readonly #maxHeadBytes: number;
+  readonly #maxFields: number;
+  readonly #section: SectionReader;
   #phase: Phase = 'done';
   #method = '';
   #offers = false;
   #begun = false;
   #excess = false;
   #persistent = false;
-  // Bytes of a head or trailer section that has not come whole.
-  #partial: Buffer | undefined;
   // Bytes of the body, or of the chunk, still to come.
   #remaining = 0;
   #digits = 0;
-  #extensionBytes = 0;
+  #paddingBytes = 0;
   #lineFeedDue = false;
 
-  constructor(maxHeadBytes: number) {
-    this.#maxHeadBytes = maxHeadBytes;
+  constructor({ maxHeadBytes, maxFields }: ReaderLimits) {
+    this.#section = new SectionReader(maxHeadBytes);
+    this.#maxFields = maxFields;
   }
 
   /** A byte of this reply has come. */
@@ -125,9 +133,9 @@ export class ReplyReader {
   }
 
   #readHead(bytes: Buffer, at: number, sink: ReplySink): number {
-    const taken = this.#takeSection(bytes, at);
+    const taken = this.#section.take(bytes, at, true);
     if (taken === undefined) return bytes.length;
-    const head = parseReplyHead(taken.text, this.#method);
+    const head = parseReplyHead(taken.text, this.#method, this.#maxFields);
     if (head.status === 101) {
       // RFC 9110, 15.2.2.
       if (!this.#offers) throw malformed('it switches protocols unasked');
@@ -143,7 +151,7 @@ export class ReplyReader {
     this.#persistent = head.persistent;
     this.#remaining = head.lengthBytes;
     this.#phase = head.framing === 'chunked' ? 'chunk-size' : head.framing === 'close' ? 'until-close' : 'length';
-    this.#digits = 0;
+    if (head.framing === 'chunked') this.#beginChunk();
     sink.onHead(head);
     if (this.#phase === 'length' && this.#remaining === 0) this.#end(bytes, taken.next, sink, NO_TRAILERS);
     return taken.next;
@@ -169,13 +177,10 @@ export class ReplyReader {
     if (this.#phase === 'chunk-size') {
       const digit = hexDigit(byte);
       if (digit >= 0) {
-        this.#remaining = (this.#digits === 0 ? 0 : this.#remaining * 16) + digit;
-        this.#digits += 1;
-        if (this.#digits > MAX_CHUNK_DIGITS) throw malformed('a chunk is larger than 2^52 bytes');
+        this.#readDigit(digit);
         return at + 1;
       }
-      if (this.#digits === 0) throw malformed('a chunk has no size');
-      this.#extensionBytes = 0;
+      if (this.#digits + this.#paddingBytes === 0) throw malformed('a chunk has no size');
       if (byte === CR) this.#phase = 'chunk-size-end';
       else if (byte === SEMICOLON) this.#phase = 'chunk-extension';
       else if (isBlank(byte)) this.#phase = 'chunk-blank';
@@ -183,41 +188,60 @@ export class ReplyReader {
       return at + 1;
     }
     if (this.#phase === 'chunk-blank' || this.#phase === 'chunk-extension') {
-      this.#extensionBytes += 1;
+      this.#paddingBytes += 1;
       if (byte === CR) this.#phase = 'chunk-size-end';
       else if (byte === SEMICOLON) this.#phase = 'chunk-extension';
       // Blanks alone, with which some pad a size, can mean nothing else.
       else if (this.#phase === 'chunk-blank' && !isBlank(byte))
         throw malformed('a chunk size is followed by something');
       else if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f) throw malformed('a chunk extension has a control byte');
-      else if (this.#extensionBytes > MAX_EXTENSION_BYTES) throw malformed('a chunk extension is too long');
+      else if (this.#paddingBytes > MAX_PADDING_BYTES) throw malformed('a chunk extension is too long');
       return at + 1;
     }
     if (byte !== LF) throw malformed('a chunk size does not end with CRLF');
-    if (this.#remaining > 0) {
-      this.#phase = 'chunk-data';
-    } else {
-      this.#phase = 'trailers';
-      // So that a trailer section ends with an empty line even when it has no field.
-      this.#partial = Buffer.from('\r\n');
-    }
+    this.#phase = this.#remaining > 0 ? 'chunk-data' : 'trailers';
     return at + 1;
+  }
+
+  #beginChunk(): void {
+    this.#remaining = 0;
+    this.#digits = 0;
+    this.#paddingBytes = 0;
+  }
+
+  // Some pad sizes with zeros, so that each has room for any.
+  #readDigit(digit: number): void {
+    if (digit === 0 && this.#digits === 0) {
+      this.#paddingBytes += 1;
+      if (this.#paddingBytes > MAX_PADDING_BYTES) throw malformed('a chunk size has too many zeros');
+      return;
+    }
+    this.#remaining = this.#remaining * 16 + digit;
+    this.#digits += 1;
+    if (this.#digits > MAX_CHUNK_DIGITS) throw malformed('a chunk is larger than 2^52 bytes');
   }
 
   #readChunkDataEnd(bytes: Buffer, at: number): number {
     if (bytes[at] !== (this.#lineFeedDue ? LF : CR)) throw malformed('a chunk is longer than its size');
     if (this.#lineFeedDue) {
       this.#phase = 'chunk-size';
-      this.#digits = 0;
+      this.#beginChunk();
     }
     this.#lineFeedDue = !this.#lineFeedDue;
     return at + 1;
   }
 
   #readTrailers(bytes: Buffer, at: number, sink: ReplySink): number {
-    const taken = this.#takeSection(bytes, at);
+    if (this.#section.isEmpty) {
+      if (bytes[at] === CR && bytes[at + 1] === LF) {
+        this.#end(bytes, at + 2, sink, NO_TRAILERS);
+        return at + 2;
+      }
+      this.#section.beginWithLineEnd();
+    }
+    const taken = this.#section.take(bytes, at, false);
     if (taken === undefined) return bytes.length;
-    this.#end(bytes, taken.next, sink, parseTrailers(taken.text.slice(2)));
+    this.#end(bytes, taken.next, sink, parseTrailers(taken.text.slice(2), this.#maxFields));
     return taken.next;
   }
 
@@ -225,35 +249,6 @@ export class ReplyReader {
     this.#phase = 'done';
     this.#excess = next < bytes.length;
     sink.onEnd(trailers);
-  }
-
-  // The text up to the empty line, without it; `undefined` as long as that has not come.
-  #takeSection(bytes: Buffer, at: number): { text: string; next: number } | undefined {
-    const earlier = this.#partial;
-    const whole = earlier === undefined ? bytes : Buffer.concat([earlier, bytes.subarray(at)]);
-    const from = earlier === undefined ? at : 0;
-    const end = whole.indexOf(END_OF_HEAD, Math.max(from, (earlier?.length ?? 0) - 3));
-    const sizeBytes = (end === -1 ? whole.length : end) - from;
-    if (sizeBytes > this.#maxHeadBytes) throw malformed(`its head is larger than ${this.#maxHeadBytes} bytes`);
-    if (end === -1) {
-      // A copy: the bytes are only lent.
-      this.#partial = Buffer.from(earlier === undefined ? whole.subarray(from) : whole);
-      checkPartialHead(this.#partial, this.#phase === 'head');
-      return undefined;
-    }
-    this.#partial = undefined;
-    const next = end + END_OF_HEAD.length - (earlier === undefined ? 0 : earlier.length - at);
-    return { text: whole.toString('latin1', from, end + 2), next };
-  }
-}
-
-// Refuses at once what can never become a head, instead of waiting for an end that will not come.
-function checkPartialHead(bytes: Buffer, isHead: boolean): void {
-  const start = 'HTTP/1.';
-  if (isHead && bytes.toString('latin1', 0, start.length) !== start.slice(0, bytes.length))
-    throw malformed('it is not HTTP/1.1');
-  for (let lf = bytes.indexOf(LF); lf !== -1; lf = bytes.indexOf(LF, lf + 1)) {
-    if (bytes[lf - 1] !== CR) throw malformed('a line of its head ends without CR');
   }
 }
 

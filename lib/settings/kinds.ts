@@ -43,7 +43,7 @@ export function factorOrOff(least: number, most: number): Kind<number | undefine
     read: (written) => (written === 'off' ? Number.POSITIVE_INFINITY : number.read(written)),
     write: (value) =>
       value === undefined
-        ? '1.25 with even, off with others'
+        ? '1.25 with even and no key, else off'
         : value === Number.POSITIVE_INFINITY
           ? 'off'
           : String(value),

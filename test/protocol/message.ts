@@ -21,7 +21,7 @@ export class Garbled extends Error {
 
 /**
  * How a text is read: as what a proxy wrote, or as what somebody sent to it. What is sent may have what a recipient can take in
- * only one way: chunk extensions, a reply of HTTP/1.2, empty lines before a request, spaces around the parts of its line.
+ * only one way: chunk extensions, zeros before a chunk size, a reply of HTTP/1.2, empty lines before a request, spaces around the parts of its line.
  */
 export type Reading = 'written' | 'sent';
 
@@ -124,7 +124,7 @@ function readChunks(text: string, reading: Reading): Pick<Message, 'body' | 'tra
     const end = text.indexOf('\r\n', at);
     if (end === -1) return unfinished(body);
     const whole = text.slice(at, end);
-    const line = reading === 'sent' ? whole.replace(/^([0-9a-fA-F]+)[\t ]*(?:;[^\0\r\n]*)?$/, '$1') : whole;
+    const line = reading === 'sent' ? whole.replace(/^0*([0-9a-fA-F]+)[\t ]*(?:;[^\0\r\n]*)?$/, '$1') : whole;
     if (!/^[0-9a-fA-F]{1,13}$/.test(line)) throw new Garbled(`no chunk size: ${JSON.stringify(line)}`);
     const size = Number.parseInt(line, 16);
     at = end + 2;

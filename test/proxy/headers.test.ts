@@ -1,8 +1,12 @@
 import t from 'tap';
-import { replyHead, requestHead, trailerSection } from '../../lib/proxy/headers.ts';
+import { type ParsedRequest, replyHead, requestHead as requestHeadWith, textFor } from '../../lib/proxy/headers.ts';
 import { parseReplyHead } from '../../lib/proxy/reply-head.ts';
+import { trailerSection } from '../../lib/proxy/trailers.ts';
 
 const client = { address: '192.0.2.7', trusted: false };
+
+const requestHead = (request: ParsedRequest, from: typeof client, offered?: string, hopsLeft?: number) =>
+  requestHeadWith(request, from, 'drop-owned', offered, hopsLeft);
 
 function parsed(target: string, fields: string[], method = 'GET', minor = 1) {
   const rawHeaders = fields.flatMap((field) => {
@@ -89,6 +93,28 @@ t.test('what a trusted proxy says of it is passed on, and its own address append
   ]);
 });
 
+t.test('the attack: a client behind a trusted proxy nominates away who it is', async (t) => {
+  const nominated = ['Host: a', 'Connection: x-forwarded-for, X-Forwarded-Proto, x-forwarded-host, x-real-ip, via'];
+  const fields = [...nominated, ...FORWARDED.slice(1), 'Via: 1.1 x'];
+  const trusted = requestHead(parsed('/', fields), { ...client, trusted: true }).text.split('\r\n');
+  t.same(trusted.slice(1, -2), [
+    'Host: a',
+    'X-Forwarded-Port: 443',
+    'Forwarded: for=198.51.100.1',
+    'Via: 1.1 ringmaster',
+    'X-Forwarded-For: 198.51.100.1, 203.0.113.9, 192.0.2.7',
+    'X-Forwarded-Host: a',
+    'X-Forwarded-Proto: http',
+  ]);
+  t.same(lines('/', nominated).slice(1, -2), [
+    'Host: a',
+    'Via: 1.1 ringmaster',
+    'X-Forwarded-For: 192.0.2.7',
+    'X-Forwarded-Host: a',
+    'X-Forwarded-Proto: http',
+  ]);
+});
+
 t.test('Max-Forwards goes on one lower where it counts', async (t) => {
   const head = requestHead(parsed('*', ['Host: a', 'max-forwards: 3'], 'OPTIONS'), client, '', 2);
   t.match(head.text, /\r\nmax-forwards: 2\r\n/);
@@ -126,8 +152,18 @@ t.test('an absolute target names the host, `OPTIONS *` stays', async (t) => {
   t.equal(lines('*', ['Host: a'], 'OPTIONS')[0], 'OPTIONS * HTTP/1.1');
 });
 
-t.test('HTTP/1.0 may leave Host out; the replica gets one all the same', async (t) => {
-  t.same(lines('/', [], 'GET', 0).slice(0, 3), ['GET / HTTP/1.1', 'Host: ', 'Via: 1.0 ringmaster']);
+t.test('HTTP/1.0 may leave Host out; the replica gets its own address all the same', async (t) => {
+  const head = requestHead(parsed('/', ['A: b'], 'GET', 0), client);
+  t.same(textFor(head, '$&:80').split('\r\n').slice(0, -2), [
+    'GET / HTTP/1.1',
+    'Host: $&:80',
+    'A: b',
+    'Via: 1.0 ringmaster',
+    'X-Forwarded-For: 192.0.2.7',
+    'X-Forwarded-Proto: http',
+  ]);
+  const named = requestHead(parsed('/', ['Host: a'], 'GET', 0), client);
+  t.equal(textFor(named, 'b:80'), named.text);
 });
 
 t.test('refused with 400', async (t) => {
@@ -156,7 +192,7 @@ t.test('another transfer coding than chunked is refused with 501', async (t) => 
 
 const terms = { clientMinor: 1, keepAlive: true, body: 'length', date: 'Sat, 01 Jan 2000 00:00:00 GMT' } as const;
 const replied = (fields: string, changed: Partial<Parameters<typeof replyHead>[1]> = {}, status = '200 OK') =>
-  replyHead(parseReplyHead(`HTTP/1.1 ${status}\r\n${fields}`, 'GET'), { ...terms, ...changed })
+  replyHead(parseReplyHead(`HTTP/1.1 ${status}\r\n${fields}`, 'GET', 16), { ...terms, ...changed })
     .split('\r\n')
     .slice(0, -2);
 

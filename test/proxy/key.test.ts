@@ -24,7 +24,6 @@ t.test('each source gives its text, hashed; `request` gives none', async (t) => 
   t.equal(keyOf('header:X-TENANT'), hashText('acme'));
   t.equal(keyOf('cookie:session'), hashText('s3'));
   t.equal(keyOf('query:user'), hashText('ann'));
-  t.equal(keyOf('query:x'), hashText(''));
 });
 
 t.test('a path is the same in absolute form, and a cookie is found in any Cookie field', async (t) => {
@@ -32,6 +31,20 @@ t.test('a path is the same in absolute form, and a cookie is found in any Cookie
   t.equal(keyOf('path', { ...request, url: 'http://host?x' }), hashText('/'));
   const rawHeaders = ['Cookie', 'a=1', 'cookie', 'session=s4'];
   t.equal(keyOf('cookie:session', { ...request, rawHeaders }), hashText('s4'));
+});
+
+t.test('an empty key is none: the next that is not empty decides', async (t) => {
+  const rawHeaders = ['Cookie', 'session=; a= ; session=""; b=2', 'X-Tenant', '', 'cookie', 'session=;c=3; session=s5'];
+  const empty = { ...request, rawHeaders };
+  t.equal(keyOf('query:x'), undefined);
+  t.equal(keyOf('query:x,client'), hashText('192.0.2.7'));
+  t.equal(keyOf('cookie:a', empty), undefined, 'blanks are no value');
+  t.equal(keyOf('header:x-tenant', empty), undefined);
+  t.equal(keyOf('header:x-tenant,cookie:a,query:x,client', empty), hashText('192.0.2.7'));
+  t.equal(keyOf('cookie:session', empty), hashText('s5'), 'another of that name may have one');
+  t.equal(keyOf('query:user', { ...request, url: '/?user' }), undefined);
+  t.equal(keyOf('query:user', { ...request, url: '/?user=&user=bob' }), hashText('bob'));
+  t.equal(keyReader([{ type: 'client' }])(request, ''), undefined);
 });
 
 t.test('the first source that the request has decides; the request id if it has none', async (t) => {

@@ -119,8 +119,9 @@ for (const [how, leave] of Object.entries(LEAVES)) {
   t.test(`an upload whose client ${how} before its end is cut`, async (t) => {
     const { replica, proxy } = await played(t, {}, quiet);
     const client = await connectRaw(proxy.port);
-    client.send('POST /half HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n');
-    client.send('some of it');
+    // As much as a replica is asked with.
+    client.send('POST /half HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n');
+    client.send(`${'-'.repeat(65_536)}some of it`);
     while (!has('some of it')(replica.received)) await turn();
     const cut = new Promise((resolve) => replica.sockets[0]?.once('close', resolve));
     leave(client);

@@ -115,7 +115,8 @@ t.test('a bad chunk is a 400 at once, and an end too early is too', async (t) =>
 t.test('a replica that switches before it has the body is a 502', async (t) => {
   const { proxy } = await played(t, {}, (socket) => socket.write(SWITCH));
   const client = await connectRaw(proxy.port);
-  client.send(`${head('Content-Length: 10\r\n')}body`);
+  // As much as a replica is asked with.
+  client.send(`${head('Content-Length: 70000\r\n')}${'-'.repeat(65_536)}`);
   t.match((await client.closed).text, /^HTTP\/1.1 502 /);
 });
 

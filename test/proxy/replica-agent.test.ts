@@ -6,7 +6,7 @@ import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
-const limits = { maxIdle: 2, idleTimeoutMs: 200, connectTimeoutMs: 1000, maxHeadBytes: 1000 };
+const limits = { maxIdle: 2, idleTimeoutMs: 200, connectTimeoutMs: 1000, maxFields: 16, maxHeadBytes: 1000 };
 const ref = { seat: 1, incarnation: 1, hostname: 'server1' };
 const holder = () => {
   let ended = () => {};

@@ -34,6 +34,19 @@ t.test('the origin is the last address that a trusted proxy vouches for', async 
   t.equal(trustRule(['all']).originOf('10.0.0.1', from('198.51.100.1, 203.0.113.1')), '198.51.100.1');
 });
 
+t.test('the port of a hop is no part of its address', async (t) => {
+  const rule = trustRule(['10.0.0.0/8', '2001:db8::/32']);
+  t.equal(rule.originOf('10.0.0.1', from('203.0.113.9:40001')), '203.0.113.9');
+  t.equal(rule.originOf('10.0.0.1', from('203.0.113.9:40001, 10.0.0.2:9')), '203.0.113.9', 'also of a trusted one');
+  t.equal(rule.originOf('10.0.0.1', from('[2001:db9::1]:443, [2001:db8::2]:443')), '2001:db9::1');
+  t.equal(rule.originOf('10.0.0.1', from('[2001:DB9::1]')), '2001:db9::1');
+  t.equal(rule.originOf('10.0.0.1', from('2001:db9::1')), '2001:db9::1', 'its last part is no port');
+  t.equal(rule.originOf('10.0.0.1', from('[::FFFF:203.0.113.9]:1')), '203.0.113.9');
+  for (const odd of ['unknown', '_hidden', '[', '[]', ':', '[::1', '203.0.113.9:']) {
+    t.doesNotThrow(() => rule.originOf('10.0.0.1', from(odd)), odd);
+  }
+});
+
 t.test('`--key client` goes by the origin that the rule gives', async (t) => {
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
   const ask = async (trustProxy: readonly string[]) => {

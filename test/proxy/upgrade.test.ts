@@ -372,6 +372,7 @@ t.test('a 101 keeps its own fields, and none of the hop behind', async (t) => {
   const head = parseReplyHead(
     'HTTP/1.1 101 Go\r\nSec-WebSocket-Accept: x\r\nConnection: upgrade, x-hop\r\nX-Hop: 1\r\nupgrade: WebSocket\r\n',
     'GET',
+    16,
   );
   t.equal(
     switchingHead(head, 'websocket'),

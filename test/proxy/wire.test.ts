@@ -44,7 +44,7 @@ interface Result {
 
 /** Feeds the pieces one by one; `end` closes the connection after them. */
 function transcribe(pieces: readonly string[], { method = 'GET', end = false, maxHeadBytes = 200 } = {}): Transcript {
-  const reader = new ReplyReader(maxHeadBytes);
+  const reader = new ReplyReader({ maxHeadBytes, maxFields: 16 });
   const transcript = new Transcript(reader);
   reader.expectReply(method);
   for (const piece of pieces) reader.read(Buffer.from(piece, 'latin1'), transcript);
@@ -149,6 +149,8 @@ const BROKEN: Record<string, string> = {
   'a chunk size that is not hexadecimal': `${HEAD}Transfer-Encoding: chunked\r\n\r\n5g\r\n`,
   'a signed chunk size': `${HEAD}Transfer-Encoding: chunked\r\n\r\n-5\r\n`,
   'a chunk size over 2^52': `${HEAD}Transfer-Encoding: chunked\r\n\r\n10000000000000\r\n`,
+  'a chunk size over 2^52 behind zeros': `${HEAD}Transfer-Encoding: chunked\r\n\r\n00010000000000000\r\n`,
+  'a chunk size of zeros without an end': `${HEAD}Transfer-Encoding: chunked\r\n\r\n${'0'.repeat(1025)}`,
   'a chunk size that ends without CR': `${HEAD}Transfer-Encoding: chunked\r\n\r\n5\nhello`,
   'a chunk size that ends without LF': `${HEAD}Transfer-Encoding: chunked\r\n\r\n5\rhello`,
   'a NUL in a chunk extension': `${HEAD}Transfer-Encoding: chunked\r\n\r\n5;\0\r\n`,
@@ -202,7 +204,7 @@ t.test('in whatever pieces a reply comes, the same is read', async () => {
 });
 
 t.test('a reader begins anew with each reply', async (t) => {
-  const reader = new ReplyReader(200);
+  const reader = new ReplyReader({ maxHeadBytes: 200, maxFields: 16 });
   const transcript = new Transcript(reader);
   reader.expectReply('GET');
   t.notOk(reader.begun);

@@ -41,6 +41,11 @@ export const PROXY = {
   ),
   'tunnel-idle-timeout': option(duration(1, DAY_MS), 600_000, 'longest silence of an upgraded connection'),
   'max-head-size': option(size(KIB, MIB), 64 * KIB, 'head of a request or a reply'),
+  'max-fields': option(
+    integer(16, 10_000),
+    256,
+    'fields of a head or of trailers, and elements of the lists there that are read',
+  ),
   'max-body-size': option(orOff(size(0, 1024 * GIB)), Number.POSITIVE_INFINITY, 'body of a request'),
   'max-connections': option(integer(1, 1_000_000), 10_000, 'connections of clients; more are told 503'),
   'max-requests-per-connection': option(
@@ -71,6 +76,11 @@ export const PROXY = {
     choice(['on', 'off']),
     'on',
     'say in a Via field that a request and a reply have passed; nginx compresses nothing for who says so',
+  ),
+  underscores: option(
+    choice(['drop-owned', 'drop', 'pass']),
+    'drop-owned',
+    'names that CGI takes for others, as `X_Real_IP`: those like one of ours, all or none go',
   ),
   'trust-proxy': option(
     trustedProxies,

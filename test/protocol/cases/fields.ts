@@ -132,13 +132,6 @@ export const FIELDS: readonly Case[] = [
           : 'fields are missing',
     ],
   },
-  {
-    name: '3,000 short fields are refused by size alone, if at all',
-    duty: 3,
-    client: get(Array.from({ length: 3000 }, (_, index) => `A: ${index}\r\n`).join('')),
-    checks: [status(200), replicaGets((request) => fieldsOf(request, 'a').length === 3000, '3,000 fields')],
-    oursOnly: true,
-  },
   // Hop-by-hop.
   ...HOP_BY_HOP.flatMap(([name, value]) => [
     up(`${name} of a request ends at the proxy`, `${name}: ${value}\r\n`, replicaGetsField(name)),

@@ -116,6 +116,34 @@ export const TARGETS: readonly Case[] = [
     client: 'GET /x HTTP/1.0\r\n\r\n',
     checks: [gets(200), replicaGets((request) => fieldsOf(request, 'host').length === 1, 'one Host')],
   },
+  ...['GET /x HTTP/1.0\r\n\r\n', 'POST /x HTTP/1.0\r\nX-A: $&\r\nContent-Length: 3\r\n\r\nabc'].map(
+    (client): Case => ({
+      name: `the Host of ${client.split('\r\n')[0]} without one is the address of the replica`,
+      duty: 3,
+      client,
+      oursOnly: true,
+      checks: [
+        gets(200),
+        replicaGets((request) => /^127\.0\.0\.1:\d+$/.test(fieldsOf(request, 'host').join()), 'its address as Host'),
+        replicaGetsField('X-Forwarded-Host'),
+      ],
+    }),
+  ),
+  {
+    name: 'the Host of HTTP/1.0 is that of the replica which it is repeated at',
+    duty: 3,
+    profile: 'pair',
+    client: 'GET /x HTTP/1.0\r\n\r\n',
+    answers: [['reset'], 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'],
+    oursOnly: true,
+    checks: [
+      gets(200, 'ok'),
+      (seen) => {
+        const [first, second] = seen.connections.map((side) => /\r\nHost: (\S+)\r\n/.exec(side.text)?.[1]);
+        return first !== undefined && second !== undefined && first !== second ? undefined : `${first} and ${second}`;
+      },
+    ],
+  },
   ...[
     '/',
     '//',

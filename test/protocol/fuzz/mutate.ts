@@ -1,6 +1,7 @@
 // Messages by chance: grown from a grammar, then broken. The same chance makes the same message.
 
 import type { Random } from '../../fixtures/random.ts';
+import { forgedTrailers } from './forged.ts';
 
 /** What a mutation puts in: bytes that frame, and texts that mean something to some parser. */
 const SCRAPS = [
@@ -130,8 +131,9 @@ export function framed(random: Random, body: string): string {
   const cut = random.below(body.length + 1);
   const chunks = [body.slice(0, cut), body.slice(cut)].filter((chunk) => chunk !== '');
   const extension = random.chance(0.2) ? ';a="b"' : '';
-  const trailer = random.chance(0.3) ? 'X-Sum: 1\r\n' : '';
-  const coded = chunks.map((chunk) => `${chunk.length.toString(16)}${extension}\r\n${chunk}\r\n`).join('');
+  const trailer = random.chance(0.3) ? forgedTrailers(random) : '';
+  const zeros = '0'.repeat(random.chance(0.1) ? random.below(30) : 0);
+  const coded = chunks.map((chunk) => `${zeros}${chunk.length.toString(16)}${extension}\r\n${chunk}\r\n`).join('');
   return `Transfer-Encoding: chunked\r\n\r\n${coded}0\r\n${trailer}\r\n`;
 }
 

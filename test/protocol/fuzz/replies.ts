@@ -5,6 +5,7 @@ import net, { type AddressInfo, type Socket } from 'node:net';
 import { startProxy, tcp } from '../../fixtures/proxy.ts';
 import { type Random, random } from '../../fixtures/random.ts';
 import { Garbled, type Message, readReply, readRequest, statusOf } from '../message.ts';
+import { lateField } from './forged.ts';
 import { fields, framed, mutate, pick, pieces } from './mutate.ts';
 import { mistake, type Track } from './requests.ts';
 import { openLine } from './wire-tap.ts';
@@ -134,6 +135,8 @@ function compare(sent: string, got: string, method: string, ended: string): stri
   // A cut, or an error of the proxy's own.
   if (reply === undefined || !reply.complete || reply.body.startsWith('{"message":"<Error>')) return undefined;
   if (method === 'HEAD' && statusOf(reply) === 502) return undefined;
+  const late = lateField(reply);
+  if (late !== undefined) return `${late}: ${JSON.stringify(got)}`;
   // White space before a colon may be taken out of a reply (RFC 9112, 5.1), but not out of its body: either reading will do.
   const faults = [sent, sent.replace(/^([!-9;-~]+)[\t ]+:/gm, '$1:')].map((one) => compareTo(one, reply, method));
   return faults.includes(undefined) ? undefined : `${faults[0]}: ${JSON.stringify(got)}`;

@@ -5,6 +5,7 @@ import net, { type AddressInfo } from 'node:net';
 import { startProxy, tcp } from '../../fixtures/proxy.ts';
 import { random } from '../../fixtures/random.ts';
 import { fieldsOf, Garbled, type Message, readReply, readRequest, statusOf } from '../message.ts';
+import { forgedFields, forgery, isDisguised, isHeadOnly } from './forged.ts';
 import { fields, framed, mutate, pick, pieces } from './mutate.ts';
 import { openLine } from './wire-tap.ts';
 
@@ -97,7 +98,7 @@ function makeStream(chance: ReturnType<typeof random>, index: number): string {
     const nonce = `n${String(index).padStart(9, '0')}k${k}`;
     const method = pick(chance, ['GET', 'GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'HEAD']);
     const target = pick(chance, [`/${nonce}`, `/${nonce}?a=b`, `http://b/${nonce}`, `/a/../${nonce}%2f`]);
-    const head = `${method} ${target} HTTP/1.${chance.chance(0.9) ? 1 : 0}\r\nHost: a\r\n${fields(chance)}`;
+    const head = `${method} ${target} HTTP/1.${chance.chance(0.9) ? 1 : 0}\r\nHost: a\r\n${fields(chance)}${forgedFields(chance)}`;
     return head + (chance.chance(0.6) ? framed(chance, pick(chance, [nonce, `${nonce}\r\n\r\nGET /x`, ''])) : '\r\n');
   });
   return mutate(chance, requests.join(''), NONCE);
@@ -125,6 +126,8 @@ function compare(text: string, seen: readonly Message[], answer: string): string
     if (original === undefined) return `a request was forwarded that was not sent: ${request.startLine}`;
     const [got, expected] = [request, original].map(essence);
     if (got !== expected) return `the replica got ${got}\nwhat was sent is ${expected}`;
+    const forged = forgery(request);
+    if (forged !== undefined) return forged;
   }
   return checkReplies(answer, sent);
 }
@@ -145,16 +148,18 @@ function readSent(text: string): Message[] {
 }
 
 const NOT_PASSED =
-  /^(?:connection|keep-alive|proxy-.*|te|upgrade|transfer-encoding|via|x-forwarded-.*|forwarded|max-forwards|host|content-length|trailer|expect)$/i;
+  /^(?:connection|keep-alive|proxy-.*|te|upgrade|transfer-encoding|via|x-forwarded(?:-.*)?|forwarded|x-real-ip|max-forwards|host|content-length|trailer|expect)$/i;
 
 // What must be the same at both ends.
 function essence(request: Message): string {
   const [method, target = ''] = request.startLine.split(/ +/);
   const nominated = fieldsOf(request, 'connection').flatMap((value) => value.toLowerCase().split(/[\t ]*,[\t ]*/));
-  const passed = request.fields.filter(([name]) => !NOT_PASSED.test(name) && !nominated.includes(name.toLowerCase()));
+  const passed = request.fields.filter(
+    ([name]) => !NOT_PASSED.test(name) && !nominated.includes(name.toLowerCase()) && !isDisguised([name, '']),
+  );
   const path = target.replace(/^https?:\/\/[^/?#]*/i, '');
   const form = path === '' ? (method === 'OPTIONS' ? '*' : '/') : path.startsWith('?') ? `/${path}` : path;
-  const trailers = request.trailers.filter(([name]) => !NOT_PASSED.test(name));
+  const trailers = request.trailers.filter((field) => !NOT_PASSED.test(field[0]) && !isHeadOnly(field));
   return JSON.stringify([method, form, request.body, passed, trailers]);
 }
 

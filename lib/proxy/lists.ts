@@ -1,0 +1,64 @@
+// Lists of a field's value, `a, b ,,c` (RFC 9110, 5.6.1), and how much of them there may be in a head. Pure. Each is read once per
+// head, not once per field: the attack is a head of 64 KiB that takes seconds (test/proxy/head-work.test.ts).
+
+import { mayHaveRule } from './field-rules.ts';
+
+/** The elements, without blanks around them and without empty ones. */
+export function elementsOf(list: string): string[] {
+  return list
+    .split(',')
+    .map((element) => element.trim())
+    .filter((element) => element !== '');
+}
+
+/** Is `token`, in lower case, an element of a list in lower case? */
+export function hasToken(list: string, token: string): boolean {
+  return list === token || (list.includes(token) && elementsOf(list).includes(token));
+}
+
+/** Names in lower case that `Connection` nominates for this hop; `undefined` for what nearly all say, which nominates nothing. */
+export type Nominations = ReadonlySet<string> | undefined;
+
+/** @param options all `Connection` values of a head in lower case, separated by commas; empty if there is none. */
+export function nominations(options: string): Nominations {
+  if (options === '' || options === 'keep-alive' || options === 'close') return undefined;
+  const names = new Set(elementsOf(options));
+  // The attack: naming one that the next hop needs, to have it removed.
+  for (const needed of NEEDED) names.delete(needed);
+  return names;
+}
+
+/** All `Connection` values of a head in lower case, separated by commas; empty if there is none. */
+export function connectionOptions(fields: readonly string[]): string {
+  let options = '';
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string;
+    if (name.length !== 10 || name.toLowerCase() !== 'connection') continue;
+    const value = (fields[index + 1] as string).toLowerCase();
+    options = options === '' ? value : `${options},${value}`;
+  }
+  return options;
+}
+
+const NEEDED = ['host', 'content-length', 'expect'];
+
+/** Is there more in that head than its limit: too many fields, or too many elements in the lists that are read here? */
+export function isOverfull(fields: readonly string[], maxFields: number): boolean {
+  if (fields.length > 2 * maxFields) return true;
+  let elements = 0;
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string;
+    if (!mayHaveRule(name) || !LISTS.has(name.toLowerCase())) continue;
+    elements += countElements(fields[index + 1] as string);
+  }
+  return elements > maxFields;
+}
+
+/** Empty ones too. */
+export function countElements(list: string): number {
+  let count = 1;
+  for (let at = list.indexOf(','); at !== -1; at = list.indexOf(',', at + 1)) count += 1;
+  return count;
+}
+
+const LISTS = new Set(['connection', 'upgrade', 'transfer-encoding', 'x-forwarded-for']);
