@@ -1,6 +1,6 @@
 // One JSON line per event on standard error, so that standard output stays for people.
 
-export const LOG_LEVELS = ['off', 'error', 'info', 'debug'] as const;
+export const LOG_LEVELS = ['off', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Names what happened, in kebab-case, with what one needs to know about it. */
@@ -8,6 +8,8 @@ export type LogLine = (event: string, details?: Readonly<Record<string, unknown>
 
 export interface Log {
   readonly error: LogLine;
+  /** What an operator should mend, though the program goes on: a doubtful setting, a limit that cannot be had. */
+  readonly warn: LogLine;
   readonly info: LogLine;
   readonly debug: LogLine;
   /** Debug lines are written: for those that are costly to make. */
@@ -22,5 +24,11 @@ export function createLog(level: LogLevel, write: (line: string) => void, now: (
       if (LOG_LEVELS.indexOf(of) > LOG_LEVELS.indexOf(level)) return;
       write(`${JSON.stringify({ time: now().toISOString(), level: of, event, ...details })}\n`);
     };
-  return { error: line('error'), info: line('info'), debug: line('debug'), writesDebug: level === 'debug' };
+  return {
+    error: line('error'),
+    warn: line('warn'),
+    info: line('info'),
+    debug: line('debug'),
+    writesDebug: level === 'debug',
+  };
 }

@@ -11,13 +11,14 @@ t.test('one JSON line per event, of the level asked for and graver ones', async 
     );
     log.debug('d');
     log.info('i', { n: 1 });
+    log.warn('w');
     log.error('e', { text: 'a\nb' });
     return lines;
   });
   t.same(
     written.map((lines) => lines.length),
-    [0, 1, 2, 3],
+    [0, 1, 2, 3, 4],
   );
-  t.equal(written[2]?.[0], '{"time":"1970-01-01T00:00:00.000Z","level":"info","event":"i","n":1}\n');
-  t.equal(written[2]?.[1], '{"time":"1970-01-01T00:00:00.000Z","level":"error","event":"e","text":"a\\nb"}\n');
+  t.equal(written[3]?.[0], '{"time":"1970-01-01T00:00:00.000Z","level":"info","event":"i","n":1}\n');
+  t.equal(written[3]?.[2], '{"time":"1970-01-01T00:00:00.000Z","level":"error","event":"e","text":"a\\nb"}\n');
 });

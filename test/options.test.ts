@@ -93,7 +93,7 @@ const REFUSED: [string, RegExp][] = [
   ['--heartbeat-interval 5d', /--heartbeat-interval takes/],
   ['--votes-url http://:secret@a', /^--votes-url takes redis:\/\/\[:password@\]host\[:port\]\[\/database\], not that$/],
   ['--votes-url redis://a/x', /--votes-url takes/],
-  ['--log loud', /--log takes off, error, info or debug, not "loud"/],
+  ['--log loud', /--log takes off, error, warn, info or debug, not "loud"/],
 ];
 
 for (const [line, message] of REFUSED) {
