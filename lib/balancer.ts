@@ -19,7 +19,7 @@ import { createProcessRuntime } from './fleet/processes.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { createUpstreamRuntime } from './fleet/upstreams.ts';
 import { loadHashPair } from './hash-source.ts';
-import { proxyLimits, supervisorRules } from './limits.ts';
+import { answerTimes, proxyLimits, supervisorRules } from './limits.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import type { Routing } from './proxy/routing-table.ts';
@@ -75,8 +75,9 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
   );
   const token = adminToken(options);
-  const answersAdmin = createAdmin({
+  const admin = createAdmin({
     access: { host: options.host, machine: hostname(), token },
+    answerLimits: { clock: realClock, ...answerTimes(options) },
     state: () => supervisor.state,
     add: (wishes) => supervisor.add(wishes),
     remove: (replicas) => supervisor.remove(replicas),
@@ -96,12 +97,12 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     explain: (key) => proxy.explainKey(key),
     readKey,
   });
-  const adminServer = options.adminPort === 0 ? undefined : createAdminServer(answersAdmin);
+  const adminServer = options.adminPort === 0 ? undefined : createAdminServer(admin.answer);
   const proxy: ProxyServer = new ProxyServer(
     {
       log,
       readKey,
-      answersItself: adminServer === undefined ? answersAdmin : () => false,
+      answersItself: adminServer === undefined ? admin.answersOwn : () => false,
       suspect: (incarnation) => supervisor.suspect(incarnation),
       hostnameOf: (seat) => hostnameIn(supervisor.state, seat),
       seed: randomInt(2 ** 32),

@@ -31,6 +31,12 @@ function balanceFactorOf({ balanceFactor, hash }: Options): number {
   return balanceFactor ?? (hash === 'even' ? 1.25 : Number.POSITIVE_INFINITY);
 }
 
+/** What an admin request has for its body, and its client for the answer. */
+export function answerTimes({ headTimeout, bodyTimeout }: Options): { readTimeoutMs: number; takeTimeoutMs: number } {
+  // The largest answer, the ring, has some megabytes.
+  return { readTimeoutMs: headTimeout, takeTimeoutMs: Math.min(30_000, bodyTimeout) };
+}
+
 export function proxyLimits(options: Options): ProxyLimits {
   return {
     balanceFactor: balanceFactorOf(options),

@@ -1,7 +1,8 @@
-// The admin endpoints on a port of their own: nothing else is there, and nothing of them is on the public port then.
+// The admin endpoints on a listener of their own: nothing else is there, and nothing of them is on the public port then. It has
+// limits of its own, so that neither port can use up what the other needs.
 
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import { failureBody } from '../errors.ts';
+import type { Socket } from 'node:net';
 
 export interface AdminServer {
   /** Rejects with the system's error. */
@@ -9,22 +10,52 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-/** @param answers as `createAdmin` makes it: false for what is not its own */
-export function createAdminServer(
-  answers: (request: IncomingMessage, response: ServerResponse) => boolean,
-): AdminServer {
-  const server = http.createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
-    if (answers(request, response)) return;
-    const body = failureBody('this port has only the endpoints of the balancer');
-    response.writeHead(404, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) });
-    response.end(body);
+/** Connections that it takes; descriptors are counted on it. */
+export const MAX_ADMIN_CONNECTIONS = 256;
+// A program that keeps its connection sends one request after the other.
+const MAX_WAITING = 8;
+
+/** @param answer of all that comes */
+export function createAdminServer(answer: (request: IncomingMessage, response: ServerResponse) => void): AdminServer {
+  const server = http.createServer({
+    headersTimeout: 10_000,
+    // Over all of a body: answer.ts.
+    requestTimeout: 0,
+    keepAliveTimeout: 5000,
+    connectionsCheckingInterval: 1000,
   });
+  server.maxConnections = MAX_ADMIN_CONNECTIONS;
+  const waiting = new WeakMap<Socket, number>();
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    if (response.socket !== null) {
+      answer(request, response);
+      return;
+    }
+    // The attack: thousands of requests in one packet, each kept until those before it are answered
+    // (test/admin/answers.test.ts).
+    const { socket } = request;
+    const count = (waiting.get(socket) ?? 0) + 1;
+    waiting.set(socket, count);
+    if (count > MAX_WAITING) {
+      socket.destroy();
+      return;
+    }
+    response.once('socket', () => {
+      waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
+      answer(request, response);
+    });
+  };
+  server.on('request', onRequest);
+  // Whether the body is wanted is said when it is known who asks.
+  server.on('checkContinue', onRequest);
+  server.on('checkExpectation', onRequest);
   return {
     listen: (port, host) =>
       new Promise((resolve, reject) => {
         server.once('error', reject);
         server.listen({ port, host }, () => {
           server.off('error', reject);
+          server.on('error', () => undefined);
           resolve();
         });
       }),

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { type AccessRequest, type AccessRules, checkAccess, needsToken } from '../../lib/admin/access.ts';
 import type { BalancerError } from '../../lib/errors.ts';
+import { freePort } from '../fixtures/ports.ts';
 import { type Program, startProgram } from '../fixtures/program.ts';
 import { exchangeRaw } from '../fixtures/raw-client.ts';
 
@@ -162,11 +163,3 @@ t.test('the real program', async (t) => {
     t.match(await raw(port, 'Host: evil.example\r\n'), /^HTTP\/1\.1 403 /);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = (await import('node:net')).createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
