@@ -1,6 +1,5 @@
 // The limits that the fleet and the proxy work within: those that an option sets, and those that nobody needed to set so far.
 
-import { needsToken } from './admin/access.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
 import type { ProxyLimits } from './proxy/proxy-limits.ts';
 import type { Options } from './settings/options.ts';
@@ -44,8 +43,6 @@ export function proxyLimits(options: Options): ProxyLimits {
     retryBudget: options.retryBudget,
     // So that a request now and then is saved also where there are few.
     leastRetriesPerSecond: 10,
-    // It tells about the fleet: for those who may also change it.
-    explains: !needsToken(options.admin, options.host, options.adminToken !== ''),
     trustedProxies: options.trustProxy,
     maxKeptBytes: 65_536,
     maxHeadBytes: options.maxHeadSize,

@@ -19,7 +19,7 @@ if (argv.includes('--help')) {
   try {
     await run(parseOptions(argv, process.env));
   } catch (error) {
-    console.error(`ringmaster: ${explain(error)}`);
+    console.error(`ringmaster: ${describe(error)}`);
     process.exit(error instanceof OptionError ? 2 : 1);
   }
 }
@@ -51,21 +51,16 @@ async function run(options: Options): Promise<void> {
 
   const port = await balancer.start();
   if (firstSignalMs !== undefined) return;
-  const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;
+  const url = urlOf(options.host, port);
   console.log(`ringmaster listens on ${url}`);
   console.log(`replicas: ${balancer.hostnames().join(', ')}`);
-  if (options.adminPort !== 0) console.log(`its own endpoints: port ${options.adminPort}`);
+  if (options.adminPort !== 0) console.log(`its own endpoints: ${urlOf(options.adminHost, options.adminPort)}`);
+  if (options.adminSocket !== '') console.log(`its own endpoints: ${options.adminSocket}`);
   // Here only: the log is kept, and read by others.
   if (balancer.drawnToken !== undefined) console.log(`admin token: ${balancer.drawnToken}`);
   console.log(`try: curl ${url}/home    stop: Ctrl-C`);
 }
 
-function explain(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
-  const { port, address } = error as { port?: number; address?: string };
-  if (code === 'EADDRINUSE')
-    return `port ${port} on ${address} is in use: end what uses it, or choose another with --port`;
-  if (code === 'EACCES')
-    return `port ${port} on ${address} may not be used by this user: choose one from 1024 up with --port`;
-  return describe(error);
+function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

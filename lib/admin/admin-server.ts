@@ -1,12 +1,19 @@
 // The admin endpoints on a listener of their own: nothing else is there, and nothing of them is on the public port then. It has
 // limits of its own, so that neither port can use up what the other needs.
 
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { lstat, unlink } from 'node:fs/promises';
+import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import net, { type Socket } from 'node:net';
+
+/** Where it listens. A socket in the file system has a mode, which says who may use it. */
+export type ListenPlace =
+  | { readonly type: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly type: 'unix'; readonly path: string; readonly mode: number };
 
 export interface AdminServer {
   /** Rejects with the system's error. */
-  listen(port: number, host: string): Promise<void>;
+  listen(): Promise<void>;
+  /** A socket in the file system is removed. */
   close(): Promise<void>;
 }
 
@@ -16,7 +23,10 @@ export const MAX_ADMIN_CONNECTIONS = 256;
 const MAX_WAITING = 8;
 
 /** @param answer of all that comes */
-export function createAdminServer(answer: (request: IncomingMessage, response: ServerResponse) => void): AdminServer {
+export function createAdminServer(
+  place: ListenPlace,
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+): AdminServer {
   const server = http.createServer({
     headersTimeout: 10_000,
     // Over all of a body: answer.ts.
@@ -50,19 +60,50 @@ export function createAdminServer(answer: (request: IncomingMessage, response: S
   server.on('checkContinue', onRequest);
   server.on('checkExpectation', onRequest);
   return {
-    listen: (port, host) =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject);
-        server.listen({ port, host }, () => {
-          server.off('error', reject);
-          server.on('error', () => undefined);
-          resolve();
-        });
-      }),
+    listen: async () => {
+      if (place.type === 'unix') await removeStale(place.path);
+      await listen(server, place);
+      server.on('error', () => undefined);
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+}
+
+function listen(server: Server, place: ListenPlace): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const onListening = () => {
+      server.off('error', reject);
+      resolve();
+    };
+    if (place.type === 'tcp') {
+      server.listen({ host: place.host, port: place.port }, onListening);
+      return;
+    }
+    // The attack: a neighbour who connects before the mode is set (test/admin/admin-socket.test.ts). The file is made by this call, so
+    // it never had another mode.
+    const umask = process.umask(0o777 & ~place.mode);
+    try {
+      server.listen({ path: place.path }, onListening);
+    } finally {
+      process.umask(umask);
+    }
+  });
+}
+
+// What a killed balancer has left behind. Anything but a socket, and a socket on which somebody listens, stays.
+async function removeStale(path: string): Promise<void> {
+  const file = await lstat(path).catch(() => undefined);
+  if (file === undefined || !file.isSocket()) return;
+  const inUse = await new Promise<boolean>((resolve) => {
+    const probe = net.connect({ path });
+    probe.once('connect', () => resolve(true));
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
+    probe.once('connect', () => probe.destroy());
+  });
+  if (!inUse) await unlink(path);
 }

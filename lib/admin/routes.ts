@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { originForm } from '../core/request-target.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type AccessRules, checkAccess } from './access.ts';
+import { type AccessRules, checkAccess, checkCredentials } from './access.ts';
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
 import { addReplicas, type ChangePorts, killReplica, removeReplicas, rep } from './changes.ts';
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
@@ -143,6 +143,7 @@ async function answer(
 
 function refusalOf(ports: AdminPorts, route: AdminRoute, request: IncomingMessage): BalancerError | undefined {
   try {
+    checkCredentials(request);
     if (route.changes) checkAccess(request, ports.access);
     return undefined;
   } catch (thrown) {

@@ -25,8 +25,6 @@ export interface ProxyLimits extends AgentLimits, TimeLimits {
   readonly retryBudget: number;
   /** Retries that there may be however few requests there are. */
   readonly leastRetriesPerSecond: number;
-  /** Clients may ask why their request goes where it goes. */
-  readonly explains: boolean;
   /** As `--trust-proxy` takes them. */
   readonly trustedProxies: readonly string[];
   /** Bytes of a request body kept so that the request can be repeated. */

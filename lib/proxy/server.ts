@@ -16,7 +16,7 @@ import { DateField } from './date-field.ts';
 import { errorReply } from './error-reply.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange-context.ts';
-import { type ParsedRequest, requestHead } from './headers.ts';
+import { type ParsedRequest, type RequestHead, requestHead, withoutAuthorization } from './headers.ts';
 import { createServer, describeClientError } from './http-server.ts';
 import type { KeyReader } from './key.ts';
 import { hopsLeft, lastHopReply } from './max-forwards.ts';
@@ -34,6 +34,8 @@ export interface ProxyPorts {
   readonly readKey: KeyReader;
   /** Takes the requests that are the balancer's own; false leaves the request to the ring. */
   readonly answersItself: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** May the request that asks be told why it goes where it goes? By a token, which is then not passed on. */
+  readonly mayBeTold: (request: IncomingMessage) => 'yes' | 'by-token' | 'no';
   readonly suspect: (incarnation: number) => void;
   /** Of the replica in that seat, there or on its way. */
   readonly hostnameOf: (seat: SeatId) => string | undefined;
@@ -171,12 +173,8 @@ export class ProxyServer implements ExchangeContext {
     return this.#budget.withdraw();
   }
 
-  explain(key: Key): Explanation | undefined {
-    return this.limits.explains ? this.explainKey(key) : undefined;
-  }
-
   /** Where a request with that key would go now, and why. `undefined` before there was a ring. */
-  explainKey(key: Key): Explanation | undefined {
+  explain(key: Key): Explanation | undefined {
     const table = this.#table;
     return table === undefined ? undefined : explain(table.policy, key, (seat) => table.objection(seat));
   }
@@ -221,7 +219,10 @@ export class ProxyServer implements ExchangeContext {
       const origin = client.trusted ? this.#trust.originOf(client.address, request.rawHeaders) : client.address;
       const key = this.#ports.readKey(request, origin);
       const hops = hopsLeft(request);
-      const head = requestHead(request, client, early === undefined ? '' : offeredProtocols(request), hops);
+      const offered = early === undefined ? '' : offeredProtocols(request);
+      let head = requestHead(request, client, offered, hops);
+      if (head.asksWhy)
+        head = this.#withPermission(request, head, (granted) => requestHead(granted, client, offered, hops));
       if (early === undefined && this.#isAnsweredHere(client, response)) return;
       if (hops !== undefined && hops < 0) {
         const keepAlive = head.body === 'none' && response.shouldKeepAlive && !this.closing && !client.isLast;
@@ -241,6 +242,17 @@ export class ProxyServer implements ExchangeContext {
       client.socket.write(errorReply(error, requestId, false, method !== 'HEAD'), 'latin1');
       client.finish(response, false);
     }
+  }
+
+  // The attack: the service behind reads the admin token of who asked it why (test/admin/access.test.ts).
+  #withPermission(
+    request: IncomingMessage & ParsedRequest,
+    head: RequestHead,
+    headOf: (request: ParsedRequest) => RequestHead,
+  ): RequestHead {
+    const told = this.#ports.mayBeTold(request);
+    if (told === 'by-token') return headOf(withoutAuthorization(request));
+    return told === 'yes' ? head : { ...head, asksWhy: false };
   }
 
   #isAnsweredHere(client: Client, response: ServerResponse): boolean {

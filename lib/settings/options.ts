@@ -108,9 +108,12 @@ function readValue(source: string, kind: Kind<unknown>, written: string): unknow
 }
 
 function checkTogether(options: Options): void {
-  const { replicas, maxReplicas, slots, virtualNodes, upstream, port, adminPort } = options;
+  const { replicas, maxReplicas, slots, virtualNodes, upstream, port, adminPort, adminSocket } = options;
   if (adminPort !== 0 && adminPort === port) {
     throw new OptionError(`--admin-port takes another port than --port, which is ${port}`);
+  }
+  if (adminPort !== 0 && adminSocket !== '') {
+    throw new OptionError('--admin-port and --admin-socket: the endpoints are in one place, name one of them');
   }
   if (upstream.size > slots) {
     throw new OptionError(`--upstream takes at most --slots, which is ${slots}, not ${upstream.size}`);
