@@ -28,6 +28,14 @@ export interface FeedPorts {
   };
 }
 
+/** Who watches, and what their page may do. */
+export interface Watcher {
+  /** The page has an origin of its own: nobody else's script can read what is typed there. */
+  readonly alone: boolean;
+  /** Why it may not change anything, if so. */
+  readonly looksOnlyBecause: string | undefined;
+}
+
 const SECOND_MS = 1000;
 const FLUSH_MS = 50;
 
@@ -60,10 +68,12 @@ export class LiveFeed {
   }
 
   /** That response is now an event stream. Throws `too-many-watchers` or `closing`. */
-  watch(response: ServerResponse): void {
+  watch(response: ServerResponse, { alone, looksOnlyBecause }: Watcher): void {
     if (this.#closed.signal.aborted) throw new BalancerError('closing', 'the balancer is shutting down');
     const snapshot = {
       ...this.#ports.about,
+      fixedBecause: this.#ports.about.fixedBecause ?? looksOnlyBecause,
+      alone,
       nowMs: this.#ports.timeOfDay(),
       ring: this.#ringNow(),
       fleet: this.#fleetNow(),

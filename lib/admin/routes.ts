@@ -6,16 +6,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { originForm } from '../core/request-target.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type AccessRules, checkAccess, checkCredentials } from './access.ts';
+import { type AccessRules, checkAccess, checkCredentials, proxyMark } from './access.ts';
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
 import { addReplicas, type ChangePorts, killReplica, removeReplicas, rep } from './changes.ts';
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
 import { explainRequest, type InsightPorts, ringPage } from './insight.ts';
+import type { Watcher } from './live-feed.ts';
 
 export interface AdminPorts extends ChangePorts, InsightPorts {
   readonly log: Log;
   /** That response becomes an event stream. Throws `too-many-watchers`. */
-  readonly watch: (response: ServerResponse) => void;
+  readonly watch: (response: ServerResponse, watcher: Watcher) => void;
+  /** They are on a listener of their own. */
+  readonly alone: boolean;
   readonly access: AccessRules;
   readonly answerLimits: AnswerLimits;
 }
@@ -37,7 +40,11 @@ type AdminRoute =
       readonly run: Run;
     }
   /** Its answer has no end. */
-  | { readonly method: 'GET'; readonly changes?: never; readonly stream: (response: ServerResponse) => void };
+  | {
+      readonly method: 'GET';
+      readonly changes?: never;
+      readonly stream: (request: IncomingMessage, response: ServerResponse) => void;
+    };
 
 const NOWHERE: AdminRoute = {
   method: '',
@@ -94,7 +101,10 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
     ['/balancer/ring', { method: 'GET', run: () => json(ringPage(ports)) }],
     ['/balancer/explain', { method: 'POST', run: (text) => json(explainRequest(ports, text)) }],
-    ['/balancer/events', { method: 'GET', stream: ports.watch }],
+    [
+      '/balancer/events',
+      { method: 'GET', stream: (request, response) => ports.watch(response, watcherOf(ports, request)) },
+    ],
     ['/balancer', { method: 'GET', run: () => ({ status: 308, fields: { Location: '/balancer/' }, parts: [] }) }],
     ...[...readPageFiles()].map(([path, file]): [string, AdminRoute] => [
       path,
@@ -132,7 +142,7 @@ async function answer(
     // Also of a request that needs none, and of one that is refused: what is left of it would be read with no limit.
     const text = hasBody(request) ? await readBody(request, limits) : '';
     if (refusal !== undefined) throw refusal;
-    if ('stream' in route) route.stream(response);
+    if ('stream' in route) route.stream(request, response);
     else send(response, await route.run(text, new URLSearchParams(query)), limits);
   } catch (thrown) {
     const error = asBalancerError(thrown);
@@ -149,6 +159,24 @@ function refusalOf(ports: AdminPorts, route: AdminRoute, request: IncomingMessag
   } catch (thrown) {
     return asBalancerError(thrown);
   }
+}
+
+function watcherOf({ access, alone }: AdminPorts, request: IncomingMessage): Watcher {
+  // The attack: a script of the service behind, which has the origin of the public port, reads the token as it is typed
+  // (test/browser/dashboard-token.test.ts). Where changes take none, there is no secret to read.
+  if (alone) return { alone, looksOnlyBecause: undefined };
+  if (access.token !== undefined) {
+    return {
+      alone,
+      looksOnlyBecause:
+        'Changes take the admin token and are made on the admin port (--admin-port): here a script of the service behind could read a token that is typed.',
+    };
+  }
+  const mark = access.refusesProxied ? proxyMark(request) : undefined;
+  const looksOnlyBecause =
+    mark &&
+    `This page came through a proxy (${mark}): changes are made on the machine itself, or on the admin port (--admin-port).`;
+  return { alone, looksOnlyBecause };
 }
 
 function waitsToSend({ headers, httpVersion }: IncomingMessage): boolean {
