@@ -1,8 +1,10 @@
 // Where the balancer's own endpoints are, and who may use them: what the options say of it, taken together.
 
 import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { type AccessRules, type ExplainRules, needsToken } from './admin/access.ts';
 import type { ListenPlace } from './admin/admin-server.ts';
+import { trustRule } from './proxy/trust.ts';
 import type { Options } from './settings/options.ts';
 
 export interface AdminPlace {
@@ -30,6 +32,15 @@ export function adminPlace(options: Options, machine: string): AdminPlace {
     access: { host, machine, token, refusesProxied },
     explain: { needsToken: needsToken({ ...terms, host: options.host }), token, refusesProxied },
     drawnToken,
+  };
+}
+
+/** The address that a request to these endpoints comes from; empty on a Unix socket. */
+export function originReader({ trustProxy }: Options): (request: IncomingMessage) => string {
+  const { trusts, originOf } = trustRule(trustProxy);
+  return ({ socket, rawHeaders }) => {
+    const peer = (socket.remoteAddress ?? '').replace(/^::ffff:(?=.*\.)/, '');
+    return peer !== '' && trusts(peer) ? originOf(peer, rawHeaders) : peer;
   };
 }
 

@@ -8,7 +8,7 @@ import { mayBeTold } from './admin/access.ts';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/live-feed.ts';
 import { createAdmin } from './admin/routes.ts';
-import { adminPlace } from './admin-place.ts';
+import { adminPlace, originReader } from './admin-place.ts';
 import { draining, type FleetState, hostnameIn, members, routes } from './core/fleet-state.ts';
 import type { ReplicaRuntime } from './core/ports.ts';
 import type { HashRing } from './core/ring.ts';
@@ -84,6 +84,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     remove: (replicas) => supervisor.remove(replicas),
     kill: (replica) => runtime.stop(replica, 0),
     watch: (response, watcher) => feed.watch(response, watcher),
+    originOf: originReader(options),
     alone: place.own !== undefined,
     imagine: supervisor.imagine,
     ringOf: (places) => rings.build(places),

@@ -10,13 +10,15 @@ import { type AccessRules, checkAccess, checkCredentials, proxyMark } from './ac
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
 import { addReplicas, type ChangePorts, killReplica, removeReplicas, rep } from './changes.ts';
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
-import { explainRequest, type InsightPorts, ringPage } from './insight.ts';
+import { createRingPage, explainRequest, type InsightPorts } from './insight.ts';
 import type { Watcher } from './live-feed.ts';
 
 export interface AdminPorts extends ChangePorts, InsightPorts {
   readonly log: Log;
   /** That response becomes an event stream. Throws `too-many-watchers`. */
   readonly watch: (response: ServerResponse, watcher: Watcher) => void;
+  /** The address that a request comes from, as far as a trusted proxy says it. */
+  readonly originOf: (request: IncomingMessage) => string;
   /** They are on a listener of their own. */
   readonly alone: boolean;
   readonly access: AccessRules;
@@ -83,6 +85,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
       changes = turn.catch(() => undefined);
       return turn;
     };
+  const ringPage = createRingPage(ports);
   return new Map<string, AdminRoute>([
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
     [
@@ -99,7 +102,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ],
     // Not in turn: a crash does not wait for others either.
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
-    ['/balancer/ring', { method: 'GET', run: () => json(ringPage(ports)) }],
+    ['/balancer/ring', { method: 'GET', run: () => jsonAnswer(...ringPage()) }],
     ['/balancer/explain', { method: 'POST', run: (text) => json(explainRequest(ports, text)) }],
     [
       '/balancer/events',
@@ -161,12 +164,14 @@ function refusalOf(ports: AdminPorts, route: AdminRoute, request: IncomingMessag
   }
 }
 
-function watcherOf({ access, alone }: AdminPorts, request: IncomingMessage): Watcher {
+function watcherOf({ access, alone, originOf }: AdminPorts, request: IncomingMessage): Watcher {
+  const address = originOf(request);
   // The attack: a script of the service behind, which has the origin of the public port, reads the token as it is typed
   // (test/browser/dashboard-token.test.ts). Where changes take none, there is no secret to read.
-  if (alone) return { alone, looksOnlyBecause: undefined };
+  if (alone) return { address, alone, looksOnlyBecause: undefined };
   if (access.token !== undefined) {
     return {
+      address,
       alone,
       looksOnlyBecause:
         'Changes take the admin token and are made on the admin port (--admin-port): here a script of the service behind could read a token that is typed.',
@@ -176,7 +181,7 @@ function watcherOf({ access, alone }: AdminPorts, request: IncomingMessage): Wat
   const looksOnlyBecause =
     mark &&
     `This page came through a proxy (${mark}): changes are made on the machine itself, or on the admin port (--admin-port).`;
-  return { alone, looksOnlyBecause };
+  return { address, alone, looksOnlyBecause };
 }
 
 function waitsToSend({ headers, httpVersion }: IncomingMessage): boolean {
