@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 import { createBalancer } from './balancer.ts';
 import { describe } from './errors.ts';
 import { createLog } from './log.ts';
+import { lineWriter } from './log-stream.ts';
 import { helpText, OptionError, type Options, parseOptions } from './settings/options.ts';
 
 // npm passes a Ctrl-C on to a process that already had it from the terminal: so soon it is the same one.
@@ -28,11 +29,8 @@ async function run(options: Options): Promise<void> {
   // Whoever read what is printed here has gone: that is no reason to end, and the log must not log its own failure.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
-  const log = createLog(
-    options.log,
-    (line) => process.stderr.write(line),
-    () => new Date(),
-  );
+  const write = lineWriter(process.stderr, (count) => log.error('log-lines-dropped', { count }));
+  const log = createLog(options.log, write, () => new Date());
   // A mistake of ours in one request must not end all the others.
   process.on('uncaughtException', (error) => log.error('uncaught', { reason: describe(error), stack: error.stack }));
   const balancer = await createBalancer(options, log);
