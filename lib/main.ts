@@ -11,6 +11,10 @@ import { helpText, OptionError, type Options, parseOptions } from './settings/op
 // npm passes a Ctrl-C on to a process that already had it from the terminal: so soon it is the same one.
 const SAME_SIGNAL_MS = 150;
 
+// The attack: any process of this user opens the inspector by it, and with it all that is in memory (test/end-to-end/log.test.ts).
+// Before this line is reached, `--disable-sigusr1` of the command line sees to it.
+process.on('SIGUSR1', () => undefined);
+
 const argv = process.argv.slice(2);
 if (argv.includes('--help')) {
   process.stdout.write(helpText());

@@ -1,7 +1,8 @@
 // The log of the real program on a real pipe, whoever reads it, and what goes into it.
 
+import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { startProgram } from '../fixtures/program.ts';
+import { replicaPid, startProgram } from '../fixtures/program.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 t.setTimeout(120_000);
@@ -46,3 +47,25 @@ for (const stalled of ['stderr', 'stdout'] as const) {
     },
   );
 }
+
+t.test('SIGUSR1 is no way in: it opens no debugger, in the balancer nor in a replica', async (t) => {
+  const program = await startProgram(['--replicas', '1']);
+  t.teardown(() => program.stop());
+  let errors = '';
+  program.process.stderr?.on('data', (bytes) => {
+    errors += bytes;
+  });
+  process.kill(await replicaPid(program, 'server1'), 'SIGUSR1');
+  program.process.kill('SIGUSR1');
+  t.equal((await program.json('/home')).status, 200);
+  program.process.kill('SIGTERM');
+  t.equal(await program.exited, 0);
+  t.notMatch(errors, /Debugger/);
+});
+
+t.test('before their own code runs, it is the command line that forbids it', async (t) => {
+  for (const path of ['package.json', 'Dockerfile.balancer', 'Dockerfile.replica']) {
+    const text = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+    t.match(text, /node"?,? "?--disable-sigusr1"?,? "?(lib|replica)\/main\.ts/, path);
+  }
+});
