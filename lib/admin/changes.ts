@@ -15,6 +15,7 @@ import { foldedHostname, sameHostname } from '../core/replica-name.ts';
 import type { HashRing, SeatId } from '../core/ring.ts';
 import { movesBetween, sharesOf } from '../core/ring-view.ts';
 import { BalancerError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { parseChange, parseKill } from './bodies.ts';
 
 export interface ChangePorts {
@@ -30,6 +31,7 @@ export interface ChangePorts {
     readonly removed: (replicas: readonly ReplicaRef[]) => FleetState;
   };
   readonly ringOf: (places: ReadonlyMap<number, SeatId>) => HashRing;
+  readonly log: Log;
   /** A whole number from 0 to below `limit`. */
   readonly random: (limit: number) => number;
   readonly maxReplicas: number;
@@ -37,6 +39,9 @@ export interface ChangePorts {
   /** Why the fleet cannot be changed at all, if it cannot. */
   readonly fixedBecause: string | undefined;
 }
+
+// Of names that somebody else gave, in a line of the log.
+const MOST_TOLD = 16;
 
 const TOO_MANY_TO_ADD = 'Length of hostname list is more than newly added instances';
 const TOO_MANY_TO_REMOVE = 'Length of hostname list is more than removable instances';
@@ -98,9 +103,11 @@ export async function removeReplicas(ports: ChangePorts, text: string, query: UR
   const chosen = present.filter(isAsked);
   if (query.has('only-named')) checkOnlyNamed(n, hostnames, chosen);
   const others = present.filter((one) => !isAsked(one));
+  const named = chosen.length;
   // More than there are means all: scripts clean up this way.
   while (chosen.length < n && others.length > 0) chosen.push(...others.splice(ports.random(others.length), 1));
   if (query.has('dry-run')) return imagined(ports, ports.imagine.removed(chosen));
+  tellUnnamed(ports.log, chosen.slice(named), hostnames, present);
   if (chosen.length > 0) await ports.remove(chosen);
   return rep(ports);
 }
@@ -150,6 +157,22 @@ function checkQuery(query: URLSearchParams, ...known: readonly string[]): void {
   for (const name of query.keys()) {
     if (!known.includes(name)) throw refusal(`the query may have ${known.join(' and ')}, not ${name.slice(0, 100)}`);
   }
+}
+
+// The contract wants them picked; whoever mistyped a name finds here what it cost. Beside each other, since the one is in place of
+// the other.
+function tellUnnamed(
+  log: Log,
+  picked: readonly ReplicaRef[],
+  hostnames: readonly string[],
+  present: readonly ReplicaRef[],
+): void {
+  if (picked.length === 0) return;
+  const there = new Set(present.map((one) => foldedHostname(one.hostname)));
+  const notThere = hostnames.filter((hostname) => !there.has(foldedHostname(hostname)));
+  const details = { picked: picked.map((one) => one.hostname) };
+  if (notThere.length === 0) log.info('removal-picked', details);
+  else log.warn('removal-picked', { ...details, notThere: notThere.slice(0, MOST_TOLD), safely: '/rm?only-named' });
 }
 
 // Else the place of a name that has gone meanwhile would be filled at random, as the contract of /rm has it.

@@ -5,7 +5,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { originForm } from '../core/request-target.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
-import type { Log } from '../log.ts';
 import { type AccessRules, checkAccess, checkCredentials, proxyMark } from './access.ts';
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
 import { addReplicas, type ChangePorts, killReplica, removeReplicas, rep } from './changes.ts';
@@ -14,7 +13,6 @@ import { createRingPage, explainRequest, type InsightPorts } from './insight.ts'
 import type { Watcher } from './live-feed.ts';
 
 export interface AdminPorts extends ChangePorts, InsightPorts {
-  readonly log: Log;
   /** That response becomes an event stream. Throws `too-many-watchers`. */
   readonly watch: (response: ServerResponse, watcher: Watcher) => void;
   /** The address that a request comes from, as far as a trusted proxy says it. */
