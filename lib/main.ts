@@ -6,6 +6,7 @@ import { createBalancer } from './balancer.ts';
 import { describe } from './errors.ts';
 import { createLog } from './log.ts';
 import { lineWriter } from './log-stream.ts';
+import { startedByNohup } from './nohup.ts';
 import { helpText, OptionError, type Options, parseOptions } from './settings/options.ts';
 
 // npm passes a Ctrl-C on to a process that already had it from the terminal: so soon it is the same one.
@@ -39,7 +40,7 @@ async function run(options: Options): Promise<void> {
   process.on('uncaughtException', (error) => log.error('uncaught', { reason: describe(error), stack: error.stack }));
   const balancer = await createBalancer(options, log);
   let firstSignalMs: number | undefined;
-  const onSignal = (signal: 'SIGINT' | 'SIGTERM') => {
+  const onSignal = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP') => {
     const nowMs = performance.now();
     if (firstSignalMs === undefined) {
       firstSignalMs = nowMs;
@@ -50,6 +51,8 @@ async function run(options: Options): Promise<void> {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  // A terminal that is closed.
+  process.on('SIGHUP', startedByNohup() ? () => undefined : onSignal);
 
   const port = await balancer.start();
   if (firstSignalMs !== undefined) return;
