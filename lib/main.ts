@@ -7,7 +7,7 @@ import { describe } from './errors.ts';
 import { createLog } from './log.ts';
 import { lineWriter } from './log-stream.ts';
 import { startedByNohup } from './nohup.ts';
-import { helpText, OptionError, type Options, parseOptions } from './settings/options.ts';
+import { helpText, ignoredInEnvironment, OptionError, type Options, parseOptions } from './settings/options.ts';
 
 // npm passes a Ctrl-C on to a process that already had it from the terminal: so soon it is the same one.
 const SAME_SIGNAL_MS = 150;
@@ -36,6 +36,7 @@ async function run(options: Options): Promise<void> {
   process.stderr.on('error', () => undefined);
   const write = lineWriter(process.stderr, (count) => log.error('log-lines-dropped', { count }));
   const log = createLog(options.log, write, () => new Date());
+  for (const ignored of ignoredInEnvironment(process.env)) log.warn('variable-ignored', { ...ignored });
   // A mistake of ours in one request must not end all the others.
   process.on('uncaughtException', (error) => log.error('uncaught', { reason: describe(error), stack: error.stack }));
   const balancer = await createBalancer(options, log);
