@@ -58,7 +58,8 @@ export async function readBody(request: IncomingMessage, limits: AnswerLimits): 
     else if (sizeBytes > MAX_DROPPED_BYTES) reject(tooLarge());
   });
   request.once('end', resolve);
-  request.on('error', () => undefined);
+  // The public port says here what it cannot parse, and that the client has ended its side.
+  request.on('error', (error) => error instanceof BalancerError && reject(error));
   request.once('close', () => reject(new BalancerError('bad-request', 'the request ended before its body was whole')));
   const read = new AbortController();
   clock.sleep(readTimeoutMs, read.signal).then(

@@ -61,13 +61,6 @@ export function requestHead(request: ParsedRequest, client: ClientFacts, offered
   return { text, body, lengthBytes, offered, expectsContinue, asksWhy };
 }
 
-/** The same request without what the client shows to the balancer alone. */
-export function withoutAuthorization(request: ParsedRequest): ParsedRequest {
-  const { method, url, httpVersionMajor, httpVersionMinor, rawHeaders } = request;
-  const isKept = (_: string, index: number) => rawHeaders[index - (index % 2)]?.toLowerCase() !== 'authorization';
-  return { method, url, httpVersionMajor, httpVersionMinor, rawHeaders: rawHeaders.filter(isKept) };
-}
-
 /** How the client's connection goes on after a reply. */
 export interface ReplyTerms {
   /** Minor version of the client's HTTP/1.x. */

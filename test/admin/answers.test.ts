@@ -69,6 +69,18 @@ for (const place of ['public port', 'admin port']) {
     await Promise.all(cases.map(play));
   });
 
+  t.test(`${place}: a body that breaks is refused at once`, async (t) => {
+    const { port } = await start(t, place);
+    for (const body of ['x\r\n', '5\r\nab\r\n\r\n\r\n\r\n\r\n']) {
+      const head = 'POST /add HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n';
+      t.match(await exchangeRaw(port, head + body), /^HTTP\/1\.1 400 /);
+    }
+    const client = await connectRaw(port);
+    client.send('POST /add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{');
+    client.socket.end();
+    t.notMatch((await client.closed).text, / 408 /);
+  });
+
   t.test(`${place}: a body where none is wanted is read, and the connection goes on`, async (t) => {
     const { port } = await start(t, place);
     const client = await connectRaw(port);
