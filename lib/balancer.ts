@@ -141,8 +141,7 @@ function compose(
     );
     // Those who watch would have to be waited for.
     feed.close();
-    await proxy.close(graceOver.signal);
-    await adminServer?.close();
+    await Promise.all([proxy.close(graceOver.signal), adminServer?.close(graceOver.signal)]);
     finished.abort();
     await supervisor.close();
     if (begun) log.info('closed');

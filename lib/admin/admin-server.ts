@@ -13,8 +13,8 @@ export type ListenPlace =
 export interface AdminServer {
   /** Rejects with the system's error. */
   listen(): Promise<void>;
-  /** A socket in the file system is removed. */
-  close(): Promise<void>;
+  /** Lets open answers finish, and cuts what is left when `signal` is aborted. A socket in the file system is removed. */
+  close(signal: AbortSignal): Promise<void>;
 }
 
 /** Connections that it takes; descriptors are counted on it. */
@@ -35,8 +35,11 @@ export function createAdminServer(
     connectionsCheckingInterval: 1000,
   });
   server.maxConnections = MAX_ADMIN_CONNECTIONS;
+  let closing = false;
   const waiting = new WeakMap<Socket, number>();
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    // `server.close` ends idle connections once; those of open requests become idle later.
+    response.once('close', () => closing && server.closeIdleConnections());
     if (response.socket !== null) {
       answer(request, response);
       return;
@@ -65,11 +68,18 @@ export function createAdminServer(
       await listen(server, place);
       server.on('error', () => undefined);
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: (signal) => {
+      closing = true;
+      const cut = () => server.closeAllConnections();
+      signal.addEventListener('abort', cut, { once: true });
+      return new Promise((resolve) => {
+        server.close(() => {
+          signal.removeEventListener('abort', cut);
+          resolve();
+        });
+        if (signal.aborted) cut();
+      });
+    },
   };
 }
 

@@ -147,6 +147,20 @@ t.test('work has no limit: /add is answered when its replica serves', async (t) 
   t.equal((await program.json('/add', { method: 'POST', body: '{"n":1}' })).status, 200);
 });
 
+for (const place of ['public port', 'admin port']) {
+  t.test(`${place}: SIGTERM while a change is made: it is answered`, async (t) => {
+    const own = place === 'admin port' ? await freePort() : 0;
+    const args = ['--replicas', '1', ...(own === 0 ? [] : ['--admin-port', String(own)])];
+    const program = await startProgram(args, { REPLICA_START_DELAY_MS: '700' });
+    const client = await connectRaw(own === 0 ? program.port : own);
+    client.send('POST /add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\n{"n":1}');
+    await program.logged((line) => line.event === 'replica-starting' && line.hostname !== 'server1');
+    program.process.kill('SIGTERM');
+    await client.until(/^HTTP\/1\.1 [\s\S]*}$/);
+    t.equal(await program.exited, 0);
+  });
+}
+
 t.test('admin port: many requests in one packet end their connection, not the process', async (t) => {
   const { port } = await start(t, 'admin port');
   const client = await connectRaw(port);
