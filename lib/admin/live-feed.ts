@@ -8,7 +8,7 @@ import type { Clock } from '../core/ports.ts';
 import type { HashRing } from '../core/ring.ts';
 import type { Reading } from '../core/traffic.ts';
 import { BalancerError } from '../errors.ts';
-import { EventLog } from './event-log.ts';
+import { EventLog, shortReason } from './event-log.ts';
 import { EventStream, formatEvent } from './event-stream.ts';
 import { TrafficHistory } from './traffic-history.ts';
 
@@ -164,7 +164,7 @@ export class LiveFeed {
         joined: seat.joined,
         state: stateOf(seat),
         sinceMs: 'sinceMs' in seat ? this.#timeOfDayAt(seat.sinceMs) : null,
-        reason: seat.phase === 'serving' ? '' : seat.lapses.reason,
+        reason: seat.phase === 'serving' ? '' : shortReason(seat.lapses.reason),
       })),
       leaving: leaving.map(({ replica: { seat, hostname, incarnation }, drains }) => ({
         seat,
