@@ -1,14 +1,14 @@
 // The balancer as a whole, and the public API of the library: one cell that the fleet publishes into and the proxy reads from,
 // with the admin endpoints beside them. What each of the three does is in its own folder; none of them knows another.
 
-import { randomBytes, randomInt } from 'node:crypto';
-import net from 'node:net';
+import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { needsToken } from './admin/access.ts';
+import { mayBeTold } from './admin/access.ts';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/live-feed.ts';
 import { createAdmin } from './admin/routes.ts';
+import { adminPlace, originReader } from './admin-place.ts';
 import { draining, type FleetState, hostnameIn, members, routes } from './core/fleet-state.ts';
 import type { ReplicaRuntime } from './core/ports.ts';
 import type { HashRing } from './core/ring.ts';
@@ -19,7 +19,8 @@ import { createProcessRuntime } from './fleet/processes.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { createUpstreamRuntime } from './fleet/upstreams.ts';
 import { loadHashPair } from './hash-source.ts';
-import { proxyLimits, supervisorRules } from './limits.ts';
+import { answerTimes, proxyLimits, supervisorRules } from './limits.ts';
+import { checkPortIsFree, listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import type { Routing } from './proxy/routing-table.ts';
@@ -74,14 +75,17 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     // Containers outlive this process: what a later one starts must never be taken for what this one did.
     { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
   );
-  const token = adminToken(options);
-  const answersAdmin = createAdmin({
-    access: { host: options.host, machine: hostname(), token },
+  const place = adminPlace(options, hostname());
+  const admin = createAdmin({
+    access: place.access,
+    answerLimits: { clock: realClock, ...answerTimes(options) },
     state: () => supervisor.state,
     add: (wishes) => supervisor.add(wishes),
     remove: (replicas) => supervisor.remove(replicas),
     kill: (replica) => runtime.stop(replica, 0),
-    watch: (response) => feed.watch(response),
+    watch: (response, watcher) => feed.watch(response, watcher),
+    originOf: originReader(options),
+    alone: place.own !== undefined,
     imagine: supervisor.imagine,
     ringOf: (places) => rings.build(places),
     random: (limit) => randomInt(limit),
@@ -93,28 +97,23 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     balanceFactor: limits.balanceFactor,
     fixedBecause,
     diverted: () => proxy.diverted,
-    explain: (key) => proxy.explainKey(key),
+    explain: (key) => proxy.explain(key),
     readKey,
   });
-  const adminServer = options.adminPort === 0 ? undefined : createAdminServer(answersAdmin);
+  const adminServer = place.own === undefined ? undefined : createAdminServer(place.own, admin.answer);
   const proxy: ProxyServer = new ProxyServer(
     {
       log,
       readKey,
-      answersItself: adminServer === undefined ? answersAdmin : () => false,
+      answersItself: adminServer === undefined ? admin.answersOwn : () => false,
+      mayBeTold: (request) => mayBeTold(request, place.explain),
       suspect: (incarnation) => supervisor.suspect(incarnation),
       hostnameOf: (seat) => hostnameIn(supervisor.state, seat),
       seed: randomInt(2 ** 32),
     },
     limits,
   );
-  const drawnToken = options.adminToken === '' ? token : undefined;
-  return { ...compose(options, supervisor, proxy, adminServer, feed, log), drawnToken };
-}
-
-function adminToken({ admin, adminToken, host }: Options): string | undefined {
-  if (!needsToken(admin, host, adminToken !== '')) return undefined;
-  return adminToken === '' ? randomBytes(24).toString('base64url') : adminToken;
+  return { ...compose(options, supervisor, proxy, adminServer, feed, log), drawnToken: place.drawnToken };
 }
 
 function compose(
@@ -142,8 +141,7 @@ function compose(
     );
     // Those who watch would have to be waited for.
     feed.close();
-    await proxy.close(graceOver.signal);
-    await adminServer?.close();
+    await Promise.all([proxy.close(graceOver.signal), adminServer?.close(graceOver.signal)]);
     finished.abort();
     await supervisor.close();
     if (begun) log.info('closed');
@@ -152,11 +150,16 @@ function compose(
     start: async () => {
       try {
         // Before a replica is started for nothing. The port is bound only when they serve: the first request finds them.
-        await checkPortIsFree(options.port, options.host);
+        await listening('--port', () => checkPortIsFree(options.port, options.host));
+        if (options.adminPort !== 0) {
+          await listening('--admin-port', () => checkPortIsFree(options.adminPort, options.adminHost));
+        }
         begun = true;
         await supervisor.begin(firstHostnames);
-        if (closing === undefined) await adminServer?.listen(options.adminPort, options.host);
-        const port = closing === undefined ? await proxy.listen(options.port, options.host) : options.port;
+        if (closing !== undefined) return options.port;
+        const adminFlag = options.adminPort === 0 ? '--admin-socket' : '--admin-port';
+        if (adminServer !== undefined) await listening(adminFlag, adminServer.listen);
+        const port = await listening('--port', () => proxy.listen(options.port, options.host));
         log.info('listening', { host: options.host, port });
         return port;
       } catch (error) {
@@ -235,13 +238,5 @@ async function createDocker(options: Options, log: Log): Promise<ReplicaRuntime>
     cpus: options.replicaCpus,
     clock: realClock,
     log,
-  });
-}
-
-function checkPortIsFree(port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.once('error', reject);
-    server.listen({ port, host }, () => server.close(() => resolve()));
   });
 }

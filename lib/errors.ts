@@ -19,6 +19,8 @@ const ERRORS = {
   unauthorized: { status: 401 },
   // A change of the fleet by a page of somebody else's: no token would help (15.5.4).
   forbidden: { status: 403 },
+  // The admin port has nothing there (15.5.5).
+  'no-endpoint': { status: 404 },
   // The client took longer to send its head or the next part of its body than it may, or to take its reply (15.5.9).
   'request-timeout': { status: 408 },
   // The name is taken by something that is not ours: nothing is wrong with the request as such (15.5.10).

@@ -1,6 +1,5 @@
 // The limits that the fleet and the proxy work within: those that an option sets, and those that nobody needed to set so far.
 
-import { needsToken } from './admin/access.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
 import type { ProxyLimits } from './proxy/proxy-limits.ts';
 import type { Options } from './settings/options.ts';
@@ -32,6 +31,12 @@ function balanceFactorOf({ balanceFactor, hash, key }: Options): number {
   return balanceFactor ?? (hash === 'even' && key[0]?.type === 'request' ? 1.25 : Number.POSITIVE_INFINITY);
 }
 
+/** What an admin request has for its body, and its client for the answer. */
+export function answerTimes({ headTimeout, bodyTimeout }: Options): { readTimeoutMs: number; takeTimeoutMs: number } {
+  // The largest answer, the ring, has some megabytes.
+  return { readTimeoutMs: headTimeout, takeTimeoutMs: Math.min(30_000, bodyTimeout) };
+}
+
 export function proxyLimits(options: Options): ProxyLimits {
   return {
     balanceFactor: balanceFactorOf(options),
@@ -39,8 +44,6 @@ export function proxyLimits(options: Options): ProxyLimits {
     retryBudget: options.retryBudget,
     // So that a request now and then is saved also where there are few.
     leastRetriesPerSecond: 10,
-    // It tells about the fleet: for those who may also change it.
-    explains: !needsToken(options.admin, options.host, options.adminToken !== ''),
     trustedProxies: options.trustProxy,
     maxKeptBytes: 65_536,
     uploadMemoryBytes: 64 * 2 ** 20,

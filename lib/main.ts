@@ -5,10 +5,16 @@ import { constants } from 'node:os';
 import { createBalancer } from './balancer.ts';
 import { describe } from './errors.ts';
 import { createLog } from './log.ts';
-import { helpText, OptionError, type Options, parseOptions } from './settings/options.ts';
+import { lineWriter } from './log-stream.ts';
+import { startedByNohup } from './nohup.ts';
+import { helpText, ignoredInEnvironment, OptionError, type Options, parseOptions } from './settings/options.ts';
 
 // npm passes a Ctrl-C on to a process that already had it from the terminal: so soon it is the same one.
 const SAME_SIGNAL_MS = 150;
+
+// The attack: any process of this user opens the inspector by it, and with it all that is in memory (test/end-to-end/log.test.ts).
+// Before this line is reached, `--disable-sigusr1` of the command line sees to it.
+process.on('SIGUSR1', () => undefined);
 
 const argv = process.argv.slice(2);
 if (argv.includes('--help')) {
@@ -19,7 +25,7 @@ if (argv.includes('--help')) {
   try {
     await run(parseOptions(argv, process.env));
   } catch (error) {
-    console.error(`ringmaster: ${explain(error)}`);
+    console.error(`ringmaster: ${describe(error)}`);
     process.exit(error instanceof OptionError ? 2 : 1);
   }
 }
@@ -28,16 +34,14 @@ async function run(options: Options): Promise<void> {
   // Whoever read what is printed here has gone: that is no reason to end, and the log must not log its own failure.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
-  const log = createLog(
-    options.log,
-    (line) => process.stderr.write(line),
-    () => new Date(),
-  );
+  const write = lineWriter(process.stderr, (count) => log.error('log-lines-dropped', { count }));
+  const log = createLog(options.log, write, () => new Date());
+  for (const ignored of ignoredInEnvironment(process.env)) log.warn('variable-ignored', { ...ignored });
   // A mistake of ours in one request must not end all the others.
   process.on('uncaughtException', (error) => log.error('uncaught', { reason: describe(error), stack: error.stack }));
   const balancer = await createBalancer(options, log);
   let firstSignalMs: number | undefined;
-  const onSignal = (signal: 'SIGINT' | 'SIGTERM') => {
+  const onSignal = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP') => {
     const nowMs = performance.now();
     if (firstSignalMs === undefined) {
       firstSignalMs = nowMs;
@@ -48,24 +52,21 @@ async function run(options: Options): Promise<void> {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  // A terminal that is closed.
+  process.on('SIGHUP', startedByNohup() ? () => undefined : onSignal);
 
   const port = await balancer.start();
   if (firstSignalMs !== undefined) return;
-  const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;
+  const url = urlOf(options.host, port);
   console.log(`ringmaster listens on ${url}`);
   console.log(`replicas: ${balancer.hostnames().join(', ')}`);
-  if (options.adminPort !== 0) console.log(`its own endpoints: port ${options.adminPort}`);
+  if (options.adminPort !== 0) console.log(`its own endpoints: ${urlOf(options.adminHost, options.adminPort)}`);
+  if (options.adminSocket !== '') console.log(`its own endpoints: ${options.adminSocket}`);
   // Here only: the log is kept, and read by others.
   if (balancer.drawnToken !== undefined) console.log(`admin token: ${balancer.drawnToken}`);
   console.log(`try: curl ${url}/home    stop: Ctrl-C`);
 }
 
-function explain(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
-  const { port, address } = error as { port?: number; address?: string };
-  if (code === 'EADDRINUSE')
-    return `port ${port} on ${address} is in use: end what uses it, or choose another with --port`;
-  if (code === 'EACCES')
-    return `port ${port} on ${address} may not be used by this user: choose one from 1024 up with --port`;
-  return describe(error);
+function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

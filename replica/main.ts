@@ -13,6 +13,9 @@ import { sqliteVotes } from './sqlite-votes.ts';
 import { createVoteStream, STREAM_LIMITS } from './vote-stream.ts';
 import type { Votes } from './votes.ts';
 
+// Otherwise Node would open its inspector.
+process.on('SIGUSR1', () => undefined);
+
 const id = process.env.SERVER_ID ?? hostname();
 const knobs = readKnobs(process.env, id);
 const votes = await openVotes(process.env);

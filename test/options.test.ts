@@ -1,8 +1,17 @@
 import t from 'tap';
-import { defaultOptions, helpText, OptionError, optionsTable, parseOptions } from '../lib/settings/options.ts';
+import {
+  defaultOptions,
+  helpText,
+  ignoredInEnvironment,
+  OptionError,
+  optionsTable,
+  parseOptions,
+} from '../lib/settings/options.ts';
 
 const parse = (line: string, environment: Record<string, string> = {}) =>
   parseOptions(line === '' ? [] : line.split(' '), environment);
+
+const variable = (name: string) => `RINGMASTER_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 
 t.test('the defaults of the contract', async (t) => {
   t.match(defaultOptions(), {
@@ -93,7 +102,7 @@ const REFUSED: [string, RegExp][] = [
   ['--heartbeat-interval 5d', /--heartbeat-interval takes/],
   ['--votes-url http://:secret@a', /^--votes-url takes redis:\/\/\[:password@\]host\[:port\]\[\/database\], not that$/],
   ['--votes-url redis://a/x', /--votes-url takes/],
-  ['--log loud', /--log takes off, error, info or debug, not "loud"/],
+  ['--log loud', /--log takes off, error, warn, info or debug, not "loud"/],
 ];
 
 for (const [line, message] of REFUSED) {
@@ -108,6 +117,43 @@ t.test('a wrong environment variable is named', async (t) => {
     () => parse('', { RINGMASTER_PORT: 'tcp://10.0.0.1' }),
     /^RINGMASTER_PORT takes a whole number .* not "tcp:/,
   );
+});
+
+t.test('an empty variable says nothing, whichever option it is of', async (t) => {
+  const empty = Object.fromEntries(Object.keys(defaultOptions()).map((name) => [variable(name), '']));
+  t.same(parse('', empty), defaultOptions());
+  t.equal(parse('', { RINGMASTER_VOTES_URL: '', VOTES_URL: 'redis://a' }).votesUrl, 'redis://a');
+});
+
+t.test('what Kubernetes sets for services is no value, and no mistake', async (t) => {
+  const environment = {
+    RINGMASTER_PORT: 'tcp://10.0.0.1:5000',
+    RINGMASTER_ADMIN_PORT: 'udp://[fd00::1]:53',
+    RINGMASTER_SERVICE_HOST: '10.0.0.1',
+    RINGMASTER_SERVICE_PORT: '5000',
+    RINGMASTER_SERVICE_PORT_HTTP: '5000',
+    RINGMASTER_PORT_5000_TCP: 'tcp://10.0.0.1:5000',
+    RINGMASTER_PORT_5000_TCP_PROTO: 'tcp',
+    RINGMASTER_ADMIN_SERVICE_HOST: '10.0.0.1',
+    RINGMASTER_ADMIN_PORT_53_UDP_ADDR: '10.0.0.1',
+  };
+  t.match(parse('', environment), { port: 5000, adminPort: 0 });
+  t.same(
+    ignoredInEnvironment(environment).map((one) => one.variable),
+    ['RINGMASTER_PORT', 'RINGMASTER_ADMIN_PORT'],
+  );
+  t.equal(parse('--port 1', environment).port, 1);
+});
+
+t.test('a variable that is no option is named, with the nearest that is', async (t) => {
+  const reason = (name: string) => ignoredInEnvironment({ [name]: '1' })[0]?.reason;
+  t.match(reason('RINGMASTER_PROT'), /did you mean RINGMASTER_PORT\?$/);
+  t.match(reason('RINGMASTER_HEARTBEAT_INTERVALL'), /did you mean RINGMASTER_HEARTBEAT_INTERVAL\?$/);
+  t.match(reason('RINGMASTER_MAXREPLICAS'), /did you mean RINGMASTER_MAX_REPLICAS\?$/);
+  t.match(reason('RINGMASTER_SOMETHING_ELSE_ALTOGETHER'), /no such option; --help lists them$/);
+  t.equal(reason('RINGMASTER_PORT'), undefined);
+  t.equal(reason('OTHER_PROT'), undefined);
+  t.same(ignoredInEnvironment({ RINGMASTER_PROT: '' }), []);
 });
 
 t.test('help and the table of the README name every option with its bounds and default', async (t) => {

@@ -1,11 +1,12 @@
 // Who may change the fleet. Two doors: a request that a web page of somebody else's made is never let in, whoever the browser
-// belongs to; and where more than this machine reaches the port, a token is asked for. Decides; answering is routes.ts.
+// belongs to; and where more than this machine reaches the port, or a request came through a proxy, a token is asked for. Decides;
+// answering is routes.ts.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { BalancerError } from '../errors.ts';
 
-/** `auto` is `open` on loopback where no token is given, else `token`. */
+/** `auto` is `open` on loopback where no token is given and no proxy is trusted, but for what came through one; else `token`. */
 export type AccessMode = 'auto' | 'open' | 'token';
 
 export interface AccessRules {
@@ -15,6 +16,8 @@ export interface AccessRules {
   readonly machine: string;
   /** Who changes the fleet has to know it; `undefined` if nobody has to. */
   readonly token: string | undefined;
+  /** Without a token: nothing that came through a proxy is let in. */
+  readonly refusesProxied: boolean;
 }
 
 /** What is looked at: the fields in lower case, as `http.Server` gives them, and the target for one in absolute-form. */
@@ -25,7 +28,12 @@ export interface AccessRequest {
     readonly host?: string | undefined;
     readonly origin?: string | undefined;
     readonly 'sec-fetch-site'?: string | string[] | undefined;
+    readonly connection?: string | undefined;
+    readonly [name: string]: string | string[] | undefined;
   };
+  readonly httpVersion?: string;
+  /** Name, value, name, value, … */
+  readonly rawHeaders?: readonly string[];
 }
 
 /** Only programs on this machine reach it there. */
@@ -33,12 +41,21 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-/** Must those who change the fleet show a token? */
-export function needsToken(mode: AccessMode, host: string, tokenGiven: boolean): boolean {
-  return mode === 'token' || (mode === 'auto' && (tokenGiven || !isLoopback(host)));
+/** What says whether a token is asked for, at a place that is listened on. */
+export interface TokenTerms {
+  readonly mode: AccessMode;
+  readonly host: string;
+  readonly tokenGiven: boolean;
+  /** Some requests come through a proxy, as `--trust-proxy` says. */
+  readonly proxied: boolean;
 }
 
-/** Throws `forbidden` or `unauthorized` unless that request may change the fleet. */
+/** Must those who change the fleet show a token? */
+export function needsToken({ mode, host, tokenGiven, proxied }: TokenTerms): boolean {
+  return mode === 'token' || (mode === 'auto' && (tokenGiven || proxied || !isLoopback(host)));
+}
+
+/** Throws `bad-request`, `forbidden` or `unauthorized` unless that request may change the fleet. */
 export function checkAccess(request: AccessRequest, rules: AccessRules): void {
   const { authorization, origin, 'sec-fetch-site': site } = request.headers;
   const authority = authorityOf(request).toLowerCase();
@@ -60,6 +77,14 @@ export function checkAccess(request: AccessRequest, rules: AccessRules): void {
     }
     return;
   }
+  // The attack: nginx in front, to which anybody on the web is a neighbour of ours on loopback (test/admin/behind-a-proxy.test.ts).
+  const mark = rules.refusesProxied ? proxyMark(request) : undefined;
+  if (mark !== undefined) {
+    throw new BalancerError(
+      'unauthorized',
+      `it came through a proxy (${mark}): such a change takes the admin token, and --admin-token sets one`,
+    );
+  }
   // The attack: a page whose own name was made to resolve to this machine (DNS rebinding), so that its origin and Host agree.
   const byPage = origin !== undefined || site !== undefined;
   if (authority !== '' && !isOurs(authority.replace(/:\d*$/, ''), byPage, rules)) {
@@ -68,6 +93,45 @@ export function checkAccess(request: AccessRequest, rules: AccessRules): void {
       'the Host of a request that changes the fleet must be a name of this balancer',
     );
   }
+}
+
+/** Throws `bad-request` for two Authorization fields: which of them counts, somebody in front may see otherwise. */
+export function checkCredentials({ rawHeaders = [] }: AccessRequest): void {
+  const names = rawHeaders.filter((text, index) => index % 2 === 0 && text.length === 13);
+  if (names.filter((name) => name.toLowerCase() === 'authorization').length < 2) return;
+  throw new BalancerError('bad-request', 'the request has more than one Authorization field');
+}
+
+/** By what one sees that a request came through a proxy, in words; `undefined` if nothing says so. */
+export function proxyMark({ headers, httpVersion }: AccessRequest): string | undefined {
+  const field = Object.keys(headers).find((name) =>
+    /^(via|forwarded|x[-_]forwarded[-_].*|x[-_]real[-_]ip)$/.test(name),
+  );
+  if (field !== undefined) return nameOf(field);
+  // What nginx makes of every request where nothing is set but `proxy_pass`. To say so means nothing in HTTP/1.0: programs do not.
+  const closes = httpVersion === '1.0' && headers.connection?.toLowerCase() === 'close';
+  return closes ? 'HTTP/1.0 with Connection: close' : undefined;
+}
+
+/** Who may be told of the fleet by `X-Ringmaster-Explain`. */
+export interface ExplainRules {
+  /** Without the token nothing is told. */
+  readonly needsToken: boolean;
+  /** `undefined` if there is none. */
+  readonly token: string | undefined;
+  readonly refusesProxied: boolean;
+}
+
+/** May the request that asks be told why it goes where it goes: by itself, by the token that it shows, or not? */
+export function mayBeTold(request: AccessRequest, rules: ExplainRules): 'yes' | 'by-token' | 'no' {
+  const { authorization } = request.headers;
+  if (rules.token !== undefined && isBearer(authorization ?? '', rules.token)) return 'by-token';
+  return rules.needsToken || (rules.refusesProxied && proxyMark(request) !== undefined) ? 'no' : 'yes';
+}
+
+// As it is written: x-forwarded-for is X-Forwarded-For. Short, whatever comes.
+function nameOf(field: string): string {
+  return field.slice(0, 40).replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
 }
 
 // Empty if HTTP/1.0 named none: a browser always does.

@@ -1,37 +1,119 @@
-// The admin endpoints on a port of their own: nothing else is there, and nothing of them is on the public port then.
+// The admin endpoints on a listener of their own: nothing else is there, and nothing of them is on the public port then. It has
+// limits of its own, so that neither port can use up what the other needs.
 
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import { failureBody } from '../errors.ts';
+import { lstat, unlink } from 'node:fs/promises';
+import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import net, { type Socket } from 'node:net';
+
+/** Where it listens. A socket in the file system has a mode, which says who may use it. */
+export type ListenPlace =
+  | { readonly type: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly type: 'unix'; readonly path: string; readonly mode: number };
 
 export interface AdminServer {
   /** Rejects with the system's error. */
-  listen(port: number, host: string): Promise<void>;
-  close(): Promise<void>;
+  listen(): Promise<void>;
+  /** Lets open answers finish, and cuts what is left when `signal` is aborted. A socket in the file system is removed. */
+  close(signal: AbortSignal): Promise<void>;
 }
 
-/** @param answers as `createAdmin` makes it: false for what is not its own */
+/** Connections that it takes; descriptors are counted on it. */
+export const MAX_ADMIN_CONNECTIONS = 256;
+// A program that keeps its connection sends one request after the other.
+const MAX_WAITING = 8;
+
+/** @param answer of all that comes */
 export function createAdminServer(
-  answers: (request: IncomingMessage, response: ServerResponse) => boolean,
+  place: ListenPlace,
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
 ): AdminServer {
-  const server = http.createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
-    if (answers(request, response)) return;
-    const body = failureBody('this port has only the endpoints of the balancer');
-    response.writeHead(404, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) });
-    response.end(body);
+  const server = http.createServer({
+    headersTimeout: 10_000,
+    // Over all of a body: answer.ts.
+    requestTimeout: 0,
+    keepAliveTimeout: 5000,
+    connectionsCheckingInterval: 1000,
   });
+  server.maxConnections = MAX_ADMIN_CONNECTIONS;
+  let closing = false;
+  const waiting = new WeakMap<Socket, number>();
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    // `server.close` ends idle connections once; those of open requests become idle later.
+    response.once('close', () => closing && server.closeIdleConnections());
+    if (response.socket !== null) {
+      answer(request, response);
+      return;
+    }
+    // The attack: thousands of requests in one packet, each kept until those before it are answered
+    // (test/admin/answers.test.ts).
+    const { socket } = request;
+    const count = (waiting.get(socket) ?? 0) + 1;
+    waiting.set(socket, count);
+    if (count > MAX_WAITING) {
+      socket.destroy();
+      return;
+    }
+    response.once('socket', () => {
+      waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
+      answer(request, response);
+    });
+  };
+  server.on('request', onRequest);
+  // Whether the body is wanted is said when it is known who asks.
+  server.on('checkContinue', onRequest);
+  server.on('checkExpectation', onRequest);
   return {
-    listen: (port, host) =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject);
-        server.listen({ port, host }, () => {
-          server.off('error', reject);
+    listen: async () => {
+      if (place.type === 'unix') await removeStale(place.path);
+      await listen(server, place);
+      server.on('error', () => undefined);
+    },
+    close: (signal) => {
+      closing = true;
+      const cut = () => server.closeAllConnections();
+      signal.addEventListener('abort', cut, { once: true });
+      return new Promise((resolve) => {
+        server.close(() => {
+          signal.removeEventListener('abort', cut);
           resolve();
         });
-      }),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+        if (signal.aborted) cut();
+      });
+    },
   };
+}
+
+function listen(server: Server, place: ListenPlace): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const onListening = () => {
+      server.off('error', reject);
+      resolve();
+    };
+    if (place.type === 'tcp') {
+      server.listen({ host: place.host, port: place.port }, onListening);
+      return;
+    }
+    // The attack: a neighbour who connects before the mode is set (test/admin/admin-socket.test.ts). The file is made by this call, so
+    // it never had another mode.
+    const umask = process.umask(0o777 & ~place.mode);
+    try {
+      server.listen({ path: place.path }, onListening);
+    } finally {
+      process.umask(umask);
+    }
+  });
+}
+
+// What a killed balancer has left behind. Anything but a socket, and a socket on which somebody listens, stays.
+async function removeStale(path: string): Promise<void> {
+  const file = await lstat(path).catch(() => undefined);
+  if (file === undefined || !file.isSocket()) return;
+  const inUse = await new Promise<boolean>((resolve) => {
+    const probe = net.connect({ path });
+    probe.once('connect', () => resolve(true));
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
+    probe.once('connect', () => probe.destroy());
+  });
+  if (!inUse) await unlink(path);
 }

@@ -2,7 +2,7 @@
 // it is (names that are there already, the limit) is for others.
 
 import { MAX_WEIGHT } from '../core/fleet-state.ts';
-import { HOSTNAME_PATTERN, sameHostname } from '../core/replica-name.ts';
+import { foldedHostname, HOSTNAME_PATTERN } from '../core/replica-name.ts';
 import { BalancerError } from '../errors.ts';
 
 export interface ChangeRequest {
@@ -14,15 +14,20 @@ export interface ChangeRequest {
   readonly weights: readonly number[];
 }
 
-/** @param tooMany what the contract says if there are more hostnames than n. Throws `bad-body`. */
-export function parseChange(text: string, tooMany: string): ChangeRequest {
+/**
+ * Linear in the length of the body, whatever it says: 65 KB of names cost a few milliseconds.
+ * @param tooMany what the contract says if there are more hostnames than n. Throws `bad-body`.
+ * @param checkNumber may refuse n, before the rest is looked at.
+ */
+export function parseChange(text: string, tooMany: string, checkNumber: (n: number) => void = () => {}): ChangeRequest {
   const { n, hostnames = [], weights = [] } = parseObject(text, '{"n": 1, "hostnames": ["S1"]}');
   if (n === undefined) throw refusal('n is missing: the number of replicas, a whole number from 1 up');
   // As large as anyone likes: to /rm more than there are means all, and /add has a limit of its own.
   if (!Number.isInteger(n) || (n as number) < 1) throw refusal(`n must be a whole number from 1 up, not ${shown(n)}`);
+  checkNumber(n as number);
   if (!Array.isArray(hostnames)) throw refusal(`hostnames must be a list, not ${shown(hostnames)}`);
   if (hostnames.length > (n as number)) throw refusal(tooMany);
-  hostnames.forEach(checkHostname);
+  checkHostnames(hostnames);
   if (!Array.isArray(weights)) throw refusal(`weights must be a list, not ${shown(weights)}`);
   if (weights.length > (n as number)) throw refusal(`weights must be at most n, ${n}, not ${weights.length}`);
   weights.forEach((weight, index) => {
@@ -74,8 +79,7 @@ export function parseQuestion(text: string): Question {
     throw refusal(`headers must be an object, not ${shown(headers)}`);
   }
   const rawHeaders = Object.entries(headers).flatMap(([name, value]) => {
-    if (typeof value !== 'string')
-      throw refusal(`headers[${JSON.stringify(name)}] must be a text, not ${shown(value)}`);
+    if (typeof value !== 'string') throw refusal(`headers[${shown(name)}] must be a text, not ${shown(value)}`);
     return [name, value];
   });
   return { type: 'request', path, rawHeaders, client };
@@ -94,19 +98,26 @@ function parseObject(text: string, example: string): Record<string, unknown> {
   return body as Record<string, unknown>;
 }
 
-function checkHostname(hostname: unknown, index: number, all: readonly unknown[]): void {
-  if (typeof hostname !== 'string' || !HOSTNAME_PATTERN.test(hostname)) {
-    throw refusal(
-      `hostnames[${index}] must be a letter or digit, then up to 62 of letters, digits, "_", "." and "-", not ${shown(hostname)}`,
-    );
-  }
-  const first = all.findIndex((other) => typeof other === 'string' && sameHostname(other, hostname));
-  if (first < index) throw refusal(`hostnames[${index}] is the same as hostnames[${first}]: ${hostname}`);
+function checkHostnames(hostnames: readonly unknown[]): void {
+  const firstAt = new Map<string, number>();
+  hostnames.forEach((hostname, index) => {
+    if (typeof hostname !== 'string' || !HOSTNAME_PATTERN.test(hostname)) {
+      throw refusal(
+        `hostnames[${index}] must be a letter or digit, then up to 62 of letters, digits, "_", "." and "-", not ${shown(hostname)}`,
+      );
+    }
+    const first = firstAt.get(foldedHostname(hostname));
+    if (first !== undefined) throw refusal(`hostnames[${index}] is the same as hostnames[${first}]: ${hostname}`);
+    firstAt.set(foldedHostname(hostname), index);
+  });
 }
 
-// As it was written; JSON has no way to write what a number too large becomes.
+const MOST_SHOWN = 100;
+
+// As it was written, the start of it; JSON has no way to write what a number too large becomes.
 function shown(value: unknown): string {
-  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
 }
 
 function refusal(reason: string): BalancerError {

@@ -11,10 +11,11 @@ import {
   weightsOf,
 } from '../core/fleet-state.ts';
 import type { ReplicaRef } from '../core/ports.ts';
-import { sameHostname } from '../core/replica-name.ts';
+import { foldedHostname, sameHostname } from '../core/replica-name.ts';
 import type { HashRing, SeatId } from '../core/ring.ts';
 import { movesBetween, sharesOf } from '../core/ring-view.ts';
 import { BalancerError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { parseChange, parseKill } from './bodies.ts';
 
 export interface ChangePorts {
@@ -30,6 +31,7 @@ export interface ChangePorts {
     readonly removed: (replicas: readonly ReplicaRef[]) => FleetState;
   };
   readonly ringOf: (places: ReadonlyMap<number, SeatId>) => HashRing;
+  readonly log: Log;
   /** A whole number from 0 to below `limit`. */
   readonly random: (limit: number) => number;
   readonly maxReplicas: number;
@@ -37,6 +39,9 @@ export interface ChangePorts {
   /** Why the fleet cannot be changed at all, if it cannot. */
   readonly fixedBecause: string | undefined;
 }
+
+// Of names that somebody else gave, in a line of the log.
+const MOST_TOLD = 16;
 
 const TOO_MANY_TO_ADD = 'Length of hostname list is more than newly added instances';
 const TOO_MANY_TO_REMOVE = 'Length of hostname list is more than removable instances';
@@ -47,21 +52,23 @@ export function rep(ports: ChangePorts): { N: number; replicas: string[] } {
 }
 
 export async function addReplicas(ports: ChangePorts, text: string, query: URLSearchParams): Promise<unknown> {
-  const { n, hostnames, weights } = parseChange(text, TOO_MANY_TO_ADD);
+  const present = members(ports.state());
+  const checkRoom = (n: number, there: number) => {
+    const most = ports.maxReplicas - present.length + there;
+    if (n <= most) return;
+    throw refusal(
+      `n must be at most ${most} now: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`,
+    );
+  };
+  // However many of them are there already, so many it cannot be.
+  const { n, hostnames, weights } = parseChange(text, TOO_MANY_TO_ADD, (n) => n > ports.maxReplicas && checkRoom(n, 0));
   checkChangeable(ports);
   checkQuery(query, 'dry-run');
   const state = ports.state();
-  const present = members(state);
-  const named = (hostname: string) => present.find((one) => sameHostname(one.hostname, hostname));
-  // A script that repeats itself gets what it asked for: a name that is there counts as added.
-  const there = hostnames.filter((hostname) => named(hostname) !== undefined).length;
-  const room = ports.maxReplicas - present.length;
-  // Before anything is made of that length.
-  if (n - there > room) {
-    throw refusal(
-      `n must be at most ${room + there} now: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`,
-    );
-  }
+  const byName = new Map(present.map((one) => [foldedHostname(one.hostname), one]));
+  const named = (hostname: string) => byName.get(foldedHostname(hostname));
+  // A script that repeats itself gets what it asked for: a name that is there counts as added. Before anything is made of that length.
+  checkRoom(n, hostnames.filter((hostname) => named(hostname) !== undefined).length);
   const wishes: Wish[] = [];
   for (let index = 0; index < n; index++) {
     const hostname = hostnames[index];
@@ -91,12 +98,16 @@ export async function removeReplicas(ports: ChangePorts, text: string, query: UR
   checkChangeable(ports);
   checkQuery(query, 'dry-run', 'only-named');
   const present = members(ports.state());
-  const chosen = present.filter((one) => hostnames.some((hostname) => sameHostname(hostname, one.hostname)));
+  const asked = new Set(hostnames.map(foldedHostname));
+  const isAsked = (one: ReplicaRef) => asked.has(foldedHostname(one.hostname));
+  const chosen = present.filter(isAsked);
   if (query.has('only-named')) checkOnlyNamed(n, hostnames, chosen);
-  const others = present.filter((one) => !chosen.includes(one));
+  const others = present.filter((one) => !isAsked(one));
+  const named = chosen.length;
   // More than there are means all: scripts clean up this way.
   while (chosen.length < n && others.length > 0) chosen.push(...others.splice(ports.random(others.length), 1));
   if (query.has('dry-run')) return imagined(ports, ports.imagine.removed(chosen));
+  tellUnnamed(ports.log, chosen.slice(named), hostnames, present);
   if (chosen.length > 0) await ports.remove(chosen);
   return rep(ports);
 }
@@ -144,8 +155,24 @@ function checkChangeable(ports: ChangePorts): void {
 // The slip that this catches: `?dry_run`, which would be done in earnest.
 function checkQuery(query: URLSearchParams, ...known: readonly string[]): void {
   for (const name of query.keys()) {
-    if (!known.includes(name)) throw refusal(`the query may have ${known.join(' and ')}, not ${name}`);
+    if (!known.includes(name)) throw refusal(`the query may have ${known.join(' and ')}, not ${name.slice(0, 100)}`);
   }
+}
+
+// The contract wants them picked; whoever mistyped a name finds here what it cost. Beside each other, since the one is in place of
+// the other.
+function tellUnnamed(
+  log: Log,
+  picked: readonly ReplicaRef[],
+  hostnames: readonly string[],
+  present: readonly ReplicaRef[],
+): void {
+  if (picked.length === 0) return;
+  const there = new Set(present.map((one) => foldedHostname(one.hostname)));
+  const notThere = hostnames.filter((hostname) => !there.has(foldedHostname(hostname)));
+  const details = { picked: picked.map((one) => one.hostname) };
+  if (notThere.length === 0) log.info('removal-picked', details);
+  else log.warn('removal-picked', { ...details, notThere: notThere.slice(0, MOST_TOLD), safely: '/rm?only-named' });
 }
 
 // Else the place of a name that has gone meanwhile would be filled at random, as the contract of /rm has it.
@@ -153,8 +180,9 @@ function checkOnlyNamed(n: number, hostnames: readonly string[], chosen: readonl
   if (n !== hostnames.length) {
     throw refusal(`n must be the number of hostnames with only-named, ${hostnames.length}, not ${n}`);
   }
+  const found = new Set(chosen.map((one) => foldedHostname(one.hostname)));
   hostnames.forEach((hostname, index) => {
-    if (chosen.some((one) => sameHostname(one.hostname, hostname))) return;
+    if (found.has(foldedHostname(hostname))) return;
     throw refusal(`hostnames[${index}] must be that of a replica: there is no ${hostname}`);
   });
 }

@@ -20,6 +20,12 @@ export interface LogEntry {
 }
 
 const MAX_ENTRIES = 200;
+const MOST_OF_REASON = 500;
+
+/** The start of a reason: it may be what an engine or a crash had to say, and is told to all who watch. */
+export function shortReason(reason: string): string {
+  return reason.length > MOST_OF_REASON ? `${reason.slice(0, MOST_OF_REASON)}…` : reason;
+}
 
 export class EventLog {
   readonly #entries: LogEntry[] = [];
@@ -64,7 +70,7 @@ export class EventLog {
           break;
         case 'replica-lost':
           this.#lost.set(seat, hostname);
-          add('died', { reason: reason ?? '' });
+          add('died', { reason: shortReason(reason ?? '') });
           break;
         case 'replica-leaving':
           this.#lost.delete(seat);

@@ -2,7 +2,7 @@
 // where a request would go, and why.
 
 import type { Explanation } from '../core/explain.ts';
-import { type FleetState, hostnameIn, placement, weightsOf } from '../core/fleet-state.ts';
+import { type FleetState, placement, placesOf, weightsOf } from '../core/fleet-state.ts';
 import { hashText } from '../core/hashes/text.ts';
 import type { Key } from '../core/policy.ts';
 import type { HashRing, SeatId } from '../core/ring.ts';
@@ -27,11 +27,31 @@ export interface InsightPorts {
   ) => Key | undefined;
 }
 
-export function ringPage(ports: InsightPorts): unknown {
-  const state = ports.state();
+/**
+ * What answers /balancer/ring: JSON, in parts. A large ring is megabytes and a tenth of a second: they are made once for each
+ * ring and its hostnames, since anybody may ask for them (test/admin/ring-page.test.ts). Only how often the bound has diverted a
+ * request is new each time.
+ */
+export function createRingPage(ports: InsightPorts): () => readonly Buffer[] {
+  let madeFor = '';
+  let made = Buffer.alloc(0);
+  return () => {
+    const state = ports.state();
+    const seats = state.seats.map(({ replica }) => `${replica.hostname} ${placesOf(replica)}`).join(';');
+    if (made.length === 0 || seats !== madeFor) {
+      made = Buffer.from(JSON.stringify(ringFacts(ports, state)).slice(0, -1));
+      madeFor = seats;
+    }
+    // JSON has no Infinity.
+    const factor = Number.isFinite(ports.balanceFactor) ? ports.balanceFactor : null;
+    return [made, Buffer.from(`,"balance":${JSON.stringify({ factor, diverted: ports.diverted() })}}`)];
+  };
+}
+
+function ringFacts(ports: InsightPorts, state: FleetState): unknown {
   const ring = ports.ringOf(placement(state));
   const { bySeat, maxOverMean } = sharesOf(ring, weightsOf(state));
-  const replica = (seat: SeatId) => hostnameIn(state, seat);
+  const replica = hostnames(state);
   return {
     slots: ring.slotCount,
     virtualNodes: ports.virtualNodes,
@@ -40,12 +60,13 @@ export function ringPage(ports: InsightPorts): unknown {
     points: ring.points.map(({ slot, seat }) => ({ slot, seat, replica: replica(seat) })),
     shares: Object.fromEntries([...bySeat].map(([seat, share]) => [replica(seat), share])),
     maxOverMean,
-    balance: {
-      // JSON has no Infinity.
-      factor: Number.isFinite(ports.balanceFactor) ? ports.balanceFactor : null,
-      diverted: ports.diverted(),
-    },
   };
+}
+
+// Made once for all that is named: a search for each would be quadratic.
+function hostnames(state: FleetState): (seat: SeatId) => string | undefined {
+  const bySeat = new Map(state.seats.map(({ replica }) => [replica.seat, replica.hostname]));
+  return (seat) => bySeat.get(seat);
 }
 
 /** Throws `bad-body` for a question that is none or says too little, `no-replica` before there was a ring. */
@@ -54,7 +75,7 @@ export function explainRequest(ports: InsightPorts, text: string): unknown {
   const key = keyOf(ports, question);
   const explanation = ports.explain(key);
   if (explanation === undefined) throw new BalancerError('no-replica', 'there is no ring yet');
-  return describeExplanation(explanation, (seat) => hostnameIn(ports.state(), seat));
+  return describeExplanation(explanation, hostnames(ports.state()));
 }
 
 /** An explanation with hostnames for seats, as JSON takes it. */

@@ -8,7 +8,7 @@ import type { Clock } from '../core/ports.ts';
 import type { HashRing } from '../core/ring.ts';
 import type { Reading } from '../core/traffic.ts';
 import { BalancerError } from '../errors.ts';
-import { EventLog } from './event-log.ts';
+import { EventLog, shortReason } from './event-log.ts';
 import { EventStream, formatEvent } from './event-stream.ts';
 import { TrafficHistory } from './traffic-history.ts';
 
@@ -28,6 +28,16 @@ export interface FeedPorts {
   };
 }
 
+/** Who watches, and what their page may do. */
+export interface Watcher {
+  /** From where, as far as a trusted proxy says it. */
+  readonly address: string;
+  /** The page has an origin of its own: nobody else's script can read what is typed there. */
+  readonly alone: boolean;
+  /** Why it may not change anything, if so. */
+  readonly looksOnlyBecause: string | undefined;
+}
+
 const SECOND_MS = 1000;
 const FLUSH_MS = 50;
 
@@ -42,6 +52,8 @@ export class LiveFeed {
   #toldState = this.#state;
   #toldRing: HashRing | undefined;
   #toldEntry = 0;
+  #shownRing: HashRing | undefined;
+  #ringText = '';
   #watching = new AbortController();
   readonly #closed = new AbortController();
 
@@ -60,18 +72,19 @@ export class LiveFeed {
   }
 
   /** That response is now an event stream. Throws `too-many-watchers` or `closing`. */
-  watch(response: ServerResponse): void {
+  watch(response: ServerResponse, { address, alone, looksOnlyBecause }: Watcher): void {
     if (this.#closed.signal.aborted) throw new BalancerError('closing', 'the balancer is shutting down');
     const snapshot = {
       ...this.#ports.about,
+      fixedBecause: this.#ports.about.fixedBecause ?? looksOnlyBecause,
+      alone,
       nowMs: this.#ports.timeOfDay(),
-      ring: this.#ringNow(),
       fleet: this.#fleetNow(),
       log: this.#log.since(0),
       rows: this.#history.rows,
       ...this.#trafficNow(),
     };
-    this.#stream.add(response, formatEvent('snapshot', snapshot));
+    this.#stream.add(response, address, formatEvent('snapshot', snapshot, { ring: this.#ringNow() }));
   }
 
   close(): void {
@@ -98,9 +111,9 @@ export class LiveFeed {
       const { landed, told } = this.#ports.takeSparks();
       if (landed > 0) this.#stream.send(formatEvent('sparks', { landed, told }));
       if (this.#state === this.#toldState && this.#ring === this.#toldRing) continue;
+      const fleet = { ...this.#fleetNow(), log: this.#log.since(this.#toldEntry) };
       const ring = this.#ring === this.#toldRing ? {} : { ring: this.#ringNow() };
-      const fleet = { ...this.#fleetNow(), log: this.#log.since(this.#toldEntry), ...ring };
-      this.#stream.send(formatEvent('fleet', fleet));
+      this.#stream.send(formatEvent('fleet', fleet, ring));
       this.#toldState = this.#state;
       this.#toldRing = this.#ring;
       this.#toldEntry = this.#log.last;
@@ -121,6 +134,7 @@ export class LiveFeed {
       this.#history.add(readCounters(), timeOfDay(), nowMs - lastMs);
       lastMs = nowMs;
       if (!this.#stream.isWatched) continue;
+      this.#stream.dropLate();
       const row = this.#history.rows.at(-1);
       this.#stream.send(formatEvent('traffic', { row, ...this.#trafficNow() }));
     }
@@ -130,12 +144,13 @@ export class LiveFeed {
     return { traffic: this.#history.replicas, spread: this.#history.spread() };
   }
 
-  #ringNow() {
-    const ring = this.#ring;
-    if (ring === undefined) return { slots: 0, digest: '', points: [] };
-    // In pairs: thousands of them are told at once.
-    const points = ring.points.map(({ slot, seat }) => [slot, seat]);
-    return { slots: ring.slotCount, digest: ring.digest(), points };
+  // As JSON: thousands of pairs that are told to each who comes, and new only with the ring.
+  #ringNow(): string {
+    if (this.#ring !== this.#shownRing || this.#ringText === '') {
+      this.#shownRing = this.#ring;
+      this.#ringText = JSON.stringify(ringPairs(this.#ring));
+    }
+    return this.#ringText;
   }
 
   #fleetNow() {
@@ -149,7 +164,7 @@ export class LiveFeed {
         joined: seat.joined,
         state: stateOf(seat),
         sinceMs: 'sinceMs' in seat ? this.#timeOfDayAt(seat.sinceMs) : null,
-        reason: seat.phase === 'serving' ? '' : seat.lapses.reason,
+        reason: seat.phase === 'serving' ? '' : shortReason(seat.lapses.reason),
       })),
       leaving: leaving.map(({ replica: { seat, hostname, incarnation }, drains }) => ({
         seat,
@@ -163,6 +178,11 @@ export class LiveFeed {
   #timeOfDayAt(clockMs: number): number {
     return Math.round(this.#ports.timeOfDay() - (this.#ports.clock.now() - clockMs));
   }
+}
+
+function ringPairs(ring: HashRing | undefined): unknown {
+  if (ring === undefined) return { slots: 0, digest: '', points: [] };
+  return { slots: ring.slotCount, digest: ring.digest(), points: ring.points.map(({ slot, seat }) => [slot, seat]) };
 }
 
 function stateOf(seat: Seat): string {

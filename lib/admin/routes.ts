@@ -4,22 +4,33 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { originForm } from '../core/request-target.ts';
-import { asBalancerError, BalancerError, failureBody } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { type AccessRules, checkAccess } from './access.ts';
+import { asBalancerError, BalancerError } from '../errors.ts';
+import { type AccessRules, checkAccess, checkCredentials, proxyMark } from './access.ts';
+import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
 import { addReplicas, type ChangePorts, killReplica, removeReplicas, rep } from './changes.ts';
-import { PAGE_FIELDS, readPageFiles } from './dashboard.ts';
-import { explainRequest, type InsightPorts, ringPage } from './insight.ts';
+import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
+import { createRingPage, explainRequest, type InsightPorts } from './insight.ts';
+import type { Watcher } from './live-feed.ts';
 
 export interface AdminPorts extends ChangePorts, InsightPorts {
-  readonly log: Log;
   /** That response becomes an event stream. Throws `too-many-watchers`. */
-  readonly watch: (response: ServerResponse) => void;
+  readonly watch: (response: ServerResponse, watcher: Watcher) => void;
+  /** The address that a request comes from, as far as a trusted proxy says it. */
+  readonly originOf: (request: IncomingMessage) => string;
+  /** They are on a listener of their own. */
+  readonly alone: boolean;
   readonly access: AccessRules;
+  readonly answerLimits: AnswerLimits;
 }
 
-/** Gives the body of the answer, as JSON takes it. */
-type Run = (text: string, query: URLSearchParams) => unknown;
+export interface Admin {
+  /** Answers what is the balancer's own; false leaves the request alone. */
+  answersOwn(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Answers everything: for a port where nothing else is. */
+  answer(request: IncomingMessage, response: ServerResponse): void;
+}
+
+type Run = (text: string, query: URLSearchParams) => Answer | Promise<Answer>;
 
 type AdminRoute =
   | {
@@ -28,14 +39,42 @@ type AdminRoute =
       readonly changes?: true;
       readonly run: Run;
     }
-  /** Writes its answer itself. */
-  | { readonly method: 'GET'; readonly changes?: never; readonly write: (response: ServerResponse) => void };
+  /** Its answer has no end. */
+  | {
+      readonly method: 'GET';
+      readonly changes?: never;
+      readonly stream: (request: IncomingMessage, response: ServerResponse) => void;
+    };
 
-const MAX_BODY_BYTES = 65_536;
-const MAX_DROPPED_BYTES = 16 * 2 ** 20;
+const NOWHERE: AdminRoute = {
+  method: '',
+  run: () => {
+    throw new BalancerError('no-endpoint', 'this port has only the endpoints of the balancer');
+  },
+};
 
-/** Answers the requests that are the balancer's own; false leaves the request alone. */
-export function createAdmin(ports: AdminPorts): (request: IncomingMessage, response: ServerResponse) => boolean {
+export function createAdmin(ports: AdminPorts): Admin {
+  const routes = routesOf(ports);
+  const find = (request: IncomingMessage) => {
+    const { path, query } = parseTarget(request.url ?? '');
+    const route = routes.get(path);
+    return { route: route?.method === request.method ? route : undefined, query };
+  };
+  return {
+    answersOwn: (request, response) => {
+      const { route, query } = find(request);
+      if (route === undefined) return false;
+      void answer(ports, route, query, request, response);
+      return true;
+    },
+    answer: (request, response) => {
+      const { route = NOWHERE, query } = find(request);
+      void answer(ports, route, query, request, response);
+    },
+  };
+}
+
+function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
   let changes: Promise<unknown> = Promise.resolve();
   const inTurn =
     (change: Run): Run =>
@@ -44,8 +83,8 @@ export function createAdmin(ports: AdminPorts): (request: IncomingMessage, respo
       changes = turn.catch(() => undefined);
       return turn;
     };
-  const success = (message: unknown) => ({ message, status: 'successful' });
-  const routes = new Map<string, AdminRoute>([
+  const ringPage = createRingPage(ports);
+  return new Map<string, AdminRoute>([
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
     [
       '/add',
@@ -61,26 +100,30 @@ export function createAdmin(ports: AdminPorts): (request: IncomingMessage, respo
     ],
     // Not in turn: a crash does not wait for others either.
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
-    ['/balancer/ring', { method: 'GET', run: () => ringPage(ports) }],
-    ['/balancer/explain', { method: 'POST', run: (text) => explainRequest(ports, text) }],
-    ['/balancer/events', { method: 'GET', write: ports.watch }],
-    ['/balancer', { method: 'GET', write: (response) => response.writeHead(308, { Location: '/balancer/' }).end() }],
-    ...[...readPageFiles()].map(([path, { type, bytes }]): [string, AdminRoute] => [
+    ['/balancer/ring', { method: 'GET', run: () => jsonAnswer(...ringPage()) }],
+    ['/balancer/explain', { method: 'POST', run: (text) => json(explainRequest(ports, text)) }],
+    [
+      '/balancer/events',
+      { method: 'GET', stream: (request, response) => ports.watch(response, watcherOf(ports, request)) },
+    ],
+    ['/balancer', { method: 'GET', run: () => ({ status: 308, fields: { Location: '/balancer/' }, parts: [] }) }],
+    ...[...readPageFiles()].map(([path, file]): [string, AdminRoute] => [
       path,
-      {
-        method: 'GET',
-        write: (response) =>
-          response.writeHead(200, { ...PAGE_FIELDS, 'Content-Type': type, 'Content-Length': bytes.length }).end(bytes),
-      },
+      { method: 'GET', run: () => pageAnswer(file) },
     ]),
   ]);
-  return (request, response) => {
-    const { path, query } = parseTarget(request.url ?? '');
-    const route = routes.get(path);
-    if (route === undefined || route.method !== request.method) return false;
-    void answer(ports, route, query, request, response);
-    return true;
-  };
+}
+
+function json(value: unknown): Answer {
+  return jsonAnswer(Buffer.from(JSON.stringify(value)));
+}
+
+function success(message: unknown): Answer {
+  return json({ message, status: 'successful' });
+}
+
+function pageAnswer({ type, bytes }: PageFile): Answer {
+  return { status: 200, fields: { ...PAGE_FIELDS, 'Content-Type': type }, parts: [bytes] };
 }
 
 async function answer(
@@ -90,45 +133,57 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const limits = ports.answerLimits;
   try {
-    if (route.changes) checkAccess(request, ports.access);
-    if (request.headers.expect !== undefined) response.writeContinue();
-    if ('write' in route) {
-      route.write(response);
-      return;
+    const refusal = refusalOf(ports, route, request);
+    if (hasBody(request) && waitsToSend(request)) {
+      if (refusal !== undefined) throw refusal;
+      response.writeContinue();
     }
-    const text = route.method === 'GET' ? '' : await readBody(request);
-    reply(response, 200, JSON.stringify(await route.run(text, new URLSearchParams(query))));
+    // Also of a request that needs none, and of one that is refused: what is left of it would be read with no limit.
+    const text = hasBody(request) ? await readBody(request, limits) : '';
+    if (refusal !== undefined) throw refusal;
+    if ('stream' in route) route.stream(request, response);
+    else send(response, await route.run(text, new URLSearchParams(query)), limits);
   } catch (thrown) {
     const error = asBalancerError(thrown);
     ports.log.error('admin-refused', { method: request.method, url: request.url, reason: error.message });
-    // What it must show, by the challenge that RFC 9110, 15.5.2 asks for.
-    if (error.status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="ringmaster"');
-    // The attack: a body without an end (test/end-to-end/contract.test.ts). What is not read to its end cannot be followed by another
-    // request, and is cut off.
-    if (error.code === 'body-too-large' && !request.complete) response.setHeader('Connection', 'close');
-    reply(response, error.status, failureBody(error.message));
+    if (!response.headersSent && !response.destroyed) send(response, failureAnswer(error), limits);
   }
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of request) {
-    sizeBytes += chunk.length;
-    if (sizeBytes <= MAX_BODY_BYTES) chunks.push(chunk);
-    // A body that is somewhat too large is read to its end, so that its client reads the answer.
-    else if (sizeBytes > MAX_DROPPED_BYTES) break;
+function refusalOf(ports: AdminPorts, route: AdminRoute, request: IncomingMessage): BalancerError | undefined {
+  try {
+    checkCredentials(request);
+    if (route.changes) checkAccess(request, ports.access);
+    return undefined;
+  } catch (thrown) {
+    return asBalancerError(thrown);
   }
-  if (sizeBytes > MAX_BODY_BYTES) {
-    throw new BalancerError('body-too-large', `the body is larger than ${MAX_BODY_BYTES} bytes`);
-  }
-  return Buffer.concat(chunks).toString();
 }
 
-function reply(response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) });
-  response.end(body);
+function watcherOf({ access, alone, originOf }: AdminPorts, request: IncomingMessage): Watcher {
+  const address = originOf(request);
+  // The attack: a script of the service behind, which has the origin of the public port, reads the token as it is typed
+  // (test/browser/dashboard-token.test.ts). Where changes take none, there is no secret to read.
+  if (alone) return { address, alone, looksOnlyBecause: undefined };
+  if (access.token !== undefined) {
+    return {
+      address,
+      alone,
+      looksOnlyBecause:
+        'Changes take the admin token and are made on the admin port (--admin-port): here a script of the service behind could read a token that is typed.',
+    };
+  }
+  const mark = access.refusesProxied ? proxyMark(request) : undefined;
+  const looksOnlyBecause =
+    mark &&
+    `This page came through a proxy (${mark}): changes are made on the machine itself, or on the admin port (--admin-port).`;
+  return { address, alone, looksOnlyBecause };
+}
+
+function waitsToSend({ headers, httpVersion }: IncomingMessage): boolean {
+  return headers.expect?.toLowerCase() === '100-continue' && httpVersion !== '1.0';
 }
 
 function parseTarget(url: string): { path: string; query: string } {

@@ -7,7 +7,12 @@ export const HOSTNAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
 /** Two hostnames are the same if they differ in case only, since DNS does not tell them apart (RFC 4343). */
 export function sameHostname(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
+  return foldedHostname(a) === foldedHostname(b);
+}
+
+/** The same text for hostnames that are the same. */
+export function foldedHostname(hostname: string): string {
+  return hostname.toLowerCase();
 }
 
 /** `server_` and six letters or digits: a function of seed and incarnation that avoids the names in `taken`. */

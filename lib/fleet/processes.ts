@@ -101,7 +101,7 @@ class ProcessRuntime implements ReplicaRuntime {
   }
 
   #spawn(replica: ReplicaRef, path: string): Child {
-    const child = spawn(process.execPath, [this.#options.script], {
+    const child = spawn(process.execPath, ['--disable-sigusr1', this.#options.script], {
       // A process group of its own: Ctrl-C in a terminal is for the balancer, which then stops its replicas in order.
       detached: true,
       env: { ...this.#options.environment, SERVER_ID: replica.hostname, LISTEN: `unix:${path}` },

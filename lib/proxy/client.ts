@@ -137,6 +137,7 @@ export class Client {
     this.#isOwn = true;
     response.once('finish', () => {
       this.#isOwn = false;
+      this.occupant = undefined;
       this.#answered();
     });
   }

@@ -28,7 +28,7 @@ export interface ExchangeContext {
   stopWaiting(exchange: Waiting): void;
   /** May one more attempt be made at something that failed? It is counted if so. */
   spendRetry(): boolean;
-  /** Why a request with that key goes where it goes; `undefined` where that is nobody's business. */
+  /** Why a request with that key goes where it goes; `undefined` before there was a ring. */
   explain(key: Key): Explanation | undefined;
   readonly hostnameOf: (seat: SeatId) => string | undefined;
   /** A request failed there. */

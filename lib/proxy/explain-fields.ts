@@ -3,6 +3,9 @@
 import type { Explanation } from '../core/explain.ts';
 import type { SeatId } from '../core/ring.ts';
 
+// Of a thousand replicas all names would be more than clients take of a head.
+const MOST_NAMED = 32;
+
 /** @param replica hostname of the replica that replied, which is another than was taken if that one failed. */
 export function explainFields(
   explanation: Explanation,
@@ -19,10 +22,16 @@ export function explainFields(
     Slot: slot,
     Owner: owner === undefined ? '' : name(owner),
     Replica: replica,
-    Skipped: skipped.map(({ seat, why }) => `${name(seat)} (${why})`).join(', '),
-    Order: order.map(name).join(', '),
+    Skipped: listed(skipped, ({ seat, why }) => `${name(seat)} (${why})`),
+    Order: listed(order, name),
   };
   return Object.entries(fields)
     .map(([field, value]) => `X-Ringmaster-${field}: ${value}\r\n`)
     .join('');
+}
+
+function listed<T>(all: readonly T[], name: (one: T) => string): string {
+  const names = all.slice(0, MOST_NAMED).map(name);
+  if (all.length > MOST_NAMED) names.push('...');
+  return names.join(', ');
 }

@@ -29,8 +29,6 @@ export interface ProxyLimits extends AgentLimits, TimeLimits {
   readonly retryBudget: number;
   /** Retries that there may be however few requests there are. */
   readonly leastRetriesPerSecond: number;
-  /** Clients may ask why their request goes where it goes. */
-  readonly explains: boolean;
   /** What becomes of names of a request that a server may read as others. */
   readonly underscores: Underscores;
   /** As `--trust-proxy` takes them. */

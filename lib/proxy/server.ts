@@ -16,12 +16,14 @@ import { DateField } from './date-field.ts';
 import { errorReply } from './error-reply.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange-context.ts';
+import { headAsPermitted, type MayBeTold } from './explain-permission.ts';
 import { overfull, type ParsedRequest, requestHead } from './headers.ts';
 import { createServer, describeClientError } from './http-server.ts';
 import type { KeyReader } from './key.ts';
 import { hopsLeft, lastHopReply } from './max-forwards.ts';
 import { Meter } from './meter.ts';
 import { correctVersion } from './other-protocols.ts';
+import { readerOf } from './own-requests.ts';
 import { checkParser, readFurther } from './parser.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import { ReplicaAgent } from './replica-agent.ts';
@@ -38,6 +40,8 @@ export interface ProxyPorts {
   readonly readKey: KeyReader;
   /** Takes the requests that are the balancer's own; false leaves the request to the ring. */
   readonly answersItself: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** May the request that asks be told why it goes where it goes? By a token, which is then not passed on. */
+  readonly mayBeTold: (request: IncomingMessage) => MayBeTold;
   readonly suspect: (incarnation: number) => void;
   /** Of the replica in that seat, there or on its way. */
   readonly hostnameOf: (seat: SeatId) => string | undefined;
@@ -195,12 +199,8 @@ export class ProxyServer implements ExchangeContext {
     return this.#budget.withdraw();
   }
 
-  explain(key: Key): Explanation | undefined {
-    return this.limits.explains ? this.explainKey(key) : undefined;
-  }
-
   /** Where a request with that key would go now, and why. `undefined` before there was a ring. */
-  explainKey(key: Key): Explanation | undefined {
+  explain(key: Key): Explanation | undefined {
     const table = this.#table;
     return table === undefined ? undefined : explain(table.policy, key, (seat) => table.objection(seat));
   }
@@ -253,7 +253,14 @@ export class ProxyServer implements ExchangeContext {
       const hops = hopsLeft(request);
       const offer = early === undefined ? client.reading.takeOffer(request) : offeredProtocols(request);
       if (offer !== undefined) response.shouldKeepAlive = false;
-      const head = requestHead(request, client, this.limits.underscores, offer, hops);
+      const { underscores } = this.limits;
+      let head = requestHead(request, client, underscores, offer, hops);
+      if (head.asksWhy) {
+        const told = this.#ports.mayBeTold(request);
+        head = headAsPermitted(told, head, request, (granted) =>
+          requestHead(granted, client, underscores, offer, hops),
+        );
+      }
       if (early === undefined && this.#isAnsweredHere(client, response)) return;
       if (hops !== undefined && hops < 0) {
         const keepAlive = head.body === 'none' && response.shouldKeepAlive && !this.closing && !client.isLast;
@@ -277,7 +284,9 @@ export class ProxyServer implements ExchangeContext {
 
   #isAnsweredHere(client: Client, response: ServerResponse): boolean {
     if (this.closing || client.isLast) response.setHeader('Connection', 'close');
-    if (!this.#ports.answersItself(response.req, response)) return false;
+    const { req: request } = response;
+    if (!this.#ports.answersItself(request, response)) return false;
+    if (!request.complete) client.occupant = readerOf(request);
     client.answersItself(response);
     return true;
   }

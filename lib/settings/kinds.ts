@@ -120,6 +120,21 @@ export const fleetName: Kind<string> = {
 
 export const path: Kind<string> = { ...text('a path'), placeholder: 'PATH' };
 
+/** Where a Unix socket can be: sockaddr_un holds 107 bytes and their end. */
+export const socketPath: Kind<string> = {
+  placeholder: 'PATH',
+  bounds: 'a path of at most 107 bytes',
+  read: (written) => (written !== '' && Buffer.byteLength(written) <= 107 ? written : undefined),
+  write: (value) => value,
+};
+
+export const fileMode: Kind<number> = {
+  placeholder: 'MODE',
+  bounds: 'a mode in octal, as 0600',
+  read: (written) => (/^0?[0-7]{3}$/.test(written) ? Number.parseInt(written, 8) : undefined),
+  write: (value) => value.toString(8).padStart(4, '0'),
+};
+
 export const urlPathOrOff: Kind<string> = {
   placeholder: 'PATH|off',
   bounds: 'a path that begins with /, or off',

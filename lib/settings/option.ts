@@ -6,9 +6,16 @@ export interface Option<T> {
   readonly kind: Kind<T>;
   readonly otherwise: T;
   readonly help: string;
+  /** A second variable that it is taken from. */
+  readonly alsoFrom?: string;
 }
 
-export const option = <T>(kind: Kind<T>, otherwise: T, help: string): Option<T> => ({ kind, otherwise, help });
+export const option = <T>(kind: Kind<T>, otherwise: T, help: string, alsoFrom?: string): Option<T> => ({
+  kind,
+  otherwise,
+  help,
+  ...(alsoFrom === undefined ? {} : { alsoFrom }),
+});
 
 export const DAY_MS = 86_400_000;
 export const KIB = 2 ** 10;

@@ -1,6 +1,7 @@
 // Options as one table: flag, environment variable, unit, bounds, default and help line all come from tables/, and so does the
 // table in README.md.
 
+import { type IgnoredVariable, ignoredVariables, readVariable, variableOf } from './environment.ts';
 import type { Kind } from './kinds.ts';
 import type { Option } from './option.ts';
 import { FLEET } from './tables/fleet.ts';
@@ -32,12 +33,11 @@ export function parseOptions(argv: readonly string[], environment: Readonly<Node
   const given = readFlags(argv);
   const values: Record<string, unknown> = {};
   let limitIsGiven = true;
-  for (const [flag, { kind, otherwise }] of Object.entries(TABLE) as [string, Option<unknown>][]) {
-    const variable = environmentName(flag);
-    // A replica of its own knows the place of the votes by that name.
-    const inEnvironment = environment[variable] ?? (flag === 'votes-url' ? environment.VOTES_URL : undefined);
-    const [source, written] = given.has(flag) ? [`--${flag}`, given.get(flag)] : [variable, inEnvironment];
-    values[camelCase(flag)] = written === undefined ? otherwise : readValue(source, kind, written);
+  for (const [flag, option] of Object.entries(TABLE) as [string, Option<unknown>][]) {
+    const [source, written] = given.has(flag)
+      ? [`--${flag}`, given.get(flag)]
+      : [variableOf(flag), readVariable(flag, option, environment)];
+    values[camelCase(flag)] = written === undefined ? option.otherwise : readValue(source, option.kind, written);
     if (flag === 'max-replicas' && written === undefined) limitIsGiven = false;
   }
   // Each seat needs a slot: a small ring lowers a limit that nobody set.
@@ -45,6 +45,11 @@ export function parseOptions(argv: readonly string[], environment: Readonly<Node
   const options = values as unknown as Options;
   checkTogether(options);
   return options;
+}
+
+/** The variables that look as if they were options and are not taken as any. */
+export function ignoredInEnvironment(environment: Readonly<NodeJS.ProcessEnv>): readonly IgnoredVariable[] {
+  return ignoredVariables(Object.keys(TABLE), environment);
 }
 
 /** All options at their defaults: a start for programs that use the library. */
@@ -68,8 +73,11 @@ export function helpText(): string {
     `  ${'--help'.padEnd(width - 2)}this text`,
     `  ${'--version'.padEnd(width - 2)}the version`,
     '',
-    `Each option is also an environment variable: ${environmentName('heartbeat-path')} is --heartbeat-path. The command`,
-    'line goes first. Times are in ms, or with a unit: 500ms, 2s, 1m.',
+    `Each option is also an environment variable: ${variableOf('heartbeat-path')} is --heartbeat-path. The command`,
+    'line goes first, and an empty variable says nothing. Times are in ms, or with a unit: 500ms, 2s, 1m.',
+    '',
+    'DELETE /rm removes n replicas, and picks at random what it is not told by name, also in place of a name that is not there.',
+    'DELETE /rm?only-named picks none: a name that is not there is refused.',
     '',
   ].join('\n');
 }
@@ -79,7 +87,7 @@ export function optionsTable(): string {
   const code = (value: string) => (value === '' ? '' : `\`${value}\``);
   const rows = Object.entries(TABLE).map(
     ([flag, { kind, otherwise, help }]) =>
-      `| \`--${flag}\` | \`${environmentName(flag)}\` | ${code(kind.write(otherwise as never))} | ${kind.bounds} | ${help} |`,
+      `| \`--${flag}\` | \`${variableOf(flag)}\` | ${code(kind.write(otherwise as never))} | ${kind.bounds} | ${help} |`,
   );
   return ['| flag | environment | default | values | |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
 }
@@ -108,9 +116,12 @@ function readValue(source: string, kind: Kind<unknown>, written: string): unknow
 }
 
 function checkTogether(options: Options): void {
-  const { replicas, maxReplicas, slots, virtualNodes, upstream, port, adminPort } = options;
+  const { replicas, maxReplicas, slots, virtualNodes, upstream, port, adminPort, adminSocket } = options;
   if (adminPort !== 0 && adminPort === port) {
     throw new OptionError(`--admin-port takes another port than --port, which is ${port}`);
+  }
+  if (adminPort !== 0 && adminSocket !== '') {
+    throw new OptionError('--admin-port and --admin-socket: the endpoints are in one place, name one of them');
   }
   if (upstream.size > slots) {
     throw new OptionError(`--upstream takes at most --slots, which is ${slots}, not ${upstream.size}`);
@@ -130,10 +141,6 @@ function checkTogether(options: Options): void {
       `--max-replicas times --virtual-nodes may be at most ${MOST_POINTS}, not ${maxReplicas} times ${virtualNodes}`,
     );
   }
-}
-
-function environmentName(flag: string): string {
-  return `RINGMASTER_${flag.toUpperCase().replaceAll('-', '_')}`;
 }
 
 function camelCase(flag: string): string {

@@ -1,10 +1,20 @@
+import { networkInterfaces } from 'node:os';
 import t from 'tap';
-import { type AccessRequest, type AccessRules, checkAccess, needsToken } from '../../lib/admin/access.ts';
+import {
+  type AccessRequest,
+  type AccessRules,
+  checkAccess,
+  checkCredentials,
+  mayBeTold,
+  needsToken,
+} from '../../lib/admin/access.ts';
 import type { BalancerError } from '../../lib/errors.ts';
+import { freePort } from '../fixtures/ports.ts';
 import { type Program, startProgram } from '../fixtures/program.ts';
 import { exchangeRaw } from '../fixtures/raw-client.ts';
+import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
-const LOOPBACK: AccessRules = { host: '127.0.0.1', machine: 'box', token: undefined };
+const LOOPBACK: AccessRules = { host: '127.0.0.1', machine: 'box', token: undefined, refusesProxied: true };
 const ANYWHERE: AccessRules = { ...LOOPBACK, host: '0.0.0.0' };
 const TOKEN: AccessRules = { ...ANYWHERE, token: 'right' };
 
@@ -20,13 +30,15 @@ const verdict = (headers: AccessRequest['headers'], rules: AccessRules, url = '/
 t.test('a token is needed where more than this machine reaches the port, and wherever one is given', async (t) => {
   t.same(
     ['127.0.0.1', '127.1.2.3', '::1', 'localhost', '0.0.0.0', '::', '10.0.0.1', 'example.org'].map((host) =>
-      needsToken('auto', host, false),
+      needsToken({ mode: 'auto', host, tokenGiven: false, proxied: false }),
     ),
     [false, false, false, false, true, true, true, true],
   );
-  t.ok(needsToken('auto', '127.0.0.1', true));
-  t.ok(needsToken('token', '127.0.0.1', false));
-  t.notOk(needsToken('open', '0.0.0.0', true));
+  const loopback = { host: '127.0.0.1', tokenGiven: false, proxied: false };
+  t.ok(needsToken({ ...loopback, mode: 'auto', tokenGiven: true }));
+  t.ok(needsToken({ ...loopback, mode: 'auto', proxied: true }));
+  t.ok(needsToken({ ...loopback, mode: 'token' }));
+  t.notOk(needsToken({ mode: 'open', host: '0.0.0.0', tokenGiven: true, proxied: true }));
 });
 
 t.test('a program says nothing of where it comes from, and may', async (t) => {
@@ -99,6 +111,39 @@ t.test('a token is asked for as a bearer token, whole and exact', async (t) => {
   t.equal(given('Bearer right right'), 401);
 });
 
+t.test('without a token, nothing that came through a proxy is let in, and it is said by what it is seen', async (t) => {
+  for (const [name, shown] of [
+    ['via', 'Via'],
+    ['forwarded', 'Forwarded'],
+    ['x-forwarded-for', 'X-Forwarded-For'],
+    ['x-forwarded-anything', 'X-Forwarded-Anything'],
+    ['x_forwarded_for', 'X_forwarded_for'],
+    ['x-real-ip', 'X-Real-Ip'],
+  ] as const) {
+    const request: AccessRequest = { url: '/add', headers: { host: 'localhost', [name]: '' } };
+    t.throws(
+      () => checkAccess(request, LOOPBACK),
+      { code: 'unauthorized', message: `through a proxy (${shown})` },
+      name,
+    );
+    t.equal(mayBeTold(request, { needsToken: false, token: undefined, refusesProxied: true }), 'no');
+    t.equal(verdict(request.headers, { ...LOOPBACK, refusesProxied: false }), 'allowed', '--admin open');
+    t.equal(verdict({ ...request.headers, authorization: 'Bearer right' }, TOKEN), 'allowed');
+  }
+  const bare = { url: '/add', headers: { host: 'localhost', connection: 'close' } };
+  t.throws(() => checkAccess({ ...bare, httpVersion: '1.0' }, LOOPBACK), {
+    message: 'HTTP/1.0 with Connection: close',
+  });
+  t.doesNotThrow(() => checkAccess({ ...bare, httpVersion: '1.1' }, LOOPBACK));
+  t.doesNotThrow(() => checkAccess({ url: '/add', headers: { host: 'localhost', 'x-forwarded': '1' } }, LOOPBACK));
+});
+
+t.test('two Authorization fields are none', async (t) => {
+  const fields = (...names: string[]) => ({ headers: {}, rawHeaders: names.flatMap((name) => [name, 'Bearer right']) });
+  t.throws(() => checkCredentials(fields('Authorization', 'Host', 'authorization')), { code: 'bad-request' });
+  t.doesNotThrow(() => checkCredentials(fields('Authorization', 'Proxy-Authorization', 'Authorisation!!')));
+});
+
 t.test('the real program', async (t) => {
   const start = async (...args: string[]) => {
     const program = await startProgram(['--replicas', '1', ...args]);
@@ -148,9 +193,66 @@ t.test('the real program', async (t) => {
     t.match(await raw(open.port, 'Host: evil.example\r\n'), /^HTTP\/1\.1 403 /);
   });
 
+  t.test('what came through a proxy, and all where one is trusted, takes the token', async (t) => {
+    const program = await start();
+    const refused = await add(program, { 'X-Forwarded-For': '203.0.113.9' });
+    t.equal(refused.status, 401);
+    t.match(await refused.json(), { message: /it came through a proxy \(X-Forwarded-For\).*--admin-token sets one/ });
+    t.equal((await add(program, { Via: '1.1 nginx' }, '/balancer/kill')).status, 401);
+    t.equal((await add(program)).status, 200, 'a program on this machine may');
+    const trusting = await start('--trust-proxy', '10.0.0.1');
+    const token = /^admin token: (\S{32})$/m.exec(trusting.output())?.[1] ?? '';
+    t.not(token, '');
+    t.equal((await add(trusting)).status, 401);
+    t.equal((await add(trusting, { authorization: `Bearer ${token}`, forwarded: 'for=a' })).status, 200);
+    t.equal((await add(await start('--admin', 'open'), { Via: '1.1 nginx' })).status, 200);
+    const twice = 'Authorization: Bearer x\r\nauthorization: Bearer y\r\nHost: localhost\r\n';
+    t.match(await raw(program.port, twice), /^HTTP\/1\.1 400 .*more than one Authorization/s);
+    const nginx = `POST /add HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 7\r\n\r\n{"n":1}`;
+    t.match(await exchangeRaw(program.port, nginx), /^HTTP\/1\.1 401 /);
+  });
+
+  t.test('why a request goes where it goes is told to those who may change the fleet', async (t) => {
+    const seen: string[] = [];
+    const service = await scriptedReplica((socket, head) => {
+      seen.push(head);
+      socket.write(reply('{}'));
+    });
+    t.teardown(() => service.close());
+    const over = (...args: string[]) => start('--upstream', service.upstream, '--heartbeat-path', 'off', ...args);
+    const why = async (program: Program, headers: Record<string, string> = {}) => {
+      const answer = await fetch(`${program.url}/home`, { headers: { 'X-Ringmaster-Explain': '1', ...headers } });
+      return answer.headers.has('x-ringmaster-owner');
+    };
+    const right = { authorization: 'Bearer right' };
+    const open = await over();
+    t.equal(await why(open), true);
+    t.equal(await why(open, { 'X-Forwarded-For': '203.0.113.9' }), false);
+    t.equal(await why(open, { authorization: 'Bearer app' }), true);
+    t.match(seen.at(-1), /authorization: Bearer app\r\n/i, 'what is for the service goes there');
+    for (const program of [
+      await over('--admin-token', 'right'),
+      await over('--trust-proxy', 'loopback', '--admin-token', 'right'),
+      await over('--host', '0.0.0.0', '--admin-token', 'right', '--admin-port', String(await freePort())),
+    ]) {
+      t.equal(await why(program), false);
+      t.equal(await why(program, { authorization: 'Bearer wrong' }), false);
+      t.equal(await why(program, right), true);
+      t.notMatch(seen.at(-1), /right|ringmaster-explain/i, 'the service does not see the token');
+      t.equal(await why(program, { ...right, Via: '1.1 nginx' }), true);
+    }
+    const closed = await over('--host', '0.0.0.0', '--admin-port', String(await freePort()));
+    t.equal(await why(closed), false, 'the admin port is open on loopback, the public one to everybody');
+  });
+
   t.test('--admin-port: its endpoints are there, and only there', async (t) => {
     const port = await freePort();
-    const program = await start('--admin-port', String(port));
+    const program = await start('--host', '0.0.0.0', '--admin-port', String(port));
+    t.match(program.output(), new RegExp(`^its own endpoints: http://127\\.0\\.0\\.1:${port}$`, 'm'));
+    t.notMatch(program.output(), /admin token/);
+    const outside = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+    const reachable = outside.find((one) => one.family === 'IPv4' && !one.internal)?.address ?? '127.0.0.2';
+    await t.rejects(fetch(`http://${reachable}:${port}/rep`), 'nobody else reaches them');
     const admin = { ...program, url: `http://127.0.0.1:${port}` };
     t.equal((await add(admin)).status, 200);
     t.equal((await fetch(`${admin.url}/rep`)).status, 200);
@@ -162,11 +264,3 @@ t.test('the real program', async (t) => {
     t.match(await raw(port, 'Host: evil.example\r\n'), /^HTTP\/1\.1 403 /);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = (await import('node:net')).createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -43,6 +43,43 @@ for (const [what, body, message] of REFUSED) {
   });
 }
 
+t.test('what is asked costs a few steps for each name, and is refused by its number alone', async (t) => {
+  const names = Array.from({ length: 11_111 }, (_, index) => `n${index}`);
+  const lower = String.prototype.toLowerCase;
+  let steps = 0;
+  String.prototype.toLowerCase = function (this: string) {
+    steps += 1;
+    return lower.call(this);
+  };
+  try {
+    parse({ n: names.length, hostnames: names });
+    t.ok(steps <= 4 * names.length, `${steps} steps`);
+    steps = 0;
+    const refuse = (n: number) => {
+      throw new Error(`not ${n}`);
+    };
+    const body = JSON.stringify({ n: names.length, hostnames: names });
+    t.throws(() => parseChange(body, 'too many', refuse), { message: 'not 11111' });
+    t.equal(steps, 0);
+  } finally {
+    String.prototype.toLowerCase = lower;
+  }
+});
+
+t.test('what is refused is shown by its start', async (t) => {
+  const message = (body: unknown) => {
+    try {
+      return String(parse(body));
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  for (const body of [{ n: 'x'.repeat(60_000) }, { n: 1, hostnames: ['x'.repeat(60_000)] }]) {
+    t.ok(message(body).length < 300);
+    t.match(message(body), /not "x{99}…$/);
+  }
+});
+
 const ask = (body: unknown) => parseQuestion(JSON.stringify(body));
 
 t.test('a question is a request id, a key, or a request', async (t) => {

@@ -56,7 +56,7 @@ t.test('the life of a seat: joined, suspected, died, replaced, draining, drained
   t.equal(log.since(7).length, 2);
 });
 
-t.test('no more than 200 entries are kept, the last ones', async (t) => {
+t.test('no more than 200 entries are kept, the last ones, and not all of a long reason', async (t) => {
   const log = new EventLog();
   let state = observe(
     emptyFleet(1),
@@ -67,12 +67,16 @@ t.test('no more than 200 entries are kept, the last ones', async (t) => {
     const before = state;
     const incarnation = state.seats[0]?.replica.incarnation ?? 0;
     state = observe(state, { type: 'starting', incarnation, atMs }, RULES);
-    state = observe(state, { type: 'exited', incarnation, reason: '', atMs }, RULES);
+    state = observe(state, { type: 'exited', incarnation, reason: 'x'.repeat(60_000), atMs }, RULES);
     log.add(before, state, atMs);
   }
   const entries = log.since(0);
   t.equal(entries.length, 200);
   t.equal(entries.at(-1)?.number, 250);
+  t.ok(
+    entries.every((entry) => entry.reason?.length === 501),
+    'of a reason the start is told',
+  );
 });
 
 const counts = (requests: number, erred = 0): Counts => ({ requests, erred, refused: 0, failed: 0, abandoned: 0 });

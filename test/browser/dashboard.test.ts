@@ -221,51 +221,6 @@ t.test('a tab that nobody looks at gives its stream back, and takes it up again'
   }),
 );
 
-t.test('the admin token is asked for, kept while it is right, and forgotten when it is not', { skip }, async (t) => {
-  const start = (token: string, ...args: string[]) =>
-    startProgram(['--replicas', '1', '--admin', 'token', '--admin-token', token, ...args]);
-  const other = await start('right');
-  const page = await browser.newPage();
-  t.teardown(() => page.close());
-  await page.goto(`${other.url}/balancer/`);
-  await page.locator('#connection[data-state="live"]').waitFor();
-  const add = () => page.getByRole('button', { name: 'Add replica' }).click();
-  const field = page.getByLabel(/admin token/);
-  const give = async (token: string) => {
-    await field.fill(token);
-    await page.getByRole('button', { name: 'Use it' }).click();
-  };
-  const problem = (text: string | RegExp) =>
-    page.locator('#token-problem', { hasText: text }).waitFor({ state: 'attached' });
-
-  await add();
-  await problem(/^$/);
-  await give('wrong');
-  await problem('That was not the token.');
-  t.equal(await field.getAttribute('aria-invalid'), 'true');
-  t.same(await axeViolations(page), []);
-  await give('schlüssel');
-  await problem('A token is letters, digits and signs of ASCII');
-  await give('right');
-  await confirm(page, 'Add it');
-  await page.locator('#fact-serving', { hasText: '2 / 2' }).waitFor();
-  t.ok(await page.locator('#token-form').isHidden());
-
-  await other.stop();
-  await page.locator('#connection[data-state="lost"]').waitFor();
-  await add();
-  await page.locator('#change.failed', { hasText: 'The balancer did not answer.' }).waitFor();
-  const again = await start('another', '--port', String(other.port));
-  t.teardown(() => again.stop());
-  await add();
-  await problem('That was not the token.');
-  await page.locator('#token-cancel').click();
-  await page.locator('#change.failed', { hasText: /changing the fleet takes/ }).waitFor();
-  await add();
-  await page.locator('#token:focus').waitFor();
-  await problem(/^$/);
-});
-
 for (const [name, options] of Object.entries<BrowserContextOptions>({
   'light and wide': { colorScheme: 'light' },
   'dark and wide': { colorScheme: 'dark' },

@@ -175,6 +175,9 @@ t.test('DELETE /rm passes over unknown hostnames, and fills with others', async 
   const after = (JSON.parse(text) as { message: { replicas: string[] } }).message.replicas;
   t.equal(after.length, 2);
   t.notOk(after.includes(before[1] as string));
+  const [instead] = before.filter((hostname) => hostname !== before[1] && !after.includes(hostname));
+  const told = await program.logged((line) => line.event === 'removal-picked' && line.notThere !== undefined);
+  t.match(told, { level: 'warn', picked: [instead], notThere: ['nobody'], safely: '/rm?only-named' });
 });
 
 t.test('POST /add without hostnames: random names with `server` in them, of word characters', async (t) => {

@@ -56,6 +56,14 @@ t.test('a port in use: exit code 1, one clear line, and no replica left', async 
     stderr,
     `ringmaster: port ${other.port} on 127.0.0.1 is in use: end what uses it, or choose another with --port\n`,
   );
+  t.match(await run('--port', '0', '--admin-port', String(other.port)), {
+    code: 1,
+    stderr: `ringmaster: port ${other.port} on 127.0.0.1 is in use: end what uses it, or choose another with --admin-port\n`,
+  });
+  t.match(await run('--port', '0', '--admin-port', '6000', '--admin-host', '192.0.2.1'), {
+    code: 1,
+    stderr: /^ringmaster: --admin-port and --admin-host cannot be listened on: .*EADDRNOTAVAIL.*\n$/,
+  });
 });
 
 t.test('a hash of one’s own is used, or refused with the reason', async (t) => {

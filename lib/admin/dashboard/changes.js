@@ -12,7 +12,8 @@ import { createAsker } from './token.js';
  * @typedef {{ text: string, done: string, busy: string, make: () => Promise<unknown>,
  *   of?: string, preview?: Preview, again?: () => Promise<Proposal> }} Proposal
  *   `of` is the replica that it is about, which has to be there
- * @typedef {{ preview: (points: { slot: number, seat: number }[]) => void, clear: () => void, hostnames: () => string[] }} View
+ * @typedef {{ preview: (points: { slot: number, seat: number }[]) => void, clear: () => void, hostnames: () => string[],
+ *   alone: () => boolean }} View `alone`: the origin is that of this page only
  */
 
 const MOST_MOVES = 6;
@@ -20,7 +21,7 @@ const MOST_MOVES = 6;
 /** @param {View} view */
 export function createChanges(view) {
   const { attempt, fleetChanged } = createPanel(view);
-  const ask = createAsker();
+  const ask = createAsker(view.alone);
 
   /** @param {string} hostname @returns {Promise<Proposal>} */
   const proposeAdd = async (hostname) => {

@@ -51,6 +51,7 @@ const changes = createChanges({
   },
   clear: () => ringView.hideGhost(),
   hostnames: () => model?.fleet.seats.map(({ replica }) => replica) ?? [],
+  alone: () => model?.alone === true,
 });
 const table = createReplicaTable({ remove: changes.remove, kill: changes.kill });
 
@@ -125,6 +126,8 @@ function connect() {
 /** @param {Snapshot} now */
 function showAll(now) {
   setText('about', `hash ${now.hash} · ${now.ring.slots} slots · ${now.virtualNodes} virtual nodes each`);
+  // The pages of the service are on the other port.
+  byId('pages', HTMLElement).hidden = now.alone;
   const fixed = byId('fixed', HTMLElement);
   fixed.hidden = now.fixedBecause === undefined;
   fixed.textContent = now.fixedBecause ?? '';

@@ -13,7 +13,7 @@
  * @typedef {{ seconds: number, seats: [seat: number, requests: number][] }} Spread
  * @typedef {{ number: number, atMs: number, what: string, replica: string, seat: number, reason?: string,
  *   instead?: string }} LogEntry
- * @typedef {{ hash: string, virtualNodes: number, maxReplicas: number, fixedBecause?: string, nowMs: number, ring: Ring,
+ * @typedef {{ hash: string, virtualNodes: number, maxReplicas: number, fixedBecause?: string, alone: boolean, nowMs: number, ring: Ring,
  *   fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread }} Snapshot
  */
 

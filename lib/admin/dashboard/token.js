@@ -1,13 +1,17 @@
 // Asks the balancer for changes. Where it wants its admin token, that is asked for, and kept by this page alone until it is left or
-// the balancer refuses it.
+// the balancer refuses it; but only where the page has its origin for itself: on the public port the scripts of the service behind
+// have the same, and could read what is typed.
 
 import { byId, setText } from './document.js';
 
 // What a header field can carry, without the space that ends a token.
 const VISIBLE_ASCII = /^[!-~]+$/;
 
-/** Makes what asks. */
-export function createAsker() {
+/**
+ * Makes what asks.
+ * @param {() => boolean} mayTakeToken
+ */
+export function createAsker(mayTakeToken) {
   const askForToken = createTokenForm();
   let token = '';
 
@@ -24,7 +28,7 @@ export function createAsker() {
       ...(token === '' ? {} : { Authorization: `Bearer ${token}` }),
     };
     const { status, message } = await exchange(path, { method, headers, body: JSON.stringify(body) });
-    if (status === 401) {
+    if (status === 401 && mayTakeToken()) {
       const given = await askForToken(token === '' ? '' : 'That was not the token.');
       token = given ?? '';
       if (given !== undefined) return ask(method, path, body);

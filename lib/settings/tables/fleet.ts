@@ -28,5 +28,6 @@ export const FLEET = {
   'replica-cpus': option(decimal(0.05, 1024), 1, 'processors of a replica in a container'),
   upstream: option(upstreams, new Map<string, Address>(), 'balance over these services instead: nothing is started'),
   'data-dir': option(path, './data', 'where replicas keep the votes'),
-  'votes-url': option(redisUrl, '', 'a Redis that keeps the votes instead; also from `VOTES_URL`'),
+  // Replicas know it by that name.
+  'votes-url': option(redisUrl, '', 'a Redis that keeps the votes instead; also from `VOTES_URL`', 'VOTES_URL'),
 } as const;

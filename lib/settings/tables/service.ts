@@ -2,7 +2,7 @@
 
 import type { AccessMode } from '../../admin/access.ts';
 import { LOG_LEVELS } from '../../log.ts';
-import { choice, duration, integer, text, token } from '../kinds.ts';
+import { choice, duration, fileMode, integer, socketPath, text, token } from '../kinds.ts';
 import { option } from '../option.ts';
 
 export const SERVICE = {
@@ -11,7 +11,7 @@ export const SERVICE = {
   admin: option(
     choice<AccessMode>(['auto', 'open', 'token']),
     'auto',
-    'who may change the fleet: all, or who has the token; `auto`: all, on loopback without one',
+    'who may change the fleet: all, or who has the token; `auto`: all, on loopback without one and not through a proxy',
   ),
   'admin-token': option(token, '', 'that token; drawn and printed at the start if it is needed and empty'),
   'admin-port': option(
@@ -19,6 +19,9 @@ export const SERVICE = {
     0,
     'port of its own for the balancer’s endpoints; 0 leaves them on the public one',
   ),
+  'admin-host': option(text('an address or hostname'), '127.0.0.1', 'address that `--admin-port` is on'),
+  'admin-socket': option(socketPath, '', 'Unix socket for the balancer’s endpoints, instead of a port'),
+  'admin-socket-mode': option(fileMode, 0o600, 'who may use that socket: its mode, in octal'),
   grace: option(duration(0, 3_600_000), 10_000, 'time that open requests have when a replica or the balancer stops'),
   log: option(choice(LOG_LEVELS), 'info', 'lines on standard error: this level and graver ones'),
 } as const;

@@ -1,0 +1,50 @@
+// Where the balancer's own endpoints are, and who may use them: what the options say of it, taken together.
+
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { type AccessRules, type ExplainRules, needsToken } from './admin/access.ts';
+import type { ListenPlace } from './admin/admin-server.ts';
+import { trustRule } from './proxy/trust.ts';
+import type { Options } from './settings/options.ts';
+
+export interface AdminPlace {
+  /** A listener of their own; `undefined` if they are on the public port. */
+  readonly own: ListenPlace | undefined;
+  readonly access: AccessRules;
+  /** For requests on the public port. */
+  readonly explain: ExplainRules;
+  /** The token, if it was drawn here: nobody else knows it. */
+  readonly drawnToken: string | undefined;
+}
+
+/** @param machine what this machine calls itself. */
+export function adminPlace(options: Options, machine: string): AdminPlace {
+  const own = ownPlace(options);
+  // Who may open a socket in the file system is on this machine.
+  const host = own === undefined ? options.host : own.type === 'tcp' ? own.host : 'localhost';
+  const terms = { mode: options.admin, tokenGiven: options.adminToken !== '', proxied: options.trustProxy.length > 0 };
+  const refusesProxied = options.admin === 'auto';
+  const drawnToken =
+    needsToken({ ...terms, host }) && !terms.tokenGiven ? randomBytes(24).toString('base64url') : undefined;
+  const token = needsToken({ ...terms, host }) ? (drawnToken ?? options.adminToken) : undefined;
+  return {
+    own,
+    access: { host, machine, token, refusesProxied },
+    explain: { needsToken: needsToken({ ...terms, host: options.host }), token, refusesProxied },
+    drawnToken,
+  };
+}
+
+/** The address that a request to these endpoints comes from; empty on a Unix socket. */
+export function originReader({ trustProxy }: Options): (request: IncomingMessage) => string {
+  const { trusts, originOf } = trustRule(trustProxy);
+  return ({ socket, rawHeaders }) => {
+    const peer = (socket.remoteAddress ?? '').replace(/^::ffff:(?=.*\.)/, '');
+    return peer !== '' && trusts(peer) ? originOf(peer, rawHeaders) : peer;
+  };
+}
+
+function ownPlace({ adminPort, adminHost, adminSocket, adminSocketMode }: Options): ListenPlace | undefined {
+  if (adminSocket !== '') return { type: 'unix', path: adminSocket, mode: adminSocketMode };
+  return adminPort === 0 ? undefined : { type: 'tcp', host: adminHost, port: adminPort };
+}

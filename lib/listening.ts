@@ -1,0 +1,40 @@
+// What is listened on, and what keeps us from it: said in one line, with the option that names another place.
+
+import net from 'node:net';
+import { describe } from './errors.ts';
+
+export type ListenFlag = '--port' | '--admin-port' | '--admin-socket';
+
+/** Rejects with one line for the person who gave that flag if `listen` does. */
+export async function listening<T>(flag: ListenFlag, listen: () => Promise<T>): Promise<T> {
+  try {
+    return await listen();
+  } catch (error) {
+    throw new Error(explain(flag, error), { cause: error });
+  }
+}
+
+/** Rejects with the system's error if that port cannot be had now. */
+export function checkPortIsFree(port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.once('error', reject);
+    server.listen({ port, host }, () => server.close(() => resolve()));
+  });
+}
+
+function explain(flag: ListenFlag, error: unknown): string {
+  const { code, port, address } = error as { code?: string; port?: number; address?: string };
+  if (flag === '--admin-socket') {
+    if (code === 'EADDRINUSE') return `${address} is in use: end what uses it, or choose another with --admin-socket`;
+    return `--admin-socket cannot be made: ${describe(error)}`;
+  }
+  switch (code) {
+    case 'EADDRINUSE':
+      return `port ${port} on ${address} is in use: end what uses it, or choose another with ${flag}`;
+    case 'EACCES':
+      return `port ${port} on ${address} may not be used by this user: choose one from 1024 up with ${flag}`;
+    default:
+      return `${flag} and ${flag.replace('port', 'host')} cannot be listened on: ${describe(error)}`;
+  }
+}

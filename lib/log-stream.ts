@@ -1,0 +1,27 @@
+// Lines for a reader who may have stopped: what waits for it is bounded, what comes beyond is dropped and counted, and the count is
+// told when it reads again. Neither the process nor a request ever waits for who reads the log.
+
+import type { Writable } from 'node:stream';
+
+const MOST_WAITING_BYTES = 2 ** 20;
+
+/**
+ * Writes whole lines.
+ * @param onDropped is told how many were dropped, when there is room again.
+ */
+export function lineWriter(stream: Writable, onDropped: (count: number) => void): (line: string) => void {
+  let dropped = 0;
+  // The attack: requests that are logged while nobody reads the log, until memory is full (test/end-to-end/log.test.ts). A pipe
+  // takes 64 KiB and Node keeps the rest.
+  stream.on('drain', () => {
+    if (dropped === 0) return;
+    const count = dropped;
+    dropped = 0;
+    onDropped(count);
+  });
+  return (line) => {
+    // Once some are dropped, all are until it has caught up: the count then says where.
+    if (dropped > 0 || stream.writableLength + line.length > MOST_WAITING_BYTES) dropped += 1;
+    else stream.write(line);
+  };
+}

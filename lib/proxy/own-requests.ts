@@ -1,0 +1,14 @@
+// A request that the balancer answers itself, as its connection sees it.
+
+import type { IncomingMessage } from 'node:http';
+import type { Occupant } from './client.ts';
+
+/** While its body comes it is read as a stream, with limits of time of its own: what ends it too early is told there. */
+export function readerOf(request: IncomingMessage): Occupant {
+  return {
+    onClientDrain: () => undefined,
+    onClientGone: () => undefined,
+    onTick: () => undefined,
+    onClientBroken: (error) => !request.complete && request.emit('error', error),
+  };
+}

@@ -1,0 +1,76 @@
+// Which variable of the environment is which option, and what is said of those that are none: a misspelt one is not passed over in
+// silence. Pure.
+
+import type { Option } from './option.ts';
+
+const PREFIX = 'RINGMASTER_';
+
+// What Kubernetes sets in every container beside a service of the name ringmaster, or ringmaster-something
+// (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
+const SERVICE_NAME = /^RINGMASTER_(.*_)?(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\/[^/]+:\d+$/;
+
+/** A variable that is not taken, and why. */
+export interface IgnoredVariable {
+  readonly variable: string;
+  readonly reason: string;
+}
+
+/** The variable of that option. */
+export function variableOf(flag: string): string {
+  return `${PREFIX}${flag.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** What the environment says of that option; an empty text says nothing. */
+export function readVariable(
+  flag: string,
+  { alsoFrom }: Pick<Option<unknown>, 'alsoFrom'>,
+  environment: Readonly<NodeJS.ProcessEnv>,
+): string | undefined {
+  const variable = variableOf(flag);
+  const written = environment[variable] ?? '';
+  if (written !== '' && !isServiceAddress(variable, written)) return written;
+  return (alsoFrom === undefined ? '' : environment[alsoFrom]) || undefined;
+}
+
+/** The variables that look as if they were for us and are not. What Kubernetes sets by names that we never had is left out. */
+export function ignoredVariables(
+  flags: readonly string[],
+  environment: Readonly<NodeJS.ProcessEnv>,
+): IgnoredVariable[] {
+  const known = flags.map(variableOf);
+  return Object.entries(environment).flatMap(([variable, written = '']) => {
+    if (!variable.startsWith(PREFIX) || written === '' || SERVICE_NAME.test(variable)) return [];
+    if (isServiceAddress(variable, written)) {
+      return [
+        { variable, reason: `${written} is what Kubernetes sets for a service of that name, and no value of ours` },
+      ];
+    }
+    return known.includes(variable) ? [] : [{ variable, reason: `there is no such option${nearest(variable, known)}` }];
+  });
+}
+
+function isServiceAddress(variable: string, written: string): boolean {
+  return variable.endsWith('_PORT') && SERVICE_ADDRESS.test(written);
+}
+
+function nearest(variable: string, known: readonly string[]): string {
+  const [[best, distance] = ['', Number.POSITIVE_INFINITY]] = known
+    .map((name) => [name, distanceBetween(variable, name)] as const)
+    .sort(([, a], [, b]) => a - b);
+  return distance <= 4 ? `: did you mean ${best}?` : '; --help lists them';
+}
+
+// By how many letters that are put in, left out or exchanged (Levenshtein).
+function distanceBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= Math.min(a.length, 100); i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const exchanged = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(exchanged, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}

@@ -1,0 +1,82 @@
+// What a large ring costs: its page and its part of a snapshot are made once, and not for each who asks.
+
+import t from 'tap';
+import { createRingPage, type InsightPorts } from '../../lib/admin/insight.ts';
+import { LiveFeed } from '../../lib/admin/live-feed.ts';
+import { emptyFleet, type FleetState } from '../../lib/core/fleet-state.ts';
+import { HashRing } from '../../lib/core/ring.ts';
+
+const fleetOf = (...hostnames: string[]): FleetState => ({
+  ...emptyFleet(0),
+  seats: hostnames.map((hostname, index) => ({
+    phase: 'starting',
+    replica: { seat: index + 1, incarnation: index + 1, hostname },
+    joined: index,
+  })) as unknown as FleetState['seats'],
+});
+
+t.test('the page is made anew when a seat or a hostname is another, and only then', async (t) => {
+  let state = fleetOf('a', 'b');
+  let built = 0;
+  let diverted = 0;
+  const page = createRingPage({
+    state: () => state,
+    ringOf: () => {
+      built += 1;
+      return new HashRing([{ slot: 1, seat: 1 }], 4);
+    },
+    hash: 'even',
+    virtualNodes: 1,
+    balanceFactor: 1.25,
+    diverted: () => diverted,
+  } as unknown as InsightPorts);
+  const read = () => JSON.parse(Buffer.concat(page()).toString());
+  t.match(read(), {
+    slots: 4,
+    virtualNodes: 1,
+    hash: 'even',
+    points: [{ slot: 1, seat: 1, replica: 'a' }],
+    shares: { a: 1, b: 0 },
+    balance: { factor: 1.25, diverted: 0 },
+  });
+  diverted = 7;
+  state = { ...state };
+  t.match(read(), { balance: { diverted: 7 } });
+  t.equal(built, 1);
+  state = fleetOf('a', 'c');
+  t.match(read(), { shares: { a: 1, c: 0 } });
+  t.equal(built, 2);
+});
+
+t.test('a ring is read once for all who watch', async (t) => {
+  let read = 0;
+  class CountedRing extends HashRing {
+    override digest() {
+      read += 1;
+      return super.digest();
+    }
+  }
+  const feed = new LiveFeed({
+    clock: { now: () => 0, sleep: () => new Promise(() => undefined) },
+    timeOfDay: () => 0,
+    readCounters: () => ({}) as never,
+    watchSparks: () => undefined,
+    takeSparks: () => ({ landed: 0, told: [] }),
+    about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, fixedBecause: undefined },
+  });
+  const told: string[] = [];
+  const response = { writeHead: () => undefined, write: (text: string) => told.push(text), on: () => undefined };
+  const watch = (address: string) =>
+    feed.watch(response as never, { address, alone: true, looksOnlyBecause: undefined });
+  feed.fleetChanged(emptyFleet(0), new CountedRing([{ slot: 1, seat: 1 }], 4));
+  for (const address of ['a', 'b', 'c']) watch(address);
+  t.equal(read, 1);
+  t.match(JSON.parse(/data: (.*)/.exec(told[2] ?? '')?.[1] ?? ''), {
+    alone: true,
+    ring: { slots: 4, points: [[1, 1]] },
+  });
+  feed.fleetChanged(emptyFleet(0), new CountedRing([{ slot: 2, seat: 1 }], 4));
+  watch('d');
+  t.match(told.at(-1), '"points":[[2,1]]');
+  t.equal(read, 2);
+});
