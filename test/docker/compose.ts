@@ -4,6 +4,7 @@ import type { Test } from 'tap';
 import { composeProject } from '../fixtures/compose.ts';
 import { containersOf, docker } from '../fixtures/engine.ts';
 import { startLoad } from '../fixtures/load.ts';
+import { composeAttacks } from './compose-attacks.ts';
 import { composeNeighbours } from './compose-neighbours.ts';
 
 const project = composeProject('ringmaster-test', 5099);
@@ -93,6 +94,8 @@ async function composeUpToDown(t: Test): Promise<void> {
     t.same(await containersOf(project.name), before, 'the same containers');
     t.same(await hostnames(), names);
   });
+
+  t.test('a replica that was taken over does not reach its balancer', (t) => composeAttacks(t, project));
 
   t.test('a second checkout beside it', (t) => composeNeighbours(t, project));
 
