@@ -149,7 +149,7 @@ class Connection {
 }
 
 /** A command as an array of bulk strings. */
-export function encodeCommand(command: readonly string[]): string {
+function encodeCommand(command: readonly string[]): string {
   return `*${command.length}\r\n${command.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`;
 }
 

@@ -9,6 +9,7 @@ import {
   type Counts,
   KEY_LIFETIME_SECONDS,
   keyReused,
+  MAX_KEYS,
   OPTIONS,
   type Option,
   PATIENCE_MS,
@@ -20,7 +21,6 @@ import {
 const MAX_WAITING = 10_000;
 // So that one transaction takes milliseconds.
 const MAX_BATCH = 200;
-const MAX_KEYS = 1_000_000;
 const LONGEST_PAUSE_MS = 50;
 
 const SCHEMA = `

@@ -29,6 +29,9 @@ export class VotesError extends Error {
   }
 }
 
+/** Keys that are kept at most, the youngest ones. */
+export const MAX_KEYS = 1_000_000;
+
 /** How long the key of a vote is kept: a client that repeats a vote does so within minutes. */
 export const KEY_LIFETIME_SECONDS = 86_400;
 

@@ -2,9 +2,15 @@
 
 import net, { type AddressInfo, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { encodeCommand, parseRedisUrl, parseReply, RedisError } from '../../replica/redis-client.ts';
+import {
+  createRedisClient,
+  parseRedisUrl,
+  parseReply,
+  RedisError,
+  type RedisReply,
+} from '../../replica/redis-client.ts';
 import { redisVotes } from '../../replica/redis-votes.ts';
-import type { Votes } from '../../replica/votes.ts';
+import { MAX_KEYS, type Votes } from '../../replica/votes.ts';
 import { votesContract } from '../contract/votes.ts';
 import { type Redis, redisMissing, startRedis } from '../fixtures/redis.ts';
 
@@ -22,6 +28,16 @@ async function redis(t: Test, password?: string): Promise<Redis> {
   const started = await startRedis(password);
   t.teardown(() => started.close());
   return started;
+}
+
+/** A command of the test's own, in the database that the fixture's URL names. */
+async function command(port: number, ...words: readonly string[]): Promise<RedisReply> {
+  const client = createRedisClient(parseRedisUrl(`redis://127.0.0.1:${port}/1`), 5000);
+  try {
+    return await client.send(...words);
+  } finally {
+    client.close();
+  }
 }
 
 t.test('the contract', options, async (t) => {
@@ -80,24 +96,51 @@ t.test('a Redis that hangs: refused within 3 s, and back when it goes on', optio
   t.match(await votes.add(helm('b')), { helm: 2 });
 });
 
+t.test('votes under ever new keys: the youngest are kept, no more', options, async (t) => {
+  const { url, port } = await redis(t);
+  const votes = redisVotes(url, 100);
+  t.teardown(() => votes.close());
+  const keys = Array.from({ length: 350 }, (_, index) => `key-${String(index).padStart(3, '0')}`);
+  for (const key of keys) await votes.add(helm(key));
+  const kept = async () => (await command(port, 'DBSIZE')) as number;
+  // Beside them, the votes and the keys in order.
+  t.equal(await kept(), 102);
+  t.match(await votes.add(helm(keys[250])), { helm: 350 }, 'the oldest that is kept');
+  t.match(await votes.add(helm(keys[249])), { helm: 351 }, 'one that is not');
+  t.equal(await kept(), 102);
+  t.equal(MAX_KEYS, 1_000_000, 'as in SQLite');
+});
+
+t.test('a smaller limit, and keys that have expired: what is too much goes as votes come', options, async (t) => {
+  const { url, port } = await redis(t);
+  const before = redisVotes(url, 100);
+  t.teardown(() => before.close());
+  for (let index = 0; index < 40; index++) await before.add(helm(`old-${index + 10}`));
+  for (let index = 0; index < 4; index++) await command(port, 'DEL', `{ringmaster}:vote-key:old-${index + 10}`);
+  const order = ['ZCARD', '{ringmaster}:vote-keys'] as const;
+  t.equal(await command(port, ...order), 40);
+  await before.add(helm('new-1'));
+  await before.add(helm('new-2'));
+  t.equal(await command(port, ...order), 38, 'those that had expired');
+  const after = redisVotes(url, 10);
+  t.teardown(() => after.close());
+  for (let index = 0; index < 40; index++) await after.add(helm(`after-${index}`));
+  t.equal(await command(port, ...order), 10);
+});
+
 t.test('a key is kept for a day and no longer', options, async (t) => {
-  const { port } = await redis(t);
-  await open(t, `redis://127.0.0.1:${port}`).add(helm('a'));
-  const socket = net.connect(port, '127.0.0.1');
-  t.teardown(() => socket.destroy());
-  socket.write(encodeCommand(['TTL', '{ringmaster}:vote-key:a']));
-  const reply = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
-  const seconds = parseReply(reply, 0)?.reply;
-  t.ok(typeof seconds === 'number' && seconds > 86_000 && seconds <= 86_400, `${seconds} s are left`);
+  const { url, port } = await redis(t);
+  await open(t, url).add(helm('a'));
+  for (const name of ['{ringmaster}:vote-key:a', '{ringmaster}:vote-keys']) {
+    const seconds = Number(await command(port, 'TTL', name));
+    t.ok(seconds > 86_000 && seconds <= 86_400, `${name}: ${seconds} s are left`);
+  }
 });
 
 t.test('something else under the name of the votes: refused with the reason', options, async (t) => {
-  const { port } = await redis(t);
-  const socket = net.connect(port, '127.0.0.1');
-  socket.write(encodeCommand(['SET', '{ringmaster}:votes', 'x']));
-  await new Promise((resolve) => socket.once('data', resolve));
-  socket.destroy();
-  const votes = open(t, `redis://127.0.0.1:${port}`);
+  const { url, port } = await redis(t);
+  await command(port, 'SET', '{ringmaster}:votes', 'x');
+  const votes = open(t, url);
   await t.rejects(votes.add(helm()), { code: 'unavailable', message: /says: .*WRONGTYPE/ });
 });
 
