@@ -1,7 +1,7 @@
 // The votes in Redis, for replicas on several machines. A vote and its key are one script, which Redis runs as a whole or not at
 // all. How lasting an answered vote is, is for Redis to say: `appendonly yes`, `appendfsync always` makes it as lasting as SQLite.
 
-import { createRedisClient, parseRedisUrl, type RedisReply } from './redis-client.ts';
+import { createRedisClient, LostReply, parseRedisUrl, type RedisReply } from './redis-client.ts';
 import {
   type Counts,
   KEY_LIFETIME_SECONDS,
@@ -48,7 +48,7 @@ export function redisVotes(url: string, maxKeys = MAX_KEYS): Votes {
   const client = createRedisClient(parseRedisUrl(url), PATIENCE_MS);
   const ask = (...command: string[]) =>
     client.send(...command).catch((error: Error) => {
-      throw new VotesError('unavailable', error.message, { cause: error });
+      throw new VotesError(error instanceof LostReply ? 'unanswered' : 'unavailable', error.message, { cause: error });
     });
   return {
     counts: async () => readCounts(await ask('HMGET', VOTES, ...OPTIONS)),

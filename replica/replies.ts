@@ -6,10 +6,14 @@ export function success(response: ServerResponse, body: unknown): void {
   reply(response, 200, JSON.stringify(body), 'application/json');
 }
 
-/** With `Retry-After` where it may be better soon. */
 export function failure(response: ServerResponse, status: number, message: string): void {
-  if (status === 503) response.setHeader('Retry-After', '1');
   reply(response, status, JSON.stringify({ message: `<Error> ${message}`, status: 'failure' }), 'application/json');
+}
+
+/** A failure that may be over soon, and did nothing: sent again, it does no harm. */
+export function unavailable(response: ServerResponse, message: string): void {
+  response.setHeader('Retry-After', '1');
+  failure(response, 503, message);
 }
 
 /** Node leaves the body out of an answer to HEAD by itself. */

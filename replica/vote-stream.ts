@@ -3,7 +3,7 @@
 // event has all counts, so one that is missed is made up for by the next.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { failure } from './replies.ts';
+import { unavailable } from './replies.ts';
 import { type Votes, VotesError } from './votes.ts';
 
 export interface VoteStream {
@@ -63,7 +63,7 @@ export function createVoteStream(id: string, votes: Votes, limits: StreamLimits)
   return {
     serve: (request, response) => {
       if (ended || listeners.size >= limits.maxListeners) {
-        failure(response, 503, ended ? 'this replica is leaving' : `${limits.maxListeners} listen already`);
+        unavailable(response, ended ? 'this replica is leaving' : `${limits.maxListeners} listen already`);
         return;
       }
       response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
