@@ -1,6 +1,7 @@
 // POST /api/vote and GET /api/votes: what is refused, and what each trouble of the store means to a client.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isForeignPage } from './foreign-page.ts';
 import { failure, success, unavailable } from './replies.ts';
 import { isOption, OPTIONS, type Vote, type Votes, VotesError } from './votes.ts';
 
@@ -18,6 +19,10 @@ export async function showVotes(response: ServerResponse, votes: Votes): Promise
 }
 
 export async function takeVote(request: IncomingMessage, response: ServerResponse, votes: Votes): Promise<void> {
+  if (isForeignPage(request.headers)) {
+    failure(response, 403, 'the vote was not counted: it comes from a page of another site');
+    return;
+  }
   let vote: Vote;
   try {
     vote = parseVote(await readBody(request), request.headers['idempotency-key']);
