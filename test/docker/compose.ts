@@ -51,6 +51,9 @@ async function composeUpToDown(t: Test): Promise<void> {
     }
     left.abort();
     t.match((await ask('GET', '/api/votes')).body, { docker: 1, helm: 1 });
+    const [replica] = await hostnames();
+    const modes = await docker('exec', replica as string, 'stat', '-c', '%a', '/data', '/data/votes.sqlite');
+    t.equal(modes, '700\n600', 'for nobody but the replicas');
   });
 
   t.test('docker kill of a replica under load: no failed GET', async (t) => {
