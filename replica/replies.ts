@@ -19,6 +19,8 @@ export function unavailable(response: ServerResponse, message: string): void {
 /** Node leaves the body out of an answer to HEAD by itself. */
 export function reply(response: ServerResponse, status: number, body: string | Buffer, type: string | undefined): void {
   const typed = type === undefined ? {} : { 'Content-Type': type };
-  response.writeHead(status, { ...typed, 'Content-Length': Buffer.byteLength(body) });
+  // The attack: a browser that takes an answer with somebody's text in it for a page.
+  const head = { ...typed, 'X-Content-Type-Options': 'nosniff', 'Content-Length': Buffer.byteLength(body) };
+  response.writeHead(status, head);
   response.end(body);
 }

@@ -77,7 +77,11 @@ export function createVoteStream(id: string, votes: Votes, limits: StreamLimits)
         failure(response, 429, `${limits.maxListenersPerClient} of this client listen already`);
         return;
       }
-      response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+      response.writeHead(200, {
+        'Content-Type': 'text/event-stream',
+        'Cache-Control': 'no-store',
+        'X-Content-Type-Options': 'nosniff',
+      });
       if (request.method === 'HEAD') {
         response.end();
         return;

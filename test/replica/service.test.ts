@@ -166,6 +166,15 @@ t.test('the pages: types, a strict policy, kept by their tag, HEAD as GET withou
   }
 });
 
+t.test('no answer is taken for what it is not', async (t) => {
+  const replica = await startReplica(t);
+  for (const path of ['/home', '/heartbeat', '/other', '/api/votes', '/', '/site/vote.js'])
+    t.equal((await replica.request(path)).headers['x-content-type-options'], 'nosniff', path);
+  const stream = await replica.open('/api/votes/stream');
+  t.equal(stream.headers['x-content-type-options'], 'nosniff');
+  stream.destroy();
+});
+
 t.test('the page has the element ids that older clients look for', async (t) => {
   const { text } = await (await startReplica(t)).request('/');
   for (const id of ['docker-votes', 'helm-votes', 'kubernetes-votes', 'prometheus-votes', 'result-bars', 'status'])
