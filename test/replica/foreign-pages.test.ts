@@ -1,4 +1,4 @@
-// What a page of another origin may do with a replica: it may not vote. Fields are those that browsers send.
+// What a page of another origin may do with a replica: read /home and /heartbeat. It may not vote. Fields are those that browsers send.
 
 import t from 'tap';
 import { type Asked, startReplica } from '../fixtures/replica.ts';
@@ -52,4 +52,35 @@ t.test('our own page and programs vote as ever', async (t) => {
   ];
   for (const headers of accepted) t.equal((await replica.request('/api/vote', vote(headers))).status, 200);
   t.match(await replica.request('/api/votes'), { text: new RegExp(`"helm":${accepted.length}`) });
+});
+
+t.test('/home and /heartbeat may be read from any origin, and a browser that asks first is told so', async (t) => {
+  const replica = await startReplica(t);
+  const from = { Origin: 'http://localhost:8000' };
+  for (const path of ['/home', '/heartbeat']) {
+    const allowed = { 'access-control-allow-origin': '*' };
+    t.match(await replica.request(path, { headers: from }), { status: 200, headers: allowed });
+    t.match(await replica.request(path, { method: 'HEAD', headers: from }), { status: 200, headers: allowed });
+    const asked = { ...from, 'Access-Control-Request-Method': 'GET', 'Access-Control-Request-Headers': 'x-mine' };
+    t.match(await replica.request(`${path}?x=1`, { method: 'OPTIONS', headers: asked }), {
+      status: 204,
+      text: '',
+      headers: { ...allowed, 'access-control-allow-methods': /\bGET\b/, 'access-control-allow-headers': '*' },
+    });
+    t.equal((await replica.request(path, { method: 'POST' })).status, 405);
+  }
+});
+
+t.test('nothing else may', async (t) => {
+  const replica = await startReplica(t);
+  const headers = { Origin: 'http://localhost:8000', 'Access-Control-Request-Method': 'POST' };
+  for (const path of ['/', '/api/vote', '/api/votes', '/api/votes/stream', '/site/vote.js', '/other']) {
+    for (const method of ['OPTIONS', 'HEAD']) {
+      const answer = await replica.request(path, { method, headers });
+      t.notOk(
+        Object.keys(answer.headers).some((name) => name.startsWith('access-control')),
+        `${method} ${path}`,
+      );
+    }
+  }
 });
