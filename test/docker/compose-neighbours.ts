@@ -52,6 +52,7 @@ export async function composeNeighbours(t: Test, first: Project): Promise<void> 
       RINGMASTER_REPLICAS: '1',
       RINGMASTER_HASH: 'quadratic',
       RINGMASTER_SLOTS: '128',
+      REPLICAS_INTERNAL: 'true',
     });
     t.teardown(() => second.remove());
     await second.npm('up');
@@ -62,6 +63,7 @@ export async function composeNeighbours(t: Test, first: Project): Promise<void> 
     });
     t.match((await first.ask('GET', '/api/votes')).body, { kubernetes: 0, helm: 1 });
     t.same(await containersOf(first.name), before);
+    t.equal(await docker('network', 'inspect', '--format', '{{.Internal}}', `${second.name}_replicas`), 'true');
 
     // What a balancer that was killed leaves is removed too, and nothing of the other one's.
     await docker('kill', '--signal', 'KILL', second.balancer);
