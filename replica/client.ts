@@ -16,6 +16,6 @@ export function clientOf({ headers, socket }: IncomingMessage): string {
   // One of IPv4 that is written in IPv6 has dots.
   if (!isIPv6(address) || address.includes('.')) return address;
   const [before = [], after = []] = address.split('::').map((part) => part.split(':').filter((group) => group !== ''));
-  const zeros = Array<string>(8 - before.length - after.length).fill('0');
+  const zeros = Array<string>(Math.max(0, 8 - before.length - after.length)).fill('0');
   return [...before, ...zeros, ...after].slice(0, 4).join(':');
 }

@@ -188,8 +188,8 @@ class OpenVotes {
   }
 }
 
-// The attack: another user of the machine reads who voted when, or locks the file (test/replica/sqlite-votes.test.ts). What SQLite puts
-// beside a new file has the mode of that.
+// The attack: another user of the machine reads votes and keys, or keeps the file locked (test/replica/sqlite-votes.test.ts). What SQLite
+// puts beside a new file has the mode of that.
 function keepPrivate(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600));
