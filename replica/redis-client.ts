@@ -1,7 +1,7 @@
 // As much of a Redis client as votes need: commands on one connection, replies in their order, a time limit, a new connection
 // when the old one broke. No library: the image of a replica has no node_modules, and RESP2 is a page of code
-// (https://redis.io/docs/latest/develop/reference/protocol-spec/). What a failed command means is left to the caller: it may
-// have been done.
+// (https://redis.io/docs/latest/develop/reference/protocol-spec/). Whether a failed command may have been done is told; what
+// that means is left to the caller.
 
 import net, { type Socket } from 'node:net';
 
@@ -10,6 +10,11 @@ export type RedisReply = string | number | null | RedisError | readonly RedisRep
 /** A reply that begins with `-`. */
 export class RedisError extends Error {
   override readonly name = 'RedisError';
+}
+
+/** A command went out, and its reply did not come: it may have been carried out. */
+export class LostReply extends Error {
+  override readonly name = 'LostReply';
 }
 
 export interface RedisAddress {
@@ -21,7 +26,7 @@ export interface RedisAddress {
 }
 
 export interface RedisClient {
-  /** One command and its reply. Rejects if Redis says no, does not answer in time or cannot be reached. */
+  /** One command and its reply. Rejects if Redis says no or cannot be reached, with LostReply if it does not answer in time. */
   send(...command: readonly string[]): Promise<RedisReply>;
   close(): void;
 }
@@ -54,7 +59,7 @@ export function createRedisClient(address: RedisAddress, timeoutMs: number): Red
       if (connection?.alive !== true) connection = new Connection(address, timeoutMs);
       return connection.send(command);
     },
-    close: () => connection?.fail(new Error('the connection to Redis was closed')),
+    close: () => connection?.fail('the connection to Redis was closed'),
   };
 }
 
@@ -71,6 +76,7 @@ class Connection {
   readonly #name: string;
   readonly #greeted: Promise<unknown>;
   readonly #pending: Pending[] = [];
+  #connected = false;
   #unanswered = 0;
   #unread: Buffer = Buffer.alloc(0);
 
@@ -79,17 +85,21 @@ class Connection {
     this.#name = `Redis at ${host}:${port}`;
     this.#timeoutMs = timeoutMs;
     this.#socket = net.connect({ host, port, noDelay: true, keepAlive: true });
+    this.#socket.once('connect', () => {
+      this.#connected = true;
+    });
     this.#socket.on('data', (bytes: Buffer) => this.#read(bytes));
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       // Of a name with several addresses only the code is told.
-      this.fail(new Error(`${this.#name} cannot be reached: ${error.message || error.code}`));
+      this.fail(`${this.#name} cannot be reached: ${error.message || error.code}`);
     });
-    this.#socket.on('close', () => this.fail(new Error(`${this.#name} closed the connection`)));
+    // At the end of what it sends: a command that is written after that goes nowhere.
+    for (const over of ['end', 'close']) this.#socket.on(over, () => this.fail(`${this.#name} closed the connection`));
     const greetings: string[][] = [];
     if (password !== '') greetings.push(username === '' ? ['AUTH', password] : ['AUTH', username, password]);
     if (database !== 0) greetings.push(['SELECT', String(database)]);
     this.#greeted = Promise.all(greetings.map((command) => this.#write(command)));
-    this.#greeted.catch((error) => this.fail(error));
+    this.#greeted.catch((error) => this.fail(error.message));
   }
 
   async send(command: readonly string[]): Promise<RedisReply> {
@@ -98,17 +108,20 @@ class Connection {
     this.#unanswered += 1;
     try {
       // Not before: a command must not be carried out as another user, or in another database.
-      await this.#greeted;
+      await this.#greeted.catch((error) => {
+        throw new Error(error.message, { cause: error });
+      });
       return await this.#write(command);
     } finally {
       this.#unanswered -= 1;
     }
   }
 
-  /** Ends the connection: what waits for a reply is rejected with `error`. */
-  fail(error: Error): void {
+  /** Ends the connection: what waits for a reply is rejected. Before there was a connection, nothing went out. */
+  fail(reason: string): void {
     this.alive = false;
     this.#socket.destroy();
+    const error = this.#connected ? new LostReply(reason) : new Error(reason);
     for (const { reject, timer } of this.#pending.splice(0)) {
       clearTimeout(timer);
       reject(error);
@@ -118,7 +131,7 @@ class Connection {
   #write(command: readonly string[]): Promise<RedisReply> {
     return new Promise((resolve, reject) => {
       // Replies have no number: after one that never came, all others would be taken for the one before.
-      const late = () => this.fail(new Error(`${this.#name} did not answer within ${this.#timeoutMs} ms`));
+      const late = () => this.fail(`${this.#name} did not answer within ${this.#timeoutMs} ms`);
       this.#pending.push({ resolve, reject, timer: setTimeout(late, this.#timeoutMs) });
       this.#socket.write(encodeCommand(command));
     });
@@ -135,7 +148,7 @@ class Connection {
       this.#unread = this.#unread.subarray(at);
       if (this.#unread.length > MAX_REPLY_BYTES) throw new Error(`a reply of more than ${MAX_REPLY_BYTES} bytes`);
     } catch (error) {
-      this.fail(new Error(`${this.#name} sent what is not understood: ${(error as Error).message}`));
+      this.fail(`${this.#name} sent what is not understood: ${(error as Error).message}`);
     }
   }
 
@@ -149,7 +162,7 @@ class Connection {
 }
 
 /** A command as an array of bulk strings. */
-export function encodeCommand(command: readonly string[]): string {
+function encodeCommand(command: readonly string[]): string {
   return `*${command.length}\r\n${command.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`;
 }
 

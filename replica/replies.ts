@@ -6,15 +6,21 @@ export function success(response: ServerResponse, body: unknown): void {
   reply(response, 200, JSON.stringify(body), 'application/json');
 }
 
-/** With `Retry-After` where it may be better soon. */
 export function failure(response: ServerResponse, status: number, message: string): void {
-  if (status === 503) response.setHeader('Retry-After', '1');
   reply(response, status, JSON.stringify({ message: `<Error> ${message}`, status: 'failure' }), 'application/json');
+}
+
+/** A failure that may be over soon, and did nothing: sent again, it does no harm. */
+export function unavailable(response: ServerResponse, message: string): void {
+  response.setHeader('Retry-After', '1');
+  failure(response, 503, message);
 }
 
 /** Node leaves the body out of an answer to HEAD by itself. */
 export function reply(response: ServerResponse, status: number, body: string | Buffer, type: string | undefined): void {
   const typed = type === undefined ? {} : { 'Content-Type': type };
-  response.writeHead(status, { ...typed, 'Content-Length': Buffer.byteLength(body) });
+  // The attack: a browser that takes an answer with somebody's text in it for a page.
+  const head = { ...typed, 'X-Content-Type-Options': 'nosniff', 'Content-Length': Buffer.byteLength(body) };
+  response.writeHead(status, head);
   response.end(body);
 }

@@ -14,8 +14,8 @@ export function createService(id: string, votes: Votes, stream: VoteStream): Req
   const site = Object.entries(readSite()).map(([path, GET]) => [path, { GET }]);
   const routes: Record<string, Record<string, Handler>> = {
     ...Object.fromEntries(site),
-    '/home': { GET: (_, response) => success(response, hello) },
-    '/heartbeat': { GET: (_, response) => reply(response, 200, '', undefined) },
+    '/home': forAllOrigins((_, response) => success(response, hello)),
+    '/heartbeat': forAllOrigins((_, response) => reply(response, 200, '', undefined)),
     '/api/votes': { GET: (_, response) => void showVotes(signed(response), votes) },
     '/api/votes/stream': { GET: (request, response) => stream.serve(request, signed(response)) },
     '/api/vote': { POST: (request, response) => void takeVote(request, signed(response), votes) },
@@ -35,5 +35,22 @@ export function createService(id: string, votes: Votes, stream: VoteStream): Req
       return failure(response, 405, `'${path}' takes ${allowed}, not ${request.method}`);
     }
     handler(request, response);
+  };
+}
+
+// What pages of any origin may read: that a replica is there, and its name. Votes are not among it.
+function forAllOrigins(get: Handler): Record<string, Handler> {
+  return {
+    GET: (request, response) => get(request, response.setHeader('Access-Control-Allow-Origin', '*')),
+    // A browser asks first where a page sends a field of its own (https://fetch.spec.whatwg.org/#cors-preflight-fetch).
+    OPTIONS: (_, response) => {
+      response.writeHead(204, {
+        Allow: 'GET, HEAD, OPTIONS',
+        'Access-Control-Allow-Origin': '*',
+        'Access-Control-Allow-Methods': 'GET, HEAD, OPTIONS',
+        'Access-Control-Allow-Headers': '*',
+      });
+      response.end();
+    },
   };
 }

@@ -44,7 +44,6 @@ export function readSite(): Record<string, (request: IncomingMessage, response: 
     const tag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 16)}"`;
     const answer = (request: IncomingMessage, response: ServerResponse) => {
       response.setHeader('Content-Security-Policy', POLICY);
-      response.setHeader('X-Content-Type-Options', 'nosniff');
       response.setHeader('Referrer-Policy', 'no-referrer');
       // Kept, but asked for each time: a replica of a newer version may answer next.
       response.setHeader('Cache-Control', 'no-cache');

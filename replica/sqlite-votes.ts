@@ -2,13 +2,14 @@
 // costs one write to the disk instead of one each. `node:sqlite` blocks this process while it works: a locked file is not waited
 // for inside SQLite but tried again, so that heartbeats are answered meanwhile. After any other trouble the file is opened anew.
 
-import { mkdirSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import {
   type Counts,
   KEY_LIFETIME_SECONDS,
   keyReused,
+  MAX_KEYS,
   OPTIONS,
   type Option,
   PATIENCE_MS,
@@ -20,7 +21,6 @@ import {
 const MAX_WAITING = 10_000;
 // So that one transaction takes milliseconds.
 const MAX_BATCH = 200;
-const MAX_KEYS = 1_000_000;
 const LONGEST_PAUSE_MS = 50;
 
 const SCHEMA = `
@@ -112,7 +112,8 @@ class SqliteVotes implements Votes {
   #open(): OpenVotes {
     if (this.#opened !== undefined && this.#opened.inode !== inodeOf(this.#path)) this.close();
     if (this.#opened === undefined) {
-      mkdirSync(this.#directory, { recursive: true });
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      keepPrivate(this.#path);
       this.#opened = new OpenVotes(this.#path);
     }
     return this.#opened;
@@ -184,6 +185,29 @@ class OpenVotes {
     } finally {
       if (database.isTransaction) database.exec('ROLLBACK');
     }
+  }
+}
+
+// The attack: another user of the machine reads votes and keys, or keeps the file locked (test/replica/sqlite-votes.test.ts). What SQLite
+// puts beside a new file has the mode of that.
+function keepPrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  for (const part of [path, `${path}-wal`, `${path}-shm`]) {
+    const mode = statSync(part, { throwIfNoEntry: false })?.mode ?? 0;
+    if ((mode & 0o077) !== 0) tighten(part);
+  }
+}
+
+// That of another user stays as it is: it may still be shared on purpose.
+function tighten(path: string): void {
+  try {
+    chmodSync(path, 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
   }
 }
 

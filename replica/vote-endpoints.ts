@@ -1,7 +1,8 @@
 // POST /api/vote and GET /api/votes: what is refused, and what each trouble of the store means to a client.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { failure, success } from './replies.ts';
+import { isForeignPage } from './foreign-page.ts';
+import { failure, success, unavailable } from './replies.ts';
 import { isOption, OPTIONS, type Vote, type Votes, VotesError } from './votes.ts';
 
 const MAX_BODY_BYTES = 4096;
@@ -13,11 +14,15 @@ export async function showVotes(response: ServerResponse, votes: Votes): Promise
     response.setHeader('Cache-Control', 'no-store');
     success(response, counts);
   } catch (error) {
-    failure(response, 503, `the votes cannot be read: ${describe(error)}`);
+    unavailable(response, `the votes cannot be read: ${describe(error)}`);
   }
 }
 
 export async function takeVote(request: IncomingMessage, response: ServerResponse, votes: Votes): Promise<void> {
+  if (isForeignPage(request.headers)) {
+    failure(response, 403, 'the vote was not counted: it comes from a page of another site');
+    return;
+  }
   let vote: Vote;
   try {
     vote = parseVote(await readBody(request), request.headers['idempotency-key']);
@@ -28,10 +33,19 @@ export async function takeVote(request: IncomingMessage, response: ServerRespons
   try {
     success(response, { votes: await votes.add(vote) });
   } catch (error) {
-    // RFC 9110, 15.5.21 is what the draft on Idempotency-Key asks for; anything else may be tried again.
-    const status = error instanceof VotesError && error.code === 'key-reused' ? 422 : 503;
-    failure(response, status, `the vote was not counted: ${describe(error)}`);
+    refuseVote(response, error);
   }
+}
+
+function refuseVote(response: ServerResponse, error: unknown): void {
+  const code = error instanceof VotesError ? error.code : 'unavailable';
+  const reason = describe(error);
+  if (code === 'unavailable') unavailable(response, `the vote was not counted: ${reason}`);
+  // RFC 9110, 15.5.21 is what the draft on Idempotency-Key asks for.
+  else if (code === 'key-reused') failure(response, 422, `the vote was not counted: ${reason}`);
+  // No Retry-After: who goes by that may have sent no key, and would vote twice.
+  else
+    failure(response, 503, `the vote may have been counted: ${reason}; with an Idempotency-Key it is safe to repeat`);
 }
 
 function parseVote(body: string, key: string | string[] | undefined): Vote {

@@ -3,7 +3,8 @@
 // event has all counts, so one that is missed is made up for by the next.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { failure } from './replies.ts';
+import { clientOf } from './client.ts';
+import { failure, unavailable } from './replies.ts';
 import { type Votes, VotesError } from './votes.ts';
 
 export interface VoteStream {
@@ -15,6 +16,8 @@ export interface VoteStream {
 
 export interface StreamLimits {
   readonly maxListeners: number;
+  /** So many of them may be of one client: the attack is one that takes all places (test/replica/vote-stream.test.ts). */
+  readonly maxListenersPerClient: number;
   readonly pollMs: number;
   /** A comment goes out after so long without an event, so that nothing between takes the connection for dead. */
   readonly keepAliveMs: number;
@@ -24,13 +27,15 @@ export interface StreamLimits {
 
 export const STREAM_LIMITS: StreamLimits = {
   maxListeners: 1000,
+  maxListenersPerClient: 100,
   pollMs: 250,
   keepAliveMs: 15_000,
   maxUnreadBytes: 65_536,
 };
 
 export function createVoteStream(id: string, votes: Votes, limits: StreamLimits): VoteStream {
-  const listeners = new Set<ServerResponse>();
+  // With the client of each.
+  const listeners = new Map<ServerResponse, string>();
   let watching = false;
   let ended = false;
   let latest = '';
@@ -38,7 +43,7 @@ export function createVoteStream(id: string, votes: Votes, limits: StreamLimits)
 
   const send = (text: string) => {
     quietSinceMs = performance.now();
-    for (const response of listeners) {
+    for (const response of listeners.keys()) {
       if (response.writableLength > limits.maxUnreadBytes) response.destroy();
       else response.write(text);
     }
@@ -50,6 +55,7 @@ export function createVoteStream(id: string, votes: Votes, limits: StreamLimits)
       send(event);
     } else if (performance.now() - quietSinceMs >= limits.keepAliveMs) send(': still here\n\n');
   };
+  const countOf = (client: string) => listeners.values().reduce((count, other) => count + Number(other === client), 0);
   const watch = async () => {
     watching = true;
     while (listeners.size > 0) {
@@ -63,15 +69,24 @@ export function createVoteStream(id: string, votes: Votes, limits: StreamLimits)
   return {
     serve: (request, response) => {
       if (ended || listeners.size >= limits.maxListeners) {
-        failure(response, 503, ended ? 'this replica is leaving' : `${limits.maxListeners} listen already`);
+        unavailable(response, ended ? 'this replica is leaving' : `${limits.maxListeners} listen already`);
         return;
       }
-      response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+      const client = clientOf(request);
+      if (countOf(client) >= limits.maxListenersPerClient) {
+        failure(response, 429, `${limits.maxListenersPerClient} of this client listen already`);
+        return;
+      }
+      response.writeHead(200, {
+        'Content-Type': 'text/event-stream',
+        'Cache-Control': 'no-store',
+        'X-Content-Type-Options': 'nosniff',
+      });
       if (request.method === 'HEAD') {
         response.end();
         return;
       }
-      listeners.add(response);
+      listeners.set(response, client);
       response.once('close', () => listeners.delete(response));
       // The wait before a browser comes back, who serves it, and what the others have been told already.
       response.write(`retry: 500\nevent: replica\ndata: ${id}\n\n${latest}`);
@@ -79,7 +94,7 @@ export function createVoteStream(id: string, votes: Votes, limits: StreamLimits)
     },
     end: () => {
       ended = true;
-      for (const response of listeners) response.end();
+      for (const response of listeners.keys()) response.end();
     },
   };
 }

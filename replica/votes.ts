@@ -18,16 +18,24 @@ export interface Votes {
   close(): void;
 }
 
-/** `unavailable`: the store cannot be used now, and may be soon. `key-reused`: that key belongs to a vote for another option. */
+/**
+ * `unavailable`: the store cannot be used now, and may be soon; nothing was counted. `unanswered`: the same, and it is not known whether
+ * the vote was counted. `key-reused`: that key belongs to a vote for another option.
+ */
 export class VotesError extends Error {
   override readonly name = 'VotesError';
-  readonly code: 'unavailable' | 'key-reused';
+  readonly code: VotesErrorCode;
 
-  constructor(code: 'unavailable' | 'key-reused', message: string, options?: ErrorOptions) {
+  constructor(code: VotesErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }
 }
+
+type VotesErrorCode = 'unavailable' | 'unanswered' | 'key-reused';
+
+/** Keys that are kept at most, the youngest ones. */
+export const MAX_KEYS = 1_000_000;
 
 /** How long the key of a vote is kept: a client that repeats a vote does so within minutes. */
 export const KEY_LIFETIME_SECONDS = 86_400;

@@ -85,6 +85,16 @@ export function checkDocument(path: string, text: string): string[] {
   return faults;
 }
 
+/** The faults of compose.yaml: options that it neither passes on nor says why not, and variables that are none. */
+export function checkCompose(text: string): string[] {
+  const variables = (written: string) => new Set(written.match(/RINGMASTER_[A-Z_]+/g));
+  const [known, named] = [variables(optionsTable()), variables(text)];
+  return [
+    ...[...known.difference(named)].map((name) => `compose.yaml: does not pass ${name} on, nor says why not`),
+    ...[...named.difference(known)].map((name) => `compose.yaml: ${name} is no option`),
+  ];
+}
+
 /** All faults of the project. */
 export function findFaults(): string[] {
   const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -97,6 +107,7 @@ export function findFaults(): string[] {
       .sort()
       .flatMap((path) => (path.startsWith('test/') && path.endsWith('.test.ts') ? [] : checkSource(path, read(path)))),
     ...DOCUMENTS.flatMap((path) => checkDocument(path, read(path))),
+    ...checkCompose(read('compose.yaml')),
   ];
 }
 

@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { checkDocument, checkSource, findFaults } from '../scripts/tidy.ts';
+import { checkCompose, checkDocument, checkSource, findFaults } from '../scripts/tidy.ts';
 
 t.test('the project is tidy', async (t) => {
   t.same(findFaults(), []);
@@ -57,6 +58,14 @@ t.test('found: a path in a document that is not there, and an options table that
     checkDocument('README.md', '<!-- options -->\n| old |\n<!-- /options -->').join(),
     /its table of options is not what the code says/,
   );
+});
+
+t.test('found: an option that compose does not pass on, and a variable that is none', async (t) => {
+  const compose = readFileSync(new URL('../compose.yaml', import.meta.url), 'utf8');
+  t.same(checkCompose(compose.replace(/^ +RINGMASTER_QUEUE:$/m, '      RINGMASTER_QEUE:')), [
+    'compose.yaml: does not pass RINGMASTER_QUEUE on, nor says why not',
+    'compose.yaml: RINGMASTER_QEUE is no option',
+  ]);
 });
 
 t.test('comments and names that only look alike are no faults', async (t) => {

@@ -61,8 +61,8 @@ async function send(option, key) {
     const replica = response.headers.get('X-Served-By') ?? 'a replica';
     const body = await response.json();
     if (response.ok) return { votes: body.votes, replica };
-    // 502 and 504 say that the replica had the vote, and its answer was lost.
-    const unheard = response.status === 502 || response.status === 504;
+    // 502 and 504 say that the replica had the vote, and its answer was lost; a replica says the same of its store in words.
+    const unheard = response.status === 502 || response.status === 504 || / may have been counted: /.test(body.message);
     return { final: response.status < 500, unheard, reason: withoutLabel(body.message) };
   } catch {
     return { final: false, unheard: true, reason: 'no answer came' };

@@ -190,9 +190,10 @@ t.test('the site in chromium', missing === undefined ? { timeout: 240_000 } : { 
     const { page } = await visit(t, program.url);
     const keys = new Set<string | undefined>();
     let down = true;
+    let message = 'the vote was not counted: the disk is full';
     await page.route('**/api/vote', (route) => {
       keys.add(route.request().headers()['idempotency-key']);
-      const body = '{"message":"<Error> the vote was not counted: the disk is full","status":"failure"}';
+      const body = JSON.stringify({ message: `<Error> ${message}`, status: 'failure' });
       return down ? route.fulfill({ status: 503, contentType: 'application/json', body }) : route.continue();
     });
     await page.clock.install();
@@ -200,6 +201,15 @@ t.test('the site in chromium', missing === undefined ? { timeout: 240_000 } : { 
     await shows(page, '#status', /the disk is full\. Trying again/);
     while (!/Press helm/.test(await shown(page, '#status'))) await page.clock.runFor(1000);
     await shows(page, '#status', /^Your vote for helm was not counted: .* the disk is full\. Press helm to try again/);
+    message = 'the vote may have been counted: Redis did not answer';
+    await page.click('button[value=helm]');
+    await shows(page, '#status', /Redis did not answer\. Trying again/);
+    while (!/Press helm/.test(await shown(page, '#status'))) await page.clock.runFor(1000);
+    await shows(
+      page,
+      '#status',
+      /^Your vote for helm may not have been counted: .* not answer\. Press helm to try again/,
+    );
     down = false;
     await page.click('button[value=helm]');
     await shows(page, '#helm-votes', exactly(1));

@@ -1,34 +1,18 @@
 // The picture of the course: compose up, the contract, a replica killed, the balancer killed, compose down.
 
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import type { Test } from 'tap';
-import { containersOf, docker, removeFleet } from '../fixtures/engine.ts';
+import { composeProject } from '../fixtures/compose.ts';
+import { containersOf, docker } from '../fixtures/engine.ts';
 import { startLoad } from '../fixtures/load.ts';
+import { composeAttacks } from './compose-attacks.ts';
+import { composeNeighbours } from './compose-neighbours.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const PORT = '5099';
-const url = `http://127.0.0.1:${PORT}`;
-
-async function compose(...args: string[]): Promise<void> {
-  const environment = { ...process.env, RINGMASTER_PORT: PORT };
-  await promisify(execFile)('docker', ['compose', ...args], { cwd: ROOT, env: environment, maxBuffer: 2 ** 24 });
-}
-
-async function ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
-  const response = await fetch(url + path, body === undefined ? { method } : { method, body: JSON.stringify(body) });
-  return { status: response.status, body: await response.json() };
-}
-
-const hostnames = async () => ((await ask('GET', '/rep')).body as { message: { replicas: string[] } }).message.replicas;
+const project = composeProject('ringmaster-test', 5099);
+const { url, ask, hostnames, compose, balancer } = project;
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function composeUpToDown(t: Test): Promise<void> {
-  t.teardown(async () => {
-    await compose('down', '--volumes').catch(() => undefined);
-    await removeFleet('ringmaster');
-  });
+  t.teardown(() => project.remove());
   await compose('up', '--build', '--detach', '--wait');
 
   t.test('the rows of the contract', async (t) => {
@@ -67,6 +51,9 @@ async function composeUpToDown(t: Test): Promise<void> {
     }
     left.abort();
     t.match((await ask('GET', '/api/votes')).body, { docker: 1, helm: 1 });
+    const [replica] = await hostnames();
+    const modes = await docker('exec', replica as string, 'stat', '-c', '%a', '/data', '/data/votes.sqlite');
+    t.equal(modes, '700\n600', 'for nobody but the replicas');
   });
 
   t.test('docker kill of a replica under load: no failed GET', async (t) => {
@@ -83,14 +70,14 @@ async function composeUpToDown(t: Test): Promise<void> {
   });
 
   t.test('the balancer killed with -9 and started again under load: only requests in that gap fail', async (t) => {
-    const before = await containersOf('ringmaster');
+    const before = await containersOf(project.name);
     const names = await hostnames();
     const load = startLoad(`${url}/home`, 50);
     await sleep(500);
     const killedMs = performance.now();
-    await docker('kill', '--signal', 'KILL', 'ringmaster-balancer-1');
+    await docker('kill', '--signal', 'KILL', balancer);
     await sleep(500);
-    await docker('start', 'ringmaster-balancer-1');
+    await docker('start', balancer);
     while (
       !(await fetch(`${url}/home`).then(
         (response) => response.ok,
@@ -107,9 +94,13 @@ async function composeUpToDown(t: Test): Promise<void> {
       failures.filter(({ atMs }) => atMs < killedMs - 100 || atMs > backMs),
       [],
     );
-    t.same(await containersOf('ringmaster'), before, 'the same containers');
+    t.same(await containersOf(project.name), before, 'the same containers');
     t.same(await hostnames(), names);
   });
+
+  t.test('a replica that was taken over does not reach its balancer', (t) => composeAttacks(t, project));
+
+  t.test('a second checkout beside it', (t) => composeNeighbours(t, project));
 
   t.test('process 1 of both images ends at once on SIGTERM', async (t) => {
     for (const container of [(await hostnames())[0] as string]) {
@@ -124,9 +115,9 @@ async function composeUpToDown(t: Test): Promise<void> {
     const begunMs = performance.now();
     await compose('down');
     t.ok(performance.now() - begunMs < 15_000);
-    t.same(await containersOf('ringmaster'), []);
-    t.equal(await docker('ps', '--all', '--quiet', '--filter', 'name=ringmaster'), '');
-    t.equal(await docker('network', 'ls', '--quiet', '--filter', 'name=^ringmaster$'), '');
+    t.same(await containersOf(project.name), []);
+    t.equal(await docker('ps', '--all', '--quiet', '--filter', `name=${project.name}`), '');
+    t.equal(await docker('network', 'ls', '--quiet', '--filter', `name=^${project.name}_`), '');
   });
 }
 

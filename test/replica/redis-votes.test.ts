@@ -1,10 +1,18 @@
 // Votes in Redis: the contract on a real redis-server, and what may befall one; the bytes of the protocol on their own.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { encodeCommand, parseRedisUrl, parseReply, RedisError } from '../../replica/redis-client.ts';
+import {
+  createRedisClient,
+  parseRedisUrl,
+  parseReply,
+  RedisError,
+  type RedisReply,
+} from '../../replica/redis-client.ts';
 import { redisVotes } from '../../replica/redis-votes.ts';
-import type { Votes } from '../../replica/votes.ts';
+import { MAX_KEYS, type Votes } from '../../replica/votes.ts';
 import { votesContract } from '../contract/votes.ts';
 import { type Redis, redisMissing, startRedis } from '../fixtures/redis.ts';
 
@@ -22,6 +30,16 @@ async function redis(t: Test, password?: string): Promise<Redis> {
   const started = await startRedis(password);
   t.teardown(() => started.close());
   return started;
+}
+
+/** A command of the test's own, in the database that the fixture's URL names. */
+async function command(port: number, ...words: readonly string[]): Promise<RedisReply> {
+  const client = createRedisClient(parseRedisUrl(`redis://127.0.0.1:${port}/1`), 5000);
+  try {
+    return await client.send(...words);
+  } finally {
+    client.close();
+  }
 }
 
 t.test('the contract', options, async (t) => {
@@ -59,7 +77,11 @@ t.test(
     const votes = open(t, server.url);
     await votes.add(helm('a'));
     await server.kill();
-    await t.rejects(votes.add(helm('b')), { code: 'unavailable', message: /^Redis at .* (cannot be reached|closed)/ });
+    // It has gone out where the end of the connection has not been seen before.
+    await t.rejects(votes.add(helm('b')), {
+      code: /^(unavailable|unanswered)$/,
+      message: /^Redis at .* (cannot be reached|closed)/,
+    });
     await t.rejects(votes.counts(), { code: 'unavailable', message: /^Redis at .* cannot be reached: .*ECONNREFUSED/ });
     await server.start();
     t.match(await votes.add(helm('a')), { helm: 1 });
@@ -73,31 +95,75 @@ t.test('a Redis that hangs: refused within 3 s, and back when it goes on', optio
   await votes.add(helm('a'));
   server.process.kill('SIGSTOP');
   const begunMs = performance.now();
-  await t.rejects(votes.add(helm('b')), { code: 'unavailable', message: /did not answer within 2000 ms$/ });
+  await t.rejects(votes.add(helm('b')), { code: 'unanswered', message: /did not answer within 2000 ms$/ });
   t.ok(performance.now() - begunMs < 3000);
   server.process.kill('SIGCONT');
   // It may have read that vote before it was given up: that is what the key is for.
   t.match(await votes.add(helm('b')), { helm: 2 });
 });
 
+t.test('a Redis that cannot be connected to in time: nothing went out, so nothing was counted', async (t) => {
+  // A server that accepts none: the kernel connects two in its queue of one, and leaves the next unanswered.
+  const script =
+    'const s = require("net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => console.log(s.address().port))';
+  const server = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.teardown(() => server.kill('SIGKILL'));
+  const port = Number(await once(server.stdout, 'data'));
+  server.kill('SIGSTOP');
+  for (let count = 0; count < 2; count++) {
+    const socket = net.connect({ port, host: '127.0.0.1' });
+    t.teardown(() => socket.destroy());
+    await once(socket, 'connect');
+  }
+  const votes = open(t, `redis://127.0.0.1:${port}`);
+  await t.rejects(votes.add(helm()), { code: 'unavailable', message: /did not answer within 2000 ms$/ });
+});
+
+t.test('votes under ever new keys: the youngest are kept, no more', options, async (t) => {
+  const { url, port } = await redis(t);
+  const votes = redisVotes(url, 100);
+  t.teardown(() => votes.close());
+  const keys = Array.from({ length: 350 }, (_, index) => `key-${String(index).padStart(3, '0')}`);
+  for (const key of keys) await votes.add(helm(key));
+  const kept = async () => (await command(port, 'DBSIZE')) as number;
+  // Beside them, the votes and the keys in order.
+  t.equal(await kept(), 102);
+  t.match(await votes.add(helm(keys[250])), { helm: 350 }, 'the oldest that is kept');
+  t.match(await votes.add(helm(keys[249])), { helm: 351 }, 'one that is not');
+  t.equal(await kept(), 102);
+  t.equal(MAX_KEYS, 1_000_000, 'as in SQLite');
+});
+
+t.test('a smaller limit, and keys that have expired: what is too much goes as votes come', options, async (t) => {
+  const { url, port } = await redis(t);
+  const before = redisVotes(url, 100);
+  t.teardown(() => before.close());
+  for (let index = 0; index < 40; index++) await before.add(helm(`old-${index + 10}`));
+  for (let index = 0; index < 4; index++) await command(port, 'DEL', `{ringmaster}:vote-key:old-${index + 10}`);
+  const order = ['ZCARD', '{ringmaster}:vote-keys'] as const;
+  t.equal(await command(port, ...order), 40);
+  await before.add(helm('new-1'));
+  await before.add(helm('new-2'));
+  t.equal(await command(port, ...order), 38, 'those that had expired');
+  const after = redisVotes(url, 10);
+  t.teardown(() => after.close());
+  for (let index = 0; index < 40; index++) await after.add(helm(`after-${index}`));
+  t.equal(await command(port, ...order), 10);
+});
+
 t.test('a key is kept for a day and no longer', options, async (t) => {
-  const { port } = await redis(t);
-  await open(t, `redis://127.0.0.1:${port}`).add(helm('a'));
-  const socket = net.connect(port, '127.0.0.1');
-  t.teardown(() => socket.destroy());
-  socket.write(encodeCommand(['TTL', '{ringmaster}:vote-key:a']));
-  const reply = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
-  const seconds = parseReply(reply, 0)?.reply;
-  t.ok(typeof seconds === 'number' && seconds > 86_000 && seconds <= 86_400, `${seconds} s are left`);
+  const { url, port } = await redis(t);
+  await open(t, url).add(helm('a'));
+  for (const name of ['{ringmaster}:vote-key:a', '{ringmaster}:vote-keys']) {
+    const seconds = Number(await command(port, 'TTL', name));
+    t.ok(seconds > 86_000 && seconds <= 86_400, `${name}: ${seconds} s are left`);
+  }
 });
 
 t.test('something else under the name of the votes: refused with the reason', options, async (t) => {
-  const { port } = await redis(t);
-  const socket = net.connect(port, '127.0.0.1');
-  socket.write(encodeCommand(['SET', '{ringmaster}:votes', 'x']));
-  await new Promise((resolve) => socket.once('data', resolve));
-  socket.destroy();
-  const votes = open(t, `redis://127.0.0.1:${port}`);
+  const { url, port } = await redis(t);
+  await command(port, 'SET', '{ringmaster}:votes', 'x');
+  const votes = open(t, url);
   await t.rejects(votes.add(helm()), { code: 'unavailable', message: /says: .*WRONGTYPE/ });
 });
 

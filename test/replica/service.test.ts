@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import t from 'tap';
+import { redisMissing, startRedis } from '../fixtures/redis.ts';
 import { SCRIPT, startReplica } from '../fixtures/replica.ts';
 
 const POST = { method: 'POST' } as const;
@@ -70,6 +71,23 @@ t.test('VOTES_URL: a Redis that is not there is a 503 with the reason, and no he
   const replica = await startReplica(t, { VOTES_URL: 'redis://127.0.0.1:9' });
   t.match(await replica.request('/api/vote', vote('helm')), { status: 503, text: /Redis at 127.0.0.1:9 cannot be/ });
   t.equal((await replica.request('/heartbeat')).status, 200);
+});
+
+t.test('a Redis that hangs: what was counted is not said to be lost', { skip: redisMissing() ?? false }, async (t) => {
+  const redis = await startRedis();
+  t.teardown(() => redis.close());
+  const replica = await startReplica(t, { VOTES_URL: redis.url });
+  await replica.request('/api/vote', vote('helm', 'a'));
+  redis.process.kill('SIGSTOP');
+  const late = await replica.request('/api/vote', vote('helm', 'b'));
+  t.equal(late.status, 503);
+  t.match(
+    late.text,
+    /^{"message":"<Error> the vote may have been counted: Redis at \S+ did not answer within 2000 ms; with an Idempotency-Key it is safe to repeat","status":"failure"}$/,
+  );
+  t.notOk(late.headers['retry-after'], 'nothing invites to vote twice');
+  redis.process.kill('SIGCONT');
+  t.match(await replica.request('/api/vote', vote('helm', 'b')), { status: 200, text: /"helm":2/ });
 });
 
 t.test('a VOTES_URL that is none: exit code 2 and one line, without what may be a password', async (t) => {
@@ -146,6 +164,15 @@ t.test('the pages: types, a strict policy, kept by their tag, HEAD as GET withou
     t.notMatch(got.text, /<script(?![^>]*src=)|<style|\sstyle=|\son\w+=/, `${path}: nothing inline`);
     t.notMatch(got.text.replaceAll('http://www.w3.org/2000/svg', ''), /\/\/\w/, `${path}: no other host`);
   }
+});
+
+t.test('no answer is taken for what it is not', async (t) => {
+  const replica = await startReplica(t);
+  for (const path of ['/home', '/heartbeat', '/other', '/api/votes', '/', '/site/vote.js'])
+    t.equal((await replica.request(path)).headers['x-content-type-options'], 'nosniff', path);
+  const stream = await replica.open('/api/votes/stream');
+  t.equal(stream.headers['x-content-type-options'], 'nosniff');
+  stream.destroy();
 });
 
 t.test('the page has the element ids that older clients look for', async (t) => {

@@ -1,7 +1,17 @@
 // Votes in SQLite: the contract, and what may befall a file.
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -54,6 +64,32 @@ t.test('what was answered is on the disk: each transaction waits for it', async 
 t.test('the directory is made when the first vote comes', async (t) => {
   const directory = join(newDirectory(t), 'a', 'b');
   t.match(await open(t, directory).add(helm()), { helm: 1 });
+});
+
+t.test('nobody else on the machine may look into the files', async (t) => {
+  const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
+  const modes = (directory: string) =>
+    ['', '-wal', '-shm'].map((suffix) => mode(join(directory, `votes.sqlite${suffix}`)));
+  const before = process.umask(0);
+  t.teardown(() => process.umask(before));
+
+  const made = join(newDirectory(t), 'a', 'b');
+  await open(t, made).add(helm());
+  t.same(modes(made), ['600', '600', '600']);
+  t.equal(mode(made), '700');
+
+  // Of an earlier version, which left the mode to the umask; the directory is not ours to close.
+  const there = newDirectory(t);
+  chmodSync(there, 0o755);
+  const earlier = new DatabaseSync(join(there, 'votes.sqlite'));
+  earlier.exec(
+    'PRAGMA journal_mode = WAL; CREATE TABLE votes (option TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT',
+  );
+  for (const suffix of ['', '-wal', '-shm']) chmodSync(join(there, `votes.sqlite${suffix}`), 0o644);
+  await open(t, there).add(helm());
+  t.same(modes(there), ['600', '600', '600']);
+  t.equal(mode(there), '755');
+  earlier.close();
 });
 
 t.test('a file of an earlier version, which had no keys, is taken over', async (t) => {

@@ -34,10 +34,11 @@ async function listeners(t: Test, { padding = '', ...limits }: Partial<StreamLim
     server.close();
   });
   return {
-    connect: (method = 'GET') =>
-      new Promise<IncomingMessage>((resolve) =>
-        http.request({ port, host: '127.0.0.1', method, agent: false }, resolve).end(),
-      ),
+    connect: (method = 'GET', client?: string) =>
+      new Promise<IncomingMessage>((resolve) => {
+        const headers = client === undefined ? {} : { 'X-Forwarded-For': client };
+        http.request({ port, host: '127.0.0.1', method, headers, agent: false }, resolve).end();
+      }),
     setHelm: (count: number) => {
       helm = count;
     },
@@ -82,6 +83,42 @@ t.test('more than may listen are refused with 503, until one has left', async (t
   first?.destroy();
   for (;;) {
     const stream = await connect();
+    if (stream.statusCode === 200) break;
+    stream.destroy();
+  }
+});
+
+t.test('one client takes so many of the places and no more, whatever it says that it is', async (t) => {
+  const { connect } = await listeners(t, { maxListenersPerClient: 2 });
+  const statuses = async (...clients: (string | undefined)[]) => {
+    const answers: number[] = [];
+    for (const client of clients) answers.push((await connect('GET', client)).statusCode ?? 0);
+    return answers;
+  };
+  // The balancer's word is the last one.
+  t.same(
+    await statuses('192.0.2.1', '192.0.2.9, 192.0.2.1', '198.51.100.7,192.0.2.1', '192.0.2.2'),
+    [200, 200, 429, 200],
+  );
+  // Of IPv6, the network of a host.
+  t.same(
+    await statuses('2001:db8::1', '2001:db8:0:0:5::', '2001:db8::2:3:4:5', '2001:db8:0:1::1'),
+    [200, 200, 429, 200],
+  );
+  t.same(await statuses('::ffff:192.0.2.5', '::ffff:192.0.2.6', '::ffff:192.0.2.7'), [200, 200, 200]);
+  // Without a balancer in front.
+  t.same(await statuses(undefined, undefined, undefined), [200, 200, 429]);
+});
+
+t.test('a thousand connections of one client do not lock out another', async (t) => {
+  const { connect } = await listeners(t, {});
+  const many = await Promise.all(Array.from({ length: 1000 }, () => connect('GET', '192.0.2.1')));
+  t.equal(many.filter(({ statusCode }) => statusCode === 200).length, STREAM_LIMITS.maxListenersPerClient);
+  t.equal((await connect('GET', '192.0.2.2')).statusCode, 200);
+  many.find(({ statusCode }) => statusCode === 200)?.destroy();
+  // Its place is free when the replica has seen it leave.
+  for (;;) {
+    const stream = await connect('GET', '192.0.2.1');
     if (stream.statusCode === 200) break;
     stream.destroy();
   }
