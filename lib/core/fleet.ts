@@ -44,6 +44,8 @@ export type FleetEvent = { readonly atMs: number } & (
   | { readonly type: 'restored' }
 );
 
+type VacantSeat = Extract<Seat, { phase: 'vacant' }>;
+
 export type FleetAction =
   | { readonly type: 'start'; readonly replica: ReplicaRef }
   | { readonly type: 'stop'; readonly replica: ReplicaRef; readonly drains: boolean };
@@ -100,14 +102,11 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
 }
 
 /** What should be under way at `nowMs`. Asked twice it says the same: who runs it skips what already runs. */
-export function plan(state: FleetState, nowMs: number): readonly FleetAction[] {
-  const actions: FleetAction[] = [];
-  for (const seat of state.seats) {
-    if (seat.phase !== 'vacant' || seat.startAtMs > nowMs) continue;
-    // A hostname is free again when the replica that had it is gone: Docker and DNS know one of a name at a time.
-    const nameIsHeld = state.leaving.some((one) => sameHostname(one.replica.hostname, seat.replica.hostname));
-    if (!nameIsHeld) actions.push({ type: 'start', replica: seat.replica });
-  }
+export function plan(state: FleetState, nowMs: number, { parallelStarts }: FleetRules): readonly FleetAction[] {
+  const free = Math.max(0, parallelStarts - startsUnderWay(state));
+  const actions: FleetAction[] = dueStarts(state, nowMs)
+    .slice(0, free)
+    .map(({ replica }) => ({ type: 'start', replica }));
   for (const { replica, drains, retryAtMs } of state.leaving) {
     if (retryAtMs <= nowMs) actions.push({ type: 'stop', replica, drains });
   }
@@ -119,6 +118,27 @@ export function nextDueMs(state: FleetState, nowMs: number): number {
   const starts = state.seats.map((seat) => (seat.phase === 'vacant' ? seat.startAtMs : Number.POSITIVE_INFINITY));
   const stops = state.leaving.map((one) => one.retryAtMs);
   return Math.min(Number.POSITIVE_INFINITY, ...[...starts, ...stops].filter((dueMs) => dueMs > nowMs));
+}
+
+// Those that wait longest first: one that fails again and again does not keep the others from their turn.
+function dueStarts(state: FleetState, nowMs: number): Seat[] {
+  const due = state.seats.filter((seat): seat is VacantSeat => {
+    if (seat.phase !== 'vacant' || seat.startAtMs > nowMs) return false;
+    // A hostname is free again when the replica that had it is gone: Docker and DNS know one of a name at a time.
+    return !state.leaving.some((one) => sameHostname(one.replica.hostname, seat.replica.hostname));
+  });
+  return due.sort((a, b) => a.startAtMs - b.startAtMs || a.replica.incarnation - b.replica.incarnation);
+}
+
+// A start is over when the replica serves: until then it takes as much of the machine as it can get.
+function startsUnderWay(state: FleetState): number {
+  return state.seats.filter(({ phase }) => phase === 'starting' || phase === 'started').length;
+}
+
+/** In how many rounds of starts all seats can serve that do not yet, 1 or more. */
+export function startRounds(state: FleetState, { parallelStarts }: FleetRules): number {
+  const missing = state.seats.filter(({ phase }) => phase !== 'serving').length;
+  return Math.max(1, Math.ceil(missing / parallelStarts));
 }
 
 function afterStart(state: FleetState, replica: ReplicaRef, address: Address, atMs: number): FleetState {

@@ -12,6 +12,8 @@ export interface FleetRules {
   readonly failuresToConvict: number;
   /** From the start of a replica to its first good probe, in ms. */
   readonly startTimeoutMs: number;
+  /** Replicas that may be coming up at a time; each has its own time from its own start. */
+  readonly parallelStarts: number;
   /** Wait before the second start in a row, in ms; it doubles up to `backoffCapMs`. The first is not waited for. */
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;

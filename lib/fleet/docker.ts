@@ -8,6 +8,7 @@ import { placesOf } from '../core/fleet-state.ts';
 import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
 import { BalancerError, describe } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { within } from './clock.ts';
 import { attempt, explain, unlessGone } from './docker-errors.ts';
 import { CONTAINER_EVENTS, watchContainers } from './docker-events.ts';
 import { contextFiles, DOCKERFILE, type ImageSource, imageName } from './docker-image.ts';
@@ -37,6 +38,7 @@ const LABEL = {
 } as const;
 // Longer than a slow engine takes for anything; an engine that hangs must not hold a stop up for ever.
 const CALL_TIMEOUT_MS = 60_000;
+const STUCK_START_MS = 2000;
 
 /** Throws `runtime-unavailable` if the engine does not answer. Builds the replicas' image if it is missing. */
 export async function createDockerRuntime(options: DockerRuntimeOptions): Promise<ReplicaRuntime> {
@@ -92,8 +94,7 @@ class DockerRuntime implements ReplicaRuntime {
   }
 
   async stop(replica: ReplicaRef, graceMs: number): Promise<void> {
-    // The engine may be about to make what is to be stopped.
-    await this.#starting.get(replica.incarnation);
+    await this.#startEnded(replica.incarnation);
     for (const { Id, State } of await this.#find(replica.incarnation)) {
       const container = this.#docker.getContainer(Id);
       if (graceMs > 0 && State === 'running') {
@@ -102,6 +103,15 @@ class DockerRuntime implements ReplicaRuntime {
       }
       await attempt(`remove ${replica.hostname}`, () => container.remove({ force: true, v: true }).catch(unlessGone));
     }
+  }
+
+  // The engine may be about to make what is to be stopped. One that takes longer is not waited for: what it makes in the end, the
+  // start removes, or else the inventory.
+  async #startEnded(incarnation: number): Promise<void> {
+    const starting = this.#starting.get(incarnation);
+    if (starting === undefined) return;
+    const late = () => new Error('it takes too long');
+    await within(this.#options.clock, STUCK_START_MS, () => starting, late).catch(() => undefined);
   }
 
   async list(): Promise<readonly PresentReplica[]> {

@@ -10,6 +10,7 @@ const rules: SupervisorRules = {
   maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 2000,
+  parallelStarts: 4,
   backoffBaseMs: 250,
   backoffCapMs: 30_000,
   stableMs: 10_000,
@@ -272,6 +273,27 @@ t.test('an add of a name that is never given back ends with the reason', async (
   t.same(names(), ['server2', 'server3']);
   runtime.beforeStop = () => Promise.resolve();
   await finish(supervisor.close(), 100);
+});
+
+t.test('of many that are added a few start at a time, each with its own time', async (t) => {
+  const { supervisor, runtime, finish, clock, log, names } = await withThree();
+  let underWay = 0;
+  let most = 0;
+  // A machine that is shared: all 61 at once would take 24 s each, of the 2 s that a start has.
+  runtime.beforeStart = async () => {
+    underWay += 1;
+    most = Math.max(most, underWay);
+    await clock.sleep(400 * underWay);
+    underWay -= 1;
+  };
+  await finish(supervisor.add(Array.from({ length: 61 }, () => ({ hostname: undefined, weight: 1 }))), 50);
+  t.equal(names().length, 64);
+  t.equal(most, rules.parallelStarts);
+  t.same(
+    log.filter((line) => line.event === 'replica-lost'),
+    [],
+  );
+  await supervisor.close();
 });
 
 t.test('a start that hangs is given up after the start timeout', async (t) => {

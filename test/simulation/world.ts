@@ -12,6 +12,7 @@ export const rules: FleetRules = {
   maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 10_000,
+  parallelStarts: 2,
   backoffBaseMs: 250,
   backoffCapMs: 30_000,
   stableMs: 10_000,
@@ -99,7 +100,7 @@ export class World {
   }
 
   #act(): void {
-    for (const action of plan(this.#state, this.#nowMs)) {
+    for (const action of plan(this.#state, this.#nowMs, rules)) {
       const key = `${action.type} ${action.replica.incarnation}`;
       if (this.#running.has(key)) continue;
       this.#running.add(key);
@@ -113,7 +114,9 @@ export class World {
     const tell = this.#teller();
     this.#observe({ type: 'starting', incarnation });
     assert(
-      !plan(this.#state, this.#nowMs).some((one) => one.type === 'start' && one.replica.incarnation === incarnation),
+      !plan(this.#state, this.#nowMs, rules).some(
+        (one) => one.type === 'start' && one.replica.incarnation === incarnation,
+      ),
       'plan asks for a start that is under way',
     );
     const failed = (reason: string) => tell(key, { type: 'start-failed', incarnation, reason, final: false });
@@ -243,6 +246,8 @@ export class World {
     if (event.type !== 'add' && event.type !== 'remove' && event.type !== 'adopt') {
       assert.deepEqual(placement(after), placement(before), `${event.type} changed the ring`);
     }
+    const comingUp = (state: FleetState) => state.seats.filter(({ phase }) => phase === 'starting').length;
+    assert(comingUp(after) <= Math.max(rules.parallelStarts, comingUp(before)), 'too many start at a time');
     const incarnations = [...after.seats, ...after.leaving].map((one) => one.replica.incarnation);
     assert.equal(new Set(incarnations).size, incarnations.length, 'an incarnation is in two places');
     assert(Math.max(0, ...after.seats.map((seat) => seat.replica.incarnation)) <= after.lastIncarnation);
