@@ -77,6 +77,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   const token = adminToken(options);
   const answersAdmin = createAdmin({
     access: { host: options.host, machine: hostname(), token },
+    clock: realClock,
     state: () => supervisor.state,
     add: (wishes) => supervisor.add(wishes),
     remove: (replicas) => supervisor.remove(replicas),

@@ -101,6 +101,20 @@ export async function removeReplicas(ports: ChangePorts, text: string, query: UR
   return rep(ports);
 }
 
+/** Would that /rm only end replicas that do not serve yet? The change that waits for them must not be waited for. */
+export function endsStartsOnly(ports: ChangePorts, text: string): boolean {
+  try {
+    const { n, hostnames } = parseChange(text, TOO_MANY_TO_REMOVE);
+    const { seats } = ports.state();
+    const isStarting = (hostname: string) =>
+      seats.some(({ phase, replica }) => phase !== 'serving' && sameHostname(replica.hostname, hostname));
+    return n === hostnames.length && hostnames.every(isStarting);
+  } catch {
+    // What is wrong with it, it is told in its turn.
+    return false;
+  }
+}
+
 export async function killReplica(ports: ChangePorts, text: string): Promise<unknown> {
   const hostname = parseKill(text);
   checkChangeable(ports);
