@@ -9,6 +9,7 @@ import type { FleetState, Seat, Wish } from './fleet-state.ts';
 import { afterProbe, afterSuspicion, HEALTHY, type Health, isConvicted } from './health.ts';
 import { adopt, afterInventory } from './inventory.ts';
 import type { Address, PresentReplica, ReplicaRef } from './ports.ts';
+import { afterProbeOfPredecessor, convict, losePredecessor, relievePredecessor } from './predecessors.ts';
 import { sameHostname } from './replica-name.ts';
 import type { SeatId } from './ring.ts';
 import {
@@ -60,7 +61,12 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
     case 'starting':
       return replaceSeat(state, event.incarnation, (seat) =>
         seat.phase === 'vacant'
-          ? { ...lasting(seat), phase: 'starting', giveUpAtMs: event.atMs + rules.startTimeoutMs }
+          ? {
+              ...lasting(seat),
+              predecessor: seat.predecessor,
+              phase: 'starting',
+              giveUpAtMs: event.atMs + rules.startTimeoutMs,
+            }
           : seat,
       );
     case 'started':
@@ -73,8 +79,10 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
       );
     case 'start-failed':
       return loseReplica(state, event.incarnation, event, event.atMs, rules);
-    case 'exited':
-      return loseReplica(state, event.incarnation, { reason: event.reason, final: false }, event.atMs, rules);
+    case 'exited': {
+      const rest = losePredecessor(state, event.incarnation, event.atMs);
+      return loseReplica(rest, event.incarnation, { reason: event.reason, final: false }, event.atMs, rules);
+    }
     case 'stopped': {
       const leaving = state.leaving.filter((one) => one.replica.incarnation !== event.incarnation);
       return leaving.length === state.leaving.length ? state : { ...state, leaving };
@@ -163,7 +171,7 @@ function afterProbeOf(
   if (seat?.phase === 'started') {
     if (failure === undefined) {
       const { address } = seat;
-      return replaceSeat(state, incarnation, () => ({
+      const serving = replaceSeat(state, incarnation, () => ({
         ...lasting(seat),
         firstServedMs: seat.firstServedMs ?? atMs,
         phase: 'serving',
@@ -171,6 +179,7 @@ function afterProbeOf(
         sinceMs: atMs,
         health: HEALTHY,
       }));
+      return relievePredecessor(serving, seat.predecessor, atMs);
     }
     return atMs < seat.giveUpAtMs
       ? state
@@ -179,10 +188,10 @@ function afterProbeOf(
   if (seat?.phase === 'serving') {
     const health = afterProbe(seat.health, failure === undefined);
     return failure !== undefined && isConvicted(health, rules.failuresToConvict)
-      ? loseReplica(state, incarnation, { reason: failure, final: false }, atMs, rules)
+      ? convict(state, { ...seat, health }, failure, atMs, rules)
       : replaceSeat(state, incarnation, () => withHealth(seat, health));
   }
-  return state;
+  return afterProbeOfPredecessor(state, incarnation, failure === undefined);
 }
 
 // What a seat keeps from phase to phase.

@@ -1,8 +1,9 @@
 // What a look at the runtime says of the fleet: at the start, which replicas of an earlier life may keep their seats; later, which
 // are there that nobody wants, and which are wanted that are not there.
 
-import { type FleetState, NO_LAPSES, placesOf, type Seat } from './fleet-state.ts';
+import { allReplicas, type FleetState, NO_LAPSES, placesOf, predecessors, type Seat } from './fleet-state.ts';
 import type { PresentReplica } from './ports.ts';
+import { losePredecessor } from './predecessors.ts';
 import { type FleetRules, loseReplica, nextReplica, withStrays } from './seats.ts';
 
 /**
@@ -66,10 +67,12 @@ export function afterInventory(
       seat.sinceMs < askedAtMs &&
       !running.has(seat.replica.incarnation),
   );
-  const known = new Set([...state.seats, ...state.leaving].map((one) => one.replica.incarnation));
+  const ended = predecessors(state).filter((one) => !running.has(one.replica.incarnation));
+  const known = new Set(allReplicas(state).map((one) => one.incarnation));
   const strays = present.filter((one) => !known.has(one.replica.incarnation));
   const loss = { reason: 'it is no longer there', final: false };
-  const lost = gone.reduce((rest, seat) => loseReplica(rest, seat.replica.incarnation, loss, atMs, rules), state);
+  const rest = ended.reduce((fleet, { replica }) => losePredecessor(fleet, replica.incarnation, atMs), state);
+  const lost = gone.reduce((fleet, seat) => loseReplica(fleet, seat.replica.incarnation, loss, atMs, rules), rest);
   return withStrays(
     lost,
     strays.map((one) => one.replica),

@@ -1,6 +1,16 @@
 // Single steps on the fleet's state: a seat more, a seat less, a seat that loses its replica. When each is taken is fleet.ts.
 
-import { type FleetState, type Leaving, NO_LAPSES, placement, type Seat, type Wish } from './fleet-state.ts';
+import {
+  allReplicas,
+  type FleetState,
+  type Leaving,
+  NO_LAPSES,
+  placement,
+  predecessorOf,
+  predecessors,
+  type Seat,
+  type Wish,
+} from './fleet-state.ts';
 import type { ReplicaRef } from './ports.ts';
 import { randomName } from './replica-name.ts';
 import type { SeatId } from './ring.ts';
@@ -52,10 +62,11 @@ export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs
   const leaving = leavers
     .filter((seat) => seat.phase !== 'vacant')
     .map((seat) => leave(seat.replica, seat.phase === 'serving', atMs));
+  const predecessors = leavers.flatMap((seat) => predecessorOf(seat) ?? []);
   return {
     ...state,
     seats: state.seats.filter((seat) => !leavers.includes(seat)),
-    leaving: [...state.leaving, ...leaving],
+    leaving: [...state.leaving, ...leaving, ...predecessors.map(({ replica }) => leave(replica, true, atMs))],
   };
 }
 
@@ -81,6 +92,7 @@ export function loseReplica(
     firstServedMs: seat.firstServedMs,
     startAtMs: atMs + backoffMs(count, rules),
     lapses: { count, ...loss },
+    predecessor: predecessorOf(seat),
   };
   const vacated = replaceSeat(state, incarnation, () => vacant);
   return {
@@ -97,13 +109,13 @@ export function backoffMs(lapse: number, rules: FleetRules): number {
 
 /** Those replicas are nobody's: they are stopped. */
 export function withStrays(state: FleetState, strays: readonly ReplicaRef[], atMs: number): FleetState {
-  const known = new Set(state.leaving.map((one) => one.replica.incarnation));
+  const known = new Set([...predecessors(state), ...state.leaving].map((one) => one.replica.incarnation));
   const added = strays.filter((replica) => !known.has(replica.incarnation));
   if (added.length === 0) return state;
   return { ...state, leaving: [...state.leaving, ...added.map((replica) => leave(replica, false, atMs))] };
 }
 
-function leave(replica: ReplicaRef, drains: boolean, atMs: number): Leaving {
+export function leave(replica: ReplicaRef, drains: boolean, atMs: number): Leaving {
   return { replica, drains, failedStops: 0, retryAtMs: atMs };
 }
 
@@ -114,7 +126,7 @@ export function nextReplica(
   hostname: string | undefined,
 ): ReplicaRef {
   const incarnation = state.lastIncarnation + 1;
-  const taken = [...state.seats, ...state.leaving].map((one) => one.replica.hostname);
+  const taken = allReplicas(state).map((one) => one.hostname);
   const name = hostname ?? randomName(state.nameSeed, incarnation, taken);
   return { seat, ...(extraPlaces === undefined ? {} : { extraPlaces }), incarnation, hostname: name };
 }

@@ -3,7 +3,7 @@
 
 import { type FleetEvent, nextDueMs, observe, plan, startRounds } from '../core/fleet.ts';
 import { fleetNews } from '../core/fleet-news.ts';
-import { emptyFleet, type FleetState, type Seat, type Wish } from '../core/fleet-state.ts';
+import { emptyFleet, type FleetState, predecessors, type Seat, type Wish } from '../core/fleet-state.ts';
 import type { Probe, ReplicaRef, RuntimeNews } from '../core/ports.ts';
 import { sameHostname } from '../core/replica-name.ts';
 import type { FleetRules } from '../core/seats.ts';
@@ -201,7 +201,7 @@ export class Supervisor {
         this.#ports.log.info(name, { ...replica, ...(reason === undefined ? {} : { reason }) });
       }
       this.#ports.publish(this.#state);
-      this.#heartbeats.match(this.#state.seats.filter((seat) => seat.phase === 'started' || seat.phase === 'serving'));
+      this.#heartbeats.match(probed(this.#state));
     }
     this.#act();
   }
@@ -239,6 +239,12 @@ export class Supervisor {
       log.error('inventory-failed', { reason: describe(error) });
     }
   }
+}
+
+// Those that are up, and those that are routed to until another serves in their place.
+function probed(state: FleetState) {
+  const up = state.seats.filter((seat) => seat.phase === 'started' || seat.phase === 'serving');
+  return [...up, ...predecessors(state)];
 }
 
 function notUp(seat: Seat): BalancerError {

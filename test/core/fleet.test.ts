@@ -193,12 +193,12 @@ t.test(
 
 t.test('a hung replica is suspected by its first failed probe and loses its seat at the third', async (t) => {
   const failed = (atMs: number): FleetEvent => ({ type: 'probed', incarnation: 1, failure: 'timeout', atMs });
-  let state = after(fleetOf(1), failed(100));
+  let state = after(fleetOf(2), failed(100));
   t.equal(routes(state)[0]?.suspected, true);
   state = after(state, failed(200));
-  t.equal(routes(state).length, 1);
+  t.equal(routes(state).length, 2);
   state = after(state, failed(300));
-  t.same(routes(state), []);
+  t.equal(routes(state).length, 1);
   t.match(plan(state, 300, rules), [{ type: 'start' }, { type: 'stop', replica: { incarnation: 1 } }]);
 });
 
