@@ -12,6 +12,7 @@ export function supervisorRules(options: Options): SupervisorRules {
     maxPlace: options.slots,
     failuresToConvict: options.heartbeatFailures,
     startTimeoutMs: options.startTimeout,
+    adoptTimeoutMs: options.heartbeatFailures * (options.heartbeatInterval + options.heartbeatTimeout),
     // Nothing is started of what others run.
     parallelStarts: fixed ? Number.POSITIVE_INFINITY : parallelStartsOf(options),
     backoffBaseMs: 250,

@@ -58,9 +58,9 @@ export async function addReplicas(ports: ChangePorts, text: string, query: URLSe
   const room = ports.maxReplicas - present.length;
   // Before anything is made of that length.
   if (n - there > room) {
-    throw refusal(
-      `n must be at most ${room + there} now: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`,
-    );
+    const most = Math.max(0, room) + there;
+    const may = most === 0 ? 'nothing can be added now' : `n must be at most ${most} now`;
+    throw refusal(`${may}: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`);
   }
   const wishes: Wish[] = [];
   for (let index = 0; index < n; index++) {

@@ -34,7 +34,14 @@ export type WaitingSeat = AnySeat & {
 } & (
     | { readonly phase: 'vacant'; readonly startAtMs: number }
     | { readonly phase: 'starting'; readonly giveUpAtMs: number }
-    | { readonly phase: 'started'; readonly giveUpAtMs: number; readonly address: Address; readonly sinceMs: number }
+    | {
+        readonly phase: 'started';
+        readonly giveUpAtMs: number;
+        readonly address: Address;
+        readonly sinceMs: number;
+        /** It has long been up: an earlier process left it. */
+        readonly isOld?: boolean;
+      }
   );
 
 /** How often a seat has lost its replica without a stable life between, and why it did the last time. */

@@ -140,7 +140,7 @@ function dueStarts(state: FleetState, nowMs: number): Seat[] {
 
 // A start is over when the replica serves: until then it takes as much of the machine as it can get.
 function startsUnderWay(state: FleetState): number {
-  return state.seats.filter(({ phase }) => phase === 'starting' || phase === 'started').length;
+  return state.seats.filter((seat) => seat.phase === 'starting' || (seat.phase === 'started' && !seat.isOld)).length;
 }
 
 /** In how many rounds of starts all seats can serve that do not yet, 1 or more. */

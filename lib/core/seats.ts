@@ -22,6 +22,8 @@ export interface FleetRules {
   readonly failuresToConvict: number;
   /** From the start of a replica to its first good probe, in ms. */
   readonly startTimeoutMs: number;
+  /** What one that an earlier process left has for its first good probe, in ms: as long as one that serves may miss them. */
+  readonly adoptTimeoutMs: number;
   /** Replicas that may be coming up at a time; each has its own time from its own start. */
   readonly parallelStarts: number;
   /** Wait before the second start in a row, in ms; it doubles up to `backoffCapMs`. The first is not waited for. */
@@ -83,7 +85,8 @@ export function loseReplica(
   const served = seat.phase === 'serving';
   const count = served && atMs - seat.sinceMs >= rules.stableMs ? 1 : seat.lapses.count + 1;
   // A replica that never served was never known: the next one may have its name, so that `server1` is there at start.
-  const hostname = served && !rules.keepNames ? undefined : seat.replica.hostname;
+  const wasKnown = served || (seat.phase === 'started' && seat.isOld);
+  const hostname = wasKnown && !rules.keepNames ? undefined : seat.replica.hostname;
   const replica = nextReplica(state, seat.replica, hostname);
   const vacant: Seat = {
     phase: 'vacant',

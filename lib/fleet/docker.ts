@@ -106,7 +106,10 @@ class DockerRuntime implements ReplicaRuntime {
     const containers = await this.#find(undefined);
     return containers.flatMap((info) => {
       const replica = replicaOf(info.Labels, info.Names[0]?.slice(1));
-      return replica === undefined ? [] : [{ replica, address: this.#addressOf(info) }];
+      if (replica === undefined) return [];
+      const untried = info.State === 'created' ? { untried: true as const } : {};
+      const ageMs = Date.now() - 1000 * info.Created;
+      return [{ replica, address: this.#addressOf(info), ...untried, ageMs }];
     });
   }
 

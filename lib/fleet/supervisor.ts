@@ -74,8 +74,9 @@ export class Supervisor {
 
   /**
    * The first replicas: those that an earlier process left go on in their seats, and of the hostnames as many are added as
-   * are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after `beginTimeoutMs`; those
-   * that do not serve go on trying. Throws what can't be mended by trying.
+   * are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after `beginTimeoutMs`, or, where some
+   * were left, when any serves: then it is an outage that lasts until then. Those that do not serve go on trying. Throws what
+   * can't be mended by trying.
    */
   async begin(hostnames: readonly string[]): Promise<void> {
     this.#dispatch({ type: 'adopt', present: await this.#ports.runtime.list() });
@@ -89,10 +90,21 @@ export class Supervisor {
         if (seat.lapses.final) throw notUp(seat);
         return seat.phase === 'serving' || seat.lapses.count >= this.#rules.joinAttempts;
       });
+    if (there.length === 0) {
+      await this.#waitAtMost(this.#rules.beginTimeoutMs, settled);
+    } else {
+      // Each that is well has answered by then, and has its keys from the first request on.
+      await this.#waitAtMost(this.#rules.timeoutMs, settled);
+      const anyServes = ({ seats }: FleetState) => seats.length === 0 || seats.some(({ phase }) => phase === 'serving');
+      await this.#waitAtMost(this.#rules.beginTimeoutMs, () => anyServes(this.#state));
+    }
+  }
+
+  // The fleet that is there by then has to do.
+  async #waitAtMost(limitMs: number, condition: () => boolean): Promise<void> {
     const late = () => new BalancerError('start-failed', 'not all replicas are up yet');
-    const allSettled = (signal: AbortSignal) => this.#waiters.until(settled, signal);
-    await within(this.#ports.clock, this.#rules.beginTimeoutMs, allSettled, late).catch((error) => {
-      // The fleet that is there by then has to do; the others go on trying.
+    const until = (signal: AbortSignal) => this.#waiters.until(condition, signal);
+    await within(this.#ports.clock, limitMs, until, late).catch((error) => {
       if (isFinal(asBalancerError(error))) throw error;
     });
   }

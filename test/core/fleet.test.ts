@@ -18,6 +18,7 @@ const rules: FleetRules = {
   maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 10_000,
+  adoptTimeoutMs: 2700,
   parallelStarts: 4,
   backoffBaseMs: 250,
   backoffCapMs: 2000,

@@ -9,6 +9,7 @@ const rules: FleetRules = {
   maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 10_000,
+  adoptTimeoutMs: 2700,
   parallelStarts: 2,
   backoffBaseMs: 250,
   backoffCapMs: 2000,

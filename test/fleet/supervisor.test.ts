@@ -10,6 +10,7 @@ const rules: SupervisorRules = {
   maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 2000,
+  adoptTimeoutMs: 2700,
   parallelStarts: 4,
   backoffBaseMs: 250,
   backoffCapMs: 30_000,
@@ -130,6 +131,38 @@ t.test('what an earlier process left goes on in its seat; only what is missing i
   t.match(runtime.stopped, [{ replica: { hostname: 'server_old' } }]);
   t.ok(published.length > 0);
   await supervisor.close();
+});
+
+t.test(
+  'one of those that were left hangs: begin waits for a heartbeat of it, and it is replaced like any that hangs',
+  async (t) => {
+    const { runtime, supervisor, finish, hung, routed, clock, log } = setUp();
+    for (const incarnation of [1, 2, 3]) {
+      runtime.present.set(incarnation, { seat: incarnation, incarnation, hostname: `server${incarnation}` });
+    }
+    hung.add('server2');
+    await finish(supervisor.begin(['server1', 'server2', 'server3']));
+    t.ok(clock.now() <= rules.timeoutMs + 50, `${clock.now()} ms`);
+    t.same(routed(), ['server1', 'server3']);
+    await clock.advance(rules.adoptTimeoutMs + rules.timeoutMs + rules.intervalMs);
+    t.match(
+      log.find((line) => line.event === 'replica-lost'),
+      { hostname: 'server2', reason: /no answer/ },
+    );
+    t.equal(routed().length, 3);
+    await supervisor.close();
+  },
+);
+
+t.test('none of those that were left answers: begin waits until any serves', async (t) => {
+  const { runtime, supervisor, finish, hung, routed } = setUp();
+  runtime.present.set(1, { seat: 1, incarnation: 1, hostname: 'server1' });
+  hung.add('server1');
+  runtime.beforeStart = (replica) => (replica.seat === 3 ? new Promise(() => undefined) : Promise.resolve());
+  await finish(supervisor.begin(['server1', 'server2', 'server3']));
+  t.same(routed(), ['server2']);
+  const closing = supervisor.close();
+  await finish(closing);
 });
 
 t.test('a hostname that is another’s ends begin and add at once', async (t) => {

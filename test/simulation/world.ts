@@ -13,6 +13,7 @@ export const rules: FleetRules = {
   maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 10_000,
+  adoptTimeoutMs: 2700,
   parallelStarts: 2,
   backoffBaseMs: 250,
   backoffCapMs: 30_000,
