@@ -4,18 +4,20 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import net from 'node:net';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { needsToken } from './admin/access.ts';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/live-feed.ts';
 import { createAdmin } from './admin/routes.ts';
-import { draining, type FleetState, hostnameIn, members, routes } from './core/fleet-state.ts';
+import { draining, type FleetState, hostnameIn, members, routes, type Wish } from './core/fleet-state.ts';
 import type { ReplicaRuntime } from './core/ports.ts';
 import type { HashRing } from './core/ring.ts';
 import { RingKeeper } from './core/ring-keeper.ts';
 import { realClock } from './fleet/clock.ts';
 import { httpProbe, noProbe } from './fleet/http-probe.ts';
 import { createProcessRuntime } from './fleet/processes.ts';
+import { ScaleFile } from './fleet/scale-file.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { createUpstreamRuntime } from './fleet/upstreams.ts';
 import { loadHashPair } from './hash-source.ts';
@@ -58,6 +60,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     about: { hash: options.hash, virtualNodes: options.virtualNodes, maxReplicas: options.maxReplicas, fixedBecause },
   });
 
+  const scale = scaleFile(options, log);
   const supervisor: Supervisor = new Supervisor(
     {
       runtime,
@@ -67,6 +70,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
       publish: createPublisher(options, rings, log, (routing, state, ring) => {
         proxy.route(routing);
         feed.fleetChanged(state, ring);
+        if (!supervisor.isClosing) scale?.keep(state);
       }),
       drained: (replica, signal) => proxy.drained(replica, signal),
     },
@@ -110,7 +114,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     limits,
   );
   const drawnToken = options.adminToken === '' ? token : undefined;
-  return { ...compose(options, supervisor, proxy, adminServer, feed, log), drawnToken };
+  return { ...compose(options, supervisor, proxy, adminServer, feed, scale, log), drawnToken };
 }
 
 function adminToken({ admin, adminToken, host }: Options): string | undefined {
@@ -124,12 +128,9 @@ function compose(
   proxy: ProxyServer,
   adminServer: AdminServer | undefined,
   feed: LiveFeed,
+  scale: ScaleFile | undefined,
   log: Log,
 ): Omit<Balancer, 'drawnToken'> {
-  const firstHostnames =
-    options.upstream.size > 0
-      ? [...options.upstream.keys()]
-      : Array.from({ length: options.replicas }, (_, index) => `server${index + 1}`);
   let closing: Promise<void> | undefined;
   let begun = false;
   const close = async () => {
@@ -147,6 +148,7 @@ function compose(
     await adminServer?.close();
     finished.abort();
     await supervisor.close();
+    await scale?.settled();
     if (begun) log.info('closed');
   };
   const balancer: Omit<Balancer, 'drawnToken'> = {
@@ -155,7 +157,7 @@ function compose(
         // Before a replica is started for nothing. The port is bound only when they serve: the first request finds them.
         await checkPortIsFree(options.port, options.host);
         begun = true;
-        await supervisor.begin(firstHostnames);
+        await supervisor.begin(await firstWishes(options, scale));
         if (closing === undefined) await adminServer?.listen(options.adminPort, options.host);
         const port = closing === undefined ? await proxy.listen(options.port, options.host) : options.port;
         log.info('listening', { host: options.host, port });
@@ -172,6 +174,20 @@ function compose(
     },
   };
   return balancer;
+}
+
+function scaleFile({ keepScale, upstream, dataDir, fleet, port }: Options, log: Log): ScaleFile | undefined {
+  if (!keepScale || upstream.size > 0) return undefined;
+  return new ScaleFile(join(dataDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
+}
+
+async function firstWishes(options: Options, scale: ScaleFile | undefined): Promise<readonly Wish[]> {
+  const { upstream, replicas, maxReplicas, slots } = options;
+  const kept = await scale?.read({ maxReplicas, maxPlaces: slots });
+  if (kept !== undefined) return kept;
+  const hostnames =
+    upstream.size > 0 ? [...upstream.keys()] : Array.from({ length: replicas }, (_, index) => `server${index + 1}`);
+  return hostnames.map((hostname) => ({ hostname, weight: 1, ifFree: true }));
 }
 
 // The one cell: what the fleet publishes, the proxy goes by. While a seat starts slowly, the ring changes with time too.

@@ -195,8 +195,8 @@ function afterProbeOf(
 }
 
 // What a seat keeps from phase to phase.
-function lasting({ replica, joined, firstServedMs, lapses }: Seat) {
-  return { replica, joined, firstServedMs, lapses };
+function lasting({ replica, joined, firstServedMs, lapses, insists }: Seat) {
+  return { replica, joined, firstServedMs, lapses, insists };
 }
 
 function withoutWaiting(state: FleetState, atMs: number): FleetState {

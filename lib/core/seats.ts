@@ -49,6 +49,7 @@ export function withNewSeat(state: FleetState, wish: Wish, slowly: boolean, atMs
     firstServedMs: slowly ? undefined : Number.NEGATIVE_INFINITY,
     startAtMs: atMs,
     lapses: NO_LAPSES,
+    insists: wish.hostname !== undefined && !wish.ifFree,
   };
   return {
     ...state,
@@ -86,15 +87,17 @@ export function loseReplica(
   const count = served && atMs - seat.sinceMs >= rules.stableMs ? 1 : seat.lapses.count + 1;
   // A replica that never served was never known: the next one may have its name, so that `server1` is there at start.
   const wasKnown = served || (seat.phase === 'started' && seat.isOld);
-  const hostname = wasKnown && !rules.keepNames ? undefined : seat.replica.hostname;
+  const isTaken = loss.final && !seat.insists;
+  const hostname = (wasKnown || isTaken) && !rules.keepNames ? undefined : seat.replica.hostname;
   const replica = nextReplica(state, seat.replica, hostname);
   const vacant: Seat = {
     phase: 'vacant',
     replica,
     joined: hostname === undefined ? replica.incarnation : seat.joined,
     firstServedMs: seat.firstServedMs,
-    startAtMs: atMs + backoffMs(count, rules),
-    lapses: { count, ...loss },
+    startAtMs: isTaken ? atMs : atMs + backoffMs(count, rules),
+    lapses: { count, ...loss, final: loss.final && !isTaken },
+    insists: seat.insists && !wasKnown,
     predecessor: predecessorOf(seat),
   };
   const vacated = replaceSeat(state, incarnation, () => vacant);

@@ -91,9 +91,12 @@ function readFlags(argv: readonly string[]): Map<string, string> {
     if (!argument.startsWith('--')) throw new OptionError(`unexpected argument ${argument}: options begin with --`);
     const [, flag = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
     if (!Object.hasOwn(TABLE, flag)) throw new OptionError(`unknown option --${flag}; --help lists them`);
-    const value = attached ?? argv[++at];
-    if (value === undefined)
-      throw new OptionError(`--${flag} needs a value: ${TABLE[flag as keyof Table].kind.bounds}`);
+    const { kind } = TABLE[flag as keyof Table] as Option<unknown>;
+    const next = argv[at + 1];
+    const isAlone =
+      attached === undefined && (next === undefined || (kind.bare !== undefined && next.startsWith('--')));
+    const value = isAlone ? kind.bare : (attached ?? argv[++at]);
+    if (value === undefined) throw new OptionError(`--${flag} needs a value: ${kind.bounds}`);
     given.set(flag, value);
   }
   return given;
