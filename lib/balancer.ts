@@ -26,7 +26,7 @@ import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import type { Routing } from './proxy/routing-table.ts';
 import { ProxyServer } from './proxy/server.ts';
-import type { Options } from './settings/options.ts';
+import { mostPlaces, type Options } from './settings/options.ts';
 
 export interface Balancer {
   /** Starts the replicas, then listens. Resolves with the port. Rejects if it cannot listen; then nothing is left behind. */
@@ -39,12 +39,15 @@ export interface Balancer {
   close(): Promise<void>;
 }
 
+// Up to so many, a layout takes no longer than a change may.
+const LARGE_RING_SLOTS = 512;
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));
 
 /** A balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log): Promise<Balancer> {
   const rings = new RingKeeper({ ...options, pair: await loadHashPair(options), slowStartMs: slowStartMs(options) });
+  if (options.slots > LARGE_RING_SLOTS && options.upstream.size === 0) rings.prepare(mostPlaces(options));
   const runtime = await createRuntime(options, log);
   const readKey = keyReader(options.key);
   const limits = proxyLimits(options);
@@ -93,6 +96,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     log,
     maxReplicas: options.maxReplicas,
     slots: options.slots,
+    maxPlaces: mostPlaces(options),
     virtualNodes: options.virtualNodes,
     hash: options.hash,
     balanceFactor: limits.balanceFactor,

@@ -4,12 +4,12 @@ import { availableParallelism } from 'node:os';
 import { needsToken } from './admin/access.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
 import type { ProxyLimits } from './proxy/proxy-limits.ts';
-import type { Options } from './settings/options.ts';
+import { mostPlaces, type Options } from './settings/options.ts';
 
 export function supervisorRules(options: Options): SupervisorRules {
   const fixed = options.upstream.size > 0;
   return {
-    maxPlace: options.slots,
+    maxPlace: mostPlaces(options),
     failuresToConvict: options.heartbeatFailures,
     startTimeoutMs: options.startTimeout,
     adoptTimeoutMs: options.heartbeatFailures * (options.heartbeatInterval + options.heartbeatTimeout),

@@ -35,6 +35,8 @@ export interface ChangePorts {
   readonly random: (limit: number) => number;
   readonly maxReplicas: number;
   readonly slots: number;
+  /** Of all weights together. */
+  readonly maxPlaces: number;
   /** Why the fleet cannot be changed at all, if it cannot. */
   readonly fixedBecause: string | undefined;
 }
@@ -79,9 +81,9 @@ export async function addReplicas(ports: ChangePorts, text: string, query: URLSe
     }
   }
   const places = placement(state).size + wishes.reduce((sum, wish) => sum + wish.weight, 0);
-  if (places > ports.slots) {
+  if (places > ports.maxPlaces) {
     throw refusal(
-      `weights must add up to at most ${ports.slots}, the slots of the ring, not ${places} with all replicas`,
+      `weights must add up to at most ${ports.maxPlaces}, what the ring has room for, not ${places} with all replicas`,
     );
   }
   if (query.has('dry-run')) return imagined(ports, ports.imagine.added(wishes));

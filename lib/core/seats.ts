@@ -16,7 +16,7 @@ import { randomName } from './replica-name.ts';
 import type { SeatId } from './ring.ts';
 
 export interface FleetRules {
-  /** The highest place that the ring has room for: its number of slots. */
+  /** The highest place that the ring has room for. */
   readonly maxPlace: number;
   /** Failed probes in a row that cost a replica its seat. */
   readonly failuresToConvict: number;
