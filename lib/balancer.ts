@@ -3,19 +3,21 @@
 
 import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mayBeTold } from './admin/access.ts';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/live-feed.ts';
 import { createAdmin } from './admin/routes.ts';
 import { adminPlace, originReader } from './admin-place.ts';
-import { draining, type FleetState, hostnameIn, members, routes } from './core/fleet-state.ts';
+import { draining, type FleetState, hostnameIn, members, routes, type Wish } from './core/fleet-state.ts';
 import type { ReplicaRuntime } from './core/ports.ts';
 import type { HashRing } from './core/ring.ts';
 import { RingKeeper } from './core/ring-keeper.ts';
 import { realClock } from './fleet/clock.ts';
 import { httpProbe, noProbe } from './fleet/http-probe.ts';
 import { createProcessRuntime } from './fleet/processes.ts';
+import { ScaleFile } from './fleet/scale-file.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { createUpstreamRuntime } from './fleet/upstreams.ts';
 import { loadHashPair } from './hash-source.ts';
@@ -25,7 +27,7 @@ import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import type { Routing } from './proxy/routing-table.ts';
 import { ProxyServer } from './proxy/server.ts';
-import type { Options } from './settings/options.ts';
+import { mostPlaces, type Options } from './settings/options.ts';
 
 export interface Balancer {
   /** Starts the replicas, then listens. Resolves with the port. Rejects if it cannot listen; then nothing is left behind. */
@@ -38,12 +40,15 @@ export interface Balancer {
   close(): Promise<void>;
 }
 
+// Up to so many, a layout takes no longer than a change may.
+const LARGE_RING_SLOTS = 512;
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));
 
 /** A balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log): Promise<Balancer> {
   const rings = new RingKeeper({ ...options, pair: await loadHashPair(options), slowStartMs: slowStartMs(options) });
+  if (options.slots > LARGE_RING_SLOTS && options.upstream.size === 0) rings.prepare(mostPlaces(options));
   const runtime = await createRuntime(options, log);
   const readKey = keyReader(options.key);
   const limits = proxyLimits(options);
@@ -59,6 +64,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     about: { hash: options.hash, virtualNodes: options.virtualNodes, maxReplicas: options.maxReplicas, fixedBecause },
   });
 
+  const scale = scaleFile(options, log);
   const supervisor: Supervisor = new Supervisor(
     {
       runtime,
@@ -68,6 +74,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
       publish: createPublisher(options, rings, log, (routing, state, ring) => {
         proxy.route(routing);
         feed.fleetChanged(state, ring);
+        if (!supervisor.isClosing) scale?.keep(state);
       }),
       drained: (replica, signal) => proxy.drained(replica, signal),
     },
@@ -92,6 +99,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     log,
     maxReplicas: options.maxReplicas,
     slots: options.slots,
+    maxPlaces: mostPlaces(options),
     virtualNodes: options.virtualNodes,
     hash: options.hash,
     balanceFactor: limits.balanceFactor,
@@ -113,7 +121,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     },
     limits,
   );
-  return { ...compose(options, supervisor, proxy, adminServer, feed, log), drawnToken: place.drawnToken };
+  return { ...compose(options, supervisor, proxy, adminServer, feed, scale, log), drawnToken: place.drawnToken };
 }
 
 function compose(
@@ -122,12 +130,9 @@ function compose(
   proxy: ProxyServer,
   adminServer: AdminServer | undefined,
   feed: LiveFeed,
+  scale: ScaleFile | undefined,
   log: Log,
 ): Omit<Balancer, 'drawnToken'> {
-  const firstHostnames =
-    options.upstream.size > 0
-      ? [...options.upstream.keys()]
-      : Array.from({ length: options.replicas }, (_, index) => `server${index + 1}`);
   let closing: Promise<void> | undefined;
   let begun = false;
   const close = async () => {
@@ -144,6 +149,7 @@ function compose(
     await Promise.all([proxy.close(graceOver.signal), adminServer?.close(graceOver.signal)]);
     finished.abort();
     await supervisor.close();
+    await scale?.settled();
     if (begun) log.info('closed');
   };
   const balancer: Omit<Balancer, 'drawnToken'> = {
@@ -155,7 +161,7 @@ function compose(
           await listening('--admin-port', () => checkPortIsFree(options.adminPort, options.adminHost));
         }
         begun = true;
-        await supervisor.begin(firstHostnames);
+        await supervisor.begin(await firstWishes(options, scale));
         if (closing !== undefined) return options.port;
         const adminFlag = options.adminPort === 0 ? '--admin-socket' : '--admin-port';
         if (adminServer !== undefined) await listening(adminFlag, adminServer.listen);
@@ -174,6 +180,20 @@ function compose(
     },
   };
   return balancer;
+}
+
+function scaleFile({ keepScale, upstream, dataDir, fleet, port }: Options, log: Log): ScaleFile | undefined {
+  if (!keepScale || upstream.size > 0) return undefined;
+  return new ScaleFile(join(dataDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
+}
+
+async function firstWishes(options: Options, scale: ScaleFile | undefined): Promise<readonly Wish[]> {
+  const { upstream, replicas, maxReplicas, slots } = options;
+  const kept = await scale?.read({ maxReplicas, maxPlaces: slots });
+  if (kept !== undefined) return kept;
+  const hostnames =
+    upstream.size > 0 ? [...upstream.keys()] : Array.from({ length: replicas }, (_, index) => `server${index + 1}`);
+  return hostnames.map((hostname) => ({ hostname, weight: 1, ifFree: true }));
 }
 
 // The one cell: what the fleet publishes, the proxy goes by. While a seat starts slowly, the ring changes with time too.

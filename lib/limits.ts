@@ -1,15 +1,19 @@
 // The limits that the fleet and the proxy work within: those that an option sets, and those that nobody needed to set so far.
 
+import { availableParallelism } from 'node:os';
 import type { SupervisorRules } from './fleet/supervisor.ts';
 import type { ProxyLimits } from './proxy/proxy-limits.ts';
-import type { Options } from './settings/options.ts';
+import { mostPlaces, type Options } from './settings/options.ts';
 
 export function supervisorRules(options: Options): SupervisorRules {
   const fixed = options.upstream.size > 0;
   return {
-    maxPlace: options.slots,
+    maxPlace: mostPlaces(options),
     failuresToConvict: options.heartbeatFailures,
     startTimeoutMs: options.startTimeout,
+    adoptTimeoutMs: options.heartbeatFailures * (options.heartbeatInterval + options.heartbeatTimeout),
+    // Nothing is started of what others run.
+    parallelStarts: fixed ? Number.POSITIVE_INFINITY : parallelStartsOf(options),
     backoffBaseMs: 250,
     // A service that somebody else brings back should be found again soon; asking costs nothing.
     backoffCapMs: fixed ? options.heartbeatInterval : 30_000,
@@ -23,6 +27,11 @@ export function supervisorRules(options: Options): SupervisorRules {
     beginTimeoutMs: fixed ? 2 * options.heartbeatTimeout : options.startTimeout,
     joinAttempts: 3,
   };
+}
+
+// All at once would take so much longer that each is over its time; two, so that one that hangs does not hold up the rest.
+function parallelStartsOf({ parallelStarts }: Options): number {
+  return parallelStarts === 0 ? Math.max(2, availableParallelism()) : parallelStarts;
 }
 
 // The pairs beside `even` are there to see how they spread: nothing evens that out unless somebody asks for it. And who gives a

@@ -10,6 +10,7 @@ import {
   type Wish,
   weightsOf,
 } from '../core/fleet-state.ts';
+import { chooseLeavers } from '../core/leavers.ts';
 import type { ReplicaRef } from '../core/ports.ts';
 import { foldedHostname, sameHostname } from '../core/replica-name.ts';
 import type { HashRing, SeatId } from '../core/ring.ts';
@@ -36,12 +37,16 @@ export interface ChangePorts {
   readonly random: (limit: number) => number;
   readonly maxReplicas: number;
   readonly slots: number;
+  /** Of all weights together. */
+  readonly maxPlaces: number;
   /** Why the fleet cannot be changed at all, if it cannot. */
   readonly fixedBecause: string | undefined;
 }
 
 // Of names that somebody else gave, in a line of the log.
 const MOST_TOLD = 16;
+// Traffic waits while choices are weighed: some hundredths of a second at most.
+const MOST_SLOTS_WEIGHED = 100_000;
 
 const TOO_MANY_TO_ADD = 'Length of hostname list is more than newly added instances';
 const TOO_MANY_TO_REMOVE = 'Length of hostname list is more than removable instances';
@@ -54,11 +59,11 @@ export function rep(ports: ChangePorts): { N: number; replicas: string[] } {
 export async function addReplicas(ports: ChangePorts, text: string, query: URLSearchParams): Promise<unknown> {
   const present = members(ports.state());
   const checkRoom = (n: number, there: number) => {
-    const most = ports.maxReplicas - present.length + there;
-    if (n <= most) return;
-    throw refusal(
-      `n must be at most ${most} now: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`,
-    );
+    const room = ports.maxReplicas - present.length;
+    if (n - there <= room) return;
+    const most = Math.max(0, room) + there;
+    const may = most === 0 ? 'nothing can be added now' : `n must be at most ${most} now`;
+    throw refusal(`${may}: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`);
   };
   // However many of them are there already, so many it cannot be.
   const { n, hostnames, weights } = parseChange(text, TOO_MANY_TO_ADD, (n) => n > ports.maxReplicas && checkRoom(n, 0));
@@ -82,9 +87,9 @@ export async function addReplicas(ports: ChangePorts, text: string, query: URLSe
     }
   }
   const places = placement(state).size + wishes.reduce((sum, wish) => sum + wish.weight, 0);
-  if (places > ports.slots) {
+  if (places > ports.maxPlaces) {
     throw refusal(
-      `weights must add up to at most ${ports.slots}, the slots of the ring, not ${places} with all replicas`,
+      `weights must add up to at most ${ports.maxPlaces}, what the ring has room for, not ${places} with all replicas`,
     );
   }
   if (query.has('dry-run')) return imagined(ports, ports.imagine.added(wishes));
@@ -105,11 +110,43 @@ export async function removeReplicas(ports: ChangePorts, text: string, query: UR
   const others = present.filter((one) => !isAsked(one));
   const named = chosen.length;
   // More than there are means all: scripts clean up this way.
-  while (chosen.length < n && others.length > 0) chosen.push(...others.splice(ports.random(others.length), 1));
+  if (n > chosen.length) chosen.push(...leaversOf(ports, others, n - chosen.length, chosen));
   if (query.has('dry-run')) return imagined(ports, ports.imagine.removed(chosen));
   tellUnnamed(ports.log, chosen.slice(named), hostnames, present);
   if (chosen.length > 0) await ports.remove(chosen);
   return rep(ports);
+}
+
+function leaversOf(
+  ports: ChangePorts,
+  others: readonly ReplicaRef[],
+  count: number,
+  chosen: readonly ReplicaRef[],
+): readonly ReplicaRef[] {
+  return chooseLeavers({
+    candidates: others.toSorted((a, b) => a.seat - b.seat),
+    count,
+    unevennessWithout: (leavers) => {
+      const after = ports.imagine.removed([...chosen, ...leavers]);
+      return sharesOf(ports.ringOf(placement(after)), weightsOf(after)).maxOverMean;
+    },
+    mostWeighed: Math.max(1, Math.floor(MOST_SLOTS_WEIGHED / ports.slots)),
+    random: ports.random,
+  });
+}
+
+/** Would that /rm only end replicas that do not serve yet? The change that waits for them must not be waited for. */
+export function endsStartsOnly(ports: ChangePorts, text: string): boolean {
+  try {
+    const { n, hostnames } = parseChange(text, TOO_MANY_TO_REMOVE);
+    const { seats } = ports.state();
+    const isStarting = (hostname: string) =>
+      seats.some(({ phase, replica }) => phase !== 'serving' && sameHostname(replica.hostname, hostname));
+    return n === hostnames.length && hostnames.every(isStarting);
+  } catch {
+    // What is wrong with it, it is told in its turn.
+    return false;
+  }
 }
 
 export async function killReplica(ports: ChangePorts, text: string): Promise<unknown> {

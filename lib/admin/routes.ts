@@ -7,7 +7,8 @@ import { originForm } from '../core/request-target.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
 import { type AccessRules, checkAccess, checkCredentials, proxyMark } from './access.ts';
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
-import { addReplicas, type ChangePorts, killReplica, removeReplicas, rep } from './changes.ts';
+import { queueOfChanges, type Run, withPatience } from './change-queue.ts';
+import { addReplicas, type ChangePorts, endsStartsOnly, killReplica, removeReplicas, rep } from './changes.ts';
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
 import { createRingPage, explainRequest, type InsightPorts } from './insight.ts';
 import type { Watcher } from './live-feed.ts';
@@ -29,8 +30,6 @@ export interface Admin {
   /** Answers everything: for a port where nothing else is. */
   answer(request: IncomingMessage, response: ServerResponse): void;
 }
-
-type Run = (text: string, query: URLSearchParams) => Answer | Promise<Answer>;
 
 type AdminRoute =
   | {
@@ -75,29 +74,16 @@ export function createAdmin(ports: AdminPorts): Admin {
 }
 
 function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
-  let changes: Promise<unknown> = Promise.resolve();
-  const inTurn =
-    (change: Run): Run =>
-    (text, query) => {
-      const turn = changes.then(() => change(text, query));
-      changes = turn.catch(() => undefined);
-      return turn;
-    };
+  const inTurn = queueOfChanges();
+  const add: Run = async (text, query) => success(await addReplicas(ports, text, query));
+  const remove: Run = async (text, query) => success(await removeReplicas(ports, text, query));
+  const isOfStarts = (text: string) => endsStartsOnly(ports, text);
+  const removeInTime = withPatience(ports.answerLimits.clock, inTurn, isOfStarts, remove);
   const ringPage = createRingPage(ports);
   return new Map<string, AdminRoute>([
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
-    [
-      '/add',
-      { method: 'POST', changes: true, run: inTurn(async (...asked) => success(await addReplicas(ports, ...asked))) },
-    ],
-    [
-      '/rm',
-      {
-        method: 'DELETE',
-        changes: true,
-        run: inTurn(async (...asked) => success(await removeReplicas(ports, ...asked))),
-      },
-    ],
+    ['/add', { method: 'POST', changes: true, run: inTurn(add) }],
+    ['/rm', { method: 'DELETE', changes: true, run: removeInTime }],
     // Not in turn: a crash does not wait for others either.
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
     ['/balancer/ring', { method: 'GET', run: () => jsonAnswer(...ringPage()) }],
@@ -143,8 +129,9 @@ async function answer(
     // Also of a request that needs none, and of one that is refused: what is left of it would be read with no limit.
     const text = hasBody(request) ? await readBody(request, limits) : '';
     if (refusal !== undefined) throw refusal;
+    const client = { hasGone: () => response.destroyed, hasEnded: () => request.socket.readableEnded };
     if ('stream' in route) route.stream(request, response);
-    else send(response, await route.run(text, new URLSearchParams(query)), limits);
+    else send(response, await route.run(text, new URLSearchParams(query), client), limits);
   } catch (thrown) {
     const error = asBalancerError(thrown);
     ports.log.error('admin-refused', { method: request.method, url: request.url, reason: error.message });

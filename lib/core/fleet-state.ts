@@ -9,7 +9,9 @@ import type { Health } from './health.ts';
 import type { Address, ReplicaRef } from './ports.ts';
 import type { SeatId } from './ring.ts';
 
-export type Seat = {
+export type Seat = ServingSeat | WaitingSeat;
+
+interface AnySeat {
   /** The replica that it has, or waits for. */
   readonly replica: ReplicaRef;
   /** Grows in the order in which hostnames joined: a start that is repeated under the same name does not change it. */
@@ -17,12 +19,32 @@ export type Seat = {
   /** When a replica first served in it; `undefined` until then. A seat of the first ones has served since ever. */
   readonly firstServedMs: number | undefined;
   readonly lapses: Lapses;
+  /** It was asked for by that name, and is to have no other before it has served. */
+  readonly insists: boolean;
+}
+
+export type ServingSeat = AnySeat & {
+  readonly phase: 'serving';
+  readonly address: Address;
+  readonly sinceMs: number;
+  readonly health: Health;
+};
+
+export type WaitingSeat = AnySeat & {
+  /** The seat as it was with a replica that was convicted, but is better than none: it is routed to until the next one serves. */
+  readonly predecessor?: ServingSeat | undefined;
 } & (
-  | { readonly phase: 'vacant'; readonly startAtMs: number }
-  | { readonly phase: 'starting'; readonly giveUpAtMs: number }
-  | { readonly phase: 'started'; readonly giveUpAtMs: number; readonly address: Address; readonly sinceMs: number }
-  | { readonly phase: 'serving'; readonly address: Address; readonly sinceMs: number; readonly health: Health }
-);
+    | { readonly phase: 'vacant'; readonly startAtMs: number }
+    | { readonly phase: 'starting'; readonly giveUpAtMs: number }
+    | {
+        readonly phase: 'started';
+        readonly giveUpAtMs: number;
+        readonly address: Address;
+        readonly sinceMs: number;
+        /** It has long been up: an earlier process left it. */
+        readonly isOld?: boolean;
+      }
+  );
 
 /** How often a seat has lost its replica without a stable life between, and why it did the last time. */
 export interface Lapses {
@@ -64,6 +86,8 @@ export interface Wish {
   readonly hostname: string | undefined;
   /** How many places on the ring it is to have, 1 … MAX_WEIGHT. */
   readonly weight: number;
+  /** Another name will do where that one is somebody else's. */
+  readonly ifFree?: boolean;
 }
 
 /** A replica that may be routed to. */
@@ -76,18 +100,26 @@ export interface Route {
 }
 
 export function routes(state: FleetState): Route[] {
-  return state.seats.flatMap((seat) =>
-    seat.phase === 'serving'
-      ? [
-          {
-            replica: seat.replica,
-            address: seat.address,
-            suspected: seat.health.suspected,
-            weight: placesOf(seat.replica).length,
-          },
-        ]
-      : [],
-  );
+  return state.seats.flatMap((seat) => {
+    const held = seat.phase === 'serving' ? seat : seat.predecessor;
+    if (held === undefined) return [];
+    const { replica, address, health } = held;
+    return [{ replica, address, suspected: health.suspected, weight: placesOf(replica).length }];
+  });
+}
+
+/** The seat as it was with the replica that is still routed to in it, though another is wanted there. */
+export function predecessorOf(seat: Seat): ServingSeat | undefined {
+  return seat.phase === 'serving' ? undefined : seat.predecessor;
+}
+
+export function predecessors(state: FleetState): ServingSeat[] {
+  return state.seats.flatMap((seat) => predecessorOf(seat) ?? []);
+}
+
+/** All replicas that are there or wanted, also those on their way out. */
+export function allReplicas(state: FleetState): ReplicaRef[] {
+  return [...state.seats, ...predecessors(state), ...state.leaving].map((one) => one.replica);
 }
 
 /** The replica of every wanted seat, there or on its way, in the order in which they joined. */

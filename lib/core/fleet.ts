@@ -9,6 +9,7 @@ import type { FleetState, Seat, Wish } from './fleet-state.ts';
 import { afterProbe, afterSuspicion, HEALTHY, type Health, isConvicted } from './health.ts';
 import { adopt, afterInventory } from './inventory.ts';
 import type { Address, PresentReplica, ReplicaRef } from './ports.ts';
+import { afterProbeOfPredecessor, convict, losePredecessor, relievePredecessor } from './predecessors.ts';
 import { sameHostname } from './replica-name.ts';
 import type { SeatId } from './ring.ts';
 import {
@@ -44,6 +45,8 @@ export type FleetEvent = { readonly atMs: number } & (
   | { readonly type: 'restored' }
 );
 
+type VacantSeat = Extract<Seat, { phase: 'vacant' }>;
+
 export type FleetAction =
   | { readonly type: 'start'; readonly replica: ReplicaRef }
   | { readonly type: 'stop'; readonly replica: ReplicaRef; readonly drains: boolean };
@@ -58,7 +61,12 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
     case 'starting':
       return replaceSeat(state, event.incarnation, (seat) =>
         seat.phase === 'vacant'
-          ? { ...lasting(seat), phase: 'starting', giveUpAtMs: event.atMs + rules.startTimeoutMs }
+          ? {
+              ...lasting(seat),
+              predecessor: seat.predecessor,
+              phase: 'starting',
+              giveUpAtMs: event.atMs + rules.startTimeoutMs,
+            }
           : seat,
       );
     case 'started':
@@ -71,8 +79,10 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
       );
     case 'start-failed':
       return loseReplica(state, event.incarnation, event, event.atMs, rules);
-    case 'exited':
-      return loseReplica(state, event.incarnation, { reason: event.reason, final: false }, event.atMs, rules);
+    case 'exited': {
+      const rest = losePredecessor(state, event.incarnation, event.atMs);
+      return loseReplica(rest, event.incarnation, { reason: event.reason, final: false }, event.atMs, rules);
+    }
     case 'stopped': {
       const leaving = state.leaving.filter((one) => one.replica.incarnation !== event.incarnation);
       return leaving.length === state.leaving.length ? state : { ...state, leaving };
@@ -100,14 +110,11 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
 }
 
 /** What should be under way at `nowMs`. Asked twice it says the same: who runs it skips what already runs. */
-export function plan(state: FleetState, nowMs: number): readonly FleetAction[] {
-  const actions: FleetAction[] = [];
-  for (const seat of state.seats) {
-    if (seat.phase !== 'vacant' || seat.startAtMs > nowMs) continue;
-    // A hostname is free again when the replica that had it is gone: Docker and DNS know one of a name at a time.
-    const nameIsHeld = state.leaving.some((one) => sameHostname(one.replica.hostname, seat.replica.hostname));
-    if (!nameIsHeld) actions.push({ type: 'start', replica: seat.replica });
-  }
+export function plan(state: FleetState, nowMs: number, { parallelStarts }: FleetRules): readonly FleetAction[] {
+  const free = Math.max(0, parallelStarts - startsUnderWay(state));
+  const actions: FleetAction[] = dueStarts(state, nowMs)
+    .slice(0, free)
+    .map(({ replica }) => ({ type: 'start', replica }));
   for (const { replica, drains, retryAtMs } of state.leaving) {
     if (retryAtMs <= nowMs) actions.push({ type: 'stop', replica, drains });
   }
@@ -119,6 +126,27 @@ export function nextDueMs(state: FleetState, nowMs: number): number {
   const starts = state.seats.map((seat) => (seat.phase === 'vacant' ? seat.startAtMs : Number.POSITIVE_INFINITY));
   const stops = state.leaving.map((one) => one.retryAtMs);
   return Math.min(Number.POSITIVE_INFINITY, ...[...starts, ...stops].filter((dueMs) => dueMs > nowMs));
+}
+
+// Those that wait longest first: one that fails again and again does not keep the others from their turn.
+function dueStarts(state: FleetState, nowMs: number): Seat[] {
+  const due = state.seats.filter((seat): seat is VacantSeat => {
+    if (seat.phase !== 'vacant' || seat.startAtMs > nowMs) return false;
+    // A hostname is free again when the replica that had it is gone: Docker and DNS know one of a name at a time.
+    return !state.leaving.some((one) => sameHostname(one.replica.hostname, seat.replica.hostname));
+  });
+  return due.sort((a, b) => a.startAtMs - b.startAtMs || a.replica.incarnation - b.replica.incarnation);
+}
+
+// A start is over when the replica serves: until then it takes as much of the machine as it can get.
+function startsUnderWay(state: FleetState): number {
+  return state.seats.filter((seat) => seat.phase === 'starting' || (seat.phase === 'started' && !seat.isOld)).length;
+}
+
+/** In how many rounds of starts all seats can serve that do not yet, 1 or more. */
+export function startRounds(state: FleetState, { parallelStarts }: FleetRules): number {
+  const missing = state.seats.filter(({ phase }) => phase !== 'serving').length;
+  return Math.max(1, Math.ceil(missing / parallelStarts));
 }
 
 function afterStart(state: FleetState, replica: ReplicaRef, address: Address, atMs: number): FleetState {
@@ -143,7 +171,7 @@ function afterProbeOf(
   if (seat?.phase === 'started') {
     if (failure === undefined) {
       const { address } = seat;
-      return replaceSeat(state, incarnation, () => ({
+      const serving = replaceSeat(state, incarnation, () => ({
         ...lasting(seat),
         firstServedMs: seat.firstServedMs ?? atMs,
         phase: 'serving',
@@ -151,6 +179,7 @@ function afterProbeOf(
         sinceMs: atMs,
         health: HEALTHY,
       }));
+      return relievePredecessor(serving, seat.predecessor, atMs);
     }
     return atMs < seat.giveUpAtMs
       ? state
@@ -159,15 +188,15 @@ function afterProbeOf(
   if (seat?.phase === 'serving') {
     const health = afterProbe(seat.health, failure === undefined);
     return failure !== undefined && isConvicted(health, rules.failuresToConvict)
-      ? loseReplica(state, incarnation, { reason: failure, final: false }, atMs, rules)
+      ? convict(state, { ...seat, health }, failure, atMs, rules)
       : replaceSeat(state, incarnation, () => withHealth(seat, health));
   }
-  return state;
+  return afterProbeOfPredecessor(state, incarnation, failure === undefined);
 }
 
 // What a seat keeps from phase to phase.
-function lasting({ replica, joined, firstServedMs, lapses }: Seat) {
-  return { replica, joined, firstServedMs, lapses };
+function lasting({ replica, joined, firstServedMs, lapses, insists }: Seat) {
+  return { replica, joined, firstServedMs, lapses, insists };
 }
 
 function withoutWaiting(state: FleetState, atMs: number): FleetState {

@@ -1,17 +1,31 @@
 // Single steps on the fleet's state: a seat more, a seat less, a seat that loses its replica. When each is taken is fleet.ts.
 
-import { type FleetState, type Leaving, NO_LAPSES, placement, type Seat, type Wish } from './fleet-state.ts';
+import {
+  allReplicas,
+  type FleetState,
+  type Leaving,
+  NO_LAPSES,
+  placement,
+  predecessorOf,
+  predecessors,
+  type Seat,
+  type Wish,
+} from './fleet-state.ts';
 import type { ReplicaRef } from './ports.ts';
 import { randomName } from './replica-name.ts';
 import type { SeatId } from './ring.ts';
 
 export interface FleetRules {
-  /** The highest place that the ring has room for: its number of slots. */
+  /** The highest place that the ring has room for. */
   readonly maxPlace: number;
   /** Failed probes in a row that cost a replica its seat. */
   readonly failuresToConvict: number;
   /** From the start of a replica to its first good probe, in ms. */
   readonly startTimeoutMs: number;
+  /** What one that an earlier process left has for its first good probe, in ms: as long as one that serves may miss them. */
+  readonly adoptTimeoutMs: number;
+  /** Replicas that may be coming up at a time; each has its own time from its own start. */
+  readonly parallelStarts: number;
   /** Wait before the second start in a row, in ms; it doubles up to `backoffCapMs`. The first is not waited for. */
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
@@ -35,6 +49,7 @@ export function withNewSeat(state: FleetState, wish: Wish, slowly: boolean, atMs
     firstServedMs: slowly ? undefined : Number.NEGATIVE_INFINITY,
     startAtMs: atMs,
     lapses: NO_LAPSES,
+    insists: wish.hostname !== undefined && !wish.ifFree,
   };
   return {
     ...state,
@@ -50,10 +65,11 @@ export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs
   const leaving = leavers
     .filter((seat) => seat.phase !== 'vacant')
     .map((seat) => leave(seat.replica, seat.phase === 'serving', atMs));
+  const predecessors = leavers.flatMap((seat) => predecessorOf(seat) ?? []);
   return {
     ...state,
     seats: state.seats.filter((seat) => !leavers.includes(seat)),
-    leaving: [...state.leaving, ...leaving],
+    leaving: [...state.leaving, ...leaving, ...predecessors.map(({ replica }) => leave(replica, true, atMs))],
   };
 }
 
@@ -70,15 +86,19 @@ export function loseReplica(
   const served = seat.phase === 'serving';
   const count = served && atMs - seat.sinceMs >= rules.stableMs ? 1 : seat.lapses.count + 1;
   // A replica that never served was never known: the next one may have its name, so that `server1` is there at start.
-  const hostname = served && !rules.keepNames ? undefined : seat.replica.hostname;
+  const wasKnown = served || (seat.phase === 'started' && seat.isOld);
+  const isTaken = loss.final && !seat.insists;
+  const hostname = (wasKnown || isTaken) && !rules.keepNames ? undefined : seat.replica.hostname;
   const replica = nextReplica(state, seat.replica, hostname);
   const vacant: Seat = {
     phase: 'vacant',
     replica,
     joined: hostname === undefined ? replica.incarnation : seat.joined,
     firstServedMs: seat.firstServedMs,
-    startAtMs: atMs + backoffMs(count, rules),
-    lapses: { count, ...loss },
+    startAtMs: isTaken ? atMs : atMs + backoffMs(count, rules),
+    lapses: { count, ...loss, final: loss.final && !isTaken },
+    insists: seat.insists && !wasKnown,
+    predecessor: predecessorOf(seat),
   };
   const vacated = replaceSeat(state, incarnation, () => vacant);
   return {
@@ -95,13 +115,13 @@ export function backoffMs(lapse: number, rules: FleetRules): number {
 
 /** Those replicas are nobody's: they are stopped. */
 export function withStrays(state: FleetState, strays: readonly ReplicaRef[], atMs: number): FleetState {
-  const known = new Set(state.leaving.map((one) => one.replica.incarnation));
+  const known = new Set([...predecessors(state), ...state.leaving].map((one) => one.replica.incarnation));
   const added = strays.filter((replica) => !known.has(replica.incarnation));
   if (added.length === 0) return state;
   return { ...state, leaving: [...state.leaving, ...added.map((replica) => leave(replica, false, atMs))] };
 }
 
-function leave(replica: ReplicaRef, drains: boolean, atMs: number): Leaving {
+export function leave(replica: ReplicaRef, drains: boolean, atMs: number): Leaving {
   return { replica, drains, failedStops: 0, retryAtMs: atMs };
 }
 
@@ -112,7 +132,7 @@ export function nextReplica(
   hostname: string | undefined,
 ): ReplicaRef {
   const incarnation = state.lastIncarnation + 1;
-  const taken = [...state.seats, ...state.leaving].map((one) => one.replica.hostname);
+  const taken = allReplicas(state).map((one) => one.hostname);
   const name = hostname ?? randomName(state.nameSeed, incarnation, taken);
   return { seat, ...(extraPlaces === undefined ? {} : { extraPlaces }), incarnation, hostname: name };
 }

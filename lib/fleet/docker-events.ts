@@ -4,14 +4,22 @@
 import type { Clock, ReplicaRef, RuntimeNews } from '../core/ports.ts';
 import { describe } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { LABEL } from './docker-container.ts';
+import { withLastWords } from './last-words.ts';
 
 export interface ContainerWatch {
+  /** What has happened since then is told too, in seconds. */
+  readonly since: string | undefined;
   /** Opens the stream: events of our containers since that time (seconds with their fraction), as JSON lines. */
   readonly open: (sinceSeconds: string | undefined) => Promise<AsyncIterable<string | Uint8Array>>;
   readonly replicaOf: (
     labels: Readonly<Record<string, string>>,
     hostname: string | undefined,
   ) => ReplicaRef | undefined;
+  /** What the container of that id wrote last; empty if that cannot be had. Never rejects. */
+  readonly lastWords: (id: string) => Promise<string>;
+  /** A balancer that starts asks by that container whether somebody holds the fleet. */
+  readonly asked: (id: string) => void;
   readonly listener: (news: RuntimeNews) => void;
   readonly clock: Clock;
   readonly log: Log;
@@ -20,15 +28,17 @@ export interface ContainerWatch {
 
 interface ContainerEvent {
   readonly Action: string;
-  readonly Actor: { readonly Attributes: Readonly<Record<string, string>> };
+  readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
   readonly timeNano: number;
 }
 
+// By SIGKILL and by SIGTERM.
+const KILLED = [137, 143];
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;
 
 /** The events that `open` has to ask for. */
-export const CONTAINER_EVENTS = ['die', 'oom', 'kill', 'health_status'];
+export const CONTAINER_EVENTS = ['create', 'die', 'oom', 'kill', 'rename', 'health_status'];
 
 /** Resolves when `signal` is aborted. */
 export async function watchContainers(watch: ContainerWatch): Promise<void> {
@@ -62,6 +72,7 @@ class EventReader {
 
   constructor(watch: ContainerWatch) {
     this.#watch = watch;
+    this.sinceSeconds = watch.since;
   }
 
   read(text: string): void {
@@ -81,17 +92,26 @@ class EventReader {
     const replica = this.#watch.replicaOf(labels, labels.name);
     // A little earlier: as a double the time is not exact, and an event told twice does no harm.
     this.sinceSeconds = ((event.timeNano - 1000) / 1e9).toFixed(9);
+    const { listener, asked } = this.#watch;
+    if (event.Action === 'create' && labels[LABEL.asks] !== undefined) asked(event.Actor.ID);
+    // By its new name it may be one of ours no more.
+    if (event.Action === 'rename') listener({ type: 'restored' });
     if (replica === undefined) return;
-    const { listener } = this.#watch;
     if (event.Action === 'oom') {
       this.#outOfMemoryNano.set(replica.incarnation, event.timeNano);
     } else if (event.Action === 'die') {
       const sinceNano = event.timeNano - (this.#outOfMemoryNano.get(replica.incarnation) ?? Number.NEGATIVE_INFINITY);
       this.#outOfMemoryNano.delete(replica.incarnation);
-      const reason = sinceNano < 2e9 ? 'out of memory: --replica-memory gives it more' : `exit code ${labels.exitCode}`;
-      listener({ type: 'exited', replica, reason });
+      if (sinceNano < 2e9)
+        listener({ type: 'exited', replica, reason: 'out of memory: --replica-memory gives it more' });
+      else void this.#tellExit(replica, event.Actor.ID, Number(labels.exitCode));
     } else if (event.Action === 'kill' || event.Action === 'health_status: unhealthy') {
       listener({ type: 'doubted', replica });
     }
+  }
+  // One that was killed has nothing to say about it, and is to be replaced at once.
+  async #tellExit(replica: ReplicaRef, id: string, exitCode: number): Promise<void> {
+    const words = KILLED.includes(exitCode) ? '' : await this.#watch.lastWords(id);
+    this.#watch.listener({ type: 'exited', replica, reason: withLastWords(`exit code ${exitCode}`, words) });
   }
 }

@@ -12,6 +12,8 @@ export interface Kind<T> {
   readonly bounds: string;
   read(written: string): T | undefined;
   write(value: T): string;
+  /** What the flag means without a value. */
+  readonly bare?: string;
   /** It may hold a password: what was given is not repeated in a message. */
   readonly secret?: true;
 }
@@ -96,6 +98,15 @@ export function choice<const T extends string>(values: readonly T[]): Kind<T> {
     write: (value) => value,
   };
 }
+
+/** A switch: the flag alone switches it on. */
+export const onOff: Kind<boolean> = {
+  placeholder: 'on|off',
+  bounds: 'on or off',
+  bare: 'on',
+  read: (written) => (written === 'on' ? true : written === 'off' ? false : undefined),
+  write: (value) => (value ? 'on' : 'off'),
+};
 
 /** Any text but an empty one. */
 export function text(what: string): Kind<string> {

@@ -12,6 +12,8 @@ const RULES: FleetRules = {
   maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 1000,
+  adoptTimeoutMs: 2700,
+  parallelStarts: 4,
   backoffBaseMs: 100,
   backoffCapMs: 1000,
   stableMs: 1000,

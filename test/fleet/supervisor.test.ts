@@ -10,6 +10,8 @@ const rules: SupervisorRules = {
   maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 2000,
+  adoptTimeoutMs: 2700,
+  parallelStarts: 4,
   backoffBaseMs: 250,
   backoffCapMs: 30_000,
   stableMs: 10_000,
@@ -75,7 +77,7 @@ const wishes = (...hostnames: (string | undefined)[]) => hostnames.map((hostname
 
 async function withThree() {
   const world = setUp();
-  await world.finish(world.supervisor.begin(['server1', 'server2', 'server3']));
+  await world.finish(world.supervisor.begin(wishes('server1', 'server2', 'server3')));
   return world;
 }
 
@@ -91,7 +93,7 @@ t.test('begin does not wait for ever for one that does not come up; it is tried 
   runtime.beforeStart = async (replica) => {
     if (broken && replica.seat === 2) throw new Error('no room');
   };
-  await finish(supervisor.begin(['server1', 'server2']));
+  await finish(supervisor.begin(wishes('server1', 'server2')));
   t.same(routed(), ['server1']);
   broken = false;
   await clock.advance(5000);
@@ -103,7 +105,7 @@ t.test('begin gives up waiting after its time, not trying', async (t) => {
   const { runtime, supervisor, finish, routed, clock } = setUp();
   runtime.beforeStart = (replica) =>
     replica.seat === 2 && clock.now() < 8000 ? new Promise(() => undefined) : Promise.resolve();
-  await finish(supervisor.begin(['server1', 'server2']), 100);
+  await finish(supervisor.begin(wishes('server1', 'server2')), 100);
   t.ok(clock.now() <= 5100, `${clock.now()} ms`);
   t.same(routed(), ['server1']);
   await clock.advance(10_000);
@@ -120,7 +122,7 @@ t.test('what an earlier process left goes on in its seat; only what is missing i
   ]) {
     runtime.present.set(replica.incarnation, replica);
   }
-  await finish(supervisor.begin(['server1', 'server2', 'server3']));
+  await finish(supervisor.begin(wishes('server1', 'server2', 'server3')));
   t.same(names(), ['server1', 'server_abc', 'server2']);
   t.same(
     runtime.started.map((replica) => [replica.seat, replica.hostname, replica.incarnation > 9]),
@@ -131,17 +133,65 @@ t.test('what an earlier process left goes on in its seat; only what is missing i
   await supervisor.close();
 });
 
+t.test(
+  'one of those that were left hangs: begin waits for a heartbeat of it, and it is replaced like any that hangs',
+  async (t) => {
+    const { runtime, supervisor, finish, hung, routed, clock, log } = setUp();
+    for (const incarnation of [1, 2, 3]) {
+      runtime.present.set(incarnation, { seat: incarnation, incarnation, hostname: `server${incarnation}` });
+    }
+    hung.add('server2');
+    await finish(supervisor.begin(wishes('server1', 'server2', 'server3')));
+    t.ok(clock.now() <= 2 * rules.timeoutMs + 50, `${clock.now()} ms`);
+    t.same(routed(), ['server1', 'server3']);
+    await clock.advance(rules.adoptTimeoutMs + rules.timeoutMs + rules.intervalMs);
+    t.match(
+      log.find((line) => line.event === 'replica-lost'),
+      { hostname: 'server2', reason: /no answer/ },
+    );
+    t.equal(routed().length, 3);
+    await supervisor.close();
+  },
+);
+
+t.test('none of those that were left answers: begin waits until any serves', async (t) => {
+  const { runtime, supervisor, finish, hung, routed } = setUp();
+  runtime.present.set(1, { seat: 1, incarnation: 1, hostname: 'server1' });
+  hung.add('server1');
+  runtime.beforeStart = (replica) => (replica.seat === 3 ? new Promise(() => undefined) : Promise.resolve());
+  await finish(supervisor.begin(wishes('server1', 'server2', 'server3')));
+  t.same(routed(), ['server2']);
+  const closing = supervisor.close();
+  await finish(closing);
+});
+
 t.test('a hostname that is another’s ends begin and add at once', async (t) => {
   const { runtime, supervisor, finish, clock } = setUp();
   runtime.beforeStart = async (replica) => {
     if (replica.hostname === 'server2') throw new BalancerError('name-taken', 'it is taken');
   };
-  await t.rejects(finish(supervisor.begin(['server1', 'server2'])), {
+  await t.rejects(finish(supervisor.begin(wishes('server1', 'server2'))), {
     code: 'name-taken',
     message: 'server2 did not come up: it is taken',
   });
   t.ok(clock.now() < 1000);
   await finish(supervisor.close());
+});
+
+t.test('a hostname of the first ones that is another’s is given up for another; the log says so', async (t) => {
+  const { runtime, supervisor, finish, names, routed, clock, log } = setUp();
+  runtime.beforeStart = async (replica) => {
+    if (replica.hostname === 'server2') throw new BalancerError('name-taken', 'server2 is taken by somebody else');
+  };
+  await finish(supervisor.begin(wishes('server1', 'server2').map((wish) => ({ ...wish, ifFree: true }))));
+  t.ok(clock.now() < 1000);
+  t.equal(routed().length, 2);
+  t.match(names(), ['server1', /^server_\w+$/]);
+  t.match(
+    log.find((line) => line.event === 'replica-lost'),
+    { hostname: 'server2', reason: 'server2 is taken by somebody else' },
+  );
+  await supervisor.close();
 });
 
 t.test(
@@ -274,6 +324,27 @@ t.test('an add of a name that is never given back ends with the reason', async (
   await finish(supervisor.close(), 100);
 });
 
+t.test('of many that are added a few start at a time, each with its own time', async (t) => {
+  const { supervisor, runtime, finish, clock, log, names } = await withThree();
+  let underWay = 0;
+  let most = 0;
+  // A machine that is shared: all 61 at once would take 24 s each, of the 2 s that a start has.
+  runtime.beforeStart = async () => {
+    underWay += 1;
+    most = Math.max(most, underWay);
+    await clock.sleep(400 * underWay);
+    underWay -= 1;
+  };
+  await finish(supervisor.add(Array.from({ length: 61 }, () => ({ hostname: undefined, weight: 1 }))), 50);
+  t.equal(names().length, 64);
+  t.equal(most, rules.parallelStarts);
+  t.same(
+    log.filter((line) => line.event === 'replica-lost'),
+    [],
+  );
+  await supervisor.close();
+});
+
 t.test('a start that hangs is given up after the start timeout', async (t) => {
   const { supervisor, runtime, finish } = await withThree();
   let aborted = 0;
@@ -326,7 +397,7 @@ t.test('a replica that is removed while it starts is ended, and its start is giv
     signal = given;
     return new Promise(() => undefined);
   };
-  void supervisor.begin(['server1']);
+  void supervisor.begin(wishes('server1'));
   await clock.advance(10);
   await finish(supervisor.remove(members(supervisor.state)));
   t.ok(signal?.aborted);

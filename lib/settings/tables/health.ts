@@ -13,4 +13,9 @@ export const HEALTH = {
     30_000,
     'time that a replica has from its start to its first good heartbeat',
   ),
+  'parallel-starts': option(
+    integer(0, 1000),
+    0,
+    'replicas that may be coming up at a time; 0: one for each processor, at least two',
+  ),
 } as const;
