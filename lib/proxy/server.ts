@@ -26,10 +26,12 @@ import { correctVersion } from './other-protocols.ts';
 import { readerOf } from './own-requests.ts';
 import { checkParser, readFurther } from './parser.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
-import { ReplicaAgent } from './replica-agent.ts';
+import type { ReplicaAgent } from './replica-agent.ts';
+import { ReplicaAgents } from './replica-agents.ts';
 import { ReplyMemory } from './reply-memory.ts';
+import { RequestLog } from './request-log.ts';
 import { RequestNames } from './request-names.ts';
-import { type Load, type Routing, RoutingTable } from './routing-table.ts';
+import type { Load, Routing } from './routing-table.ts';
 import { type Trust, trustRule } from './trust.ts';
 import { announcedBytes, offeredProtocols, withoutOffer } from './upgrade.ts';
 import { UploadMemory } from './upload-memory.ts';
@@ -49,8 +51,6 @@ export interface ProxyPorts {
   readonly seed: number;
 }
 
-// What a lost replica had sent before is still read; then its connections are cut, so that the requests are tried elsewhere.
-const LAST_WORDS_MS = 100;
 const SWEEP_MS = 50;
 
 export class ProxyServer implements ExchangeContext {
@@ -63,20 +63,20 @@ export class ProxyServer implements ExchangeContext {
   /** Of the traffic, for whoever wants to know. */
   readonly meter: Meter;
   readonly #ports: ProxyPorts;
+  readonly #log: RequestLog;
   readonly #clients: Clients;
   readonly #trust: Trust;
   readonly #budget: RetryBudget;
   readonly #line: WaitingLine;
   readonly #server: Server;
-  #table: RoutingTable | undefined;
   readonly #load: Load = { inFlight: 0, diverted: 0, freed: () => this.#line.serve() };
-  // By incarnation, retired ones included until nothing is in flight there.
-  readonly #agents = new Map<number, ReplicaAgent>();
+  readonly #agents: ReplicaAgents;
   readonly #names: RequestNames;
   readonly #date = new DateField();
 
   constructor(ports: ProxyPorts, limits: ProxyLimits) {
     this.#ports = ports;
+    this.#log = new RequestLog(ports.log);
     this.limits = limits;
     this.uploads = new UploadMemory(limits.uploadMemoryBytes);
     this.replies = new ReplyMemory(limits.replyMemoryBytes, (count) =>
@@ -84,7 +84,8 @@ export class ProxyServer implements ExchangeContext {
     );
     this.hostnameOf = ports.hostnameOf;
     this.#names = new RequestNames(ports.seed);
-    this.meter = new Meter(this.#agents, this.#load);
+    this.#agents = new ReplicaAgents(limits, this.#load);
+    this.meter = new Meter(this.#agents.byIncarnation, this.#load);
     this.#trust = trustRule(limits.trustedProxies);
     this.#budget = new RetryBudget(limits.retryBudget, limits.leastRetriesPerSecond);
     this.#line = new WaitingLine(limits.maxQueued);
@@ -133,38 +134,19 @@ export class ProxyServer implements ExchangeContext {
 
   /** From now on requests go by `routing`. What a replica had that is in neither list is tried elsewhere, or cut. */
   route(routing: Routing): void {
-    const routed = new Set(routing.routes.map((route) => route.replica.incarnation));
-    const draining = new Set(routing.draining.map((replica) => replica.incarnation));
-    for (const [incarnation, agent] of this.#agents) {
-      if (routed.has(incarnation)) continue;
-      if (!agent.retired) void agent.idle().then(() => this.#agents.delete(incarnation));
-      agent.retire();
-      if (!draining.has(incarnation)) setTimeout(() => agent.destroy(), LAST_WORDS_MS).unref();
-    }
-    for (const { replica, address } of routing.routes) {
-      if (this.#agents.has(replica.incarnation)) continue;
-      this.#agents.set(replica.incarnation, new ReplicaAgent(replica, address, this.limits, this.#load));
-    }
-    const agentOf = (incarnation: number) => this.#agents.get(incarnation) as ReplicaAgent;
-    this.#table = new RoutingTable(routing.policy, routing.routes, agentOf, this.limits, this.#load);
+    this.#agents.route(routing);
     this.#line.serve();
   }
 
   /** Resolves when no request is left at that replica; when `signal` is aborted, what is left there is cut. */
-  async drained(replica: ReplicaRef, signal: AbortSignal): Promise<void> {
-    const agent = this.#agents.get(replica.incarnation);
-    if (agent === undefined) return;
-    const cut = () => agent.destroy();
-    signal.addEventListener('abort', cut, { once: true });
-    if (signal.aborted) cut();
-    await agent.idle();
-    signal.removeEventListener('abort', cut);
+  drained(replica: ReplicaRef, signal: AbortSignal): Promise<void> {
+    return this.#agents.drained(replica, signal);
   }
 
   /** Accepts no more connections, ends event streams, lets open requests finish, cuts what is left when `signal` is aborted. */
   close(signal: AbortSignal): Promise<void> {
     this.closing = true;
-    for (const agent of this.#agents.values()) agent.endStreams();
+    this.#agents.endStreams();
     const cut = () => this.#clients.cut();
     signal.addEventListener('abort', cut, { once: true });
     // Connections become idle one by one as their last request ends.
@@ -180,15 +162,15 @@ export class ProxyServer implements ExchangeContext {
   }
 
   pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined {
-    return this.#table?.pick(key, tried);
+    return this.#agents.table?.pick(key, tried);
   }
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
-    return this.#table?.hasUntried(tried) === true && this.#line.join(exchange);
+    return this.#agents.table?.hasUntried(tried) === true && this.#line.join(exchange);
   }
 
   barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[] {
-    return this.#table?.barredFromTunnels(tried) ?? tried;
+    return this.#agents.table?.barredFromTunnels(tried) ?? tried;
   }
 
   stopWaiting(exchange: Waiting): void {
@@ -201,7 +183,7 @@ export class ProxyServer implements ExchangeContext {
 
   /** Where a request with that key would go now, and why. `undefined` before there was a ring. */
   explain(key: Key): Explanation | undefined {
-    const table = this.#table;
+    const table = this.#agents.table;
     return table === undefined ? undefined : explain(table.policy, key, (seat) => table.objection(seat));
   }
 
@@ -219,19 +201,10 @@ export class ProxyServer implements ExchangeContext {
   }
 
   onOver(exchange: Exchange, error: BalancerError | undefined): void {
-    const { request, requestId, status, agent } = exchange;
-    this.meter.count(exchange, error, this.#table?.policy);
-    const client = this.#clients.of(request.socket);
+    this.meter.count(exchange, error, this.#agents.table?.policy);
+    const client = this.#clients.of(exchange.request.socket);
     if (client.occupant === exchange) client.occupant = undefined;
-    const { log } = this.#ports;
-    // A client that leaves is no fault of anybody's.
-    const isQuiet = error === undefined || error.code === 'client-left';
-    if (isQuiet && !log.writesDebug) return;
-    const { method, url } = request;
-    const outcome = { requestId, method, url, status, hostname: agent?.replica.hostname };
-    if (error === undefined) log.debug('request', outcome);
-    else if (isQuiet) log.debug('client-left', { ...outcome, reason: error.message });
-    else log.error('request-failed', { ...outcome, code: error.code, reason: error.message });
+    this.#log.ended(exchange, error);
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
@@ -268,15 +241,14 @@ export class ProxyServer implements ExchangeContext {
         client.finish(response, keepAlive);
         return;
       }
-      if (key === undefined) requestId = this.#names.deal(this.#table);
+      if (key === undefined) requestId = this.#names.deal(this.#agents.table);
       const asked = { head, key: key ?? requestId, requestId, early, sample: this.meter.sample() };
       const exchange = new Exchange(this, client, response, asked);
       client.occupant = exchange;
       exchange.start();
     } catch (thrown) {
       const error = asBalancerError(thrown);
-      const { method, url } = request;
-      this.#ports.log.error('request-refused', { requestId, method, url, code: error.code, reason: error.message });
+      this.#log.refused(requestId, error, request);
       client.socket.write(errorReply(error, requestId, false, request), 'latin1');
       client.finish(response, false);
     }
@@ -293,10 +265,7 @@ export class ProxyServer implements ExchangeContext {
 
   #onRefused(error: BalancerError): number {
     const requestId = this.#names.next();
-    const { log } = this.#ports;
-    const details = { requestId, code: error.code, reason: error.message };
-    if (error.code === 'client-left') log.debug('client-left', details);
-    else log.error('request-refused', details);
+    this.#log.refused(requestId, error);
     return requestId;
   }
 

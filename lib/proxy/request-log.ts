@@ -1,0 +1,38 @@
+// What the log says of requests. A client that leaves is no fault of anybody's, and no error.
+
+import type { IncomingMessage } from 'node:http';
+import type { BalancerError } from '../errors.ts';
+import type { Log } from '../log.ts';
+
+interface Ended {
+  readonly request: IncomingMessage;
+  readonly requestId: number;
+  readonly status: number;
+  /** Of the replica that was tried last. */
+  readonly agent: { readonly replica: { readonly hostname: string } } | undefined;
+}
+
+export class RequestLog {
+  readonly #log: Log;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** A request is over; `error` if its client got no whole reply of a replica. */
+  ended({ request, requestId, status, agent }: Ended, error: BalancerError | undefined): void {
+    const isQuiet = error === undefined || error.code === 'client-left';
+    if (isQuiet && !this.#log.writesDebug) return;
+    const { method, url } = request;
+    const outcome = { requestId, method, url, status, hostname: agent?.replica.hostname };
+    if (error === undefined) this.#log.debug('request', outcome);
+    else if (isQuiet) this.#log.debug('client-left', { ...outcome, reason: error.message });
+    else this.#log.error('request-failed', { ...outcome, code: error.code, reason: error.message });
+  }
+
+  /** A request went nowhere; without one, a connection. */
+  refused(requestId: number, { code, message: reason }: BalancerError, request?: IncomingMessage): void {
+    if (code === 'client-left') this.#log.debug('client-left', { requestId, code, reason });
+    else this.#log.error('request-refused', { requestId, method: request?.method, url: request?.url, code, reason });
+  }
+}
