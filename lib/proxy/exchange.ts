@@ -1,17 +1,17 @@
-// One request and its reply: seat, attempt, perhaps another attempt, relay; and when to stop waiting. How a reply is written is
-// reply-relay.ts, what is retried lib/core/retry.ts, how long is too long patience.ts.
+// One request and its reply: seat, attempt, perhaps another attempt, relay; and when to stop waiting. Where the reply goes is
+// downstream.ts, what becomes of a lost attempt loss.ts, how long is too long patience.ts.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Explanation } from '../core/explain.ts';
 import type { Key } from '../core/policy.ts';
-import { mayRetry } from '../core/retry.ts';
 import type { SeatId } from '../core/ring.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
 import type { Client, Occupant } from './client.ts';
-import { errorReply } from './error-reply.ts';
+import { Downstream } from './downstream.ts';
 import type { Asked, ExchangeContext } from './exchange-context.ts';
 import { explainFields } from './explain-fields.ts';
 import type { RequestHead } from './headers.ts';
+import { judgeLoss } from './loss.ts';
 import type { Sample } from './meter.ts';
 import { Patience, type Wait } from './patience.ts';
 import type { ReplicaAgent } from './replica-agent.ts';
@@ -22,6 +22,12 @@ import { Tunnel } from './tunnel.ts';
 import { switchingHead } from './upgrade.ts';
 import type { Answer, Waiting } from './waiting-line.ts';
 
+/**
+ * How far it has come. `receiving`: no replica was asked for, since too little of the request is here. `waiting`: in the line for a place.
+ * `asking`: a replica has it. `replying`: of the reply, something was relayed.
+ */
+type Phase = 'receiving' | 'waiting' | 'asking' | 'replying' | 'tunnel' | 'over';
+
 export class Exchange implements Leaseholder, Occupant, Waiting {
   readonly request: IncomingMessage;
   readonly requestId: number;
@@ -31,17 +37,14 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   /** Status of the reply, 0 before there is one. */
   status = 0;
   readonly #context: ExchangeContext;
-  readonly #client: Client;
-  readonly #response: ServerResponse;
+  readonly #downstream: Downstream;
   readonly #head: RequestHead;
   readonly #early: Buffer | undefined;
+  #phase: Phase = 'receiving';
   #body: RequestBody | undefined;
   #connection: ReplicaConnection | undefined;
   readonly #tried: SeatId[] = [];
-  #replyBegun = false;
   #explanation: Explanation | undefined;
-  #over = false;
-  #waiting = false;
   #mayContinue = false;
   #lastError: BalancerError | undefined;
   #tunnel: Tunnel | undefined;
@@ -51,8 +54,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   constructor(context: ExchangeContext, client: Client, response: ServerResponse, asked: Asked) {
     this.#context = context;
-    this.#client = client;
-    this.#response = response;
+    this.#downstream = new Downstream(client, response, context);
     this.request = response.req;
     this.requestId = asked.requestId;
     this.key = asked.key;
@@ -80,9 +82,9 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   onClientGone(): void {
-    if (this.#over) return;
+    if (this.#phase === 'over') return;
     this.#connection?.abandon();
-    if (this.#tunnel !== undefined || this.#connection?.isStream === true) this.#end(undefined);
+    if (this.#phase === 'tunnel' || this.#connection?.isStream === true) this.#end(undefined);
     else this.#end(new BalancerError('bad-request', 'the client closed the connection before it had the reply'));
   }
 
@@ -100,7 +102,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   onTick(nowMs: number): void {
     const wait = this.#waitsFor();
     const progress = this.#progress + (this.#body?.receivedBytes ?? 0) + (this.#tunnel?.sentBytes ?? 0);
-    const isWhole = !this.#replyBegun && this.#sentAll();
+    const isWhole = !this.#replyBegun && this.#isWhole;
     // Most requests are over before the first tick.
     this.#patience ??= new Patience(this.#context.limits);
     const error = this.#patience.lost(nowMs, wait, progress, isWhole, this.agent?.replica.hostname ?? '');
@@ -109,69 +111,66 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   onRoom(): Answer {
     this.#attempt(false);
-    return !this.#waiting ? 'gone' : this.#tried.length === 0 ? 'full' : 'choosy';
+    return this.#phase !== 'waiting' ? 'gone' : this.#tried.length === 0 ? 'full' : 'choosy';
   }
 
   /** Answers with an error if nothing of a reply has gone out yet, else cuts the connection: a cut is no complete answer. */
   fail(error: BalancerError, closeClient: boolean): void {
-    if (this.#over) return;
+    if (this.#phase === 'over') return;
     this.#connection?.abandon();
-    if (this.#replyBegun && !this.#client.relay.takeBack()) {
-      this.#client.relay.cut();
+    const downstream = this.#downstream;
+    if (this.#replyBegun && !downstream.takeBack()) {
+      downstream.cut();
       this.#end(error);
       return;
     }
     this.status = error.status;
-    const keepAlive = !closeClient && this.#mayKeepAlive();
-    const withBody = this.request.method !== 'HEAD';
-    this.#client.socket.write(errorReply(error, this.requestId, keepAlive, withBody), 'latin1');
+    const goesOn = downstream.refuse(error, this.requestId, !closeClient && this.#isWhole);
     this.#end(error);
-    this.#client.finish(this.#response, keepAlive);
+    downstream.finish(goesOn);
   }
 
   onInformation(head: ReplyHead): void {
     this.#progress += 1;
     this.#mayContinue = true;
-    // An HTTP/1.0 client knows no interim replies (RFC 9110, 15.2).
-    if (this.request.httpVersionMinor === 0) return;
-    this.#client.relay.inform(head);
+    this.#downstream.inform(head);
   }
 
   onSwitch(head: ReplyHead): void {
-    this.#client.relay.beginTunnel(switchingHead(head, this.#head.offered));
+    this.#downstream.beginTunnel(switchingHead(head, this.#head.offered));
     this.status = head.status;
-    this.#replyBegun = true;
+    this.#phase = 'tunnel';
     const connection = this.#connection as ReplicaConnection;
-    this.#tunnel = new Tunnel(this.#client.socket, connection, this.#early, () => this.#endTunnel(undefined));
+    this.#tunnel = new Tunnel(this.#downstream.socket, connection, this.#early, () => this.#endTunnel(undefined));
   }
 
   onHead(head: ReplyHead): void {
     this.#progress += 1;
     this.status = head.status;
     if (this.sample !== undefined) this.sample.answeredMs = performance.now();
-    this.#replyBegun = true;
+    this.#phase = 'replying';
     const added = this.#explanation === undefined ? '' : this.#explain(this.#explanation);
-    this.#client.relay.begin(head, this.request.httpVersionMinor, this.#mayKeepAlive(), this.#context.date(), added);
+    this.#downstream.begin(head, this.#isWhole, added);
     if (isEventStream(head)) this.#connection?.agent.addStream(this.#connection);
   }
 
   onBody(bytes: Buffer): void {
     this.#progress += 1;
-    this.#client.relay.body(bytes);
+    this.#downstream.body(bytes);
   }
 
   onEnd(trailers: readonly string[]): void {
-    this.#client.relay.end(trailers);
+    this.#downstream.end(trailers);
     // An answer before the whole request was sent: the rest would be taken for the next request there.
-    if (this.#sentAll()) this.#connection?.finish();
+    if (this.#isWhole) this.#connection?.finish();
     else this.#connection?.abandon();
     this.#end(undefined);
-    this.#client.finish(this.#response, this.#client.relay.goesOn);
+    this.#downstream.finish();
   }
 
   onPause(): void {
-    this.#client.relay.flush();
-    if (this.#client.relay.blocked) this.#connection?.pause();
+    this.#downstream.flush();
+    if (this.#downstream.blocked) this.#connection?.pause();
   }
 
   onDrain(): void {
@@ -183,24 +182,11 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   onLost(error: BalancerError): void {
     const connection = this.#connection as ReplicaConnection;
     this.#body?.stop();
-    // A kept connection may close at any time, which says nothing of the replica: ask it once more on a new one.
-    const stale = connection.reused && !connection.replyBegun;
-    if (!stale) {
-      this.#tried.push(connection.agent.replica.seat);
-      if (error.code !== 'bad-reply') this.#context.suspect(connection.agent);
-    }
-    const attempt = {
-      method: this.request.method ?? '',
-      unsent: !connection.connected,
-      bodyInHand: this.#body?.inHand ?? true,
-      replyBegun: connection.replyBegun,
-      replicasTried: this.#tried.length,
-    };
     this.#lastError = error;
-    if (!mayRetry(attempt, this.#context.limits.maxAttempts)) this.fail(error, false);
-    // What was moved away from a replica that is gone, or found an old connection closed, is no load that an outage multiplies.
-    else if (stale || connection.agent.retired || this.#context.spendRetry()) this.#attempt(stale);
-    else this.fail(new BalancerError(error.code, `${error.message}; too many requests are being repeated`), false);
+    const { method = '' } = this.request;
+    const verdict = judgeLoss(error, connection, method, this.#body?.inHand ?? true, this.#tried, this.#context);
+    if (verdict instanceof BalancerError) this.fail(verdict, false);
+    else this.#attempt(verdict === 'again-fresh');
   }
 
   #receive(): void {
@@ -211,7 +197,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     // A body is announced with bytes of it in hand: a client that only promises one holds no replica. One that waits for a
     // 100 has to have it from the replica.
     if (this.#head.expectsContinue) this.#attempt(false);
-    else this.#body.onceBegun(() => this.#over || this.#attempt(false));
+    else this.#body.onceBegun(() => this.#phase === 'over' || this.#attempt(false));
   }
 
   #attempt(fresh: boolean): void {
@@ -230,7 +216,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
       this.fail(this.#lastError ?? new BalancerError('no-replica', 'no replica can take the request now'), false);
       return;
     }
-    this.#waiting = false;
+    this.#phase = 'asking';
     const connection = agent.lease(fresh);
     this.#connection = connection;
     connection.begin(this, this.request.method ?? '', this.#head.offered !== '');
@@ -251,15 +237,17 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   // All replicas that it could go to are full, and there is a place to wait for one.
   #waits(): boolean {
-    this.#waiting ||= this.#context.wait(this, this.#tried);
-    return this.#waiting;
+    if (this.#phase === 'waiting') return true;
+    if (!this.#context.wait(this, this.#tried)) return false;
+    this.#phase = 'waiting';
+    return true;
   }
 
   #waitsFor(): Wait {
-    if (this.#tunnel !== undefined) return 'tunnel';
-    if (this.#waiting) return 'room';
-    if (this.#replyBegun) return this.#client.relay.blocked ? 'client-takes' : 'reply-body';
-    if (this.#sentAll()) return 'reply-head';
+    if (this.#phase === 'tunnel') return 'tunnel';
+    if (this.#phase === 'waiting') return 'room';
+    if (this.#phase === 'replying') return this.#downstream.blocked ? 'client-takes' : 'reply-body';
+    if (this.#isWhole) return 'reply-head';
     if (this.#body?.blocked === true) return 'replica-takes';
     // A client that waits for a 100 waits for the replica.
     return this.#head.expectsContinue && !this.#mayContinue ? 'reply-head' : 'upload';
@@ -273,26 +261,25 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   #endTunnel(error: BalancerError | undefined): void {
-    if (this.#over) return;
+    if (this.#phase === 'over') return;
     this.#connection?.endSoon();
     this.#end(error);
-    this.#client.finish(this.#response, false);
+    this.#downstream.finish();
   }
 
-  #sentAll(): boolean {
-    return this.#body === undefined || this.#body.ended;
+  get #replyBegun(): boolean {
+    return this.#phase === 'replying' || this.#phase === 'tunnel';
   }
 
-  // A client that is still sending when it has its answer may not stop: what it sends must not become its next request.
-  #mayKeepAlive(): boolean {
-    const asked = this.#head.body === 'none' || this.#body?.ended === true;
-    return this.#response.shouldKeepAlive && asked && !this.#context.closing && !this.#client.isLast;
+  // All of the request is here. A client that is still sending when it has its answer may not stop: what it sends must not become
+  // its next request, nor that of its replica.
+  get #isWhole(): boolean {
+    return this.#head.body === 'none' || this.#body?.ended === true;
   }
 
   #end(error: BalancerError | undefined): void {
-    this.#over = true;
-    if (this.#waiting) this.#context.stopWaiting(this);
-    this.#waiting = false;
+    if (this.#phase === 'waiting') this.#context.stopWaiting(this);
+    this.#phase = 'over';
     this.#body?.discard();
     this.#tunnel?.stop();
     this.#context.onOver(this, error);

@@ -1,0 +1,93 @@
+// Where one reply goes: the turn of one request on its client's connection. Whether the connection goes on after it is decided here;
+// what is written, and when, is for exchange.ts.
+
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { BalancerError } from '../errors.ts';
+import type { Client } from './client.ts';
+import { errorReply } from './error-reply.ts';
+import type { ExchangeContext } from './exchange-context.ts';
+import type { ReplyHead } from './reply-head.ts';
+
+export class Downstream {
+  readonly #client: Client;
+  readonly #response: ServerResponse;
+  readonly #context: ExchangeContext;
+
+  constructor(client: Client, response: ServerResponse, context: ExchangeContext) {
+    this.#client = client;
+    this.#response = response;
+    this.#context = context;
+  }
+
+  /** The client takes no more for now. */
+  get blocked(): boolean {
+    return this.#client.relay.blocked;
+  }
+
+  /** For a tunnel, which reads from it what is no HTTP. */
+  get socket(): Socket {
+    return this.#client.socket;
+  }
+
+  /** Passes on an interim reply. */
+  inform(head: ReplyHead): void {
+    // An HTTP/1.0 client knows no interim replies (RFC 9110, 15.2).
+    if (this.#response.req.httpVersionMinor > 0) this.#client.relay.inform(head);
+  }
+
+  /**
+   * Begins the reply.
+   * @param isWhole the client has sent its whole request. @param added fields, each with its CRLF.
+   */
+  begin(head: ReplyHead, isWhole: boolean, added: string): void {
+    const { httpVersionMinor } = this.#response.req;
+    this.#client.relay.begin(head, httpVersionMinor, isWhole && this.#mayGoOn(), this.#context.date(), added);
+  }
+
+  /** Begins what has no end but that of the connection, with this text. */
+  beginTunnel(text: string): void {
+    this.#client.relay.beginTunnel(text);
+  }
+
+  /** The bytes are only lent. */
+  body(bytes: Buffer): void {
+    this.#client.relay.body(bytes);
+  }
+
+  /** Writes what waits for more to be written with it. */
+  flush(): void {
+    this.#client.relay.flush();
+  }
+
+  end(trailers: readonly string[]): void {
+    this.#client.relay.end(trailers);
+  }
+
+  /** Drops the reply that has begun, if nothing of it has gone out. False if something has. */
+  takeBack(): boolean {
+    return this.#client.relay.takeBack();
+  }
+
+  /** Ends the connection so that nobody takes what was begun for the whole. */
+  cut(): void {
+    this.#client.relay.cut();
+  }
+
+  /** Writes an error as the reply. Gives whether the connection goes on after it, for `finish`. */
+  refuse(error: BalancerError, requestId: number, isWhole: boolean): boolean {
+    const keepAlive = isWhole && this.#mayGoOn();
+    const withBody = this.#response.req.method !== 'HEAD';
+    this.#client.socket.write(errorReply(error, requestId, keepAlive, withBody), 'latin1');
+    return keepAlive;
+  }
+
+  /** The next request has its turn, or the connection ends. The last call. */
+  finish(goesOn = this.#client.relay.goesOn): void {
+    this.#client.finish(this.#response, goesOn);
+  }
+
+  #mayGoOn(): boolean {
+    return this.#response.shouldKeepAlive && !this.#context.closing && !this.#client.isLast;
+  }
+}

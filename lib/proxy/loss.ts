@@ -1,0 +1,43 @@
+// An attempt was lost: whom that is held against, and whether the request is tried once more. What may be repeated at all is
+// lib/core/retry.ts.
+
+import { mayRetry } from '../core/retry.ts';
+import type { SeatId } from '../core/ring.ts';
+import { BalancerError } from '../errors.ts';
+import type { ExchangeContext } from './exchange-context.ts';
+import type { ReplicaConnection } from './replica-connection.ts';
+
+/** Try it once more, on a new connection if `again-fresh`; or the error to fail with. */
+export type Verdict = 'again' | 'again-fresh' | BalancerError;
+
+/**
+ * @param tried seats that have failed the request; the one of this attempt is added if it is to blame.
+ * @param bodyInHand all that was sent of the body can be sent once more.
+ */
+export function judgeLoss(
+  error: BalancerError,
+  connection: ReplicaConnection,
+  method: string,
+  bodyInHand: boolean,
+  tried: SeatId[],
+  context: ExchangeContext,
+): Verdict {
+  // A kept connection may close at any time, which says nothing of the replica: ask it once more on a new one.
+  const stale = connection.reused && !connection.replyBegun;
+  if (!stale) {
+    tried.push(connection.agent.replica.seat);
+    if (error.code !== 'bad-reply') context.suspect(connection.agent);
+  }
+  const attempt = {
+    method,
+    unsent: !connection.connected,
+    bodyInHand,
+    replyBegun: connection.replyBegun,
+    replicasTried: tried.length,
+  };
+  if (!mayRetry(attempt, context.limits.maxAttempts)) return error;
+  if (stale) return 'again-fresh';
+  // What was moved away from a replica that is gone, or found an old connection closed, is no load that an outage multiplies.
+  if (connection.agent.retired || context.spendRetry()) return 'again';
+  return new BalancerError(error.code, `${error.message}; too many requests are being repeated`);
+}
