@@ -13,13 +13,14 @@ import { draining, type FleetState, hostnameIn, members, routes } from './core/f
 import type { ReplicaRuntime } from './core/ports.ts';
 import type { HashRing } from './core/ring.ts';
 import { RingKeeper } from './core/ring-keeper.ts';
+import { descriptorLimit, descriptorsFor, shareDescriptors } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { httpProbe, noProbe } from './fleet/http-probe.ts';
 import { createProcessRuntime } from './fleet/processes.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { createUpstreamRuntime } from './fleet/upstreams.ts';
 import { loadHashPair } from './hash-source.ts';
-import { proxyLimits, supervisorRules } from './limits.ts';
+import { descriptorWishes, proxyLimits, supervisorRules } from './limits.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import type { Routing } from './proxy/routing-table.ts';
@@ -45,7 +46,8 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   const rings = new RingKeeper({ ...options, pair: await loadHashPair(options), slowStartMs: slowStartMs(options) });
   const runtime = await createRuntime(options, log);
   const readKey = keyReader(options.key);
-  const limits = proxyLimits(options);
+  const descriptors = shareDescriptors(descriptorLimit(), descriptorWishes(options));
+  const limits = proxyLimits(options, descriptors);
   const fixedBecause =
     options.upstream.size > 0 ? 'the replicas are given by --upstream and cannot be changed' : undefined;
 
@@ -96,7 +98,12 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     explain: (key) => proxy.explainKey(key),
     readKey,
   });
-  const adminServer = options.adminPort === 0 ? undefined : createAdminServer(answersAdmin);
+  const adminServer =
+    options.adminPort === 0
+      ? undefined
+      : createAdminServer(answersAdmin, descriptors.maxAdminConnections, (error) =>
+          log.error('accept-failed', { reason: error.message }),
+        );
   const proxy: ProxyServer = new ProxyServer(
     {
       log,
@@ -110,6 +117,20 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   );
   const drawnToken = options.adminToken === '' ? token : undefined;
   return { ...compose(options, supervisor, proxy, adminServer, feed, log), drawnToken };
+}
+
+function warnOfDescriptors(options: Options, log: Log): void {
+  const limit = descriptorLimit();
+  const wishes = descriptorWishes(options);
+  const { maxConnections } = shareDescriptors(limit, wishes);
+  if (maxConnections === wishes.maxConnections) return;
+  log.warn('max-connections-lowered', {
+    wanted: wishes.maxConnections,
+    possible: maxConnections,
+    reason:
+      `this process may have ${limit} open files, and each client may need two: ` +
+      `allow ${descriptorsFor(wishes)} (ulimit -n), or set --max-connections to ${maxConnections}`,
+  });
 }
 
 function adminToken({ admin, adminToken, host }: Options): string | undefined {
@@ -154,6 +175,7 @@ function compose(
         // Before a replica is started for nothing. The port is bound only when they serve: the first request finds them.
         await checkPortIsFree(options.port, options.host);
         begun = true;
+        warnOfDescriptors(options, log);
         await supervisor.begin(firstHostnames);
         if (closing === undefined) await adminServer?.listen(options.adminPort, options.host);
         const port = closing === undefined ? await proxy.listen(options.port, options.host) : options.port;

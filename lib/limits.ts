@@ -1,6 +1,7 @@
 // The limits that the fleet and the proxy work within: those that an option sets, and those that nobody needed to set so far.
 
 import { needsToken } from './admin/access.ts';
+import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
 import type { ProxyLimits } from './proxy/proxy-limits.ts';
 import type { Options } from './settings/options.ts';
@@ -31,7 +32,16 @@ function balanceFactorOf({ balanceFactor, hash }: Options): number {
   return balanceFactor ?? (hash === 'even' ? 1.25 : Number.POSITIVE_INFINITY);
 }
 
-export function proxyLimits(options: Options): ProxyLimits {
+/** What the descriptors have to do for. */
+export function descriptorWishes({ maxConnections, maxReplicas, upstream }: Options): DescriptorWishes {
+  return { maxConnections, replicas: upstream.size > 0 ? upstream.size : maxReplicas };
+}
+
+export function proxyLimits(
+  options: Options,
+  descriptors: DescriptorShares = shareDescriptors(Number.POSITIVE_INFINITY, descriptorWishes(options)),
+): ProxyLimits {
+  const { maxConnections, maxRefused, maxIdleInAll } = descriptors;
   return {
     balanceFactor: balanceFactorOf(options),
     maxAttempts: options.maxAttempts,
@@ -44,11 +54,13 @@ export function proxyLimits(options: Options): ProxyLimits {
     maxKeptBytes: 65_536,
     maxHeadBytes: options.maxHeadSize,
     maxBodyBytes: options.maxBodySize,
-    maxConnections: options.maxConnections,
+    maxConnections,
+    maxRefused,
     maxRequestsPerConnection: options.maxRequestsPerConnection,
     maxInFlight: options.maxInFlight,
     maxQueued: options.queue,
     maxIdle: 512,
+    maxIdleInAll,
     connectTimeoutMs: options.connectTimeout,
     replyTimeoutMs: options.replyTimeout,
     requestTimeoutMs: options.requestTimeout,

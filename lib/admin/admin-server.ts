@@ -9,9 +9,15 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-/** @param answers as `createAdmin` makes it: false for what is not its own */
+/**
+ * @param answers as `createAdmin` makes it: false for what is not its own
+ * @param maxConnections more are closed at once
+ * @param onError a connection could not be accepted
+ */
 export function createAdminServer(
   answers: (request: IncomingMessage, response: ServerResponse) => boolean,
+  maxConnections: number,
+  onError: (error: Error) => void,
 ): AdminServer {
   const server = http.createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
     if (answers(request, response)) return;
@@ -19,12 +25,14 @@ export function createAdminServer(
     response.writeHead(404, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) });
     response.end(body);
   });
+  server.maxConnections = maxConnections;
   return {
     listen: (port, host) =>
       new Promise((resolve, reject) => {
         server.once('error', reject);
         server.listen({ port, host }, () => {
           server.off('error', reject);
+          server.on('error', onError);
           resolve();
         });
       }),

@@ -32,6 +32,8 @@ export type FleetEvent = { readonly atMs: number } & (
   | { readonly type: 'starting'; readonly incarnation: number }
   | { readonly type: 'started'; readonly replica: ReplicaRef; readonly address: Address }
   | { readonly type: 'start-failed'; readonly incarnation: number; readonly reason: string; readonly final: boolean }
+  /** This machine could not even try: the replica has no part in it. */
+  | { readonly type: 'start-impossible'; readonly incarnation: number; readonly reason: string }
   | { readonly type: 'probed'; readonly incarnation: number; readonly failure: string | undefined }
   | { readonly type: 'suspected'; readonly incarnation: number }
   | { readonly type: 'exited'; readonly incarnation: number; readonly reason: string }
@@ -71,6 +73,8 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
       );
     case 'start-failed':
       return loseReplica(state, event.incarnation, event, event.atMs, rules);
+    case 'start-impossible':
+      return loseReplica(state, event.incarnation, { reason: event.reason, innocent: true }, event.atMs, rules);
     case 'exited':
       return loseReplica(state, event.incarnation, { reason: event.reason, final: false }, event.atMs, rules);
     case 'stopped': {

@@ -57,18 +57,35 @@ export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs
   };
 }
 
+// What this machine is out of may be there again at any moment.
+const IMPOSSIBLE_WAIT_MS = 1000;
+
+/** Why a seat loses its replica. */
+export interface Loss {
+  readonly reason: string;
+  /** Trying again cannot help. */
+  readonly final?: boolean;
+  /** It says nothing of the replica, and does not count among its lapses. */
+  readonly innocent?: boolean;
+}
+
 /** The seat stays on the ring and waits for its next replica; the one it had is stopped, in case it still runs. */
 export function loseReplica(
   state: FleetState,
   incarnation: number,
-  loss: { readonly reason: string; readonly final: boolean },
+  loss: Loss,
   atMs: number,
   rules: FleetRules,
 ): FleetState {
   const seat = state.seats.find((one) => one.replica.incarnation === incarnation);
   if (seat === undefined || seat.phase === 'vacant') return state;
   const served = seat.phase === 'serving';
-  const count = served && atMs - seat.sinceMs >= rules.stableMs ? 1 : seat.lapses.count + 1;
+  const { reason, final = false, innocent = false } = loss;
+  const count = innocent
+    ? seat.lapses.count
+    : served && atMs - seat.sinceMs >= rules.stableMs
+      ? 1
+      : seat.lapses.count + 1;
   // A replica that never served was never known: the next one may have its name, so that `server1` is there at start.
   const hostname = served && !rules.keepNames ? undefined : seat.replica.hostname;
   const replica = nextReplica(state, seat.replica, hostname);
@@ -77,8 +94,8 @@ export function loseReplica(
     replica,
     joined: hostname === undefined ? replica.incarnation : seat.joined,
     firstServedMs: seat.firstServedMs,
-    startAtMs: atMs + backoffMs(count, rules),
-    lapses: { count, ...loss },
+    startAtMs: atMs + (innocent ? IMPOSSIBLE_WAIT_MS : backoffMs(count, rules)),
+    lapses: { count, reason, final },
   };
   const vacated = replaceSeat(state, incarnation, () => vacant);
   return {

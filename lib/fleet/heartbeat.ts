@@ -2,7 +2,8 @@
 // the replica. What the results mean is health.ts.
 
 import type { Address, Clock, Probe, ReplicaRef } from '../core/ports.ts';
-import { describe } from '../errors.ts';
+import { describe, localShortage } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { within } from './clock.ts';
 
 export interface HeartbeatPace {
@@ -23,15 +24,24 @@ const FIRST_WAIT_MS = 15;
 export class Heartbeats {
   readonly #loops = new Map<number, Heartbeat>();
   readonly #start: (incarnation: number, address: Address) => Heartbeat;
+  #shortage: string | undefined;
 
   constructor(
     probe: Probe,
     clock: Clock,
     pace: HeartbeatPace,
+    log: Log,
     report: (incarnation: number, failure: string | undefined) => void,
   ) {
+    const judged = (incarnation: number, { verdict, failure, shortage }: Judgement) => {
+      // Said once, not with every beat of every replica.
+      if (shortage !== undefined && this.#shortage === undefined)
+        log.warn('heartbeat-impossible', { reason: shortage });
+      if (verdict || shortage !== undefined) this.#shortage = shortage;
+      if (verdict) report(incarnation, failure);
+    };
     this.#start = (incarnation, address) =>
-      startHeartbeat(address, probe, clock, pace, (failure) => report(incarnation, failure));
+      startHeartbeat(address, probe, clock, pace, (judgement) => judged(incarnation, judgement));
   }
 
   /** From now on these are probed, and no others. */
@@ -53,13 +63,23 @@ export class Heartbeats {
   }
 }
 
-/** Starts the loop. `report` gets the reason of each failure, `undefined` for a success. */
+/** What a probe says of a replica. */
+export interface Judgement {
+  /** False if it says nothing, since this process was late or could not even ask. */
+  readonly verdict: boolean;
+  /** `undefined` for a success. */
+  readonly failure: string | undefined;
+  /** What this process is out of. */
+  readonly shortage?: string | undefined;
+}
+
+/** Starts the loop. */
 export function startHeartbeat(
   address: Address,
   probe: Probe,
   clock: Clock,
   pace: HeartbeatPace,
-  report: (failure: string | undefined) => void,
+  report: (judgement: Judgement) => void,
 ): Heartbeat {
   const stopped = new AbortController();
   let beat = new AbortController();
@@ -70,7 +90,7 @@ export function startHeartbeat(
       beat = new AbortController();
       const result = await probeOnce(address, probe, clock, pace.timeoutMs, stopped.signal);
       if (stopped.signal.aborted) return;
-      if (result.verdict) report(result.failure);
+      report(result);
       if (result.verdict && result.failure === undefined) waitMs = pace.intervalMs;
       else waitMs = Math.min(pace.intervalMs, waitMs * 1.5);
       await clock.sleep(waitMs, beat.signal).catch(() => undefined);
@@ -87,7 +107,13 @@ export function startHeartbeat(
   };
 }
 
-async function probeOnce(address: Address, probe: Probe, clock: Clock, timeoutMs: number, signal: AbortSignal) {
+async function probeOnce(
+  address: Address,
+  probe: Probe,
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Judgement> {
   const startedMs = clock.now();
   const late = () => new Error(`no answer to the heartbeat within ${timeoutMs} ms`);
   try {
@@ -96,6 +122,8 @@ async function probeOnce(address: Address, probe: Probe, clock: Clock, timeoutMs
   } catch (error) {
     // This process was asleep or busy for as long again: the answer may lie unread in a buffer. That convicts nobody.
     const overslept = clock.now() - startedMs > 2 * timeoutMs;
-    return { verdict: !overslept, failure: describe(error) };
+    // Nor does a probe that could not be made: without a descriptor left, all replicas would be convicted at once.
+    const shortage = localShortage(error);
+    return { verdict: !overslept && shortage === undefined, failure: describe(error), shortage };
   }
 }

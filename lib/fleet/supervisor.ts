@@ -7,7 +7,7 @@ import { emptyFleet, type FleetState, type Seat, type Wish } from '../core/fleet
 import type { Clock, Probe, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
 import { sameHostname } from '../core/replica-name.ts';
 import type { FleetRules } from '../core/seats.ts';
-import { asBalancerError, BalancerError, describe, isFinal } from '../errors.ts';
+import { asBalancerError, BalancerError, describe, isFinal, localShortage } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from './clock.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
@@ -54,7 +54,7 @@ export class Supervisor {
   constructor(ports: SupervisorPorts, rules: SupervisorRules, first: { nameSeed: number; lastIncarnation: number }) {
     this.#ports = ports;
     this.#rules = rules;
-    this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, (incarnation, failure) =>
+    this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, ports.log, (incarnation, failure) =>
       this.#dispatch({ type: 'probed', incarnation, failure }),
     );
     this.#state = emptyFleet(first.nameSeed, first.lastIncarnation);
@@ -122,7 +122,11 @@ export class Supervisor {
     };
     // The attempts and the waits between them: a name that is not given back would keep a seat waiting for ever.
     const limitMs = this.#rules.joinAttempts * this.#rules.startTimeoutMs + 5000;
-    const late = () => new BalancerError('start-failed', `not all of them were up within ${limitMs} ms`);
+    const late = () => {
+      const reason = added().find((seat) => seat.lapses.reason !== '')?.lapses.reason;
+      const why = reason === undefined ? '' : `: ${reason}`;
+      return new BalancerError('start-failed', `not all of them were up within ${limitMs} ms${why}`);
+    };
     try {
       await within(this.#ports.clock, limitMs, (signal) => this.#waiters.until(serve, signal), late);
     } catch (error) {
@@ -239,8 +243,9 @@ export class Supervisor {
       this.#dispatch({ type: 'started', replica, address });
     } catch (error) {
       const { incarnation } = replica;
-      const final = isFinal(asBalancerError(error));
-      this.#dispatch({ type: 'start-failed', incarnation, reason: describe(error), final });
+      const reason = describe(error);
+      if (localShortage(error) !== undefined) this.#dispatch({ type: 'start-impossible', incarnation, reason });
+      else this.#dispatch({ type: 'start-failed', incarnation, reason, final: isFinal(asBalancerError(error)) });
     }
   }
 

@@ -6,22 +6,26 @@ import { Client, type ClientTerms, tooManyConnections } from './client.ts';
 
 const TICK_MS = 100;
 
-/** Connections over the limit that may be there to be told so. */
-export const MAX_REFUSED = 256;
-
 const CLIENT = Symbol('client');
 type ClientSocket = Socket & { [CLIENT]?: Client };
 
+interface Terms extends ClientTerms {
+  readonly maxConnections: number;
+  readonly maxRefused: number;
+}
+
 export class Clients {
-  readonly #terms: ClientTerms & { readonly maxConnections: number };
+  readonly #terms: Terms;
   readonly #onTick: (nowMs: number) => void;
   // Those that are told that there are too many included.
   readonly #all = new Set<Client>();
   #admitted = 0;
+  // Those alone, the oldest first.
+  readonly #refused = new Set<Client>();
   #ticker: NodeJS.Timeout | undefined;
 
   /** @param onTick called when a first client comes, and while there is any, before they are looked at. */
-  constructor(terms: ClientTerms & { readonly maxConnections: number }, onTick: (nowMs: number) => void) {
+  constructor(terms: Terms, onTick: (nowMs: number) => void) {
     this.#terms = terms;
     this.#onTick = onTick;
   }
@@ -38,10 +42,10 @@ export class Clients {
     const { maxConnections } = this.#terms;
     const isAdmitted = this.#admitted < maxConnections;
     if (isAdmitted) this.#admitted += 1;
-    // A refusal that one can read is better than a place in a backlog that nobody sees.
-    else client.refuse(tooManyConnections(maxConnections));
+    else this.#refuse(client);
     socket.once('close', () => {
       this.#all.delete(client);
+      this.#refused.delete(client);
       if (isAdmitted) this.#admitted -= 1;
     });
   }
@@ -54,6 +58,20 @@ export class Clients {
   /** Ends all connections, whatever is under way on them. */
   cut(): void {
     for (const { socket } of this.#all) socket.destroy();
+  }
+
+  // A refusal that one can read is better than a place in a backlog that nobody sees.
+  #refuse(client: Client): void {
+    const { maxConnections, maxRefused } = this.#terms;
+    client.refuse(tooManyConnections(maxConnections));
+    this.#refused.add(client);
+    // The attack: who is refused and does not go holds a descriptor until it has lingered (test/end-to-end/descriptors.test.ts). The one
+    // that has had longest to read its answer makes room.
+    for (const oldest of this.#refused) {
+      if (this.#refused.size <= maxRefused) break;
+      oldest.socket.destroy();
+      this.#refused.delete(oldest);
+    }
   }
 
   #tick(): void {

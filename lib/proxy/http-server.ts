@@ -3,7 +3,6 @@
 
 import http, { type IncomingMessage } from 'node:http';
 import { BalancerError } from '../errors.ts';
-import { MAX_REFUSED } from './clients.ts';
 import type { ParsedRequest } from './headers.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import { offeredProtocols } from './upgrade.ts';
@@ -23,7 +22,6 @@ export function createServer(limits: ProxyLimits): http.Server {
   });
   // Size alone limits a head: fields over a count would be dropped silently.
   server.maxHeadersCount = 0;
-  server.maxConnections = limits.maxConnections + MAX_REFUSED;
   // A client that has sent all that it will may still wait for its reply. Not in the documentation of Node, but there since 0.7.
   Object.assign(server, { httpAllowHalfOpen: true });
   return server;

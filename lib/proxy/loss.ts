@@ -22,6 +22,8 @@ export function judgeLoss(
   tried: SeatId[],
   context: ExchangeContext,
 ): Verdict {
+  // What this process is out of, it is out of at every seat, and no replica is to blame.
+  if (error.code === 'overloaded') return error;
   // A kept connection may close at any time, which says nothing of the replica: ask it once more on a new one.
   const stale = connection.reused && !connection.replyBegun;
   if (!stale) {

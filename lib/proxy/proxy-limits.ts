@@ -34,6 +34,8 @@ export interface ProxyLimits extends AgentLimits, TimeLimits {
   /** Of a request. Infinity for no bound. */
   readonly maxBodyBytes: number;
   readonly maxConnections: number;
+  /** Connections over that limit that may be there to be told so. */
+  readonly maxRefused: number;
   readonly maxRequestsPerConnection: number;
   /** Requests at one replica. */
   readonly maxInFlight: number;

@@ -8,6 +8,8 @@ import { ReplicaConnection } from './replica-connection.ts';
 export interface AgentLimits {
   /** Idle connections kept for each replica. */
   readonly maxIdle: number;
+  /** At all replicas together. */
+  readonly maxIdleInAll: number;
   /** An idle connection is closed after this time; shorter than replicas keep theirs. */
   readonly idleTimeoutMs: number;
   readonly connectTimeoutMs: number;
@@ -17,6 +19,8 @@ export interface AgentLimits {
 /** Of all agents together. */
 export interface AgentLoad {
   inFlight: number;
+  /** Connections that are kept though nothing runs on them. */
+  idle: number;
   /** A request has given back its place. */
   freed(): void;
 }
@@ -52,8 +56,8 @@ export class ReplicaAgent {
   lease(fresh: boolean): ReplicaConnection {
     this.inFlight += 1;
     this.#load.inFlight += 1;
-    let connection = fresh ? undefined : this.#idle.pop();
-    while (connection !== undefined && !connection.alive) connection = this.#idle.pop();
+    let connection = fresh ? undefined : this.#takeIdle();
+    while (connection !== undefined && !connection.alive) connection = this.#takeIdle();
     if (connection !== undefined) return connection;
     const opened = new ReplicaConnection(this, this.#address, this.#limits);
     this.#all.add(opened);
@@ -64,10 +68,12 @@ export class ReplicaAgent {
   giveBack(connection: ReplicaConnection): void {
     if (!this.#streams.delete(connection)) this.#countOut();
     if (connection.alive) {
-      if (this.retired || this.#idle.length >= this.#limits.maxIdle) connection.close();
+      const { maxIdle, maxIdleInAll } = this.#limits;
+      if (this.retired || this.#idle.length >= maxIdle || this.#load.idle >= maxIdleInAll) connection.close();
       else {
         connection.idleSweeps = 0;
         this.#idle.push(connection);
+        this.#load.idle += 1;
       }
     }
     this.#load.freed();
@@ -94,13 +100,16 @@ export class ReplicaAgent {
   forget(connection: ReplicaConnection): void {
     this.#all.delete(connection);
     const index = this.#idle.indexOf(connection);
-    if (index !== -1) this.#idle.splice(index, 1);
+    if (index === -1) return;
+    this.#idle.splice(index, 1);
+    this.#load.idle -= 1;
   }
 
   /** The replica takes no more requests: those in flight go on, idle connections are closed. */
   retire(): void {
     this.retired = true;
     clearInterval(this.#sweeper);
+    this.#load.idle -= this.#idle.length;
     for (const connection of this.#idle.splice(0)) connection.close();
     this.endStreams();
   }
@@ -119,6 +128,12 @@ export class ReplicaAgent {
     for (const connection of this.#all) connection.close();
   }
 
+  #takeIdle(): ReplicaConnection | undefined {
+    const connection = this.#idle.pop();
+    if (connection !== undefined) this.#load.idle -= 1;
+    return connection;
+  }
+
   #countOut(): void {
     this.inFlight -= 1;
     this.#load.inFlight -= 1;
@@ -127,7 +142,10 @@ export class ReplicaAgent {
   // The pool is a stack: those that were idle longest lie at its bottom.
   #sweep(): void {
     for (const connection of this.#idle) connection.idleSweeps += 1;
-    while ((this.#idle[0]?.idleSweeps ?? 0) > SWEEPS_TO_CLOSE) this.#idle.shift()?.close();
+    while ((this.#idle[0]?.idleSweeps ?? 0) > SWEEPS_TO_CLOSE) {
+      this.#idle.shift()?.close();
+      this.#load.idle -= 1;
+    }
   }
 }
 

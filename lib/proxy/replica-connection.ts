@@ -3,7 +3,7 @@
 
 import type net from 'node:net';
 import type { Address } from '../core/ports.ts';
-import { BalancerError } from '../errors.ts';
+import { BalancerError, localShortage } from '../errors.ts';
 import type { AgentLimits, ReplicaAgent } from './replica-agent.ts';
 import { ReplicaSocket } from './replica-socket.ts';
 import { ReplyReader, type ReplySink } from './wire.ts';
@@ -180,6 +180,10 @@ export class ReplicaConnection {
   #describeLoss(cause: unknown): BalancerError {
     if (cause instanceof BalancerError) return cause;
     const { hostname } = this.agent.replica;
+    const shortage = localShortage(cause);
+    if (shortage !== undefined) {
+      return new BalancerError('overloaded', `the connection to ${hostname} failed: ${shortage}`, { cause });
+    }
     const why = cause instanceof Error ? `: ${cause.message}` : '';
     if (!this.connected) {
       return new BalancerError('connect-failed', `${hostname} could not be reached${why}`, { cause });

@@ -58,7 +58,7 @@ export class ProxyServer implements ExchangeContext {
   readonly #line: WaitingLine;
   readonly #server: Server;
   #table: RoutingTable | undefined;
-  readonly #load: Load = { inFlight: 0, diverted: 0, freed: () => this.#line.serve() };
+  readonly #load: Load = { inFlight: 0, idle: 0, diverted: 0, freed: () => this.#line.serve() };
   // By incarnation, retired ones included until nothing is in flight there.
   readonly #agents = new Map<number, ReplicaAgent>();
   readonly #names: RequestNames;

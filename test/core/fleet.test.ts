@@ -440,3 +440,18 @@ t.test('the news are what changed between two states', async (t) => {
     ['replica-stopped', 2, undefined],
   ]);
 });
+
+t.test(
+  'a start that this machine could not even try is tried again a second later, and is no lapse of the replica',
+  async (t) => {
+    const wanted = after(emptyFleet(1), { type: 'add', wishes: wishes('a'), slowly: false, atMs: 0 });
+    const tried = after(wanted, { type: 'starting', incarnation: 1, atMs: 0 });
+    const state = after(tried, { type: 'start-impossible', incarnation: 1, reason: 'EMFILE', atMs: 10 });
+    t.match(state.seats[0], {
+      phase: 'vacant',
+      startAtMs: 1010,
+      replica: { hostname: 'a', incarnation: 2 },
+      lapses: { count: 0, reason: 'EMFILE', final: false },
+    });
+  },
+);

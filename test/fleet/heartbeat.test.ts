@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Probe } from '../../lib/core/ports.ts';
-import { startHeartbeat } from '../../lib/fleet/heartbeat.ts';
+import { type Judgement, startHeartbeat } from '../../lib/fleet/heartbeat.ts';
 import { settle, VirtualClock } from '../fixtures/virtual-clock.ts';
 
 const address = { type: 'unix', path: '/a.sock' } as const;
@@ -10,7 +10,7 @@ const never: Probe = () => new Promise(() => undefined);
 function start(probe: Probe) {
   const clock = new VirtualClock();
   const reports: { atMs: number; failure: string | undefined }[] = [];
-  const report = (failure: string | undefined) => reports.push({ atMs: clock.now(), failure });
+  const report = ({ verdict, failure }: Judgement) => verdict && reports.push({ atMs: clock.now(), failure });
   return { clock, reports, heartbeat: startHeartbeat(address, probe, clock, pace, report) };
 }
 

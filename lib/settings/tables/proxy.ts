@@ -30,7 +30,11 @@ export const PROXY = {
   'tunnel-idle-timeout': option(duration(1, DAY_MS), 600_000, 'longest silence of an upgraded connection'),
   'max-head-size': option(size(KIB, MIB), 64 * KIB, 'head of a request or a reply'),
   'max-body-size': option(orOff(size(0, 1024 * GIB)), Number.POSITIVE_INFINITY, 'body of a request'),
-  'max-connections': option(integer(1, 1_000_000), 10_000, 'connections of clients; more are told 503'),
+  'max-connections': option(
+    integer(1, 1_000_000),
+    10_000,
+    'connections of clients, or what `ulimit -n` allows; more are told 503',
+  ),
   'max-requests-per-connection': option(
     orOff(integer(1, 1_000_000)),
     Number.POSITIVE_INFINITY,
