@@ -2,7 +2,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -227,4 +227,14 @@ t.test('--upstream: what a hung service had is answered by another when it is fo
   hung = true;
   const answers = await Promise.all(Array.from({ length: 8 }, () => program.json('/x')));
   t.ok(answers.every((answer) => answer.status === 200));
+});
+
+t.test('no process that it starts is given what is set for the balancer, the admin token first of all', async (t) => {
+  const program = await startProgram([], { RINGMASTER_ADMIN_TOKEN: 'secret', RINGMASTER_GRACE: '2s' });
+  t.teardown(() => program.stop());
+  const children = readdirSync(`/proc/${program.process.pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${program.process.pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean),
+  );
+  t.equal(children.length, 4, 'three replicas and a guardian');
+  for (const pid of children) t.notMatch(readFileSync(`/proc/${pid}/environ`, 'utf8'), /RINGMASTER_|secret/);
 });
