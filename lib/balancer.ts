@@ -9,22 +9,25 @@ import { needsToken } from './admin/access.ts';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/live-feed.ts';
 import { createAdmin } from './admin/routes.ts';
-import { draining, type FleetState, hostnameIn, members, routes } from './core/fleet-state.ts';
-import type { ReplicaRuntime } from './core/ports.ts';
-import type { HashRing } from './core/ring.ts';
+import { ErringReplicas } from './core/erring.ts';
+import { hostnameIn, members } from './core/fleet-state.ts';
+import { whyNone } from './core/outage.ts';
+import type { Probe, ReplicaRuntime } from './core/ports.ts';
+import type { SeatId } from './core/ring.ts';
 import { RingKeeper } from './core/ring-keeper.ts';
-import { descriptorLimit, descriptorsFor, shareDescriptors } from './descriptors.ts';
+import type { Reading } from './core/traffic.ts';
+import { descriptorLimit, shareDescriptors, warnOfShares } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
-import { httpProbe, noProbe } from './fleet/http-probe.ts';
+import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
 import { createProcessRuntime } from './fleet/processes.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { createUpstreamRuntime } from './fleet/upstreams.ts';
 import { loadHashPair } from './hash-source.ts';
-import { descriptorWishes, proxyLimits, supervisorRules } from './limits.ts';
+import { descriptorWishes, failsOpenWith, proxyLimits, supervisorRules } from './limits.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
-import type { Routing } from './proxy/routing-table.ts';
 import { ProxyServer } from './proxy/server.ts';
+import { createPublisher } from './publisher.ts';
 import type { Options } from './settings/options.ts';
 
 export interface Balancer {
@@ -34,6 +37,8 @@ export interface Balancer {
   hostnames(): string[];
   /** What those who change the fleet have to show, if it was drawn here: nobody else knows it. */
   readonly drawnToken: string | undefined;
+  /** Why no replica takes requests, in a line; `undefined` if one does. */
+  whyNone(): string | undefined;
   /** Stops accepting, finishes open requests within the grace, ends every replica. */
   close(): Promise<void>;
 }
@@ -51,10 +56,13 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   const fixedBecause =
     options.upstream.size > 0 ? 'the replicas are given by --upstream and cannot be changed' : undefined;
 
+  const erring = new ErringReplicas(realClock.now());
+  const hostnameOf = (seat: SeatId) => hostnameIn(supervisor.state, seat);
   const feed = new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
     readCounters: () => proxy.meter.read(),
+    onReading: tellErring(erring, hostnameOf, log),
     watchSparks: (watched) => proxy.meter.watch(watched),
     takeSparks: () => proxy.meter.takeSparks(),
     about: { hash: options.hash, virtualNodes: options.virtualNodes, maxReplicas: options.maxReplicas, fixedBecause },
@@ -63,7 +71,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   const supervisor: Supervisor = new Supervisor(
     {
       runtime,
-      probe: options.heartbeatPath === 'off' ? noProbe : httpProbe(options.heartbeatPath),
+      probe: probeOf(options),
       clock: realClock,
       log,
       publish: createPublisher(options, rings, log, (routing, state, ring) => {
@@ -94,23 +102,22 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     hash: options.hash,
     balanceFactor: limits.balanceFactor,
     fixedBecause,
+    whyNone: () => whyNone(supervisor.state, failsOpenWith(options)),
+    failOpen: failsOpenWith(options),
+    erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
     diverted: () => proxy.diverted,
     explain: (key) => proxy.explainKey(key),
     readKey,
   });
   const adminServer =
-    options.adminPort === 0
-      ? undefined
-      : createAdminServer(answersAdmin, descriptors.maxAdminConnections, (error) =>
-          log.error('accept-failed', { reason: error.message }),
-        );
+    options.adminPort === 0 ? undefined : createAdminServer(answersAdmin, descriptors.maxAdminConnections, log);
   const proxy: ProxyServer = new ProxyServer(
     {
       log,
       readKey,
       answersItself: adminServer === undefined ? answersAdmin : () => false,
       suspect: (incarnation) => supervisor.suspect(incarnation),
-      hostnameOf: (seat) => hostnameIn(supervisor.state, seat),
+      hostnameOf,
       seed: randomInt(2 ** 32),
     },
     limits,
@@ -119,18 +126,12 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   return { ...compose(options, supervisor, proxy, adminServer, feed, log), drawnToken };
 }
 
-function warnOfDescriptors(options: Options, log: Log): void {
-  const limit = descriptorLimit();
-  const wishes = descriptorWishes(options);
-  const { maxConnections } = shareDescriptors(limit, wishes);
-  if (maxConnections === wishes.maxConnections) return;
-  log.warn('max-connections-lowered', {
-    wanted: wishes.maxConnections,
-    possible: maxConnections,
-    reason:
-      `this process may have ${limit} open files, and each client may need two: ` +
-      `allow ${descriptorsFor(wishes)} (ulimit -n), or set --max-connections to ${maxConnections}`,
-  });
+function tellErring(erring: ErringReplicas, hostnameOf: (seat: SeatId) => string | undefined, log: Log) {
+  const reason = 'most of its answers have a status from 500 up, though its heartbeats are good';
+  return ({ replicas }: Reading, nowMs: number) => {
+    for (const { seat } of erring.look(replicas, nowMs))
+      log.warn('replica-errs', { hostname: hostnameOf(seat), reason });
+  };
 }
 
 function adminToken({ admin, adminToken, host }: Options): string | undefined {
@@ -175,7 +176,7 @@ function compose(
         // Before a replica is started for nothing. The port is bound only when they serve: the first request finds them.
         await checkPortIsFree(options.port, options.host);
         begun = true;
-        warnOfDescriptors(options, log);
+        warnOfShares(descriptorLimit(), descriptorWishes(options), log);
         await supervisor.begin(firstHostnames);
         if (closing === undefined) await adminServer?.listen(options.adminPort, options.host);
         const port = closing === undefined ? await proxy.listen(options.port, options.host) : options.port;
@@ -186,6 +187,7 @@ function compose(
         throw error;
       }
     },
+    whyNone: () => whyNone(supervisor.state, failsOpenWith(options)),
     hostnames: () => members(supervisor.state).map((replica) => replica.hostname),
     close: () => {
       closing ??= close();
@@ -195,40 +197,14 @@ function compose(
   return balancer;
 }
 
-// The one cell: what the fleet publishes, the proxy goes by. While a seat starts slowly, the ring changes with time too.
-function createPublisher(
-  options: Options,
-  rings: RingKeeper,
-  log: Log,
-  publish: (routing: Routing, state: FleetState, ring: HashRing) => void,
-): (state: FleetState) => void {
-  let known: HashRing | undefined;
-  let alarm = new AbortController();
-  const publishNow = (state: FleetState) => {
-    const { ring, policy, nextChangeMs } = rings.keep(state, realClock.now());
-    publish({ policy, routes: routes(state), draining: draining(state) }, state, ring);
-    if (ring !== known) {
-      known = ring;
-      log.info('ring-changed', {
-        seats: state.seats.map((seat) => seat.replica.seat),
-        digest: ring.digest(),
-        hash: options.hash,
-      });
-    }
-    alarm.abort();
-    if (nextChangeMs === Number.POSITIVE_INFINITY) return;
-    alarm = new AbortController();
-    realClock.sleep(nextChangeMs - realClock.now(), alarm.signal).then(
-      () => publishNow(state),
-      () => undefined,
-    );
-  };
-  return publishNow;
-}
-
 // Requests that go by their id have nothing that a replica could be warm for.
 function slowStartMs({ key, slowStart }: Options): number {
   return key[0]?.type === 'request' ? 0 : slowStart;
+}
+
+function probeOf({ heartbeatPath, heartbeatStatus, heartbeatHost }: Options): Probe {
+  if (heartbeatPath === 'off') return noProbe;
+  return heartbeatPath === 'tcp' ? connectProbe : httpProbe(heartbeatPath, heartbeatStatus, heartbeatHost);
 }
 
 async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime> {

@@ -1,6 +1,8 @@
 // How many file descriptors this process may have, and what they are for. Clients that only wait could use up all of them; then no
 // heartbeat could be sent, no request forwarded and no replica started. So each use has its part, and the clients get what is left.
 
+import type { Log } from './log.ts';
+
 export interface DescriptorShares {
   /** Of clients: each may need a second one, towards the replica of its request. */
   readonly maxConnections: number;
@@ -43,4 +45,17 @@ export function shareDescriptors(limit: number, wishes: DescriptorWishes): Descr
 /** The limit that would be enough for them. */
 export function descriptorsFor(wishes: DescriptorWishes): number {
   return OWN + MOST_REFUSED + MOST_ADMIN + 2 * wishes.replicas + Math.ceil((5 / 2) * wishes.maxConnections);
+}
+
+/** Says in the log what cannot be had. */
+export function warnOfShares(limit: number, wishes: DescriptorWishes, log: Log): void {
+  const { maxConnections } = shareDescriptors(limit, wishes);
+  if (maxConnections === wishes.maxConnections) return;
+  log.warn('max-connections-lowered', {
+    wanted: wishes.maxConnections,
+    possible: maxConnections,
+    reason:
+      `this process may have ${limit} open files, and each client may need two: ` +
+      `allow ${descriptorsFor(wishes)} (ulimit -n), or set --max-connections to ${maxConnections}`,
+  });
 }

@@ -17,6 +17,8 @@ export function supervisorRules(options: Options): SupervisorRules {
     backoffCapMs: fixed ? options.heartbeatInterval : 30_000,
     stableMs: 10_000,
     keepNames: fixed,
+    riseToReturn: options.heartbeatRise,
+    failOpen: failsOpenWith(options),
     intervalMs: options.heartbeatInterval,
     timeoutMs: options.heartbeatTimeout,
     graceMs: options.grace,
@@ -25,6 +27,11 @@ export function supervisorRules(options: Options): SupervisorRules {
     beginTimeoutMs: fixed ? 2 * options.heartbeatTimeout : options.startTimeout,
     joinAttempts: 3,
   };
+}
+
+/** What nobody here can start anew is better asked than given up. */
+export function failsOpenWith({ failOpen, upstream }: Options): boolean {
+  return failOpen ?? upstream.size > 0;
 }
 
 // The pairs beside `even` are there to see how they spread: nothing evens that out unless somebody asks for it.

@@ -57,7 +57,9 @@ async function run(options: Options): Promise<void> {
   if (options.adminPort !== 0) console.log(`its own endpoints: port ${options.adminPort}`);
   // Here only: the log is kept, and read by others.
   if (balancer.drawnToken !== undefined) console.log(`admin token: ${balancer.drawnToken}`);
-  console.log(`try: curl ${url}/home    stop: Ctrl-C`);
+  const none = balancer.whyNone();
+  // Without a replica there is nothing to try.
+  console.log(none === undefined ? `try: curl ${url}/home    stop: Ctrl-C` : `${none}\nstop: Ctrl-C`);
 }
 
 function explain(error: unknown): string {

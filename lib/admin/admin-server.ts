@@ -2,6 +2,7 @@
 
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { failureBody } from '../errors.ts';
+import type { Log } from '../log.ts';
 
 export interface AdminServer {
   /** Rejects with the system's error. */
@@ -12,12 +13,11 @@ export interface AdminServer {
 /**
  * @param answers as `createAdmin` makes it: false for what is not its own
  * @param maxConnections more are closed at once
- * @param onError a connection could not be accepted
  */
 export function createAdminServer(
   answers: (request: IncomingMessage, response: ServerResponse) => boolean,
   maxConnections: number,
-  onError: (error: Error) => void,
+  log: Log,
 ): AdminServer {
   const server = http.createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
     if (answers(request, response)) return;
@@ -32,7 +32,7 @@ export function createAdminServer(
         server.once('error', reject);
         server.listen({ port, host }, () => {
           server.off('error', reject);
-          server.on('error', onError);
+          server.on('error', (error) => log.error('accept-failed', { reason: error.message }));
           resolve();
         });
       }),

@@ -4,6 +4,7 @@
 import type { Explanation } from '../core/explain.ts';
 import { type FleetState, hostnameIn, placement, weightsOf } from '../core/fleet-state.ts';
 import { hashText } from '../core/hashes/text.ts';
+import { absentees, failsOpen } from '../core/outage.ts';
 import type { Key } from '../core/policy.ts';
 import type { HashRing, SeatId } from '../core/ring.ts';
 import { sharesOf } from '../core/ring-view.ts';
@@ -19,6 +20,9 @@ export interface InsightPorts {
   readonly balanceFactor: number;
   /** How often the bound on load has sent a request past its owner. */
   readonly diverted: () => number;
+  /** Replicas that answer with 5xx again and again though their heartbeats are good. */
+  readonly erring: () => readonly string[];
+  readonly failOpen: boolean;
   readonly explain: (key: Key) => Explanation | undefined;
   /** The key of a request, `undefined` if it would go by its request id. */
   readonly readKey: (
@@ -40,6 +44,10 @@ export function ringPage(ports: InsightPorts): unknown {
     points: ring.points.map(({ slot, seat }) => ({ slot, seat, replica: replica(seat) })),
     shares: Object.fromEntries([...bySeat].map(([seat, share]) => [replica(seat), share])),
     maxOverMean,
+    // Who takes no requests, and why; who should not, by its answers; and whether the last that were well get them for want of better.
+    absent: Object.fromEntries(absentees(state).map(({ hostname, reason }) => [hostname, reason])),
+    erring: ports.erring(),
+    failsOpen: failsOpen(state, ports.failOpen),
     balance: {
       // JSON has no Infinity.
       factor: Number.isFinite(ports.balanceFactor) ? ports.balanceFactor : null,

@@ -16,6 +16,8 @@ export interface AdminPorts extends ChangePorts, InsightPorts {
   /** That response becomes an event stream. Throws `too-many-watchers`. */
   readonly watch: (response: ServerResponse) => void;
   readonly access: AccessRules;
+  /** Why no replica takes requests; `undefined` if one does. */
+  readonly whyNone: () => string | undefined;
 }
 
 /** Gives the body of the answer, as JSON takes it. */
@@ -61,6 +63,7 @@ export function createAdmin(ports: AdminPorts): (request: IncomingMessage, respo
     ],
     // Not in turn: a crash does not wait for others either.
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
+    ['/balancer/ready', { method: 'GET', run: () => success(ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: () => ringPage(ports) }],
     ['/balancer/explain', { method: 'POST', run: (text) => explainRequest(ports, text) }],
     ['/balancer/events', { method: 'GET', write: ports.watch }],
@@ -81,6 +84,13 @@ export function createAdmin(ports: AdminPorts): (request: IncomingMessage, respo
     void answer(ports, route, query, request, response);
     return true;
   };
+}
+
+// For whoever sends requests here, or restarts what does not answer.
+function ready({ whyNone }: AdminPorts): string {
+  const reason = whyNone();
+  if (reason !== undefined) throw new BalancerError('no-replica', reason);
+  return 'ready';
 }
 
 async function answer(

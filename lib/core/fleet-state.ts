@@ -1,11 +1,14 @@
 // What is known of the fleet: the wanted seats, each in one phase of its life, and the replicas on their way out; and the two
 // views of it that others are shown. How it changes is fleet.ts.
 //
-//   vacant ──start──▶ starting ──it is up──▶ started ──first good probe──▶ serving
-//      ▲                  │                     │                            │
+//   vacant ──start──▶ starting ──it is up──▶ started ──first good probe──▶ serving ──convicted──▶ down
+//      ▲                  │                     │                            │ ▲                    │
+//      │                  │                     │                            │ └─── good probes ────┘
 //      └──────────────────┴──── lost: failed, timed out, exited, convicted ──┘   (the old replica becomes `leaving`)
+//
+// `down` is for services of others (`--upstream`): they cannot be ended, and what runs there may still come to its end.
 
-import type { Health } from './health.ts';
+import type { Health, ProbeFailure } from './health.ts';
 import type { Address, ReplicaRef } from './ports.ts';
 import type { SeatId } from './ring.ts';
 
@@ -20,8 +23,24 @@ export type Seat = {
 } & (
   | { readonly phase: 'vacant'; readonly startAtMs: number }
   | { readonly phase: 'starting'; readonly giveUpAtMs: number }
-  | { readonly phase: 'started'; readonly giveUpAtMs: number; readonly address: Address; readonly sinceMs: number }
+  | {
+      readonly phase: 'started';
+      readonly giveUpAtMs: number;
+      readonly address: Address;
+      readonly sinceMs: number;
+      /** Why it does not serve, once that is worth telling. */
+      readonly complaint?: ProbeFailure | undefined;
+    }
   | { readonly phase: 'serving'; readonly address: Address; readonly sinceMs: number; readonly health: Health }
+  | {
+      readonly phase: 'down';
+      readonly address: Address;
+      readonly sinceMs: number;
+      readonly complaint: ProbeFailure;
+      /** Probes in a row since it went down that failed, and that succeeded. */
+      readonly bad: number;
+      readonly good: number;
+    }
 );
 
 /** How often a seat has lost its replica without a stable life between, and why it did the last time. */
@@ -75,19 +94,24 @@ export interface Route {
   readonly weight: number;
 }
 
-export function routes(state: FleetState): Route[] {
-  return state.seats.flatMap((seat) =>
-    seat.phase === 'serving'
-      ? [
-          {
-            replica: seat.replica,
-            address: seat.address,
-            suspected: seat.health.suspected,
-            weight: placesOf(seat.replica).length,
-          },
-        ]
-      : [],
+/** Those that serve. `failOpen`: where none does, those whose heartbeats fail though somebody listens there, as last choice. */
+export function routes(state: FleetState, failOpen = false): Route[] {
+  const serving = state.seats.flatMap((seat) =>
+    seat.phase === 'serving' ? [routeTo(seat, seat.address, seat.health.suspected)] : [],
   );
+  if (serving.length > 0 || !failOpen) return serving;
+  return state.seats.flatMap((seat) =>
+    seat.phase === 'down' && seat.complaint.kind !== 'refused' ? [routeTo(seat, seat.address, true)] : [],
+  );
+}
+
+function routeTo({ replica }: Seat, address: Address, suspected: boolean): Route {
+  return { replica, address, suspected, weight: placesOf(replica).length };
+}
+
+/** Replicas that get no requests for now, but finish what they have and may come back. */
+export function resting(state: FleetState): ReplicaRef[] {
+  return state.seats.flatMap((seat) => (seat.phase === 'down' ? [seat.replica] : []));
 }
 
 /** The replica of every wanted seat, there or on its way, in the order in which they joined. */

@@ -6,7 +6,15 @@
 // stopped. Incarnations grow across the whole fleet, so news of a past life never matches a present one.
 
 import type { FleetState, Seat, Wish } from './fleet-state.ts';
-import { afterProbe, afterSuspicion, HEALTHY, type Health, isConvicted } from './health.ts';
+import {
+  afterProbe,
+  afterSuspicion,
+  type FailureKind,
+  HEALTHY,
+  type Health,
+  isConvicted,
+  type ProbeFailure,
+} from './health.ts';
 import { adopt, afterInventory } from './inventory.ts';
 import type { Address, PresentReplica, ReplicaRef } from './ports.ts';
 import { sameHostname } from './replica-name.ts';
@@ -34,7 +42,13 @@ export type FleetEvent = { readonly atMs: number } & (
   | { readonly type: 'start-failed'; readonly incarnation: number; readonly reason: string; readonly final: boolean }
   /** This machine could not even try: the replica has no part in it. */
   | { readonly type: 'start-impossible'; readonly incarnation: number; readonly reason: string }
-  | { readonly type: 'probed'; readonly incarnation: number; readonly failure: string | undefined }
+  | {
+      readonly type: 'probed';
+      readonly incarnation: number;
+      readonly failure: string | undefined;
+      /** `other` if it is not said. */
+      readonly kind?: FailureKind;
+    }
   | { readonly type: 'suspected'; readonly incarnation: number }
   | { readonly type: 'exited'; readonly incarnation: number; readonly reason: string }
   | { readonly type: 'stopped'; readonly incarnation: number }
@@ -49,6 +63,11 @@ export type FleetEvent = { readonly atMs: number } & (
 export type FleetAction =
   | { readonly type: 'start'; readonly replica: ReplicaRef }
   | { readonly type: 'stop'; readonly replica: ReplicaRef; readonly drains: boolean };
+
+// A program that does not listen so long after its start, in ms, is worth a word.
+const COMPLAIN_AFTER_MS = 800;
+// Failures of what is down are counted so far: how long it lasts after that changes nothing.
+const MOST_COUNTED = 100;
 
 /** The state after an event. News that changes nothing gives back the same object. */
 export function observe(state: FleetState, event: FleetEvent, rules: FleetRules): FleetState {
@@ -66,7 +85,7 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
     case 'started':
       return afterStart(state, event.replica, event.address, event.atMs);
     case 'probed':
-      return afterProbeOf(state, event.incarnation, event.failure, event.atMs, rules);
+      return afterProbeOf(state, event.incarnation, failureOf(event), event.atMs, rules);
     case 'suspected':
       return replaceSeat(state, event.incarnation, (seat) =>
         seat.phase === 'serving' ? withHealth(seat, afterSuspicion(seat.health)) : seat,
@@ -136,37 +155,85 @@ function afterStart(state: FleetState, replica: ReplicaRef, address: Address, at
   return state;
 }
 
+function failureOf({ failure, kind = 'other' }: { failure: string | undefined; kind?: FailureKind }) {
+  return failure === undefined ? undefined : { reason: failure, kind };
+}
+
 function afterProbeOf(
   state: FleetState,
   incarnation: number,
-  failure: string | undefined,
+  failure: ProbeFailure | undefined,
   atMs: number,
   rules: FleetRules,
 ): FleetState {
   const seat = state.seats.find((one) => one.replica.incarnation === incarnation);
-  if (seat?.phase === 'started') {
-    if (failure === undefined) {
-      const { address } = seat;
-      return replaceSeat(state, incarnation, () => ({
-        ...lasting(seat),
-        firstServedMs: seat.firstServedMs ?? atMs,
-        phase: 'serving',
-        address,
-        sinceMs: atMs,
-        health: HEALTHY,
-      }));
+  switch (seat?.phase) {
+    case 'started':
+      if (failure === undefined) return replaceSeat(state, incarnation, () => serving(seat, atMs));
+      // A service that nobody here started is not given up either.
+      if (atMs >= seat.giveUpAtMs && !rules.keepNames) {
+        return loseReplica(state, incarnation, failure, atMs, rules);
+      }
+      return replaceSeat(state, incarnation, () => complaining(seat, failure, atMs, rules));
+    case 'serving': {
+      const health = afterProbe(seat.health, failure === undefined);
+      if (failure === undefined || !isConvicted(health, rules.failuresToConvict)) {
+        return replaceSeat(state, incarnation, () => withHealth(seat, health));
+      }
+      if (rules.keepNames) return replaceSeat(state, incarnation, () => down(seat, failure, atMs));
+      const isLast = !state.seats.some((one) => one.phase === 'serving' && one !== seat);
+      if (rules.failOpen && isLast) return replaceSeat(state, incarnation, () => withHealth(seat, health));
+      return loseReplica(state, incarnation, failure, atMs, rules);
     }
-    return atMs < seat.giveUpAtMs
-      ? state
-      : loseReplica(state, incarnation, { reason: failure, final: false }, atMs, rules);
+    case 'down':
+      return replaceSeat(state, incarnation, () => afterProbeOfDown(seat, failure, atMs, rules));
+    case 'vacant':
+    case 'starting':
+    case undefined:
+      return state;
   }
-  if (seat?.phase === 'serving') {
-    const health = afterProbe(seat.health, failure === undefined);
-    return failure !== undefined && isConvicted(health, rules.failuresToConvict)
-      ? loseReplica(state, incarnation, { reason: failure, final: false }, atMs, rules)
-      : replaceSeat(state, incarnation, () => withHealth(seat, health));
+}
+
+function serving(seat: Extract<Seat, { address: Address }>, atMs: number): Seat {
+  const { address, firstServedMs } = seat;
+  return {
+    ...lasting(seat),
+    firstServedMs: firstServedMs ?? atMs,
+    phase: 'serving',
+    address,
+    sinceMs: atMs,
+    health: HEALTHY,
+  };
+}
+
+// What does not listen yet may be about to; an answer that is wrong will not become right, and what others run is there or is not.
+function complaining(
+  seat: Extract<Seat, { phase: 'started' }>,
+  failure: ProbeFailure,
+  atMs: number,
+  rules: FleetRules,
+): Seat {
+  const isWorthTelling = rules.keepNames || failure.kind === 'unfit' || atMs - seat.sinceMs >= COMPLAIN_AFTER_MS;
+  return !isWorthTelling || seat.complaint?.reason === failure.reason ? seat : { ...seat, complaint: failure };
+}
+
+function down(seat: Extract<Seat, { phase: 'serving' }>, complaint: ProbeFailure, atMs: number): Seat {
+  return { ...lasting(seat), phase: 'down', address: seat.address, sinceMs: atMs, complaint, bad: 0, good: 0 };
+}
+
+function afterProbeOfDown(
+  seat: Extract<Seat, { phase: 'down' }>,
+  failure: ProbeFailure | undefined,
+  atMs: number,
+  rules: FleetRules,
+): Seat {
+  if (failure !== undefined) {
+    const bad = Math.min(MOST_COUNTED, seat.bad + 1);
+    const isNews = bad !== seat.bad || seat.good > 0 || failure.kind !== seat.complaint.kind;
+    return isNews ? { ...seat, complaint: failure, bad, good: 0 } : seat;
   }
-  return state;
+  const good = seat.good + 1;
+  return good >= rules.riseToReturn ? serving(seat, atMs) : { ...seat, good };
 }
 
 // What a seat keeps from phase to phase.

@@ -19,6 +19,10 @@ export interface FleetRules {
   readonly stableMs: number;
   /** Replicas that nobody can rename (`--upstream`) keep their hostname from life to life. */
   readonly keepNames: boolean;
+  /** Good probes in a row after which one of those that was down takes requests again. */
+  readonly riseToReturn: number;
+  /** Requests go to the last that were well rather than to none. */
+  readonly failOpen: boolean;
 }
 
 /** One seat more, on the lowest free places, that waits for its replica. `slowly`: its slots are for a slow start. */
@@ -49,7 +53,7 @@ export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs
   if (leavers.length === 0) return state;
   const leaving = leavers
     .filter((seat) => seat.phase !== 'vacant')
-    .map((seat) => leave(seat.replica, seat.phase === 'serving', atMs));
+    .map((seat) => leave(seat.replica, seat.phase === 'serving' || seat.phase === 'down', atMs));
   return {
     ...state,
     seats: state.seats.filter((seat) => !leavers.includes(seat)),

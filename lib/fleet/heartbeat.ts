@@ -1,10 +1,12 @@
 // One probe loop for each replica that is up: fast until the first success, then at an even pace, at once when somebody suspects
 // the replica. What the results mean is health.ts.
 
+import type { FailureKind } from '../core/health.ts';
 import type { Address, Clock, Probe, ReplicaRef } from '../core/ports.ts';
 import { describe, localShortage } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from './clock.ts';
+import { kindOf } from './http-probe.ts';
 
 export interface HeartbeatPace {
   readonly intervalMs: number;
@@ -31,14 +33,14 @@ export class Heartbeats {
     clock: Clock,
     pace: HeartbeatPace,
     log: Log,
-    report: (incarnation: number, failure: string | undefined) => void,
+    report: (incarnation: number, failure: string | undefined, kind: FailureKind) => void,
   ) {
-    const judged = (incarnation: number, { verdict, failure, shortage }: Judgement) => {
+    const judged = (incarnation: number, { verdict, failure, kind, shortage }: Judgement) => {
       // Said once, not with every beat of every replica.
       if (shortage !== undefined && this.#shortage === undefined)
         log.warn('heartbeat-impossible', { reason: shortage });
       if (verdict || shortage !== undefined) this.#shortage = shortage;
-      if (verdict) report(incarnation, failure);
+      if (verdict) report(incarnation, failure, kind);
     };
     this.#start = (incarnation, address) =>
       startHeartbeat(address, probe, clock, pace, (judgement) => judged(incarnation, judgement));
@@ -69,6 +71,8 @@ export interface Judgement {
   readonly verdict: boolean;
   /** `undefined` for a success. */
   readonly failure: string | undefined;
+  /** Of a failure. */
+  readonly kind: FailureKind;
   /** What this process is out of. */
   readonly shortage?: string | undefined;
 }
@@ -118,12 +122,12 @@ async function probeOnce(
   const late = () => new Error(`no answer to the heartbeat within ${timeoutMs} ms`);
   try {
     await within(clock, timeoutMs, (working) => probe(address, working), late, signal);
-    return { verdict: true, failure: undefined };
+    return { verdict: true, failure: undefined, kind: 'other' };
   } catch (error) {
     // This process was asleep or busy for as long again: the answer may lie unread in a buffer. That convicts nobody.
     const overslept = clock.now() - startedMs > 2 * timeoutMs;
     // Nor does a probe that could not be made: without a descriptor left, all replicas would be convicted at once.
     const shortage = localShortage(error);
-    return { verdict: !overslept && shortage === undefined, failure: describe(error), shortage };
+    return { verdict: !overslept && shortage === undefined, failure: describe(error), kind: kindOf(error), shortage };
   }
 }

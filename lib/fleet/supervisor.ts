@@ -4,6 +4,7 @@
 import { type FleetEvent, nextDueMs, observe, plan } from '../core/fleet.ts';
 import { fleetNews } from '../core/fleet-news.ts';
 import { emptyFleet, type FleetState, type Seat, type Wish } from '../core/fleet-state.ts';
+import { isSettled } from '../core/outage.ts';
 import type { Clock, Probe, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
 import { sameHostname } from '../core/replica-name.ts';
 import type { FleetRules } from '../core/seats.ts';
@@ -54,8 +55,8 @@ export class Supervisor {
   constructor(ports: SupervisorPorts, rules: SupervisorRules, first: { nameSeed: number; lastIncarnation: number }) {
     this.#ports = ports;
     this.#rules = rules;
-    this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, ports.log, (incarnation, failure) =>
-      this.#dispatch({ type: 'probed', incarnation, failure }),
+    this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, ports.log, (incarnation, failure, kind) =>
+      this.#dispatch({ type: 'probed', incarnation, failure, kind }),
     );
     this.#state = emptyFleet(first.nameSeed, first.lastIncarnation);
     this.#unwatch = ports.runtime.watch((news) => this.#hear(news));
@@ -96,7 +97,7 @@ export class Supervisor {
     const settled = () =>
       this.#state.seats.every((seat) => {
         if (seat.lapses.final) throw notUp(seat);
-        return seat.phase === 'serving' || seat.lapses.count >= this.#rules.joinAttempts;
+        return isSettled(seat, this.#rules.joinAttempts);
       });
     const late = () => new BalancerError('start-failed', 'not all replicas are up yet');
     const allSettled = (signal: AbortSignal) => this.#waiters.until(settled, signal);
@@ -201,10 +202,11 @@ export class Supervisor {
     this.#state = observe(before, event, this.#rules);
     if (this.#state !== before) {
       for (const { event: name, replica, reason } of fleetNews(before, this.#state)) {
-        this.#ports.log.info(name, { ...replica, ...(reason === undefined ? {} : { reason }) });
+        const write = name === 'replica-down' ? this.#ports.log.warn : this.#ports.log.info;
+        write(name, { ...replica, ...(reason === undefined ? {} : { reason }) });
       }
       this.#ports.publish(this.#state);
-      this.#heartbeats.match(this.#state.seats.filter((seat) => seat.phase === 'started' || seat.phase === 'serving'));
+      this.#heartbeats.match(this.#state.seats.filter((seat) => seat.phase !== 'vacant' && seat.phase !== 'starting'));
     }
     this.#act();
   }

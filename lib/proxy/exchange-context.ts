@@ -19,6 +19,10 @@ export interface ExchangeContext {
   pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined;
   /** There is none, but some are full: calls `onRoom` later. False if there is nothing to wait for, or no place to wait. */
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean;
+  /** Nobody is left: calls `onRoom` later if a replica is expected back, any number of times. False if none is, or too many wait. */
+  awaitReturn(exchange: Waiting): boolean;
+  /** Why no replica takes requests. */
+  readonly whyNone: string;
   /** It waits no longer. */
   stopWaiting(exchange: Waiting): void;
   /** May one more attempt be made at something that failed? It is counted if so. */

@@ -46,6 +46,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   readonly #tried: SeatId[] = [];
   #explanation: Explanation | undefined;
   #mayContinue = false;
+  #awaitsReturn = false;
   #lastError: BalancerError | undefined;
   #tunnel: Tunnel | undefined;
   // Counts what has gone forward.
@@ -101,7 +102,8 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   onTick(nowMs: number): void {
     const wait = this.#waitsFor();
-    const progress = this.#progress + (this.#body?.receivedBytes ?? 0) + (this.#tunnel?.sentBytes ?? 0);
+    const found = this.#connection?.connected === true ? 1 : 0;
+    const progress = this.#progress + found + (this.#body?.receivedBytes ?? 0) + (this.#tunnel?.sentBytes ?? 0);
     const isWhole = !this.#replyBegun && this.#isWhole;
     // Most requests are over before the first tick.
     this.#patience ??= new Patience(this.#context.limits);
@@ -110,7 +112,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   onRoom(): Answer {
-    this.#attempt(false);
+    if (this.#phase === 'waiting') this.#attempt(false);
     return this.#phase !== 'waiting' ? 'gone' : this.#tried.length === 0 ? 'full' : 'choosy';
   }
 
@@ -149,7 +151,9 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.status = head.status;
     if (this.sample !== undefined) this.sample.answeredMs = performance.now();
     this.#phase = 'replying';
-    const added = this.#explanation === undefined ? '' : this.#explain(this.#explanation);
+    const hostname = this.agent?.replica.hostname ?? '';
+    const why = this.#explanation;
+    const added = why === undefined ? '' : explainFields(why, this.requestId, hostname, this.#context.hostnameOf);
     this.#downstream.begin(head, this.#isWhole, added);
     if (isEventStream(head)) this.#connection?.agent.addStream(this.#connection);
   }
@@ -185,8 +189,10 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.#lastError = error;
     const { method = '' } = this.request;
     const verdict = judgeLoss(error, connection, method, this.#body?.inHand ?? true, this.#tried, this.#context);
+    if (connection.connected) this.#awaitsReturn = false;
     if (verdict instanceof BalancerError) this.fail(verdict, false);
-    else this.#attempt(verdict === 'again-fresh');
+    else if (verdict !== 'when-back') this.#attempt(verdict === 'again-fresh');
+    else if (!this.#waitsForReturn()) this.fail(error, false);
   }
 
   #receive(): void {
@@ -201,7 +207,8 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   #attempt(fresh: boolean): void {
-    this.#progress += 1;
+    // Who is called time and again waits no longer for that.
+    if (!this.#awaitsReturn) this.#progress += 1;
     let agent: ReplicaAgent | undefined;
     try {
       if (this.#head.asksWhy) this.#explanation ??= this.#context.explain(this.key);
@@ -212,8 +219,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
       return;
     }
     if (agent === undefined) {
-      if (this.#waits()) return;
-      this.fail(this.#lastError ?? new BalancerError('no-replica', 'no replica can take the request now'), false);
+      if (!this.#waits() && !this.#waitsForReturn()) this.fail(this.#noReplica, false);
       return;
     }
     this.#phase = 'asking';
@@ -230,17 +236,25 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     connection.uncork();
   }
 
-  #explain(explanation: Explanation): string {
-    const hostname = this.agent?.replica.hostname ?? '';
-    return explainFields(explanation, this.requestId, hostname, this.#context.hostnameOf);
-  }
-
   // All replicas that it could go to are full, and there is a place to wait for one.
   #waits(): boolean {
-    if (this.#phase === 'waiting') return true;
+    if (this.#phase === 'waiting' && !this.#awaitsReturn) return true;
     if (!this.#context.wait(this, this.#tried)) return false;
     this.#phase = 'waiting';
     return true;
+  }
+
+  // Nobody is left, but somebody may be soon, and it can be sent (again) then.
+  #waitsForReturn(): boolean {
+    if (!this.#context.awaitReturn(this)) return false;
+    this.#phase = 'waiting';
+    this.#awaitsReturn = true;
+    this.#tried.length = 0;
+    return true;
+  }
+
+  get #noReplica(): BalancerError {
+    return this.#lastError ?? new BalancerError('no-replica', this.#context.whyNone);
   }
 
   #waitsFor(): Wait {
@@ -254,10 +268,9 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   #giveUp(wait: Wait, error: BalancerError): void {
-    const connection = this.#connection;
-    if (wait === 'reply-head' && connection !== undefined) this.#context.suspect(connection.agent);
+    if (wait === 'reply-head' && this.agent !== undefined) this.#context.suspect(this.agent);
     if (wait === 'tunnel') this.#endTunnel(error);
-    else this.fail(error, wait === 'upload');
+    else this.fail(wait === 'room' && this.#awaitsReturn ? this.#noReplica : error, wait === 'upload');
   }
 
   #endTunnel(error: BalancerError | undefined): void {

@@ -24,7 +24,8 @@ import { Meter } from './meter.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import { ReplicaAgent } from './replica-agent.ts';
 import { RequestNames } from './request-names.ts';
-import { type Load, type Routing, RoutingTable } from './routing-table.ts';
+import { ReturnLine } from './return-line.ts';
+import { type Load, type Outage, type Routing, RoutingTable } from './routing-table.ts';
 import { type Trust, trustRule } from './trust.ts';
 import { offeredProtocols } from './upgrade.ts';
 import { type Waiting, WaitingLine } from './waiting-line.ts';
@@ -56,8 +57,10 @@ export class ProxyServer implements ExchangeContext {
   readonly #trust: Trust;
   readonly #budget: RetryBudget;
   readonly #line: WaitingLine;
+  readonly #returns: ReturnLine;
   readonly #server: Server;
   #table: RoutingTable | undefined;
+  #outage: Outage | undefined;
   readonly #load: Load = { inFlight: 0, idle: 0, diverted: 0, freed: () => this.#line.serve() };
   // By incarnation, retired ones included until nothing is in flight there.
   readonly #agents = new Map<number, ReplicaAgent>();
@@ -73,9 +76,13 @@ export class ProxyServer implements ExchangeContext {
     this.#trust = trustRule(limits.trustedProxies);
     this.#budget = new RetryBudget(limits.retryBudget, limits.leastRetriesPerSecond);
     this.#line = new WaitingLine(limits.maxQueued);
+    this.#returns = new ReturnLine(limits.maxQueued);
     const { trusts } = this.#trust;
     const terms = { ...limits, trusts, onRefused: (error: BalancerError) => this.#onRefused(error) };
-    this.#clients = new Clients(terms, (nowMs) => this.#budget.advance(nowMs));
+    this.#clients = new Clients(terms, (nowMs) => {
+      this.#budget.advance(nowMs);
+      this.#returns.callSome();
+    });
     this.#server = createServer(limits);
     this.#hear();
   }
@@ -110,9 +117,10 @@ export class ProxyServer implements ExchangeContext {
   /** From now on requests go by `routing`. What a replica had that is in neither list is tried elsewhere, or cut. */
   route(routing: Routing): void {
     const routed = new Set(routing.routes.map((route) => route.replica.incarnation));
+    const resting = new Set(routing.resting?.map((replica) => replica.incarnation));
     const draining = new Set(routing.draining.map((replica) => replica.incarnation));
     for (const [incarnation, agent] of this.#agents) {
-      if (routed.has(incarnation)) continue;
+      if (routed.has(incarnation) || resting.has(incarnation)) continue;
       if (!agent.retired) void agent.idle().then(() => this.#agents.delete(incarnation));
       agent.retire();
       if (!draining.has(incarnation)) setTimeout(() => agent.destroy(), LAST_WORDS_MS).unref();
@@ -123,7 +131,9 @@ export class ProxyServer implements ExchangeContext {
     }
     const agentOf = (incarnation: number) => this.#agents.get(incarnation) as ReplicaAgent;
     this.#table = new RoutingTable(routing.policy, routing.routes, agentOf, this.limits, this.#load);
+    this.#outage = routing.outage;
     this.#line.serve();
+    if (routing.routes.some((route) => !route.suspected)) this.#returns.callAll();
   }
 
   /** Resolves when no request is left at that replica; when `signal` is aborted, what is left there is cut. */
@@ -165,6 +175,15 @@ export class ProxyServer implements ExchangeContext {
 
   stopWaiting(exchange: Waiting): void {
     this.#line.leave(exchange);
+    this.#returns.leave(exchange);
+  }
+
+  awaitReturn(exchange: Waiting): boolean {
+    return this.#outage?.mayEnd === true && !this.closing && this.#returns.join(exchange);
+  }
+
+  get whyNone(): string {
+    return this.#outage?.whyNone ?? 'no replica can take the request now';
   }
 
   spendRetry(): boolean {

@@ -120,12 +120,44 @@ export const fleetName: Kind<string> = {
 
 export const path: Kind<string> = { ...text('a path'), placeholder: 'PATH' };
 
-export const urlPathOrOff: Kind<string> = {
-  placeholder: 'PATH|off',
-  bounds: 'a path that begins with /, or off',
-  read: (written) => (/^(\/[!-~]*|off)$/.test(written) ? written : undefined),
+export const probedPath: Kind<string> = {
+  placeholder: 'PATH|tcp|off',
+  bounds: 'a path that begins with /, tcp, or off',
+  read: (written) => (/^(\/[!-~]*|tcp|off)$/.test(written) ? written : undefined),
   write: (value) => value,
 };
+
+/** The value of a Host field, or nothing. */
+export const hostField: Kind<string> = {
+  placeholder: 'HOST',
+  bounds: 'a host, with a port or without',
+  read: (written) => (/^([\w.-]+|\[[\da-fA-F:.]+\])?(:\d{1,5})?$/.test(written) ? written : undefined),
+  write: (value) => value,
+};
+
+/** Ranges of statuses, ends included. */
+export const statuses: Kind<readonly (readonly [number, number])[]> = {
+  placeholder: 'LIST',
+  bounds: 'a list of statuses and ranges of them, from 100 to 599',
+  read: (written) => {
+    const ranges = written.split(',').map((entry) => {
+      const [, least, most = least] = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(entry.trim()) ?? [];
+      return [Number(least), Number(most)] as const;
+    });
+    return ranges.every(([least, most]) => least <= most) ? ranges : undefined;
+  },
+  write: (value) => value.map(([least, most]) => (least === most ? `${least}` : `${least}-${most}`)).join(','),
+};
+
+/** On or off; `undefined` leaves it to the program. @param otherwise when it is on, in words. */
+export function switchOr(otherwise: string): Kind<boolean | undefined> {
+  return {
+    placeholder: 'on|off',
+    bounds: 'on or off',
+    read: (written) => (written === 'on' ? true : written === 'off' ? false : undefined),
+    write: (value) => (value === undefined ? otherwise : value ? 'on' : 'off'),
+  };
+}
 
 /** The name of a hash pair, or the path of a module: only a path has a slash. */
 export function hashSource(names: readonly string[]): Kind<string> {

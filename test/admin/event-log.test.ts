@@ -16,6 +16,8 @@ const RULES: FleetRules = {
   backoffCapMs: 1000,
   stableMs: 1000,
   keepNames: false,
+  riseToReturn: 2,
+  failOpen: false,
 };
 
 t.test('the life of a seat: joined, suspected, died, replaced, draining, drained', async (t) => {

@@ -14,6 +14,8 @@ const rules: SupervisorRules = {
   backoffCapMs: 30_000,
   stableMs: 10_000,
   keepNames: false,
+  riseToReturn: 2,
+  failOpen: false,
   intervalMs: 500,
   timeoutMs: 400,
   graceMs: 1000,

@@ -16,6 +16,8 @@ export const rules: FleetRules = {
   backoffCapMs: 30_000,
   stableMs: 10_000,
   keepNames: false,
+  riseToReturn: 2,
+  failOpen: false,
 };
 
 /** Until then things go wrong; then nothing does any more, and the fleet has `SETTLE_MS` to be whole. */
