@@ -118,16 +118,44 @@ async function probeOnce(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<Judgement> {
-  const startedMs = clock.now();
+  const lag = watchLag(clock, timeoutMs / 5);
   const late = () => new Error(`no answer to the heartbeat within ${timeoutMs} ms`);
   try {
     await within(clock, timeoutMs, (working) => probe(address, working), late, signal);
     return { verdict: true, failure: undefined, kind: 'other' };
   } catch (error) {
-    // This process was asleep or busy for as long again: the answer may lie unread in a buffer. That convicts nobody.
-    const overslept = clock.now() - startedMs > 2 * timeoutMs;
+    // This process was asleep or busy meanwhile: it may have asked late, or not read the answer. That convicts nobody.
+    const overslept = lag.stop() > timeoutMs / 5;
     // Nor does a probe that could not be made: without a descriptor left, all replicas would be convicted at once.
     const shortage = localShortage(error);
     return { verdict: !overslept && shortage === undefined, failure: describe(error), kind: kindOf(error), shortage };
+  } finally {
+    lag.stop();
   }
+}
+
+// How much later than it should this process woke up, in ms: looked at every `sliceMs`.
+function watchLag(clock: Clock, sliceMs: number): { stop(): number } {
+  const stopped = new AbortController();
+  let lagMs = 0;
+  let sinceMs = clock.now();
+  const look = () => {
+    const nowMs = clock.now();
+    lagMs += Math.max(0, nowMs - sinceMs - sliceMs);
+    sinceMs = nowMs;
+  };
+  const run = async () => {
+    for (;;) {
+      await clock.sleep(sliceMs, stopped.signal);
+      look();
+    }
+  };
+  run().catch(() => undefined);
+  return {
+    stop: () => {
+      stopped.abort();
+      look();
+      return lagMs;
+    },
+  };
 }

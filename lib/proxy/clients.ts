@@ -23,6 +23,9 @@ export class Clients {
   // Those alone, the oldest first.
   readonly #refused = new Set<Client>();
   #ticker: NodeJS.Timeout | undefined;
+  // Time in which this process ran, and when it was last looked at.
+  #ranMs = 0;
+  #tickedMs = 0;
 
   /** @param onTick called when a first client comes, and while there is any, before they are looked at. */
   constructor(terms: Terms, onTick: (nowMs: number) => void) {
@@ -37,7 +40,8 @@ export class Clients {
     this.#all.add(client);
     if (this.#ticker === undefined) {
       this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref();
-      this.#onTick(performance.now());
+      this.#tickedMs = performance.now();
+      this.#onTick(this.#tickedMs);
     }
     const { maxConnections } = this.#terms;
     const isAdmitted = this.#admitted < maxConnections;
@@ -77,7 +81,10 @@ export class Clients {
   #tick(): void {
     const nowMs = performance.now();
     this.#onTick(nowMs);
-    for (const client of this.#all) client.onTick(nowMs);
+    // A process that was stopped or starved for a minute has kept others waiting, not they it: what came meanwhile lies unread.
+    this.#ranMs += Math.min(nowMs - this.#tickedMs, 2 * TICK_MS);
+    this.#tickedMs = nowMs;
+    for (const client of this.#all) client.onTick(this.#ranMs);
     if (this.#all.size > 0) return;
     clearInterval(this.#ticker);
     this.#ticker = undefined;

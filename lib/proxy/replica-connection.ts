@@ -44,9 +44,9 @@ export class ReplicaConnection {
     if (address.type === 'unix') socket.connect({ path: address.path });
     else socket.connect({ host: address.host, port: address.port });
     this.#socket = socket;
-    socket.setTimeout(limits.connectTimeoutMs, () =>
-      socket.destroy(new Error(`it accepted no connection within ${limits.connectTimeoutMs} ms`)),
-    );
+    const late = () => new Error(`it accepted no connection within ${limits.connectTimeoutMs} ms`);
+    // If it is this process that is late, the connection may be there: that is seen before the next timer.
+    socket.setTimeout(limits.connectTimeoutMs, () => setTimeout(() => this.connected || socket.destroy(late()), 1));
     socket.once('connect', () => {
       this.connected = true;
       socket.setTimeout(0);

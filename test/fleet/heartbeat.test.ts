@@ -62,6 +62,17 @@ t.test('a machine that slept through the timeout says nothing about the replica'
   heartbeat.stop();
 });
 
+t.test('nor does one that was late by a part of it: what was asked late is answered late', async (t) => {
+  const { clock, reports, heartbeat } = start(never);
+  await settle();
+  clock.jump(200);
+  await clock.advance(pace.timeoutMs);
+  t.same(reports, []);
+  await clock.advance(pace.timeoutMs + 50);
+  t.equal(reports.length, 1, 'the next one counts');
+  heartbeat.stop();
+});
+
 t.test('hurry probes now, and only once', async (t) => {
   const { clock, reports, heartbeat } = start(() => Promise.resolve());
   await clock.advance(100);
