@@ -5,6 +5,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { BalancerError } from '../errors.ts';
 import { errorReply } from './error-reply.ts';
+import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyRelay } from './reply-relay.ts';
 
 /** What is under way on a connection. */
@@ -23,6 +24,7 @@ export interface ClientTerms {
   readonly bodyTimeoutMs: number;
   readonly maxRequestsPerConnection: number;
   readonly trusts: (address: string) => boolean;
+  readonly replies: ReplyMemory;
   /** A connection is refused without there being a request: gives the id that the client is told. */
   readonly onRefused: (error: BalancerError) => number;
 }
@@ -54,7 +56,7 @@ export class Client {
   constructor(socket: Socket, terms: ClientTerms) {
     this.socket = socket;
     this.#terms = terms;
-    this.relay = new ReplyRelay(socket);
+    this.relay = new ReplyRelay(socket, terms.replies);
     const address = socket.remoteAddress ?? 'unknown';
     this.address = address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
     this.trusted = terms.trusts(this.address);

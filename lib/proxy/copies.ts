@@ -9,6 +9,9 @@ const MOST_SPARE = 256;
 
 const spare: Buffer[] = [];
 
+/** What a piece that is written takes up until it is out. */
+export const COPY_BYTES = SIZE_BYTES;
+
 /** Writes `bytes`, which may change as soon as this returns. At most 64 KiB. */
 export function writeCopy(socket: Socket, bytes: Buffer): void {
   const memory = spare.pop() ?? Buffer.allocUnsafeSlow(SIZE_BYTES);
@@ -17,4 +20,11 @@ export function writeCopy(socket: Socket, bytes: Buffer): void {
   socket.write(memory.subarray(0, bytes.length), () => {
     if (spare.length < MOST_SPARE) spare.push(memory);
   });
+}
+
+/** The same for bytes that will have to wait: in memory of just their size. */
+export function writeLastingCopy(socket: Socket, bytes: Buffer): void {
+  const memory = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(memory);
+  socket.write(memory);
 }

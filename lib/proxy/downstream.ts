@@ -25,6 +25,11 @@ export class Downstream {
     return this.#client.relay.blocked;
   }
 
+  /** And there is no room here for what it does not take: no more is to be read for it. */
+  get full(): boolean {
+    return this.#client.relay.full;
+  }
+
   /** For a tunnel, which reads from it what is no HTTP. */
   get socket(): Socket {
     return this.#client.socket;
@@ -43,6 +48,11 @@ export class Downstream {
   begin(head: ReplyHead, isWhole: boolean, added: string): void {
     const { httpVersionMinor } = this.#response.req;
     this.#client.relay.begin(head, httpVersionMinor, isWhole && this.#mayGoOn(), this.#context.date(), added);
+  }
+
+  /** The reply that was begun holds no place: there is nothing to gain from reading ahead of its client. */
+  followClient(): void {
+    this.#client.relay.followClient();
   }
 
   /** Begins what has no end but that of the connection, with this text. */

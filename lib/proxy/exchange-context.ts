@@ -10,19 +10,23 @@ import type { RequestHead } from './headers.ts';
 import type { Sample } from './meter.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import type { ReplicaAgent } from './replica-agent.ts';
+import type { ReturnLine } from './return-line.ts';
+import type { UploadMemory } from './upload-memory.ts';
 import type { Waiting } from './waiting-line.ts';
 
 /** What an exchange needs of the proxy around it. */
 export interface ExchangeContext {
   readonly limits: ProxyLimits;
+  /** What waits for replicas. */
+  readonly uploads: UploadMemory;
   /** The agent of the best seat for that key that takes requests and is not in `tried`. */
   pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined;
   /** There is none, but some are full: calls `onRoom` later. False if there is nothing to wait for, or no place to wait. */
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean;
-  /** Nobody is left: calls `onRoom` later if a replica is expected back, any number of times. False if none is, or too many wait. */
-  awaitReturn(exchange: Waiting): boolean;
-  /** Why no replica takes requests. */
-  readonly whyNone: string;
+  /** `tried`, and the seats that have as many tunnels as they may. */
+  barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[];
+  /** For requests that nobody is left for. */
+  readonly returns: ReturnLine;
   /** It waits no longer. */
   stopWaiting(exchange: Waiting): void;
   /** May one more attempt be made at something that failed? It is counted if so. */

@@ -5,11 +5,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Explanation } from '../core/explain.ts';
 import type { Key } from '../core/policy.ts';
 import type { SeatId } from '../core/ring.ts';
-import { asBalancerError, BalancerError } from '../errors.ts';
+import { BalancerError } from '../errors.ts';
 import type { Client, Occupant } from './client.ts';
 import { Downstream } from './downstream.ts';
 import type { Asked, ExchangeContext } from './exchange-context.ts';
 import { explainFields } from './explain-fields.ts';
+import { findReplica, noReplica, type Seeker, waitForReturn } from './find-replica.ts';
 import type { RequestHead } from './headers.ts';
 import { judgeLoss } from './loss.ts';
 import type { Sample } from './meter.ts';
@@ -17,10 +18,11 @@ import { Patience, type Wait } from './patience.ts';
 import type { ReplicaAgent } from './replica-agent.ts';
 import type { Leaseholder, ReplicaConnection } from './replica-connection.ts';
 import { isEventStream, type ReplyHead } from './reply-head.ts';
-import { bodyTooLarge, RequestBody } from './request-body.ts';
+import { bodyTooLarge, RequestBody, sendRequest } from './request-body.ts';
 import { Tunnel } from './tunnel.ts';
+import { mayBeUnread } from './unread-bodies.ts';
 import { switchingHead } from './upgrade.ts';
-import type { Answer, Waiting } from './waiting-line.ts';
+import type { Answer } from './waiting-line.ts';
 
 /**
  * How far it has come. `receiving`: no replica was asked for, since too little of the request is here. `waiting`: in the line for a place.
@@ -28,26 +30,26 @@ import type { Answer, Waiting } from './waiting-line.ts';
  */
 type Phase = 'receiving' | 'waiting' | 'asking' | 'replying' | 'tunnel' | 'over';
 
-export class Exchange implements Leaseholder, Occupant, Waiting {
+export class Exchange implements Leaseholder, Occupant, Seeker {
   readonly request: IncomingMessage;
   readonly requestId: number;
   readonly key: Key;
   /** If it is timed. */
   readonly sample: Sample | undefined;
+  readonly head: RequestHead;
+  readonly tried: SeatId[] = [];
+  lastError: BalancerError | undefined;
+  explanation: Explanation | undefined;
+  awaitsReturn = false;
   /** Status of the reply, 0 before there is one. */
   status = 0;
   readonly #context: ExchangeContext;
   readonly #downstream: Downstream;
-  readonly #head: RequestHead;
   readonly #early: Buffer | undefined;
   #phase: Phase = 'receiving';
   #body: RequestBody | undefined;
   #connection: ReplicaConnection | undefined;
-  readonly #tried: SeatId[] = [];
-  #explanation: Explanation | undefined;
   #mayContinue = false;
-  #awaitsReturn = false;
-  #lastError: BalancerError | undefined;
   #tunnel: Tunnel | undefined;
   // Counts what has gone forward.
   #progress = 0;
@@ -60,7 +62,7 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     this.requestId = asked.requestId;
     this.key = asked.key;
     this.sample = asked.sample;
-    this.#head = asked.head;
+    this.head = asked.head;
     this.#early = asked.early;
   }
 
@@ -69,11 +71,14 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     return this.#connection?.agent;
   }
 
+  get isWaiting(): boolean {
+    return this.#phase === 'waiting';
+  }
+
   start(): void {
-    const { body, lengthBytes } = this.#head;
     const { maxBodyBytes } = this.#context.limits;
-    if (body === 'none') this.#attempt(false);
-    else if (lengthBytes > maxBodyBytes) this.fail(bodyTooLarge(maxBodyBytes), true);
+    if (!this.#hasBody) this.#attempt(false);
+    else if (this.head.lengthBytes > maxBodyBytes) this.fail(bodyTooLarge(maxBodyBytes), true);
     else this.#receive();
   }
 
@@ -102,18 +107,24 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   onTick(nowMs: number): void {
     const wait = this.#waitsFor();
+    // There may be memory again for what its client does not take.
+    if (wait === 'client-takes' && !this.#downstream.full) this.#connection?.resume();
     const found = this.#connection?.connected === true ? 1 : 0;
-    const progress = this.#progress + found + (this.#body?.receivedBytes ?? 0) + (this.#tunnel?.sentBytes ?? 0);
+    const receivedBytes = this.#body?.receivedBytes ?? 0;
+    const progress = this.#progress + found + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
     const isWhole = !this.#replyBegun && this.#isWhole;
     // Most requests are over before the first tick.
     this.#patience ??= new Patience(this.#context.limits);
-    const error = this.#patience.lost(nowMs, wait, progress, isWhole, this.agent?.replica.hostname ?? '');
+    const error =
+      this.#patience.lost(nowMs, wait, progress, isWhole, this.agent?.replica.hostname ?? '') ??
+      this.#patience.lostPace(nowMs, wait, receivedBytes);
     if (error !== undefined) this.#giveUp(wait, error);
   }
 
   onRoom(): Answer {
     if (this.#phase === 'waiting') this.#attempt(false);
-    return this.#phase !== 'waiting' ? 'gone' : this.#tried.length === 0 ? 'full' : 'choosy';
+    if (this.#phase !== 'waiting') return 'gone';
+    return this.tried.length === 0 && this.head.offered === '' ? 'full' : 'choosy';
   }
 
   /** Answers with an error if nothing of a reply has gone out yet, else cuts the connection: a cut is no complete answer. */
@@ -139,10 +150,11 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   }
 
   onSwitch(head: ReplyHead): void {
-    this.#downstream.beginTunnel(switchingHead(head, this.#head.offered));
+    this.#downstream.beginTunnel(switchingHead(head, this.head.offered));
     this.status = head.status;
     this.#phase = 'tunnel';
     const connection = this.#connection as ReplicaConnection;
+    connection.agent.addTunnel(connection);
     this.#tunnel = new Tunnel(this.#downstream.socket, connection, this.#early, () => this.#endTunnel(undefined));
   }
 
@@ -152,10 +164,12 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     if (this.sample !== undefined) this.sample.answeredMs = performance.now();
     this.#phase = 'replying';
     const hostname = this.agent?.replica.hostname ?? '';
-    const why = this.#explanation;
+    const why = this.explanation;
     const added = why === undefined ? '' : explainFields(why, this.requestId, hostname, this.#context.hostnameOf);
     this.#downstream.begin(head, this.#isWhole, added);
-    if (isEventStream(head)) this.#connection?.agent.addStream(this.#connection);
+    if (!isEventStream(head)) return;
+    this.#downstream.followClient();
+    this.#connection?.agent.addStream(this.#connection);
   }
 
   onBody(bytes: Buffer): void {
@@ -165,16 +179,15 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
 
   onEnd(trailers: readonly string[]): void {
     this.#downstream.end(trailers);
-    // An answer before the whole request was sent: the rest would be taken for the next request there.
-    if (this.#isWhole) this.#connection?.finish();
-    else this.#connection?.abandon();
+    if (this.#mayLeaveRest) this.#connection?.abandon();
+    else this.#connection?.finish();
     this.#end(undefined);
     this.#downstream.finish();
   }
 
   onPause(): void {
     this.#downstream.flush();
-    if (this.#downstream.blocked) this.#connection?.pause();
+    if (this.#downstream.full) this.#connection?.pause();
   }
 
   onDrain(): void {
@@ -186,75 +199,44 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
   onLost(error: BalancerError): void {
     const connection = this.#connection as ReplicaConnection;
     this.#body?.stop();
-    this.#lastError = error;
+    this.lastError = error;
     const { method = '' } = this.request;
-    const verdict = judgeLoss(error, connection, method, this.#body?.inHand ?? true, this.#tried, this.#context);
-    if (connection.connected) this.#awaitsReturn = false;
+    const verdict = judgeLoss(error, connection, method, this.#body?.inHand ?? true, this.tried, this.#context);
+    if (connection.connected) this.awaitsReturn = false;
     if (verdict instanceof BalancerError) this.fail(verdict, false);
     else if (verdict !== 'when-back') this.#attempt(verdict === 'again-fresh');
-    else if (!this.#waitsForReturn()) this.fail(error, false);
+    else if (waitForReturn(this, this.#context)) this.#phase = 'waiting';
+    else this.fail(error, false);
   }
 
   #receive(): void {
     const { maxKeptBytes, maxBodyBytes: maxBytes } = this.#context.limits;
-    const onTooLarge = () => this.fail(bodyTooLarge(maxBytes), true);
-    const isChunked = this.#head.body === 'chunked';
-    this.#body = new RequestBody(this.request, isChunked, { maxKeptBytes, maxBytes, onTooLarge });
-    // A body is announced with bytes of it in hand: a client that only promises one holds no replica. One that waits for a
-    // 100 has to have it from the replica.
-    if (this.#head.expectsContinue) this.#attempt(false);
-    else this.#body.onceBegun(() => this.#phase === 'over' || this.#attempt(false));
+    const onFault = (error: BalancerError) => this.fail(error, true);
+    const terms = { maxKeptBytes, maxBytes, memory: this.#context.uploads, onFault };
+    this.#body = new RequestBody(this.request, this.head.body === 'chunked', terms);
+    // The attack: bodies of which a byte comes now and then, each with a place at a replica that others would need
+    // (test/proxy/slow-uploads.test.ts). One that waits for a 100 has to have it from the replica.
+    if (this.head.expectsContinue) this.#attempt(false);
+    else this.#body.onceReady(() => this.#phase === 'over' || this.#attempt(false));
   }
 
   #attempt(fresh: boolean): void {
     // Who is called time and again waits no longer for that.
-    if (!this.#awaitsReturn) this.#progress += 1;
-    let agent: ReplicaAgent | undefined;
-    try {
-      if (this.#head.asksWhy) this.#explanation ??= this.#context.explain(this.key);
-      agent = this.#context.pick(this.key, this.#tried);
-    } catch (error) {
-      // A hash of somebody's own.
-      this.fail(asBalancerError(error), false);
+    if (!this.awaitsReturn) this.#progress += 1;
+    const found = findReplica(this, this.#context);
+    if (found instanceof BalancerError) {
+      this.fail(found, false);
       return;
     }
-    if (agent === undefined) {
-      if (!this.#waits() && !this.#waitsForReturn()) this.fail(this.#noReplica, false);
+    if (found === undefined) {
+      this.#phase = 'waiting';
       return;
     }
     this.#phase = 'asking';
-    const connection = agent.lease(fresh);
+    const connection = found.lease(fresh, this.head.offered !== '');
     this.#connection = connection;
-    connection.begin(this, this.request.method ?? '', this.#head.offered !== '');
-    if (this.#body === undefined) {
-      connection.write(this.#head.text);
-      return;
-    }
-    connection.cork();
-    connection.write(this.#head.text);
-    this.#body.sendTo(connection);
-    connection.uncork();
-  }
-
-  // All replicas that it could go to are full, and there is a place to wait for one.
-  #waits(): boolean {
-    if (this.#phase === 'waiting' && !this.#awaitsReturn) return true;
-    if (!this.#context.wait(this, this.#tried)) return false;
-    this.#phase = 'waiting';
-    return true;
-  }
-
-  // Nobody is left, but somebody may be soon, and it can be sent (again) then.
-  #waitsForReturn(): boolean {
-    if (!this.#context.awaitReturn(this)) return false;
-    this.#phase = 'waiting';
-    this.#awaitsReturn = true;
-    this.#tried.length = 0;
-    return true;
-  }
-
-  get #noReplica(): BalancerError {
-    return this.#lastError ?? new BalancerError('no-replica', this.#context.whyNone);
+    connection.begin(this, this.request.method ?? '');
+    sendRequest(connection, this.head.text, this.#body);
   }
 
   #waitsFor(): Wait {
@@ -264,13 +246,13 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     if (this.#isWhole) return 'reply-head';
     if (this.#body?.blocked === true) return 'replica-takes';
     // A client that waits for a 100 waits for the replica.
-    return this.#head.expectsContinue && !this.#mayContinue ? 'reply-head' : 'upload';
+    return this.head.expectsContinue && !this.#mayContinue ? 'reply-head' : 'upload';
   }
 
   #giveUp(wait: Wait, error: BalancerError): void {
     if (wait === 'reply-head' && this.agent !== undefined) this.#context.suspect(this.agent);
     if (wait === 'tunnel') this.#endTunnel(error);
-    else this.fail(wait === 'room' && this.#awaitsReturn ? this.#noReplica : error, wait === 'upload');
+    else this.fail(wait === 'room' && this.awaitsReturn ? noReplica(this, this.#context) : error, wait === 'upload');
   }
 
   #endTunnel(error: BalancerError | undefined): void {
@@ -284,10 +266,20 @@ export class Exchange implements Leaseholder, Occupant, Waiting {
     return this.#phase === 'replying' || this.#phase === 'tunnel';
   }
 
+  get #hasBody(): boolean {
+    return this.head.body === 'chunked' || this.head.lengthBytes > 0;
+  }
+
+  // There may be bytes of the request that the replica will take for the next one: those to come after an early answer, or a body
+  // that it did not read.
+  get #mayLeaveRest(): boolean {
+    return this.#hasBody && (!this.#isWhole || mayBeUnread(this.request.method ?? '', this.status));
+  }
+
   // All of the request is here. A client that is still sending when it has its answer may not stop: what it sends must not become
   // its next request, nor that of its replica.
   get #isWhole(): boolean {
-    return this.#head.body === 'none' || this.#body?.ended === true;
+    return !this.#hasBody || this.#body?.ended === true;
   }
 
   #end(error: BalancerError | undefined): void {

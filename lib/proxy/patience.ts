@@ -18,12 +18,16 @@ export type Wait =
   | 'client-takes'
   | 'tunnel';
 
+const MOST_BETWEEN_LOOKS_MS = 500;
+
 /** Of one request: since when nothing has moved, and when it should be over. */
 export class Patience {
   readonly #limits: TimeLimits;
   #seenProgress = -1;
   #sinceMs = 0;
   #dueMs = Number.POSITIVE_INFINITY;
+  #lookedMs = Number.NaN;
+  #uploadMs = 0;
 
   constructor(limits: TimeLimits) {
     this.#limits = limits;
@@ -47,6 +51,23 @@ export class Patience {
       return new BalancerError('reply-timeout', `there was no reply within ${requestTimeoutMs} ms`);
     }
     return overdue(wait, nowMs - this.#sinceMs, who, this.#limits);
+  }
+
+  /**
+   * The error of a client that sends, but too little: a byte a minute would hold up its request for days. Only the time counts in
+   * which its next bytes are waited for, not that in which nobody here reads them.
+   */
+  lostPace(nowMs: number, wait: Wait, receivedBytes: number): BalancerError | undefined {
+    // A look that comes late says nothing of the client.
+    const passedMs = Math.min(nowMs - this.#lookedMs, MOST_BETWEEN_LOOKS_MS);
+    this.#lookedMs = nowMs;
+    if (wait !== 'upload' || Number.isNaN(passedMs)) return undefined;
+    this.#uploadMs += passedMs;
+    const { minUploadRate, uploadGraceMs } = this.#limits;
+    if (minUploadRate === 0 || this.#uploadMs <= uploadGraceMs + (receivedBytes / minUploadRate) * 1000)
+      return undefined;
+    const tookS = Math.round(this.#uploadMs / 1000);
+    return new BalancerError('request-timeout', `the client sent ${receivedBytes} bytes of its body in ${tookS} s`);
   }
 }
 

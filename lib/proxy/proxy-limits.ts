@@ -15,6 +15,9 @@ export interface TimeLimits {
   readonly keepAliveTimeoutMs: number;
   readonly queueTimeoutMs: number;
   readonly tunnelIdleTimeoutMs: number;
+  /** Bytes per second that the body of a request has to come at on average, after the grace. 0 for none. */
+  readonly minUploadRate: number;
+  readonly uploadGraceMs: number;
 }
 
 export interface ProxyLimits extends AgentLimits, TimeLimits {
@@ -29,8 +32,12 @@ export interface ProxyLimits extends AgentLimits, TimeLimits {
   readonly explains: boolean;
   /** As `--trust-proxy` takes them. */
   readonly trustedProxies: readonly string[];
-  /** Bytes of a request body kept so that the request can be repeated. */
+  /** Bytes of a request body that are here before a replica is asked, and kept so that the request can be repeated. */
   readonly maxKeptBytes: number;
+  /** Of such bytes of all requests that no replica has yet. */
+  readonly uploadMemoryBytes: number;
+  /** Of replies that are read ahead of clients that are slow to take them. */
+  readonly replyMemoryBytes: number;
   /** Of a request. Infinity for no bound. */
   readonly maxBodyBytes: number;
   readonly maxConnections: number;
@@ -39,6 +46,8 @@ export interface ProxyLimits extends AgentLimits, TimeLimits {
   readonly maxRequestsPerConnection: number;
   /** Requests at one replica. */
   readonly maxInFlight: number;
+  /** Upgraded connections at one replica. */
+  readonly maxTunnels: number;
   /** Requests that wait while all replicas have as many as they may. */
   readonly maxQueued: number;
 }

@@ -29,8 +29,10 @@ export class ReplicaAgent {
   readonly replica: ReplicaRef;
   /** It takes no more requests. */
   retired = false;
-  /** Requests that hold a lease. */
+  /** Requests that hold a lease, without event streams and tunnels. */
   inFlight = 0;
+  /** Tunnels, and requests that offer to become one. */
+  tunnels = 0;
   /** Of the requests that ended there. */
   readonly tally = new Tally();
   readonly #load: AgentLoad;
@@ -52,21 +54,23 @@ export class ReplicaAgent {
     this.#sweeper = setInterval(() => this.#sweep(), limits.idleTimeoutMs / SWEEPS_TO_CLOSE).unref();
   }
 
-  /** A connection for one request: the one used last, or a new one if there is none or `fresh` asks for it. */
-  lease(fresh: boolean): ReplicaConnection {
+  /**
+   * A connection for one request: the one used last, or a new one if there is none or `fresh` asks for it.
+   * @param offers the request offers to switch protocols.
+   */
+  lease(fresh: boolean, offers = false): ReplicaConnection {
     this.inFlight += 1;
     this.#load.inFlight += 1;
-    let connection = fresh ? undefined : this.#takeIdle();
-    while (connection !== undefined && !connection.alive) connection = this.#takeIdle();
-    if (connection !== undefined) return connection;
-    const opened = new ReplicaConnection(this, this.#address, this.#limits);
-    this.#all.add(opened);
-    return opened;
+    if (offers) this.tunnels += 1;
+    const connection = (fresh ? undefined : this.#takeIdle()) ?? this.#open();
+    connection.offers = offers;
+    return connection;
   }
 
   /** Called by a connection when its lease ends. */
   giveBack(connection: ReplicaConnection): void {
-    if (!this.#streams.delete(connection)) this.#countOut();
+    if (!this.#streams.delete(connection) && !connection.isTunnel) this.#countOut();
+    if (connection.offers) this.tunnels -= 1;
     if (connection.alive) {
       const { maxIdle, maxIdleInAll } = this.#limits;
       if (this.retired || this.#idle.length >= maxIdle || this.#load.idle >= maxIdleInAll) connection.close();
@@ -77,7 +81,7 @@ export class ReplicaAgent {
       }
     }
     this.#load.freed();
-    if (this.inFlight === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    if (this.#isIdle) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   /** What that connection carries is an event stream: it gives back its place in flight, or would distort the load for hours. */
@@ -88,6 +92,16 @@ export class ReplicaAgent {
     this.#load.freed();
     // It was asked for just before. Not at once: its head is still to be written.
     if (this.#endsStreams) setImmediate(() => connection.endStream());
+  }
+
+  /**
+   * What that connection carries is a tunnel: it gives back its place in flight. The attack: WebSockets that say nothing and hold all
+   * places of ordinary requests (test/proxy/tunnel-places.test.ts).
+   */
+  addTunnel(connection: ReplicaConnection): void {
+    connection.isTunnel = true;
+    this.#countOut();
+    this.#load.freed();
   }
 
   /** Ends all event streams, and those to come: their clients come back, to another replica. */
@@ -114,10 +128,10 @@ export class ReplicaAgent {
     this.endStreams();
   }
 
-  /** Resolves when nothing is in flight. */
+  /** Resolves when nothing is in flight and no tunnel is left. */
   idle(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.inFlight === 0) resolve();
+      if (this.#isIdle) resolve();
       else this.#onIdle.push(resolve);
     });
   }
@@ -128,10 +142,23 @@ export class ReplicaAgent {
     for (const connection of this.#all) connection.close();
   }
 
+  get #isIdle(): boolean {
+    return this.inFlight === 0 && this.tunnels === 0;
+  }
+
   #takeIdle(): ReplicaConnection | undefined {
-    const connection = this.#idle.pop();
-    if (connection !== undefined) this.#load.idle -= 1;
-    return connection;
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (connection === undefined) return undefined;
+      this.#load.idle -= 1;
+      if (connection.alive) return connection;
+    }
+  }
+
+  #open(): ReplicaConnection {
+    const opened = new ReplicaConnection(this, this.#address, this.#limits);
+    this.#all.add(opened);
+    return opened;
   }
 
   #countOut(): void {

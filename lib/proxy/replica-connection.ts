@@ -28,6 +28,9 @@ export class ReplicaConnection {
   connected = false;
   /** Its reply is an event stream. */
   isStream = false;
+  /** Its request offers to switch protocols, and its replica has switched. */
+  offers = false;
+  isTunnel = false;
   /** Sweeps that found it idle. */
   idleSweeps = 0;
   readonly agent: ReplicaAgent;
@@ -69,11 +72,10 @@ export class ReplicaConnection {
     return this.#socket.writable;
   }
 
-  /** @param offers the request offers to switch protocols. */
-  begin(holder: Leaseholder, method: string, offers = false): void {
+  begin(holder: Leaseholder, method: string): void {
     this.#holder = holder;
     this.isStream = false;
-    this.#reader.expectReply(method, offers);
+    this.#reader.expectReply(method, this.offers);
   }
 
   /** False: the bytes are kept, but wait for `onDrain` before the next. Text is latin1. */

@@ -3,30 +3,50 @@
 // of the CPU of a request (lib/README.md says how that was measured).
 
 import type { Socket } from 'node:net';
-import { writeCopy } from './copies.ts';
+import { COPY_BYTES, writeCopy, writeLastingCopy } from './copies.ts';
 import { replyHead, trailerSection } from './headers.ts';
 import type { ReplyHead } from './reply-head.ts';
+import type { ReplyMemory, Taker } from './reply-memory.ts';
 
 // A small piece of a body goes out in one write with its head; a larger one is not worth the copy.
 const MERGE_BYTES = 16_384;
+// What a write costs beside its bytes while it waits.
+const WRITE_BYTES = 256;
 
-export class ReplyRelay {
+export class ReplyRelay implements Taker {
   /** After the reply that was begun last the connection can carry another. */
   goesOn = true;
   readonly #socket: Socket;
+  readonly #memory: ReplyMemory;
+  // Of the body, as far as it is known.
+  #bodyBytes = 0;
+  // What writes take up that may not be out, and how much of that is of the memory for replies.
+  #unsentBytes = 0;
+  #takenBytes = 0;
   // Text that waits to be written with what follows it in the same read.
   #pending = '';
   // A part of the reply has gone out.
   #isOut = false;
   #framing: 'none' | 'length' | 'chunked' | 'close' = 'none';
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, memory: ReplyMemory) {
     this.#socket = socket;
+    this.#memory = memory;
   }
 
   /** The client takes no more for now. */
   get blocked(): boolean {
-    return this.#socket.writableNeedDrain;
+    return this.#socket.writableNeedDrain && this.#socket.writableLength > 0;
+  }
+
+  /** And there is no room here for what it does not take. */
+  get full(): boolean {
+    return this.blocked && !(this.#readsAhead && this.#memory.mayTake(this.#takenBytes));
+  }
+
+  /** The reply that was begun holds no place: there is nothing to gain from reading ahead of its client. */
+  followClient(): void {
+    this.#bodyBytes = Number.POSITIVE_INFINITY;
   }
 
   /** Passes on an interim reply. */
@@ -41,6 +61,7 @@ export class ReplyRelay {
    */
   begin(head: ReplyHead, clientMinor: number, mayGoOn: boolean, date: string, added: string): void {
     this.#isOut = false;
+    this.#bodyBytes = head.lengthBytes;
     this.#framing = head.framing;
     if (head.framing === 'chunked' || head.framing === 'close') {
       this.#framing = clientMinor === 0 ? 'close' : 'chunked';
@@ -66,20 +87,25 @@ export class ReplyRelay {
     this.#framing = 'close';
     this.goesOn = false;
     this.#isOut = false;
+    this.followClient();
     this.#pending = text;
   }
 
   /** The bytes are only lent. */
   body(bytes: Buffer): void {
     const chunked = this.#framing === 'chunked';
+    if (this.#framing !== 'length') this.#bodyBytes += bytes.length;
     if (chunked) this.#pending += `${bytes.length.toString(16)}\r\n`;
     if (this.#pending.length + bytes.length <= MERGE_BYTES) {
       this.#pending += bytes.toString('latin1');
     } else {
+      const isStuck = this.#socket.writableLength > 0;
       this.#socket.cork();
-      this.flush();
-      writeCopy(this.#socket, bytes);
+      this.#write();
+      if (isStuck) writeLastingCopy(this.#socket, bytes);
+      else writeCopy(this.#socket, bytes);
       this.#socket.uncork();
+      this.#unsentBytes += WRITE_BYTES + (isStuck ? bytes.length : COPY_BYTES);
     }
     if (chunked) this.#pending += '\r\n';
   }
@@ -97,9 +123,43 @@ export class ReplyRelay {
   }
 
   flush(): void {
+    this.#write();
+    if (this.#socket.writableLength === 0) this.#unsentBytes = 0;
+    else if (this.#readsAhead && this.#socket.writableNeedDrain) this.#take();
+  }
+
+  drop(): void {
+    this.#giveBack();
+    this.#socket.resetAndDestroy();
+  }
+
+  get #readsAhead(): boolean {
+    return this.#memory.serves(this.#bodyBytes);
+  }
+
+  #write(): void {
     if (this.#pending === '') return;
     this.#isOut = true;
     this.#socket.write(this.#pending, 'latin1');
+    this.#unsentBytes += WRITE_BYTES + this.#pending.length;
     this.#pending = '';
   }
+
+  #take(): void {
+    if (this.#takenBytes === 0) {
+      this.#socket.once('drain', this.#giveBack);
+      this.#socket.once('close', this.#giveBack);
+    }
+    this.#memory.take(this, this.#unsentBytes - this.#takenBytes);
+    this.#takenBytes = this.#unsentBytes;
+  }
+
+  // The client has all of it, or has gone.
+  readonly #giveBack = () => {
+    this.#socket.off('drain', this.#giveBack);
+    this.#socket.off('close', this.#giveBack);
+    this.#memory.giveBack(this, this.#takenBytes);
+    this.#takenBytes = 0;
+    this.#unsentBytes = 0;
+  };
 }

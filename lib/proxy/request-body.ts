@@ -1,9 +1,11 @@
-// The body of a request on its way to a replica: framed by us, sent only with bytes in hand, as fast as the replica takes it. The
-// bytes sent so far are kept up to a limit, so that a request that may be repeated can be.
+// The body of a request on its way to a replica: framed by us, sent when enough of it is here, then as fast as the replica takes
+// it. Its first bytes are kept up to a limit, so that a request that may be repeated can be.
 
 import type { IncomingMessage } from 'node:http';
 import { BalancerError } from '../errors.ts';
 import { trailerSection } from './headers.ts';
+import { KeptBytes } from './kept-bytes.ts';
+import type { Upload, UploadMemory } from './upload-memory.ts';
 
 /** Where the body goes: a connection to a replica. */
 export interface BodyTarget {
@@ -12,37 +14,52 @@ export interface BodyTarget {
   uncork(): void;
 }
 
+/** Sends a request: its head, and as much of its body as is here. */
+export function sendRequest(target: BodyTarget, head: string, body: RequestBody | undefined): void {
+  if (body === undefined) {
+    target.write(head);
+    return;
+  }
+  target.cork();
+  target.write(head);
+  body.sendTo(target);
+  target.uncork();
+}
+
 /** More of a body than there may be. */
 export function bodyTooLarge(maxBytes: number): BalancerError {
   return new BalancerError('body-too-large', `the body is larger than ${maxBytes} bytes`);
 }
 
-export interface BodyLimits {
-  /** Kept so that the request can be repeated. */
+export interface BodyTerms {
+  /** Kept before a replica is troubled with it, and so that the request can be repeated: a piece more at most. */
   readonly maxKeptBytes: number;
   readonly maxBytes: number;
-  /** More than `maxBytes` have come; those over are not passed on. */
-  readonly onTooLarge: () => void;
+  /** For what is kept while no replica has it. */
+  readonly memory: UploadMemory;
+  /** It cannot go on: the request is to be failed with this, and the body discarded. */
+  readonly onFault: (error: BalancerError) => void;
 }
 
-export class RequestBody {
+export class RequestBody implements Upload {
   receivedBytes = 0;
   readonly #request: IncomingMessage;
   readonly #chunked: boolean;
-  readonly #limits: BodyLimits;
-  #kept: Buffer[] = [];
-  #keptBytes = 0;
+  readonly #terms: BodyTerms;
+  readonly #kept = new KeptBytes();
+  // Of the memory for uploads.
+  #takenBytes = 0;
   #allKept = true;
   #ended = false;
   #discards = false;
   #target: BodyTarget | undefined;
   #blocked = false;
-  #onBegun: (() => void) | undefined;
+  #onReady: (() => void) | undefined;
 
-  constructor(request: IncomingMessage, chunked: boolean, limits: BodyLimits) {
+  constructor(request: IncomingMessage, chunked: boolean, terms: BodyTerms) {
     this.#request = request;
     this.#chunked = chunked;
-    this.#limits = limits;
+    this.#terms = terms;
     request.on('data', (bytes: Buffer) => this.#onData(bytes));
     request.on('end', () => this.#onEnd());
     request.pause();
@@ -63,18 +80,19 @@ export class RequestBody {
     return this.#ended;
   }
 
-  /** Calls back when the first bytes, or the end, are there. */
-  onceBegun(callback: () => void): void {
-    this.#onBegun = callback;
+  /** Calls back when a replica may be troubled with it: when all of it is here, or as much as is kept. */
+  onceReady(callback: () => void): void {
+    this.#onReady = callback;
     this.#request.resume();
   }
 
   /** Sends what is kept, then what comes. Only if `inHand`. */
   sendTo(target: BodyTarget): void {
+    this.#giveBack();
     this.#target = target;
     this.#blocked = false;
     let ready = true;
-    for (const bytes of this.#kept) ready = this.#write(target, bytes);
+    for (const bytes of this.#kept.pieces) ready = this.#write(target, bytes);
     if (this.#ended) this.#writeEnd(target);
     else if (ready) this.#request.resume();
     else this.#block();
@@ -89,9 +107,10 @@ export class RequestBody {
 
   /** Nobody wants the rest: what still comes is read and dropped. */
   discard(): void {
+    this.#giveBack();
     this.#target = undefined;
     this.#allKept = false;
-    this.#kept = [];
+    this.#kept.clear();
     this.#discards = true;
     this.#request.resume();
   }
@@ -100,6 +119,15 @@ export class RequestBody {
   stop(): void {
     this.#target = undefined;
     this.#request.pause();
+    this.#giveBack();
+    this.#takenBytes = this.#kept.sizeBytes;
+    this.#terms.memory.retake(this.#takenBytes);
+  }
+
+  onMemoryFull(): void {
+    this.#terms.onFault(
+      new BalancerError('overloaded', 'too many bodies are on their way, and this one has been for longest'),
+    );
   }
 
   #block(): void {
@@ -110,33 +138,51 @@ export class RequestBody {
   #onData(bytes: Buffer): void {
     if (this.#discards) return;
     this.receivedBytes += bytes.length;
-    if (this.receivedBytes > this.#limits.maxBytes) {
-      this.#limits.onTooLarge();
-      return;
-    }
-    if (this.#allKept && this.#kept.length > 0 && this.#keptBytes + bytes.length > this.#limits.maxKeptBytes) {
+    const { maxBytes } = this.#terms;
+    if (this.receivedBytes > maxBytes) this.#terms.onFault(bodyTooLarge(maxBytes));
+    else if (this.#target === undefined) this.#keep(bytes);
+    else this.#pass(this.#target, bytes);
+  }
+
+  #keep(bytes: Buffer): void {
+    const before = this.#kept.sizeBytes;
+    this.#kept.add(bytes);
+    const grownBytes = this.#kept.sizeBytes - before;
+    this.#takenBytes += grownBytes;
+    // It may have to give way itself: it is discarded then.
+    this.#terms.memory.take(this, grownBytes);
+    if (this.#kept.lengthBytes < this.#terms.maxKeptBytes || this.#discards) return;
+    this.#request.pause();
+    this.#ready();
+  }
+
+  #pass(target: BodyTarget, bytes: Buffer): void {
+    if (this.#allKept && this.#kept.lengthBytes + bytes.length <= this.#terms.maxKeptBytes) {
+      this.#kept.add(bytes);
+    } else if (this.#allKept) {
       this.#allKept = false;
-      this.#kept = [];
+      this.#kept.clear();
     }
-    if (this.#allKept) {
-      this.#kept.push(bytes);
-      this.#keptBytes += bytes.length;
-    }
-    if (this.#target === undefined) this.#request.pause();
-    else if (!this.#write(this.#target, bytes)) this.#block();
-    this.#begun();
+    if (!this.#write(target, bytes)) this.#block();
   }
 
   #onEnd(): void {
     this.#ended = true;
     if (this.#target !== undefined) this.#writeEnd(this.#target);
-    this.#begun();
+    this.#ready();
   }
 
-  #begun(): void {
-    const callback = this.#onBegun;
-    this.#onBegun = undefined;
+  #ready(): void {
+    this.#terms.memory.stay(this);
+    const callback = this.#onReady;
+    this.#onReady = undefined;
     callback?.();
+  }
+
+  #giveBack(): void {
+    this.#terms.memory.stay(this);
+    this.#terms.memory.giveBack(this.#takenBytes);
+    this.#takenBytes = 0;
   }
 
   #write(target: BodyTarget, bytes: Buffer): boolean {

@@ -2,21 +2,28 @@
 // that gets its next replica. When one is back all are called. Until then a few are, time and again: one as a scout, and as many
 // more as have found somebody.
 
+import type { Outage, Routing } from './routing-table.ts';
 import type { Waiting } from './waiting-line.ts';
 
 export class ReturnLine {
   readonly #max: number;
   readonly #line = new Set<Waiting>();
   #atATime = 1;
+  #outage: Outage | undefined;
 
   /** @param max who comes when so many wait is turned away. */
   constructor(max: number) {
     this.#max = max;
   }
 
-  /** False if the line is full. */
+  /** Why no replica takes requests. */
+  get whyNone(): string {
+    return this.#outage?.whyNone ?? 'no replica can take the request now';
+  }
+
+  /** Calls `onRoom` later, any number of times. False if nobody is expected back, or too many wait. */
   join(one: Waiting): boolean {
-    if (this.#line.size >= this.#max) return false;
+    if (this.#outage?.mayEnd !== true || this.#line.size >= this.#max) return false;
     // Who comes back has found nobody.
     this.#atATime = 1;
     this.#line.add(one);
@@ -27,9 +34,10 @@ export class ReturnLine {
     this.#line.delete(one);
   }
 
-  /** There is somebody again. */
-  callAll(): void {
-    this.#call(this.#line.size);
+  /** Who takes requests now is another. */
+  onRouting({ routes, outage }: Routing): void {
+    this.#outage = outage;
+    if (routes.some((route) => !route.suspected)) this.#call(this.#line.size);
   }
 
   /** There may be somebody: called a few times a second. */

@@ -38,6 +38,7 @@ export interface RoutingLimits {
   readonly balanceFactor: number;
   /** At one replica. */
   readonly maxInFlight: number;
+  readonly maxTunnels: number;
 }
 
 interface Entry {
@@ -105,6 +106,16 @@ export class RoutingTable {
   /** Is there any that was not tried? Without one that `pick` gives, those are full. */
   hasUntried(tried: readonly SeatId[]): boolean {
     return this.#entries.some((entry, seat) => entry !== undefined && !tried.includes(seat));
+  }
+
+  /** `tried`, and the seats that have as many tunnels as they may. */
+  barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[] {
+    const barred = [...tried];
+    this.#entries.forEach((entry, seat) => {
+      const isFull = entry !== undefined && entry.agent.tunnels >= this.#limits.maxTunnels;
+      if (isFull && !tried.includes(seat)) barred.push(seat);
+    });
+    return barred;
   }
 
   objection(seat: SeatId): Objection {

@@ -23,11 +23,13 @@ import { hopsLeft, lastHopReply } from './max-forwards.ts';
 import { Meter } from './meter.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import { ReplicaAgent } from './replica-agent.ts';
+import { ReplyMemory } from './reply-memory.ts';
 import { RequestNames } from './request-names.ts';
 import { ReturnLine } from './return-line.ts';
-import { type Load, type Outage, type Routing, RoutingTable } from './routing-table.ts';
+import { type Load, type Routing, RoutingTable } from './routing-table.ts';
 import { type Trust, trustRule } from './trust.ts';
 import { offeredProtocols } from './upgrade.ts';
+import { UploadMemory } from './upload-memory.ts';
 import { type Waiting, WaitingLine } from './waiting-line.ts';
 
 export interface ProxyPorts {
@@ -48,7 +50,11 @@ const SWEEP_MS = 50;
 
 export class ProxyServer implements ExchangeContext {
   readonly limits: ProxyLimits;
+  readonly uploads: UploadMemory;
+  /** What waits for clients that are slow to take their replies. */
+  readonly replies: ReplyMemory;
   readonly hostnameOf: (seat: SeatId) => string | undefined;
+  readonly returns: ReturnLine;
   closing = false;
   /** Of the traffic, for whoever wants to know. */
   readonly meter: Meter;
@@ -57,10 +63,8 @@ export class ProxyServer implements ExchangeContext {
   readonly #trust: Trust;
   readonly #budget: RetryBudget;
   readonly #line: WaitingLine;
-  readonly #returns: ReturnLine;
   readonly #server: Server;
   #table: RoutingTable | undefined;
-  #outage: Outage | undefined;
   readonly #load: Load = { inFlight: 0, idle: 0, diverted: 0, freed: () => this.#line.serve() };
   // By incarnation, retired ones included until nothing is in flight there.
   readonly #agents = new Map<number, ReplicaAgent>();
@@ -70,18 +74,24 @@ export class ProxyServer implements ExchangeContext {
   constructor(ports: ProxyPorts, limits: ProxyLimits) {
     this.#ports = ports;
     this.limits = limits;
+    this.uploads = new UploadMemory(limits.uploadMemoryBytes);
+    this.replies = new ReplyMemory(limits.replyMemoryBytes, (count) =>
+      ports.log.error('slow-readers-dropped', { count }),
+    );
     this.hostnameOf = ports.hostnameOf;
     this.#names = new RequestNames(ports.seed);
     this.meter = new Meter(this.#agents, this.#load);
     this.#trust = trustRule(limits.trustedProxies);
     this.#budget = new RetryBudget(limits.retryBudget, limits.leastRetriesPerSecond);
     this.#line = new WaitingLine(limits.maxQueued);
-    this.#returns = new ReturnLine(limits.maxQueued);
+    this.returns = new ReturnLine(limits.maxQueued);
     const { trusts } = this.#trust;
-    const terms = { ...limits, trusts, onRefused: (error: BalancerError) => this.#onRefused(error) };
+    const { replies } = this;
+    const terms = { ...limits, trusts, replies, onRefused: (error: BalancerError) => this.#onRefused(error) };
     this.#clients = new Clients(terms, (nowMs) => {
       this.#budget.advance(nowMs);
-      this.#returns.callSome();
+      this.replies.onTick(nowMs);
+      this.returns.callSome();
     });
     this.#server = createServer(limits);
     this.#hear();
@@ -131,9 +141,8 @@ export class ProxyServer implements ExchangeContext {
     }
     const agentOf = (incarnation: number) => this.#agents.get(incarnation) as ReplicaAgent;
     this.#table = new RoutingTable(routing.policy, routing.routes, agentOf, this.limits, this.#load);
-    this.#outage = routing.outage;
     this.#line.serve();
-    if (routing.routes.some((route) => !route.suspected)) this.#returns.callAll();
+    this.returns.onRouting(routing);
   }
 
   /** Resolves when no request is left at that replica; when `signal` is aborted, what is left there is cut. */
@@ -173,17 +182,13 @@ export class ProxyServer implements ExchangeContext {
     return this.#table?.hasUntried(tried) === true && this.#line.join(exchange);
   }
 
+  barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[] {
+    return this.#table?.barredFromTunnels(tried) ?? tried;
+  }
+
   stopWaiting(exchange: Waiting): void {
     this.#line.leave(exchange);
-    this.#returns.leave(exchange);
-  }
-
-  awaitReturn(exchange: Waiting): boolean {
-    return this.#outage?.mayEnd === true && !this.closing && this.#returns.join(exchange);
-  }
-
-  get whyNone(): string {
-    return this.#outage?.whyNone ?? 'no replica can take the request now';
+    this.returns.leave(exchange);
   }
 
   spendRetry(): boolean {

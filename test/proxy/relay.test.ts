@@ -117,7 +117,11 @@ t.test('`Expect: 100-continue` goes from end to end', async (t) => {
 });
 
 t.test('an upload that dies half-way never looks complete to the replica', async (t) => {
-  for (const framing of ['Content-Length: 10\r\n\r\nhello', 'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n']) {
+  const much = 'x'.repeat(65_536);
+  for (const framing of [
+    `Content-Length: 65546\r\n\r\n${much}hello`,
+    `Transfer-Encoding: chunked\r\n\r\n10000\r\n${much}\r\n5\r\nhello\r\n`,
+  ]) {
     const { replica, proxy } = await oneReplica(t, (socket) => socket.on('close', () => undefined));
     const client = await connectRaw(proxy.port);
     client.send(`POST / HTTP/1.1\r\nHost: x\r\n${framing}`);
@@ -212,7 +216,7 @@ t.test('an answer before the whole request: the client gets it, no connection is
     socket.write(reply('too much', '', '413 Content Too Large')),
   );
   const client = await connectRaw(proxy.port);
-  client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nstart');
+  client.send(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n${'x'.repeat(65_536)}`);
   t.match((await client.closed).text, /^HTTP\/1.1 413 .*Connection: close.*too much$/s);
   t.ok(
     replica.sockets[0]?.destroyed ||

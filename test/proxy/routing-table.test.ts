@@ -33,7 +33,10 @@ function tableOf(seats: readonly Held[], balanceFactor = 1.25): { table: Routing
   });
   const policy = inOrder(...routes.map((route) => route.replica.seat));
   const agentOf = (incarnation: number) => agents[incarnation - 1] as ReplicaAgent;
-  return { table: new RoutingTable(policy, routes, agentOf, { balanceFactor, maxInFlight: 20 }, load), load };
+  return {
+    table: new RoutingTable(policy, routes, agentOf, { balanceFactor, maxInFlight: 20, maxTunnels: 20 }, load),
+    load,
+  };
 }
 
 const picked = (table: RoutingTable, ...tried: number[]) => table.pick(1, tried)?.replica.seat;

@@ -213,7 +213,7 @@ t.test('a tunnel on which nothing is said is closed after its time', async (t) =
   t.ok(proxy.log.some((line) => line.code === 'tunnel-idle'));
 });
 
-t.test('a tunnel has its place in flight, and outlasts its replica’s draining only until the deadline', async (t) => {
+t.test('a tunnel outlasts its replica’s draining, but only until the deadline', async (t) => {
   const { proxy, socket } = await webSocket(t);
   proxy.proxy.route({ policy: inOrder(), routes: [], draining: [ref] });
   const deadline = new AbortController();

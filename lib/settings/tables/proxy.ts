@@ -16,6 +16,12 @@ export const PROXY = {
     'the same over all attempts, from the whole request to the head of its reply',
   ),
   'body-timeout': option(duration(1, DAY_MS), 60_000, 'longest pause within a body, on either side'),
+  // What Apache's mod_reqtimeout asks of bodies.
+  'min-upload-rate': option(
+    orOff(size(1, MIB)),
+    500,
+    'bytes per second that a client has to send of a body, from 20 s on',
+  ),
   'head-timeout': option(duration(1, DAY_MS), 10_000, 'time that a client has for the head of a request'),
   'keep-alive-timeout': option(
     duration(1, DAY_MS),
@@ -42,6 +48,12 @@ export const PROXY = {
   ),
   // About what the listen backlog of a service holds: 511 in Node, if it does not say.
   'max-in-flight': option(integer(1, 1_000_000), 512, 'requests that one replica may have at a time'),
+  // Three replicas with as many leave ordinary requests a third of the connections that there may be.
+  'max-tunnels': option(
+    integer(0, 1_000_000),
+    2048,
+    'upgraded connections (WebSocket) that one replica may have beside its requests',
+  ),
   // Whoever may have a connection may wait: how long is the limit that counts.
   queue: option(integer(0, 1_000_000), 10_000, 'requests that may wait while all replicas are full'),
   'queue-timeout': option(duration(1, DAY_MS), 5000, 'time that a request may wait for a replica with room'),

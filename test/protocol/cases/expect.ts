@@ -153,7 +153,7 @@ export const EXPECT_CASES: readonly Case[] = [
     name: 'after an early answer the rest of the upload is not the next request',
     duty: 4,
     client: [
-      'POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc',
+      `POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n${'x'.repeat(65_536)}`,
       { replies: 1 },
       'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n',
       { pauseMs: 50 },

@@ -18,6 +18,9 @@ import {
 
 const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n';
 const CHUNKED = 'POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+// As much as is waited for before a replica is asked.
+const MUCH = 'x'.repeat(65_536);
+const MUCH_CHUNKED = `${CHUNKED}10000\r\n${MUCH}\r\n`;
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 // First chunks that are none: nothing of them can have been forwarded.
@@ -143,7 +146,7 @@ export const REQUEST_BODIES: readonly Case[] = [
       name: `an upload with a length that dies half-way by ${end} never looks complete`,
       duty: 1,
       client: [
-        'POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc',
+        `POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 65546\r\n\r\n${MUCH}abc`,
         { replicaHas: /abc/ },
         end,
         'replica-ends',
@@ -154,20 +157,27 @@ export const REQUEST_BODIES: readonly Case[] = [
     {
       name: `a chunked upload that dies between chunks by ${end} never looks complete`,
       duty: 1,
-      client: [`${CHUNKED}3\r\nabc\r\n`, { replicaHas: /abc/ }, end, 'replica-ends', 'leave'],
+      client: [`${MUCH_CHUNKED}3\r\nabc\r\n`, { replicaHas: /abc/ }, end, 'replica-ends', 'leave'],
       checks: [neverWhole],
     },
     {
       name: `a chunked upload that dies in a chunk by ${end} never looks complete`,
       duty: 1,
-      client: [`${CHUNKED}ff\r\nabc`, { replicaHas: /abc/ }, end, 'replica-ends', 'leave'],
+      client: [`${MUCH_CHUNKED}ff\r\nabc`, { replicaHas: /abc/ }, end, 'replica-ends', 'leave'],
       checks: [neverWhole],
     },
     {
       name: `a chunked upload that dies before its last empty line by ${end} never looks complete`,
       duty: 1,
-      client: [`${CHUNKED}3\r\nabc\r\n0\r\n`, { replicaHas: /abc/ }, end, 'replica-ends', 'leave'],
+      client: [`${MUCH_CHUNKED}3\r\nabc\r\n0\r\n`, { replicaHas: /abc/ }, end, 'replica-ends', 'leave'],
       checks: [neverWhole],
+    },
+    {
+      name: `a small upload that dies half-way by ${end} troubles no replica`,
+      duty: 1,
+      client: [`${CHUNKED}3\r\nabc\r\n`, { pauseMs: 20 }, '3\r\nde', { pauseMs: 20 }, end, { pauseMs: 20 }, 'leave'],
+      checks: [requests(0)],
+      oursOnly: true,
     },
   ]),
   {
@@ -183,7 +193,7 @@ export const REQUEST_BODIES: readonly Case[] = [
   {
     name: 'the connection of an upload that died is not used again',
     duty: 1,
-    client: [`${CHUNKED}3\r\nabc\r\n`, { replicaHas: /abc/ }, 'reset', 'replica-ends', 'leave'],
+    client: [`${MUCH_CHUNKED}3\r\nabc\r\n`, { replicaHas: /abc/ }, 'reset', 'replica-ends', 'leave'],
     checks: [connections(1), neverWhole],
   },
   {
@@ -197,7 +207,7 @@ export const REQUEST_BODIES: readonly Case[] = [
     duty: 1,
     answerAt: 'head',
     answers: [OK],
-    client: [`${CHUNKED}3\r\nabc\r\n`, { replies: 1 }, 'replica-ends', 'leave'],
+    client: [`${MUCH_CHUNKED}3\r\nabc\r\n`, { replies: 1 }, 'replica-ends', 'leave'],
     checks: [
       gets(200, 'ok'),
       (seen) => (seen.connections[0]?.ended ? undefined : 'the connection to the replica is kept'),
