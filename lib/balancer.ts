@@ -23,7 +23,7 @@ import { createProcessRuntime } from './fleet/processes.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { createUpstreamRuntime } from './fleet/upstreams.ts';
 import { loadHashPair } from './hash-source.ts';
-import { descriptorWishes, failsOpenWith, proxyLimits, supervisorRules } from './limits.ts';
+import { descriptorWishes, proxyLimits, supervisorRules } from './limits.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import { ProxyServer } from './proxy/server.ts';
@@ -87,6 +87,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   const token = adminToken(options);
   const answersAdmin = createAdmin({
     access: { host: options.host, machine: hostname(), token },
+    clock: realClock,
     state: () => supervisor.state,
     add: (wishes) => supervisor.add(wishes),
     remove: (replicas) => supervisor.remove(replicas),
@@ -102,8 +103,8 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     hash: options.hash,
     balanceFactor: limits.balanceFactor,
     fixedBecause,
-    whyNone: () => whyNone(supervisor.state, failsOpenWith(options)),
-    failOpen: failsOpenWith(options),
+    whyNone: () => whyNone(supervisor.state, options.failOpen),
+    failOpen: options.failOpen,
     erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
     diverted: () => proxy.diverted,
     explain: (key) => proxy.explainKey(key),
@@ -187,7 +188,7 @@ function compose(
         throw error;
       }
     },
-    whyNone: () => whyNone(supervisor.state, failsOpenWith(options)),
+    whyNone: () => whyNone(supervisor.state, options.failOpen),
     hostnames: () => members(supervisor.state).map((replica) => replica.hostname),
     close: () => {
       closing ??= close();

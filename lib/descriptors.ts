@@ -16,12 +16,14 @@ export interface DescriptorShares {
 
 export interface DescriptorWishes {
   readonly maxConnections: number;
-  /** Replicas that there may be: each has a pipe or a socket of Docker's, and is probed. */
+  /** Replicas that there may be. */
   readonly replicas: number;
 }
 
 // What a process has that serves nobody: Node's own, standard streams, listeners, the guardian, files of a moment.
 const OWN = 40;
+// Its two outputs, and its heartbeat.
+const DESCRIPTORS_OF_A_REPLICA = 3;
 const MOST_REFUSED = 256;
 const MOST_ADMIN = 64;
 
@@ -35,7 +37,7 @@ export function descriptorLimit(): number {
 export function shareDescriptors(limit: number, wishes: DescriptorWishes): DescriptorShares {
   const maxRefused = Math.min(MOST_REFUSED, Math.floor(limit / 16));
   const maxAdminConnections = Math.min(MOST_ADMIN, Math.floor(limit / 16));
-  const forReplicas = Math.min(2 * wishes.replicas, Math.floor(limit / 4));
+  const forReplicas = Math.min(DESCRIPTORS_OF_A_REPLICA * wishes.replicas, Math.floor(limit / 4));
   const left = Math.max(0, limit - OWN - maxRefused - maxAdminConnections - forReplicas);
   // A fifth at least for connections that are kept, or each request would open one.
   const maxConnections = Math.max(1, Math.min(wishes.maxConnections, Math.floor((2 / 5) * left)));
@@ -44,7 +46,13 @@ export function shareDescriptors(limit: number, wishes: DescriptorWishes): Descr
 
 /** The limit that would be enough for them. */
 export function descriptorsFor(wishes: DescriptorWishes): number {
-  return OWN + MOST_REFUSED + MOST_ADMIN + 2 * wishes.replicas + Math.ceil((5 / 2) * wishes.maxConnections);
+  return (
+    OWN +
+    MOST_REFUSED +
+    MOST_ADMIN +
+    DESCRIPTORS_OF_A_REPLICA * wishes.replicas +
+    Math.ceil((5 / 2) * wishes.maxConnections)
+  );
 }
 
 /** Says in the log what cannot be had. */

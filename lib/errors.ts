@@ -39,6 +39,8 @@ const ERRORS = {
   'too-many-watchers': { status: 503 },
   // More connections, or more requests for longer, than there is room for. Not 429: it is not this client that asks too much.
   overloaded: { status: 503 },
+  // A change of the fleet that had to wait, and whose client has gone meanwhile: hardly anybody reads this.
+  'change-given-up': { status: 503 },
   // The balancer is on its way out.
   closing: { status: 503 },
   // Docker does not answer, or may not be asked.

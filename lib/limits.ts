@@ -1,5 +1,6 @@
 // The limits that the fleet and the proxy work within: those that an option sets, and those that nobody needed to set so far.
 
+import { availableParallelism } from 'node:os';
 import { needsToken } from './admin/access.ts';
 import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
@@ -12,13 +13,15 @@ export function supervisorRules(options: Options): SupervisorRules {
     maxPlace: options.slots,
     failuresToConvict: options.heartbeatFailures,
     startTimeoutMs: options.startTimeout,
+    adoptTimeoutMs: options.heartbeatFailures * (options.heartbeatInterval + options.heartbeatTimeout),
+    // Nothing is started of what others run.
+    parallelStarts: fixed ? Number.POSITIVE_INFINITY : parallelStartsOf(options),
     backoffBaseMs: 250,
     // A service that somebody else brings back should be found again soon; asking costs nothing.
     backoffCapMs: fixed ? options.heartbeatInterval : 30_000,
     stableMs: 10_000,
     keepNames: fixed,
     riseToReturn: options.heartbeatRise,
-    failOpen: failsOpenWith(options),
     intervalMs: options.heartbeatInterval,
     timeoutMs: options.heartbeatTimeout,
     graceMs: options.grace,
@@ -29,9 +32,9 @@ export function supervisorRules(options: Options): SupervisorRules {
   };
 }
 
-/** What nobody here can start anew is better asked than given up. */
-export function failsOpenWith({ failOpen, upstream }: Options): boolean {
-  return failOpen ?? upstream.size > 0;
+// All at once would take so much longer that each is over its time; two, so that one that hangs does not hold up the rest.
+function parallelStartsOf({ parallelStarts }: Options): number {
+  return parallelStarts === 0 ? Math.max(2, availableParallelism()) : parallelStarts;
 }
 
 // The pairs beside `even` are there to see how they spread: nothing evens that out unless somebody asks for it.

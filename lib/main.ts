@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { createBalancer } from './balancer.ts';
+import { type Balancer, createBalancer } from './balancer.ts';
 import { describe } from './errors.ts';
 import { createLog } from './log.ts';
 import { helpText, OptionError, type Options, parseOptions } from './settings/options.ts';
@@ -35,12 +35,14 @@ async function run(options: Options): Promise<void> {
   );
   // A mistake of ours in one request must not end all the others.
   process.on('uncaughtException', (error) => log.error('uncaught', { reason: describe(error), stack: error.stack }));
-  const balancer = await createBalancer(options, log);
+  let balancer: Balancer | undefined;
   let firstSignalMs: number | undefined;
   const onSignal = (signal: 'SIGINT' | 'SIGTERM') => {
     const nowMs = performance.now();
     if (firstSignalMs === undefined) {
       firstSignalMs = nowMs;
+      // Until there is one, nothing was begun; what it is waiting for may take a minute.
+      if (balancer === undefined) process.exit(0);
       void balancer.close().finally(() => process.exit(0));
     } else if (nowMs - firstSignalMs > SAME_SIGNAL_MS) {
       process.exit(128 + constants.signals[signal]);
@@ -49,6 +51,7 @@ async function run(options: Options): Promise<void> {
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
 
+  balancer = await createBalancer(options, log);
   const port = await balancer.start();
   if (firstSignalMs !== undefined) return;
   const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;

@@ -5,7 +5,6 @@ import { failsOpen, mayReturn, whyNone } from './core/outage.ts';
 import type { HashRing } from './core/ring.ts';
 import type { RingKeeper } from './core/ring-keeper.ts';
 import { realClock } from './fleet/clock.ts';
-import { failsOpenWith } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Routing } from './proxy/routing-table.ts';
 import type { Options } from './settings/options.ts';
@@ -19,7 +18,7 @@ export function createPublisher(
 ): (state: FleetState) => void {
   let known: HashRing | undefined;
   let alarm = new AbortController();
-  const failOpen = failsOpenWith(options);
+  const { failOpen } = options;
   let isOpen = false;
   const publishNow = (state: FleetState) => {
     const { ring, policy, nextChangeMs } = rings.keep(state, realClock.now());

@@ -24,7 +24,7 @@ const LAYERS: Record<string, readonly string[]> = {
 
 /** Modules that only some files may import. */
 const RESERVED: Record<string, readonly string[]> = {
-  dockerode: ['lib/fleet/docker.ts'],
+  dockerode: ['docker', 'docker-container', 'docker-image', 'docker-hold'].map((name) => `lib/fleet/${name}.ts`),
   'node:child_process': ['lib/fleet/processes.ts', 'lib/fleet/guardian.ts'],
 };
 

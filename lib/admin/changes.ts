@@ -58,9 +58,9 @@ export async function addReplicas(ports: ChangePorts, text: string, query: URLSe
   const room = ports.maxReplicas - present.length;
   // Before anything is made of that length.
   if (n - there > room) {
-    throw refusal(
-      `n must be at most ${room + there} now: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`,
-    );
+    const most = Math.max(0, room) + there;
+    const may = most === 0 ? 'nothing can be added now' : `n must be at most ${most} now`;
+    throw refusal(`${may}: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`);
   }
   const wishes: Wish[] = [];
   for (let index = 0; index < n; index++) {
@@ -99,6 +99,20 @@ export async function removeReplicas(ports: ChangePorts, text: string, query: UR
   if (query.has('dry-run')) return imagined(ports, ports.imagine.removed(chosen));
   if (chosen.length > 0) await ports.remove(chosen);
   return rep(ports);
+}
+
+/** Would that /rm only end replicas that do not serve yet? The change that waits for them must not be waited for. */
+export function endsStartsOnly(ports: ChangePorts, text: string): boolean {
+  try {
+    const { n, hostnames } = parseChange(text, TOO_MANY_TO_REMOVE);
+    const { seats } = ports.state();
+    const isStarting = (hostname: string) =>
+      seats.some(({ phase, replica }) => phase !== 'serving' && sameHostname(replica.hostname, hostname));
+    return n === hostnames.length && hostnames.every(isStarting);
+  } catch {
+    // What is wrong with it, it is told in its turn.
+    return false;
+  }
 }
 
 export async function killReplica(ports: ChangePorts, text: string): Promise<unknown> {

@@ -3,11 +3,12 @@
 // to whoever reaches the port, as /rep is.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../core/ports.ts';
 import { originForm } from '../core/request-target.ts';
 import { asBalancerError, BalancerError, failureBody } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type AccessRules, checkAccess } from './access.ts';
-import { addReplicas, type ChangePorts, killReplica, removeReplicas, rep } from './changes.ts';
+import { addReplicas, type ChangePorts, endsStartsOnly, killReplica, removeReplicas, rep } from './changes.ts';
 import { PAGE_FIELDS, readPageFiles } from './dashboard.ts';
 import { explainRequest, type InsightPorts, ringPage } from './insight.ts';
 
@@ -18,10 +19,18 @@ export interface AdminPorts extends ChangePorts, InsightPorts {
   readonly access: AccessRules;
   /** Why no replica takes requests; `undefined` if one does. */
   readonly whyNone: () => string | undefined;
+  readonly clock: Clock;
 }
 
 /** Gives the body of the answer, as JSON takes it. */
-type Run = (text: string, query: URLSearchParams) => unknown;
+type Run = (text: string, query: URLSearchParams, client: WaitingClient) => unknown;
+
+interface WaitingClient {
+  /** Nobody reads the answer any more. */
+  readonly hasGone: () => boolean;
+  /** It will send nothing more: most have gone then, some only say that this was all. */
+  readonly hasEnded: () => boolean;
+}
 
 type AdminRoute =
   | {
@@ -33,34 +42,22 @@ type AdminRoute =
   /** Writes its answer itself. */
   | { readonly method: 'GET'; readonly changes?: never; readonly write: (response: ServerResponse) => void };
 
+// Longer than most starts take.
+const LONGEST_TURN_MS = 5000;
 const MAX_BODY_BYTES = 65_536;
 const MAX_DROPPED_BYTES = 16 * 2 ** 20;
 
 /** Answers the requests that are the balancer's own; false leaves the request alone. */
 export function createAdmin(ports: AdminPorts): (request: IncomingMessage, response: ServerResponse) => boolean {
-  let changes: Promise<unknown> = Promise.resolve();
-  const inTurn =
-    (change: Run): Run =>
-    (text, query) => {
-      const turn = changes.then(() => change(text, query));
-      changes = turn.catch(() => undefined);
-      return turn;
-    };
+  const inTurn = queueOfChanges();
+  const add: Run = async (text, query) => success(await addReplicas(ports, text, query));
+  const remove: Run = async (text, query) => success(await removeReplicas(ports, text, query));
+  const removeInTime = withPatience(ports, inTurn, remove);
   const success = (message: unknown) => ({ message, status: 'successful' });
   const routes = new Map<string, AdminRoute>([
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
-    [
-      '/add',
-      { method: 'POST', changes: true, run: inTurn(async (...asked) => success(await addReplicas(ports, ...asked))) },
-    ],
-    [
-      '/rm',
-      {
-        method: 'DELETE',
-        changes: true,
-        run: inTurn(async (...asked) => success(await removeReplicas(ports, ...asked))),
-      },
-    ],
+    ['/add', { method: 'POST', changes: true, run: inTurn(add) }],
+    ['/rm', { method: 'DELETE', changes: true, run: removeInTime }],
     // Not in turn: a crash does not wait for others either.
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
     ['/balancer/ready', { method: 'GET', run: () => success(ready(ports)) }],
@@ -93,6 +90,48 @@ function ready({ whyNone }: AdminPorts): string {
   return 'ready';
 }
 
+// Changes one after the other. One that is under way is done to its end, whether its client waits or not: half a change would be
+// worse. One that has to wait is not begun once its client has given it up, which may have asked again meanwhile.
+function queueOfChanges(): (change: Run) => Run {
+  let last: Promise<unknown> = Promise.resolve();
+  let underWay = 0;
+  return (change) => (text, query, client) => {
+    const hadToWait = underWay > 0;
+    underWay += 1;
+    const turn = last.then(() => {
+      if (client.hasGone() || (hadToWait && client.hasEnded())) {
+        throw new BalancerError('change-given-up', 'the client went before its change was begun: nothing was changed');
+      }
+      return change(text, query, client);
+    });
+    last = turn
+      .catch(() => undefined)
+      .finally(() => {
+        underWay -= 1;
+      });
+    return turn;
+  };
+}
+
+// What ends a start that hangs must not wait for the change that waits for that start.
+function withPatience(ports: AdminPorts, inTurn: (change: Run) => Run, remove: Run): Run {
+  return async (...asked) => {
+    let done: unknown;
+    const once = () => {
+      done ??= remove(...asked);
+      return done;
+    };
+    const turn = inTurn(once)(...asked) as Promise<unknown>;
+    if (!endsStartsOnly(ports, asked[0])) return turn;
+    const answered = new AbortController();
+    const outOfTurn = ports.clock.sleep(LONGEST_TURN_MS, answered.signal).then(
+      () => (endsStartsOnly(ports, asked[0]) ? once() : turn),
+      () => turn,
+    );
+    return Promise.race([turn, outOfTurn]).finally(() => answered.abort());
+  };
+}
+
 async function answer(
   ports: AdminPorts,
   route: AdminRoute,
@@ -108,7 +147,8 @@ async function answer(
       return;
     }
     const text = route.method === 'GET' ? '' : await readBody(request);
-    reply(response, 200, JSON.stringify(await route.run(text, new URLSearchParams(query))));
+    const client = { hasGone: () => response.destroyed, hasEnded: () => request.socket.readableEnded };
+    reply(response, 200, JSON.stringify(await route.run(text, new URLSearchParams(query), client)));
   } catch (thrown) {
     const error = asBalancerError(thrown);
     ports.log.error('admin-refused', { method: request.method, url: request.url, reason: error.message });

@@ -1,7 +1,7 @@
 // What happened to the fleet between two states, in words of the log: found by comparing, so that nothing is told twice and
 // nothing that changed goes untold.
 
-import type { FleetState, Seat } from './fleet-state.ts';
+import { type FleetState, predecessorOf, type Seat } from './fleet-state.ts';
 import { complaintOf } from './outage.ts';
 import type { ReplicaRef } from './ports.ts';
 import type { SeatId } from './ring.ts';
@@ -43,6 +43,9 @@ export function fleetNews(before: FleetState, after: FleetState): FleetNews[] {
 
 function seatNews(was: Seat | undefined, seat: Seat): FleetNews[] {
   const { replica } = seat;
+  if (was !== undefined && predecessorOf(was)?.replica.incarnation === replica.incarnation) {
+    return [{ event: 'replica-cleared', replica }];
+  }
   if (was !== undefined && was.replica.incarnation !== replica.incarnation) {
     return [{ event: 'replica-lost', replica: was.replica, reason: seat.lapses.reason }];
   }

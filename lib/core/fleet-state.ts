@@ -12,7 +12,9 @@ import type { Health, ProbeFailure } from './health.ts';
 import type { Address, ReplicaRef } from './ports.ts';
 import type { SeatId } from './ring.ts';
 
-export type Seat = {
+export type Seat = ServingSeat | DownSeat | WaitingSeat;
+
+interface AnySeat {
   /** The replica that it has, or waits for. */
   readonly replica: ReplicaRef;
   /** Grows in the order in which hostnames joined: a start that is repeated under the same name does not change it. */
@@ -20,28 +22,43 @@ export type Seat = {
   /** When a replica first served in it; `undefined` until then. A seat of the first ones has served since ever. */
   readonly firstServedMs: number | undefined;
   readonly lapses: Lapses;
+}
+
+export type ServingSeat = AnySeat & {
+  readonly phase: 'serving';
+  readonly address: Address;
+  readonly sinceMs: number;
+  readonly health: Health;
+};
+
+export type WaitingSeat = AnySeat & {
+  /** The seat as it was with a replica that was convicted, but is better than none: it is routed to until the next one serves. */
+  readonly predecessor?: ServingSeat | undefined;
 } & (
-  | { readonly phase: 'vacant'; readonly startAtMs: number }
-  | { readonly phase: 'starting'; readonly giveUpAtMs: number }
-  | {
-      readonly phase: 'started';
-      readonly giveUpAtMs: number;
-      readonly address: Address;
-      readonly sinceMs: number;
-      /** Why it does not serve, once that is worth telling. */
-      readonly complaint?: ProbeFailure | undefined;
-    }
-  | { readonly phase: 'serving'; readonly address: Address; readonly sinceMs: number; readonly health: Health }
-  | {
-      readonly phase: 'down';
-      readonly address: Address;
-      readonly sinceMs: number;
-      readonly complaint: ProbeFailure;
-      /** Probes in a row since it went down that failed, and that succeeded. */
-      readonly bad: number;
-      readonly good: number;
-    }
-);
+    | { readonly phase: 'vacant'; readonly startAtMs: number }
+    | { readonly phase: 'starting'; readonly giveUpAtMs: number }
+    | {
+        readonly phase: 'started';
+        readonly giveUpAtMs: number;
+        readonly address: Address;
+        readonly sinceMs: number;
+        /** It has long been up: an earlier process left it. */
+        readonly isOld?: boolean;
+        /** Why it does not serve, once that is worth telling. */
+        readonly complaint?: ProbeFailure | undefined;
+      }
+  );
+
+/** Of a service that somebody else runs, after its conviction. */
+export type DownSeat = AnySeat & {
+  readonly phase: 'down';
+  readonly address: Address;
+  readonly sinceMs: number;
+  readonly complaint: ProbeFailure;
+  /** Probes in a row since it went down that failed, and that succeeded. */
+  readonly bad: number;
+  readonly good: number;
+};
 
 /** How often a seat has lost its replica without a stable life between, and why it did the last time. */
 export interface Lapses {
@@ -96,9 +113,10 @@ export interface Route {
 
 /** Those that serve. `failOpen`: where none does, those whose heartbeats fail though somebody listens there, as last choice. */
 export function routes(state: FleetState, failOpen = false): Route[] {
-  const serving = state.seats.flatMap((seat) =>
-    seat.phase === 'serving' ? [routeTo(seat, seat.address, seat.health.suspected)] : [],
-  );
+  const serving = state.seats.flatMap((seat) => {
+    const held = seat.phase === 'serving' ? seat : predecessorOf(seat);
+    return held === undefined ? [] : [routeTo(held, held.address, held.health.suspected)];
+  });
   if (serving.length > 0 || !failOpen) return serving;
   return state.seats.flatMap((seat) =>
     seat.phase === 'down' && seat.complaint.kind !== 'refused' ? [routeTo(seat, seat.address, true)] : [],
@@ -112,6 +130,20 @@ function routeTo({ replica }: Seat, address: Address, suspected: boolean): Route
 /** Replicas that get no requests for now, but finish what they have and may come back. */
 export function resting(state: FleetState): ReplicaRef[] {
   return state.seats.flatMap((seat) => (seat.phase === 'down' ? [seat.replica] : []));
+}
+
+/** The seat as it was with the replica that is still routed to in it, though another is wanted there. */
+export function predecessorOf(seat: Seat): ServingSeat | undefined {
+  return seat.phase === 'serving' || seat.phase === 'down' ? undefined : seat.predecessor;
+}
+
+export function predecessors(state: FleetState): ServingSeat[] {
+  return state.seats.flatMap((seat) => predecessorOf(seat) ?? []);
+}
+
+/** All replicas that are there or wanted, also those on their way out. */
+export function allReplicas(state: FleetState): ReplicaRef[] {
+  return [...state.seats, ...predecessors(state), ...state.leaving].map((one) => one.replica);
 }
 
 /** The replica of every wanted seat, there or on its way, in the order in which they joined. */

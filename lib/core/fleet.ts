@@ -6,22 +6,17 @@
 // stopped. Incarnations grow across the whole fleet, so news of a past life never matches a present one.
 
 import type { FleetState, Seat, Wish } from './fleet-state.ts';
-import {
-  afterProbe,
-  afterSuspicion,
-  type FailureKind,
-  HEALTHY,
-  type Health,
-  isConvicted,
-  type ProbeFailure,
-} from './health.ts';
+import { afterSuspicion, type FailureKind } from './health.ts';
 import { adopt, afterInventory } from './inventory.ts';
+import { afterProbeOf, withHealth } from './judgement.ts';
 import type { Address, PresentReplica, ReplicaRef } from './ports.ts';
+import { losePredecessor } from './predecessors.ts';
 import { sameHostname } from './replica-name.ts';
 import type { SeatId } from './ring.ts';
 import {
   backoffMs,
   type FleetRules,
+  lasting,
   loseReplica,
   replaceSeat,
   withNewSeat,
@@ -60,14 +55,11 @@ export type FleetEvent = { readonly atMs: number } & (
   | { readonly type: 'restored' }
 );
 
+type VacantSeat = Extract<Seat, { phase: 'vacant' }>;
+
 export type FleetAction =
   | { readonly type: 'start'; readonly replica: ReplicaRef }
   | { readonly type: 'stop'; readonly replica: ReplicaRef; readonly drains: boolean };
-
-// A program that does not listen so long after its start, in ms, is worth a word.
-const COMPLAIN_AFTER_MS = 800;
-// Failures of what is down are counted so far: how long it lasts after that changes nothing.
-const MOST_COUNTED = 100;
 
 /** The state after an event. News that changes nothing gives back the same object. */
 export function observe(state: FleetState, event: FleetEvent, rules: FleetRules): FleetState {
@@ -79,7 +71,12 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
     case 'starting':
       return replaceSeat(state, event.incarnation, (seat) =>
         seat.phase === 'vacant'
-          ? { ...lasting(seat), phase: 'starting', giveUpAtMs: event.atMs + rules.startTimeoutMs }
+          ? {
+              ...lasting(seat),
+              predecessor: seat.predecessor,
+              phase: 'starting',
+              giveUpAtMs: event.atMs + rules.startTimeoutMs,
+            }
           : seat,
       );
     case 'started':
@@ -94,8 +91,10 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
       return loseReplica(state, event.incarnation, event, event.atMs, rules);
     case 'start-impossible':
       return loseReplica(state, event.incarnation, { reason: event.reason, innocent: true }, event.atMs, rules);
-    case 'exited':
-      return loseReplica(state, event.incarnation, { reason: event.reason, final: false }, event.atMs, rules);
+    case 'exited': {
+      const rest = losePredecessor(state, event.incarnation, event.atMs);
+      return loseReplica(rest, event.incarnation, { reason: event.reason, final: false }, event.atMs, rules);
+    }
     case 'stopped': {
       const leaving = state.leaving.filter((one) => one.replica.incarnation !== event.incarnation);
       return leaving.length === state.leaving.length ? state : { ...state, leaving };
@@ -123,14 +122,11 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
 }
 
 /** What should be under way at `nowMs`. Asked twice it says the same: who runs it skips what already runs. */
-export function plan(state: FleetState, nowMs: number): readonly FleetAction[] {
-  const actions: FleetAction[] = [];
-  for (const seat of state.seats) {
-    if (seat.phase !== 'vacant' || seat.startAtMs > nowMs) continue;
-    // A hostname is free again when the replica that had it is gone: Docker and DNS know one of a name at a time.
-    const nameIsHeld = state.leaving.some((one) => sameHostname(one.replica.hostname, seat.replica.hostname));
-    if (!nameIsHeld) actions.push({ type: 'start', replica: seat.replica });
-  }
+export function plan(state: FleetState, nowMs: number, { parallelStarts }: FleetRules): readonly FleetAction[] {
+  const free = Math.max(0, parallelStarts - startsUnderWay(state));
+  const actions: FleetAction[] = dueStarts(state, nowMs)
+    .slice(0, free)
+    .map(({ replica }) => ({ type: 'start', replica }));
   for (const { replica, drains, retryAtMs } of state.leaving) {
     if (retryAtMs <= nowMs) actions.push({ type: 'stop', replica, drains });
   }
@@ -144,6 +140,27 @@ export function nextDueMs(state: FleetState, nowMs: number): number {
   return Math.min(Number.POSITIVE_INFINITY, ...[...starts, ...stops].filter((dueMs) => dueMs > nowMs));
 }
 
+// Those that wait longest first: one that fails again and again does not keep the others from their turn.
+function dueStarts(state: FleetState, nowMs: number): Seat[] {
+  const due = state.seats.filter((seat): seat is VacantSeat => {
+    if (seat.phase !== 'vacant' || seat.startAtMs > nowMs) return false;
+    // A hostname is free again when the replica that had it is gone: Docker and DNS know one of a name at a time.
+    return !state.leaving.some((one) => sameHostname(one.replica.hostname, seat.replica.hostname));
+  });
+  return due.sort((a, b) => a.startAtMs - b.startAtMs || a.replica.incarnation - b.replica.incarnation);
+}
+
+// A start is over when the replica serves: until then it takes as much of the machine as it can get.
+function startsUnderWay(state: FleetState): number {
+  return state.seats.filter((seat) => seat.phase === 'starting' || (seat.phase === 'started' && !seat.isOld)).length;
+}
+
+/** In how many rounds of starts all seats can serve that do not yet, 1 or more. */
+export function startRounds(state: FleetState, { parallelStarts }: FleetRules): number {
+  const missing = state.seats.filter(({ phase }) => phase !== 'serving').length;
+  return Math.max(1, Math.ceil(missing / parallelStarts));
+}
+
 function afterStart(state: FleetState, replica: ReplicaRef, address: Address, atMs: number): FleetState {
   const seat = state.seats.find((one) => one.replica.incarnation === replica.incarnation);
   if (seat?.phase === 'starting') {
@@ -153,92 +170,6 @@ function afterStart(state: FleetState, replica: ReplicaRef, address: Address, at
   // It came up after it was given up: nobody else would ever stop it.
   if (seat === undefined) return withStrays(state, [replica], atMs);
   return state;
-}
-
-function failureOf({ failure, kind = 'other' }: { failure: string | undefined; kind?: FailureKind }) {
-  return failure === undefined ? undefined : { reason: failure, kind };
-}
-
-function afterProbeOf(
-  state: FleetState,
-  incarnation: number,
-  failure: ProbeFailure | undefined,
-  atMs: number,
-  rules: FleetRules,
-): FleetState {
-  const seat = state.seats.find((one) => one.replica.incarnation === incarnation);
-  switch (seat?.phase) {
-    case 'started':
-      if (failure === undefined) return replaceSeat(state, incarnation, () => serving(seat, atMs));
-      // A service that nobody here started is not given up either.
-      if (atMs >= seat.giveUpAtMs && !rules.keepNames) {
-        return loseReplica(state, incarnation, failure, atMs, rules);
-      }
-      return replaceSeat(state, incarnation, () => complaining(seat, failure, atMs, rules));
-    case 'serving': {
-      const health = afterProbe(seat.health, failure === undefined);
-      if (failure === undefined || !isConvicted(health, rules.failuresToConvict)) {
-        return replaceSeat(state, incarnation, () => withHealth(seat, health));
-      }
-      if (rules.keepNames) return replaceSeat(state, incarnation, () => down(seat, failure, atMs));
-      const isLast = !state.seats.some((one) => one.phase === 'serving' && one !== seat);
-      if (rules.failOpen && isLast) return replaceSeat(state, incarnation, () => withHealth(seat, health));
-      return loseReplica(state, incarnation, failure, atMs, rules);
-    }
-    case 'down':
-      return replaceSeat(state, incarnation, () => afterProbeOfDown(seat, failure, atMs, rules));
-    case 'vacant':
-    case 'starting':
-    case undefined:
-      return state;
-  }
-}
-
-function serving(seat: Extract<Seat, { address: Address }>, atMs: number): Seat {
-  const { address, firstServedMs } = seat;
-  return {
-    ...lasting(seat),
-    firstServedMs: firstServedMs ?? atMs,
-    phase: 'serving',
-    address,
-    sinceMs: atMs,
-    health: HEALTHY,
-  };
-}
-
-// What does not listen yet may be about to; an answer that is wrong will not become right, and what others run is there or is not.
-function complaining(
-  seat: Extract<Seat, { phase: 'started' }>,
-  failure: ProbeFailure,
-  atMs: number,
-  rules: FleetRules,
-): Seat {
-  const isWorthTelling = rules.keepNames || failure.kind === 'unfit' || atMs - seat.sinceMs >= COMPLAIN_AFTER_MS;
-  return !isWorthTelling || seat.complaint?.reason === failure.reason ? seat : { ...seat, complaint: failure };
-}
-
-function down(seat: Extract<Seat, { phase: 'serving' }>, complaint: ProbeFailure, atMs: number): Seat {
-  return { ...lasting(seat), phase: 'down', address: seat.address, sinceMs: atMs, complaint, bad: 0, good: 0 };
-}
-
-function afterProbeOfDown(
-  seat: Extract<Seat, { phase: 'down' }>,
-  failure: ProbeFailure | undefined,
-  atMs: number,
-  rules: FleetRules,
-): Seat {
-  if (failure !== undefined) {
-    const bad = Math.min(MOST_COUNTED, seat.bad + 1);
-    const isNews = bad !== seat.bad || seat.good > 0 || failure.kind !== seat.complaint.kind;
-    return isNews ? { ...seat, complaint: failure, bad, good: 0 } : seat;
-  }
-  const good = seat.good + 1;
-  return good >= rules.riseToReturn ? serving(seat, atMs) : { ...seat, good };
-}
-
-// What a seat keeps from phase to phase.
-function lasting({ replica, joined, firstServedMs, lapses }: Seat) {
-  return { replica, joined, firstServedMs, lapses };
 }
 
 function withoutWaiting(state: FleetState, atMs: number): FleetState {
@@ -251,6 +182,6 @@ function withoutWaiting(state: FleetState, atMs: number): FleetState {
   };
 }
 
-function withHealth(seat: Extract<Seat, { phase: 'serving' }>, health: Health): Seat {
-  return health === seat.health ? seat : { ...seat, health };
+function failureOf({ failure, kind = 'other' }: { failure: string | undefined; kind?: FailureKind }) {
+  return failure === undefined ? undefined : { reason: failure, kind };
 }

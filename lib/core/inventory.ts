@@ -1,8 +1,9 @@
 // What a look at the runtime says of the fleet: at the start, which replicas of an earlier life may keep their seats; later, which
 // are there that nobody wants, and which are wanted that are not there.
 
-import { type FleetState, NO_LAPSES, placesOf, type Seat } from './fleet-state.ts';
+import { allReplicas, type FleetState, NO_LAPSES, placesOf, predecessors, type Seat } from './fleet-state.ts';
 import type { PresentReplica } from './ports.ts';
+import { losePredecessor } from './predecessors.ts';
 import { type FleetRules, loseReplica, nextReplica, withStrays } from './seats.ts';
 
 /**
@@ -16,22 +17,22 @@ export function adopt(
   rules: FleetRules,
 ): FleetState {
   if (present.length === 0) return state;
-  // A ring that has become smaller than the one they were started for has no room for all.
-  const fitting = present.filter((one) => placesOf(one.replica).every((place) => place <= rules.maxPlace));
+  const heads = youngestOfSeats(present, rules);
+  // None of many goes on: the machine or the engine was started anew. Nobody was lost, so all come back under their names.
+  const allEnded = heads.every((one) => one.address === undefined);
   const lastIncarnation = Math.max(state.lastIncarnation, ...present.map((one) => one.replica.incarnation));
-  const youngest = new Map<number, PresentReplica>();
-  for (const one of fitting) {
-    const other = youngest.get(one.replica.seat);
-    if (other === undefined || other.replica.incarnation < one.replica.incarnation) youngest.set(one.replica.seat, one);
-  }
   let adopted: FleetState = { ...state, lastIncarnation };
   const lasting = { lapses: NO_LAPSES, firstServedMs: Number.NEGATIVE_INFINITY };
-  for (const { replica, address } of youngest.values()) {
+  for (const { replica, address, untried, ageMs = Number.POSITIVE_INFINITY } of heads) {
     const goesOn = address !== undefined;
-    const heir = goesOn ? replica : nextReplica(adopted, replica, undefined);
+    const hostname = allEnded || untried ? replica.hostname : undefined;
+    const heir = goesOn ? replica : nextReplica(adopted, replica, hostname);
     const common = { ...lasting, replica: heir, joined: heir.incarnation };
+    // One that may still be coming up has the rest of its time.
+    const restMs = Math.max(rules.adoptTimeoutMs, rules.startTimeoutMs - ageMs);
+    const isOld = restMs === rules.adoptTimeoutMs;
     const seat: Seat = goesOn
-      ? { ...common, phase: 'started', address, sinceMs: atMs, giveUpAtMs: atMs + rules.startTimeoutMs }
+      ? { ...common, phase: 'started', address, sinceMs: atMs, giveUpAtMs: atMs + restMs, isOld }
       : { ...common, phase: 'vacant', startAtMs: atMs };
     adopted = {
       ...adopted,
@@ -46,6 +47,20 @@ export function adopt(
     strays.map((one) => one.replica),
     atMs,
   );
+}
+
+// In the order in which they joined. A ring that has become smaller than the one they were started for has no room for all, and of
+// two that hold the same place, which no fleet of ours has, only one can have it.
+function youngestOfSeats(present: readonly PresentReplica[], rules: FleetRules): PresentReplica[] {
+  const taken = new Set<number>();
+  const heads: PresentReplica[] = [];
+  for (const one of present.toSorted((a, b) => b.replica.incarnation - a.replica.incarnation)) {
+    const places = placesOf(one.replica);
+    if (places.some((place) => place > rules.maxPlace || taken.has(place))) continue;
+    for (const place of places) taken.add(place);
+    heads.unshift(one);
+  }
+  return heads;
 }
 
 /**
@@ -66,10 +81,12 @@ export function afterInventory(
       seat.sinceMs < askedAtMs &&
       !running.has(seat.replica.incarnation),
   );
-  const known = new Set([...state.seats, ...state.leaving].map((one) => one.replica.incarnation));
+  const ended = predecessors(state).filter((one) => !running.has(one.replica.incarnation));
+  const known = new Set(allReplicas(state).map((one) => one.incarnation));
   const strays = present.filter((one) => !known.has(one.replica.incarnation));
   const loss = { reason: 'it is no longer there', final: false };
-  const lost = gone.reduce((rest, seat) => loseReplica(rest, seat.replica.incarnation, loss, atMs, rules), state);
+  const rest = ended.reduce((fleet, { replica }) => losePredecessor(fleet, replica.incarnation, atMs), state);
+  const lost = gone.reduce((fleet, seat) => loseReplica(fleet, seat.replica.incarnation, loss, atMs, rules), rest);
   return withStrays(
     lost,
     strays.map((one) => one.replica),

@@ -21,6 +21,10 @@ export interface PresentReplica {
   readonly replica: ReplicaRef;
   /** Where it listens; `undefined` if it has ended, or never began. */
   readonly address: Address | undefined;
+  /** It was made, and never begun. */
+  readonly untried?: true;
+  /** How long ago it was made; `undefined` if that is not known, which counts as long. */
+  readonly ageMs?: number;
 }
 
 /** What a runtime tells unasked. */

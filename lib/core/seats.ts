@@ -1,6 +1,16 @@
 // Single steps on the fleet's state: a seat more, a seat less, a seat that loses its replica. When each is taken is fleet.ts.
 
-import { type FleetState, type Leaving, NO_LAPSES, placement, type Seat, type Wish } from './fleet-state.ts';
+import {
+  allReplicas,
+  type FleetState,
+  type Leaving,
+  NO_LAPSES,
+  placement,
+  predecessorOf,
+  predecessors,
+  type Seat,
+  type Wish,
+} from './fleet-state.ts';
 import type { ReplicaRef } from './ports.ts';
 import { randomName } from './replica-name.ts';
 import type { SeatId } from './ring.ts';
@@ -12,6 +22,10 @@ export interface FleetRules {
   readonly failuresToConvict: number;
   /** From the start of a replica to its first good probe, in ms. */
   readonly startTimeoutMs: number;
+  /** What one that an earlier process left has for its first good probe, in ms: as long as one that serves may miss them. */
+  readonly adoptTimeoutMs: number;
+  /** Replicas that may be coming up at a time; each has its own time from its own start. */
+  readonly parallelStarts: number;
   /** Wait before the second start in a row, in ms; it doubles up to `backoffCapMs`. The first is not waited for. */
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
@@ -21,8 +35,6 @@ export interface FleetRules {
   readonly keepNames: boolean;
   /** Good probes in a row after which one of those that was down takes requests again. */
   readonly riseToReturn: number;
-  /** Requests go to the last that were well rather than to none. */
-  readonly failOpen: boolean;
 }
 
 /** One seat more, on the lowest free places, that waits for its replica. `slowly`: its slots are for a slow start. */
@@ -54,10 +66,11 @@ export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs
   const leaving = leavers
     .filter((seat) => seat.phase !== 'vacant')
     .map((seat) => leave(seat.replica, seat.phase === 'serving' || seat.phase === 'down', atMs));
+  const predecessors = leavers.flatMap((seat) => predecessorOf(seat) ?? []);
   return {
     ...state,
     seats: state.seats.filter((seat) => !leavers.includes(seat)),
-    leaving: [...state.leaving, ...leaving],
+    leaving: [...state.leaving, ...leaving, ...predecessors.map(({ replica }) => leave(replica, true, atMs))],
   };
 }
 
@@ -91,7 +104,8 @@ export function loseReplica(
       ? 1
       : seat.lapses.count + 1;
   // A replica that never served was never known: the next one may have its name, so that `server1` is there at start.
-  const hostname = served && !rules.keepNames ? undefined : seat.replica.hostname;
+  const wasKnown = served || (seat.phase === 'started' && seat.isOld);
+  const hostname = wasKnown && !rules.keepNames ? undefined : seat.replica.hostname;
   const replica = nextReplica(state, seat.replica, hostname);
   const vacant: Seat = {
     phase: 'vacant',
@@ -100,6 +114,7 @@ export function loseReplica(
     firstServedMs: seat.firstServedMs,
     startAtMs: atMs + (innocent ? IMPOSSIBLE_WAIT_MS : backoffMs(count, rules)),
     lapses: { count, reason, final },
+    predecessor: predecessorOf(seat),
   };
   const vacated = replaceSeat(state, incarnation, () => vacant);
   return {
@@ -116,13 +131,13 @@ export function backoffMs(lapse: number, rules: FleetRules): number {
 
 /** Those replicas are nobody's: they are stopped. */
 export function withStrays(state: FleetState, strays: readonly ReplicaRef[], atMs: number): FleetState {
-  const known = new Set(state.leaving.map((one) => one.replica.incarnation));
+  const known = new Set([...predecessors(state), ...state.leaving].map((one) => one.replica.incarnation));
   const added = strays.filter((replica) => !known.has(replica.incarnation));
   if (added.length === 0) return state;
   return { ...state, leaving: [...state.leaving, ...added.map((replica) => leave(replica, false, atMs))] };
 }
 
-function leave(replica: ReplicaRef, drains: boolean, atMs: number): Leaving {
+export function leave(replica: ReplicaRef, drains: boolean, atMs: number): Leaving {
   return { replica, drains, failedStops: 0, retryAtMs: atMs };
 }
 
@@ -133,7 +148,7 @@ export function nextReplica(
   hostname: string | undefined,
 ): ReplicaRef {
   const incarnation = state.lastIncarnation + 1;
-  const taken = [...state.seats, ...state.leaving].map((one) => one.replica.hostname);
+  const taken = allReplicas(state).map((one) => one.hostname);
   const name = hostname ?? randomName(state.nameSeed, incarnation, taken);
   return { seat, ...(extraPlaces === undefined ? {} : { extraPlaces }), incarnation, hostname: name };
 }
@@ -145,4 +160,9 @@ export function replaceSeat(state: FleetState, incarnation: number, change: (sea
   if (seat === undefined) return state;
   const changed = change(seat);
   return changed === seat ? state : { ...state, seats: state.seats.with(index, changed) };
+}
+
+/** What a seat keeps from phase to phase. */
+export function lasting({ replica, joined, firstServedMs, lapses }: Seat) {
+  return { replica, joined, firstServedMs, lapses };
 }

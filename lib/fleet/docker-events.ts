@@ -4,6 +4,7 @@
 import type { Clock, ReplicaRef, RuntimeNews } from '../core/ports.ts';
 import { describe } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { withLastWords } from './last-words.ts';
 
 export interface ContainerWatch {
   /** Opens the stream: events of our containers since that time (seconds with their fraction), as JSON lines. */
@@ -12,6 +13,8 @@ export interface ContainerWatch {
     labels: Readonly<Record<string, string>>,
     hostname: string | undefined,
   ) => ReplicaRef | undefined;
+  /** What the container of that id wrote last; empty if that cannot be had. Never rejects. */
+  readonly lastWords: (id: string) => Promise<string>;
   readonly listener: (news: RuntimeNews) => void;
   readonly clock: Clock;
   readonly log: Log;
@@ -20,10 +23,12 @@ export interface ContainerWatch {
 
 interface ContainerEvent {
   readonly Action: string;
-  readonly Actor: { readonly Attributes: Readonly<Record<string, string>> };
+  readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
   readonly timeNano: number;
 }
 
+// By SIGKILL and by SIGTERM.
+const KILLED = [137, 143];
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;
 
@@ -88,10 +93,16 @@ class EventReader {
     } else if (event.Action === 'die') {
       const sinceNano = event.timeNano - (this.#outOfMemoryNano.get(replica.incarnation) ?? Number.NEGATIVE_INFINITY);
       this.#outOfMemoryNano.delete(replica.incarnation);
-      const reason = sinceNano < 2e9 ? 'out of memory: --replica-memory gives it more' : `exit code ${labels.exitCode}`;
-      listener({ type: 'exited', replica, reason });
+      if (sinceNano < 2e9)
+        listener({ type: 'exited', replica, reason: 'out of memory: --replica-memory gives it more' });
+      else void this.#tellExit(replica, event.Actor.ID, Number(labels.exitCode));
     } else if (event.Action === 'kill' || event.Action === 'health_status: unhealthy') {
       listener({ type: 'doubted', replica });
     }
+  }
+  // One that was killed has nothing to say about it, and is to be replaced at once.
+  async #tellExit(replica: ReplicaRef, id: string, exitCode: number): Promise<void> {
+    const words = KILLED.includes(exitCode) ? '' : await this.#watch.lastWords(id);
+    this.#watch.listener({ type: 'exited', replica, reason: withLastWords(`exit code ${exitCode}`, words) });
   }
 }

@@ -1,42 +1,29 @@
-// ReplicaRuntime on Docker containers. The only file that knows Docker. A container is ours by its labels; one without them is
+// ReplicaRuntime on Docker containers. A container is ours by its labels; one without them is
 // never touched. Nothing about a container is kept here that the engine could not tell again: a balancer that was killed finds
 // its replicas as they are.
 
 import type { Readable } from 'node:stream';
-import Docker, { type ContainerCreateOptions, type ContainerInfo } from 'dockerode';
-import { placesOf } from '../core/fleet-state.ts';
+import Docker, { type ContainerInfo } from 'dockerode';
 import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
 import { BalancerError, describe } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { within } from './clock.ts';
+import { addressOf, type ContainerSettings, LABEL, lastWordsOf, replicaOf, specification } from './docker-container.ts';
 import { attempt, explain, unlessGone } from './docker-errors.ts';
 import { CONTAINER_EVENTS, watchContainers } from './docker-events.ts';
 import { contextFiles, DOCKERFILE, type ImageSource, imageName } from './docker-image.ts';
+import { withLastWords } from './last-words.ts';
 
-export interface DockerRuntimeOptions {
-  /** Whose replicas these are: balancers on one engine need different ones. */
-  readonly fleet: string;
+export interface DockerRuntimeOptions extends ContainerSettings {
   readonly image: ImageSource;
-  /** The network that this process shares with its replicas; `undefined` publishes them on loopback ports of the host. */
-  readonly network: string | undefined;
-  /** The volume in which replicas keep the votes. */
-  readonly volume: string;
-  /** The Redis in which they keep them instead; empty for none. */
-  readonly votesUrl: string;
-  readonly memoryBytes: number;
-  readonly cpus: number;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-const PORT = 5000;
-// The first of its places is the number of its seat.
-const LABEL = {
-  fleet: 'ringmaster.fleet',
-  places: 'ringmaster.places',
-  incarnation: 'ringmaster.incarnation',
-} as const;
 // Longer than a slow engine takes for anything; an engine that hangs must not hold a stop up for ever.
 const CALL_TIMEOUT_MS = 60_000;
+const STUCK_START_MS = 2000;
+const LAST_WORDS_MS = 300;
 
 /** Throws `runtime-unavailable` if the engine does not answer. Builds the replicas' image if it is missing. */
 export async function createDockerRuntime(options: DockerRuntimeOptions): Promise<ReplicaRuntime> {
@@ -83,7 +70,10 @@ class DockerRuntime implements ReplicaRuntime {
       await attempt(`start ${replica.hostname}`, () => container.start());
       signal.throwIfAborted();
       const address = (await this.#find(replica.incarnation)).map((info) => this.#addressOf(info))[0];
-      if (address === undefined) throw new BalancerError('start-failed', 'it ended as soon as it was started');
+      if (address === undefined) {
+        const end = withLastWords('it ended as soon as it was started', await this.#lastWords(container.id));
+        throw new BalancerError('start-failed', end);
+      }
       return address;
     } catch (error) {
       await container.remove({ force: true, v: true }).catch(() => undefined);
@@ -92,8 +82,7 @@ class DockerRuntime implements ReplicaRuntime {
   }
 
   async stop(replica: ReplicaRef, graceMs: number): Promise<void> {
-    // The engine may be about to make what is to be stopped.
-    await this.#starting.get(replica.incarnation);
+    await this.#startEnded(replica.incarnation);
     for (const { Id, State } of await this.#find(replica.incarnation)) {
       const container = this.#docker.getContainer(Id);
       if (graceMs > 0 && State === 'running') {
@@ -104,11 +93,23 @@ class DockerRuntime implements ReplicaRuntime {
     }
   }
 
+  // The engine may be about to make what is to be stopped. One that takes longer is not waited for: what it makes in the end, the
+  // start removes, or else the inventory.
+  async #startEnded(incarnation: number): Promise<void> {
+    const starting = this.#starting.get(incarnation);
+    if (starting === undefined) return;
+    const late = () => new Error('it takes too long');
+    await within(this.#options.clock, STUCK_START_MS, () => starting, late).catch(() => undefined);
+  }
+
   async list(): Promise<readonly PresentReplica[]> {
     const containers = await this.#find(undefined);
     return containers.flatMap((info) => {
       const replica = replicaOf(info.Labels, info.Names[0]?.slice(1));
-      return replica === undefined ? [] : [{ replica, address: this.#addressOf(info) }];
+      if (replica === undefined) return [];
+      const untried = info.State === 'created' ? { untried: true as const } : {};
+      const ageMs = Date.now() - 1000 * info.Created;
+      return [{ replica, address: this.#addressOf(info), ...untried, ageMs }];
     });
   }
 
@@ -129,6 +130,7 @@ class DockerRuntime implements ReplicaRuntime {
         return (await docker.getEvents(options)) as unknown as Readable;
       },
       replicaOf,
+      lastWords: (id) => this.#lastWords(id),
       listener,
       clock: this.#options.clock,
       log: this.#options.log,
@@ -142,7 +144,8 @@ class DockerRuntime implements ReplicaRuntime {
   }
 
   async #create(replica: ReplicaRef): Promise<Docker.Container> {
-    const create = () => this.#docker.createContainer(this.#specification(replica));
+    const create = () =>
+      this.#docker.createContainer(specification(replica, imageName(this.#options.image), this.#options));
     try {
       return await create();
     } catch (error) {
@@ -181,42 +184,6 @@ class DockerRuntime implements ReplicaRuntime {
     );
   }
 
-  #specification(replica: ReplicaRef): ContainerCreateOptions {
-    const { fleet, image, network, volume, votesUrl, memoryBytes, cpus } = this.#options;
-    const { hostname, incarnation } = replica;
-    const port = `${PORT}/tcp`;
-    return {
-      name: hostname,
-      Hostname: hostname,
-      Image: imageName(image),
-      Env: [`SERVER_ID=${hostname}`, `LISTEN=${PORT}`, 'DATA_DIR=/data', `VOTES_URL=${votesUrl}`],
-      Labels: {
-        [LABEL.fleet]: fleet,
-        [LABEL.places]: placesOf(replica).join(','),
-        [LABEL.incarnation]: String(incarnation),
-      },
-      ExposedPorts: { [port]: {} },
-      HostConfig: {
-        // This process is the supervisor; two would fight.
-        RestartPolicy: { Name: 'no' },
-        Memory: memoryBytes,
-        NanoCpus: Math.round(cpus * 1e9),
-        PidsLimit: 256,
-        ReadonlyRootfs: true,
-        CapDrop: ['ALL'],
-        SecurityOpt: ['no-new-privileges'],
-        Tmpfs: { '/tmp': 'size=16m' },
-        Mounts: [{ Type: 'volume', Source: volume, Target: '/data' }],
-        ...(network === undefined
-          ? { PortBindings: { [port]: [{ HostIp: '127.0.0.1', HostPort: '' }] } }
-          : { NetworkMode: network }),
-      },
-      ...(network === undefined
-        ? {}
-        : { NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: [hostname] } } } }),
-    };
-  }
-
   async #find(incarnation: number | undefined): Promise<ContainerInfo[]> {
     const label = [`${LABEL.fleet}=${this.#options.fleet}`];
     if (incarnation !== undefined) label.push(`${LABEL.incarnation}=${incarnation}`);
@@ -224,14 +191,14 @@ class DockerRuntime implements ReplicaRuntime {
   }
 
   #addressOf(info: ContainerInfo): Address | undefined {
-    const { network } = this.#options;
-    if (info.State !== 'running' && info.State !== 'paused') return undefined;
-    if (network !== undefined) {
-      const host = info.NetworkSettings.Networks[network]?.IPAddress;
-      return host ? { type: 'tcp', host, port: PORT } : undefined;
-    }
-    const published = info.Ports.find((port) => port.PrivatePort === PORT && port.PublicPort !== undefined);
-    return published === undefined ? undefined : { type: 'tcp', host: '127.0.0.1', port: published.PublicPort };
+    return addressOf(info, this.#options.network);
+  }
+
+  // In the time that a notice of its end can wait.
+  async #lastWords(id: string): Promise<string> {
+    const late = () => new Error('it takes too long');
+    const read = (signal: AbortSignal) => lastWordsOf(this.#docker.getContainer(id), signal);
+    return within(this.#options.clock, LAST_WORDS_MS, read, late).catch(() => '');
   }
 
   // One build at a time, however many starts wait for it.
@@ -268,13 +235,4 @@ class DockerRuntime implements ReplicaRuntime {
     });
     log.info('image-built', { image: name });
   }
-}
-
-function replicaOf(labels: Readonly<Record<string, string>>, hostname: string | undefined): ReplicaRef | undefined {
-  const [seat, ...extraPlaces] = (labels[LABEL.places] ?? '').split(',').map(Number);
-  const incarnation = Number(labels[LABEL.incarnation]);
-  const isWhole = (number: number) => Number.isSafeInteger(number) && number >= 1;
-  if (hostname === undefined || seat === undefined || ![seat, ...extraPlaces, incarnation].every(isWhole))
-    return undefined;
-  return { seat, ...(extraPlaces.length === 0 ? {} : { extraPlaces }), incarnation, hostname };
 }

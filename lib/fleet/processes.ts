@@ -8,10 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
 import { BalancerError, describe, localShortage } from '../errors.ts';
+import { within } from './clock.ts';
 import { type Guardian, startGuardian } from './guardian.ts';
+import { OutputTail, withLastWords } from './last-words.ts';
 
 // sockaddr_un holds 108 bytes on Linux, 104 elsewhere; the name of a socket takes some of them.
-const LONGEST_DIRECTORY = 80;
+const LONGEST_DIRECTORY_BYTES = 80;
+const MOST_UNREAD_BYTES = 65_536;
+const LONGEST_LISTENING_MS = 100;
 
 export interface ProcessRuntimeOptions {
   /** The script that Node runs for each replica. */
@@ -31,7 +35,7 @@ interface Child {
 
 /** Throws if no private directory can be made. */
 export async function createProcessRuntime(options: ProcessRuntimeOptions): Promise<ReplicaRuntime> {
-  const base = tmpdir().length <= LONGEST_DIRECTORY ? tmpdir() : '/tmp';
+  const base = Buffer.byteLength(tmpdir()) <= LONGEST_DIRECTORY_BYTES ? tmpdir() : '/tmp';
   // mkdtemp makes it with mode 0700.
   const directory = await mkdtemp(join(base, 'ringmaster-'));
   return new ProcessRuntime(options, directory, startGuardian(directory));
@@ -109,13 +113,16 @@ class ProcessRuntime implements ReplicaRuntime {
       // A process group of its own: Ctrl-C in a terminal is for the balancer, which then stops its replicas in order.
       detached: true,
       env: { ...this.#options.environment, SERVER_ID: replica.hostname, LISTEN: `unix:${path}` },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
+    const lastWords = listenTo(child, this.#options.clock);
     const exited = new Promise<string | Error>((resolve) => {
       child.once('error', resolve);
-      child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `killed by ${signal}`));
+      child.once('exit', async (code, signal) => {
+        if (signal !== null) resolve(`killed by ${signal}`);
+        else resolve(withLastWords(`exit code ${code}`, await lastWords()));
+      });
     });
-    child.stdout?.resume();
     const { pid } = child;
     if (pid !== undefined) this.#guardian.guard(pid);
     const entry: Child = { replica, address: { type: 'unix', path }, process: child, exited };
@@ -145,4 +152,24 @@ function spawnChild(command: string, args: readonly string[], options: SpawnOpti
 function notStarted(error: unknown): BalancerError {
   const reason = localShortage(error) ?? describe(error);
   return new BalancerError('start-failed', `it could not be started: ${reason}`, { cause: error });
+}
+
+// Passes on what the replica says on standard error, and keeps its end. Resolves with that when all has been read, a moment
+// after the exit; never, where a child of its own holds the pipe.
+function listenTo(child: ChildProcess, clock: Clock): () => Promise<string> {
+  const said = new OutputTail();
+  const written = new OutputTail();
+  child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
+    said.add(piece);
+    // Where nobody reads the log, a replica that goes on talking must not fill the memory.
+    if (process.stderr.writableLength < MOST_UNREAD_BYTES) process.stderr.write(piece);
+  });
+  // The first piece only says that it listens.
+  child.stdout?.setEncoding('utf8').once('data', () => child.stdout?.on('data', (piece: string) => written.add(piece)));
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  return async () => {
+    const late = () => new Error('somebody else writes on');
+    await within(clock, LONGEST_LISTENING_MS, () => closed, late).catch(() => undefined);
+    return said.lastWords() || written.lastWords();
+  };
 }

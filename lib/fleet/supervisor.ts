@@ -1,22 +1,20 @@
 // Keeps the fleet as it is wanted: every event goes through `observe`, then the state is published, probe loops are matched
 // to the replicas that are up, and what `plan` asks for and is not yet under way is begun. It may run twice without harm.
 
-import { type FleetEvent, nextDueMs, observe, plan } from '../core/fleet.ts';
+import { type FleetEvent, nextDueMs, observe, plan, startRounds } from '../core/fleet.ts';
 import { fleetNews } from '../core/fleet-news.ts';
-import { emptyFleet, type FleetState, type Seat, type Wish } from '../core/fleet-state.ts';
+import { emptyFleet, type FleetState, predecessors, type Seat, type Wish } from '../core/fleet-state.ts';
 import { isSettled } from '../core/outage.ts';
-import type { Clock, Probe, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
+import type { Probe, ReplicaRef, RuntimeNews } from '../core/ports.ts';
 import { sameHostname } from '../core/replica-name.ts';
 import type { FleetRules } from '../core/seats.ts';
-import { asBalancerError, BalancerError, describe, isFinal, localShortage } from '../errors.ts';
-import type { Log } from '../log.ts';
+import { asBalancerError, BalancerError, describe, isFinal } from '../errors.ts';
 import { within } from './clock.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
+import { type News, Underway, type UnderwayLimits, type UnderwayPorts } from './underway.ts';
 import { Waiters } from './waiters.ts';
 
-export interface SupervisorRules extends FleetRules, HeartbeatPace {
-  /** How long a replica that was asked to leave may finish its requests, and how long to end after that, in ms. */
-  readonly graceMs: number;
+export interface SupervisorRules extends FleetRules, HeartbeatPace, UnderwayLimits {
   readonly inventoryIntervalMs: number;
   /** How long `begin` waits for the first replicas, in ms. */
   readonly beginTimeoutMs: number;
@@ -24,19 +22,11 @@ export interface SupervisorRules extends FleetRules, HeartbeatPace {
   readonly joinAttempts: number;
 }
 
-export interface SupervisorPorts {
-  readonly runtime: ReplicaRuntime;
+export interface SupervisorPorts extends UnderwayPorts {
   readonly probe: Probe;
-  readonly clock: Clock;
-  readonly log: Log;
   /** Gets every new state, before anything is done about it. Must not throw. */
   readonly publish: (state: FleetState) => void;
-  /** Resolves when the data plane has no request left at that replica, at the latest when the signal is aborted. */
-  readonly drained: (replica: ReplicaRef, signal: AbortSignal) => Promise<void>;
 }
-
-// `Omit` would merge the union into one shape.
-type News = FleetEvent extends infer Event ? (Event extends FleetEvent ? Omit<Event, 'atMs'> : never) : never;
 
 export class Supervisor {
   readonly #ports: SupervisorPorts;
@@ -44,11 +34,11 @@ export class Supervisor {
   #state: FleetState;
   readonly #backlog: FleetEvent[] = [];
   #dispatching = false;
-  readonly #starts = new Map<number, { abort: AbortController; done: Promise<void> }>();
-  readonly #stops = new Set<number>();
+  readonly #underway: Underway;
   readonly #heartbeats: Heartbeats;
   readonly #waiters = new Waiters();
   #alarm = new AbortController();
+  #closing = false;
   readonly #closed = new AbortController();
   readonly #unwatch: () => void;
 
@@ -58,6 +48,7 @@ export class Supervisor {
     this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, ports.log, (incarnation, failure, kind) =>
       this.#dispatch({ type: 'probed', incarnation, failure, kind }),
     );
+    this.#underway = new Underway(ports, rules, (news) => this.#dispatch(news));
     this.#state = emptyFleet(first.nameSeed, first.lastIncarnation);
     this.#unwatch = ports.runtime.watch((news) => this.#hear(news));
     void this.#takeInventories();
@@ -84,8 +75,9 @@ export class Supervisor {
 
   /**
    * The first replicas: those that an earlier process left go on in their seats, and of the hostnames as many are added as
-   * are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after `beginTimeoutMs`; those
-   * that do not serve go on trying. Throws what can't be mended by trying.
+   * are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after `beginTimeoutMs`, or, where some
+   * were left, when any serves: then it is an outage that lasts until then. Those that do not serve go on trying. Throws what
+   * can't be mended by trying.
    */
   async begin(hostnames: readonly string[]): Promise<void> {
     this.#dispatch({ type: 'adopt', present: await this.#ports.runtime.list() });
@@ -99,10 +91,21 @@ export class Supervisor {
         if (seat.lapses.final) throw notUp(seat);
         return isSettled(seat, this.#rules.joinAttempts);
       });
+    if (there.length === 0) {
+      await this.#waitAtMost(this.#rules.beginTimeoutMs, settled);
+    } else {
+      // Each that is well has answered by then, and has its keys from the first request on.
+      await this.#waitAtMost(this.#rules.timeoutMs, settled);
+      const anyServes = ({ seats }: FleetState) => seats.length === 0 || seats.some(({ phase }) => phase === 'serving');
+      await this.#waitAtMost(this.#rules.beginTimeoutMs, () => anyServes(this.#state));
+    }
+  }
+
+  // The fleet that is there by then has to do.
+  async #waitAtMost(limitMs: number, condition: () => boolean): Promise<void> {
     const late = () => new BalancerError('start-failed', 'not all replicas are up yet');
-    const allSettled = (signal: AbortSignal) => this.#waiters.until(settled, signal);
-    await within(this.#ports.clock, this.#rules.beginTimeoutMs, allSettled, late).catch((error) => {
-      // The fleet that is there by then has to do; the others go on trying.
+    const until = (signal: AbortSignal) => this.#waiters.until(condition, signal);
+    await within(this.#ports.clock, limitMs, until, late).catch((error) => {
       if (isFinal(asBalancerError(error))) throw error;
     });
   }
@@ -115,14 +118,17 @@ export class Supervisor {
     const before = new Set(this.#state.seats.map((seat) => seat.replica.seat));
     this.#dispatch({ type: 'add', wishes, slowly: true });
     const added = () => this.#state.seats.filter((seat) => !before.has(seat.replica.seat));
+    const joined = added();
     const serve = () => {
       const failed = added().find((seat) => seat.lapses.final || seat.lapses.count >= this.#rules.joinAttempts);
       if (failed !== undefined) throw notUp(failed);
-      if (added().length < wishes.length) throw new BalancerError('closing', 'the balancer is shutting down');
+      const removed = joined.find((seat) => !added().some((one) => one.replica.seat === seat.replica.seat));
+      if (removed !== undefined) throw this.#cutShort(removed);
       return added().every((seat) => seat.phase === 'serving');
     };
     // The attempts and the waits between them: a name that is not given back would keep a seat waiting for ever.
-    const limitMs = this.#rules.joinAttempts * this.#rules.startTimeoutMs + 5000;
+    const { joinAttempts, startTimeoutMs } = this.#rules;
+    const limitMs = joinAttempts * startTimeoutMs * startRounds(this.#state, this.#rules) + 5000;
     const late = () => {
       const reason = added().find((seat) => seat.lapses.reason !== '')?.lapses.reason;
       const why = reason === undefined ? '' : `: ${reason}`;
@@ -153,6 +159,7 @@ export class Supervisor {
 
   /** Ends every replica, then the runtime. Resolves also if some could not be ended: the log says which. */
   async close(): Promise<void> {
+    this.#closing = true;
     try {
       await this.remove(this.#state.seats.map((seat) => seat.replica));
     } catch (error) {
@@ -163,6 +170,12 @@ export class Supervisor {
     this.#unwatch();
     this.#heartbeats.match([]);
     await this.#ports.runtime.close();
+  }
+
+  #cutShort({ replica }: Seat): BalancerError {
+    return this.#closing
+      ? new BalancerError('closing', 'the balancer is shutting down')
+      : new BalancerError('start-failed', `${replica.hostname} was removed before it was up`);
   }
 
   #hear(news: RuntimeNews): void {
@@ -206,16 +219,16 @@ export class Supervisor {
         write(name, { ...replica, ...(reason === undefined ? {} : { reason }) });
       }
       this.#ports.publish(this.#state);
-      this.#heartbeats.match(this.#state.seats.filter((seat) => seat.phase !== 'vacant' && seat.phase !== 'starting'));
+      this.#heartbeats.match(probed(this.#state));
     }
     this.#act();
   }
 
   #act(): void {
     const nowMs = this.#ports.clock.now();
-    for (const action of plan(this.#state, nowMs)) {
-      if (action.type === 'start') this.#start(action.replica);
-      else void this.#stop(action.replica, action.drains);
+    for (const action of plan(this.#state, nowMs, this.#rules)) {
+      if (action.type === 'start') this.#underway.start(action.replica);
+      else void this.#underway.stop(action.replica, action.drains);
     }
     this.#alarm.abort();
     const dueMs = nextDueMs(this.#state, nowMs);
@@ -225,54 +238,6 @@ export class Supervisor {
       () => this.#act(),
       () => undefined,
     );
-  }
-
-  #start(replica: ReplicaRef): void {
-    const { incarnation } = replica;
-    if (this.#starts.has(incarnation)) return;
-    const abort = new AbortController();
-    const done = this.#runStart(replica, abort.signal).finally(() => this.#starts.delete(incarnation));
-    this.#starts.set(incarnation, { abort, done });
-    this.#dispatch({ type: 'starting', incarnation });
-  }
-
-  async #runStart(replica: ReplicaRef, signal: AbortSignal): Promise<void> {
-    const { runtime, clock } = this.#ports;
-    const limitMs = this.#rules.startTimeoutMs;
-    const late = () => new BalancerError('start-failed', `it was not up within ${limitMs} ms`);
-    try {
-      const address = await within(clock, limitMs, (working) => runtime.start(replica, working), late, signal);
-      this.#dispatch({ type: 'started', replica, address });
-    } catch (error) {
-      const { incarnation } = replica;
-      const reason = describe(error);
-      if (localShortage(error) !== undefined) this.#dispatch({ type: 'start-impossible', incarnation, reason });
-      else this.#dispatch({ type: 'start-failed', incarnation, reason, final: isFinal(asBalancerError(error)) });
-    }
-  }
-
-  async #stop(replica: ReplicaRef, drains: boolean): Promise<void> {
-    const { incarnation } = replica;
-    if (this.#stops.has(incarnation)) return;
-    this.#stops.add(incarnation);
-    const { runtime, clock, drained } = this.#ports;
-    const graceMs = drains ? this.#rules.graceMs : 0;
-    try {
-      const start = this.#starts.get(incarnation);
-      start?.abort.abort(new Error('it is no longer wanted'));
-      await start?.done;
-      if (drains) {
-        const late = () => new Error('the grace is over');
-        await within(clock, graceMs, (working) => drained(replica, working), late).catch(() => undefined);
-      }
-      await runtime.stop(replica, graceMs);
-      this.#stops.delete(incarnation);
-      this.#dispatch({ type: 'stopped', incarnation });
-    } catch (error) {
-      this.#stops.delete(incarnation);
-      this.#ports.log.error('stop-failed', { ...replica, reason: describe(error) });
-      this.#dispatch({ type: 'stop-failed', incarnation });
-    }
   }
 
   async #takeInventories(): Promise<void> {
@@ -292,6 +257,12 @@ export class Supervisor {
       log.error('inventory-failed', { reason: describe(error) });
     }
   }
+}
+
+// Those that are up, and those that are routed to until another serves in their place.
+function probed(state: FleetState) {
+  const up = state.seats.filter((seat) => seat.phase !== 'vacant' && seat.phase !== 'starting');
+  return [...up, ...predecessors(state)];
 }
 
 function notUp(seat: Seat): BalancerError {

@@ -149,15 +149,12 @@ export const statuses: Kind<readonly (readonly [number, number])[]> = {
   write: (value) => value.map(([least, most]) => (least === most ? `${least}` : `${least}-${most}`)).join(','),
 };
 
-/** On or off; `undefined` leaves it to the program. @param otherwise when it is on, in words. */
-export function switchOr(otherwise: string): Kind<boolean | undefined> {
-  return {
-    placeholder: 'on|off',
-    bounds: 'on or off',
-    read: (written) => (written === 'on' ? true : written === 'off' ? false : undefined),
-    write: (value) => (value === undefined ? otherwise : value ? 'on' : 'off'),
-  };
-}
+export const onOff: Kind<boolean> = {
+  placeholder: 'on|off',
+  bounds: 'on or off',
+  read: (written) => (written === 'on' ? true : written === 'off' ? false : undefined),
+  write: (value) => (value ? 'on' : 'off'),
+};
 
 /** The name of a hash pair, or the path of a module: only a path has a slash. */
 export function hashSource(names: readonly string[]): Kind<string> {

@@ -12,12 +12,13 @@ const RULES: FleetRules = {
   maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 1000,
+  adoptTimeoutMs: 2700,
+  parallelStarts: 4,
   backoffBaseMs: 100,
   backoffCapMs: 1000,
   stableMs: 1000,
   keepNames: false,
   riseToReturn: 2,
-  failOpen: false,
 };
 
 t.test('the life of a seat: joined, suspected, died, replaced, draining, drained', async (t) => {

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import type { Address } from '../../lib/core/ports.ts';
+import type { Address, RuntimeNews } from '../../lib/core/ports.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { createDockerRuntime, type DockerRuntimeOptions } from '../../lib/fleet/docker.ts';
 import { httpProbe } from '../../lib/fleet/http-probe.ts';
@@ -109,5 +109,21 @@ export async function contract(t: Test): Promise<void> {
     await runtime.stop(replica, 0);
     t.same(await runtime.list(), []);
     t.equal(await docker('inspect', '--format', '{{.State.Running}}', id), 'true');
+  });
+
+  t.test('what a container wrote before it ended is in the reason', async (t) => {
+    const image = 'ringmaster-test-crash';
+    const script = "console.log('begun'); setTimeout(() => { throw new Error('no votes today') }, 300)";
+    const template = await docker('create', 'node:26-slim', 'node', '-e', script);
+    await docker('commit', template, image);
+    await docker('rm', template);
+    t.teardown(() => docker('rmi', '--force', image));
+    const runtime = await createDockerRuntime({ ...options, image: { type: 'named', name: image } });
+    t.teardown(() => runtime.close());
+    const told = new Promise<RuntimeNews>((resolve) => runtime.watch(resolve));
+    const replica = { seat: 1, incarnation: Date.now(), hostname: 'contract_crash' };
+    t.teardown(() => runtime.stop(replica, 0));
+    await runtime.start(replica, AbortSignal.timeout(30_000));
+    t.match(await told, { type: 'exited', reason: 'exit code 1: Error: no votes today' });
   });
 }

@@ -59,6 +59,20 @@ export async function replacement(t: Test): Promise<void> {
     t.same(failures, []);
   });
 
+  t.test('all starved at once: those that are convicted stay until others serve, and no GET is refused', async (t) => {
+    const before = await program.hostnames();
+    const told = (event: string, hostname: string) =>
+      program.logged((line) => line.event === event && line.hostname === hostname);
+    await Promise.all(before.map((hostname) => told('replica-serving', hostname)));
+    const load = startLoad(`${program.url}/home`, 50);
+    const stopped = before.map((hostname) => told('replica-stopped', hostname));
+    await docker('update', '--cpus', '0.01', ...before);
+    // With the first replaced, the others may have time enough again.
+    await Promise.any(stopped);
+    t.same((await load.stop()).failures, []);
+    t.equal((await program.hostnames()).length, 3);
+  });
+
   t.test('/add and /rm by name are the containers of that name', async (t) => {
     const { body } = await program.json('/add', { method: 'POST', body: '{"n":1,"hostnames":["S5"]}' });
     t.match(body, { message: { N: 4 } });

@@ -5,7 +5,7 @@ import { createLog } from '../../lib/log.ts';
 import { settle, VirtualClock } from '../fixtures/virtual-clock.ts';
 
 const event = (Action: string, incarnation: number, seconds: number, attributes: Record<string, string> = {}) =>
-  `${JSON.stringify({ Action, Actor: { Attributes: { name: `r${incarnation}`, incarnation: String(incarnation), ...attributes } }, timeNano: seconds * 1e9 })}\n`;
+  `${JSON.stringify({ Action, Actor: { ID: `id${incarnation}`, Attributes: { name: `r${incarnation}`, incarnation: String(incarnation), ...attributes } }, timeNano: seconds * 1e9 })}\n`;
 
 /** Plays the streams one after the other: each is the pieces that come before it breaks. */
 async function watch(streams: readonly (readonly string[])[]) {
@@ -28,6 +28,7 @@ async function watch(streams: readonly (readonly string[])[]) {
       labels.incarnation === undefined || hostname === undefined
         ? undefined
         : { seat: 1, incarnation: Number(labels.incarnation), hostname },
+    lastWords: async (id) => (id === 'id7' ? 'TypeError: no votes' : ''),
     listener: (one) => news.push(one),
     clock,
     log: createLog(
@@ -95,6 +96,14 @@ t.test('a stream that breaks is taken up since its last event, and the listener 
 });
 
 t.test('events of containers that are not replicas are nothing to tell', async (t) => {
-  const { news } = await watch([[`${JSON.stringify({ Action: 'die', Actor: { Attributes: {} }, timeNano: 1 })}\n`]]);
+  const { news } = await watch([
+    [`${JSON.stringify({ Action: 'die', Actor: { ID: 'id', Attributes: {} }, timeNano: 1 })}\n`],
+  ]);
   t.same(news, []);
+});
+
+t.test('what a container wrote last is part of why it ended, unless it was killed', async (t) => {
+  const { news } = await watch([[event('die', 7, 1, { exitCode: '1' }), event('die', 7, 2, { exitCode: '137' })]]);
+  const told = news.filter((one) => one.type === 'exited').map(({ reason }) => reason);
+  t.same(told.sort(), ['exit code 137', 'exit code 1: TypeError: no votes']);
 });

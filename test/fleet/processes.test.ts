@@ -1,7 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { Address, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
@@ -78,9 +80,32 @@ t.test('one that ends before it listens fails its start with the reason', async 
   t.teardown(() => processes.close());
   await t.rejects(processes.start(replica(1), soon()), {
     code: 'start-failed',
-    message: /ended before it listened: exit code 1/,
+    message: /ended before it listened: exit code 1: Error: Cannot find module '\/nowhere.ts'$/,
   });
   t.same(await processes.list(), []);
+});
+
+t.test('what a replica says on standard error comes out of ours, as it is', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'ringmaster-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const talker = join(directory, 'talker.mjs');
+  writeFileSync(talker, "console.error('said é'); console.log('up'); setTimeout(() => process.exit(3), 50);");
+  const balancer = spawn(
+    process.execPath,
+    [
+      '--input-type=module-typescript',
+      '--eval',
+      `import { createProcessRuntime } from '${new URL('../../lib/fleet/processes.ts', import.meta.url)}';
+       import { realClock } from '${new URL('../../lib/fleet/clock.ts', import.meta.url)}';
+       const runtime = await createProcessRuntime({ script: '${talker}', environment: process.env, clock: realClock });
+       runtime.watch((news) => { console.log(news.reason); runtime.close(); });
+       await runtime.start({ seat: 1, incarnation: 1, hostname: 'x' }, AbortSignal.timeout(5000));`,
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  const [out, err] = await Promise.all([text(balancer.stdout), text(balancer.stderr)]);
+  t.match(err, /^said é$/m);
+  t.equal(out, 'exit code 3: said é\n');
 });
 
 t.test('a start that is given up leaves no process', async (t) => {

@@ -10,12 +10,13 @@ const rules: SupervisorRules = {
   maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 2000,
+  adoptTimeoutMs: 2700,
+  parallelStarts: 4,
   backoffBaseMs: 250,
   backoffCapMs: 30_000,
   stableMs: 10_000,
   keepNames: false,
   riseToReturn: 2,
-  failOpen: false,
   intervalMs: 500,
   timeoutMs: 400,
   graceMs: 1000,
@@ -131,6 +132,38 @@ t.test('what an earlier process left goes on in its seat; only what is missing i
   t.match(runtime.stopped, [{ replica: { hostname: 'server_old' } }]);
   t.ok(published.length > 0);
   await supervisor.close();
+});
+
+t.test(
+  'one of those that were left hangs: begin waits for a heartbeat of it, and it is replaced like any that hangs',
+  async (t) => {
+    const { runtime, supervisor, finish, hung, routed, clock, log } = setUp();
+    for (const incarnation of [1, 2, 3]) {
+      runtime.present.set(incarnation, { seat: incarnation, incarnation, hostname: `server${incarnation}` });
+    }
+    hung.add('server2');
+    await finish(supervisor.begin(['server1', 'server2', 'server3']));
+    t.ok(clock.now() <= rules.timeoutMs + 50, `${clock.now()} ms`);
+    t.same(routed(), ['server1', 'server3']);
+    await clock.advance(rules.adoptTimeoutMs + rules.timeoutMs + rules.intervalMs);
+    t.match(
+      log.find((line) => line.event === 'replica-lost'),
+      { hostname: 'server2', reason: /no answer/ },
+    );
+    t.equal(routed().length, 3);
+    await supervisor.close();
+  },
+);
+
+t.test('none of those that were left answers: begin waits until any serves', async (t) => {
+  const { runtime, supervisor, finish, hung, routed } = setUp();
+  runtime.present.set(1, { seat: 1, incarnation: 1, hostname: 'server1' });
+  hung.add('server1');
+  runtime.beforeStart = (replica) => (replica.seat === 3 ? new Promise(() => undefined) : Promise.resolve());
+  await finish(supervisor.begin(['server1', 'server2', 'server3']));
+  t.same(routed(), ['server2']);
+  const closing = supervisor.close();
+  await finish(closing);
 });
 
 t.test('a hostname that is another’s ends begin and add at once', async (t) => {
@@ -274,6 +307,27 @@ t.test('an add of a name that is never given back ends with the reason', async (
   t.same(names(), ['server2', 'server3']);
   runtime.beforeStop = () => Promise.resolve();
   await finish(supervisor.close(), 100);
+});
+
+t.test('of many that are added a few start at a time, each with its own time', async (t) => {
+  const { supervisor, runtime, finish, clock, log, names } = await withThree();
+  let underWay = 0;
+  let most = 0;
+  // A machine that is shared: all 61 at once would take 24 s each, of the 2 s that a start has.
+  runtime.beforeStart = async () => {
+    underWay += 1;
+    most = Math.max(most, underWay);
+    await clock.sleep(400 * underWay);
+    underWay -= 1;
+  };
+  await finish(supervisor.add(Array.from({ length: 61 }, () => ({ hostname: undefined, weight: 1 }))), 50);
+  t.equal(names().length, 64);
+  t.equal(most, rules.parallelStarts);
+  t.same(
+    log.filter((line) => line.event === 'replica-lost'),
+    [],
+  );
+  await supervisor.close();
 });
 
 t.test('a start that hangs is given up after the start timeout', async (t) => {

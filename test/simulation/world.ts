@@ -3,21 +3,23 @@
 
 import assert from 'node:assert/strict';
 import { type FleetEvent, observe, plan } from '../../lib/core/fleet.ts';
-import { emptyFleet, type FleetState, placement, routes, type Wish } from '../../lib/core/fleet-state.ts';
+import { emptyFleet, type FleetState, predecessors, type Wish } from '../../lib/core/fleet-state.ts';
 import type { Address, PresentReplica, ReplicaRef } from '../../lib/core/ports.ts';
 import type { FleetRules } from '../../lib/core/seats.ts';
 import type { Random } from '../fixtures/random.ts';
+import { checkStep } from './invariants.ts';
 
 export const rules: FleetRules = {
   maxPlace: 512,
   failuresToConvict: 3,
   startTimeoutMs: 10_000,
+  adoptTimeoutMs: 2700,
+  parallelStarts: 2,
   backoffBaseMs: 250,
   backoffCapMs: 30_000,
   stableMs: 10_000,
   keepNames: false,
   riseToReturn: 2,
-  failOpen: false,
 };
 
 /** Until then things go wrong; then nothing does any more, and the fleet has `SETTLE_MS` to be whole. */
@@ -96,12 +98,12 @@ export class World {
     this.#told.push(news);
     const before = this.#state;
     this.#state = observe(before, event, rules);
-    this.#checkStep(before, event);
+    checkStep(before, event, this.#state, rules);
     this.#act();
   }
 
   #act(): void {
-    for (const action of plan(this.#state, this.#nowMs)) {
+    for (const action of plan(this.#state, this.#nowMs, rules)) {
       const key = `${action.type} ${action.replica.incarnation}`;
       if (this.#running.has(key)) continue;
       this.#running.add(key);
@@ -115,7 +117,9 @@ export class World {
     const tell = this.#teller();
     this.#observe({ type: 'starting', incarnation });
     assert(
-      !plan(this.#state, this.#nowMs).some((one) => one.type === 'start' && one.replica.incarnation === incarnation),
+      !plan(this.#state, this.#nowMs, rules).some(
+        (one) => one.type === 'start' && one.replica.incarnation === incarnation,
+      ),
       'plan asks for a start that is under way',
     );
     const failed = (reason: string) => tell(key, { type: 'start-failed', incarnation, reason, final: false });
@@ -156,9 +160,9 @@ export class World {
   }
 
   #probeAll(): void {
-    for (const seat of this.#state.seats) {
-      if (seat.phase !== 'started' && seat.phase !== 'serving') continue;
-      const { incarnation } = seat.replica;
+    const up = this.#state.seats.filter(({ phase }) => phase === 'started' || phase === 'serving');
+    for (const { replica } of [...up, ...predecessors(this.#state)]) {
+      const { incarnation } = replica;
       const life = this.#there.get(incarnation)?.life;
       this.#observe({ type: 'probed', incarnation, failure: life === 'up' ? undefined : `it is ${life ?? 'gone'}` });
     }
@@ -175,14 +179,26 @@ export class World {
   #fault(): void {
     const present = [...this.#there.values()];
     const victim = present[this.#random.below(present.length)];
-    const kind = this.#random.below(8);
+    const kind = this.#random.below(9);
     if (kind === 0 && victim !== undefined) victim.life = 'hung';
     else if (kind <= 2 && victim !== undefined) this.#kill(victim.replica);
     else if (kind === 3) this.#grow();
     else if (kind === 4) this.#shrink();
     else if (kind === 5 && this.#told.length > 0) this.#repeatOldNews();
     else if (kind === 6) this.#beginAnew();
+    else if (kind === 7) this.#slowDown();
     else this.#suspect();
+  }
+
+  // All hang at once, and come back one after the other, unless they were ended for it.
+  #slowDown(): void {
+    for (const one of this.#there.values()) {
+      if (one.life !== 'up') continue;
+      one.life = 'hung';
+      this.#after(8000, () => {
+        if (one.life === 'hung') one.life = 'up';
+      });
+    }
   }
 
   // The process is killed and another begins: all that it knew is gone, what runs goes on.
@@ -238,18 +254,6 @@ export class World {
   #suspect(): void {
     const seat = this.#state.seats[this.#random.below(this.#state.seats.length)];
     if (seat !== undefined) this.#observe({ type: 'suspected', incarnation: seat.replica.incarnation });
-  }
-
-  #checkStep(before: FleetState, event: FleetEvent): void {
-    const after = this.#state;
-    if (event.type !== 'add' && event.type !== 'remove' && event.type !== 'adopt') {
-      assert.deepEqual(placement(after), placement(before), `${event.type} changed the ring`);
-    }
-    const incarnations = [...after.seats, ...after.leaving].map((one) => one.replica.incarnation);
-    assert.equal(new Set(incarnations).size, incarnations.length, 'an incarnation is in two places');
-    assert(Math.max(0, ...after.seats.map((seat) => seat.replica.incarnation)) <= after.lastIncarnation);
-    const routed = routes(after).map((route) => route.replica.seat);
-    assert.equal(new Set(routed).size, routed.length, 'two replicas of one seat are routed to');
   }
 
   #checkEnd(): void {

@@ -1,6 +1,6 @@
 // Options of health: when a replica counts as well.
 
-import { duration, hostField, integer, probedPath, statuses, switchOr } from '../kinds.ts';
+import { duration, hostField, integer, onOff, probedPath, statuses } from '../kinds.ts';
 import { option } from '../option.ts';
 
 export const HEALTH = {
@@ -20,13 +20,18 @@ export const HEALTH = {
   'heartbeat-status': option(statuses, [[200, 299]] as const, 'statuses that are health'),
   'heartbeat-host': option(hostField, '', 'Host field of heartbeats; the address of the replica if empty'),
   'fail-open': option(
-    switchOr('on with --upstream, off otherwise'),
-    undefined,
-    'where no replica passes its heartbeats, requests go on to the last that did',
+    onOff,
+    true,
+    'where no `--upstream` passes its heartbeats, requests go on to those at which somebody still listens',
   ),
   'start-timeout': option(
     duration(100, 3_600_000),
     30_000,
     'time that a replica has from its start to its first good heartbeat',
+  ),
+  'parallel-starts': option(
+    integer(0, 1000),
+    0,
+    'replicas that may be coming up at a time; 0: one for each processor, at least two',
   ),
 } as const;

@@ -1,0 +1,80 @@
+// Replicas that were convicted and stay. When all are slow at once, because the machine is, say, each is convicted in its turn: were
+// each also taken out, nobody would be left, and a slow answer is better than none. A heartbeat may take out at once only who is not
+// needed: at least half of the seats, rounded up, must be held by others that are well. Who is needed is replaced beside itself: it is
+// routed to, as the last choice, until the next in its seat serves, and has the seat back if it answers before that one was begun.
+// An exit takes out anybody: what has ended answers nothing.
+
+import {
+  type FleetState,
+  predecessorOf,
+  predecessors,
+  type Seat,
+  type ServingSeat,
+  type WaitingSeat,
+} from './fleet-state.ts';
+import { afterProbe } from './health.ts';
+import { type FleetRules, leave, loseReplica } from './seats.ts';
+
+/** The state after a conviction by heartbeats. */
+export function convict(
+  state: FleetState,
+  seat: ServingSeat,
+  reason: string,
+  atMs: number,
+  rules: FleetRules,
+): FleetState {
+  const { incarnation } = seat.replica;
+  const isNeeded = !rules.keepNames && wellBeside(state, seat) < Math.ceil(state.seats.length / 2);
+  const told = isNeeded ? `${reason}; it is the last choice until another serves in its place` : reason;
+  const lost = loseReplica(state, incarnation, { reason: told, final: false }, atMs, rules);
+  if (!isNeeded) return lost;
+  return {
+    ...lost,
+    leaving: lost.leaving.filter((one) => one.replica.incarnation !== incarnation),
+    seats: lost.seats.map((one) =>
+      one.phase === 'vacant' && one.replica.seat === seat.replica.seat ? { ...one, predecessor: seat } : one,
+    ),
+  };
+}
+
+/** The state after a probe of a predecessor; the same object if it is none, or nothing changes. */
+export function afterProbeOfPredecessor(state: FleetState, incarnation: number, succeeded: boolean): FleetState {
+  return changeSeatOf(state, incarnation, (seat, held) => {
+    const health = afterProbe(held.health, succeeded);
+    if (succeeded && seat.phase === 'vacant') return { ...held, health };
+    return health === held.health ? seat : { ...seat, predecessor: { ...held, health } };
+  });
+}
+
+/** Without that predecessor, which has ended; the same object if it is none. */
+export function losePredecessor(state: FleetState, incarnation: number, atMs: number): FleetState {
+  const held = predecessors(state).find((one) => one.replica.incarnation === incarnation);
+  if (held === undefined) return state;
+  const rest = changeSeatOf(state, incarnation, (seat) => ({ ...seat, predecessor: undefined }));
+  return { ...rest, leaving: [...rest.leaving, leave(held.replica, false, atMs)] };
+}
+
+/** The next in that seat serves: its predecessor may finish what it has. */
+export function relievePredecessor(state: FleetState, predecessor: ServingSeat | undefined, atMs: number): FleetState {
+  if (predecessor === undefined) return state;
+  return { ...state, leaving: [...state.leaving, leave(predecessor.replica, true, atMs)] };
+}
+
+function wellBeside(state: FleetState, seat: ServingSeat): number {
+  return state.seats.filter(
+    (one) => one.replica.seat !== seat.replica.seat && one.phase === 'serving' && !one.health.suspected,
+  ).length;
+}
+
+function changeSeatOf(
+  state: FleetState,
+  incarnation: number,
+  change: (seat: WaitingSeat, held: ServingSeat) => Seat,
+): FleetState {
+  const index = state.seats.findIndex((seat) => predecessorOf(seat)?.replica.incarnation === incarnation);
+  const seat = state.seats[index];
+  if (seat === undefined || seat.phase === 'serving' || seat.phase === 'down' || seat.predecessor === undefined)
+    return state;
+  const changed = change(seat, seat.predecessor);
+  return changed === seat ? state : { ...state, seats: state.seats.with(index, changed) };
+}

@@ -1,0 +1,90 @@
+// Starts and stops that are under way: each is begun once, has its time, and is reported when it has come to its end. What is to be
+// begun, the fleet's plan says; what a report means too.
+
+import type { FleetEvent } from '../core/fleet.ts';
+import type { Clock, ReplicaRef, ReplicaRuntime } from '../core/ports.ts';
+import { asBalancerError, BalancerError, describe, isFinal, localShortage } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { within } from './clock.ts';
+
+// `Omit` would merge the union into one shape.
+export type News = FleetEvent extends infer Event ? (Event extends FleetEvent ? Omit<Event, 'atMs'> : never) : never;
+
+export interface UnderwayPorts {
+  readonly runtime: ReplicaRuntime;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Resolves when the data plane has no request left at that replica, at the latest when the signal is aborted. */
+  readonly drained: (replica: ReplicaRef, signal: AbortSignal) => Promise<void>;
+}
+
+export interface UnderwayLimits {
+  /** From the start of a replica to its first good probe, in ms. */
+  readonly startTimeoutMs: number;
+  /** How long a replica that was asked to leave may finish its requests, and how long to end after that, in ms. */
+  readonly graceMs: number;
+}
+
+export class Underway {
+  readonly #ports: UnderwayPorts;
+  readonly #limits: UnderwayLimits;
+  readonly #report: (news: News) => void;
+  // By incarnation.
+  readonly #starts = new Map<number, { abort: AbortController; done: Promise<void> }>();
+  readonly #stops = new Set<number>();
+
+  constructor(ports: UnderwayPorts, limits: UnderwayLimits, report: (news: News) => void) {
+    this.#ports = ports;
+    this.#limits = limits;
+    this.#report = report;
+  }
+
+  start(replica: ReplicaRef): void {
+    const { incarnation } = replica;
+    if (this.#starts.has(incarnation)) return;
+    const abort = new AbortController();
+    const done = this.#runStart(replica, abort.signal).finally(() => this.#starts.delete(incarnation));
+    this.#starts.set(incarnation, { abort, done });
+    this.#report({ type: 'starting', incarnation });
+  }
+
+  async #runStart(replica: ReplicaRef, signal: AbortSignal): Promise<void> {
+    const { runtime, clock } = this.#ports;
+    const limitMs = this.#limits.startTimeoutMs;
+    const late = () => new BalancerError('start-failed', `it was not up within ${limitMs} ms`);
+    try {
+      const address = await within(clock, limitMs, (working) => runtime.start(replica, working), late, signal);
+      this.#report({ type: 'started', replica, address });
+    } catch (error) {
+      const { incarnation } = replica;
+      const reason = describe(error);
+      if (localShortage(error) !== undefined) this.#report({ type: 'start-impossible', incarnation, reason });
+      else this.#report({ type: 'start-failed', incarnation, reason, final: isFinal(asBalancerError(error)) });
+    }
+  }
+
+  /** A start of it that is under way is given up. */
+  async stop(replica: ReplicaRef, drains: boolean): Promise<void> {
+    const { incarnation } = replica;
+    if (this.#stops.has(incarnation)) return;
+    this.#stops.add(incarnation);
+    const { runtime, clock, drained } = this.#ports;
+    const graceMs = drains ? this.#limits.graceMs : 0;
+    try {
+      const start = this.#starts.get(incarnation);
+      start?.abort.abort(new Error('it is no longer wanted'));
+      await start?.done;
+      if (drains) {
+        const late = () => new Error('the grace is over');
+        await within(clock, graceMs, (working) => drained(replica, working), late).catch(() => undefined);
+      }
+      await runtime.stop(replica, graceMs);
+      this.#stops.delete(incarnation);
+      this.#report({ type: 'stopped', incarnation });
+    } catch (error) {
+      this.#stops.delete(incarnation);
+      this.#ports.log.error('stop-failed', { ...replica, reason: describe(error) });
+      this.#report({ type: 'stop-failed', incarnation });
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// All replicas slow at once, as on a machine that has no time for them: answers are late, heartbeats are missed.
+
+import t from 'tap';
+import { startLoad } from '../fixtures/load.ts';
+import { replicaPid, startProgram } from '../fixtures/program.ts';
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Lets that process run for a moment every now and then, until it has ended. */
+async function slowDown(pid: number): Promise<void> {
+  try {
+    for (;;) {
+      process.kill(pid, 'SIGSTOP');
+      await sleep(1500);
+      process.kill(pid, 'SIGCONT');
+      await sleep(50);
+    }
+  } catch {
+    // It has ended.
+  }
+}
+
+for (const n of [3, 1]) {
+  t.test(`${n} that are slow at once are all replaced, and no request is refused meanwhile`, async (t) => {
+    const pace = ['--heartbeat-interval', '200ms', '--heartbeat-timeout', '200ms', '--grace', '4s'];
+    const program = await startProgram(['--replicas', String(n), ...pace]);
+    t.teardown(() => program.stop());
+    const before = await program.hostnames();
+    const pids = await Promise.all(before.map((hostname) => replicaPid(program, hostname)));
+    const load = startLoad(`${program.url}/home`, 40);
+    const ended = Promise.all(pids.map(slowDown));
+    await Promise.all(
+      before.map((hostname) =>
+        program.logged((line) => line.event === 'replica-stopped' && line.hostname === hostname),
+      ),
+    );
+    await ended;
+    const { failures, sent } = await load.stop();
+    t.same(failures, []);
+    t.ok(sent > 40, `${sent} requests`);
+    const after = await program.hostnames();
+    t.equal(after.length, n);
+    t.notOk(after.some((hostname) => before.includes(hostname)));
+  });
+}

@@ -1,0 +1,31 @@
+import t from 'tap';
+import { OutputTail } from '../../lib/fleet/last-words.ts';
+
+const lastWords = (...pieces: string[]) => {
+  const tail = new OutputTail();
+  for (const piece of pieces) tail.add(piece);
+  return tail.lastWords();
+};
+
+t.test('the last line, or the one that says what went wrong', async (t) => {
+  t.equal(lastWords(), '');
+  t.equal(lastWords('one\ntw', 'o\n\n'), 'two');
+  t.equal(
+    lastWords('node:internal/1\n    throw err;\n    ^\n\nError: no such file\n    at x (y:1:2)\n\nNode.js v26.0.0\n'),
+    'Error: no such file',
+  );
+  t.equal(
+    lastWords('Traceback:\n  File "x"\nModuleNotFoundError: No module named y\n'),
+    'ModuleNotFoundError: No module named y',
+  );
+  t.equal(lastWords('panic: nil map\n\ngoroutine 1 [running]:\n'), 'panic: nil map');
+});
+
+t.test('bounded, without what commands a terminal and without a password', async (t) => {
+  t.equal(lastWords('x'.repeat(10_000)).length, 300);
+  t.equal(lastWords('a\u001b[31mb\u0007c'), 'a [31mb c');
+  t.equal(
+    lastWords('Error: cannot reach redis://:secret@votes:6379/0, http://joe:pw@x/'),
+    'Error: cannot reach redis://…@votes:6379/0, http://…@x/',
+  );
+});
