@@ -72,7 +72,7 @@ export function proxyLimits(
     maxInFlight: options.maxInFlight,
     maxTunnels: options.maxTunnels,
     maxQueued: options.queue,
-    maxIdle: 512,
+    maxIdle: options.replicaKeepAlive === 'on' ? 512 : 0,
     maxIdleInAll,
     connectTimeoutMs: options.connectTimeout,
     replyTimeoutMs: options.replyTimeout,

@@ -18,7 +18,8 @@ import { Patience, type Wait } from './patience.ts';
 import type { ReplicaAgent } from './replica-agent.ts';
 import type { Leaseholder, ReplicaConnection } from './replica-connection.ts';
 import { isEventStream, type ReplyHead } from './reply-head.ts';
-import { bodyTooLarge, RequestBody, sendRequest } from './request-body.ts';
+import { bodyTooLarge, RequestBody } from './request-body.ts';
+import { sendRequest } from './send-request.ts';
 import { Tunnel } from './tunnel.ts';
 import { mayBeUnread } from './unread-bodies.ts';
 import { switchingHead } from './upgrade.ts';
@@ -196,6 +197,11 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
     this.#tunnel?.resume();
   }
 
+  onSlowConnect(): void {
+    // Others are to go elsewhere until it is known whether it hangs.
+    if (this.#connection !== undefined) this.#context.suspect(this.#connection.agent);
+  }
+
   onLost(error: BalancerError): void {
     const connection = this.#connection as ReplicaConnection;
     this.#body?.stop();
@@ -236,7 +242,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
     const connection = found.lease(fresh, this.head.offered !== '');
     this.#connection = connection;
     connection.begin(this, this.request.method ?? '');
-    sendRequest(connection, this.head.text, this.#body);
+    sendRequest(connection, this.head, this.#body);
   }
 
   #waitsFor(): Wait {

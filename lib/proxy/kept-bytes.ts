@@ -1,7 +1,7 @@
 // The beginning of a body, kept so that it can be sent, and sent once more. Its client chooses the pieces: small ones are put
 // together, since a piece costs some hundred bytes beside its own (the attack: chunks of one byte).
 
-// Pieces from here on are kept as they are: they come in memory of exactly their size.
+// Pieces from here on are not put together.
 const LARGE_BYTES = 4096;
 
 export class KeptBytes {
@@ -22,7 +22,7 @@ export class KeptBytes {
     this.lengthBytes += bytes.length;
     // Most bodies come in one piece.
     if (this.#pieces.length === 0 || bytes.length >= LARGE_BYTES) {
-      this.#pieces.push(bytes);
+      this.#pieces.push(ownMemory(bytes));
       this.#tail = undefined;
       this.sizeBytes += bytes.length;
       return;
@@ -50,4 +50,12 @@ export class KeptBytes {
     this.#pieces[this.#pieces.length - 1] = this.#tail.subarray(0, this.#used);
     return copied;
   }
+}
+
+// `http.Server` gives each piece memory of its own size. What is part of something larger would keep all of that.
+function ownMemory(bytes: Buffer): Buffer {
+  if (bytes.buffer.byteLength < 2 * bytes.length) return bytes;
+  const memory = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(memory);
+  return memory;
 }

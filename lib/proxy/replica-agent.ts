@@ -6,7 +6,7 @@ import { Tally } from '../core/traffic.ts';
 import { ReplicaConnection } from './replica-connection.ts';
 
 export interface AgentLimits {
-  /** Idle connections kept for each replica. */
+  /** Idle connections kept for each replica. 0: each request has a connection of its own, and says so. */
   readonly maxIdle: number;
   /** At all replicas together. */
   readonly maxIdleInAll: number;
@@ -65,6 +65,11 @@ export class ReplicaAgent {
     const connection = (fresh ? undefined : this.#takeIdle()) ?? this.#open();
     connection.offers = offers;
     return connection;
+  }
+
+  /** Connections are used again. */
+  get keepsAlive(): boolean {
+    return this.#limits.maxIdle > 0;
   }
 
   /** Called by a connection when its lease ends. */

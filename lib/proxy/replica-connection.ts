@@ -14,6 +14,8 @@ export interface Leaseholder extends ReplySink {
   onPause(): void;
   /** The connection takes bytes again after `write` gave false. */
   onDrain(): void;
+  /** The connection takes long to come about: its replica may hang, or a packet was lost. It is still waited for. */
+  onSlowConnect(): void;
   /** The connection is gone before the reply was whole. */
   onLost(error: BalancerError): void;
   /** An event stream is to end, in order: its replica takes no more requests, and would wait for it for ever. */
@@ -47,13 +49,7 @@ export class ReplicaConnection {
     if (address.type === 'unix') socket.connect({ path: address.path });
     else socket.connect({ host: address.host, port: address.port });
     this.#socket = socket;
-    const late = () => new Error(`it accepted no connection within ${limits.connectTimeoutMs} ms`);
-    // If it is this process that is late, the connection may be there: that is seen before the next timer.
-    socket.setTimeout(limits.connectTimeoutMs, () => setTimeout(() => this.connected || socket.destroy(late()), 1));
-    socket.once('connect', () => {
-      this.connected = true;
-      socket.setTimeout(0);
-    });
+    this.#limitConnect(limits.connectTimeoutMs);
     socket.on('drain', () => this.#holder?.onDrain());
     socket.on('end', () => this.#onEnd());
     socket.on('error', (error) => this.#lose(error));
@@ -137,6 +133,24 @@ export class ReplicaConnection {
     this.#socket.destroy();
   }
 
+  #limitConnect(limitMs: number): void {
+    const socket = this.#socket;
+    // If it is this process that is late, the connection may be there: that is seen before the next timer.
+    const unlessConnected = (late: () => void) => () => setTimeout(() => this.connected || late(), 1);
+    const giveUp = unlessConnected(() => socket.destroy(new Error(`it accepted no connection within ${limitMs} ms`)));
+    const doubt = unlessConnected(() => {
+      this.#holder?.onSlowConnect();
+      socket.setTimeout(limitMs - SLOW_CONNECT_MS, giveUp);
+    });
+    if (limitMs > SLOW_CONNECT_MS) socket.setTimeout(SLOW_CONNECT_MS, doubt);
+    else socket.setTimeout(limitMs, giveUp);
+    socket.once('connect', () => {
+      this.connected = true;
+      socket.setTimeout(0);
+      socket.removeAllListeners('timeout');
+    });
+  }
+
   #onRead(sizeBytes: number): boolean {
     const holder = this.#holder;
     if (holder === undefined) {
@@ -194,6 +208,8 @@ export class ReplicaConnection {
   }
 }
 
+// After it a SYN that was lost is sent again.
+const SLOW_CONNECT_MS = 1000;
 // How long a replica may take nothing of what was written when a connection ends.
 const LINGER_MS = 2000;
 

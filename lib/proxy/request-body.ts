@@ -14,18 +14,6 @@ export interface BodyTarget {
   uncork(): void;
 }
 
-/** Sends a request: its head, and as much of its body as is here. */
-export function sendRequest(target: BodyTarget, head: string, body: RequestBody | undefined): void {
-  if (body === undefined) {
-    target.write(head);
-    return;
-  }
-  target.cork();
-  target.write(head);
-  body.sendTo(target);
-  target.uncork();
-}
-
 /** More of a body than there may be. */
 export function bodyTooLarge(maxBytes: number): BalancerError {
   return new BalancerError('body-too-large', `the body is larger than ${maxBytes} bytes`);

@@ -21,6 +21,7 @@ const holder = () => {
     onBody: nothing,
     onPause: nothing,
     onDrain: nothing,
+    onSlowConnect: nothing,
     onLost: nothing,
     endStream: nothing,
   };

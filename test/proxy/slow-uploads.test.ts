@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { KeptBytes } from '../../lib/proxy/kept-bytes.ts';
 import { Patience } from '../../lib/proxy/patience.ts';
 import type { ProxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import type { Options } from '../../lib/settings/options.ts';
@@ -114,6 +115,21 @@ t.test('the attack: chunks of one byte take little more memory than they hold', 
   client.send(`${(10_000).toString(16)}\r\n${'y'.repeat(10_000)}\r\n`);
   await until(() => uploads.takenBytes > 30_000);
   t.ok(uploads.takenBytes < 30_000 + 2 * 4096, `${uploads.takenBytes}`);
+});
+
+t.test('a piece that is part of something larger does not keep that', (t) => {
+  const kept = new KeptBytes();
+  const read = Buffer.alloc(KIB_64, 'r');
+  kept.add(read.subarray(7, 8));
+  kept.add(read.subarray(0, 3));
+  kept.add(read.subarray(0, 5000));
+  kept.add(read.subarray(0, 60_000));
+  t.same(
+    kept.pieces.map(({ buffer }) => buffer.byteLength),
+    [1, 4096, 5000, KIB_64],
+  );
+  t.equal(Buffer.concat(kept.pieces).toString(), 'r'.repeat(65_004));
+  t.end();
 });
 
 t.test('when the memory for bodies is used up, the one that has been coming for longest is told 503', async (t) => {

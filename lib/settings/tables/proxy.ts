@@ -1,10 +1,11 @@
 // Options of the data plane: how long it waits, and how much of anything there may be.
 
-import { decimal, duration, integer, orOff, size, trustedProxies } from '../kinds.ts';
+import { choice, decimal, duration, integer, orOff, size, trustedProxies } from '../kinds.ts';
 import { DAY_MS, GIB, KIB, MIB, option } from '../option.ts';
 
 export const PROXY = {
-  'connect-timeout': option(duration(1, 60_000), 1000, 'time that a replica has to accept a connection'),
+  // A lost SYN is sent again after 1 s, and once more 1 or 2 s later: either may be lost too, and the answer takes its time.
+  'connect-timeout': option(duration(1, 60_000), 3500, 'time that a replica has to accept a connection'),
   'reply-timeout': option(
     duration(1, DAY_MS),
     30_000,
@@ -32,6 +33,11 @@ export const PROXY = {
     duration(4, DAY_MS),
     3000,
     'time that a connection to a replica is kept; shorter than the replica keeps it',
+  ),
+  'replica-keep-alive': option(
+    choice(['on', 'off']),
+    'on',
+    '`off`: a connection for each request, for replicas that close theirs without a word',
   ),
   'tunnel-idle-timeout': option(duration(1, DAY_MS), 600_000, 'longest silence of an upgraded connection'),
   'max-head-size': option(size(KIB, MIB), 64 * KIB, 'head of a request or a reply'),
