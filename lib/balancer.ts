@@ -4,22 +4,24 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import net from 'node:net';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { needsToken } from './admin/access.ts';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/live-feed.ts';
 import { createAdmin } from './admin/routes.ts';
 import { ErringReplicas } from './core/erring.ts';
-import { hostnameIn, members } from './core/fleet-state.ts';
+import { hostnameIn, members, type Wish } from './core/fleet-state.ts';
 import { whyNone } from './core/outage.ts';
 import type { Probe, ReplicaRuntime } from './core/ports.ts';
 import type { SeatId } from './core/ring.ts';
 import { RingKeeper } from './core/ring-keeper.ts';
 import type { Reading } from './core/traffic.ts';
-import { descriptorLimit, shareDescriptors, warnOfShares } from './descriptors.ts';
+import { type DescriptorShares, descriptorLimit, shareDescriptors, warnOfShares } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
 import { createProcessRuntime } from './fleet/processes.ts';
+import { ScaleFile } from './fleet/scale-file.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { createUpstreamRuntime } from './fleet/upstreams.ts';
 import { loadHashPair } from './hash-source.ts';
@@ -28,7 +30,7 @@ import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import { ProxyServer } from './proxy/server.ts';
 import { createPublisher } from './publisher.ts';
-import type { Options } from './settings/options.ts';
+import { mostPlaces, type Options } from './settings/options.ts';
 
 export interface Balancer {
   /** Starts the replicas, then listens. Resolves with the port. Rejects if it cannot listen; then nothing is left behind. */
@@ -43,18 +45,22 @@ export interface Balancer {
   close(): Promise<void>;
 }
 
+// Up to so many, a layout takes no longer than a change may.
+const LARGE_RING_SLOTS = 512;
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));
+
+const FIXED_BECAUSE = 'the replicas are given by --upstream and cannot be changed';
 
 /** A balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log): Promise<Balancer> {
   const rings = new RingKeeper({ ...options, pair: await loadHashPair(options), slowStartMs: slowStartMs(options) });
+  if (options.slots > LARGE_RING_SLOTS && options.upstream.size === 0) rings.prepare(mostPlaces(options));
   const runtime = await createRuntime(options, log);
   const readKey = keyReader(options.key);
-  const descriptors = shareDescriptors(descriptorLimit(), descriptorWishes(options));
-  const limits = proxyLimits(options, descriptors);
-  const fixedBecause =
-    options.upstream.size > 0 ? 'the replicas are given by --upstream and cannot be changed' : undefined;
+  const shares = shareDescriptors(descriptorLimit(), descriptorWishes(options));
+  const limits = proxyLimits(options, shares);
+  const fixedBecause = options.upstream.size > 0 ? FIXED_BECAUSE : undefined;
 
   const erring = new ErringReplicas(realClock.now());
   const hostnameOf = (seat: SeatId) => hostnameIn(supervisor.state, seat);
@@ -68,6 +74,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     about: { hash: options.hash, virtualNodes: options.virtualNodes, maxReplicas: options.maxReplicas, fixedBecause },
   });
 
+  const scale = scaleFile(options, log);
   const supervisor: Supervisor = new Supervisor(
     {
       runtime,
@@ -77,6 +84,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
       publish: createPublisher(options, rings, log, (routing, state, ring) => {
         proxy.route(routing);
         feed.fleetChanged(state, ring);
+        if (!supervisor.isClosing) scale?.keep(state);
       }),
       drained: (replica, signal) => proxy.drained(replica, signal),
     },
@@ -99,6 +107,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     log,
     maxReplicas: options.maxReplicas,
     slots: options.slots,
+    maxPlaces: mostPlaces(options),
     virtualNodes: options.virtualNodes,
     hash: options.hash,
     balanceFactor: limits.balanceFactor,
@@ -110,8 +119,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     explain: (key) => proxy.explainKey(key),
     readKey,
   });
-  const adminServer =
-    options.adminPort === 0 ? undefined : createAdminServer(answersAdmin, descriptors.maxAdminConnections, log);
+  const adminServer = createOwnPort(options, answersAdmin, shares, log);
   const proxy: ProxyServer = new ProxyServer(
     {
       log,
@@ -124,7 +132,16 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     limits,
   );
   const drawnToken = options.adminToken === '' ? token : undefined;
-  return { ...compose(options, supervisor, proxy, adminServer, feed, log), drawnToken };
+  return { ...compose(options, supervisor, proxy, adminServer, feed, scale, log), drawnToken };
+}
+
+function createOwnPort(
+  { adminPort }: Options,
+  answers: ReturnType<typeof createAdmin>,
+  { maxAdminConnections }: DescriptorShares,
+  log: Log,
+): AdminServer | undefined {
+  return adminPort === 0 ? undefined : createAdminServer(answers, maxAdminConnections, log);
 }
 
 function tellErring(erring: ErringReplicas, hostnameOf: (seat: SeatId) => string | undefined, log: Log) {
@@ -146,12 +163,9 @@ function compose(
   proxy: ProxyServer,
   adminServer: AdminServer | undefined,
   feed: LiveFeed,
+  scale: ScaleFile | undefined,
   log: Log,
 ): Omit<Balancer, 'drawnToken'> {
-  const firstHostnames =
-    options.upstream.size > 0
-      ? [...options.upstream.keys()]
-      : Array.from({ length: options.replicas }, (_, index) => `server${index + 1}`);
   let closing: Promise<void> | undefined;
   let begun = false;
   const close = async () => {
@@ -169,6 +183,7 @@ function compose(
     await adminServer?.close();
     finished.abort();
     await supervisor.close();
+    await scale?.settled();
     if (begun) log.info('closed');
   };
   const balancer: Omit<Balancer, 'drawnToken'> = {
@@ -178,7 +193,7 @@ function compose(
         await checkPortIsFree(options.port, options.host);
         begun = true;
         warnOfShares(descriptorLimit(), descriptorWishes(options), log);
-        await supervisor.begin(firstHostnames);
+        await supervisor.begin(await firstWishes(options, scale));
         if (closing === undefined) await adminServer?.listen(options.adminPort, options.host);
         const port = closing === undefined ? await proxy.listen(options.port, options.host) : options.port;
         log.info('listening', { host: options.host, port });
@@ -196,6 +211,20 @@ function compose(
     },
   };
   return balancer;
+}
+
+function scaleFile({ keepScale, upstream, dataDir, fleet, port }: Options, log: Log): ScaleFile | undefined {
+  if (!keepScale || upstream.size > 0) return undefined;
+  return new ScaleFile(join(dataDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
+}
+
+async function firstWishes(options: Options, scale: ScaleFile | undefined): Promise<readonly Wish[]> {
+  const { upstream, replicas, maxReplicas, slots } = options;
+  const kept = await scale?.read({ maxReplicas, maxPlaces: slots });
+  if (kept !== undefined) return kept;
+  const hostnames =
+    upstream.size > 0 ? [...upstream.keys()] : Array.from({ length: replicas }, (_, index) => `server${index + 1}`);
+  return hostnames.map((hostname) => ({ hostname, weight: 1, ifFree: true }));
 }
 
 // Requests that go by their id have nothing that a replica could be warm for.

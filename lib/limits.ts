@@ -5,12 +5,12 @@ import { needsToken } from './admin/access.ts';
 import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
 import type { ProxyLimits } from './proxy/proxy-limits.ts';
-import type { Options } from './settings/options.ts';
+import { mostPlaces, type Options } from './settings/options.ts';
 
 export function supervisorRules(options: Options): SupervisorRules {
   const fixed = options.upstream.size > 0;
   return {
-    maxPlace: options.slots,
+    maxPlace: mostPlaces(options),
     failuresToConvict: options.heartbeatFailures,
     startTimeoutMs: options.startTimeout,
     adoptTimeoutMs: options.heartbeatFailures * (options.heartbeatInterval + options.heartbeatTimeout),

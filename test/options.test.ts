@@ -72,8 +72,8 @@ const REFUSED: [string, RegExp][] = [
   ['--replicas 65', /^--replicas takes at most --max-replicas, which is 64, not 65$/],
   ['--slots 2', /^--replicas takes at most --slots, which is 2, not 3$/],
   [
-    '--slots 65536 --virtual-nodes 256 --max-replicas 300',
-    /^--max-replicas times --virtual-nodes may be at most 65536, not 300 times 256$/,
+    '--slots 65536 --virtual-nodes 256 --max-replicas 65',
+    /^--max-replicas times --virtual-nodes may be at most 16384, not 65 times 256$/,
   ],
   ['--key request,client', /^--key takes .* then client, path or request, not "request,client"$/],
   ['--slots 32 --max-replicas 33', /^--max-replicas takes at most --slots, which is 32, not 33$/],

@@ -10,6 +10,7 @@ import {
   type Wish,
   weightsOf,
 } from '../core/fleet-state.ts';
+import { chooseLeavers } from '../core/leavers.ts';
 import type { ReplicaRef } from '../core/ports.ts';
 import { sameHostname } from '../core/replica-name.ts';
 import type { HashRing, SeatId } from '../core/ring.ts';
@@ -34,9 +35,14 @@ export interface ChangePorts {
   readonly random: (limit: number) => number;
   readonly maxReplicas: number;
   readonly slots: number;
+  /** Of all weights together. */
+  readonly maxPlaces: number;
   /** Why the fleet cannot be changed at all, if it cannot. */
   readonly fixedBecause: string | undefined;
 }
+
+// Traffic waits while choices are weighed: some hundredths of a second at most.
+const MOST_SLOTS_WEIGHED = 100_000;
 
 const TOO_MANY_TO_ADD = 'Length of hostname list is more than newly added instances';
 const TOO_MANY_TO_REMOVE = 'Length of hostname list is more than removable instances';
@@ -75,9 +81,9 @@ export async function addReplicas(ports: ChangePorts, text: string, query: URLSe
     }
   }
   const places = placement(state).size + wishes.reduce((sum, wish) => sum + wish.weight, 0);
-  if (places > ports.slots) {
+  if (places > ports.maxPlaces) {
     throw refusal(
-      `weights must add up to at most ${ports.slots}, the slots of the ring, not ${places} with all replicas`,
+      `weights must add up to at most ${ports.maxPlaces}, what the ring has room for, not ${places} with all replicas`,
     );
   }
   if (query.has('dry-run')) return imagined(ports, ports.imagine.added(wishes));
@@ -95,10 +101,28 @@ export async function removeReplicas(ports: ChangePorts, text: string, query: UR
   if (query.has('only-named')) checkOnlyNamed(n, hostnames, chosen);
   const others = present.filter((one) => !chosen.includes(one));
   // More than there are means all: scripts clean up this way.
-  while (chosen.length < n && others.length > 0) chosen.push(...others.splice(ports.random(others.length), 1));
+  if (n > chosen.length) chosen.push(...leaversOf(ports, others, n - chosen.length, chosen));
   if (query.has('dry-run')) return imagined(ports, ports.imagine.removed(chosen));
   if (chosen.length > 0) await ports.remove(chosen);
   return rep(ports);
+}
+
+function leaversOf(
+  ports: ChangePorts,
+  others: readonly ReplicaRef[],
+  count: number,
+  chosen: readonly ReplicaRef[],
+): readonly ReplicaRef[] {
+  return chooseLeavers({
+    candidates: others.toSorted((a, b) => a.seat - b.seat),
+    count,
+    unevennessWithout: (leavers) => {
+      const after = ports.imagine.removed([...chosen, ...leavers]);
+      return sharesOf(ports.ringOf(placement(after)), weightsOf(after)).maxOverMean;
+    },
+    mostWeighed: Math.max(1, Math.floor(MOST_SLOTS_WEIGHED / ports.slots)),
+    random: ports.random,
+  });
 }
 
 /** Would that /rm only end replicas that do not serve yet? The change that waits for them must not be waited for. */

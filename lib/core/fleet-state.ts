@@ -22,6 +22,8 @@ interface AnySeat {
   /** When a replica first served in it; `undefined` until then. A seat of the first ones has served since ever. */
   readonly firstServedMs: number | undefined;
   readonly lapses: Lapses;
+  /** It was asked for by that name, and is to have no other before it has served. */
+  readonly insists: boolean;
 }
 
 export type ServingSeat = AnySeat & {
@@ -100,6 +102,8 @@ export interface Wish {
   readonly hostname: string | undefined;
   /** How many places on the ring it is to have, 1 … MAX_WEIGHT. */
   readonly weight: number;
+  /** Another name will do where that one is somebody else's. */
+  readonly ifFree?: boolean;
 }
 
 /** A replica that may be routed to. */

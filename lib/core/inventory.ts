@@ -22,7 +22,7 @@ export function adopt(
   const allEnded = heads.every((one) => one.address === undefined);
   const lastIncarnation = Math.max(state.lastIncarnation, ...present.map((one) => one.replica.incarnation));
   let adopted: FleetState = { ...state, lastIncarnation };
-  const lasting = { lapses: NO_LAPSES, firstServedMs: Number.NEGATIVE_INFINITY };
+  const lasting = { lapses: NO_LAPSES, firstServedMs: Number.NEGATIVE_INFINITY, insists: false };
   for (const { replica, address, untried, ageMs = Number.POSITIVE_INFINITY } of heads) {
     const goesOn = address !== undefined;
     const hostname = allEnded || untried ? replica.hostname : undefined;

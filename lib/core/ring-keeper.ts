@@ -42,6 +42,12 @@ export class RingKeeper {
     this.#policy = ringPolicy(this.#ring, settings.pair);
   }
 
+  /** Does now what the first ring with so many places has to do: for a large one it takes too long while traffic waits. */
+  prepare(places: number): void {
+    const { pair, slots, virtualNodes } = this.#settings;
+    if (pair.takesOver) pair.virtualNodeSlot(places, 0, slots, virtualNodes);
+  }
+
   /** The ring of any set of places, and the seats that hold them. */
   build(places: ReadonlyMap<number, SeatId>): HashRing {
     const { pair, slots, virtualNodes } = this.#settings;

@@ -16,7 +16,7 @@ import { randomName } from './replica-name.ts';
 import type { SeatId } from './ring.ts';
 
 export interface FleetRules {
-  /** The highest place that the ring has room for: its number of slots. */
+  /** The highest place that the ring has room for. */
   readonly maxPlace: number;
   /** Failed probes in a row that cost a replica its seat. */
   readonly failuresToConvict: number;
@@ -51,6 +51,7 @@ export function withNewSeat(state: FleetState, wish: Wish, slowly: boolean, atMs
     firstServedMs: slowly ? undefined : Number.NEGATIVE_INFINITY,
     startAtMs: atMs,
     lapses: NO_LAPSES,
+    insists: wish.hostname !== undefined && !wish.ifFree,
   };
   return {
     ...state,
@@ -105,15 +106,17 @@ export function loseReplica(
       : seat.lapses.count + 1;
   // A replica that never served was never known: the next one may have its name, so that `server1` is there at start.
   const wasKnown = served || (seat.phase === 'started' && seat.isOld);
-  const hostname = wasKnown && !rules.keepNames ? undefined : seat.replica.hostname;
+  const isTaken = final && !seat.insists;
+  const hostname = (wasKnown || isTaken) && !rules.keepNames ? undefined : seat.replica.hostname;
   const replica = nextReplica(state, seat.replica, hostname);
   const vacant: Seat = {
     phase: 'vacant',
     replica,
     joined: hostname === undefined ? replica.incarnation : seat.joined,
     firstServedMs: seat.firstServedMs,
-    startAtMs: atMs + (innocent ? IMPOSSIBLE_WAIT_MS : backoffMs(count, rules)),
-    lapses: { count, reason, final },
+    startAtMs: isTaken ? atMs : atMs + (innocent ? IMPOSSIBLE_WAIT_MS : backoffMs(count, rules)),
+    lapses: { count, reason, final: final && !isTaken },
+    insists: seat.insists && !wasKnown,
     predecessor: predecessorOf(seat),
   };
   const vacated = replaceSeat(state, incarnation, () => vacant);
@@ -163,6 +166,6 @@ export function replaceSeat(state: FleetState, incarnation: number, change: (sea
 }
 
 /** What a seat keeps from phase to phase. */
-export function lasting({ replica, joined, firstServedMs, lapses }: Seat) {
-  return { replica, joined, firstServedMs, lapses };
+export function lasting({ replica, joined, firstServedMs, lapses, insists }: Seat) {
+  return { replica, joined, firstServedMs, lapses, insists };
 }

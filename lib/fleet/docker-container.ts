@@ -2,7 +2,7 @@
 
 import type Docker from 'dockerode';
 import type { ContainerCreateOptions, ContainerInfo } from 'dockerode';
-import { placesOf } from '../core/fleet-state.ts';
+import { MAX_WEIGHT, placesOf } from '../core/fleet-state.ts';
 import type { Address, ReplicaRef } from '../core/ports.ts';
 import { OutputTail } from './last-words.ts';
 
@@ -24,7 +24,14 @@ export const LABEL = {
   fleet: 'ringmaster.fleet',
   places: 'ringmaster.places',
   incarnation: 'ringmaster.incarnation',
+  /** The name that it was made under. */
+  hostname: 'ringmaster.hostname',
+  /** It is no replica but the question of a balancer that starts (docker-hold.ts). */
+  asks: 'ringmaster.asks',
 } as const;
+
+// The attack: a container with labels like ours. An incarnation close to 2^53 would leave none for those after it.
+const MOST_INCARNATION = 2 ** 52;
 
 const PORT = 5000;
 const LOG_LINES = 20;
@@ -42,6 +49,7 @@ export function specification(replica: ReplicaRef, image: string, settings: Cont
       [LABEL.fleet]: fleet,
       [LABEL.places]: placesOf(replica).join(','),
       [LABEL.incarnation]: String(incarnation),
+      [LABEL.hostname]: hostname,
     },
     ExposedPorts: { [port]: {} },
     HostConfig: {
@@ -63,17 +71,25 @@ export function specification(replica: ReplicaRef, image: string, settings: Cont
   };
 }
 
-/** What the labels of a container say; `undefined` if they are no replica's. */
-export function replicaOf(
-  labels: Readonly<Record<string, string>>,
-  hostname: string | undefined,
-): ReplicaRef | undefined {
+/**
+ * What the labels of a container say; `undefined` if it is no replica of ours: they are none that we write, or somebody has given it
+ * another name, to keep it.
+ */
+export function replicaOf(labels: Readonly<Record<string, string>>, name: string | undefined): ReplicaRef | undefined {
   const [seat, ...extraPlaces] = (labels[LABEL.places] ?? '').split(',').map(Number);
   const incarnation = Number(labels[LABEL.incarnation]);
-  const isWhole = (number: number) => Number.isSafeInteger(number) && number >= 1;
-  if (hostname === undefined || seat === undefined || ![seat, ...extraPlaces, incarnation].every(isWhole))
+  const places = [seat, ...extraPlaces];
+  const isWhole = (number: number | undefined) => Number.isSafeInteger(number) && (number as number) >= 1;
+  if (seat === undefined || !places.every(isWhole) || !isWhole(incarnation)) return undefined;
+  if (incarnation > MOST_INCARNATION || places.length > MAX_WEIGHT || new Set(places).size < places.length)
     return undefined;
-  return { seat, ...(extraPlaces.length === 0 ? {} : { extraPlaces }), incarnation, hostname };
+  if (name === undefined || name !== (labels[LABEL.hostname] ?? name)) return undefined;
+  return { seat, ...(extraPlaces.length === 0 ? {} : { extraPlaces }), incarnation, hostname: name };
+}
+
+/** A container as the engine lists it. */
+export function replicaIn(info: ContainerInfo): ReplicaRef | undefined {
+  return replicaOf(info.Labels, info.Names[0]?.slice(1));
 }
 
 /** `undefined` while it does not run. */
@@ -100,4 +116,21 @@ export async function lastWordsOf(container: Docker.Container, abortSignal: Abor
     at = end;
   }
   return errors.lastWords() || output.lastWords();
+}
+
+/** What a container has that one made now would not have, with what that one would have; `undefined` if nothing. */
+export function differences(
+  container: Docker.ContainerInspectInfo,
+  imageId: string,
+  { memoryBytes, cpus }: ContainerSettings,
+): { readonly has: object; readonly wanted: object } | undefined {
+  const { Memory = 0, NanoCpus = 0 } = container.HostConfig;
+  const has = { memoryBytes: Memory, cpus: NanoCpus / 1e9, image: container.Image };
+  const wanted = { memoryBytes, cpus, image: imageId };
+  const unequal = Object.entries(wanted).filter(([name, value]) => has[name as keyof typeof has] !== value);
+  if (unequal.length === 0) return undefined;
+  return {
+    has: Object.fromEntries(unequal.map(([name]) => [name, has[name as keyof typeof has]])),
+    wanted: Object.fromEntries(unequal),
+  };
 }

@@ -4,9 +4,12 @@
 import type { Clock, ReplicaRef, RuntimeNews } from '../core/ports.ts';
 import { describe } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { LABEL } from './docker-container.ts';
 import { withLastWords } from './last-words.ts';
 
 export interface ContainerWatch {
+  /** What has happened since then is told too, in seconds. */
+  readonly since: string | undefined;
   /** Opens the stream: events of our containers since that time (seconds with their fraction), as JSON lines. */
   readonly open: (sinceSeconds: string | undefined) => Promise<AsyncIterable<string | Uint8Array>>;
   readonly replicaOf: (
@@ -15,6 +18,8 @@ export interface ContainerWatch {
   ) => ReplicaRef | undefined;
   /** What the container of that id wrote last; empty if that cannot be had. Never rejects. */
   readonly lastWords: (id: string) => Promise<string>;
+  /** A balancer that starts asks by that container whether somebody holds the fleet. */
+  readonly asked: (id: string) => void;
   readonly listener: (news: RuntimeNews) => void;
   readonly clock: Clock;
   readonly log: Log;
@@ -33,7 +38,7 @@ const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;
 
 /** The events that `open` has to ask for. */
-export const CONTAINER_EVENTS = ['die', 'oom', 'kill', 'health_status'];
+export const CONTAINER_EVENTS = ['create', 'die', 'oom', 'kill', 'rename', 'health_status'];
 
 /** Resolves when `signal` is aborted. */
 export async function watchContainers(watch: ContainerWatch): Promise<void> {
@@ -67,6 +72,7 @@ class EventReader {
 
   constructor(watch: ContainerWatch) {
     this.#watch = watch;
+    this.sinceSeconds = watch.since;
   }
 
   read(text: string): void {
@@ -86,8 +92,11 @@ class EventReader {
     const replica = this.#watch.replicaOf(labels, labels.name);
     // A little earlier: as a double the time is not exact, and an event told twice does no harm.
     this.sinceSeconds = ((event.timeNano - 1000) / 1e9).toFixed(9);
+    const { listener, asked } = this.#watch;
+    if (event.Action === 'create' && labels[LABEL.asks] !== undefined) asked(event.Actor.ID);
+    // By its new name it may be one of ours no more.
+    if (event.Action === 'rename') listener({ type: 'restored' });
     if (replica === undefined) return;
-    const { listener } = this.#watch;
     if (event.Action === 'oom') {
       this.#outOfMemoryNano.set(replica.incarnation, event.timeNano);
     } else if (event.Action === 'die') {

@@ -8,9 +8,19 @@ import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, Runtim
 import { BalancerError, describe } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from './clock.ts';
-import { addressOf, type ContainerSettings, LABEL, lastWordsOf, replicaOf, specification } from './docker-container.ts';
+import {
+  addressOf,
+  type ContainerSettings,
+  differences,
+  LABEL,
+  lastWordsOf,
+  replicaIn,
+  replicaOf,
+  specification,
+} from './docker-container.ts';
 import { attempt, explain, unlessGone } from './docker-errors.ts';
 import { CONTAINER_EVENTS, watchContainers } from './docker-events.ts';
+import { answerThatHeld, checkNotHeld } from './docker-hold.ts';
 import { contextFiles, DOCKERFILE, type ImageSource, imageName } from './docker-image.ts';
 import { withLastWords } from './last-words.ts';
 
@@ -23,12 +33,14 @@ export interface DockerRuntimeOptions extends ContainerSettings {
 // Longer than a slow engine takes for anything; an engine that hangs must not hold a stop up for ever.
 const CALL_TIMEOUT_MS = 60_000;
 const STUCK_START_MS = 2000;
-const LAST_WORDS_MS = 300;
+const LAST_WORDS_MS = 1000;
 
 /** Throws `runtime-unavailable` if the engine does not answer. Builds the replicas' image if it is missing. */
 export async function createDockerRuntime(options: DockerRuntimeOptions): Promise<ReplicaRuntime> {
   const runtime = new DockerRuntime(options, new Docker({ timeout: CALL_TIMEOUT_MS }));
   await runtime.prepare();
+  await runtime.checkNotHeld();
+  await runtime.tellDifferences();
   return runtime;
 }
 
@@ -39,6 +51,9 @@ class DockerRuntime implements ReplicaRuntime {
   // By incarnation: settles, and never rejects, when the start has come to its end.
   readonly #starting = new Map<number, Promise<void>>();
   #building: Promise<void> | undefined;
+  #heldSinceSeconds: number | undefined;
+  // By id.
+  readonly #ignored = new Set<string>();
 
   constructor(options: DockerRuntimeOptions, docker: Docker) {
     this.#options = options;
@@ -48,6 +63,26 @@ class DockerRuntime implements ReplicaRuntime {
   async prepare(): Promise<void> {
     await attempt('reach Docker', () => this.#docker.ping());
     await this.#ensureImage();
+  }
+
+  async checkNotHeld(): Promise<void> {
+    const { fleet, image, clock } = this.#options;
+    this.#heldSinceSeconds = await checkNotHeld({ docker: this.#docker, fleet, image: imageName(image), clock });
+  }
+
+  // What goes on as it is may have been made with other options: whoever changed them should know that they are not in force yet.
+  async tellDifferences(): Promise<void> {
+    const { image, log } = this.#options;
+    const { Id } = await attempt('look at the image', () => this.#docker.getImage(imageName(image)).inspect());
+    for (const info of await this.#find(undefined)) {
+      if (info.State !== 'running') continue;
+      const container = await this.#docker
+        .getContainer(info.Id)
+        .inspect()
+        .catch(() => undefined);
+      const found = container === undefined ? undefined : differences(container, Id, this.#options);
+      if (found !== undefined) log.warn('adopted-with-other-settings', { hostname: info.Names[0]?.slice(1), ...found });
+    }
   }
 
   start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
@@ -105,7 +140,7 @@ class DockerRuntime implements ReplicaRuntime {
   async list(): Promise<readonly PresentReplica[]> {
     const containers = await this.#find(undefined);
     return containers.flatMap((info) => {
-      const replica = replicaOf(info.Labels, info.Names[0]?.slice(1));
+      const replica = replicaIn(info);
       if (replica === undefined) return [];
       const untried = info.State === 'created' ? { untried: true as const } : {};
       const ageMs = Date.now() - 1000 * info.Created;
@@ -124,6 +159,7 @@ class DockerRuntime implements ReplicaRuntime {
       label: [`${LABEL.fleet}=${this.#options.fleet}`],
     } as const;
     void watchContainers({
+      since: this.#heldSinceSeconds?.toString(),
       open: async (sinceSeconds) => {
         const since = sinceSeconds === undefined ? {} : { since: sinceSeconds as unknown as number };
         const options = { ...since, filters, abortSignal: signal } as unknown as Docker.GetEventsOptions;
@@ -131,6 +167,7 @@ class DockerRuntime implements ReplicaRuntime {
       },
       replicaOf,
       lastWords: (id) => this.#lastWords(id),
+      asked: (id) => void answerThatHeld(docker, id),
       listener,
       clock: this.#options.clock,
       log: this.#options.log,
@@ -163,31 +200,51 @@ class DockerRuntime implements ReplicaRuntime {
   }
 
   // A container of this fleet with that name is what an earlier start left: it is removed, and the start tried again later.
-  async #nameTaken(replica: ReplicaRef, cause: unknown): Promise<BalancerError> {
-    const { hostname } = replica;
+  async #nameTaken({ hostname }: ReplicaRef, cause: unknown): Promise<BalancerError> {
     const holder = await this.#docker
       .getContainer(hostname)
       .inspect()
       .catch(() => undefined);
-    if (holder?.Config.Labels[LABEL.fleet] === this.#options.fleet) {
+    const labels = holder?.Config.Labels ?? {};
+    const fleet = labels[LABEL.fleet];
+    if (holder !== undefined && fleet === this.#options.fleet && replicaOf(labels, hostname) !== undefined) {
       await this.#docker
         .getContainer(holder.Id)
         .remove({ force: true, v: true })
         .catch(() => undefined);
       return new BalancerError('start-failed', 'the container that had its name had to be removed first', { cause });
     }
+    const whose = fleet === undefined ? 'which is not ours' : `which belongs to the fleet ${fleet}`;
+    // Not where that would end what another balancer started.
+    const advice =
+      fleet === undefined ? `choose another name, or remove it (docker rm -f ${hostname})` : 'choose another name';
     return new BalancerError(
       'name-taken',
-      `the container name ${hostname} is taken by ${holder?.Id.slice(0, 12) ?? 'another container'}, which is not ours: ` +
-        `choose another name, or remove it (docker rm -f ${hostname})`,
+      `the container name ${hostname} is taken by ${holder?.Id.slice(0, 12) ?? 'another container'}, ${whose}: ${advice}`,
       { cause },
     );
   }
 
+  // Those that are ours: of each other that carries our label, the log has a word, once.
   async #find(incarnation: number | undefined): Promise<ContainerInfo[]> {
     const label = [`${LABEL.fleet}=${this.#options.fleet}`];
     if (incarnation !== undefined) label.push(`${LABEL.incarnation}=${incarnation}`);
-    return attempt('list containers', () => this.#docker.listContainers({ all: true, filters: { label } }));
+    const filters = { label };
+    const found = await attempt('list containers', () => this.#docker.listContainers({ all: true, filters }));
+    return found.filter((info) => {
+      if (info.Labels[LABEL.asks] !== undefined) return false;
+      if (replicaIn(info) !== undefined) return true;
+      if (!this.#ignored.has(info.Id)) {
+        const reason = 'it was renamed, or its labels are none that a balancer writes: it is left alone';
+        this.#options.log.warn('container-ignored', {
+          name: info.Names[0]?.slice(1),
+          id: info.Id.slice(0, 12),
+          reason,
+        });
+      }
+      this.#ignored.add(info.Id);
+      return false;
+    });
   }
 
   #addressOf(info: ContainerInfo): Address | undefined {

@@ -1,9 +1,9 @@
 // ReplicaRuntime on child processes: needs nothing installed. Each replica listens on a Unix domain socket in a directory
-// that only this user may enter: a third off the cost of a request, and nothing else can reach it. A guardian ends the
-// replicas if this process is killed.
+// that only this user may enter: a third off the cost of a request, and nothing else can reach it. A guardian, and the
+// kernel where it can be told to, end the replicas if this process is killed.
 
-import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
@@ -35,16 +35,18 @@ interface Child {
 
 /** Throws if no private directory can be made. */
 export async function createProcessRuntime(options: ProcessRuntimeOptions): Promise<ReplicaRuntime> {
+  const { clock } = options;
   const base = Buffer.byteLength(tmpdir()) <= LONGEST_DIRECTORY_BYTES ? tmpdir() : '/tmp';
   // mkdtemp makes it with mode 0700.
   const directory = await mkdtemp(join(base, 'ringmaster-'));
-  return new ProcessRuntime(options, directory, startGuardian(directory));
+  return new ProcessRuntime(options, directory, startGuardian(directory, clock));
 }
 
 class ProcessRuntime implements ReplicaRuntime {
   readonly #options: ProcessRuntimeOptions;
   readonly #directory: string;
   readonly #guardian: Guardian;
+  readonly #launcher = launcher();
   readonly #children = new Map<number, Child>();
   readonly #listeners = new Set<(news: RuntimeNews) => void>();
 
@@ -56,6 +58,7 @@ class ProcessRuntime implements ReplicaRuntime {
 
   async start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
     signal.throwIfAborted();
+    await ensurePrivate(this.#directory);
     const path = join(this.#directory, `${replica.incarnation}.sock`);
     const child = this.#spawn(replica, path);
     const abort = () => child.process.kill('SIGKILL');
@@ -108,8 +111,9 @@ class ProcessRuntime implements ReplicaRuntime {
   }
 
   #spawn(replica: ReplicaRef, path: string): Child {
+    const [command, ...leading] = this.#launcher;
     // Without a descriptor left it is there without its streams.
-    const child = spawnChild(process.execPath, [this.#options.script], {
+    const child = spawnChild(command, [...leading, this.#options.script], {
       // A process group of its own: Ctrl-C in a terminal is for the balancer, which then stops its replicas in order.
       detached: true,
       env: { ...this.#options.environment, SERVER_ID: replica.hostname, LISTEN: `unix:${path}` },
@@ -152,6 +156,29 @@ function spawnChild(command: string, args: readonly string[], options: SpawnOpti
 function notStarted(error: unknown): BalancerError {
   const reason = localShortage(error) ?? describe(error);
   return new BalancerError('start-failed', `it could not be started: ${reason}`, { cause: error });
+}
+
+// Whatever cleans /tmp may have removed it. The attack: somebody else makes a directory of that name then, to be in the middle
+// (test/fleet/processes.test.ts); it has to be ours, and ours alone.
+async function ensurePrivate(directory: string): Promise<void> {
+  await mkdir(directory, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw new BalancerError('start-failed', `cannot make ${directory}: ${error.message}`);
+  });
+  const found = await lstat(directory);
+  if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) {
+    throw new BalancerError(
+      'start-failed',
+      `${directory}, for the sockets of replicas, is not this user’s alone: remove it`,
+    );
+  }
+}
+
+// Node, and before it, where this system has it, what has the kernel end the replica with this process: the guardian may be killed a
+// moment before. Whatever program the replica is, it need not know. (setpriv of util-linux; that of busybox cannot do it.)
+function launcher(): readonly [string, ...string[]] {
+  const endsWithParent = ['--pdeathsig', 'KILL', '--'];
+  const works = spawnSync('setpriv', [...endsWithParent, 'true'], { stdio: 'ignore', timeout: 1000 }).status === 0;
+  return works ? ['setpriv', ...endsWithParent, process.execPath] : [process.execPath];
 }
 
 // Passes on what the replica says on standard error, and keeps its end. Resolves with that when all has been read, a moment

@@ -58,6 +58,11 @@ export class Supervisor {
     return this.#state;
   }
 
+  /** All are on their way out: what is left of the fleet is not what was wanted. */
+  get isClosing(): boolean {
+    return this.#closing;
+  }
+
   /** The state as it would be after a change. Nothing is done. */
   readonly imagine = {
     added: (wishes: readonly Wish[]): FleetState => this.#imagine({ type: 'add', wishes, slowly: true }),
@@ -74,18 +79,17 @@ export class Supervisor {
   }
 
   /**
-   * The first replicas: those that an earlier process left go on in their seats, and of the hostnames as many are added as
-   * are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after `beginTimeoutMs`, or, where some
+   * The first replicas: those that an earlier process left go on in their seats, and of the wishes, each with a hostname of its own,
+   * as many are added as are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after `beginTimeoutMs`, or, where some
    * were left, when any serves: then it is an outage that lasts until then. Those that do not serve go on trying. Throws what
    * can't be mended by trying.
    */
-  async begin(hostnames: readonly string[]): Promise<void> {
+  async begin(wishes: readonly Wish[]): Promise<void> {
     this.#dispatch({ type: 'adopt', present: await this.#ports.runtime.list() });
     const there = this.#state.seats.map((seat) => seat.replica.hostname);
-    const free = hostnames.filter((hostname) => !there.some((other) => sameHostname(other, hostname)));
-    const missing = free.slice(0, Math.max(0, hostnames.length - there.length));
-    const wishes = missing.map((hostname) => ({ hostname, weight: 1 }));
-    this.#dispatch({ type: 'add', wishes, slowly: false });
+    const free = wishes.filter(({ hostname = '' }) => !there.some((other) => sameHostname(other, hostname)));
+    const missing = free.slice(0, Math.max(0, wishes.length - there.length));
+    this.#dispatch({ type: 'add', wishes: missing, slowly: false });
     const settled = () =>
       this.#state.seats.every((seat) => {
         if (seat.lapses.final) throw notUp(seat);
@@ -95,7 +99,7 @@ export class Supervisor {
       await this.#waitAtMost(this.#rules.beginTimeoutMs, settled);
     } else {
       // Each that is well has answered by then, and has its keys from the first request on.
-      await this.#waitAtMost(this.#rules.timeoutMs, settled);
+      await this.#waitAtMost(2 * this.#rules.timeoutMs, settled);
       const anyServes = ({ seats }: FleetState) => seats.length === 0 || seats.some(({ phase }) => phase === 'serving');
       await this.#waitAtMost(this.#rules.beginTimeoutMs, () => anyServes(this.#state));
     }

@@ -12,6 +12,8 @@ export interface Kind<T> {
   readonly bounds: string;
   read(written: string): T | undefined;
   write(value: T): string;
+  /** What the flag means without a value. */
+  readonly bare?: string;
   /** It may hold a password: what was given is not repeated in a message. */
   readonly secret?: true;
 }
@@ -97,6 +99,15 @@ export function choice<const T extends string>(values: readonly T[]): Kind<T> {
   };
 }
 
+/** A switch: the flag alone switches it on. */
+export const onOff: Kind<boolean> = {
+  placeholder: 'on|off',
+  bounds: 'on or off',
+  bare: 'on',
+  read: (written) => (written === 'on' ? true : written === 'off' ? false : undefined),
+  write: (value) => (value ? 'on' : 'off'),
+};
+
 /** Any text but an empty one. */
 export function text(what: string): Kind<string> {
   return { placeholder: 'TEXT', bounds: what, read: (written) => written || undefined, write: (value) => value };
@@ -147,13 +158,6 @@ export const statuses: Kind<readonly (readonly [number, number])[]> = {
     return ranges.every(([least, most]) => least <= most) ? ranges : undefined;
   },
   write: (value) => value.map(([least, most]) => (least === most ? `${least}` : `${least}-${most}`)).join(','),
-};
-
-export const onOff: Kind<boolean> = {
-  placeholder: 'on|off',
-  bounds: 'on or off',
-  read: (written) => (written === 'on' ? true : written === 'off' ? false : undefined),
-  write: (value) => (value ? 'on' : 'off'),
 };
 
 /** The name of a hash pair, or the path of a module: only a path has a slash. */

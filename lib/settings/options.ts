@@ -9,7 +9,9 @@ import { PROXY } from './tables/proxy.ts';
 import { RING } from './tables/ring.ts';
 import { SERVICE } from './tables/service.ts';
 
-const MOST_POINTS = 65_536;
+// What a ring of so many virtual nodes takes is what traffic waits for when it changes, or is imagined: 50 ms at most.
+const MOST_POINTS = 16_384;
+const MOST_PLACES = 2048;
 const TABLE = { ...SERVICE, ...FLEET, ...RING, ...HEALTH, ...PROXY } as const;
 
 type Table = typeof TABLE;
@@ -45,6 +47,12 @@ export function parseOptions(argv: readonly string[], environment: Readonly<Node
   const options = values as unknown as Options;
   checkTogether(options);
   return options;
+}
+
+/** How many places the ring has at most, whoever holds them: a seat of weight w holds w. */
+export function mostPlaces({ slots, virtualNodes, upstream }: Options): number {
+  // Services of others are laid out once, at the start.
+  return upstream.size > 0 ? slots : Math.min(slots, MOST_PLACES, Math.floor(MOST_POINTS / virtualNodes));
 }
 
 /** All options at their defaults: a start for programs that use the library. */
@@ -91,9 +99,12 @@ function readFlags(argv: readonly string[]): Map<string, string> {
     if (!argument.startsWith('--')) throw new OptionError(`unexpected argument ${argument}: options begin with --`);
     const [, flag = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
     if (!Object.hasOwn(TABLE, flag)) throw new OptionError(`unknown option --${flag}; --help lists them`);
-    const value = attached ?? argv[++at];
-    if (value === undefined)
-      throw new OptionError(`--${flag} needs a value: ${TABLE[flag as keyof Table].kind.bounds}`);
+    const { kind } = TABLE[flag as keyof Table] as Option<unknown>;
+    const next = argv[at + 1];
+    const isAlone =
+      attached === undefined && (next === undefined || (kind.bare !== undefined && next.startsWith('--')));
+    const value = isAlone ? kind.bare : (attached ?? argv[++at]);
+    if (value === undefined) throw new OptionError(`--${flag} needs a value: ${kind.bounds}`);
     given.set(flag, value);
   }
   return given;
@@ -124,7 +135,7 @@ function checkTogether(options: Options): void {
   if (maxReplicas > slots) {
     throw new OptionError(`--max-replicas takes at most --slots, which is ${slots}, not ${maxReplicas}`);
   }
-  // A ring is laid out in one go, and nothing else is done meanwhile.
+  // A ring is built in one go, and nothing else is done meanwhile.
   if (maxReplicas * virtualNodes > MOST_POINTS) {
     throw new OptionError(
       `--max-replicas times --virtual-nodes may be at most ${MOST_POINTS}, not ${maxReplicas} times ${virtualNodes}`,

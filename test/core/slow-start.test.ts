@@ -18,6 +18,7 @@ function fleetOf(...firstServed: (number | undefined)[]): FleetState {
       joined: index,
       firstServedMs,
       lapses: NO_LAPSES,
+      insists: false,
     };
     return firstServedMs === undefined
       ? ({ ...common, phase: 'starting', giveUpAtMs: 0 } as const)

@@ -35,21 +35,6 @@ export async function daemonFaults(t: Test): Promise<void> {
     t.match(stderr, /^ringmaster: cannot reach Docker: Docker does not run: start it, or set DOCKER_HOST \(.*\)\n$/);
   });
 
-  await t.test(
-    'a hostname of the first replicas that is taken: one clear line, exit code 1, nothing left',
-    async (t) => {
-      const id = await docker('run', '--detach', '--name', 'server2', 'node:26-slim', 'sleep', '600');
-      t.teardown(() => docker('rm', '--force', id));
-      const { code, stderr } = await failedStart(door.host);
-      t.equal(code, 1);
-      t.match(
-        stderr,
-        /^ringmaster: server2 did not come up: the container name server2 is taken by .*docker rm -f server2.*\n$/,
-      );
-      t.equal(await docker('ps', '--all', '--quiet', '--filter', `label=ringmaster.fleet=${FLEET}`), '');
-    },
-  );
-
   const program = await startProgram(args, { DOCKER_HOST: door.host });
   t.teardown(() => program.stop());
   await withFaults(t, program, door);

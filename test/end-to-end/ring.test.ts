@@ -259,3 +259,39 @@ t.test('with a slow start a joiner begins with one slot of its own, and its keys
   t.ok(moved.length <= 5, `${moved.length} of 200 moved`);
   t.ok(moved.every((name) => name.includes('slow')));
 });
+
+t.test('weights may add up to what the ring has room for', async (t) => {
+  const program = await startProgram(['--replicas', '1', '--virtual-nodes', '256', '--slots', '4096']);
+  t.teardown(() => program.stop());
+  const imagined = (weights: number[]) =>
+    program.json('/add?dry-run', { method: 'POST', body: JSON.stringify({ n: weights.length, weights }) });
+  t.match(await imagined([16, 16, 16, 15]), { status: 200 });
+  t.match(await imagined([16, 16, 16, 16]), {
+    status: 400,
+    body: { message: /weights must add up to at most 64, what the ring has room for, not 65 with all replicas/ },
+  });
+});
+
+t.test('/rm without hostnames leaves the ring as even as it can be', async (t) => {
+  const program = await startProgram(['--replicas', '6', '--heartbeat-interval', '5s']);
+  t.teardown(() => program.stop());
+  const removed = async (path: string, n: number) => {
+    const { body } = await program.json(path, { method: 'DELETE', body: JSON.stringify({ n }) });
+    return (body as { message: { maxOverMean: number; replicas: string[] } }).message;
+  };
+  for (const [n, most] of [
+    [5, 1],
+    [4, 1],
+    [3, 1.0021],
+    [2, 1],
+    [1, 1.006],
+  ] as const) {
+    for (let round = 0; round < 3; round++) {
+      const { maxOverMean } = await removed('/rm?dry-run', n);
+      t.ok(maxOverMean <= most, `${n} of six: ${maxOverMean}`);
+    }
+  }
+  await removed('/rm', 3);
+  const { body } = await program.json('/balancer/ring');
+  t.ok((body as { maxOverMean: number }).maxOverMean <= 1.0021);
+});

@@ -11,11 +11,13 @@ const event = (Action: string, incarnation: number, seconds: number, attributes:
 async function watch(streams: readonly (readonly string[])[]) {
   const news: RuntimeNews[] = [];
   const log: { event: string }[] = [];
+  const asked: string[] = [];
   const since: (string | undefined)[] = [];
   const clock = new VirtualClock();
   const stop = new AbortController();
   const left = [...streams];
   const watching = watchContainers({
+    since: undefined,
     open: async (sinceSeconds) => {
       since.push(sinceSeconds);
       const pieces = left.shift();
@@ -28,6 +30,7 @@ async function watch(streams: readonly (readonly string[])[]) {
       labels.incarnation === undefined || hostname === undefined
         ? undefined
         : { seat: 1, incarnation: Number(labels.incarnation), hostname },
+    asked: (id) => asked.push(id),
     lastWords: async (id) => (id === 'id7' ? 'TypeError: no votes' : ''),
     listener: (one) => news.push(one),
     clock,
@@ -44,7 +47,7 @@ async function watch(streams: readonly (readonly string[])[]) {
   }
   stop.abort();
   await watching;
-  return { news, since, log };
+  return { news, since, log, asked };
 }
 
 const exited = (incarnation: number, reason: string) => ({
@@ -106,4 +109,16 @@ t.test('what a container wrote last is part of why it ended, unless it was kille
   const { news } = await watch([[event('die', 7, 1, { exitCode: '1' }), event('die', 7, 2, { exitCode: '137' })]]);
   const told = news.filter((one) => one.type === 'exited').map(({ reason }) => reason);
   t.same(told.sort(), ['exit code 137', 'exit code 1: TypeError: no votes']);
+});
+
+t.test('a container that asks for the holder is answered; one that was renamed is to be looked at', async (t) => {
+  const { news, asked } = await watch([
+    [
+      event('create', 1, 1),
+      `${JSON.stringify({ Action: 'create', Actor: { ID: 'q1', Attributes: { 'ringmaster.asks': 'mine' } }, timeNano: 2e9 })}\n`,
+      event('rename', 1, 3),
+    ],
+  ]);
+  t.same(asked, ['q1']);
+  t.match(news[0], { type: 'restored' });
 });

@@ -1,6 +1,6 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -10,7 +10,7 @@ import type { Address, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { httpProbe } from '../../lib/fleet/http-probe.ts';
 import { createProcessRuntime } from '../../lib/fleet/processes.ts';
-import { isRunning } from '../fixtures/program.ts';
+import { isRunning, replicaPid, startProgram } from '../fixtures/program.ts';
 
 const script = fileURLToPath(new URL('../../replica/main.ts', import.meta.url));
 const replica = (incarnation: number): ReplicaRef => ({ seat: 1, incarnation, hostname: `r${incarnation}` });
@@ -144,4 +144,92 @@ t.test('if the balancer is killed with -9, its replicas, a stopped one too, are 
   await new Promise((resolve) => setTimeout(resolve, 1000));
   for (const pid of pids) t.notOk(isRunning(pid));
   t.notOk(existsSync(directory));
+});
+
+t.test('the directory of the sockets is made anew if something removed it, and is not shared', async (t) => {
+  const processes = await runtime();
+  t.teardown(() => processes.close());
+  const first = await processes.start(replica(1), soon());
+  const directory = dirname(pathOf(first));
+  rmSync(directory, { recursive: true });
+  await t.rejects(probe(first, soon()), 'nobody reaches the one that was there');
+  const second = await processes.start(replica(2), soon());
+  await probe(second, soon());
+  t.equal(statSync(directory).mode & 0o777, 0o700);
+  rmSync(directory, { recursive: true });
+  mkdirSync(directory, { mode: 0o777 });
+  chmodSync(directory, 0o777);
+  await t.rejects(processes.start(replica(3), soon()), { code: 'start-failed', message: /is not this user’s alone/ });
+  rmSync(directory, { recursive: true });
+  symlinkSync(tmpdir(), directory);
+  await t.rejects(processes.start(replica(4), soon()), { message: /is not this user’s alone/ });
+  rmSync(directory);
+});
+
+t.test('a directory for temporary files whose name has few characters but many bytes', async (t) => {
+  const base = mkdtempSync(join(tmpdir(), 'r-'));
+  const long = join(base, 'ü'.repeat(60));
+  mkdirSync(long);
+  const { TMPDIR } = process.env;
+  process.env.TMPDIR = long;
+  t.teardown(() => {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+    rmSync(base, { recursive: true });
+  });
+  const processes = await runtime();
+  t.teardown(() => processes.close());
+  await probe(await processes.start(replica(1), soon()), soon());
+});
+
+const lacksSetpriv =
+  spawnSync('setpriv', ['--pdeathsig', 'KILL', '--', 'true']).status === 0
+    ? false
+    : 'setpriv of util-linux is not there';
+
+t.test('the guardian and the balancer are killed in a row: no replica is left', { skip: lacksSetpriv }, async (t) => {
+  const program = await startProgram(['--replicas', '2']);
+  const pids = await Promise.all(['server1', 'server2'].map((name) => replicaPid(program, name)));
+  const parent = String(program.process.pid);
+  const [guardian] = execFileSync('pgrep', ['-P', parent, '-f', 'ringmaster-guardian']).toString().split('\n');
+  process.kill(Number(guardian), 'SIGKILL');
+  program.process.kill('SIGKILL');
+  await program.exited;
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  for (const pid of pids) t.notOk(isRunning(pid));
+});
+
+t.test('a guardian that is killed is followed by another, which guards the same', async (t) => {
+  const guarded = spawn('sleep', ['600'], { stdio: 'ignore' });
+  const directory = mkdtempSync(join(tmpdir(), 'ringmaster-'));
+  const balancer = spawn(
+    process.execPath,
+    [
+      '--input-type=module-typescript',
+      '--eval',
+      `import { startGuardian } from '${new URL('../../lib/fleet/guardian.ts', import.meta.url)}';
+       import { realClock } from '${new URL('../../lib/fleet/clock.ts', import.meta.url)}';
+       const guardian = startGuardian('${directory}', realClock);
+       guardian.guard(${guarded.pid});
+       setInterval(() => undefined, 1000);
+       console.log('up');`,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  await once(balancer.stdout, 'data');
+  const guardian = async (known?: string): Promise<string> => {
+    for (;;) {
+      const found = await text(spawn('pgrep', ['-P', String(balancer.pid), '-f', 'ringmaster-guardian']).stdout);
+      if (found.trim() !== '' && found.trim() !== known) return found.trim();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  for (let round = 0, known: string | undefined; round < 2; round++) {
+    known = await guardian(known);
+    process.kill(Number(known), 'SIGKILL');
+    await guardian(known);
+  }
+  balancer.kill('SIGKILL');
+  await once(guarded, 'exit');
+  t.equal(guarded.signalCode, 'SIGKILL');
 });

@@ -78,7 +78,7 @@ const wishes = (...hostnames: (string | undefined)[]) => hostnames.map((hostname
 
 async function withThree() {
   const world = setUp();
-  await world.finish(world.supervisor.begin(['server1', 'server2', 'server3']));
+  await world.finish(world.supervisor.begin(wishes('server1', 'server2', 'server3')));
   return world;
 }
 
@@ -94,7 +94,7 @@ t.test('begin does not wait for ever for one that does not come up; it is tried 
   runtime.beforeStart = async (replica) => {
     if (broken && replica.seat === 2) throw new Error('no room');
   };
-  await finish(supervisor.begin(['server1', 'server2']));
+  await finish(supervisor.begin(wishes('server1', 'server2')));
   t.same(routed(), ['server1']);
   broken = false;
   await clock.advance(5000);
@@ -106,7 +106,7 @@ t.test('begin gives up waiting after its time, not trying', async (t) => {
   const { runtime, supervisor, finish, routed, clock } = setUp();
   runtime.beforeStart = (replica) =>
     replica.seat === 2 && clock.now() < 8000 ? new Promise(() => undefined) : Promise.resolve();
-  await finish(supervisor.begin(['server1', 'server2']), 100);
+  await finish(supervisor.begin(wishes('server1', 'server2')), 100);
   t.ok(clock.now() <= 5100, `${clock.now()} ms`);
   t.same(routed(), ['server1']);
   await clock.advance(10_000);
@@ -123,7 +123,7 @@ t.test('what an earlier process left goes on in its seat; only what is missing i
   ]) {
     runtime.present.set(replica.incarnation, replica);
   }
-  await finish(supervisor.begin(['server1', 'server2', 'server3']));
+  await finish(supervisor.begin(wishes('server1', 'server2', 'server3')));
   t.same(names(), ['server1', 'server_abc', 'server2']);
   t.same(
     runtime.started.map((replica) => [replica.seat, replica.hostname, replica.incarnation > 9]),
@@ -142,8 +142,8 @@ t.test(
       runtime.present.set(incarnation, { seat: incarnation, incarnation, hostname: `server${incarnation}` });
     }
     hung.add('server2');
-    await finish(supervisor.begin(['server1', 'server2', 'server3']));
-    t.ok(clock.now() <= rules.timeoutMs + 50, `${clock.now()} ms`);
+    await finish(supervisor.begin(wishes('server1', 'server2', 'server3')));
+    t.ok(clock.now() <= 2 * rules.timeoutMs + 50, `${clock.now()} ms`);
     t.same(routed(), ['server1', 'server3']);
     await clock.advance(rules.adoptTimeoutMs + rules.timeoutMs + rules.intervalMs);
     t.match(
@@ -160,7 +160,7 @@ t.test('none of those that were left answers: begin waits until any serves', asy
   runtime.present.set(1, { seat: 1, incarnation: 1, hostname: 'server1' });
   hung.add('server1');
   runtime.beforeStart = (replica) => (replica.seat === 3 ? new Promise(() => undefined) : Promise.resolve());
-  await finish(supervisor.begin(['server1', 'server2', 'server3']));
+  await finish(supervisor.begin(wishes('server1', 'server2', 'server3')));
   t.same(routed(), ['server2']);
   const closing = supervisor.close();
   await finish(closing);
@@ -171,12 +171,28 @@ t.test('a hostname that is another’s ends begin and add at once', async (t) =>
   runtime.beforeStart = async (replica) => {
     if (replica.hostname === 'server2') throw new BalancerError('name-taken', 'it is taken');
   };
-  await t.rejects(finish(supervisor.begin(['server1', 'server2'])), {
+  await t.rejects(finish(supervisor.begin(wishes('server1', 'server2'))), {
     code: 'name-taken',
     message: 'server2 did not come up: it is taken',
   });
   t.ok(clock.now() < 1000);
   await finish(supervisor.close());
+});
+
+t.test('a hostname of the first ones that is another’s is given up for another; the log says so', async (t) => {
+  const { runtime, supervisor, finish, names, routed, clock, log } = setUp();
+  runtime.beforeStart = async (replica) => {
+    if (replica.hostname === 'server2') throw new BalancerError('name-taken', 'server2 is taken by somebody else');
+  };
+  await finish(supervisor.begin(wishes('server1', 'server2').map((wish) => ({ ...wish, ifFree: true }))));
+  t.ok(clock.now() < 1000);
+  t.equal(routed().length, 2);
+  t.match(names(), ['server1', /^server_\w+$/]);
+  t.match(
+    log.find((line) => line.event === 'replica-lost'),
+    { hostname: 'server2', reason: 'server2 is taken by somebody else' },
+  );
+  await supervisor.close();
 });
 
 t.test(
@@ -382,7 +398,7 @@ t.test('a replica that is removed while it starts is ended, and its start is giv
     signal = given;
     return new Promise(() => undefined);
   };
-  void supervisor.begin(['server1']);
+  void supervisor.begin(wishes('server1'));
   await clock.advance(10);
   await finish(supervisor.remove(members(supervisor.state)));
   t.ok(signal?.aborted);

@@ -1,12 +1,17 @@
 // Options of the fleet: which replicas there are, and where they run.
 
 import type { Address } from '../../core/ports.ts';
-import { choice, decimal, fleetName, integer, path, redisUrl, size, text, upstreams } from '../kinds.ts';
+import { choice, decimal, fleetName, integer, onOff, path, redisUrl, size, text, upstreams } from '../kinds.ts';
 import { GIB, MIB, option } from '../option.ts';
 
 export const FLEET = {
   replicas: option(integer(0, 1000), 3, 'replicas to start with'),
   'max-replicas': option(integer(1, 1000), 64, 'replicas that there may be'),
+  'keep-scale': option(
+    onOff,
+    false,
+    'begin with the hostnames and weights that there were at the end, from a file in `--data-dir`, not with `--replicas`',
+  ),
   runtime: option(choice(['process', 'docker']), 'process', 'where replicas run'),
   fleet: option(
     fleetName,

@@ -1,0 +1,62 @@
+// Which replicas leave when it is left open: those that leave the ring evenest, at random among equals. The ring does not remember how
+// it came to be, so of six seats three can go in such a way that the others have what three alone would have.
+
+/** What to choose from, and how often a choice may be weighed. */
+export interface LeaverChoice<T> {
+  readonly candidates: readonly T[];
+  /** How many of them, 1 or more. */
+  readonly count: number;
+  /** How uneven the ring would be without them: the least is best. */
+  readonly unevennessWithout: (leavers: readonly T[]) => number;
+  readonly mostWeighed: number;
+  /** A whole number from 0 to below `limit`. */
+  readonly random: (limit: number) => number;
+}
+
+// Shares are fractions: two sums of the same ones may differ by their rounding.
+const EQUAL_WITHIN = 1e-9;
+
+/** All if there are no more. Where there are too many choices to weigh all: the last of the candidates, or some at random. */
+export function chooseLeavers<T>(choice: LeaverChoice<T>): readonly T[] {
+  const { candidates, count, unevennessWithout, random } = choice;
+  if (count >= candidates.length) return candidates;
+  let least = Number.POSITIVE_INFINITY;
+  let best: (readonly T[])[] = [];
+  for (const leavers of choices(choice)) {
+    const unevenness = unevennessWithout(leavers);
+    if (unevenness > least + EQUAL_WITHIN) continue;
+    if (unevenness < least - EQUAL_WITHIN) best = [];
+    least = Math.min(least, unevenness);
+    best.push(leavers);
+  }
+  return best[random(best.length)] as readonly T[];
+}
+
+function* choices<T>({ candidates, count, mostWeighed, random }: LeaverChoice<T>): Generator<readonly T[]> {
+  if (combinations(candidates.length, count) <= mostWeighed) {
+    yield* subsets(candidates, count);
+    return;
+  }
+  // The ring of the first seats is the one that they would have if the others had never come.
+  yield candidates.slice(-count);
+  for (let weighed = 1; weighed < mostWeighed; weighed++) {
+    const left = [...candidates];
+    yield Array.from({ length: count }, () => left.splice(random(left.length), 1)[0] as T);
+  }
+}
+
+function* subsets<T>(from: readonly T[], count: number): Generator<readonly T[]> {
+  if (count === 0) {
+    yield [];
+    return;
+  }
+  for (let first = 0; first <= from.length - count; first++) {
+    for (const rest of subsets(from.slice(first + 1), count - 1)) yield [from[first] as T, ...rest];
+  }
+}
+
+function combinations(of: number, count: number): number {
+  let product = 1;
+  for (let step = 1; step <= Math.min(count, of - count); step++) product = (product * (of - step + 1)) / step;
+  return product;
+}
