@@ -10,23 +10,27 @@ import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/live-feed.ts';
 import { createAdmin } from './admin/routes.ts';
 import { adminPlace, originReader } from './admin-place.ts';
-import { draining, type FleetState, hostnameIn, members, routes, type Wish } from './core/fleet-state.ts';
-import type { ReplicaRuntime } from './core/ports.ts';
-import type { HashRing } from './core/ring.ts';
+import { ErringReplicas } from './core/erring.ts';
+import { hostnameIn, members, type Wish } from './core/fleet-state.ts';
+import { whyNone } from './core/outage.ts';
+import type { Probe, ReplicaRuntime } from './core/ports.ts';
+import type { SeatId } from './core/ring.ts';
 import { RingKeeper } from './core/ring-keeper.ts';
+import type { Reading } from './core/traffic.ts';
+import { descriptorLimit, shareDescriptors, warnOfShares } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
-import { httpProbe, noProbe } from './fleet/http-probe.ts';
+import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
 import { createProcessRuntime } from './fleet/processes.ts';
 import { ScaleFile } from './fleet/scale-file.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { createUpstreamRuntime } from './fleet/upstreams.ts';
 import { loadHashPair } from './hash-source.ts';
-import { answerTimes, proxyLimits, supervisorRules } from './limits.ts';
+import { answerTimes, descriptorWishes, proxyLimits, supervisorRules } from './limits.ts';
 import { checkPortIsFree, listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
-import type { Routing } from './proxy/routing-table.ts';
 import { ProxyServer } from './proxy/server.ts';
+import { createPublisher } from './publisher.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
 
 export interface Balancer {
@@ -36,6 +40,8 @@ export interface Balancer {
   hostnames(): string[];
   /** What those who change the fleet have to show, if it was drawn here: nobody else knows it. */
   readonly drawnToken: string | undefined;
+  /** Why no replica takes requests, in a line; `undefined` if one does. */
+  whyNone(): string | undefined;
   /** Stops accepting, finishes open requests within the grace, ends every replica. */
   close(): Promise<void>;
 }
@@ -45,30 +51,35 @@ const LARGE_RING_SLOTS = 512;
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));
 
+const FIXED_BECAUSE = 'the replicas are given by --upstream and cannot be changed';
+
 /** A balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log): Promise<Balancer> {
   const rings = new RingKeeper({ ...options, pair: await loadHashPair(options), slowStartMs: slowStartMs(options) });
   if (options.slots > LARGE_RING_SLOTS && options.upstream.size === 0) rings.prepare(mostPlaces(options));
   const runtime = await createRuntime(options, log);
   const readKey = keyReader(options.key);
-  const limits = proxyLimits(options);
-  const fixedBecause =
-    options.upstream.size > 0 ? 'the replicas are given by --upstream and cannot be changed' : undefined;
+  const shares = shareDescriptors(descriptorLimit(), descriptorWishes(options));
+  const limits = proxyLimits(options, shares);
+  const about = ringTerms(options);
 
+  const erring = new ErringReplicas(realClock.now());
+  const hostnameOf = (seat: SeatId) => hostnameIn(supervisor.state, seat);
   const feed = new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
     readCounters: () => proxy.meter.read(),
+    onReading: tellErring(erring, hostnameOf, log),
     watchSparks: (watched) => proxy.meter.watch(watched),
     takeSparks: () => proxy.meter.takeSparks(),
-    about: { hash: options.hash, virtualNodes: options.virtualNodes, maxReplicas: options.maxReplicas, fixedBecause },
+    about,
   });
 
   const scale = scaleFile(options, log);
   const supervisor: Supervisor = new Supervisor(
     {
       runtime,
-      probe: options.heartbeatPath === 'off' ? noProbe : httpProbe(options.heartbeatPath),
+      probe: probeOf(options),
       clock: realClock,
       log,
       publish: createPublisher(options, rings, log, (routing, state, ring) => {
@@ -97,18 +108,19 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     ringOf: (places) => rings.build(places),
     random: (limit) => randomInt(limit),
     log,
-    maxReplicas: options.maxReplicas,
+    ...about,
     slots: options.slots,
     maxPlaces: mostPlaces(options),
-    virtualNodes: options.virtualNodes,
-    hash: options.hash,
     balanceFactor: limits.balanceFactor,
-    fixedBecause,
+    whyNone: () => whyNone(supervisor.state, options.failOpen),
+    failOpen: options.failOpen,
+    erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
     diverted: () => proxy.diverted,
     explain: (key) => proxy.explain(key),
     readKey,
   });
-  const adminServer = place.own === undefined ? undefined : createAdminServer(place.own, admin.answer);
+  const adminServer =
+    place.own === undefined ? undefined : createAdminServer(place.own, admin.answer, shares.maxAdminConnections, log);
   const proxy: ProxyServer = new ProxyServer(
     {
       log,
@@ -116,12 +128,25 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
       answersItself: adminServer === undefined ? admin.answersOwn : () => false,
       mayBeTold: (request) => mayBeTold(request, place.explain),
       suspect: (incarnation) => supervisor.suspect(incarnation),
-      hostnameOf: (seat) => hostnameIn(supervisor.state, seat),
+      hostnameOf,
       seed: randomInt(2 ** 32),
     },
     limits,
   );
   return { ...compose(options, supervisor, proxy, adminServer, feed, scale, log), drawnToken: place.drawnToken };
+}
+
+// What is told to whoever looks: nothing else of the options is for them.
+function ringTerms({ hash, virtualNodes, maxReplicas, upstream }: Options) {
+  return { hash, virtualNodes, maxReplicas, fixedBecause: upstream.size > 0 ? FIXED_BECAUSE : undefined };
+}
+
+function tellErring(erring: ErringReplicas, hostnameOf: (seat: SeatId) => string | undefined, log: Log) {
+  const reason = 'most of its answers have a status from 500 up, though its heartbeats are good';
+  return ({ replicas }: Reading, nowMs: number) => {
+    for (const { seat } of erring.look(replicas, nowMs))
+      log.warn('replica-errs', { hostname: hostnameOf(seat), reason });
+  };
 }
 
 function compose(
@@ -161,6 +186,7 @@ function compose(
           await listening('--admin-port', () => checkPortIsFree(options.adminPort, options.adminHost));
         }
         begun = true;
+        warnOfShares(descriptorLimit(), descriptorWishes(options), log);
         await supervisor.begin(await firstWishes(options, scale));
         if (closing !== undefined) return options.port;
         const adminFlag = options.adminPort === 0 ? '--admin-socket' : '--admin-port';
@@ -173,6 +199,7 @@ function compose(
         throw error;
       }
     },
+    whyNone: () => whyNone(supervisor.state, options.failOpen),
     hostnames: () => members(supervisor.state).map((replica) => replica.hostname),
     close: () => {
       closing ??= close();
@@ -196,40 +223,14 @@ async function firstWishes(options: Options, scale: ScaleFile | undefined): Prom
   return hostnames.map((hostname) => ({ hostname, weight: 1, ifFree: true }));
 }
 
-// The one cell: what the fleet publishes, the proxy goes by. While a seat starts slowly, the ring changes with time too.
-function createPublisher(
-  options: Options,
-  rings: RingKeeper,
-  log: Log,
-  publish: (routing: Routing, state: FleetState, ring: HashRing) => void,
-): (state: FleetState) => void {
-  let known: HashRing | undefined;
-  let alarm = new AbortController();
-  const publishNow = (state: FleetState) => {
-    const { ring, policy, nextChangeMs } = rings.keep(state, realClock.now());
-    publish({ policy, routes: routes(state), draining: draining(state) }, state, ring);
-    if (ring !== known) {
-      known = ring;
-      log.info('ring-changed', {
-        seats: state.seats.map((seat) => seat.replica.seat),
-        digest: ring.digest(),
-        hash: options.hash,
-      });
-    }
-    alarm.abort();
-    if (nextChangeMs === Number.POSITIVE_INFINITY) return;
-    alarm = new AbortController();
-    realClock.sleep(nextChangeMs - realClock.now(), alarm.signal).then(
-      () => publishNow(state),
-      () => undefined,
-    );
-  };
-  return publishNow;
-}
-
 // Requests that go by their id have nothing that a replica could be warm for.
 function slowStartMs({ key, slowStart }: Options): number {
   return key[0]?.type === 'request' ? 0 : slowStart;
+}
+
+function probeOf({ heartbeatPath, heartbeatStatus, heartbeatHost }: Options): Probe {
+  if (heartbeatPath === 'off') return noProbe;
+  return heartbeatPath === 'tcp' ? connectProbe : httpProbe(heartbeatPath, heartbeatStatus, heartbeatHost);
 }
 
 async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime> {

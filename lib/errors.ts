@@ -86,6 +86,30 @@ export function asBalancerError(thrown: unknown): BalancerError {
   return new BalancerError('internal', describe(thrown), { cause: thrown });
 }
 
+// Of a call of this process that the system had nothing left for. Whoever was to be reached or started has no part in it.
+const SHORTAGES: Readonly<Record<string, string>> = {
+  EMFILE: 'this process has no file descriptor left',
+  ENFILE: 'this machine has no file descriptor left',
+  ENOBUFS: 'this machine has no buffer left for sockets',
+  EADDRNOTAVAIL: 'this machine has no free local port or no such address',
+  ENOMEM: 'this machine has no memory left',
+};
+
+/**
+ * What this process or machine is out of, if that is why something failed; it may be the cause of what was thrown. Such an error says
+ * nothing of a replica: it convicts and suspects none.
+ */
+export function localShortage(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  const { code = '', syscall } = thrown as NodeJS.ErrnoException;
+  // Of other calls EAGAIN says something of the other side: a full backlog, say.
+  if (code === 'EAGAIN' && syscall?.startsWith('spawn')) return 'this user may start no more processes (EAGAIN)';
+  const words = SHORTAGES[code];
+  if (words !== undefined) return `${words} (${code})`;
+  if (thrown instanceof AggregateError) return thrown.errors.map(localShortage).find((one) => one !== undefined);
+  return localShortage(thrown.cause);
+}
+
 /** What was thrown, in one line. */
 export function describe(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,6 +1,7 @@
 // The limits that the fleet and the proxy work within: those that an option sets, and those that nobody needed to set so far.
 
 import { availableParallelism } from 'node:os';
+import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
 import type { ProxyLimits } from './proxy/proxy-limits.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
@@ -19,6 +20,7 @@ export function supervisorRules(options: Options): SupervisorRules {
     backoffCapMs: fixed ? options.heartbeatInterval : 30_000,
     stableMs: 10_000,
     keepNames: fixed,
+    riseToReturn: options.heartbeatRise,
     intervalMs: options.heartbeatInterval,
     timeoutMs: options.heartbeatTimeout,
     graceMs: options.grace,
@@ -46,7 +48,16 @@ export function answerTimes({ headTimeout, bodyTimeout }: Options): { readTimeou
   return { readTimeoutMs: headTimeout, takeTimeoutMs: Math.min(30_000, bodyTimeout) };
 }
 
-export function proxyLimits(options: Options): ProxyLimits {
+/** What the descriptors have to do for. */
+export function descriptorWishes({ maxConnections, maxReplicas, upstream }: Options): DescriptorWishes {
+  return { maxConnections, replicas: upstream.size > 0 ? upstream.size : maxReplicas };
+}
+
+export function proxyLimits(
+  options: Options,
+  descriptors: DescriptorShares = shareDescriptors(Number.POSITIVE_INFINITY, descriptorWishes(options)),
+): ProxyLimits {
+  const { maxConnections, maxRefused, maxIdleInAll } = descriptors;
   return {
     balanceFactor: balanceFactorOf(options),
     maxAttempts: options.maxAttempts,
@@ -61,7 +72,8 @@ export function proxyLimits(options: Options): ProxyLimits {
     maxFields: options.maxFields,
     underscores: options.underscores,
     maxBodyBytes: options.maxBodySize,
-    maxConnections: options.maxConnections,
+    maxConnections,
+    maxRefused,
     maxRequestsPerConnection: options.maxRequestsPerConnection,
     omitsVia: options.via === 'off',
     servesHalfClosed: options.clientHalfClose === 'allow',
@@ -69,6 +81,7 @@ export function proxyLimits(options: Options): ProxyLimits {
     maxTunnels: options.maxTunnels,
     maxQueued: options.queue,
     maxIdle: options.replicaKeepAlive === 'on' ? 512 : 0,
+    maxIdleInAll,
     connectTimeoutMs: options.connectTimeout,
     replyTimeoutMs: options.replyTimeout,
     requestTimeoutMs: options.requestTimeout,

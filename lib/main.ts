@@ -67,7 +67,9 @@ async function run(options: Options): Promise<void> {
   if (options.adminSocket !== '') console.log(`its own endpoints: ${options.adminSocket}`);
   // Here only: the log is kept, and read by others.
   if (balancer.drawnToken !== undefined) console.log(`admin token: ${balancer.drawnToken}`);
-  console.log(`try: curl ${url}/home    stop: Ctrl-C`);
+  const none = balancer.whyNone();
+  // Without a replica there is nothing to try.
+  console.log(none === undefined ? `try: curl ${url}/home    stop: Ctrl-C` : `${none}\nstop: Ctrl-C`);
 }
 
 function urlOf(host: string, port: number): string {

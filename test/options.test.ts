@@ -86,7 +86,7 @@ const REFUSED: [string, RegExp][] = [
   ],
   ['--key request,client', /^--key takes .* then client, path or request, not "request,client"$/],
   ['--slots 32 --max-replicas 33', /^--max-replicas takes at most --slots, which is 32, not 33$/],
-  ['--heartbeat-path health', /--heartbeat-path takes a path that begins with \/, or off, not "health"/],
+  ['--heartbeat-path health', /--heartbeat-path takes a path that begins with \/, tcp, or off, not "health"/],
   ['--runtime podman', /--runtime takes .*, not "podman"/],
   ['--hash sha1', /--hash takes .*, or the path of a module, not "sha1"/],
   ['--key header', /--key takes a list of .*, not "header"/],

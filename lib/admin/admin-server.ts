@@ -4,6 +4,7 @@
 import { lstat, unlink } from 'node:fs/promises';
 import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
+import type { Log } from '../log.ts';
 
 /** Where it listens. A socket in the file system has a mode, which says who may use it. */
 export type ListenPlace =
@@ -17,15 +18,18 @@ export interface AdminServer {
   close(signal: AbortSignal): Promise<void>;
 }
 
-/** Connections that it takes; descriptors are counted on it. */
-export const MAX_ADMIN_CONNECTIONS = 256;
 // A program that keeps its connection sends one request after the other.
 const MAX_WAITING = 8;
 
-/** @param answer of all that comes */
+/**
+ * @param answer of all that comes
+ * @param maxConnections more are closed at once
+ */
 export function createAdminServer(
   place: ListenPlace,
   answer: (request: IncomingMessage, response: ServerResponse) => void,
+  maxConnections: number,
+  log: Log,
 ): AdminServer {
   const server = http.createServer({
     headersTimeout: 10_000,
@@ -34,7 +38,7 @@ export function createAdminServer(
     keepAliveTimeout: 5000,
     connectionsCheckingInterval: 1000,
   });
-  server.maxConnections = MAX_ADMIN_CONNECTIONS;
+  server.maxConnections = maxConnections;
   let closing = false;
   const waiting = new WeakMap<Socket, number>();
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
@@ -66,7 +70,7 @@ export function createAdminServer(
     listen: async () => {
       if (place.type === 'unix') await removeStale(place.path);
       await listen(server, place);
-      server.on('error', () => undefined);
+      server.on('error', (error) => log.error('accept-failed', { reason: error.message }));
     },
     close: (signal) => {
       closing = true;

@@ -10,10 +10,19 @@ export interface LogEntry {
   readonly number: number;
   /** Time of day, in ms since 1970. */
   readonly atMs: number;
-  readonly what: 'starting' | 'joined' | 'suspected' | 'cleared' | 'died' | 'replaced' | 'draining' | 'drained';
+  readonly what:
+    | 'starting'
+    | 'joined'
+    | 'suspected'
+    | 'cleared'
+    | 'down'
+    | 'died'
+    | 'replaced'
+    | 'draining'
+    | 'drained';
   readonly replica: string;
   readonly seat: SeatId;
-  /** Of a death: why. */
+  /** Of a death, or of being down: why. */
   readonly reason?: string;
   /** Of a replacement: whose place it takes. */
   readonly instead?: string;
@@ -59,6 +68,8 @@ export class EventLog {
           const instead = this.#lost.get(seat);
           this.#lost.delete(seat);
           if (instead === undefined) add('joined');
+          // One of others that was down is itself again.
+          else if (instead === hostname) add('cleared');
           else add('replaced', { instead });
           break;
         }
@@ -67,6 +78,9 @@ export class EventLog {
           break;
         case 'replica-cleared':
           add('cleared');
+          break;
+        case 'replica-down':
+          add('down', { reason: reason ?? '' });
           break;
         case 'replica-lost':
           this.#lost.set(seat, hostname);

@@ -4,6 +4,7 @@
 import type { Explanation } from '../core/explain.ts';
 import { type FleetState, placement, placesOf, weightsOf } from '../core/fleet-state.ts';
 import { hashText } from '../core/hashes/text.ts';
+import { absentees, failsOpen } from '../core/outage.ts';
 import type { Key } from '../core/policy.ts';
 import type { HashRing, SeatId } from '../core/ring.ts';
 import { sharesOf } from '../core/ring-view.ts';
@@ -19,6 +20,9 @@ export interface InsightPorts {
   readonly balanceFactor: number;
   /** How often the bound on load has sent a request past its owner. */
   readonly diverted: () => number;
+  /** Replicas that answer with 5xx again and again though their heartbeats are good. */
+  readonly erring: () => readonly string[];
+  readonly failOpen: boolean;
   readonly explain: (key: Key) => Explanation | undefined;
   /** The key of a request, `undefined` if it would go by its request id. */
   readonly readKey: (
@@ -29,8 +33,8 @@ export interface InsightPorts {
 
 /**
  * What answers /balancer/ring: JSON, in parts. A large ring is megabytes and a tenth of a second: they are made once for each
- * ring and its hostnames, since anybody may ask for them (test/admin/ring-page.test.ts). Only how often the bound has diverted a
- * request is new each time.
+ * ring and its hostnames, since anybody may ask for them (test/admin/ring-page.test.ts). What
+ * changes without the ring is new each time.
  */
 export function createRingPage(ports: InsightPorts): () => readonly Buffer[] {
   let madeFor = '';
@@ -42,9 +46,22 @@ export function createRingPage(ports: InsightPorts): () => readonly Buffer[] {
       made = Buffer.from(JSON.stringify(ringFacts(ports, state)).slice(0, -1));
       madeFor = seats;
     }
-    // JSON has no Infinity.
-    const factor = Number.isFinite(ports.balanceFactor) ? ports.balanceFactor : null;
-    return [made, Buffer.from(`,"balance":${JSON.stringify({ factor, diverted: ports.diverted() })}}`)];
+    return [made, Buffer.from(`,${JSON.stringify(passingFacts(ports, state)).slice(1)}`)];
+  };
+}
+
+// What changes without the ring.
+function passingFacts(ports: InsightPorts, state: FleetState): unknown {
+  return {
+    // Who takes no requests, and why; who should not, by its answers; and whether the last that were well get them for want of better.
+    absent: Object.fromEntries(absentees(state).map(({ hostname, reason }) => [hostname, reason])),
+    erring: ports.erring(),
+    failsOpen: failsOpen(state, ports.failOpen),
+    balance: {
+      // JSON has no Infinity.
+      factor: Number.isFinite(ports.balanceFactor) ? ports.balanceFactor : null,
+      diverted: ports.diverted(),
+    },
   };
 }
 

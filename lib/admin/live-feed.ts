@@ -4,6 +4,7 @@
 
 import type { ServerResponse } from 'node:http';
 import { emptyFleet, type FleetState, placesOf, type Seat } from '../core/fleet-state.ts';
+import { complaintOf } from '../core/outage.ts';
 import type { Clock } from '../core/ports.ts';
 import type { HashRing } from '../core/ring.ts';
 import type { Reading } from '../core/traffic.ts';
@@ -17,6 +18,8 @@ export interface FeedPorts {
   /** In ms since 1970. */
   readonly timeOfDay: () => number;
   readonly readCounters: () => Reading;
+  /** Gets each look at them: there may be one reader alone. */
+  readonly onReading?: (reading: Reading, nowMs: number) => void;
   readonly watchSparks: (watched: boolean) => void;
   readonly takeSparks: () => { readonly landed: number; readonly told: readonly number[] };
   /** What never changes: shown as it is. */
@@ -131,7 +134,9 @@ export class LiveFeed {
       const nowMs = clock.now();
       // A timer may be a little early.
       if (nowMs - lastMs < SECOND_MS / 2) continue;
-      this.#history.add(readCounters(), timeOfDay(), nowMs - lastMs);
+      const reading = readCounters();
+      this.#history.add(reading, timeOfDay(), nowMs - lastMs);
+      this.#ports.onReading?.(reading, nowMs);
       lastMs = nowMs;
       if (!this.#stream.isWatched) continue;
       this.#stream.dropLate();
@@ -164,7 +169,7 @@ export class LiveFeed {
         joined: seat.joined,
         state: stateOf(seat),
         sinceMs: 'sinceMs' in seat ? this.#timeOfDayAt(seat.sinceMs) : null,
-        reason: seat.phase === 'serving' ? '' : shortReason(seat.lapses.reason),
+        reason: seat.phase === 'serving' ? '' : shortReason(complaintOf(seat)?.reason ?? seat.lapses.reason),
       })),
       leaving: leaving.map(({ replica: { seat, hostname, incarnation }, drains }) => ({
         seat,
@@ -190,8 +195,11 @@ function stateOf(seat: Seat): string {
     case 'vacant':
       return 'waiting';
     case 'starting':
-    case 'started':
       return 'starting';
+    case 'started':
+      return seat.complaint === undefined ? 'starting' : 'down';
+    case 'down':
+      return 'down';
     case 'serving':
       return seat.health.suspected ? 'suspected' : 'serving';
   }

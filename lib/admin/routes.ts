@@ -22,6 +22,8 @@ export interface AdminPorts extends ChangePorts, InsightPorts {
   readonly alone: boolean;
   readonly access: AccessRules;
   readonly answerLimits: AnswerLimits;
+  /** Why no replica takes requests; `undefined` if one does. */
+  readonly whyNone: () => string | undefined;
 }
 
 export interface Admin {
@@ -86,6 +88,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/rm', { method: 'DELETE', changes: true, run: removeInTime }],
     // Not in turn: a crash does not wait for others either.
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
+    ['/balancer/ready', { method: 'GET', run: () => success(ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: () => jsonAnswer(...ringPage()) }],
     ['/balancer/explain', { method: 'POST', run: (text) => json(explainRequest(ports, text)) }],
     [
@@ -98,6 +101,13 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
       { method: 'GET', run: () => pageAnswer(file) },
     ]),
   ]);
+}
+
+// For whoever sends requests here, or restarts what does not answer.
+function ready({ whyNone }: AdminPorts): string {
+  const reason = whyNone();
+  if (reason !== undefined) throw new BalancerError('no-replica', reason);
+  return 'ready';
 }
 
 function json(value: unknown): Answer {

@@ -2,6 +2,7 @@
 // nothing that changed goes untold.
 
 import { type FleetState, predecessorOf, type Seat } from './fleet-state.ts';
+import { complaintOf } from './outage.ts';
 import type { ReplicaRef } from './ports.ts';
 import type { SeatId } from './ring.ts';
 
@@ -9,13 +10,15 @@ export interface FleetNews {
   readonly event:
     | 'replica-starting'
     | 'replica-serving'
+    /** It is there, or should be, and its heartbeats fail. */
+    | 'replica-down'
     | 'replica-suspected'
     | 'replica-cleared'
     | 'replica-lost'
     | 'replica-leaving'
     | 'replica-stopped';
   readonly replica: ReplicaRef;
-  /** Of a loss: why. */
+  /** Of a loss, or of being down: why. */
   readonly reason?: string;
 }
 
@@ -47,6 +50,14 @@ function seatNews(was: Seat | undefined, seat: Seat): FleetNews[] {
     return [{ event: 'replica-lost', replica: was.replica, reason: seat.lapses.reason }];
   }
   if (seat.phase === 'starting') return [{ event: 'replica-starting', replica }];
+  const complaint = complaintOf(seat);
+  if (complaint !== undefined) {
+    // The first reason, and any of another kind; how long it was waited for may differ each time.
+    const isNews = was === undefined || complaintOf(was)?.kind !== complaint.kind;
+    if (!isNews) return [];
+    const event = was?.phase === 'serving' ? 'replica-lost' : 'replica-down';
+    return [{ event, replica, reason: complaint.reason }];
+  }
   if (seat.phase !== 'serving') return [];
   if (was?.phase !== 'serving') return [{ event: 'replica-serving', replica }];
   if (was.health.suspected === seat.health.suspected) return [];

@@ -1,15 +1,18 @@
 // What is known of the fleet: the wanted seats, each in one phase of its life, and the replicas on their way out; and the two
 // views of it that others are shown. How it changes is fleet.ts.
 //
-//   vacant ──start──▶ starting ──it is up──▶ started ──first good probe──▶ serving
-//      ▲                  │                     │                            │
+//   vacant ──start──▶ starting ──it is up──▶ started ──first good probe──▶ serving ──convicted──▶ down
+//      ▲                  │                     │                            │ ▲                    │
+//      │                  │                     │                            │ └─── good probes ────┘
 //      └──────────────────┴──── lost: failed, timed out, exited, convicted ──┘   (the old replica becomes `leaving`)
+//
+// `down` is for services of others (`--upstream`): they cannot be ended, and what runs there may still come to its end.
 
-import type { Health } from './health.ts';
+import type { Health, ProbeFailure } from './health.ts';
 import type { Address, ReplicaRef } from './ports.ts';
 import type { SeatId } from './ring.ts';
 
-export type Seat = ServingSeat | WaitingSeat;
+export type Seat = ServingSeat | DownSeat | WaitingSeat;
 
 interface AnySeat {
   /** The replica that it has, or waits for. */
@@ -43,8 +46,21 @@ export type WaitingSeat = AnySeat & {
         readonly sinceMs: number;
         /** It has long been up: an earlier process left it. */
         readonly isOld?: boolean;
+        /** Why it does not serve, once that is worth telling. */
+        readonly complaint?: ProbeFailure | undefined;
       }
   );
+
+/** Of a service that somebody else runs, after its conviction. */
+export type DownSeat = AnySeat & {
+  readonly phase: 'down';
+  readonly address: Address;
+  readonly sinceMs: number;
+  readonly complaint: ProbeFailure;
+  /** Probes in a row since it went down that failed, and that succeeded. */
+  readonly bad: number;
+  readonly good: number;
+};
 
 /** How often a seat has lost its replica without a stable life between, and why it did the last time. */
 export interface Lapses {
@@ -99,18 +115,30 @@ export interface Route {
   readonly weight: number;
 }
 
-export function routes(state: FleetState): Route[] {
-  return state.seats.flatMap((seat) => {
-    const held = seat.phase === 'serving' ? seat : seat.predecessor;
-    if (held === undefined) return [];
-    const { replica, address, health } = held;
-    return [{ replica, address, suspected: health.suspected, weight: placesOf(replica).length }];
+/** Those that serve. `failOpen`: where none does, those whose heartbeats fail though somebody listens there, as last choice. */
+export function routes(state: FleetState, failOpen = false): Route[] {
+  const serving = state.seats.flatMap((seat) => {
+    const held = seat.phase === 'serving' ? seat : predecessorOf(seat);
+    return held === undefined ? [] : [routeTo(held, held.address, held.health.suspected)];
   });
+  if (serving.length > 0 || !failOpen) return serving;
+  return state.seats.flatMap((seat) =>
+    seat.phase === 'down' && seat.complaint.kind !== 'refused' ? [routeTo(seat, seat.address, true)] : [],
+  );
+}
+
+function routeTo({ replica }: Seat, address: Address, suspected: boolean): Route {
+  return { replica, address, suspected, weight: placesOf(replica).length };
+}
+
+/** Replicas that get no requests for now, but finish what they have and may come back. */
+export function resting(state: FleetState): ReplicaRef[] {
+  return state.seats.flatMap((seat) => (seat.phase === 'down' ? [seat.replica] : []));
 }
 
 /** The seat as it was with the replica that is still routed to in it, though another is wanted there. */
 export function predecessorOf(seat: Seat): ServingSeat | undefined {
-  return seat.phase === 'serving' ? undefined : seat.predecessor;
+  return seat.phase === 'serving' || seat.phase === 'down' ? undefined : seat.predecessor;
 }
 
 export function predecessors(state: FleetState): ServingSeat[] {

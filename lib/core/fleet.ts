@@ -6,15 +6,17 @@
 // stopped. Incarnations grow across the whole fleet, so news of a past life never matches a present one.
 
 import type { FleetState, Seat, Wish } from './fleet-state.ts';
-import { afterProbe, afterSuspicion, HEALTHY, type Health, isConvicted } from './health.ts';
+import { afterSuspicion, type FailureKind } from './health.ts';
 import { adopt, afterInventory } from './inventory.ts';
+import { afterProbeOf, withHealth } from './judgement.ts';
 import type { Address, PresentReplica, ReplicaRef } from './ports.ts';
-import { afterProbeOfPredecessor, convict, losePredecessor, relievePredecessor } from './predecessors.ts';
+import { losePredecessor } from './predecessors.ts';
 import { sameHostname } from './replica-name.ts';
 import type { SeatId } from './ring.ts';
 import {
   backoffMs,
   type FleetRules,
+  lasting,
   loseReplica,
   replaceSeat,
   withNewSeat,
@@ -33,7 +35,15 @@ export type FleetEvent = { readonly atMs: number } & (
   | { readonly type: 'starting'; readonly incarnation: number }
   | { readonly type: 'started'; readonly replica: ReplicaRef; readonly address: Address }
   | { readonly type: 'start-failed'; readonly incarnation: number; readonly reason: string; readonly final: boolean }
-  | { readonly type: 'probed'; readonly incarnation: number; readonly failure: string | undefined }
+  /** This machine could not even try: the replica has no part in it. */
+  | { readonly type: 'start-impossible'; readonly incarnation: number; readonly reason: string }
+  | {
+      readonly type: 'probed';
+      readonly incarnation: number;
+      readonly failure: string | undefined;
+      /** `other` if it is not said. */
+      readonly kind?: FailureKind;
+    }
   | { readonly type: 'suspected'; readonly incarnation: number }
   | { readonly type: 'exited'; readonly incarnation: number; readonly reason: string }
   | { readonly type: 'stopped'; readonly incarnation: number }
@@ -72,13 +82,15 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
     case 'started':
       return afterStart(state, event.replica, event.address, event.atMs);
     case 'probed':
-      return afterProbeOf(state, event.incarnation, event.failure, event.atMs, rules);
+      return afterProbeOf(state, event.incarnation, failureOf(event), event.atMs, rules);
     case 'suspected':
       return replaceSeat(state, event.incarnation, (seat) =>
         seat.phase === 'serving' ? withHealth(seat, afterSuspicion(seat.health)) : seat,
       );
     case 'start-failed':
       return loseReplica(state, event.incarnation, event, event.atMs, rules);
+    case 'start-impossible':
+      return loseReplica(state, event.incarnation, { reason: event.reason, innocent: true }, event.atMs, rules);
     case 'exited': {
       const rest = losePredecessor(state, event.incarnation, event.atMs);
       return loseReplica(rest, event.incarnation, { reason: event.reason, final: false }, event.atMs, rules);
@@ -160,45 +172,6 @@ function afterStart(state: FleetState, replica: ReplicaRef, address: Address, at
   return state;
 }
 
-function afterProbeOf(
-  state: FleetState,
-  incarnation: number,
-  failure: string | undefined,
-  atMs: number,
-  rules: FleetRules,
-): FleetState {
-  const seat = state.seats.find((one) => one.replica.incarnation === incarnation);
-  if (seat?.phase === 'started') {
-    if (failure === undefined) {
-      const { address } = seat;
-      const serving = replaceSeat(state, incarnation, () => ({
-        ...lasting(seat),
-        firstServedMs: seat.firstServedMs ?? atMs,
-        phase: 'serving',
-        address,
-        sinceMs: atMs,
-        health: HEALTHY,
-      }));
-      return relievePredecessor(serving, seat.predecessor, atMs);
-    }
-    return atMs < seat.giveUpAtMs
-      ? state
-      : loseReplica(state, incarnation, { reason: failure, final: false }, atMs, rules);
-  }
-  if (seat?.phase === 'serving') {
-    const health = afterProbe(seat.health, failure === undefined);
-    return failure !== undefined && isConvicted(health, rules.failuresToConvict)
-      ? convict(state, { ...seat, health }, failure, atMs, rules)
-      : replaceSeat(state, incarnation, () => withHealth(seat, health));
-  }
-  return afterProbeOfPredecessor(state, incarnation, failure === undefined);
-}
-
-// What a seat keeps from phase to phase.
-function lasting({ replica, joined, firstServedMs, lapses, insists }: Seat) {
-  return { replica, joined, firstServedMs, lapses, insists };
-}
-
 function withoutWaiting(state: FleetState, atMs: number): FleetState {
   return {
     ...state,
@@ -209,6 +182,6 @@ function withoutWaiting(state: FleetState, atMs: number): FleetState {
   };
 }
 
-function withHealth(seat: Extract<Seat, { phase: 'serving' }>, health: Health): Seat {
-  return health === seat.health ? seat : { ...seat, health };
+function failureOf({ failure, kind = 'other' }: { failure: string | undefined; kind?: FailureKind }) {
+  return failure === undefined ? undefined : { reason: failure, kind };
 }

@@ -1,6 +1,18 @@
 // What a row of probe results says about a replica: convicted after k failures in a row, suspected (last choice, not out)
 // once a request failed there, cleared of both by the first probe that succeeds.
 
+/**
+ * `refused`: nobody listens there. `unfit`: an answer that waiting does not change, such as 404. `other`: late, broken off, or an
+ * answer that says "not now".
+ */
+export type FailureKind = 'refused' | 'unfit' | 'other';
+
+/** Why a probe failed. */
+export interface ProbeFailure {
+  readonly reason: string;
+  readonly kind: FailureKind;
+}
+
 export interface Health {
   readonly failuresInARow: number;
   readonly suspected: boolean;

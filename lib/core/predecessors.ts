@@ -73,7 +73,8 @@ function changeSeatOf(
 ): FleetState {
   const index = state.seats.findIndex((seat) => predecessorOf(seat)?.replica.incarnation === incarnation);
   const seat = state.seats[index];
-  if (seat === undefined || seat.phase === 'serving' || seat.predecessor === undefined) return state;
+  if (seat === undefined || seat.phase === 'serving' || seat.phase === 'down' || seat.predecessor === undefined)
+    return state;
   const changed = change(seat, seat.predecessor);
   return changed === seat ? state : { ...state, seats: state.seats.with(index, changed) };
 }

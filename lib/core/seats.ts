@@ -33,6 +33,8 @@ export interface FleetRules {
   readonly stableMs: number;
   /** Replicas that nobody can rename (`--upstream`) keep their hostname from life to life. */
   readonly keepNames: boolean;
+  /** Good probes in a row after which one of those that was down takes requests again. */
+  readonly riseToReturn: number;
 }
 
 /** One seat more, on the lowest free places, that waits for its replica. `slowly`: its slots are for a slow start. */
@@ -64,7 +66,7 @@ export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs
   if (leavers.length === 0) return state;
   const leaving = leavers
     .filter((seat) => seat.phase !== 'vacant')
-    .map((seat) => leave(seat.replica, seat.phase === 'serving', atMs));
+    .map((seat) => leave(seat.replica, seat.phase === 'serving' || seat.phase === 'down', atMs));
   const predecessors = leavers.flatMap((seat) => predecessorOf(seat) ?? []);
   return {
     ...state,
@@ -73,21 +75,38 @@ export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs
   };
 }
 
+// What this machine is out of may be there again at any moment.
+const IMPOSSIBLE_WAIT_MS = 1000;
+
+/** Why a seat loses its replica. */
+export interface Loss {
+  readonly reason: string;
+  /** Trying again cannot help. */
+  readonly final?: boolean;
+  /** It says nothing of the replica, and does not count among its lapses. */
+  readonly innocent?: boolean;
+}
+
 /** The seat stays on the ring and waits for its next replica; the one it had is stopped, in case it still runs. */
 export function loseReplica(
   state: FleetState,
   incarnation: number,
-  loss: { readonly reason: string; readonly final: boolean },
+  loss: Loss,
   atMs: number,
   rules: FleetRules,
 ): FleetState {
   const seat = state.seats.find((one) => one.replica.incarnation === incarnation);
   if (seat === undefined || seat.phase === 'vacant') return state;
   const served = seat.phase === 'serving';
-  const count = served && atMs - seat.sinceMs >= rules.stableMs ? 1 : seat.lapses.count + 1;
+  const { reason, final = false, innocent = false } = loss;
+  const count = innocent
+    ? seat.lapses.count
+    : served && atMs - seat.sinceMs >= rules.stableMs
+      ? 1
+      : seat.lapses.count + 1;
   // A replica that never served was never known: the next one may have its name, so that `server1` is there at start.
   const wasKnown = served || (seat.phase === 'started' && seat.isOld);
-  const isTaken = loss.final && !seat.insists;
+  const isTaken = final && !seat.insists;
   const hostname = (wasKnown || isTaken) && !rules.keepNames ? undefined : seat.replica.hostname;
   const replica = nextReplica(state, seat.replica, hostname);
   const vacant: Seat = {
@@ -95,8 +114,8 @@ export function loseReplica(
     replica,
     joined: hostname === undefined ? replica.incarnation : seat.joined,
     firstServedMs: seat.firstServedMs,
-    startAtMs: isTaken ? atMs : atMs + backoffMs(count, rules),
-    lapses: { count, ...loss, final: loss.final && !isTaken },
+    startAtMs: isTaken ? atMs : atMs + (innocent ? IMPOSSIBLE_WAIT_MS : backoffMs(count, rules)),
+    lapses: { count, reason, final: final && !isTaken },
     insists: seat.insists && !wasKnown,
     predecessor: predecessorOf(seat),
   };
@@ -144,4 +163,9 @@ export function replaceSeat(state: FleetState, incarnation: number, change: (sea
   if (seat === undefined) return state;
   const changed = change(seat);
   return changed === seat ? state : { ...state, seats: state.seats.with(index, changed) };
+}
+
+/** What a seat keeps from phase to phase. */
+export function lasting({ replica, joined, firstServedMs, lapses, insists }: Seat) {
+  return { replica, joined, firstServedMs, lapses, insists };
 }

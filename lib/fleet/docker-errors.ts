@@ -1,6 +1,6 @@
 // What Docker's errors mean, in words that say what to do.
 
-import { BalancerError, describe } from '../errors.ts';
+import { BalancerError, describe, localShortage } from '../errors.ts';
 
 /** The result of a call, or a BalancerError that says what was being done. */
 export async function attempt<T>(what: string, call: () => Promise<T>): Promise<T> {
@@ -23,6 +23,8 @@ export function explain(what: string, error: unknown): BalancerError {
   const reason = describe(error);
   const trouble = (advice: string) =>
     new BalancerError('runtime-unavailable', `cannot ${what}: ${advice} (${reason})`, { cause: error });
+  const shortage = localShortage(error);
+  if (shortage !== undefined) return trouble(shortage);
   if (code === 'EACCES') return trouble('this user may not use Docker: add it to the group `docker`, or be root');
   if (code === 'ENOENT' || code === 'ECONNREFUSED') return trouble('Docker does not run: start it, or set DOCKER_HOST');
   if (code === 'ECONNRESET' || reason.includes('socket hang up'))

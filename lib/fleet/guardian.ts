@@ -2,7 +2,7 @@
 // process numbers to end from a pipe and acts when the pipe closes. A replica that watched its parent by itself would not
 // notice while it hangs, and a hung replica must not stay behind either.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import type { Clock } from '../core/ports.ts';
 
@@ -37,12 +37,19 @@ export function startGuardian(directory: string, clock: Clock): Guardian {
   let mayBeginMs = Number.NEGATIVE_INFINITY;
 
   const begin = () => {
-    const shell = spawn('/bin/sh', ['-c', SCRIPT, 'ringmaster-guardian', directory], {
+    const shell: ChildProcess = spawn('/bin/sh', ['-c', SCRIPT, 'ringmaster-guardian', directory], {
       detached: true,
+      // Whoever may look at a process's environment would find the admin token there (test/end-to-end/life.test.ts).
+      env: { PATH: process.env.PATH },
       stdio: ['pipe', 'ignore', 'ignore'],
     });
     // There is no shell: replicas are still stopped in the ordinary way.
     shell.on('error', () => undefined);
+    // Without a descriptor left there is not even a pipe.
+    if (!shell.stdin) {
+      void beginAgain();
+      return;
+    }
     shell.stdin.on('error', () => undefined);
     shell.on('exit', () => void beginAgain());
     shell.unref();

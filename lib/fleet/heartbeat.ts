@@ -1,9 +1,12 @@
 // One probe loop for each replica that is up: fast until the first success, then at an even pace, at once when somebody suspects
 // the replica. What the results mean is health.ts.
 
+import type { FailureKind } from '../core/health.ts';
 import type { Address, Clock, Probe, ReplicaRef } from '../core/ports.ts';
-import { describe } from '../errors.ts';
+import { describe, localShortage } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { within } from './clock.ts';
+import { kindOf } from './http-probe.ts';
 
 export interface HeartbeatPace {
   readonly intervalMs: number;
@@ -23,15 +26,24 @@ const FIRST_WAIT_MS = 15;
 export class Heartbeats {
   readonly #loops = new Map<number, Heartbeat>();
   readonly #start: (incarnation: number, address: Address) => Heartbeat;
+  #shortage: string | undefined;
 
   constructor(
     probe: Probe,
     clock: Clock,
     pace: HeartbeatPace,
-    report: (incarnation: number, failure: string | undefined) => void,
+    log: Log,
+    report: (incarnation: number, failure: string | undefined, kind: FailureKind) => void,
   ) {
+    const judged = (incarnation: number, { verdict, failure, kind, shortage }: Judgement) => {
+      // Said once, not with every beat of every replica.
+      if (shortage !== undefined && this.#shortage === undefined)
+        log.warn('heartbeat-impossible', { reason: shortage });
+      if (verdict || shortage !== undefined) this.#shortage = shortage;
+      if (verdict) report(incarnation, failure, kind);
+    };
     this.#start = (incarnation, address) =>
-      startHeartbeat(address, probe, clock, pace, (failure) => report(incarnation, failure));
+      startHeartbeat(address, probe, clock, pace, (judgement) => judged(incarnation, judgement));
   }
 
   /** From now on these are probed, and no others. */
@@ -53,13 +65,25 @@ export class Heartbeats {
   }
 }
 
-/** Starts the loop. `report` gets the reason of each failure, `undefined` for a success. */
+/** What a probe says of a replica. */
+export interface Judgement {
+  /** False if it says nothing, since this process was late or could not even ask. */
+  readonly verdict: boolean;
+  /** `undefined` for a success. */
+  readonly failure: string | undefined;
+  /** Of a failure. */
+  readonly kind: FailureKind;
+  /** What this process is out of. */
+  readonly shortage?: string | undefined;
+}
+
+/** Starts the loop. */
 export function startHeartbeat(
   address: Address,
   probe: Probe,
   clock: Clock,
   pace: HeartbeatPace,
-  report: (failure: string | undefined) => void,
+  report: (judgement: Judgement) => void,
 ): Heartbeat {
   const stopped = new AbortController();
   let beat = new AbortController();
@@ -70,7 +94,7 @@ export function startHeartbeat(
       beat = new AbortController();
       const result = await probeOnce(address, probe, clock, pace.timeoutMs, stopped.signal);
       if (stopped.signal.aborted) return;
-      if (result.verdict) report(result.failure);
+      report(result);
       if (result.verdict && result.failure === undefined) waitMs = pace.intervalMs;
       else waitMs = Math.min(pace.intervalMs, waitMs * 1.5);
       await clock.sleep(waitMs, beat.signal).catch(() => undefined);
@@ -87,15 +111,51 @@ export function startHeartbeat(
   };
 }
 
-async function probeOnce(address: Address, probe: Probe, clock: Clock, timeoutMs: number, signal: AbortSignal) {
-  const startedMs = clock.now();
+async function probeOnce(
+  address: Address,
+  probe: Probe,
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Judgement> {
+  const lag = watchLag(clock, timeoutMs / 5);
   const late = () => new Error(`no answer to the heartbeat within ${timeoutMs} ms`);
   try {
     await within(clock, timeoutMs, (working) => probe(address, working), late, signal);
-    return { verdict: true, failure: undefined };
+    return { verdict: true, failure: undefined, kind: 'other' };
   } catch (error) {
-    // This process was asleep or busy for as long again: the answer may lie unread in a buffer. That convicts nobody.
-    const overslept = clock.now() - startedMs > 2 * timeoutMs;
-    return { verdict: !overslept, failure: describe(error) };
+    // This process was asleep or busy meanwhile: it may have asked late, or not read the answer. That convicts nobody.
+    const overslept = lag.stop() > timeoutMs / 5;
+    // Nor does a probe that could not be made: without a descriptor left, all replicas would be convicted at once.
+    const shortage = localShortage(error);
+    return { verdict: !overslept && shortage === undefined, failure: describe(error), kind: kindOf(error), shortage };
+  } finally {
+    lag.stop();
   }
+}
+
+// How much later than it should this process woke up, in ms: looked at every `sliceMs`.
+function watchLag(clock: Clock, sliceMs: number): { stop(): number } {
+  const stopped = new AbortController();
+  let lagMs = 0;
+  let sinceMs = clock.now();
+  const look = () => {
+    const nowMs = clock.now();
+    lagMs += Math.max(0, nowMs - sinceMs - sliceMs);
+    sinceMs = nowMs;
+  };
+  const run = async () => {
+    for (;;) {
+      await clock.sleep(sliceMs, stopped.signal);
+      look();
+    }
+  };
+  run().catch(() => undefined);
+  return {
+    stop: () => {
+      stopped.abort();
+      look();
+      return lagMs;
+    },
+  };
 }

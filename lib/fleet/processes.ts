@@ -2,12 +2,12 @@
 // that only this user may enter: a third off the cost of a request, and nothing else can reach it. A guardian, and the
 // kernel where it can be told to, end the replicas if this process is killed.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
-import { BalancerError } from '../errors.ts';
+import { BalancerError, describe, localShortage } from '../errors.ts';
 import { within } from './clock.ts';
 import { type Guardian, startGuardian } from './guardian.ts';
 import { OutputTail, withLastWords } from './last-words.ts';
@@ -29,7 +29,8 @@ interface Child {
   readonly replica: ReplicaRef;
   readonly address: Address;
   readonly process: ChildProcess;
-  readonly exited: Promise<string>;
+  /** How it ended; an error if it never began. */
+  readonly exited: Promise<string | Error>;
 }
 
 /** Throws if no private directory can be made. */
@@ -66,8 +67,10 @@ class ProcessRuntime implements ReplicaRuntime {
       // The replica's first line on standard output says that it listens.
       await Promise.race([
         new Promise((resolve) => child.process.stdout?.once('data', resolve)),
-        child.exited.then((reason) => {
-          throw new BalancerError('start-failed', `it ended before it listened: ${reason}`);
+        child.exited.then((how) => {
+          throw how instanceof Error
+            ? notStarted(how)
+            : new BalancerError('start-failed', `it ended before it listened: ${how}`);
         }),
       ]);
       signal.throwIfAborted();
@@ -109,15 +112,16 @@ class ProcessRuntime implements ReplicaRuntime {
 
   #spawn(replica: ReplicaRef, path: string): Child {
     const [command, ...leading] = this.#launcher;
-    const child = spawn(command, [...leading, '--disable-sigusr1', this.#options.script], {
+    // Without a descriptor left it is there without its streams.
+    const child = spawnChild(command, [...leading, '--disable-sigusr1', this.#options.script], {
       // A process group of its own: Ctrl-C in a terminal is for the balancer, which then stops its replicas in order.
       detached: true,
       env: { ...this.#options.environment, SERVER_ID: replica.hostname, LISTEN: `unix:${path}` },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const lastWords = listenTo(child, this.#options.clock);
-    const exited = new Promise<string>((resolve) => {
-      child.once('error', (error) => resolve(error.message));
+    const exited = new Promise<string | Error>((resolve) => {
+      child.once('error', resolve);
       child.once('exit', async (code, signal) => {
         if (signal !== null) resolve(`killed by ${signal}`);
         else resolve(withLastWords(`exit code ${code}`, await lastWords()));
@@ -127,14 +131,31 @@ class ProcessRuntime implements ReplicaRuntime {
     if (pid !== undefined) this.#guardian.guard(pid);
     const entry: Child = { replica, address: { type: 'unix', path }, process: child, exited };
     this.#children.set(replica.incarnation, entry);
-    void exited.then((reason) => {
+    void exited.then((how) => {
       if (pid !== undefined) this.#guardian.forget(pid);
       this.#children.delete(replica.incarnation);
       void rm(path, { force: true });
+      // What never was is told by its start alone.
+      if (pid === undefined) return;
+      const reason = how instanceof Error ? how.message : how;
       for (const listener of this.#listeners) listener({ type: 'exited', replica, reason });
     });
     return entry;
   }
+}
+
+// Node throws of some errors and tells of others by an event.
+function spawnChild(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  try {
+    return spawn(command, args, options);
+  } catch (error) {
+    throw notStarted(error);
+  }
+}
+
+function notStarted(error: unknown): BalancerError {
+  const reason = localShortage(error) ?? describe(error);
+  return new BalancerError('start-failed', `it could not be started: ${reason}`, { cause: error });
 }
 
 // Whatever cleans /tmp may have removed it. The attack: somebody else makes a directory of that name then, to be in the middle

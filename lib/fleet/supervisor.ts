@@ -4,6 +4,7 @@
 import { type FleetEvent, nextDueMs, observe, plan, startRounds } from '../core/fleet.ts';
 import { fleetNews } from '../core/fleet-news.ts';
 import { emptyFleet, type FleetState, predecessors, type Seat, type Wish } from '../core/fleet-state.ts';
+import { isSettled } from '../core/outage.ts';
 import type { Probe, ReplicaRef, RuntimeNews } from '../core/ports.ts';
 import { sameHostname } from '../core/replica-name.ts';
 import type { FleetRules } from '../core/seats.ts';
@@ -44,8 +45,8 @@ export class Supervisor {
   constructor(ports: SupervisorPorts, rules: SupervisorRules, first: { nameSeed: number; lastIncarnation: number }) {
     this.#ports = ports;
     this.#rules = rules;
-    this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, (incarnation, failure) =>
-      this.#dispatch({ type: 'probed', incarnation, failure }),
+    this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, ports.log, (incarnation, failure, kind) =>
+      this.#dispatch({ type: 'probed', incarnation, failure, kind }),
     );
     this.#underway = new Underway(ports, rules, (news) => this.#dispatch(news));
     this.#state = emptyFleet(first.nameSeed, first.lastIncarnation);
@@ -92,7 +93,7 @@ export class Supervisor {
     const settled = () =>
       this.#state.seats.every((seat) => {
         if (seat.lapses.final) throw notUp(seat);
-        return seat.phase === 'serving' || seat.lapses.count >= this.#rules.joinAttempts;
+        return isSettled(seat, this.#rules.joinAttempts);
       });
     if (there.length === 0) {
       await this.#waitAtMost(this.#rules.beginTimeoutMs, settled);
@@ -132,7 +133,11 @@ export class Supervisor {
     // The attempts and the waits between them: a name that is not given back would keep a seat waiting for ever.
     const { joinAttempts, startTimeoutMs } = this.#rules;
     const limitMs = joinAttempts * startTimeoutMs * startRounds(this.#state, this.#rules) + 5000;
-    const late = () => new BalancerError('start-failed', `not all of them were up within ${limitMs} ms`);
+    const late = () => {
+      const reason = added().find((seat) => seat.lapses.reason !== '')?.lapses.reason;
+      const why = reason === undefined ? '' : `: ${reason}`;
+      return new BalancerError('start-failed', `not all of them were up within ${limitMs} ms${why}`);
+    };
     try {
       await within(this.#ports.clock, limitMs, (signal) => this.#waiters.until(serve, signal), late);
     } catch (error) {
@@ -214,7 +219,8 @@ export class Supervisor {
     this.#state = observe(before, event, this.#rules);
     if (this.#state !== before) {
       for (const { event: name, replica, reason } of fleetNews(before, this.#state)) {
-        this.#ports.log.info(name, { ...replica, ...(reason === undefined ? {} : { reason }) });
+        const write = name === 'replica-down' ? this.#ports.log.warn : this.#ports.log.info;
+        write(name, { ...replica, ...(reason === undefined ? {} : { reason }) });
       }
       this.#ports.publish(this.#state);
       this.#heartbeats.match(probed(this.#state));
@@ -259,7 +265,7 @@ export class Supervisor {
 
 // Those that are up, and those that are routed to until another serves in their place.
 function probed(state: FleetState) {
-  const up = state.seats.filter((seat) => seat.phase === 'started' || seat.phase === 'serving');
+  const up = state.seats.filter((seat) => seat.phase !== 'vacant' && seat.phase !== 'starting');
   return [...up, ...predecessors(state)];
 }
 

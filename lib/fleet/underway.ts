@@ -3,7 +3,7 @@
 
 import type { FleetEvent } from '../core/fleet.ts';
 import type { Clock, ReplicaRef, ReplicaRuntime } from '../core/ports.ts';
-import { asBalancerError, BalancerError, describe, isFinal } from '../errors.ts';
+import { asBalancerError, BalancerError, describe, isFinal, localShortage } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from './clock.ts';
 
@@ -57,8 +57,9 @@ export class Underway {
       this.#report({ type: 'started', replica, address });
     } catch (error) {
       const { incarnation } = replica;
-      const final = isFinal(asBalancerError(error));
-      this.#report({ type: 'start-failed', incarnation, reason: describe(error), final });
+      const reason = describe(error);
+      if (localShortage(error) !== undefined) this.#report({ type: 'start-impossible', incarnation, reason });
+      else this.#report({ type: 'start-failed', incarnation, reason, final: isFinal(asBalancerError(error)) });
     }
   }
 

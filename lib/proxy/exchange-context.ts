@@ -10,6 +10,7 @@ import type { RequestHead } from './headers.ts';
 import type { Sample } from './meter.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
 import type { ReplicaAgent } from './replica-agent.ts';
+import type { ReturnLine } from './return-line.ts';
 import type { UploadMemory } from './upload-memory.ts';
 import type { Waiting } from './waiting-line.ts';
 
@@ -24,6 +25,8 @@ export interface ExchangeContext {
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean;
   /** `tried`, and the seats that have as many tunnels as they may. */
   barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[];
+  /** For requests that nobody is left for. */
+  readonly returns: ReturnLine;
   /** It waits no longer. */
   stopWaiting(exchange: Waiting): void;
   /** May one more attempt be made at something that failed? It is counted if so. */

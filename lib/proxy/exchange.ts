@@ -10,7 +10,7 @@ import type { Client, Occupant } from './client.ts';
 import { Downstream } from './downstream.ts';
 import type { Asked, ExchangeContext } from './exchange-context.ts';
 import { explainFields } from './explain-fields.ts';
-import { findReplica, type Seeker } from './find-replica.ts';
+import { findReplica, noReplica, type Seeker, waitForReturn } from './find-replica.ts';
 import type { RequestHead } from './headers.ts';
 import { judgeLoss } from './loss.ts';
 import type { Sample } from './meter.ts';
@@ -40,6 +40,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
   readonly tried: SeatId[] = [];
   lastError: BalancerError | undefined;
   explanation: Explanation | undefined;
+  awaitsReturn = false;
   /** Status of the reply, 0 before there is one. */
   status = 0;
   readonly #context: ExchangeContext;
@@ -108,8 +109,9 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
     const wait = this.#waitsFor();
     // There may be memory again for what its client does not take.
     if (wait === 'client-takes' && !this.#downstream.full) this.#connection?.resume();
+    const found = this.#connection?.connected === true ? 1 : 0;
     const receivedBytes = this.#body?.receivedBytes ?? 0;
-    const progress = this.#progress + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
+    const progress = this.#progress + found + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
     const isWhole = !this.#replyBegun && this.#isWhole;
     // Most requests are over before the first tick.
     this.#patience ??= new Patience(this.#context.limits);
@@ -120,7 +122,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
   }
 
   onRoom(): Answer {
-    this.#attempt(false);
+    if (this.#phase === 'waiting') this.#attempt(false);
     if (this.#phase !== 'waiting') return 'gone';
     return this.tried.length === 0 && this.head.offered === '' ? 'full' : 'choosy';
   }
@@ -162,7 +164,9 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
     this.status = head.status;
     if (this.sample !== undefined) this.sample.answeredMs = performance.now();
     this.#phase = 'replying';
-    const added = this.explanation === undefined ? '' : this.#explain(this.explanation);
+    const hostname = this.agent?.replica.hostname ?? '';
+    const why = this.explanation;
+    const added = why === undefined ? '' : explainFields(why, this.requestId, hostname, this.#context.hostnameOf);
     this.#downstream.begin(head, this.#isWhole, added);
     if (!isEventStream(head)) return;
     this.#downstream.followClient();
@@ -204,8 +208,11 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
     this.lastError = error;
     const { method = '' } = this.request;
     const verdict = judgeLoss(error, connection, method, this.#body?.inHand ?? true, this.tried, this.#context);
+    if (connection.connected) this.awaitsReturn = false;
     if (verdict instanceof BalancerError) this.fail(verdict, false);
-    else this.#attempt(verdict === 'again-fresh');
+    else if (verdict !== 'when-back') this.#attempt(verdict === 'again-fresh');
+    else if (waitForReturn(this, this.#context)) this.#phase = 'waiting';
+    else this.fail(error, false);
   }
 
   #receive(): void {
@@ -220,7 +227,8 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
   }
 
   #attempt(fresh: boolean): void {
-    this.#progress += 1;
+    // Who is called time and again waits no longer for that.
+    if (!this.awaitsReturn) this.#progress += 1;
     const found = findReplica(this, this.#context);
     if (found instanceof BalancerError) {
       this.fail(found, false);
@@ -237,11 +245,6 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
     sendRequest(connection, this.head, this.#body);
   }
 
-  #explain(explanation: Explanation): string {
-    const hostname = this.agent?.replica.hostname ?? '';
-    return explainFields(explanation, this.requestId, hostname, this.#context.hostnameOf);
-  }
-
   #waitsFor(): Wait {
     if (this.#phase === 'tunnel') return 'tunnel';
     if (this.#phase === 'waiting') return 'room';
@@ -253,10 +256,9 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
   }
 
   #giveUp(wait: Wait, error: BalancerError): void {
-    const connection = this.#connection;
-    if (wait === 'reply-head' && connection !== undefined) this.#context.suspect(connection.agent);
+    if (wait === 'reply-head' && this.agent !== undefined) this.#context.suspect(this.agent);
     if (wait === 'tunnel') this.#endTunnel(error);
-    else this.fail(error, wait === 'upload');
+    else this.fail(wait === 'room' && this.awaitsReturn ? noReplica(this, this.#context) : error, wait === 'upload');
   }
 
   #endTunnel(error: BalancerError | undefined): void {

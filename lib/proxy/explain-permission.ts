@@ -1,23 +1,27 @@
 // `X-Ringmaster-Explain: 1` tells of the fleet: who may ask is said by others, and what becomes of the request here. Pure.
 
-import type { ParsedRequest, RequestHead } from './headers.ts';
+import type { IncomingMessage } from 'node:http';
+import { type ClientFacts, type ParsedRequest, type RequestHead, requestHead, type Underscores } from './headers.ts';
 
 /** May the request that asks be told why it goes where it goes: by itself, by the admin token that it shows, or not? */
 export type MayBeTold = 'yes' | 'by-token' | 'no';
 
-/**
- * The head of a request that asks, as it goes on.
- * @param headOf makes it anew.
- */
-export function headAsPermitted(
-  told: MayBeTold,
-  head: RequestHead,
-  request: ParsedRequest,
-  headOf: (request: ParsedRequest) => RequestHead,
+/** The head of a request as it goes on, by `requestHead`: what it asks is left out if it may not be told. */
+export function permittedHead(
+  mayBeTold: (request: ParsedRequest & IncomingMessage) => MayBeTold,
+  request: ParsedRequest & IncomingMessage,
+  client: ClientFacts,
+  underscores: Underscores,
+  offered: string | undefined,
+  hopsLeft: number | undefined,
 ): RequestHead {
+  const head = requestHead(request, client, underscores, offered, hopsLeft);
+  if (!head.asksWhy) return head;
+  const told = mayBeTold(request);
+  if (told === 'yes') return head;
+  if (told === 'no') return { ...head, asksWhy: false };
   // The attack: the service behind reads the admin token of who asked (test/admin/access.test.ts).
-  if (told === 'by-token') return headOf(withoutAuthorization(request));
-  return told === 'yes' ? head : { ...head, asksWhy: false };
+  return requestHead(withoutAuthorization(request), client, underscores, offered, hopsLeft);
 }
 
 function withoutAuthorization(request: ParsedRequest): ParsedRequest {

@@ -14,11 +14,13 @@ export interface Seeker extends Waiting {
   readonly key: Key;
   readonly head: RequestHead;
   /** Seats that have failed it. */
-  readonly tried: readonly SeatId[];
+  readonly tried: SeatId[];
   /** Of the last of them. */
   readonly lastError: BalancerError | undefined;
   /** It has its place in the line. */
   readonly isWaiting: boolean;
+  /** Nobody was left, and nobody has been found since. */
+  awaitsReturn: boolean;
   /** Why it goes where it goes, if its client asks. */
   explanation: Explanation | undefined;
 }
@@ -36,11 +38,21 @@ export function findReplica(seeker: Seeker, context: ExchangeContext): ReplicaAg
     return asBalancerError(error);
   }
   // All replicas that it could go to are full, and there is a place to wait for one.
-  if (seeker.isWaiting || context.wait(seeker, barred)) return undefined;
+  if ((seeker.isWaiting && !seeker.awaitsReturn) || context.wait(seeker, barred)) return undefined;
+  if (barred.length === tried.length) return waitForReturn(seeker, context) ? undefined : noReplica(seeker, context);
   if (seeker.lastError !== undefined) return seeker.lastError;
-  if (barred.length === tried.length) {
-    return new BalancerError('no-replica', 'no replica can take the request now');
-  }
   const { maxTunnels } = context.limits;
   return new BalancerError('overloaded', `each replica has ${maxTunnels} upgraded connections already`);
+}
+
+/** Nobody is left, but somebody may be soon, and it can be sent (again) then. False if that is in vain. */
+export function waitForReturn(seeker: Seeker, context: ExchangeContext): boolean {
+  if (!context.returns.join(seeker)) return false;
+  seeker.awaitsReturn = true;
+  seeker.tried.length = 0;
+  return true;
+}
+
+export function noReplica(seeker: Seeker, context: ExchangeContext): BalancerError {
+  return seeker.lastError ?? new BalancerError('no-replica', context.returns.whyNone);
 }

@@ -4,7 +4,6 @@
 import http from 'node:http';
 import { BalancerError } from '../errors.ts';
 import { endedTooEarly } from './client.ts';
-import { MAX_REFUSED } from './clients.ts';
 import { correctVersion } from './other-protocols.ts';
 import type { ParserError } from './parser.ts';
 import type { ProxyLimits } from './proxy-limits.ts';
@@ -28,7 +27,6 @@ export function createServer(limits: ProxyLimits): http.Server {
   });
   // Fields over this count are dropped silently: one more than there may be says that there were too many.
   server.maxHeadersCount = limits.maxFields + 1;
-  server.maxConnections = limits.maxConnections + MAX_REFUSED;
   // A client that has sent all that it will may still wait for its reply. Not in the documentation of Node, but there since 0.7.
   Object.assign(server, { httpAllowHalfOpen: true });
   return server;

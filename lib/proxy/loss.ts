@@ -7,8 +7,11 @@ import { BalancerError } from '../errors.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 import type { ReplicaConnection } from './replica-connection.ts';
 
-/** Try it once more, on a new connection if `again-fresh`; or the error to fail with. */
-export type Verdict = 'again' | 'again-fresh' | BalancerError;
+/**
+ * Try it once more, on a new connection if `again-fresh`, or once somebody may have come back, since nothing was sent; or the error to fail
+ * with.
+ */
+export type Verdict = 'again' | 'again-fresh' | 'when-back' | BalancerError;
 
 /**
  * @param tried seats that have failed the request; the one of this attempt is added if it is to blame.
@@ -22,6 +25,8 @@ export function judgeLoss(
   tried: SeatId[],
   context: ExchangeContext,
 ): Verdict {
+  // What this process is out of, it is out of at every seat, and no replica is to blame.
+  if (error.code === 'overloaded') return error;
   // A kept connection may close at any time, which says nothing of the replica: ask it once more on a new one.
   const stale = connection.reused && !connection.replyBegun;
   if (!stale) {
@@ -35,9 +40,11 @@ export function judgeLoss(
     replyBegun: connection.replyBegun,
     replicasTried: tried.length,
   };
-  if (!mayRetry(attempt, context.limits.maxAttempts)) return error;
+  const isUnsent = error.code === 'connect-failed' && bodyInHand;
+  if (!mayRetry(attempt, context.limits.maxAttempts)) return isUnsent ? 'when-back' : error;
   if (stale) return 'again-fresh';
   // What was moved away from a replica that is gone, or found an old connection closed, is no load that an outage multiplies.
   if (connection.agent.retired || context.spendRetry()) return 'again';
+  if (isUnsent) return 'when-back';
   return new BalancerError(error.code, `${error.message}; too many requests are being repeated`);
 }

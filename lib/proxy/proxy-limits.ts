@@ -42,6 +42,8 @@ export interface ProxyLimits extends AgentLimits, TimeLimits {
   /** Of a request. Infinity for no bound. */
   readonly maxBodyBytes: number;
   readonly maxConnections: number;
+  /** Connections over that limit that may be there to be told so. */
+  readonly maxRefused: number;
   readonly maxRequestsPerConnection: number;
   /** A client that has ended its side is taken to read on, not to have left. */
   readonly servesHalfClosed: boolean;

@@ -8,6 +8,8 @@ import { ReplicaConnection } from './replica-connection.ts';
 export interface AgentLimits {
   /** Idle connections kept for each replica. 0: each request has a connection of its own, and says so. */
   readonly maxIdle: number;
+  /** At all replicas together. */
+  readonly maxIdleInAll: number;
   /** An idle connection is closed after this time; shorter than replicas keep theirs. */
   readonly idleTimeoutMs: number;
   readonly connectTimeoutMs: number;
@@ -19,6 +21,8 @@ export interface AgentLimits {
 /** Of all agents together. */
 export interface AgentLoad {
   inFlight: number;
+  /** Connections that are kept though nothing runs on them. */
+  idle: number;
   /** A request has given back its place. */
   freed(): void;
 }
@@ -78,10 +82,12 @@ export class ReplicaAgent {
     if (!this.#streams.delete(connection) && !connection.isTunnel) this.#countOut();
     if (connection.offers) this.tunnels -= 1;
     if (connection.alive) {
-      if (this.retired || this.#idle.length >= this.#limits.maxIdle) connection.close();
+      const { maxIdle, maxIdleInAll } = this.#limits;
+      if (this.retired || this.#idle.length >= maxIdle || this.#load.idle >= maxIdleInAll) connection.close();
       else {
         connection.idleSweeps = 0;
         this.#idle.push(connection);
+        this.#load.idle += 1;
       }
     }
     this.#load.freed();
@@ -118,13 +124,16 @@ export class ReplicaAgent {
   forget(connection: ReplicaConnection): void {
     this.#all.delete(connection);
     const index = this.#idle.indexOf(connection);
-    if (index !== -1) this.#idle.splice(index, 1);
+    if (index === -1) return;
+    this.#idle.splice(index, 1);
+    this.#load.idle -= 1;
   }
 
   /** The replica takes no more requests: those in flight go on, idle connections are closed. */
   retire(): void {
     this.retired = true;
     clearInterval(this.#sweeper);
+    this.#load.idle -= this.#idle.length;
     for (const connection of this.#idle.splice(0)) connection.close();
     this.endStreams();
   }
@@ -148,9 +157,12 @@ export class ReplicaAgent {
   }
 
   #takeIdle(): ReplicaConnection | undefined {
-    let connection = this.#idle.pop();
-    while (connection !== undefined && !connection.alive) connection = this.#idle.pop();
-    return connection;
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (connection === undefined) return undefined;
+      this.#load.idle -= 1;
+      if (connection.alive) return connection;
+    }
   }
 
   #open(): ReplicaConnection {
@@ -167,7 +179,10 @@ export class ReplicaAgent {
   // The pool is a stack: those that were idle longest lie at its bottom.
   #sweep(): void {
     for (const connection of this.#idle) connection.idleSweeps += 1;
-    while ((this.#idle[0]?.idleSweeps ?? 0) > SWEEPS_TO_CLOSE) this.#idle.shift()?.close();
+    while ((this.#idle[0]?.idleSweeps ?? 0) > SWEEPS_TO_CLOSE) {
+      this.#idle.shift()?.close();
+      this.#load.idle -= 1;
+    }
   }
 }
 

@@ -26,9 +26,10 @@ export class ReplicaAgents {
   route(routing: Routing): void {
     const agents = this.byIncarnation;
     const routed = new Set(routing.routes.map((route) => route.replica.incarnation));
+    const resting = new Set(routing.resting?.map((replica) => replica.incarnation));
     const draining = new Set(routing.draining.map((replica) => replica.incarnation));
     for (const [incarnation, agent] of agents) {
-      if (routed.has(incarnation)) continue;
+      if (routed.has(incarnation) || resting.has(incarnation)) continue;
       if (!agent.retired) void agent.idle().then(() => agents.delete(incarnation));
       agent.retire();
       if (!draining.has(incarnation)) setTimeout(() => agent.destroy(), LAST_WORDS_MS).unref();

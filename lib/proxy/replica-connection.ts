@@ -3,7 +3,7 @@
 
 import type net from 'node:net';
 import type { Address } from '../core/ports.ts';
-import { BalancerError } from '../errors.ts';
+import { BalancerError, localShortage } from '../errors.ts';
 import type { AgentLimits, ReplicaAgent } from './replica-agent.ts';
 import { ReplicaSocket } from './replica-socket.ts';
 import { ReplyReader, type ReplySink } from './wire.ts';
@@ -140,11 +140,13 @@ export class ReplicaConnection {
 
   #limitConnect(limitMs: number): void {
     const socket = this.#socket;
-    const giveUp = () => socket.destroy(new Error(`it accepted no connection within ${limitMs} ms`));
-    const doubt = () => {
+    // If it is this process that is late, the connection may be there: that is seen before the next timer.
+    const unlessConnected = (late: () => void) => () => setTimeout(() => this.connected || late(), 1);
+    const giveUp = unlessConnected(() => socket.destroy(new Error(`it accepted no connection within ${limitMs} ms`)));
+    const doubt = unlessConnected(() => {
       this.#holder?.onSlowConnect();
       socket.setTimeout(limitMs - SLOW_CONNECT_MS, giveUp);
-    };
+    });
     if (limitMs > SLOW_CONNECT_MS) socket.setTimeout(SLOW_CONNECT_MS, doubt);
     else socket.setTimeout(limitMs, giveUp);
     socket.once('connect', () => {
@@ -199,6 +201,10 @@ export class ReplicaConnection {
   #describeLoss(cause: unknown): BalancerError {
     if (cause instanceof BalancerError) return cause;
     const { hostname } = this.agent.replica;
+    const shortage = localShortage(cause);
+    if (shortage !== undefined) {
+      return new BalancerError('overloaded', `the connection to ${hostname} failed: ${shortage}`, { cause });
+    }
     const why = cause instanceof Error ? `: ${cause.message}` : '';
     if (!this.connected) {
       return new BalancerError('connect-failed', `${hostname} could not be reached${why}`, { cause });

@@ -15,6 +15,17 @@ export interface Routing {
   readonly routes: readonly Route[];
   /** Replicas that take no more requests but finish what they have. */
   readonly draining: readonly ReplicaRef[];
+  /** Replicas that get no requests for now and may again; what they have goes on as if they did. */
+  readonly resting?: readonly ReplicaRef[];
+  /** What keeps the others from taking requests. */
+  readonly outage?: Outage;
+}
+
+export interface Outage {
+  /** Why none takes requests; `undefined` if one does. */
+  readonly whyNone: string | undefined;
+  /** It may be over soon: worth a wait. */
+  readonly mayEnd: boolean;
 }
 
 /** Requests in flight at all replicas, and how often the bound on them has sent one past its owner. */

@@ -16,8 +16,8 @@ import { DateField } from './date-field.ts';
 import { errorReply } from './error-reply.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange-context.ts';
-import { headAsPermitted, type MayBeTold } from './explain-permission.ts';
-import { overfull, type ParsedRequest, requestHead } from './headers.ts';
+import { type MayBeTold, permittedHead } from './explain-permission.ts';
+import { overfull, type ParsedRequest } from './headers.ts';
 import { createServer, describeClientError } from './http-server.ts';
 import type { KeyReader } from './key.ts';
 import { hopsLeft, lastHopReply } from './max-forwards.ts';
@@ -31,6 +31,7 @@ import { ReplicaAgents } from './replica-agents.ts';
 import { ReplyMemory } from './reply-memory.ts';
 import { RequestLog } from './request-log.ts';
 import { RequestNames } from './request-names.ts';
+import { ReturnLine } from './return-line.ts';
 import type { Load, Routing } from './routing-table.ts';
 import { type Trust, trustRule } from './trust.ts';
 import { announcedBytes, offeredProtocols, withoutOffer } from './upgrade.ts';
@@ -59,6 +60,7 @@ export class ProxyServer implements ExchangeContext {
   /** What waits for clients that are slow to take their replies. */
   readonly replies: ReplyMemory;
   readonly hostnameOf: (seat: SeatId) => string | undefined;
+  readonly returns: ReturnLine;
   closing = false;
   /** Of the traffic, for whoever wants to know. */
   readonly meter: Meter;
@@ -69,7 +71,7 @@ export class ProxyServer implements ExchangeContext {
   readonly #budget: RetryBudget;
   readonly #line: WaitingLine;
   readonly #server: Server;
-  readonly #load: Load = { inFlight: 0, diverted: 0, freed: () => this.#line.serve() };
+  readonly #load: Load = { inFlight: 0, idle: 0, diverted: 0, freed: () => this.#line.serve() };
   readonly #agents: ReplicaAgents;
   readonly #names: RequestNames;
   readonly #date = new DateField();
@@ -89,12 +91,14 @@ export class ProxyServer implements ExchangeContext {
     this.#trust = trustRule(limits.trustedProxies);
     this.#budget = new RetryBudget(limits.retryBudget, limits.leastRetriesPerSecond);
     this.#line = new WaitingLine(limits.maxQueued);
+    this.returns = new ReturnLine(limits.maxQueued);
     const { trusts } = this.#trust;
     const { replies } = this;
     const terms = { ...limits, trusts, replies, onRefused: (error: BalancerError) => this.#onRefused(error) };
     this.#clients = new Clients(terms, (nowMs) => {
       this.#budget.advance(nowMs);
       this.replies.onTick(nowMs);
+      this.returns.callSome();
     });
     this.#server = createServer(limits);
     this.#hear();
@@ -136,6 +140,7 @@ export class ProxyServer implements ExchangeContext {
   route(routing: Routing): void {
     this.#agents.route(routing);
     this.#line.serve();
+    this.returns.onRouting(routing);
   }
 
   /** Resolves when no request is left at that replica; when `signal` is aborted, what is left there is cut. */
@@ -175,6 +180,7 @@ export class ProxyServer implements ExchangeContext {
 
   stopWaiting(exchange: Waiting): void {
     this.#line.leave(exchange);
+    this.returns.leave(exchange);
   }
 
   spendRetry(): boolean {
@@ -227,13 +233,7 @@ export class ProxyServer implements ExchangeContext {
       const offer = early === undefined ? client.reading.takeOffer(request) : offeredProtocols(request);
       if (offer !== undefined) response.shouldKeepAlive = false;
       const { underscores } = this.limits;
-      let head = requestHead(request, client, underscores, offer, hops);
-      if (head.asksWhy) {
-        const told = this.#ports.mayBeTold(request);
-        head = headAsPermitted(told, head, request, (granted) =>
-          requestHead(granted, client, underscores, offer, hops),
-        );
-      }
+      const head = permittedHead(this.#ports.mayBeTold, request, client, underscores, offer, hops);
       if (early === undefined && this.#isAnsweredHere(client, response)) return;
       if (hops !== undefined && hops < 0) {
         const keepAlive = head.body === 'none' && response.shouldKeepAlive && !this.closing && !client.isLast;

@@ -146,11 +146,33 @@ export const fileMode: Kind<number> = {
   write: (value) => value.toString(8).padStart(4, '0'),
 };
 
-export const urlPathOrOff: Kind<string> = {
-  placeholder: 'PATH|off',
-  bounds: 'a path that begins with /, or off',
-  read: (written) => (/^(\/[!-~]*|off)$/.test(written) ? written : undefined),
+export const probedPath: Kind<string> = {
+  placeholder: 'PATH|tcp|off',
+  bounds: 'a path that begins with /, tcp, or off',
+  read: (written) => (/^(\/[!-~]*|tcp|off)$/.test(written) ? written : undefined),
   write: (value) => value,
+};
+
+/** The value of a Host field, or nothing. */
+export const hostField: Kind<string> = {
+  placeholder: 'HOST',
+  bounds: 'a host, with a port or without',
+  read: (written) => (/^([\w.-]+|\[[\da-fA-F:.]+\])?(:\d{1,5})?$/.test(written) ? written : undefined),
+  write: (value) => value,
+};
+
+/** Ranges of statuses, ends included. */
+export const statuses: Kind<readonly (readonly [number, number])[]> = {
+  placeholder: 'LIST',
+  bounds: 'a list of statuses and ranges of them, from 100 to 599',
+  read: (written) => {
+    const ranges = written.split(',').map((entry) => {
+      const [, least, most = least] = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(entry.trim()) ?? [];
+      return [Number(least), Number(most)] as const;
+    });
+    return ranges.every(([least, most]) => least <= most) ? ranges : undefined;
+  },
+  write: (value) => value.map(([least, most]) => (least === most ? `${least}` : `${least}-${most}`)).join(','),
 };
 
 /** The name of a hash pair, or the path of a module: only a path has a slash. */

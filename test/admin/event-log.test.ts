@@ -18,6 +18,7 @@ const RULES: FleetRules = {
   backoffCapMs: 1000,
   stableMs: 1000,
   keepNames: false,
+  riseToReturn: 2,
 };
 
 t.test('the life of a seat: joined, suspected, died, replaced, draining, drained', async (t) => {

@@ -8,9 +8,12 @@ import {
   hostnameIn,
   members,
   placement,
+  resting,
   routes,
   weightsOf,
 } from '../../lib/core/fleet-state.ts';
+import type { FailureKind } from '../../lib/core/health.ts';
+import { failsOpen, mayReturn, whyNone } from '../../lib/core/outage.ts';
 import type { Address, ReplicaRef } from '../../lib/core/ports.ts';
 import { backoffMs, type FleetRules } from '../../lib/core/seats.ts';
 
@@ -24,6 +27,7 @@ const rules: FleetRules = {
   backoffCapMs: 2000,
   stableMs: 5000,
   keepNames: false,
+  riseToReturn: 2,
 };
 const address: Address = { type: 'unix', path: '/a.sock' };
 const wantedSeats = (state: FleetState) => state.seats.map((seat) => seat.replica.seat);
@@ -445,4 +449,90 @@ t.test('the news are what changed between two states', async (t) => {
   t.same(told(leaving, after(leaving, { type: 'stopped', incarnation: 2, atMs: 7 })), [
     ['replica-stopped', 2, undefined],
   ]);
+});
+
+t.test(
+  'a start that this machine could not even try is tried again a second later, and is no lapse of the replica',
+  async (t) => {
+    const wanted = after(emptyFleet(1), { type: 'add', wishes: wishes('a'), slowly: false, atMs: 0 });
+    const tried = after(wanted, { type: 'starting', incarnation: 1, atMs: 0 });
+    const state = after(tried, { type: 'start-impossible', incarnation: 1, reason: 'EMFILE', atMs: 10 });
+    t.match(state.seats[0], {
+      phase: 'vacant',
+      startAtMs: 1010,
+      replica: { hostname: 'a', incarnation: 2 },
+      lapses: { count: 0, reason: 'EMFILE', final: false },
+    });
+  },
+);
+
+const others: FleetRules = { ...rules, keepNames: true };
+
+/** The fleet after so many heartbeats of one seat, good or bad. */
+function beaten(state: FleetState, seat: number, results: readonly ('good' | FailureKind)[], by: FleetRules = others) {
+  return results.reduce((known, result, index) => {
+    const { incarnation } = replicaOf(known, seat);
+    const event = { type: 'probed', incarnation, atMs: 100_000 + index } as const;
+    return observe(
+      known,
+      result === 'good' ? { ...event, failure: undefined } : { ...event, failure: result, kind: result },
+      by,
+    );
+  }, state);
+}
+
+t.test(
+  'a service of others that is convicted is down: not routed, not stopped, and itself when it is well again',
+  async (t) => {
+    const state = fleetOf(2);
+    const down = beaten(state, 1, ['other', 'other', 'other']);
+    t.match(down.seats[0], { phase: 'down', replica: replicaOf(state, 1), complaint: { reason: 'other' } });
+    t.same(
+      routes(down, true).map((route) => route.replica.seat),
+      [2],
+    );
+    t.same(resting(down), [replicaOf(state, 1)]);
+    t.same(plan(down, 200_000, others), []);
+    t.match(fleetNews(state, down), [{ event: 'replica-lost', reason: 'other' }]);
+    t.equal(beaten(down, 1, ['good', 'other', 'good']).seats[0]?.phase, 'down', 'it must rise twice in a row');
+    const up = beaten(down, 1, ['good', 'good']);
+    t.match(up.seats[0], { phase: 'serving', replica: replicaOf(state, 1), health: { suspected: false } });
+    t.match(fleetNews(down, up), [{ event: 'replica-serving' }]);
+    const removed = after(down, { type: 'remove', seats: [1], atMs: 100_010 });
+    t.match(removed.leaving, [{ drains: true }]);
+  },
+);
+
+t.test('when all are down, those are routed to that somebody still listens at, as last choice', async (t) => {
+  const bad = ['other', 'other', 'other'] as const;
+  const refused = ['refused', 'refused', 'refused'] as const;
+  const down = beaten(beaten(beaten(fleetOf(3), 1, bad), 2, refused), 3, bad);
+  t.match(routes(down, true), [
+    { replica: { seat: 1 }, suspected: true },
+    { replica: { seat: 3 }, suspected: true },
+  ]);
+  t.same(routes(down, false), []);
+  t.ok(failsOpen(down, true));
+  t.equal(whyNone(down, true), undefined);
+  t.equal(whyNone(down, false), 'no replica: server1 down: other, server2 down: refused, server3 down: other');
+  t.ok(mayReturn(down));
+  t.notOk(mayReturn([1, 2, 3].reduce((state, seat) => beaten(state, seat, Array(20).fill('refused')), down)));
+  t.same(routes(beaten(beaten(fleetOf(2), 1, refused), 2, refused), true), []);
+});
+
+t.test('why a replica does not begin to serve is told once it is worth telling', async (t) => {
+  const wanted = after(emptyFleet(1), { type: 'add', wishes: wishes('a', 'b'), slowly: false, atMs: 0 });
+  const probed = (state: FleetState, kind: FailureKind, atMs: number, by = rules) =>
+    observe(state, { type: 'probed', incarnation: 1, failure: kind, kind, atMs }, by).seats[0];
+  const up = started(wanted, 1, 0);
+  t.notMatch(probed(up, 'refused', 100), { complaint: {} }, 'it may be about to listen');
+  t.match(probed(up, 'refused', 1000), { complaint: { reason: 'refused' } });
+  t.match(probed(up, 'refused', 100, others), { complaint: { reason: 'refused' } }, 'what others run is there or not');
+  t.match(probed(up, 'unfit', 100), { complaint: { reason: 'unfit' } }, 'that will not change');
+  t.match(probed(up, 'refused', rules.startTimeoutMs, others), { phase: 'started' }, 'nor is it given up');
+  const unfit = after(up, { type: 'probed', incarnation: 1, failure: 'answers 404 to /', kind: 'unfit', atMs: 5 });
+  t.match(fleetNews(up, unfit), [{ event: 'replica-down', reason: 'answers 404 to /' }]);
+  t.equal(whyNone(unfit, true), 'no replica: a down: answers 404 to /, b starting; --heartbeat-path / or tcp');
+  t.equal(whyNone(emptyFleet(1), true), 'no replica: there is none in this fleet');
+  t.match(fleetNews(unfit, serving(wanted, 1, 9)), [{ event: 'replica-serving' }]);
 });

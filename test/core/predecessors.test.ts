@@ -15,6 +15,7 @@ const rules: FleetRules = {
   backoffCapMs: 2000,
   stableMs: 5000,
   keepNames: false,
+  riseToReturn: 2,
 };
 const address: Address = { type: 'unix', path: '/a.sock' };
 

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Probe } from '../../lib/core/ports.ts';
-import { startHeartbeat } from '../../lib/fleet/heartbeat.ts';
+import { type Judgement, startHeartbeat } from '../../lib/fleet/heartbeat.ts';
 import { settle, VirtualClock } from '../fixtures/virtual-clock.ts';
 
 const address = { type: 'unix', path: '/a.sock' } as const;
@@ -10,7 +10,7 @@ const never: Probe = () => new Promise(() => undefined);
 function start(probe: Probe) {
   const clock = new VirtualClock();
   const reports: { atMs: number; failure: string | undefined }[] = [];
-  const report = (failure: string | undefined) => reports.push({ atMs: clock.now(), failure });
+  const report = ({ verdict, failure }: Judgement) => verdict && reports.push({ atMs: clock.now(), failure });
   return { clock, reports, heartbeat: startHeartbeat(address, probe, clock, pace, report) };
 }
 
@@ -56,6 +56,17 @@ t.test('a machine that slept through the timeout says nothing about the replica'
   await settle();
   clock.jump(60_000);
   await clock.advance(0);
+  t.same(reports, []);
+  await clock.advance(pace.timeoutMs + 50);
+  t.equal(reports.length, 1, 'the next one counts');
+  heartbeat.stop();
+});
+
+t.test('nor does one that was late by a part of it: what was asked late is answered late', async (t) => {
+  const { clock, reports, heartbeat } = start(never);
+  await settle();
+  clock.jump(200);
+  await clock.advance(pace.timeoutMs);
   t.same(reports, []);
   await clock.advance(pace.timeoutMs + 50);
   t.equal(reports.length, 1, 'the next one counts');

@@ -1,7 +1,7 @@
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import net, { type AddressInfo } from 'node:net';
 import t from 'tap';
-import { httpProbe, noProbe } from '../../lib/fleet/http-probe.ts';
+import { connectProbe, httpProbe, kindOf, noProbe, WrongAnswer } from '../../lib/fleet/http-probe.ts';
 
 t.test('2xx is health, anything else is not, and the reason is said', async (t) => {
   let status = 200;
@@ -18,7 +18,7 @@ t.test('2xx is health, anything else is not, and the reason is said', async (t) 
   status = 204;
   await probe(address, signal);
   status = 503;
-  await t.rejects(probe(address, signal), { message: 'the heartbeat was answered with 503' });
+  await t.rejects(probe(address, signal), { message: 'answers 503 to /healthz' });
   t.same(asked, ['/healthz', '/healthz', '/healthz']);
   await new Promise((resolve) => server.close(resolve));
   await t.rejects(probe(address, signal), { code: 'ECONNREFUSED' });
@@ -34,4 +34,52 @@ t.test('a probe that is given up lets go of its connection', async (t) => {
 
 t.test('without probing every replica is healthy', async () => {
   await noProbe({ type: 'unix', path: '/nowhere' }, new AbortController().signal);
+});
+
+t.test('which statuses are health, and the Host field, are options', async (t) => {
+  const asked: (string | undefined)[] = [];
+  const server = http.createServer((request, response) => {
+    asked.push(request.headers.host);
+    response.writeHead(302, { Location: '/login' }).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = { type: 'tcp', host: '127.0.0.1', port: (server.address() as AddressInfo).port } as const;
+  const { signal } = new AbortController();
+  await t.rejects(httpProbe('/')(address, signal), { message: 'answers 302 to /' });
+  await httpProbe('/', [[200, 399]], 'shop.example')(address, signal);
+  await httpProbe('/', [
+    [200, 200],
+    [302, 302],
+  ])(address, signal);
+  t.same(asked, [`127.0.0.1:${address.port}`, 'shop.example', `127.0.0.1:${address.port}`]);
+  await new Promise((resolve) => server.close(resolve));
+});
+
+t.test('a connect alone tells who listens', async (t) => {
+  const server = net.createServer((socket) => socket.on('error', () => undefined));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = { type: 'tcp', host: '127.0.0.1', port: (server.address() as AddressInfo).port } as const;
+  const { signal } = new AbortController();
+  await connectProbe(address, signal);
+  await new Promise((resolve) => server.close(resolve));
+  await t.rejects(connectProbe(address, signal), { code: 'ECONNREFUSED' });
+  await t.rejects(connectProbe({ type: 'unix', path: '/nowhere.sock' }, signal), { code: 'ENOENT' });
+});
+
+t.test('a refusal, an answer that will not change and any other failure are told apart', async (t) => {
+  const failures = [404, 302, 401, 408, 429, 500, 503].map((status) => [status, kindOf(new WrongAnswer(status, '/'))]);
+  t.same(failures, [
+    [404, 'unfit'],
+    [302, 'unfit'],
+    [401, 'unfit'],
+    [408, 'other'],
+    [429, 'other'],
+    [500, 'other'],
+    [503, 'other'],
+  ]);
+  const coded = (code: string) => Object.assign(new Error(code), { code });
+  t.equal(kindOf(coded('ECONNREFUSED')), 'refused');
+  t.equal(kindOf(new AggregateError([coded('ECONNREFUSED'), coded('ECONNREFUSED')])), 'refused');
+  t.equal(kindOf(coded('ECONNRESET')), 'other');
+  t.equal(kindOf(new Error('no answer to the heartbeat within 500 ms')), 'other');
 });

@@ -16,6 +16,7 @@ const rules: SupervisorRules = {
   backoffCapMs: 30_000,
   stableMs: 10_000,
   keepNames: false,
+  riseToReturn: 2,
   intervalMs: 500,
   timeoutMs: 400,
   graceMs: 1000,

@@ -6,7 +6,14 @@ import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
-const limits = { maxIdle: 2, idleTimeoutMs: 200, connectTimeoutMs: 1000, maxFields: 16, maxHeadBytes: 1000 };
+const limits = {
+  maxIdle: 2,
+  maxIdleInAll: 2,
+  idleTimeoutMs: 200,
+  connectTimeoutMs: 1000,
+  maxFields: 16,
+  maxHeadBytes: 1000,
+};
 const ref = { seat: 1, incarnation: 1, hostname: 'server1' };
 const holder = () => {
   let ended = () => {};
@@ -54,7 +61,7 @@ t.test('bytes behind the end of a reply end the connection, the reply is whole',
 
 t.test('the connection used last is used next, and no more than the limit are kept', async (t) => {
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
-  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, { inFlight: 0, freed: () => undefined });
+  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, { inFlight: 0, idle: 0, freed: () => undefined });
   t.teardown(() => {
     agent.destroy();
     return replica.close();
@@ -82,7 +89,7 @@ t.test('the connection used last is used next, and no more than the limit are ke
 t.test('an idle connection is closed after its time', async (t) => {
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
   const proxy = await startProxy([tcp(replica.port)]);
-  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, { inFlight: 0, freed: () => undefined });
+  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, { inFlight: 0, idle: 0, freed: () => undefined });
   t.teardown(() => Promise.all([proxy.close(), replica.close()]));
   const connection = agent.lease(false);
   const sink = holder();
@@ -130,4 +137,33 @@ t.test('when the grace is over, what is left at a retired replica is cut', async
   await proxy.proxy.drained(ref, AbortSignal.timeout(10));
   await client.until(/^HTTP\/1.1 502/);
   client.socket.destroy();
+});
+
+t.test('no more connections are kept at all replicas together than descriptors are there for', async (t) => {
+  const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
+  const load = { inFlight: 0, idle: 0, freed: () => undefined };
+  const agents = [1, 2].map(
+    (seat) => new ReplicaAgent({ ...ref, seat }, tcp(replica.port), { ...limits, maxIdleInAll: 3 }, load),
+  );
+  t.teardown(() => {
+    for (const agent of agents) agent.destroy();
+    return replica.close();
+  });
+  const connections = agents.flatMap((agent) => [agent.lease(false), agent.lease(false)]);
+  for (const connection of connections) {
+    const one = holder();
+    connection.begin(one, 'GET');
+    connection.write(GET);
+    await one.end;
+    connection.finish();
+  }
+  t.equal(load.idle, 3);
+  t.same(
+    connections.map((connection) => connection.alive),
+    [true, true, true, false],
+  );
+  agents[0]?.lease(false);
+  t.equal(load.idle, 2);
+  for (const agent of agents) agent.retire();
+  t.equal(load.idle, 0);
 });

@@ -18,6 +18,7 @@ const limits: AgentLimits = proxyLimits(defaultOptions());
 function tableOf(seats: readonly Held[], balanceFactor = 1.25): { table: RoutingTable; load: Load } {
   const load: Load = {
     inFlight: seats.reduce((sum, seat) => sum + seat.inFlight, 0),
+    idle: 0,
     diverted: 0,
     freed: () => undefined,
   };

@@ -19,6 +19,7 @@ export const rules: FleetRules = {
   backoffCapMs: 30_000,
   stableMs: 10_000,
   keepNames: false,
+  riseToReturn: 2,
 };
 
 /** Until then things go wrong; then nothing does any more, and the fleet has `SETTLE_MS` to be whole. */

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{ seat: number, replica: string, incarnation: number, weight: number, joined: number,
- *   state: 'waiting' | 'starting' | 'serving' | 'suspected', sinceMs: number | null, reason: string }} Seat
+ *   state: 'waiting' | 'starting' | 'serving' | 'suspected' | 'down', sinceMs: number | null, reason: string }} Seat
  * @typedef {{ seat: number, replica: string, incarnation: number, state: 'draining' | 'ending' }} Leaving
  * @typedef {{ seats: Seat[], leaving: Leaving[] }} Fleet
  * @typedef {{ slots: number, digest: string, points: [slot: number, seat: number][] }} Ring

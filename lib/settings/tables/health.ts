@@ -1,13 +1,29 @@
 // Options of health: when a replica counts as well.
 
-import { duration, integer, urlPathOrOff } from '../kinds.ts';
+import { duration, hostField, integer, onOff, probedPath, statuses } from '../kinds.ts';
 import { option } from '../option.ts';
 
 export const HEALTH = {
   'heartbeat-interval': option(duration(10, 3_600_000), 500, 'wait between two heartbeats of a replica'),
   'heartbeat-timeout': option(duration(1, 60_000), 500, 'time that a replica has to answer one'),
   'heartbeat-failures': option(integer(1, 100), 3, 'failures in a row that cost a replica its seat'),
-  'heartbeat-path': option(urlPathOrOff, '/heartbeat', 'path that is asked for; `off` switches probing off'),
+  'heartbeat-rise': option(
+    integer(1, 100),
+    2,
+    'good ones in a row after which an `--upstream` that was down takes requests again',
+  ),
+  'heartbeat-path': option(
+    probedPath,
+    '/heartbeat',
+    'path that is asked for; `tcp`: a connection is enough; `off` switches probing off',
+  ),
+  'heartbeat-status': option(statuses, [[200, 299]] as const, 'statuses that are health'),
+  'heartbeat-host': option(hostField, '', 'Host field of heartbeats; the address of the replica if empty'),
+  'fail-open': option(
+    onOff,
+    true,
+    'where no `--upstream` passes its heartbeats, requests go on to those at which somebody still listens',
+  ),
   'start-timeout': option(
     duration(100, 3_600_000),
     30_000,

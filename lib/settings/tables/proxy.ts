@@ -47,7 +47,11 @@ export const PROXY = {
     'fields of a head or of trailers, and elements of the lists there that are read',
   ),
   'max-body-size': option(orOff(size(0, 1024 * GIB)), Number.POSITIVE_INFINITY, 'body of a request'),
-  'max-connections': option(integer(1, 1_000_000), 10_000, 'connections of clients; more are told 503'),
+  'max-connections': option(
+    integer(1, 1_000_000),
+    10_000,
+    'connections of clients, or what `ulimit -n` allows; more are told 503',
+  ),
   'max-requests-per-connection': option(
     orOff(integer(1, 1_000_000)),
     Number.POSITIVE_INFINITY,

@@ -1,0 +1,91 @@
+// What a heartbeat says of a seat: whether its replica begins to serve, is suspected, convicted, or well again. A conviction costs
+// one of ours its seat; a service of others, which cannot be ended, is down until it is well again.
+
+import type { DownSeat, FleetState, Seat, ServingSeat } from './fleet-state.ts';
+import { afterProbe, HEALTHY, type Health, isConvicted, type ProbeFailure } from './health.ts';
+import type { Address } from './ports.ts';
+import { afterProbeOfPredecessor, convict, relievePredecessor } from './predecessors.ts';
+import { type FleetRules, lasting, loseReplica, replaceSeat } from './seats.ts';
+
+// A program that does not listen so long after its start, in ms, is worth a word.
+const COMPLAIN_AFTER_MS = 800;
+// Failures of what is down are counted so far: how long it lasts after that changes nothing.
+const MOST_COUNTED = 100;
+
+/** The state after a probe of the replica with that incarnation; `undefined` for a good one. */
+export function afterProbeOf(
+  state: FleetState,
+  incarnation: number,
+  failure: ProbeFailure | undefined,
+  atMs: number,
+  rules: FleetRules,
+): FleetState {
+  const seat = state.seats.find((one) => one.replica.incarnation === incarnation);
+  switch (seat?.phase) {
+    case 'started':
+      if (failure === undefined) {
+        const relieved = replaceSeat(state, incarnation, () => serving(seat, atMs));
+        return relievePredecessor(relieved, seat.predecessor, atMs);
+      }
+      // A service that nobody here started is not given up either.
+      if (atMs >= seat.giveUpAtMs && !rules.keepNames) {
+        return loseReplica(state, incarnation, { reason: failure.reason }, atMs, rules);
+      }
+      return replaceSeat(state, incarnation, () => complaining(seat, failure, atMs, rules));
+    case 'serving': {
+      const health = afterProbe(seat.health, failure === undefined);
+      if (failure === undefined || !isConvicted(health, rules.failuresToConvict)) {
+        return replaceSeat(state, incarnation, () => withHealth(seat, health));
+      }
+      if (rules.keepNames) return replaceSeat(state, incarnation, () => down(seat, failure, atMs));
+      return convict(state, { ...seat, health }, failure.reason, atMs, rules);
+    }
+    case 'down':
+      return replaceSeat(state, incarnation, () => afterProbeOfDown(seat, failure, atMs, rules));
+    case 'vacant':
+    case 'starting':
+    case undefined:
+      return afterProbeOfPredecessor(state, incarnation, failure === undefined);
+  }
+}
+
+export function withHealth(seat: ServingSeat, health: Health): Seat {
+  return health === seat.health ? seat : { ...seat, health };
+}
+
+function serving(seat: Extract<Seat, { address: Address }>, atMs: number): Seat {
+  const { address, firstServedMs } = seat;
+  return {
+    ...lasting(seat),
+    firstServedMs: firstServedMs ?? atMs,
+    phase: 'serving',
+    address,
+    sinceMs: atMs,
+    health: HEALTHY,
+  };
+}
+
+// What does not listen yet may be about to; an answer that is wrong will not become right, and what others run is there or is not.
+function complaining(
+  seat: Extract<Seat, { phase: 'started' }>,
+  failure: ProbeFailure,
+  atMs: number,
+  rules: FleetRules,
+): Seat {
+  const isWorthTelling = rules.keepNames || failure.kind === 'unfit' || atMs - seat.sinceMs >= COMPLAIN_AFTER_MS;
+  return !isWorthTelling || seat.complaint?.reason === failure.reason ? seat : { ...seat, complaint: failure };
+}
+
+function down(seat: ServingSeat, complaint: ProbeFailure, atMs: number): Seat {
+  return { ...lasting(seat), phase: 'down', address: seat.address, sinceMs: atMs, complaint, bad: 0, good: 0 };
+}
+
+function afterProbeOfDown(seat: DownSeat, failure: ProbeFailure | undefined, atMs: number, rules: FleetRules): Seat {
+  if (failure !== undefined) {
+    const bad = Math.min(MOST_COUNTED, seat.bad + 1);
+    const isNews = bad !== seat.bad || seat.good > 0 || failure.kind !== seat.complaint.kind;
+    return isNews ? { ...seat, complaint: failure, bad, good: 0 } : seat;
+  }
+  const good = seat.good + 1;
+  return good >= rules.riseToReturn ? serving(seat, atMs) : { ...seat, good };
+}

@@ -1,0 +1,73 @@
+// What keeps a fleet from answering: which seats take no requests and why, in words for people, and whether it is worth a wait.
+
+import { type FleetState, routes, type Seat } from './fleet-state.ts';
+import type { ProbeFailure } from './health.ts';
+
+/** A seat that takes no requests. */
+export interface Absentee {
+  readonly hostname: string;
+  readonly reason: string;
+}
+
+// Of an outage longer than so many heartbeats nobody knows when it ends; a client is told at once then.
+const HOPEFUL_BEATS = 20;
+const HOPEFUL_LAPSES = 3;
+const MOST_NAMED = 3;
+
+/** The seats that take no requests, in the order in which they joined. */
+export function absentees(state: FleetState): Absentee[] {
+  return state.seats
+    .toSorted((a, b) => a.joined - b.joined)
+    .flatMap((seat) => (seat.phase === 'serving' ? [] : [{ hostname: seat.replica.hostname, reason: reasonOf(seat) }]));
+}
+
+/** No seat serves, and requests go to those that were the last to be well. */
+export function failsOpen(state: FleetState, failOpen: boolean): boolean {
+  return routes(state).length === 0 && routes(state, failOpen).length > 0;
+}
+
+/** Why no replica takes a request, for people; `undefined` if one does. */
+export function whyNone(state: FleetState, failOpen: boolean): string | undefined {
+  if (routes(state, failOpen).length > 0) return undefined;
+  if (state.seats.length === 0) return 'no replica: there is none in this fleet';
+  const absent = absentees(state);
+  const named = absent.slice(0, MOST_NAMED).map(({ hostname, reason }) => `${hostname} ${reason}`);
+  const rest = absent.length - named.length;
+  const more = rest > 0 ? [`and ${rest} more`] : [];
+  const isUnfit = state.seats.some((seat) => complaintOf(seat)?.kind === 'unfit');
+  return `no replica: ${[...named, ...more].join(', ')}${isUnfit ? '; --heartbeat-path / or tcp' : ''}`;
+}
+
+/** A seat that takes no requests now has good chances to do so soon. */
+export function mayReturn(state: FleetState): boolean {
+  return state.seats.some(seatMayReturn);
+}
+
+/** It serves, or there is no sense in waiting for it: it failed so often, or gives an answer that will not become right. */
+export function isSettled(seat: Seat, attempts: number): boolean {
+  return seat.phase === 'serving' || complaintOf(seat)?.kind === 'unfit' || seat.lapses.count >= attempts;
+}
+
+/** What its last heartbeat failed with, if that is why it does not serve. */
+export function complaintOf(seat: Seat): ProbeFailure | undefined {
+  return seat.phase === 'down' || seat.phase === 'started' ? seat.complaint : undefined;
+}
+
+function seatMayReturn(seat: Seat): boolean {
+  switch (seat.phase) {
+    case 'serving':
+      return true;
+    case 'down':
+      return seat.complaint.kind !== 'unfit' && seat.bad < HOPEFUL_BEATS;
+    case 'vacant':
+    case 'starting':
+    case 'started':
+      return complaintOf(seat) === undefined && !seat.lapses.final && seat.lapses.count < HOPEFUL_LAPSES;
+  }
+}
+
+function reasonOf(seat: Seat): string {
+  const complaint = complaintOf(seat);
+  if (complaint !== undefined) return `down: ${complaint.reason}`;
+  return seat.lapses.reason === '' ? 'starting' : `starting, after: ${seat.lapses.reason}`;
+}

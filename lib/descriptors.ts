@@ -1,0 +1,69 @@
+// How many file descriptors this process may have, and what they are for. Clients that only wait could use up all of them; then no
+// heartbeat could be sent, no request forwarded and no replica started. So each use has its part, and the clients get what is left.
+
+import type { Log } from './log.ts';
+
+export interface DescriptorShares {
+  /** Of clients: each may need a second one, towards the replica of its request. */
+  readonly maxConnections: number;
+  /** Of clients over that, who are told so. */
+  readonly maxRefused: number;
+  /** To replicas, with nothing on them. */
+  readonly maxIdleInAll: number;
+  /** To the admin port. */
+  readonly maxAdminConnections: number;
+}
+
+export interface DescriptorWishes {
+  readonly maxConnections: number;
+  /** Replicas that there may be. */
+  readonly replicas: number;
+}
+
+// What a process has that serves nobody: Node's own, standard streams, listeners, the guardian, files of a moment.
+const OWN = 40;
+// Its two outputs, and its heartbeat.
+const DESCRIPTORS_OF_A_REPLICA = 3;
+const MOST_REFUSED = 256;
+const MOST_ADMIN = 64;
+
+/** The limit of this process, which Node has raised as far as it may; Infinity where there is none or it is not known. */
+export function descriptorLimit(): number {
+  const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
+  const soft = userLimits?.open_files?.soft;
+  return typeof soft === 'number' ? soft : Number.POSITIVE_INFINITY;
+}
+
+export function shareDescriptors(limit: number, wishes: DescriptorWishes): DescriptorShares {
+  const maxRefused = Math.min(MOST_REFUSED, Math.floor(limit / 16));
+  const maxAdminConnections = Math.min(MOST_ADMIN, Math.floor(limit / 16));
+  const forReplicas = Math.min(DESCRIPTORS_OF_A_REPLICA * wishes.replicas, Math.floor(limit / 4));
+  const left = Math.max(0, limit - OWN - maxRefused - maxAdminConnections - forReplicas);
+  // A fifth at least for connections that are kept, or each request would open one.
+  const maxConnections = Math.max(1, Math.min(wishes.maxConnections, Math.floor((2 / 5) * left)));
+  return { maxConnections, maxRefused, maxAdminConnections, maxIdleInAll: Math.max(0, left - 2 * maxConnections) };
+}
+
+/** The limit that would be enough for them. */
+export function descriptorsFor(wishes: DescriptorWishes): number {
+  return (
+    OWN +
+    MOST_REFUSED +
+    MOST_ADMIN +
+    DESCRIPTORS_OF_A_REPLICA * wishes.replicas +
+    Math.ceil((5 / 2) * wishes.maxConnections)
+  );
+}
+
+/** Says in the log what cannot be had. */
+export function warnOfShares(limit: number, wishes: DescriptorWishes, log: Log): void {
+  const { maxConnections } = shareDescriptors(limit, wishes);
+  if (maxConnections === wishes.maxConnections) return;
+  log.warn('max-connections-lowered', {
+    wanted: wishes.maxConnections,
+    possible: maxConnections,
+    reason:
+      `this process may have ${limit} open files, and each client may need two: ` +
+      `allow ${descriptorsFor(wishes)} (ulimit -n), or set --max-connections to ${maxConnections}`,
+  });
+}

@@ -1,0 +1,56 @@
+// A balancer that did not run for a while: whose fault that is not, it blames nobody.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { startProgram } from '../fixtures/program.ts';
+import { connectRaw } from '../fixtures/raw-client.ts';
+import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
+
+const LIMITS = ['reply-timeout', 'request-timeout', 'body-timeout', 'connect-timeout', 'keep-alive-timeout'];
+
+t.test(
+  'a balancer that was stopped for longer than any limit: replies, clients and replicas are as they were',
+  async (t) => {
+    const held: (() => void)[] = [];
+    const one = await scriptedReplica((socket, head) => {
+      if (head.startsWith('GET /slow')) held.push(() => socket.write(reply('late')));
+      else socket.write(reply('ok'));
+    });
+    const limits = LIMITS.flatMap((name) => [`--${name}`, '1s']);
+    const program = await startProgram(['--upstream', one.upstream, '--heartbeat-interval', '50ms', ...limits]);
+    t.teardown(() => Promise.all([program.stop(), one.close()]));
+    const idle = await connectRaw(program.port);
+    idle.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await idle.until(/ok$/);
+    const upload = await connectRaw(program.port);
+    upload.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345');
+    const [waiting, patient] = [await connectRaw(program.port), await connectRaw(program.port)];
+    waiting.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
+    while (held.length === 0) await sleep(1);
+    patient.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
+    while (held.length === 1) await sleep(1);
+    // Its limits have been looked at, and are not reached.
+    await sleep(300);
+
+    program.process.kill('SIGSTOP');
+    // What the reply waits for is over; nobody reads it for three times its limit.
+    held[0]?.();
+    upload.send('67890');
+    idle.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await sleep(3000);
+    program.process.kill('SIGCONT');
+    // Of its second, this one has had a third.
+    await sleep(150);
+    held[1]?.();
+
+    t.match(await waiting.until(/\r\n\r\n.+$/s), /^HTTP\/1\.1 200 .*late$/s);
+    t.match(await patient.until(/\r\n\r\n.+$/s), /^HTTP\/1\.1 200 .*late$/s);
+    t.match(await upload.until(/\r\n\r\n.+$/s), /^HTTP\/1\.1 200 .*ok$/s);
+    t.match(await idle.until(/ok.*ok$/s), /200 OK/);
+    const blamed = program.log.filter(({ event }) =>
+      ['replica-lost', 'replica-suspected', 'request-failed'].includes(event),
+    );
+    t.same(blamed, []);
+    for (const { socket } of [idle, upload, waiting, patient]) socket.destroy();
+  },
+);
