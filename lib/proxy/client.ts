@@ -186,7 +186,7 @@ export class Client {
     if (this.#terms.servesHalfClosed) return;
     this.#hasLeft = true;
     // A reply that is whole is still sent; what waits behind it is not begun.
-    if (occupant === undefined && !this.#isOwn) return;
+    if (occupant === undefined && !this.#isOwn && this.#open > 0) return;
     occupant?.onClientGone();
     this.socket.destroy();
   }
