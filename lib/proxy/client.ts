@@ -50,8 +50,8 @@ export class Client {
   // Requests that were begun, and those that have come but have no whole reply yet.
   #requests = 0;
   #open = 0;
-  // The request under way is answered by the balancer itself.
-  #isOwn = false;
+  // Of the request under way, if the balancer answers it itself.
+  #own: ServerResponse | undefined;
   #ending = false;
   // The client has ended its side and is not waited for: the reply that it has coming is the last.
   #hasLeft = false;
@@ -132,9 +132,10 @@ export class Client {
 
   /** The request under way is not passed on: whoever answers it ends the response. */
   answersItself(response: ServerResponse): void {
-    this.#isOwn = true;
+    this.#own = response;
     response.once('finish', () => {
-      this.#isOwn = false;
+      // The next may have begun by now.
+      if (this.#own === response) this.#own = undefined;
       this.#answered();
     });
   }
@@ -186,7 +187,7 @@ export class Client {
     if (this.#terms.servesHalfClosed) return;
     this.#hasLeft = true;
     // A reply that is whole is still sent; what waits behind it is not begun.
-    if (occupant === undefined && !this.#isOwn && this.#open > 0) return;
+    if (occupant === undefined && this.#own === undefined && this.#open > 0) return;
     occupant?.onClientGone();
     this.socket.destroy();
   }

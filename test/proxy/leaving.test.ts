@@ -165,6 +165,20 @@ t.test('an answer of the balancer’s own is told that its client has left', asy
   }
 });
 
+t.test('so is the second of two', async (t) => {
+  for (const leave of Object.values(LEAVES)) {
+    const { proxy, own } = await withOwn(t, {});
+    const client = await connectRaw(proxy.port);
+    client.send(get('/own').repeat(3));
+    while (own.length === 0) await turn();
+    own[0]?.end('first');
+    while (own.length === 1) await turn();
+    leave(client);
+    await new Promise((resolve) => own[1]?.once('close', resolve));
+    t.equal(own.length, 2);
+  }
+});
+
 t.test('a reply that is there is sent whole to a client that has ended its side', async (t) => {
   const body = 'x'.repeat(20_000_000);
   const { proxy } = await played(t, {}, (socket) => socket.write(reply(body)));
