@@ -52,8 +52,8 @@ export class Client {
   // Requests that were begun, and those that have come but have no whole reply yet.
   #requests = 0;
   #open = 0;
-  // The request under way is answered by the balancer itself.
-  #isOwn = false;
+  // Of the request under way, if the balancer answers it itself.
+  #own: ServerResponse | undefined;
   #ending = false;
   // The client has ended its side and is not waited for: the reply that it has coming is the last.
   #hasLeft = false;
@@ -132,12 +132,17 @@ export class Client {
     else socket.write('', 'latin1', (error) => error ?? finish());
   }
 
-  /** The request under way is not passed on: whoever answers it ends the response. */
-  answersItself(response: ServerResponse): void {
-    this.#isOwn = true;
+  /**
+   * The request under way is not passed on: whoever answers it ends the response.
+   * @param reader of its body, if there is one.
+   */
+  answersItself(response: ServerResponse, reader: Occupant | undefined): void {
+    this.#own = response;
+    this.occupant = reader;
     response.once('finish', () => {
-      this.#isOwn = false;
-      this.occupant = undefined;
+      // The next may have begun by now.
+      if (this.#own === response) this.#own = undefined;
+      if (this.occupant === reader) this.occupant = undefined;
       this.#answered();
     });
   }
@@ -189,7 +194,7 @@ export class Client {
     if (this.#terms.servesHalfClosed) return;
     this.#hasLeft = true;
     // A reply that is whole is still sent; what waits behind it is not begun.
-    if (occupant === undefined && !this.#isOwn) return;
+    if (occupant === undefined && this.#own === undefined && this.#open > 0) return;
     occupant?.onClientGone();
     this.socket.destroy();
   }

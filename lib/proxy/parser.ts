@@ -57,9 +57,14 @@ export class HeadStop {
     };
   }
 
-  /** The other side has ended; that is said when all before it is read. */
+  /** Nothing is read now: it has stopped, or `http.Server` has let go of the connection. */
+  get rests(): boolean {
+    return this.held || this.#socket.parser === undefined || this.#socket.parser === null;
+  }
+
+  /** The other side has ended, and nobody was told of that: there is something to be read before. */
   get hasEnded(): boolean {
-    return this.#socket._readableState.ended;
+    return this.#socket._readableState.ended && !this.#socket.readableEnded;
   }
 
   /** If that error only says that the parser has stopped: what it has not read. */

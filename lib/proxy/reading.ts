@@ -51,7 +51,7 @@ export class Reading {
 
   /** The client has ended its side behind what waits to be read: nobody is told of that. */
   get endsUnread(): boolean {
-    return this.#stop.held && this.#stop.hasEnded;
+    return (this.#stop.rests || this.#offering?.complete === true) && this.#stop.hasEnded;
   }
 
   /** True if that error of the parser says only that it has stopped, as it was told to; else it cannot read on. */

@@ -258,8 +258,7 @@ export class ProxyServer implements ExchangeContext {
     if (this.closing || client.isLast) response.setHeader('Connection', 'close');
     const { req: request } = response;
     if (!this.#ports.answersItself(request, response)) return false;
-    if (!request.complete) client.occupant = readerOf(request);
-    client.answersItself(response);
+    client.answersItself(response, request.complete ? undefined : readerOf(request));
     return true;
   }
 

@@ -35,7 +35,7 @@ const quiet: Play = (socket, head) => {
 const has = (text: string) => (received: readonly string[]) => received.join('').includes(text);
 
 /** What a client sends, and what has come about before it leaves. */
-const WAITS: Record<string, { send: string; replicaHas: string; clientHas?: RegExp }> = {
+const WAITS: Record<string, { send: string; replicaHas: string; clientHas?: RegExp; later?: string }> = {
   'a reply that does not come': { send: get('/poll'), replicaHas: 'GET /poll' },
   'a reply to an upload': {
     send: 'POST /poll HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody',
@@ -44,7 +44,16 @@ const WAITS: Record<string, { send: string; replicaHas: string; clientHas?: RegE
   'the next event of a stream': { send: get('/stream'), replicaHas: 'GET /stream', clientHas: /: / },
   'the rest of a reply': { send: get('/half'), replicaHas: 'GET /half', clientHas: /half$/ },
   'the 101 of an offer': { send: get('/poll', OFFER), replicaHas: 'GET /poll' },
+  'the 101 of an offer, and sends on': { send: get('/poll', OFFER), replicaHas: 'GET /poll', later: 'and later' },
+  'the 101 of an offer with a body, with bytes behind it': {
+    send: `POST /poll HTTP/1.1\r\nHost: x\r\n${OFFER}Content-Length: 4\r\n\r\nbodyearly`,
+    replicaHas: '\r\n\r\nbody',
+  },
   'the 101 of an offer, with bytes behind it': { send: `${get('/poll', OFFER)}early`, replicaHas: 'GET /poll' },
+  'a reply, with an offer behind that is passed over': {
+    send: get('/poll') + get('/behind', OFFER.replace('test', 'h2c')) + get('/behind'),
+    replicaHas: 'GET /poll',
+  },
   'a reply, with three requests behind': {
     send: get('/poll') + get('/behind').repeat(3),
     replicaHas: 'GET /poll',
@@ -76,7 +85,7 @@ function noFault(t: Test, proxy: TestProxy) {
 
 for (const [how, leave] of Object.entries(LEAVES)) {
   t.test(`a client that ${how} frees its replica, whatever it waits for`, async (t) => {
-    for (const [what, { send, replicaHas, clientHas }] of Object.entries(WAITS)) {
+    for (const [what, { send, replicaHas, clientHas, later = '' }] of Object.entries(WAITS)) {
       const { replica, proxy } = await played(t, {}, quiet);
       const client = await connectRaw(proxy.port);
       client.send(send);
@@ -84,6 +93,7 @@ for (const [how, leave] of Object.entries(LEAVES)) {
       if (clientHas !== undefined) await client.until(clientHas);
       const [behind] = replica.sockets as [(typeof replica.sockets)[0]];
       const cut = new Promise((resolve) => behind.once('close', resolve));
+      client.send(later);
       leave(client);
       await cut;
       proxy.proxy.route({ policy: inOrder(), routes: [], draining: [ref] });
@@ -153,6 +163,20 @@ t.test('an answer of the balancer’s own is told that its client has left', asy
     leave(client);
     await new Promise((resolve) => own[0]?.once('close', resolve));
     t.pass('it is');
+  }
+});
+
+t.test('so is the second of two', async (t) => {
+  for (const leave of Object.values(LEAVES)) {
+    const { proxy, own } = await withOwn(t, {});
+    const client = await connectRaw(proxy.port);
+    client.send(get('/own').repeat(3));
+    while (own.length === 0) await turn();
+    own[0]?.end('first');
+    while (own.length === 1) await turn();
+    leave(client);
+    await new Promise((resolve) => own[1]?.once('close', resolve));
+    t.equal(own.length, 2);
   }
 });
 

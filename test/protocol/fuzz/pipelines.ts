@@ -1,6 +1,9 @@
 // Requests of all kinds one behind the other, in any pieces: offers that are passed over, bodies that look like requests, uploads, more
-// requests than are read ahead. All are whole, so all are answered, in order, and the replica gets those and no others.
+// requests than are read ahead, some for the balancer itself. All are whole, so all are answered, in order, and the replica gets those
+// and no others. Then another client leaves in the midst of the same: nothing of that may be left over.
 
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import net from 'node:net';
 import { echoed, echoReplica } from '../../fixtures/echo-replica.ts';
 import { startProxy, tcp } from '../../fixtures/proxy.ts';
 import { random } from '../../fixtures/random.ts';
@@ -8,11 +11,15 @@ import { pick, pieces } from './mutate.ts';
 import { mistake, type Track } from './requests.ts';
 import { openLine } from './wire-tap.ts';
 
+const OWN = '?own';
+
 type Chance = ReturnType<typeof random>;
 
 export async function openPipelineTrack(): Promise<Track> {
   const replica = await echoReplica();
-  const proxy = await startProxy([tcp(replica.port)]);
+  const proxy = await startProxy([tcp(replica.port)], {}, undefined, answersOwn);
+  const strayReplica = await echoReplica();
+  const stray = await startProxy([tcp(strayReplica.port)], {}, undefined, answersOwn);
   return {
     play: async (seed, index) => {
       const chance = random(seed + index);
@@ -23,6 +30,7 @@ export async function openPipelineTrack(): Promise<Track> {
       await client.send(pieces(chance, text));
       const { text: answer } = await client.heard((all) => echoed(all).length >= sent.length);
       client.destroy();
+      await leave(chance, stray.port, text);
       const got = replica.requests.map(({ startLine, body }) => `${startLine.split(' ')[1]} ${body}`);
       const fault =
         differ(
@@ -33,16 +41,43 @@ export async function openPipelineTrack(): Promise<Track> {
         differ(
           'the replica got',
           got,
-          sent.map(({ path, body }) => `${path} ${body}`),
+          sent.filter(({ path }) => !path.endsWith(OWN)).map(({ path, body }) => `${path} ${body}`),
         ) ??
-        mistake(proxy.log.splice(0));
+        mistake(proxy.log.splice(0)) ??
+        mistake(stray.log.splice(0));
       return fault && `${fault}\nsent: ${JSON.stringify(text)}`;
     },
     close: async () => {
+      // Resolves when no connection is left, or cuts what is.
+      const limit = AbortSignal.timeout(20_000);
+      await stray.proxy.close(limit);
+      if (limit.aborted) throw new Error('connections of clients that have left are left over');
       await proxy.close();
       replica.close();
+      strayReplica.close();
     },
   };
+}
+
+function answersOwn(request: IncomingMessage, response: ServerResponse): boolean {
+  if (request.url?.endsWith(OWN) !== true) return false;
+  request.resume();
+  setImmediate(() => response.end(`<${request.url}>`));
+  return true;
+}
+
+async function leave(chance: Chance, port: number, text: string): Promise<void> {
+  const socket = net.connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  if (chance.chance(0.7)) socket.resume();
+  const all = pieces(chance, text);
+  for (const piece of all.slice(0, 1 + chance.below(all.length))) {
+    socket.write(piece, 'latin1');
+    if (chance.chance(0.3)) await new Promise((resolve) => setImmediate(resolve));
+  }
+  pick(chance, [() => socket.end(), () => socket.destroy(), () => socket.resetAndDestroy()])();
+  // Who does not read would not see the other's end.
+  socket.resume();
 }
 
 function differ(what: string, got: readonly string[], expected: readonly string[]): string | undefined {
@@ -54,7 +89,7 @@ function differ(what: string, got: readonly string[], expected: readonly string[
 function makePipeline(chance: Chance): { path: string; body: string; bytes: string }[] {
   const count = 2 + chance.below(chance.chance(0.2) ? 40 : 4);
   return Array.from({ length: count }, (_, index) => {
-    const path = `/${index}`;
+    const path = `/${index}${chance.chance(0.2) ? OWN : ''}`;
     const head = `${pick(chance, ['GET', 'POST', 'PUT', 'DELETE'])} ${path} HTTP/1.1\r\nHost: a\r\n${offer(chance)}`;
     const body = chance.chance(0.5)
       ? ''
