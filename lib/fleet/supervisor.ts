@@ -6,6 +6,7 @@ import { fleetNews } from '../core/fleet-news.ts';
 import { emptyFleet, type FleetState, predecessors, type Seat, type Wish } from '../core/fleet-state.ts';
 import type { Probe, ReplicaRef, RuntimeNews } from '../core/ports.ts';
 import { sameHostname } from '../core/replica-name.ts';
+import type { SeatId } from '../core/ring.ts';
 import type { FleetRules } from '../core/seats.ts';
 import { asBalancerError, BalancerError, describe, isFinal } from '../errors.ts';
 import { within } from './clock.ts';
@@ -118,7 +119,19 @@ export class Supervisor {
    * `name-taken` when one does not come up; then none of them stays.
    */
   async add(wishes: readonly Wish[]): Promise<void> {
-    const before = new Set(this.#state.seats.map((seat) => seat.replica.seat));
+    const { runtime } = this.#ports;
+    const seats = () => this.#state.seats.map((seat) => seat.replica.seat);
+    // Not where nothing is to be kept: a change then begins at once.
+    const finished = runtime.announce === undefined ? undefined : await runtime.announce(seats());
+    try {
+      await this.#add(wishes, new Set(seats()));
+    } finally {
+      await finished?.();
+    }
+  }
+
+  async #add(wishes: readonly Wish[], before: ReadonlySet<SeatId>): Promise<void> {
+    if (this.#closing) throw new BalancerError('closing', 'the balancer is shutting down');
     this.#dispatch({ type: 'add', wishes, slowly: true });
     const added = () => this.#state.seats.filter((seat) => !before.has(seat.replica.seat));
     const joined = added();
