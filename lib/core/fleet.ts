@@ -15,6 +15,7 @@ import type { SeatId } from './ring.ts';
 import {
   backoffMs,
   type FleetRules,
+  type Loss,
   loseReplica,
   replaceSeat,
   withNewSeat,
@@ -32,7 +33,7 @@ export type FleetEvent = { readonly atMs: number } & (
   | { readonly type: 'remove'; readonly seats: readonly SeatId[] }
   | { readonly type: 'starting'; readonly incarnation: number }
   | { readonly type: 'started'; readonly replica: ReplicaRef; readonly address: Address }
-  | { readonly type: 'start-failed'; readonly incarnation: number; readonly reason: string; readonly final: boolean }
+  | ({ readonly type: 'start-failed'; readonly incarnation: number } & Loss)
   | { readonly type: 'probed'; readonly incarnation: number; readonly failure: string | undefined }
   | { readonly type: 'suspected'; readonly incarnation: number }
   | { readonly type: 'exited'; readonly incarnation: number; readonly reason: string }

@@ -73,11 +73,20 @@ export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs
   };
 }
 
+/** Why a seat loses its replica. */
+export interface Loss {
+  readonly reason: string;
+  /** Trying again cannot help. */
+  readonly final: boolean;
+  /** Another name would. */
+  readonly nameIsTaken?: boolean;
+}
+
 /** The seat stays on the ring and waits for its next replica; the one it had is stopped, in case it still runs. */
 export function loseReplica(
   state: FleetState,
   incarnation: number,
-  loss: { readonly reason: string; readonly final: boolean },
+  loss: Loss,
   atMs: number,
   rules: FleetRules,
 ): FleetState {
@@ -87,16 +96,16 @@ export function loseReplica(
   const count = served && atMs - seat.sinceMs >= rules.stableMs ? 1 : seat.lapses.count + 1;
   // A replica that never served was never known: the next one may have its name, so that `server1` is there at start.
   const wasKnown = served || (seat.phase === 'started' && seat.isOld);
-  const isTaken = loss.final && !seat.insists;
-  const hostname = (wasKnown || isTaken) && !rules.keepNames ? undefined : seat.replica.hostname;
+  const isRenamed = loss.nameIsTaken === true && !seat.insists;
+  const hostname = (wasKnown || isRenamed) && !rules.keepNames ? undefined : seat.replica.hostname;
   const replica = nextReplica(state, seat.replica, hostname);
   const vacant: Seat = {
     phase: 'vacant',
     replica,
     joined: hostname === undefined ? replica.incarnation : seat.joined,
     firstServedMs: seat.firstServedMs,
-    startAtMs: isTaken ? atMs : atMs + backoffMs(count, rules),
-    lapses: { count, ...loss, final: loss.final && !isTaken },
+    startAtMs: atMs + backoffMs(count, rules),
+    lapses: { count, reason: loss.reason, final: loss.final && !isRenamed },
     insists: seat.insists && !wasKnown,
     predecessor: predecessorOf(seat),
   };

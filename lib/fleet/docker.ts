@@ -1,6 +1,5 @@
-// ReplicaRuntime on Docker containers. A container is ours by its labels; one without them is
-// never touched. Nothing about a container is kept here that the engine could not tell again: a balancer that was killed finds
-// its replicas as they are.
+// ReplicaRuntime on Docker containers. A container is ours by its labels; one without them is never touched. Nothing about a container
+// is kept here that the engine could not tell again: a balancer that was killed finds its replicas as they are.
 
 import type { Readable } from 'node:stream';
 import Docker, { type ContainerInfo } from 'dockerode';
@@ -217,7 +216,7 @@ class DockerRuntime implements ReplicaRuntime {
       }
       if (statusCode === 409) throw await this.#nameTaken(replica, error);
       if (statusCode === 400)
-        throw new BalancerError('name-taken', `Docker refuses it: ${describe(error)}`, { cause: error });
+        throw new BalancerError('name-refused', `Docker refuses it: ${describe(error)}`, { cause: error });
       throw explain(`create ${replica.hostname}`, error);
     }
   }

@@ -80,9 +80,9 @@ export class Supervisor {
 
   /**
    * The first replicas: those that an earlier process left go on in their seats, and of the wishes, each with a hostname of its own,
-   * as many are added as are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after `beginTimeoutMs`, or, where some
-   * were left, when any serves: then it is an outage that lasts until then. Those that do not serve go on trying. Throws what
-   * can't be mended by trying.
+   * as many are added as are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after
+   * `beginTimeoutMs`; or, where some were left, when any serves: it is an outage that lasts until then. Those that do not serve go on
+   * trying. Throws what can't be mended by trying.
    */
   async begin(wishes: readonly Wish[]): Promise<void> {
     this.#dispatch({ type: 'adopt', present: await this.#ports.runtime.list() });

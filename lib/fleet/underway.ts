@@ -57,8 +57,9 @@ export class Underway {
       this.#report({ type: 'started', replica, address });
     } catch (error) {
       const { incarnation } = replica;
-      const final = isFinal(asBalancerError(error));
-      this.#report({ type: 'start-failed', incarnation, reason: describe(error), final });
+      const failure = asBalancerError(error);
+      const kind = { final: isFinal(failure), nameIsTaken: failure.code === 'name-taken' };
+      this.#report({ type: 'start-failed', incarnation, reason: describe(error), ...kind });
     }
   }
 
