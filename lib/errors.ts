@@ -25,6 +25,8 @@ const ERRORS = {
   'request-timeout': { status: 408 },
   // The name is taken by something that is not ours: nothing is wrong with the request as such (15.5.10).
   'name-taken': { status: 409 },
+  // Whatever runs replicas does not want one of that name, or set up like that.
+  'name-refused': { status: 409 },
   // A body over the limit (15.5.14).
   'body-too-large': { status: 413 },
   // Fields over the limit (RFC 6585, 5).
@@ -77,7 +79,7 @@ export class BalancerError extends Error {
 
 /** Trying again cannot help until somebody does something about it. */
 export function isFinal(error: BalancerError): boolean {
-  return error.code === 'name-taken';
+  return error.code === 'name-taken' || error.code === 'name-refused';
 }
 
 /** The error itself, or an `internal` one around what was thrown. */

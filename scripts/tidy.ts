@@ -24,7 +24,9 @@ const LAYERS: Record<string, readonly string[]> = {
 
 /** Modules that only some files may import. */
 const RESERVED: Record<string, readonly string[]> = {
-  dockerode: ['docker', 'docker-container', 'docker-image', 'docker-hold'].map((name) => `lib/fleet/${name}.ts`),
+  dockerode: ['docker', 'docker-adding', 'docker-container', 'docker-hold', 'docker-image'].map(
+    (name) => `lib/fleet/${name}.ts`,
+  ),
   'node:child_process': ['lib/fleet/processes.ts', 'lib/fleet/guardian.ts'],
 };
 

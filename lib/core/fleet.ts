@@ -16,6 +16,7 @@ import type { SeatId } from './ring.ts';
 import {
   backoffMs,
   type FleetRules,
+  type Loss,
   lasting,
   loseReplica,
   replaceSeat,
@@ -34,7 +35,7 @@ export type FleetEvent = { readonly atMs: number } & (
   | { readonly type: 'remove'; readonly seats: readonly SeatId[] }
   | { readonly type: 'starting'; readonly incarnation: number }
   | { readonly type: 'started'; readonly replica: ReplicaRef; readonly address: Address }
-  | { readonly type: 'start-failed'; readonly incarnation: number; readonly reason: string; readonly final: boolean }
+  | ({ readonly type: 'start-failed'; readonly incarnation: number } & Loss)
   /** This machine could not even try: the replica has no part in it. */
   | { readonly type: 'start-impossible'; readonly incarnation: number; readonly reason: string }
   | {

@@ -54,7 +54,8 @@ export function adopt(
 function youngestOfSeats(present: readonly PresentReplica[], rules: FleetRules): PresentReplica[] {
   const taken = new Set<number>();
   const heads: PresentReplica[] = [];
-  for (const one of present.toSorted((a, b) => b.replica.incarnation - a.replica.incarnation)) {
+  const finished = present.filter((one) => !one.isUnfinished);
+  for (const one of finished.toSorted((a, b) => b.replica.incarnation - a.replica.incarnation)) {
     const places = placesOf(one.replica);
     if (places.some((place) => place > rules.maxPlace || taken.has(place))) continue;
     for (const place of places) taken.add(place);

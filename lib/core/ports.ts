@@ -25,6 +25,8 @@ export interface PresentReplica {
   readonly untried?: true;
   /** How long ago it was made; `undefined` if that is not known, which counts as long. */
   readonly ageMs?: number;
+  /** It came with a change that an earlier process did not finish. */
+  readonly isUnfinished?: boolean;
 }
 
 /** What a runtime tells unasked. */
@@ -48,6 +50,11 @@ export interface ReplicaRuntime {
   start(replica: ReplicaRef, signal: AbortSignal): Promise<Address>;
   /** Asks it to finish, and ends it after `graceMs`. One that is not there counts as stopped. */
   stop(replica: ReplicaRef, graceMs: number): Promise<void>;
+  /**
+   * For runtimes whose replicas outlive this process: keeps, until the function that it resolves with is called, that only these seats
+   * are part of the fleet, and those that come now not yet.
+   */
+  announce?(seats: readonly SeatId[]): Promise<() => Promise<void>>;
   /** All replicas of this fleet that are there, ended ones that still take a place included, and no one else's. */
   list(): Promise<readonly PresentReplica[]>;
   /** Calls back soon after something has happened. Nothing may depend on it. Returns the function that ends the watch. */

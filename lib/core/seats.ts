@@ -85,6 +85,8 @@ export interface Loss {
   readonly final?: boolean;
   /** It says nothing of the replica, and does not count among its lapses. */
   readonly innocent?: boolean;
+  /** Another name would help. */
+  readonly nameIsTaken?: boolean;
 }
 
 /** The seat stays on the ring and waits for its next replica; the one it had is stopped, in case it still runs. */
@@ -106,16 +108,16 @@ export function loseReplica(
       : seat.lapses.count + 1;
   // A replica that never served was never known: the next one may have its name, so that `server1` is there at start.
   const wasKnown = served || (seat.phase === 'started' && seat.isOld);
-  const isTaken = final && !seat.insists;
-  const hostname = (wasKnown || isTaken) && !rules.keepNames ? undefined : seat.replica.hostname;
+  const isRenamed = loss.nameIsTaken === true && !seat.insists;
+  const hostname = (wasKnown || isRenamed) && !rules.keepNames ? undefined : seat.replica.hostname;
   const replica = nextReplica(state, seat.replica, hostname);
   const vacant: Seat = {
     phase: 'vacant',
     replica,
     joined: hostname === undefined ? replica.incarnation : seat.joined,
     firstServedMs: seat.firstServedMs,
-    startAtMs: isTaken ? atMs : atMs + (innocent ? IMPOSSIBLE_WAIT_MS : backoffMs(count, rules)),
-    lapses: { count, reason, final: final && !isTaken },
+    startAtMs: atMs + (innocent ? IMPOSSIBLE_WAIT_MS : backoffMs(count, rules)),
+    lapses: { count, reason, final: final && !isRenamed },
     insists: seat.insists && !wasKnown,
     predecessor: predecessorOf(seat),
   };

@@ -28,6 +28,8 @@ export const LABEL = {
   hostname: 'ringmaster.hostname',
   /** It is no replica but the question of a balancer that starts (docker-hold.ts). */
   asks: 'ringmaster.asks',
+  /** Nor one that says what there was before an /add (docker-adding.ts). */
+  adding: 'ringmaster.adding',
 } as const;
 
 // The attack: a container with labels like ours. An incarnation close to 2^53 would leave none for those after it.

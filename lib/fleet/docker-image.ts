@@ -4,6 +4,9 @@
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type Docker from 'dockerode';
+import { BalancerError } from '../errors.ts';
+import type { Log } from '../log.ts';
 
 export type ImageSource =
   | { readonly type: 'named'; readonly name: string }
@@ -22,4 +25,31 @@ export function imageName(source: ImageSource): string {
 /** Files of the build, by their path in the checkout. */
 export function contextFiles(root: string): string[] {
   return [DOCKERFILE, ...globSync('replica/**/*.*', { cwd: root }).sort()];
+}
+
+/** Builds the image, if it is one of this checkout and not there. */
+export async function buildIfMissing(docker: Docker, image: ImageSource, log: Log): Promise<void> {
+  const name = imageName(image);
+  const missing = (error: { statusCode?: number }) => {
+    if (error.statusCode === 404) return undefined;
+    throw error;
+  };
+  if ((await docker.getImage(name).inspect().catch(missing)) !== undefined) return;
+  if (image.type === 'named') {
+    throw new BalancerError(
+      'runtime-unavailable',
+      `the image ${name} is not there: build it (docker compose build), or pull it`,
+    );
+  }
+  log.info('image-building', { image: name });
+  const context = { context: image.root, src: contextFiles(image.root) };
+  const stream = await docker.buildImage(context, { t: name, dockerfile: DOCKERFILE, rm: true });
+  await new Promise<void>((resolve, reject) => {
+    const finished = (error: Error | null) => (error === null ? resolve() : reject(error));
+    docker.modem.followProgress(stream, finished, (progress: { stream?: string }) => {
+      const step = progress.stream?.trim() ?? '';
+      if (step.startsWith('Step ')) log.info('image-building', { image: name, step });
+    });
+  });
+  log.info('image-built', { image: name });
 }

@@ -1,13 +1,14 @@
-// ReplicaRuntime on Docker containers. A container is ours by its labels; one without them is
-// never touched. Nothing about a container is kept here that the engine could not tell again: a balancer that was killed finds
-// its replicas as they are.
+// ReplicaRuntime on Docker containers. A container is ours by its labels; one without them is never touched. Nothing about a container
+// is kept here that the engine could not tell again: a balancer that was killed finds its replicas as they are.
 
 import type { Readable } from 'node:stream';
 import Docker, { type ContainerInfo } from 'dockerode';
 import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
+import type { SeatId } from '../core/ring.ts';
 import { BalancerError, describe } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from './clock.ts';
+import { isMark, markAdding, unmark, wasThere } from './docker-adding.ts';
 import {
   addressOf,
   type ContainerSettings,
@@ -21,7 +22,7 @@ import {
 import { attempt, explain, unlessGone } from './docker-errors.ts';
 import { CONTAINER_EVENTS, watchContainers } from './docker-events.ts';
 import { answerThatHeld, checkNotHeld } from './docker-hold.ts';
-import { contextFiles, DOCKERFILE, type ImageSource, imageName } from './docker-image.ts';
+import { buildIfMissing, type ImageSource, imageName } from './docker-image.ts';
 import { withLastWords } from './last-words.ts';
 
 export interface DockerRuntimeOptions extends ContainerSettings {
@@ -54,6 +55,9 @@ class DockerRuntime implements ReplicaRuntime {
   #heldSinceSeconds: number | undefined;
   // By id.
   readonly #ignored = new Set<string>();
+  // That say of an /add that it is under way, and are no longer true.
+  readonly #marks = new Set<string>();
+  #hasListed = false;
 
   constructor(options: DockerRuntimeOptions, docker: Docker) {
     this.#options = options;
@@ -138,14 +142,32 @@ class DockerRuntime implements ReplicaRuntime {
   }
 
   async list(): Promise<readonly PresentReplica[]> {
-    const containers = await this.#find(undefined);
-    return containers.flatMap((info) => {
-      const replica = replicaIn(info);
-      if (replica === undefined) return [];
+    const all = await this.#list(undefined);
+    // Only what there is at the start was left by another process.
+    const left = this.#hasListed ? [] : all.filter(isMark);
+    this.#hasListed = true;
+    const isFinished = wasThere(left);
+    for (const { Id } of left) this.#marks.add(Id);
+    await this.#removeMarks();
+    return this.#replicas(all).map(({ info, replica }) => {
       const untried = info.State === 'created' ? { untried: true as const } : {};
       const ageMs = Date.now() - 1000 * info.Created;
-      return [{ replica, address: this.#addressOf(info), ...untried, ageMs }];
+      return { replica, address: this.#addressOf(info), ...untried, ageMs, isUnfinished: !isFinished(replica.seat) };
     });
+  }
+
+  async announce(seats: readonly SeatId[]): Promise<() => Promise<void>> {
+    const { fleet, image } = this.#options;
+    const mark = await markAdding(this.#docker, fleet, imageName(image), seats);
+    return () => {
+      this.#marks.add(mark.id);
+      return this.#removeMarks();
+    };
+  }
+
+  // Those that cannot be removed now are at the next look.
+  async #removeMarks(): Promise<void> {
+    for (const id of this.#marks) if (await unmark(this.#docker.getContainer(id))) this.#marks.delete(id);
   }
 
   watch(listener: (news: RuntimeNews) => void): () => void {
@@ -194,7 +216,7 @@ class DockerRuntime implements ReplicaRuntime {
       }
       if (statusCode === 409) throw await this.#nameTaken(replica, error);
       if (statusCode === 400)
-        throw new BalancerError('name-taken', `Docker refuses it: ${describe(error)}`, { cause: error });
+        throw new BalancerError('name-refused', `Docker refuses it: ${describe(error)}`, { cause: error });
       throw explain(`create ${replica.hostname}`, error);
     }
   }
@@ -225,25 +247,31 @@ class DockerRuntime implements ReplicaRuntime {
     );
   }
 
-  // Those that are ours: of each other that carries our label, the log has a word, once.
   async #find(incarnation: number | undefined): Promise<ContainerInfo[]> {
+    return this.#replicas(await this.#list(incarnation)).map(({ info }) => info);
+  }
+
+  #list(incarnation: number | undefined): Promise<ContainerInfo[]> {
     const label = [`${LABEL.fleet}=${this.#options.fleet}`];
     if (incarnation !== undefined) label.push(`${LABEL.incarnation}=${incarnation}`);
-    const filters = { label };
-    const found = await attempt('list containers', () => this.#docker.listContainers({ all: true, filters }));
-    return found.filter((info) => {
-      if (info.Labels[LABEL.asks] !== undefined) return false;
-      if (replicaIn(info) !== undefined) return true;
-      if (!this.#ignored.has(info.Id)) {
+    return attempt('list containers', () => this.#docker.listContainers({ all: true, filters: { label } }));
+  }
+
+  // Those that are ours: of each other that carries our label, the log has a word, once.
+  #replicas(containers: readonly ContainerInfo[]): { info: ContainerInfo; replica: ReplicaRef }[] {
+    return containers.flatMap((info) => {
+      const replica = replicaIn(info);
+      if (replica !== undefined) return [{ info, replica }];
+      if (info.Labels[LABEL.asks] === undefined && !isMark(info) && !this.#ignored.has(info.Id)) {
         const reason = 'it was renamed, or its labels are none that a balancer writes: it is left alone';
         this.#options.log.warn('container-ignored', {
           name: info.Names[0]?.slice(1),
           id: info.Id.slice(0, 12),
           reason,
         });
+        this.#ignored.add(info.Id);
       }
-      this.#ignored.add(info.Id);
-      return false;
+      return [];
     });
   }
 
@@ -260,36 +288,11 @@ class DockerRuntime implements ReplicaRuntime {
 
   // One build at a time, however many starts wait for it.
   #ensureImage(): Promise<void> {
-    this.#building ??= attempt('prepare the image', () => this.#buildIfMissing()).finally(() => {
+    this.#building ??= attempt('prepare the image', () =>
+      buildIfMissing(this.#docker, this.#options.image, this.#options.log),
+    ).finally(() => {
       this.#building = undefined;
     });
     return this.#building;
-  }
-
-  async #buildIfMissing(): Promise<void> {
-    const { image, log } = this.#options;
-    const name = imageName(image);
-    const missing = (error: { statusCode?: number }) => {
-      if (error.statusCode === 404) return undefined;
-      throw error;
-    };
-    if ((await this.#docker.getImage(name).inspect().catch(missing)) !== undefined) return;
-    if (image.type === 'named') {
-      throw new BalancerError(
-        'runtime-unavailable',
-        `the image ${name} is not there: build it (docker compose build), or pull it`,
-      );
-    }
-    log.info('image-building', { image: name });
-    const context = { context: image.root, src: contextFiles(image.root) };
-    const stream = await this.#docker.buildImage(context, { t: name, dockerfile: DOCKERFILE, rm: true });
-    await new Promise<void>((resolve, reject) => {
-      const finished = (error: Error | null) => (error === null ? resolve() : reject(error));
-      this.#docker.modem.followProgress(stream, finished, (progress: { stream?: string }) => {
-        const step = progress.stream?.trim() ?? '';
-        if (step.startsWith('Step ')) log.info('image-building', { image: name, step });
-      });
-    });
-    log.info('image-built', { image: name });
   }
 }

@@ -7,6 +7,7 @@ import { emptyFleet, type FleetState, predecessors, type Seat, type Wish } from 
 import { isSettled } from '../core/outage.ts';
 import type { Probe, ReplicaRef, RuntimeNews } from '../core/ports.ts';
 import { sameHostname } from '../core/replica-name.ts';
+import type { SeatId } from '../core/ring.ts';
 import type { FleetRules } from '../core/seats.ts';
 import { asBalancerError, BalancerError, describe, isFinal } from '../errors.ts';
 import { within } from './clock.ts';
@@ -80,9 +81,9 @@ export class Supervisor {
 
   /**
    * The first replicas: those that an earlier process left go on in their seats, and of the wishes, each with a hostname of its own,
-   * as many are added as are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after `beginTimeoutMs`, or, where some
-   * were left, when any serves: then it is an outage that lasts until then. Those that do not serve go on trying. Throws what
-   * can't be mended by trying.
+   * as many are added as are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after
+   * `beginTimeoutMs`; or, where some were left, when any serves: it is an outage that lasts until then. Those that do not serve go on
+   * trying. Throws what can't be mended by trying.
    */
   async begin(wishes: readonly Wish[]): Promise<void> {
     this.#dispatch({ type: 'adopt', present: await this.#ports.runtime.list() });
@@ -119,7 +120,19 @@ export class Supervisor {
    * `name-taken` when one does not come up; then none of them stays.
    */
   async add(wishes: readonly Wish[]): Promise<void> {
-    const before = new Set(this.#state.seats.map((seat) => seat.replica.seat));
+    const { runtime } = this.#ports;
+    const seats = () => this.#state.seats.map((seat) => seat.replica.seat);
+    // Not where nothing is to be kept: a change then begins at once.
+    const finished = runtime.announce === undefined ? undefined : await runtime.announce(seats());
+    try {
+      await this.#add(wishes, new Set(seats()));
+    } finally {
+      await finished?.();
+    }
+  }
+
+  async #add(wishes: readonly Wish[], before: ReadonlySet<SeatId>): Promise<void> {
+    if (this.#closing) throw new BalancerError('closing', 'the balancer is shutting down');
     this.#dispatch({ type: 'add', wishes, slowly: true });
     const added = () => this.#state.seats.filter((seat) => !before.has(seat.replica.seat));
     const joined = added();

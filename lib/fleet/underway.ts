@@ -58,8 +58,13 @@ export class Underway {
     } catch (error) {
       const { incarnation } = replica;
       const reason = describe(error);
-      if (localShortage(error) !== undefined) this.#report({ type: 'start-impossible', incarnation, reason });
-      else this.#report({ type: 'start-failed', incarnation, reason, final: isFinal(asBalancerError(error)) });
+      if (localShortage(error) !== undefined) {
+        this.#report({ type: 'start-impossible', incarnation, reason });
+        return;
+      }
+      const failure = asBalancerError(error);
+      const kind = { final: isFinal(failure), nameIsTaken: failure.code === 'name-taken' };
+      this.#report({ type: 'start-failed', incarnation, reason, ...kind });
     }
   }
 

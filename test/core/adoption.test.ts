@@ -86,3 +86,22 @@ t.test('one that was begun a moment ago has the rest of its time to come up, and
   t.match(probed(6009).seats, [{ phase: 'started', replica: { hostname: 'S5' } }]);
   t.match(probed(6010).seats, [{ phase: 'vacant', replica: { hostname: 'S5' } }]);
 });
+
+t.test('what came with a change that was not finished is stopped', async (t) => {
+  const state = adopted(
+    { ...left(1, 5, 'server1'), address },
+    { ...left(2, 7, 'S5'), address, isUnfinished: true },
+    { ...left(3, 8, 'S6'), ...ended, isUnfinished: true },
+  );
+  t.same(
+    members(state).map(({ hostname }) => hostname),
+    ['server1'],
+  );
+  t.same(
+    plan(state, 10, rules).map((action) => [action.type, action.replica.hostname]),
+    [
+      ['stop', 'S5'],
+      ['stop', 'S6'],
+    ],
+  );
+});

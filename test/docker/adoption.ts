@@ -75,4 +75,24 @@ export async function adoption(t: Test): Promise<void> {
       after.toSorted(),
     );
   });
+
+  t.test('killed in the middle of an /add: names and number are as they were before', async (t) => {
+    const one = await startProgram([...args, '--parallel-starts', '1']);
+    const before = await one.hostnames();
+    const adding = one.json('/add', { method: 'POST', body: '{"n":3,"hostnames":["A1","A2","A3"]}' });
+    adding.catch(() => undefined);
+    await one.logged((line) => line.event === 'replica-serving' && line.hostname === 'A1');
+    one.process.kill('SIGKILL');
+    await one.exited;
+    const next = await startProgram(args);
+    t.teardown(() => next.stop());
+    t.same(await next.hostnames(), before);
+    await next.logged((line) => line.event === 'replica-stopped' && line.hostname === 'A1');
+    t.match(await next.json('/add', { method: 'POST', body: '{"n":1,"hostnames":["A1"]}' }), { status: 200 });
+    t.same(
+      (await containersOf(FLEET)).map((line) => line.split(' ')[0]),
+      [...before, 'A1'].toSorted(),
+      'nothing else is left at the engine',
+    );
+  });
 }

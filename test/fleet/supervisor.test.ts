@@ -195,6 +195,28 @@ t.test('a hostname of the first ones that is another’s is given up for another
   await supervisor.close();
 });
 
+t.test('what the runtime refuses under any name ends begin at once, with the reason', async (t) => {
+  const { runtime, supervisor, finish, clock } = setUp();
+  runtime.beforeStart = async () => {
+    throw new BalancerError('name-refused', 'too little memory');
+  };
+  const begun = supervisor.begin(wishes('server1').map((wish) => ({ ...wish, ifFree: true })));
+  await t.rejects(finish(begun), { message: 'server1 did not come up: too little memory' });
+  t.ok(clock.now() < 1000);
+  await finish(supervisor.close());
+});
+
+t.test('where all names are taken, each try waits longer than the one before', async (t) => {
+  const { runtime, supervisor, finish, clock } = setUp();
+  runtime.beforeStart = async () => {
+    throw new BalancerError('name-taken', 'taken');
+  };
+  await finish(supervisor.begin(wishes('server1').map((wish) => ({ ...wish, ifFree: true }))));
+  await clock.advance(10_000);
+  t.ok(runtime.started.length < 10, `${runtime.started.length} tries`);
+  await finish(supervisor.close());
+});
+
 t.test(
   'when the runtime answers again, what waits to be tried is tried at once, and an inventory is taken',
   async (t) => {

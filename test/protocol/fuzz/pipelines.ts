@@ -17,9 +17,9 @@ type Chance = ReturnType<typeof random>;
 
 export async function openPipelineTrack(): Promise<Track> {
   const replica = await echoReplica();
-  const proxy = await startProxy([tcp(replica.port)], {}, undefined, answersOwn);
+  const proxy = await startProxy([tcp(replica.port)], {}, undefined, {}, answersOwn);
   const strayReplica = await echoReplica();
-  const stray = await startProxy([tcp(strayReplica.port)], {}, undefined, answersOwn);
+  const stray = await startProxy([tcp(strayReplica.port)], {}, undefined, {}, answersOwn);
   return {
     play: async (seed, index) => {
       const chance = random(seed + index);
