@@ -3,12 +3,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Occupant } from './client.ts';
 
-/** While its body comes it is read as a stream, with limits of time of its own: what ends it too early is told there. */
+/** While its body comes it is read as a stream, with limits of time of its own: what ends it too early is told whoever reads it. */
 export function readerOf(request: IncomingMessage): Occupant {
   return {
     onClientDrain: () => undefined,
     onClientGone: () => undefined,
     onTick: () => undefined,
-    onClientBroken: (error) => !request.complete && request.emit('error', error),
+    onClientBroken: (error) =>
+      !request.complete && request.listenerCount('error') > 0 && request.emit('error', error),
   };
 }
