@@ -16,28 +16,42 @@ const NAMES: Readonly<Record<FieldKind, string>> = {
 // Whatever follows: there are more of them than anybody can list.
 const PREFIXES: readonly (readonly [prefix: string, kind: FieldKind])[] = [['x-forwarded-', 'forwarding']];
 
-const KINDS = new Map<string, FieldKind>();
-for (const [kind, names] of Object.entries(NAMES)) {
-  for (const name of names.split(' ')) KINDS.set(name, kind as FieldKind);
+interface Rule {
+  readonly name: string;
+  readonly kind: FieldKind;
 }
 
-/** @param lower the name in lower case. */
-export function kindOf(lower: string): FieldKind | undefined {
-  const kind = KINDS.get(lower);
-  if (kind !== undefined) return kind;
-  for (const [prefix, kindOfPrefix] of PREFIXES) if (lower.startsWith(prefix)) return kindOfPrefix;
-  return undefined;
-}
-
-// By length and the last five bits of the first letter, which are those of both its cases; the last row is for all longer names.
+// By length and the last five bits of the first letter, which are those of both its cases; the last row is for all longer names. A map
+// would have to read the whole of a name before it says that it has none such.
 const ROWS = 64;
+const RULES: Rule[][] = Array.from({ length: ROWS * 32 }, () => []);
 const RULED = new Uint8Array(ROWS * 32);
-for (const name of KINDS.keys()) RULED[cellOf(name, name.length)] = 1;
+for (const [kind, names] of Object.entries(NAMES)) {
+  for (const name of names.split(' ')) {
+    RULES[cellOf(name, name.length)]?.push({ name, kind: kind as FieldKind });
+    RULED[cellOf(name, name.length)] = 1;
+  }
+}
 for (const [prefix] of PREFIXES) {
   for (let length = prefix.length; length < ROWS; length++) RULED[cellOf(prefix, length)] = 1;
 }
 
-function cellOf(name: string, length: number): number {
+/** @param lower the name in lower case. */
+export function kindOf(lower: string): FieldKind | undefined {
+  const rules = RULES[cellOf(lower, lower.length)] as Rule[];
+  for (let at = 0; at < rules.length; at++) {
+    const rule = rules[at] as Rule;
+    if (rule.name === lower) return rule.kind;
+  }
+  for (let at = 0; at < PREFIXES.length; at++) {
+    const [prefix, kind] = PREFIXES[at] as readonly [string, FieldKind];
+    if (lower.startsWith(prefix)) return kind;
+  }
+  return undefined;
+}
+
+/** A number of a name that is the same in any case of its letters, below 2048: for tables of names. */
+export function cellOf(name: string, length: number): number {
   return Math.min(length, ROWS - 1) * 32 + (name.charCodeAt(0) & 31);
 }
 

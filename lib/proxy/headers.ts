@@ -183,8 +183,9 @@ function readRequestFields(
     const isNominated = nominated?.has(name.toLowerCase()) === true;
     if (mayHaveRule(name)) {
       const lower = name.toLowerCase();
-      if (underscores !== 'pass' && isAlias(lower)) continue;
       const kind = kindOf(lower);
+      // A name of the table has no odd characters, but one that only begins like those of it may.
+      if ((kind === undefined || kind === 'forwarding') && underscores !== 'pass' && isAlias(lower)) continue;
       if (kind === 'hop') {
         if (lower === 'transfer-encoding') fields.codings = joined(fields.codings, value);
         continue;
