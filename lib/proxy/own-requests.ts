@@ -9,7 +9,6 @@ export function readerOf(request: IncomingMessage): Occupant {
     onClientDrain: () => undefined,
     onClientGone: () => undefined,
     onTick: () => undefined,
-    onClientBroken: (error) =>
-      !request.complete && request.listenerCount('error') > 0 && request.emit('error', error),
+    onClientBroken: (error) => !request.complete && request.listenerCount('error') > 0 && request.emit('error', error),
   };
 }

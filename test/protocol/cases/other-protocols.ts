@@ -9,7 +9,7 @@ const request = (line: string, fields = '') => `${line}\r\n${FIELDS}${fields}\r\
 const GET = 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n';
 
 const OTHERS = [
-  ...['GET /p RTSP/1.0', 'GET /p RTSP/1.1', 'OPTIONS /p RTSP/1.0', 'OPTIONS * RTSP/1.1', 'DESCRIBE /p RTSP/1.0'],
+  ...['GET /p RTSP/1.0', 'OPTIONS /p RTSP/1.0', 'OPTIONS * RTSP/1.1', 'DESCRIBE /p RTSP/1.0'],
   ...['GET /p RTSP/2.0', 'HEAD /p RTSP/1.0', 'SETUP /p RTSP/1.1', 'GET rtsp://a/p RTSP/1.0', 'GET http://a/p RTSP/1.0'],
   ...['SOURCE /p ICE/1.0', 'SOURCE /p ICE/1.1', 'GET /p ICE/1.0', 'PUT /p ICE/1.1', 'GET /p?q=%20 RTSP/1.0'],
   ...['GET /p HTTQ/1.1', 'GET /p SIP/2.0', 'GET /p FTP/1.0'],
@@ -28,9 +28,9 @@ export const OTHER_PROTOCOLS: readonly Case[] = [
     (line): Case => ({ name: `refused: ${line}`, duty: 1, client: request(line), oursOnly: true, checks: refused() }),
   ),
   {
-    name: 'refused: POST /p RTSP/1.1 with a body',
+    name: 'refused: POST /p RTSP/1.0 with a body',
     duty: 1,
-    client: `${request('POST /p RTSP/1.1', 'Content-Length: 3\r\n')}abc`,
+    client: `${request('POST /p RTSP/1.0', 'Content-Length: 3\r\n')}abc`,
     oursOnly: true,
     checks: refused(),
   },
@@ -38,15 +38,15 @@ export const OTHER_PROTOCOLS: readonly Case[] = [
     (protocol): Case => ({
       name: `refused: RTSP that offers to switch to ${protocol}`,
       duty: 1,
-      client: `GET /p RTSP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
+      client: `GET /p RTSP/1.0\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
       oursOnly: true,
       checks: refused(),
     }),
   ),
   {
-    name: 'refused: RTSP/1.1 later on a connection, behind one of HTTP in the same read',
+    name: 'refused: RTSP later on a connection, behind one of HTTP in the same read',
     duty: 1,
-    client: `GET /1 HTTP/1.1\r\nHost: a\r\n\r\n${request('GET /2 RTSP/1.1')}`,
+    client: `GET /1 HTTP/1.1\r\nHost: a\r\n\r\n${request('GET /2 RTSP/1.0')}`,
     methods: ['GET', 'GET'],
     oursOnly: true,
     checks: [gets(200, 'ok'), requests(1), clientSees(/HTTP\/1\.1 400 /), closed],
