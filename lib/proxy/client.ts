@@ -203,7 +203,10 @@ export class Client {
     if (this.#ending || this.#hasLeft) return;
     this.#requests += 1;
     begin();
-    if (this.#refusal !== undefined && !response.req.complete) this.occupant?.onClientBroken(this.#refusal);
+    if (response.req.complete) return;
+    // The end of a side is told once, and may have been while this request waited.
+    const fault = this.#refusal ?? (this.socket.readableEnded ? endedTooEarly() : undefined);
+    if (fault !== undefined) this.occupant?.onClientBroken(fault);
   }
 
   #refuse(error: BalancerError): void {

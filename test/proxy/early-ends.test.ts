@@ -73,6 +73,25 @@ t.test('a tunnel whose client ended its side before the 101 ends, and gives back
   await new Promise((resolve) => (held[0]?.destroyed ? resolve(0) : held[0]?.once('close', resolve)));
 });
 
+t.test('half a request is refused, also where its client ended its side while it waited', async (t) => {
+  const held: net.Socket[] = [];
+  const replica = await scriptedReplica((socket) => held.push(socket));
+  const proxy = await startProxy([tcp(replica.port)], { clientHalfClose: 'allow' });
+  t.teardown(() => Promise.all([proxy.close(), replica.close()]));
+  for (const body of ['', 'ab']) {
+    const client = await connectRaw(proxy.port);
+    client.socket.end(`${get('/1')}PUT /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n${body}`);
+    while (held.length === 0) await turn();
+    // A whole round trip beside it comes later than the client's end.
+    const other = await connectRaw(proxy.port);
+    other.send('GET /no HTTP/1.1\r\n\r\n');
+    await other.closed;
+    held.pop()?.write(reply('first'));
+    const { text } = await client.closed;
+    t.match(text, /^HTTP\/1\.1 200 .*firstHTTP\/1\.1 400 /s);
+  }
+});
+
 t.test('a request that has failed at the free replica does not hold up those behind it', async (t) => {
   const held: net.Socket[] = [];
   const short: net.Socket[] = [];
