@@ -35,7 +35,7 @@ export function whyNone(state: FleetState, failOpen: boolean): string | undefine
   const rest = absent.length - named.length;
   const more = rest > 0 ? [`and ${rest} more`] : [];
   const isUnfit = state.seats.some((seat) => complaintOf(seat)?.kind === 'unfit');
-  return `no replica: ${[...named, ...more].join(', ')}${isUnfit ? '; --heartbeat-path / or tcp' : ''}`;
+  return `no replica: ${[...named, ...more].join(', ')}${isUnfit ? '; try --heartbeat-path / or tcp' : ''}`;
 }
 
 /** Is there a seat that takes requests, or may do so soon? Then a request that nobody is left for may wait. */

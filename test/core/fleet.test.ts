@@ -522,7 +522,7 @@ t.test('why a replica does not begin to serve is told once it is worth telling',
   t.match(probed(up, 'refused', rules.startTimeoutMs, others), { phase: 'started' }, 'nor is it given up');
   const unfit = after(up, { type: 'probed', incarnation: 1, failure: 'answers 404 to /', kind: 'unfit', atMs: 5 });
   t.match(fleetNews(up, unfit), [{ event: 'replica-down', reason: 'answers 404 to /' }]);
-  t.equal(whyNone(unfit, true), 'no replica: a down: answers 404 to /, b starting; --heartbeat-path / or tcp');
+  t.equal(whyNone(unfit, true), 'no replica: a down: answers 404 to /, b starting; try --heartbeat-path / or tcp');
   t.equal(whyNone(emptyFleet(1), true), 'no replica: there is none in this fleet');
   t.match(fleetNews(unfit, serving(wanted, 1, 9)), [{ event: 'replica-serving' }]);
 });
