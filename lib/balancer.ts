@@ -46,7 +46,7 @@ export interface Balancer {
   close(): Promise<void>;
 }
 
-// Up to so many, a layout takes no longer than a change may.
+// A ring of up to so many slots is laid out in less time than a change may hold up traffic.
 const LARGE_RING_SLOTS = 512;
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));

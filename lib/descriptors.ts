@@ -6,7 +6,7 @@ import type { Log } from './log.ts';
 export interface DescriptorShares {
   /** Of clients: each may need a second one, towards the replica of its request. */
   readonly maxConnections: number;
-  /** Of clients over that, who are told so. */
+  /** Of clients over that limit, who are only told that they are too many. */
   readonly maxRefused: number;
   /** To replicas, with nothing on them. */
   readonly maxIdleInAll: number;
@@ -20,9 +20,9 @@ export interface DescriptorWishes {
   readonly replicas: number;
 }
 
-// What a process has that serves nobody: Node's own, standard streams, listeners, the guardian, files of a moment.
+// Descriptors that no client, replica or heartbeat uses: Node's own, standard streams, listeners, the guardian, a file for a moment.
 const OWN = 40;
-// Its two outputs, and its heartbeat.
+// For a replica: the pipes of its two outputs, and its heartbeat.
 const DESCRIPTORS_OF_A_REPLICA = 3;
 const MOST_REFUSED = 256;
 const MOST_ADMIN = 64;
@@ -44,7 +44,7 @@ export function shareDescriptors(limit: number, wishes: DescriptorWishes): Descr
   return { maxConnections, maxRefused, maxAdminConnections, maxIdleInAll: Math.max(0, left - 2 * maxConnections) };
 }
 
-/** The limit that would be enough for them. */
+/** The limit of open files that would be enough for so many clients. */
 export function descriptorsFor(wishes: DescriptorWishes): number {
   return (
     OWN +

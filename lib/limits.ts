@@ -31,7 +31,7 @@ export function supervisorRules(options: Options): SupervisorRules {
   };
 }
 
-// All at once would take so much longer that each is over its time; two, so that one that hangs does not hold up the rest.
+// If all started at once, each would take longer than it may. At least two, so that one that hangs does not hold up the rest.
 function parallelStartsOf({ parallelStarts }: Options): number {
   return parallelStarts === 0 ? Math.max(2, availableParallelism()) : parallelStarts;
 }
@@ -75,12 +75,12 @@ export function proxyLimits(
     maxConnections,
     maxRefused,
     maxRequestsPerConnection: options.maxRequestsPerConnection,
-    omitsVia: options.via === 'off',
+    omitsVia: !options.via,
     servesHalfClosed: options.clientHalfClose === 'allow',
     maxInFlight: options.maxInFlight,
     maxTunnels: options.maxTunnels,
     maxQueued: options.queue,
-    maxIdle: options.replicaKeepAlive === 'on' ? 512 : 0,
+    maxIdle: options.replicaKeepAlive ? 512 : 0,
     maxIdleInAll,
     connectTimeoutMs: options.connectTimeout,
     replyTimeoutMs: options.replyTimeout,

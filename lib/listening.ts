@@ -1,4 +1,4 @@
-// What is listened on, and what keeps us from it: said in one line, with the option that names another place.
+// What to listen on, and what to say where that fails: one line, with the option that names another place.
 
 import net from 'node:net';
 import { describe } from './errors.ts';

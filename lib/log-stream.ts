@@ -20,7 +20,7 @@ export function lineWriter(stream: Writable, onDropped: (count: number) => void)
     onDropped(count);
   });
   return (line) => {
-    // Once some are dropped, all are until it has caught up: the count then says where.
+    // Once a line is dropped, all are until the reader has caught up: the count then stands where they are missing.
     if (dropped > 0 || stream.writableLength + line.length > MOST_WAITING_BYTES) dropped += 1;
     else stream.write(line);
   };

@@ -45,7 +45,7 @@ async function run(options: Options): Promise<void> {
     const nowMs = performance.now();
     if (firstSignalMs === undefined) {
       firstSignalMs = nowMs;
-      // Until there is one, nothing was begun; what it is waiting for may take a minute.
+      // Without a balancer yet nothing was begun, and what it waits for may take a minute: the process ends at once.
       if (balancer === undefined) process.exit(0);
       void balancer.close().finally(() => process.exit(0));
     } else if (nowMs - firstSignalMs > SAME_SIGNAL_MS) {

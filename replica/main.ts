@@ -13,7 +13,7 @@ import { sqliteVotes } from './sqlite-votes.ts';
 import { createVoteStream, STREAM_LIMITS } from './vote-stream.ts';
 import type { Votes } from './votes.ts';
 
-// Otherwise Node would open its inspector.
+// On this signal Node would otherwise open its inspector to any process of this user.
 process.on('SIGUSR1', () => undefined);
 
 const id = process.env.SERVER_ID ?? hostname();

@@ -202,7 +202,7 @@ function keepPrivate(path: string): void {
   }
 }
 
-// That of another user stays as it is: it may still be shared on purpose.
+// The mode of a file of another user stays as it is: that user may share it on purpose.
 function tighten(path: string): void {
   try {
     chmodSync(path, 0o600);

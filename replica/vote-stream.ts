@@ -34,7 +34,7 @@ export const STREAM_LIMITS: StreamLimits = {
 };
 
 export function createVoteStream(id: string, votes: Votes, limits: StreamLimits): VoteStream {
-  // With the client of each.
+  // Each listener, with the client that it belongs to.
   const listeners = new Map<ServerResponse, string>();
   let watching = false;
   let ended = false;

@@ -8,7 +8,7 @@ import { optionsTable } from '../lib/settings/options.ts';
 import { ringsTable } from './rings.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
-const DOCUMENTS = ['README.md', 'lib/README.md'];
+const DOCUMENTS = ['README.md', 'lib/README.md', '.github/SECURITY.md'];
 const MAX_FILE_LINES = 300;
 
 /** From a folder (or file) to what it may import of `lib/`, beside itself. */
@@ -63,7 +63,7 @@ export function checkSource(path: string, text: string): string[] {
   return faults;
 }
 
-/** The faults of a document: paths in backticks that are not there, and tables that are not those of the code. */
+/** The faults of a document: paths in backticks and links that lead nowhere, and tables that are not those of the code. */
 export function checkDocument(path: string, text: string): string[] {
   const faults: string[] = [];
   for (const [, named = ''] of text.matchAll(/`([\w.-]+(?:\/[\w.*-]+)*\/?)`/g)) {
@@ -78,6 +78,12 @@ export function checkDocument(path: string, text: string): string[] {
     ];
     if (!found.some((candidate) => existsSync(join(ROOT, candidate)))) faults.push(`${path}: ${named} is not there`);
   }
+  for (const [, target = '', heading] of text.matchAll(/\]\((?!\w+:)([^)#]*)(?:#([^)]+))?\)/g)) {
+    const to = join(ROOT, target === '' ? path : join(dirname(path), target));
+    const isThere = existsSync(to) && (heading === undefined || headingsOf(to).includes(heading));
+    if (!isThere)
+      faults.push(`${path}: the link to ${target}${heading === undefined ? '' : `#${heading}`} leads nowhere`);
+  }
   for (const [name, { made, printedBy }] of Object.entries(TABLES)) {
     const table = new RegExp(`<!-- ${name} -->\n([\\s\\S]*?)\n<!-- /${name} -->`).exec(text)?.[1];
     if (table !== undefined && table.trim() !== made()) {
@@ -85,6 +91,16 @@ export function checkDocument(path: string, text: string): string[] {
     }
   }
   return faults;
+}
+
+// As GitHub names them in links.
+function headingsOf(file: string): string[] {
+  return [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  );
 }
 
 /** The faults of compose.yaml: options that it neither passes on nor says why not, and variables that are none. */

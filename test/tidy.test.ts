@@ -49,10 +49,17 @@ for (const [what, path, text, message] of faulty) {
   });
 }
 
-t.test('found: a path in a document that is not there, and an options table that is old', async (t) => {
+t.test('found: a path or link in a document that leads nowhere, and an options table that is old', async (t) => {
   t.match(
     checkDocument('README.md', 'see `lib/core/ring.ts` and `lib/core/rung.ts`').join(),
     /^README.md: lib\/core\/rung.ts is not there$/,
+  );
+  t.same(
+    checkDocument('lib/README.md', '[a](../README.md#docker) [b](../README.md#dicker) [c](no/file.md) [d](#words)'),
+    [
+      'lib/README.md: the link to ../README.md#dicker leads nowhere',
+      'lib/README.md: the link to no/file.md leads nowhere',
+    ],
   );
   t.match(
     checkDocument('README.md', '<!-- options -->\n| old |\n<!-- /options -->').join(),

@@ -43,7 +43,7 @@ export interface ChangePorts {
   readonly fixedBecause: string | undefined;
 }
 
-// Of names that somebody else gave, in a line of the log.
+// How many names that somebody else gave are told in a line of the log.
 const MOST_TOLD = 16;
 // Traffic waits while choices are weighed: some hundredths of a second at most.
 const MOST_SLOTS_WEIGHED = 100_000;
@@ -65,7 +65,7 @@ export async function addReplicas(ports: ChangePorts, text: string, query: URLSe
     const may = most === 0 ? 'nothing can be added now' : `n must be at most ${most} now`;
     throw refusal(`${may}: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`);
   };
-  // However many of them are there already, so many it cannot be.
+  // Even if some of them are there already, so many can never be added.
   const { n, hostnames, weights } = parseChange(text, TOO_MANY_TO_ADD, (n) => n > ports.maxReplicas && checkRoom(n, 0));
   checkChangeable(ports);
   checkQuery(query, 'dry-run');
@@ -144,7 +144,7 @@ export function endsStartsOnly(ports: ChangePorts, text: string): boolean {
       seats.some(({ phase, replica }) => phase !== 'serving' && sameHostname(replica.hostname, hostname));
     return n === hostnames.length && hostnames.every(isStarting);
   } catch {
-    // What is wrong with it, it is told in its turn.
+    // The body is refused, with the reason, when its turn comes.
     return false;
   }
 }

@@ -4,7 +4,7 @@
 import type { ReplicaRef } from './ports.ts';
 import type { Counts, ReplicaReading } from './traffic.ts';
 
-/** Looks at the counters go into windows, one after the other. */
+/** The counters are read again and again: what they have gained is looked at in windows of time, one after the other. */
 export class ErringReplicas {
   readonly #windowMs: number;
   #sinceMs: number;

@@ -151,7 +151,7 @@ function dueStarts(state: FleetState, nowMs: number): Seat[] {
   return due.sort((a, b) => a.startAtMs - b.startAtMs || a.replica.incarnation - b.replica.incarnation);
 }
 
-// A start is over when the replica serves: until then it takes as much of the machine as it can get.
+// A start counts until the replica serves, since it takes all of the machine that it can get until then.
 function startsUnderWay(state: FleetState): number {
   return state.seats.filter((seat) => seat.phase === 'starting' || (seat.phase === 'started' && !seat.isOld)).length;
 }

@@ -65,7 +65,8 @@ function serving(seat: Extract<Seat, { address: Address }>, atMs: number): Seat 
   };
 }
 
-// What does not listen yet may be about to; an answer that is wrong will not become right, and what others run is there or is not.
+// A replica of ours that does not listen yet may be about to, so that is not told. A wrong answer is, since it will not become right;
+// and so is any failure of a service of others, which nobody is starting.
 function complaining(
   seat: Extract<Seat, { phase: 'started' }>,
   failure: ProbeFailure,

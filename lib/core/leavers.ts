@@ -37,7 +37,7 @@ function* choices<T>({ candidates, count, mostWeighed, random }: LeaverChoice<T>
     yield* subsets(candidates, count);
     return;
   }
-  // The ring of the first seats is the one that they would have if the others had never come.
+  // Without the last seats, the ring of the first is what it was before the last came.
   yield candidates.slice(-count);
   for (let weighed = 1; weighed < mostWeighed; weighed++) {
     const left = [...candidates];

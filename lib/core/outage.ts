@@ -9,7 +9,7 @@ export interface Absentee {
   readonly reason: string;
 }
 
-// Of an outage longer than so many heartbeats nobody knows when it ends; a client is told at once then.
+// Nobody knows when an outage of more than so many heartbeats will end: requests are told at once then, instead of waiting.
 const HOPEFUL_BEATS = 20;
 const HOPEFUL_LAPSES = 3;
 const MOST_NAMED = 3;
@@ -35,10 +35,10 @@ export function whyNone(state: FleetState, failOpen: boolean): string | undefine
   const rest = absent.length - named.length;
   const more = rest > 0 ? [`and ${rest} more`] : [];
   const isUnfit = state.seats.some((seat) => complaintOf(seat)?.kind === 'unfit');
-  return `no replica: ${[...named, ...more].join(', ')}${isUnfit ? '; --heartbeat-path / or tcp' : ''}`;
+  return `no replica: ${[...named, ...more].join(', ')}${isUnfit ? '; try --heartbeat-path / or tcp' : ''}`;
 }
 
-/** A seat that takes no requests now has good chances to do so soon. */
+/** Is there a seat that takes requests, or may do so soon? Then a request that nobody is left for may wait. */
 export function mayReturn(state: FleetState): boolean {
   return state.seats.some(seatMayReturn);
 }

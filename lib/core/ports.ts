@@ -51,8 +51,8 @@ export interface ReplicaRuntime {
   /** Asks it to finish, and ends it after `graceMs`. One that is not there counts as stopped. */
   stop(replica: ReplicaRef, graceMs: number): Promise<void>;
   /**
-   * For runtimes whose replicas outlive this process: keeps, until the function that it resolves with is called, that only these seats
-   * are part of the fleet, and those that come now not yet.
+   * For runtimes whose replicas outlive this process: notes that a change is under way and which seats there were before it. If this
+   * process is killed meanwhile, the next one removes all others. Calling the function that it resolves with takes the note back.
    */
   announce?(seats: readonly SeatId[]): Promise<() => Promise<void>>;
   /** All replicas of this fleet that are there, ended ones that still take a place included, and no one else's. */

@@ -1,5 +1,5 @@
-// Replicas that were convicted and stay. When all are slow at once, because the machine is, say, each is convicted in its turn: were
-// each also taken out, nobody would be left, and a slow answer is better than none. A heartbeat may take out at once only who is not
+// Replicas that were convicted and stay. When all are slow at once, as on a busy machine, they are convicted one after the other. If
+// each were taken out too, nobody would be left, and a slow answer is better than none. A heartbeat may take out at once only who is not
 // needed: at least half of the seats, rounded up, must be held by others that are well. Who is needed is replaced beside itself: it is
 // routed to, as the last choice, until the next in its seat serves, and has the seat back if it answers before that one was begun.
 // An exit takes out anybody: what has ended answers nothing.

@@ -22,7 +22,7 @@ export interface FleetRules {
   readonly failuresToConvict: number;
   /** From the start of a replica to its first good probe, in ms. */
   readonly startTimeoutMs: number;
-  /** What one that an earlier process left has for its first good probe, in ms: as long as one that serves may miss them. */
+  /** Time that a replica left by an earlier process has for its first good probe, in ms: what heartbeats give one that serves. */
   readonly adoptTimeoutMs: number;
   /** Replicas that may be coming up at a time; each has its own time from its own start. */
   readonly parallelStarts: number;
@@ -75,7 +75,7 @@ export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs
   };
 }
 
-// What this machine is out of may be there again at any moment.
+// A short wait: what this machine has run out of may be there again at any moment.
 const IMPOSSIBLE_WAIT_MS = 1000;
 
 /** Why a seat loses its replica. */

@@ -19,7 +19,7 @@ export interface ContainerSettings {
   readonly cpus: number;
 }
 
-/** The first of its places is the number of its seat. */
+/** The labels of a container. Of `places` the first is the number of its seat. */
 export const LABEL = {
   fleet: 'ringmaster.fleet',
   places: 'ringmaster.places',
@@ -28,7 +28,7 @@ export const LABEL = {
   hostname: 'ringmaster.hostname',
   /** It is no replica but the question of a balancer that starts (docker-hold.ts). */
   asks: 'ringmaster.asks',
-  /** Nor one that says what there was before an /add (docker-adding.ts). */
+  /** It is no replica but says which seats there were before an /add (docker-adding.ts). */
   adding: 'ringmaster.adding',
 } as const;
 

@@ -32,7 +32,7 @@ interface ContainerEvent {
   readonly timeNano: number;
 }
 
-// By SIGKILL and by SIGTERM.
+// Exit codes of what was ended by SIGKILL and by SIGTERM.
 const KILLED = [137, 143];
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;

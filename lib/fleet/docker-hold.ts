@@ -62,7 +62,7 @@ async function checkIsFirst(docker: Docker, fleet: string, id: string): Promise<
   const filters = { label: [`${LABEL.asks}=${fleet}`] };
   const questions = await attempt('ask who holds the fleet', () => docker.listContainers({ all: true, filters }));
   const mine = questions.find((one) => one.Id === id);
-  // It is gone: the answer.
+  // The container is gone: that is the answer of the balancer that holds the fleet.
   if (mine === undefined) throw held(fleet);
   for (const one of questions.filter((other) => other !== mine)) {
     const isEarlier = one.Created < mine.Created || (one.Created === mine.Created && one.Id < id);

@@ -53,7 +53,7 @@ class DockerRuntime implements ReplicaRuntime {
   readonly #starting = new Map<number, Promise<void>>();
   #building: Promise<void> | undefined;
   #heldSinceSeconds: number | undefined;
-  // By id.
+  // By the id of the container.
   readonly #ignored = new Set<string>();
   // That say of an /add that it is under way, and are no longer true.
   readonly #marks = new Set<string>();
@@ -165,7 +165,7 @@ class DockerRuntime implements ReplicaRuntime {
     };
   }
 
-  // Those that cannot be removed now are at the next look.
+  // What cannot be removed now is removed at the next look.
   async #removeMarks(): Promise<void> {
     for (const id of this.#marks) if (await unmark(this.#docker.getContainer(id))) this.#marks.delete(id);
   }
@@ -279,7 +279,7 @@ class DockerRuntime implements ReplicaRuntime {
     return addressOf(info, this.#options.network);
   }
 
-  // In the time that a notice of its end can wait.
+  // Within the time that the news of its end can wait.
   async #lastWords(id: string): Promise<string> {
     const late = () => new Error('it takes too long');
     const read = (signal: AbortSignal) => lastWordsOf(this.#docker.getContainer(id), signal);

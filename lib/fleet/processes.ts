@@ -135,7 +135,7 @@ class ProcessRuntime implements ReplicaRuntime {
       if (pid !== undefined) this.#guardian.forget(pid);
       this.#children.delete(replica.incarnation);
       void rm(path, { force: true });
-      // What never was is told by its start alone.
+      // The start has failed and says so itself: there was no process whose end could be told.
       if (pid === undefined) return;
       const reason = how instanceof Error ? how.message : how;
       for (const listener of this.#listeners) listener({ type: 'exited', replica, reason });
@@ -191,7 +191,7 @@ function listenTo(child: ChildProcess, clock: Clock): () => Promise<string> {
     // Where nobody reads the log, a replica that goes on talking must not fill the memory.
     if (process.stderr.writableLength < MOST_UNREAD_BYTES) process.stderr.write(piece);
   });
-  // The first piece only says that it listens.
+  // The first piece of its output only says that it listens.
   child.stdout?.setEncoding('utf8').once('data', () => child.stdout?.on('data', (piece: string) => written.add(piece)));
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   return async () => {

@@ -106,7 +106,7 @@ export class Supervisor {
     }
   }
 
-  // The fleet that is there by then has to do.
+  // The start goes on with the fleet that is there by then.
   async #waitAtMost(limitMs: number, condition: () => boolean): Promise<void> {
     const late = () => new BalancerError('start-failed', 'not all replicas are up yet');
     const until = (signal: AbortSignal) => this.#waiters.until(condition, signal);

@@ -20,7 +20,7 @@ export class Clients {
   // Those that are told that there are too many included.
   readonly #all = new Set<Client>();
   #admitted = 0;
-  // Those alone, the oldest first.
+  // Only the clients that were refused, the oldest first.
   readonly #refused = new Set<Client>();
   #ticker: NodeJS.Timeout | undefined;
   // Time in which this process ran, and when it was last looked at.
@@ -85,7 +85,7 @@ export class Clients {
   #tick(): void {
     const nowMs = performance.now();
     this.#onTick(nowMs);
-    // A process that was stopped or starved for a minute has kept others waiting, not they it: what came meanwhile lies unread.
+    // After this process was stopped or starved, what clients sent meanwhile lies unread: they are not the ones who were late.
     this.#ranMs += Math.min(nowMs - this.#tickedMs, 2 * TICK_MS);
     this.#tickedMs = nowMs;
     for (const client of this.#all) client.onTick(this.#ranMs);

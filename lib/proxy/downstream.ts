@@ -26,7 +26,7 @@ export class Downstream {
     return this.#client.relay.blocked;
   }
 
-  /** And there is no room here for what it does not take: no more is to be read for it. */
+  /** The client takes no more, nor is there memory left to keep it: no more is to be read for it. */
   get full(): boolean {
     return this.#client.relay.full;
   }
@@ -66,7 +66,7 @@ export class Downstream {
     this.#client.relay.body(bytes);
   }
 
-  /** Writes what waits for more to be written with it. */
+  /** Writes what was held back to be written together with what follows. */
   flush(): void {
     this.#client.relay.flush();
   }

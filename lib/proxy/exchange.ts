@@ -198,7 +198,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
   }
 
   onSlowConnect(): void {
-    // Others are to go elsewhere until it is known whether it hangs.
+    // It may hang: until a probe has told, other requests go elsewhere.
     if (this.#connection !== undefined) this.#context.suspect(this.#connection.agent);
   }
 
@@ -227,7 +227,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
   }
 
   #attempt(fresh: boolean): void {
-    // Who is called time and again waits no longer for that.
+    // Being called to try does not begin the wait anew.
     if (!this.awaitsReturn) this.#progress += 1;
     const found = findReplica(this, this.#context);
     if (found instanceof BalancerError) {

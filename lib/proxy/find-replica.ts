@@ -15,11 +15,11 @@ export interface Seeker extends Waiting {
   readonly head: RequestHead;
   /** Seats that have failed it. */
   readonly tried: SeatId[];
-  /** Of the last of them. */
+  /** The error of the last of them. */
   readonly lastError: BalancerError | undefined;
   /** It has its place in the line. */
   readonly isWaiting: boolean;
-  /** Nobody was left, and nobody has been found since. */
+  /** No replica was left when it was tried, and none has been found since. */
   awaitsReturn: boolean;
   /** Why it goes where it goes, if its client asks. */
   explanation: Explanation | undefined;
@@ -34,7 +34,7 @@ export function findReplica(seeker: Seeker, context: ExchangeContext): ReplicaAg
     const agent = context.pick(seeker.key, barred);
     if (agent !== undefined) return agent;
   } catch (error) {
-    // A hash of somebody's own.
+    // A hash module of the user's own may throw.
     return asBalancerError(error);
   }
   // All replicas that it could go to are full, and there is a place to wait for one.

@@ -5,9 +5,9 @@
 const LARGE_BYTES = 4096;
 
 export class KeptBytes {
-  /** Of the body. */
+  /** Bytes of the body that are kept. */
   lengthBytes = 0;
-  /** Of memory: at most twice the length and a piece more. */
+  /** Bytes of memory that they take: at most twice their length and a piece more. */
   sizeBytes = 0;
   #pieces: Buffer[] = [];
   // Memory of the last piece, and how much of it is in use: 0 if it is none to be added to.

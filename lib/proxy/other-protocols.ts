@@ -74,7 +74,7 @@ function requestLines(bytes: Buffer): ReadonlyMap<string, 'http' | 'other'> {
   for (const line of bytes.toString('latin1').split('\n')) {
     const [, method, target, protocol] = /^([A-Z]+) +([^ ]+) +([A-Z]+)\/\d/.exec(line) ?? [];
     const name = `${method} ${target}`;
-    // Who has both in one read is none that can be told apart.
+    // Requests of both kinds with one request line in one read cannot be told apart.
     if (method !== undefined && lines.get(name) !== 'other') lines.set(name, protocol === 'HTTP' ? 'http' : 'other');
   }
   return lines;

@@ -58,7 +58,7 @@ export class Patience {
    * which its next bytes are waited for, not that in which nobody here reads them.
    */
   lostPace(nowMs: number, wait: Wait, receivedBytes: number): BalancerError | undefined {
-    // A look that comes late says nothing of the client.
+    // After a late look nobody knows how long the client really took.
     const passedMs = Math.min(nowMs - this.#lookedMs, MOST_BETWEEN_LOOKS_MS);
     this.#lookedMs = nowMs;
     if (wait !== 'upload' || Number.isNaN(passedMs)) return undefined;

@@ -35,14 +35,14 @@ export interface ProxyLimits extends AgentLimits, TimeLimits {
   readonly trustedProxies: readonly string[];
   /** Bytes of a request body that are here before a replica is asked, and kept so that the request can be repeated. */
   readonly maxKeptBytes: number;
-  /** Of such bytes of all requests that no replica has yet. */
+  /** Memory for such bytes, of all requests together that no replica has yet. */
   readonly uploadMemoryBytes: number;
-  /** Of replies that are read ahead of clients that are slow to take them. */
+  /** Memory for replies that are read ahead of clients that are slow to take them. */
   readonly replyMemoryBytes: number;
   /** Of a request. Infinity for no bound. */
   readonly maxBodyBytes: number;
   readonly maxConnections: number;
-  /** Connections over that limit that may be there to be told so. */
+  /** Connections over the limit that may be open at a time, only to be told that there are too many. */
   readonly maxRefused: number;
   readonly maxRequestsPerConnection: number;
   /** A client that has ended its side is taken to read on, not to have left. */

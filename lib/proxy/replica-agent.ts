@@ -186,7 +186,7 @@ export class ReplicaAgent {
   }
 }
 
-// A name stands for a socket that has none.
+// A Unix socket has no host and port: a name stands for them in the Host field.
 function authorityOf(address: Address): string {
   if (address.type === 'unix') return 'localhost';
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;

@@ -213,7 +213,7 @@ export class ReplicaConnection {
   }
 }
 
-// After it a SYN that was lost is sent again.
+// After that time the system sends a SYN again that was lost.
 const SLOW_CONNECT_MS = 1000;
 // How long a replica may take nothing of what was written when a connection ends.
 const LINGER_MS = 2000;

@@ -13,7 +13,7 @@ const MAX_REPLY_BYTES = 256 * 1024;
 const PATIENCE_MS = 5000;
 
 export class ReplyMemory {
-  /** Taken now. */
+  /** Bytes taken now. */
   takenBytes = 0;
   readonly #maxBytes: number;
   readonly #onDropped: (count: number) => void;

@@ -23,7 +23,7 @@ export class ReplyRelay implements Taker {
   readonly #memory: ReplyMemory;
   // Of the body, as far as it is known.
   #bodyBytes = 0;
-  // What writes take up that may not be out, and how much of that is of the memory for replies.
+  // Bytes of writes that may not be out yet, and how many of them are counted in the memory for replies.
   #unsentBytes = 0;
   #takenBytes = 0;
   readonly #omitsVia: boolean;
@@ -45,7 +45,7 @@ export class ReplyRelay implements Taker {
     return this.#socket.writableNeedDrain && this.#socket.writableLength > 0;
   }
 
-  /** And there is no room here for what it does not take. */
+  /** The client takes no more, nor is there memory left to keep it. */
   get full(): boolean {
     return this.blocked && !(this.#readsAhead && this.#memory.mayTake(this.#takenBytes));
   }

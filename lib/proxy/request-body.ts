@@ -23,9 +23,9 @@ export interface BodyTerms {
   /** Kept before a replica is troubled with it, and so that the request can be repeated: a piece more at most. */
   readonly maxKeptBytes: number;
   readonly maxBytes: number;
-  /** Of its trailer section. */
+  /** Bytes of its trailer section. */
   readonly maxFields: number;
-  /** For what is kept while no replica has it. */
+  /** The memory that counts what is kept while no replica has it. */
   readonly memory: UploadMemory;
   /** It cannot go on: the request is to be failed with this, and the body discarded. */
   readonly onFault: (error: BalancerError) => void;
@@ -37,7 +37,7 @@ export class RequestBody implements Upload {
   readonly #chunked: boolean;
   readonly #terms: BodyTerms;
   readonly #kept = new KeptBytes();
-  // Of the memory for uploads.
+  // How much of the memory for uploads it has.
   #takenBytes = 0;
   #allKept = true;
   #ended = false;
@@ -139,7 +139,7 @@ export class RequestBody implements Upload {
     this.#kept.add(bytes);
     const grownBytes = this.#kept.sizeBytes - before;
     this.#takenBytes += grownBytes;
-    // It may have to give way itself: it is discarded then.
+    // There may be no memory left, and this body the one that has to give way: it is discarded then.
     this.#terms.memory.take(this, grownBytes);
     if (this.#kept.lengthBytes < this.#terms.maxKeptBytes || this.#discards) return;
     this.#request.pause();

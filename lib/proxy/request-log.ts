@@ -30,7 +30,7 @@ export class RequestLog {
     else this.#log.error('request-failed', { ...outcome, code: error.code, reason: error.message });
   }
 
-  /** A request went nowhere; without one, a connection. */
+  /** A request was refused before it went anywhere; without a request, a connection was. */
   refused(requestId: number, { code, message: reason }: BalancerError, request?: IncomingMessage): void {
     if (code === 'client-left') this.#log.debug('client-left', { requestId, code, reason });
     else this.#log.error('request-refused', { requestId, method: request?.method, url: request?.url, code, reason });

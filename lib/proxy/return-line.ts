@@ -24,7 +24,7 @@ export class ReturnLine {
   /** Calls `onRoom` later, any number of times. False if nobody is expected back, or too many wait. */
   join(one: Waiting): boolean {
     if (this.#outage?.mayEnd !== true || this.#line.size >= this.#max) return false;
-    // Who comes back has found nobody.
+    // A request that was called and comes back has found no replica.
     this.#atATime = 1;
     this.#line.add(one);
     return true;
@@ -34,7 +34,7 @@ export class ReturnLine {
     this.#line.delete(one);
   }
 
-  /** Who takes requests now is another. */
+  /** Other replicas take requests now. */
   onRouting({ routes, outage }: Routing): void {
     this.#outage = outage;
     if (routes.some((route) => !route.suspected)) this.#call(this.#line.size);
@@ -48,7 +48,7 @@ export class ReturnLine {
     this.#call(called);
   }
 
-  // Who is called may come back at once, to the end of the line.
+  // A request that is called may come back at once: it goes to the end of the line.
   #call(count: number): void {
     for (const one of [...this.#line].slice(0, count)) {
       this.#line.delete(one);

@@ -57,6 +57,6 @@ function addressOf(hop: string): string {
   const [, bracketed, plain] = /^(?:\[([^[\]]*)\](?::\d+)?|([^:]*):\d+)$/.exec(hop) ?? [];
   const address = bracketed ?? plain ?? hop;
   if (!isIPv6(address)) return address;
-  // As client.ts has its peers.
+  // In the form that client.ts gives the addresses of its peers.
   return address.toLowerCase().replace(/^::ffff:(?=.*\.)/, '');
 }

@@ -17,7 +17,7 @@ export class Tunnel {
       this.sentBytes += bytes.length;
       if (!connection.write(bytes)) socket.pause();
     };
-    // That which has kept what is behind the body of the offer.
+    // Takes off the reader that has kept back what came behind the body of the offer.
     socket.removeAllListeners('data');
     socket.on('data', this.#send);
     socket.resume();

@@ -8,7 +8,7 @@ export interface Upload {
 }
 
 export class UploadMemory {
-  /** Taken now. */
+  /** Bytes taken now. */
   takenBytes = 0;
   readonly #maxBytes: number;
   // In the order in which they began.
@@ -35,7 +35,7 @@ export class UploadMemory {
     }
   }
 
-  /** Takes back what a replica that was lost had given way to, whether there is room or not: places in flight bound that. */
+  /** Counts a body again whose replica was lost, whether there is room or not: the places in flight bound how many there are. */
   retake(sizeBytes: number): void {
     this.takenBytes += sizeBytes;
   }

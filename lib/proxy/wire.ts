@@ -36,7 +36,7 @@ const SEMICOLON = 0x3b;
 const NO_TRAILERS: readonly string[] = [];
 // 2^52 - 1: sizes stay exact in a double.
 const MAX_CHUNK_DIGITS = 13;
-// Of leading zeros, and of what follows a chunk size.
+// Bytes of leading zeros of a chunk size, and of what follows it, that are taken at most.
 const MAX_PADDING_BYTES = 1024;
 
 export interface ReaderLimits {
@@ -209,7 +209,7 @@ export class ReplyReader {
     this.#paddingBytes = 0;
   }
 
-  // Some pad sizes with zeros, so that each has room for any.
+  // Some servers pad chunk sizes with zeros, so that they can fill them in later.
   #readDigit(digit: number): void {
     if (digit === 0 && this.#digits === 0) {
       this.#paddingBytes += 1;

@@ -9,7 +9,7 @@ import {
   needsToken,
 } from '../../lib/admin/access.ts';
 import type { BalancerError } from '../../lib/errors.ts';
-import { freePort } from '../fixtures/ports.ts';
+import { freePort } from '../fixtures/free-port.ts';
 import { type Program, startProgram } from '../fixtures/program.ts';
 import { exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';

@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { freePort } from '../fixtures/ports.ts';
+import { freePort } from '../fixtures/free-port.ts';
 import { type Program, startProgram } from '../fixtures/program.ts';
 import { connectRaw, exchangeRaw, type RawClient } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';

@@ -4,7 +4,7 @@
 import type { Browser, Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { axeViolations, browserMissing, openBrowser } from '../fixtures/browser.ts';
-import { freePort } from '../fixtures/ports.ts';
+import { freePort } from '../fixtures/free-port.ts';
 import { startProgram } from '../fixtures/program.ts';
 
 const skip = browserMissing() ?? false;

@@ -3,19 +3,9 @@ import { observe, plan } from '../../lib/core/fleet.ts';
 import { emptyFleet, members } from '../../lib/core/fleet-state.ts';
 import type { Address, PresentReplica } from '../../lib/core/ports.ts';
 import type { FleetRules } from '../../lib/core/seats.ts';
+import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 
-const rules: FleetRules = {
-  maxPlace: 512,
-  failuresToConvict: 3,
-  startTimeoutMs: 10_000,
-  adoptTimeoutMs: 3000,
-  parallelStarts: 2,
-  backoffBaseMs: 250,
-  backoffCapMs: 2000,
-  stableMs: 5000,
-  keepNames: false,
-  riseToReturn: 2,
-};
+const rules: FleetRules = { ...FLEET_RULES, adoptTimeoutMs: 3000 };
 const address: Address = { type: 'unix', path: '/a.sock' };
 const adopted = (...present: PresentReplica[]) =>
   observe(emptyFleet(1, 1000), { type: 'adopt', present, atMs: 10 }, rules);

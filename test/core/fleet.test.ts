@@ -16,19 +16,9 @@ import type { FailureKind } from '../../lib/core/health.ts';
 import { failsOpen, mayReturn, whyNone } from '../../lib/core/outage.ts';
 import type { Address, ReplicaRef } from '../../lib/core/ports.ts';
 import { backoffMs, type FleetRules } from '../../lib/core/seats.ts';
+import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 
-const rules: FleetRules = {
-  maxPlace: 512,
-  failuresToConvict: 3,
-  startTimeoutMs: 10_000,
-  adoptTimeoutMs: 2700,
-  parallelStarts: 4,
-  backoffBaseMs: 250,
-  backoffCapMs: 2000,
-  stableMs: 5000,
-  keepNames: false,
-  riseToReturn: 2,
-};
+const rules: FleetRules = { ...FLEET_RULES, parallelStarts: 4 };
 const address: Address = { type: 'unix', path: '/a.sock' };
 const wantedSeats = (state: FleetState) => state.seats.map((seat) => seat.replica.seat);
 const wishes = (...hostnames: (string | undefined)[]) => hostnames.map((hostname) => ({ hostname, weight: 1 }));
@@ -532,7 +522,7 @@ t.test('why a replica does not begin to serve is told once it is worth telling',
   t.match(probed(up, 'refused', rules.startTimeoutMs, others), { phase: 'started' }, 'nor is it given up');
   const unfit = after(up, { type: 'probed', incarnation: 1, failure: 'answers 404 to /', kind: 'unfit', atMs: 5 });
   t.match(fleetNews(up, unfit), [{ event: 'replica-down', reason: 'answers 404 to /' }]);
-  t.equal(whyNone(unfit, true), 'no replica: a down: answers 404 to /, b starting; --heartbeat-path / or tcp');
+  t.equal(whyNone(unfit, true), 'no replica: a down: answers 404 to /, b starting; try --heartbeat-path / or tcp');
   t.equal(whyNone(emptyFleet(1), true), 'no replica: there is none in this fleet');
   t.match(fleetNews(unfit, serving(wanted, 1, 9)), [{ event: 'replica-serving' }]);
 });

@@ -3,20 +3,9 @@ import { type FleetEvent, observe, plan } from '../../lib/core/fleet.ts';
 import { fleetNews } from '../../lib/core/fleet-news.ts';
 import { emptyFleet, type FleetState, members, predecessors, routes } from '../../lib/core/fleet-state.ts';
 import type { Address, ReplicaRef } from '../../lib/core/ports.ts';
-import type { FleetRules } from '../../lib/core/seats.ts';
+import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 
-const rules: FleetRules = {
-  maxPlace: 512,
-  failuresToConvict: 3,
-  startTimeoutMs: 10_000,
-  adoptTimeoutMs: 2700,
-  parallelStarts: 2,
-  backoffBaseMs: 250,
-  backoffCapMs: 2000,
-  stableMs: 5000,
-  keepNames: false,
-  riseToReturn: 2,
-};
+const rules = FLEET_RULES;
 const address: Address = { type: 'unix', path: '/a.sock' };
 
 function after(state: FleetState, ...events: FleetEvent[]): FleetState {

@@ -185,7 +185,7 @@ t.test('a service that answers 404 to the heartbeat is named at once, with what 
   const one = await service(t, 404);
   const program = await start(t, [one], '--queue-timeout', '60s');
   const why = `${one.name} down: answers 404 to /heartbeat`;
-  t.match(program.output(), `no replica: ${why}; --heartbeat-path / or tcp\nstop: Ctrl-C\n`);
+  t.match(program.output(), `no replica: ${why}; try --heartbeat-path / or tcp\nstop: Ctrl-C\n`);
   t.notMatch(program.output(), /try: curl/);
   t.match(
     program.log.find((line) => line.event === 'replica-down'),
@@ -195,7 +195,7 @@ t.test('a service that answers 404 to the heartbeat is named at once, with what 
       reason: 'answers 404 to /heartbeat',
     },
   );
-  const message = `<Error> no replica: ${why}; --heartbeat-path / or tcp`;
+  const message = `<Error> no replica: ${why}; try --heartbeat-path / or tcp`;
   t.same(await program.json('/x'), { status: 503, body: { message, status: 'failure' } }, 'without a wait');
   t.same(await program.json('/balancer/ready'), { status: 503, body: { message, status: 'failure' } });
   const source = await openEvents(`${program.url}/balancer/events`);

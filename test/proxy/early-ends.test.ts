@@ -1,5 +1,5 @@
 // Ends that come early: of a replica that answers and closes while it is still sent to, of a client that sends on after its last
-// request, of one that ends its side before its tunnel begins; and of the wait of one that can go nowhere.
+// request, of one that ends its side before its tunnel begins or in its body; and of the wait of one that can go nowhere.
 
 import net from 'node:net';
 import t from 'tap';
@@ -115,4 +115,20 @@ t.test('a request that has failed at the free replica does not hold up those beh
   t.match(await exchangeRaw(proxy.port, 'GET / HTTP/1.1\r\n\r\n'), /^HTTP\/1\.1 400 /);
   short[0]?.write(reply('short'));
   t.match(await behind.until(/behind$/), /^HTTP\/1\.1 200 /);
+});
+
+t.test('a client that leaves in the middle of a body that nobody reads ends its connection and no more', async (t) => {
+  const proxy = await startProxy([], {}, undefined, {}, (request, response) => {
+    request.resume();
+    setImmediate(() => response.end('mine'));
+    return true;
+  });
+  t.teardown(() => proxy.close());
+  for (const rest of ['', 'no chunk\r\n']) {
+    const client = await connectRaw(proxy.port);
+    client.send(`POST /own HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n${rest}`);
+    client.socket.end();
+    await client.closed;
+  }
+  t.match(await exchangeRaw(proxy.port, get('/own', 'Connection: close\r\n')), /mine$/, 'the next is answered');
 });

@@ -84,7 +84,7 @@ t.test('a refused connection is not waited for', async (t) => {
 });
 
 t.test('with --replica-keep-alive off each request has a connection of its own, and says so', async (t) => {
-  const { replica, proxy } = await played(t, { replicaKeepAlive: 'off' }, (socket, head) => {
+  const { replica, proxy } = await played(t, { replicaKeepAlive: false }, (socket, head) => {
     if (head.includes('Upgrade')) {
       socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\nopen');
     } else socket.write(reply('ok'));
@@ -117,7 +117,7 @@ t.test(
         self.close_connection = True
 `,
     );
-    const proxy = await startProxy([tcp(port)], { replicaKeepAlive: 'off' });
+    const proxy = await startProxy([tcp(port)], { replicaKeepAlive: false });
     t.teardown(() => proxy.close());
     const clients = await Promise.all(Array.from({ length: 4 }, () => connectRaw(proxy.port)));
     for (let count = 1; count <= 50; count++) {

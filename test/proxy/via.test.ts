@@ -13,8 +13,8 @@ import { reply } from '../fixtures/scripted-replica.ts';
 
 const head = (method: string, fields = '') => `${method} / HTTP/1.1\r\nHost: x\r\n${fields}\r\n`;
 
-for (const via of ['on', 'off'] as const) {
-  t.test(`--via ${via}: requests, replies, a 101 and the last hop`, async (t) => {
+for (const via of [true, false]) {
+  t.test(`--via ${via ? 'on' : 'off'}: requests, replies, a 101 and the last hop`, async (t) => {
     const { replica, proxy } = await played(t, { via }, (socket, text) =>
       socket.write(
         text.includes('Upgrade')
@@ -22,7 +22,7 @@ for (const via of ['on', 'off'] as const) {
           : reply('ok', 'Via: 1.1 theirs\r\n'),
       ),
     );
-    const count = via === 'on' ? 1 : 0;
+    const count = via ? 1 : 0;
     const ours = (text: string) => text.match(/^Via: 1\.1 ringmaster\r$/gm)?.length ?? 0;
     const answer = await exchangeRaw(proxy.port, head('GET', 'Connection: close\r\nVia: 1.0 other\r\n'));
     t.equal(ours(answer), count, 'a reply');
@@ -63,11 +63,11 @@ t.test(
       await rm(dir, { recursive: true, force: true });
     });
     while (!existsSync(join(dir, 'socket')) && nginx.exitCode === null) await sleep(10);
-    for (const via of ['on', 'off'] as const) {
+    for (const via of [true, false]) {
       const proxy = await startProxy([{ type: 'unix', path: join(dir, 'socket') }], { via });
       const answer = await exchangeRaw(proxy.port, head('GET', 'Connection: close\r\nAccept-Encoding: gzip\r\n'));
       t.match(answer, /^HTTP\/1.1 200 /);
-      t.equal(/^Content-Encoding: gzip\r$/m.test(answer), via === 'off', via);
+      t.equal(/^Content-Encoding: gzip\r$/m.test(answer), !via, `--via ${via ? 'on' : 'off'}`);
       await proxy.close();
     }
   },

@@ -6,21 +6,11 @@ import { type FleetEvent, observe, plan } from '../../lib/core/fleet.ts';
 import { emptyFleet, type FleetState, predecessors, type Wish } from '../../lib/core/fleet-state.ts';
 import type { Address, PresentReplica, ReplicaRef } from '../../lib/core/ports.ts';
 import type { FleetRules } from '../../lib/core/seats.ts';
+import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 import type { Random } from '../fixtures/random.ts';
 import { checkStep } from './invariants.ts';
 
-export const rules: FleetRules = {
-  maxPlace: 512,
-  failuresToConvict: 3,
-  startTimeoutMs: 10_000,
-  adoptTimeoutMs: 2700,
-  parallelStarts: 2,
-  backoffBaseMs: 250,
-  backoffCapMs: 30_000,
-  stableMs: 10_000,
-  keepNames: false,
-  riseToReturn: 2,
-};
+export const rules: FleetRules = { ...FLEET_RULES, backoffCapMs: 30_000, stableMs: 10_000 };
 
 /** Until then things go wrong; then nothing does any more, and the fleet has `SETTLE_MS` to be whole. */
 const FAULTS_END_MS = 60_000;

@@ -10,7 +10,7 @@ export const FLEET = {
   'keep-scale': option(
     onOff,
     false,
-    'begin with the hostnames and weights that there were at the end, from a file in `--data-dir`, not with `--replicas`',
+    'begin with the hostnames and weights of the last orderly end, kept in `--data-dir`, instead of `--replicas`',
   ),
   runtime: option(choice(['process', 'docker']), 'process', 'where replicas run'),
   fleet: option(
@@ -32,7 +32,7 @@ export const FLEET = {
   'replica-memory': option(size(16 * MIB, 1024 * GIB), 256 * MIB, 'memory of a replica in a container'),
   'replica-cpus': option(decimal(0.05, 1024), 1, 'processors of a replica in a container'),
   upstream: option(upstreams, new Map<string, Address>(), 'balance over these services instead: nothing is started'),
-  'data-dir': option(path, './data', 'where replicas keep the votes'),
+  'data-dir': option(path, './data', 'where child processes keep the votes, and `--keep-scale` its file'),
   // Replicas know it by that name.
   'votes-url': option(redisUrl, '', 'a Redis that keeps the votes instead; also from `VOTES_URL`', 'VOTES_URL'),
 } as const;

@@ -6,11 +6,15 @@ import { option } from '../option.ts';
 export const HEALTH = {
   'heartbeat-interval': option(duration(10, 3_600_000), 500, 'wait between two heartbeats of a replica'),
   'heartbeat-timeout': option(duration(1, 60_000), 500, 'time that a replica has to answer one'),
-  'heartbeat-failures': option(integer(1, 100), 3, 'failures in a row that cost a replica its seat'),
+  'heartbeat-failures': option(
+    integer(1, 100),
+    3,
+    'failures in a row after which a replica is replaced, or an `--upstream` is down',
+  ),
   'heartbeat-rise': option(
     integer(1, 100),
     2,
-    'good ones in a row after which an `--upstream` that was down takes requests again',
+    'successes in a row after which an `--upstream` that was down takes requests again',
   ),
   'heartbeat-path': option(
     probedPath,
@@ -22,7 +26,7 @@ export const HEALTH = {
   'fail-open': option(
     onOff,
     true,
-    'where no `--upstream` passes its heartbeats, requests go on to those at which somebody still listens',
+    'where no `--upstream` passes its heartbeats, requests go on to those that did before and still accept connections',
   ),
   'start-timeout': option(
     duration(100, 3_600_000),

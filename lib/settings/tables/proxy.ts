@@ -1,6 +1,6 @@
 // Options of the data plane: how long it waits, and how much of anything there may be.
 
-import { choice, decimal, duration, integer, orOff, size, trustedProxies } from '../kinds.ts';
+import { choice, decimal, duration, integer, onOff, orOff, size, trustedProxies } from '../kinds.ts';
 import { DAY_MS, GIB, KIB, MIB, option } from '../option.ts';
 
 export const PROXY = {
@@ -21,7 +21,7 @@ export const PROXY = {
   'min-upload-rate': option(
     orOff(size(1, MIB)),
     500,
-    'bytes per second that a client has to send of a body, from 20 s on',
+    'bytes per second that a client has to send of a body, on average, once it has taken 20 s',
   ),
   'head-timeout': option(duration(1, DAY_MS), 10_000, 'time that a client has for the head of a request'),
   'keep-alive-timeout': option(
@@ -35,18 +35,26 @@ export const PROXY = {
     'time that a connection to a replica is kept; shorter than the replica keeps it',
   ),
   'replica-keep-alive': option(
-    choice(['on', 'off']),
-    'on',
-    '`off`: a connection for each request, for replicas that close theirs without a word',
+    onOff,
+    true,
+    'keep connections to replicas; `off`: one for each request, for replicas that close theirs without a word',
   ),
   'tunnel-idle-timeout': option(duration(1, DAY_MS), 600_000, 'longest silence of an upgraded connection'),
-  'max-head-size': option(size(KIB, MIB), 64 * KIB, 'head of a request or a reply'),
+  'max-head-size': option(
+    size(KIB, MIB),
+    64 * KIB,
+    'largest head of a request or a reply; more is told 431, or 502 for a reply',
+  ),
   'max-fields': option(
     integer(16, 10_000),
     256,
-    'fields of a head or of trailers, and elements of the lists there that are read',
+    'most fields of a head or of trailers, and most elements of the lists in it',
   ),
-  'max-body-size': option(orOff(size(0, 1024 * GIB)), Number.POSITIVE_INFINITY, 'body of a request'),
+  'max-body-size': option(
+    orOff(size(0, 1024 * GIB)),
+    Number.POSITIVE_INFINITY,
+    'largest body of a request; more is told 413',
+  ),
   'max-connections': option(
     integer(1, 1_000_000),
     10_000,
@@ -61,7 +69,7 @@ export const PROXY = {
   'client-half-close': option(
     choice(['close', 'allow']),
     'close',
-    'a client that ends its side has left, and its request is cut; or it is answered: for `nc -N` and the like',
+    'what it means that a client ends its side: it has left, and its request is cut; or it still reads, as `nc -N` does',
   ),
   // About what the listen backlog of a service holds: 511 in Node, if it does not say.
   'max-in-flight': option(integer(1, 1_000_000), 512, 'requests that one replica may have at a time'),
@@ -69,22 +77,22 @@ export const PROXY = {
   'max-tunnels': option(
     integer(0, 1_000_000),
     2048,
-    'upgraded connections (WebSocket) that one replica may have beside its requests',
+    'upgraded connections (WebSocket) that one replica may have beside its requests; more are told 503',
   ),
   // Whoever may have a connection may wait: how long is the limit that counts.
-  queue: option(integer(0, 1_000_000), 10_000, 'requests that may wait while all replicas are full'),
+  queue: option(integer(0, 1_000_000), 10_000, 'requests that may wait while all replicas are full; more are told 503'),
   'queue-timeout': option(duration(1, DAY_MS), 5000, 'time that a request may wait for a replica with room'),
   'max-attempts': option(integer(1, 10), 3, 'replicas that one request may be tried at'),
   'retry-budget': option(decimal(0, 10), 0.2, 'attempts beyond the first, over the requests of the last seconds'),
   via: option(
-    choice(['on', 'off']),
-    'on',
-    'say in a Via field that a request and a reply have passed; nginx compresses nothing for who says so',
+    onOff,
+    true,
+    'add a Via field to requests and replies; a replica that is an nginx compresses nothing where there is one',
   ),
   underscores: option(
     choice(['drop-owned', 'drop', 'pass']),
     'drop-owned',
-    'names that CGI takes for others, as `X_Real_IP`: those like one of ours, all or none go',
+    'names that CGI reads as others (`X_Real_IP`): those like ours, all or none are dropped',
   ),
   'trust-proxy': option(
     trustedProxies,

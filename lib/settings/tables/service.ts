@@ -21,7 +21,7 @@ export const SERVICE = {
   ),
   'admin-host': option(text('an address or hostname'), '127.0.0.1', 'address that `--admin-port` is on'),
   'admin-socket': option(socketPath, '', 'Unix socket for the balancer’s endpoints, instead of a port'),
-  'admin-socket-mode': option(fileMode, 0o600, 'who may use that socket: its mode, in octal'),
+  'admin-socket-mode': option(fileMode, 0o600, 'mode of that socket: who may use it'),
   grace: option(duration(0, 3_600_000), 10_000, 'time that open requests have when a replica or the balancer stops'),
-  log: option(choice(LOG_LEVELS), 'info', 'lines on standard error: this level and graver ones'),
+  log: option(choice(LOG_LEVELS), 'info', 'lines on standard error: those of this level and graver ones'),
 } as const;

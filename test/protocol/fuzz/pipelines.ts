@@ -51,10 +51,10 @@ export async function openPipelineTrack(): Promise<Track> {
       // Resolves when no connection is left, or cuts what is.
       const limit = AbortSignal.timeout(20_000);
       await stray.proxy.close(limit);
-      if (limit.aborted) throw new Error('connections of clients that have left are left over');
       await proxy.close();
       replica.close();
       strayReplica.close();
+      if (limit.aborted) throw new Error('connections of clients that have left are left over');
     },
   };
 }

@@ -28,7 +28,8 @@ export async function fuzz(kind: Kind, seed: number, from: number, count: number
     }
     await track.close();
   };
-  await Promise.all(Array.from({ length: Math.min(TRACKS, count) }, run));
+  // A track that cannot be closed is a fault as well: thrown from here, it would be heard by `onThrown` alone, and nothing be printed.
+  await Promise.all(Array.from({ length: Math.min(TRACKS, count) }, () => run().catch(onThrown)));
   process.off('uncaughtException', onThrown);
   return faults;
 }
