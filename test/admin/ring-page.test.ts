@@ -63,9 +63,10 @@ t.test('a ring is read once for all who watch', async (t) => {
     clock: { now: () => 0, sleep: () => new Promise(() => undefined) },
     timeOfDay: () => 0,
     readCounters: () => ({}) as never,
+    erring: () => [],
     watchSparks: () => undefined,
     takeSparks: () => ({ landed: 0, told: [] }),
-    about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, fixedBecause: undefined },
+    about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, failOpen: true, fixedBecause: undefined },
   });
   const told: string[] = [];
   const response = { writeHead: () => undefined, write: (text: string) => told.push(text), on: () => undefined };
