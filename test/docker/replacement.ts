@@ -9,7 +9,8 @@ const FLEET = 'test-replacement';
 
 export async function replacement(t: Test): Promise<void> {
   t.teardown(() => removeFleet(FLEET));
-  const args = ['--runtime', 'docker', '--fleet', FLEET, '--docker-volume', 'ringmaster-test'];
+  // What a starved one has is cut at the end of the grace and asked elsewhere.
+  const args = ['--runtime', 'docker', '--fleet', FLEET, '--docker-volume', 'ringmaster-test', '--grace', '2s'];
   const program = await startProgram(args);
   t.teardown(() => program.stop());
   const lossOf = (hostname: string) =>
@@ -59,19 +60,33 @@ export async function replacement(t: Test): Promise<void> {
     t.same(failures, []);
   });
 
-  t.test('all starved at once: those that are convicted stay until others serve, and no GET is refused', async (t) => {
-    const before = await program.hostnames();
-    const told = (event: string, hostname: string) =>
-      program.logged((line) => line.event === event && line.hostname === hostname);
-    await Promise.all(before.map((hostname) => told('replica-serving', hostname)));
-    const load = startLoad(`${program.url}/home`, 50);
-    const stopped = before.map((hostname) => told('replica-stopped', hostname));
-    await docker('update', '--cpus', '0.01', ...before);
-    // With the first replaced, the others may have time enough again.
-    await Promise.any(stopped);
-    t.same((await load.stop()).failures, []);
-    t.equal((await program.hostnames()).length, 3);
-  });
+  t.test(
+    'all starved at once: those that are convicted stay until others serve, and no GET is refused',
+    { timeout: 90_000 },
+    async (t) => {
+      const before = await program.hostnames();
+      const told = (event: string, hostname: string) =>
+        program.logged((line) => line.event === event && line.hostname === hostname);
+      await Promise.all(before.map((hostname) => told('replica-serving', hostname)));
+      const load = startLoad(`${program.url}/home`, 50);
+      // A warm replica answers even with a hundredth of a processor: with these beside it, it has a ninth of that.
+      const busy = Array.from({ length: 8 }, () => 'while :; do :; done &').join(' ');
+      await Promise.all(before.map((name) => docker('exec', '--detach', name, 'sh', '-c', `${busy} wait`)));
+      await docker('update', '--cpus', '0.01', ...before);
+      const lost = await Promise.all(before.map(lossOf));
+      await Promise.all(before.map((hostname) => told('replica-stopped', hostname)));
+      t.same((await load.stop()).failures, []);
+      t.equal((await program.hostnames()).length, 3);
+      // Of three, one may be taken out at once.
+      const kept = lost.filter((line) => /it is the last choice until another serves/.test(String(line.reason)));
+      t.ok(kept.length >= 2, `${kept.length} of 3 stayed`);
+      for (const line of kept) {
+        const next = await servingIn(line.seat, Number(line.incarnation));
+        const stopped = await told('replica-stopped', String(line.hostname));
+        t.ok(program.log.indexOf(next) < program.log.indexOf(stopped), `${line.hostname} stayed until the next served`);
+      }
+    },
+  );
 
   t.test('/add and /rm by name are the containers of that name', async (t) => {
     const { body } = await program.json('/add', { method: 'POST', body: '{"n":1,"hostnames":["S5"]}' });

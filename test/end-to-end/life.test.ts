@@ -260,3 +260,16 @@ t.test('no process that it starts is given what is set for the balancer, the adm
   t.equal(children.length, 4, 'three replicas and a guardian');
   for (const pid of children) t.notMatch(readFileSync(`/proc/${pid}/environ`, 'utf8'), /RINGMASTER_|secret/);
 });
+
+t.test('a program that a test has started ends with that test, even one that is killed', async (t) => {
+  const fixture = new URL('../fixtures/program.ts', import.meta.url).href;
+  const hangs = `const { process: child } = await (await import('${fixture}')).startProgram(['--replicas', '1']);
+    console.log(child.pid); setInterval(() => undefined, 1000);`;
+  const test = spawn(process.execPath, ['--input-type=module', '--eval', hangs], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const pid = Number((await once(test.stdout, 'data'))[0]);
+  t.ok(isRunning(pid));
+  test.kill('SIGKILL');
+  while (isRunning(pid)) await sleep(20);
+});
