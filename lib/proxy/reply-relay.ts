@@ -55,9 +55,14 @@ export class ReplyRelay implements Taker {
     this.#bodyBytes = Number.POSITIVE_INFINITY;
   }
 
-  /** Passes on an interim reply. */
+  /**
+   * Passes on an interim reply. It is counted as what follows is. The attack: interim replies without end to a client that takes
+   * none (test/proxy/slow-readers.test.ts).
+   */
   inform(head: ReplyHead): void {
-    this.#socket.write(replyHead(head, { clientMinor: 1, keepAlive: true, body: 'none', date: '' }), 'latin1');
+    const text = replyHead(head, { clientMinor: 1, keepAlive: true, body: 'none', date: '' });
+    this.#socket.write(text, 'latin1');
+    this.#unsentBytes += WRITE_BYTES + text.length;
   }
 
   /**

@@ -114,3 +114,28 @@ for (const [path, mostBytes] of [
     client.socket.destroy();
   });
 }
+
+t.test('the attack: interim replies without end are not kept for a client that takes none', async (t) => {
+  const storm = `HTTP/1.1 103 Early Hints\r\nLink: ${'x'.repeat(2000)}\r\n\r\n`.repeat(8);
+  const replica = await scriptedReplica((socket) => {
+    const send = () => {
+      if (socket.write(storm)) setImmediate(send);
+      else socket.once('drain', send);
+    };
+    send();
+  });
+  const proxy = await startProxy([tcp(replica.port)]);
+  t.teardown(() => Promise.all([proxy.close(), replica.close()]));
+  const client = await connectRaw(proxy.port);
+  client.socket.pause();
+  client.send(GET);
+  const sentBytes = () => replica.sockets[0]?.bytesWritten ?? 0;
+  const { replies } = proxy.proxy;
+  // More than the system takes on its way.
+  while (replies.takenBytes === 0 && sentBytes() < 2 ** 27) await turn();
+  t.ok(replies.takenBytes > 0, 'they are counted');
+  await sleep(300);
+  t.ok(replies.takenBytes < 400_000, `${replies.takenBytes}`);
+  client.socket.destroy();
+  while (replies.takenBytes > 0) await turn();
+});
