@@ -33,21 +33,19 @@ t.test('the attack: many requests in one read are looked at once, not each at al
   many.majorOf('OPTIONS');
   t.equal(many.socket.looks, 2, 'a look for each read');
   await new Promise((resolve) => setImmediate(resolve));
-  t.equal(many.majorOf('GET', '/q', 1), 1);
-  t.equal(many.socket.looks, 3, 'what was found is not kept, but that something was');
+  t.equal(many.majorOf('OPTIONS', '/q'), 0);
+  t.equal(many.socket.looks, 3, 'what was found is not kept');
 });
 
-t.test('ordinary requests on a kept connection are not looked at', async (t) => {
+t.test('ordinary requests are not looked at', async (t) => {
   const { socket, majorOf } = connection('GET /p HTTP/1.1\r\nHost: a\r\n\r\n');
-  t.equal(majorOf('GET'), 1);
-  t.equal(socket.looks, 1, 'but for the first');
   for (const method of ['GET', 'POST', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'PROPFIND']) {
     socket.bytesRead += 30;
     t.equal(majorOf(method), 1, method);
   }
-  t.equal(socket.looks, 1);
+  t.equal(socket.looks, 0);
   majorOf('GET', '/p', 0);
-  t.equal(socket.looks, 2, 'HTTP/1.0 is');
+  t.equal(socket.looks, 1, 'those of HTTP/1.0 are');
 });
 
 t.test('what the parser takes for no other protocol than RTSP or ICE is none of HTTP', async (t) => {
