@@ -104,8 +104,9 @@ export function checkCredentials({ rawHeaders = [] }: AccessRequest): void {
 
 /** By what one sees that a request came through a proxy, in words; `undefined` if nothing says so. */
 export function proxyMark({ headers, httpVersion }: AccessRequest): string | undefined {
+  // As servers read names that make variables of them: all but letters and digits is the same.
   const field = Object.keys(headers).find((name) =>
-    /^(via|forwarded|x[-_]forwarded[-_].*|x[-_]real[-_]ip)$/.test(name),
+    /^(via|forwarded|x[^a-z\d]forwarded[^a-z\d].*|x[^a-z\d]real[^a-z\d]ip)$/.test(name),
   );
   if (field !== undefined) return nameOf(field);
   // What nginx makes of every request where nothing is set but `proxy_pass`. To say so means nothing in HTTP/1.0: programs do not.

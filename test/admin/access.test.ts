@@ -118,7 +118,10 @@ t.test('without a token, nothing that came through a proxy is let in, and it is 
     ['x-forwarded-for', 'X-Forwarded-For'],
     ['x-forwarded-anything', 'X-Forwarded-Anything'],
     ['x_forwarded_for', 'X_forwarded_for'],
+    ['x.forwarded.for', 'X.forwarded.for'],
+    ['x-forwarded~for', 'X-Forwarded~for'],
     ['x-real-ip', 'X-Real-Ip'],
+    ['x.real_ip', 'X.real_ip'],
   ] as const) {
     const request: AccessRequest = { url: '/add', headers: { host: 'localhost', [name]: '' } };
     t.throws(
