@@ -4,32 +4,41 @@
 import type { ReplicaRef } from './ports.ts';
 import type { Counts, ReplicaReading } from './traffic.ts';
 
-/** Looks at the counters go into windows, one after the other. */
+/** Looks at the counters go into windows, one after the other; who errs is told as soon as it shows, once in a window. */
 export class ErringReplicas {
   readonly #windowMs: number;
   #sinceMs: number;
   // By incarnation, when the window began.
   #before = new Map<number, Counts>();
-  #erring = new Set<number>();
+  // In the last whole window, and in this one so far.
+  #erred: ReadonlySet<number> = new Set();
+  #errs: ReadonlySet<number> = new Set();
+  #told = new Set<number>();
 
   constructor(nowMs: number, windowMs = 10_000) {
     this.#sinceMs = nowMs;
     this.#windowMs = windowMs;
   }
 
-  /** Of those, which erred in the last whole window. */
+  /** Of those, which err, or erred in the last whole window. */
   among(replicas: readonly ReplicaRef[]): ReplicaRef[] {
-    return replicas.filter((replica) => this.#erring.has(replica.incarnation));
+    return replicas.filter(({ incarnation }) => this.#errs.has(incarnation) || this.#erred.has(incarnation));
   }
 
-  /** A look: gives those that erred in the window that it ends, if it ends one. */
+  /** A look: gives those that err and were not given in this window yet. */
   look(replicas: readonly ReplicaReading[], nowMs: number): readonly ReplicaReading[] {
-    if (nowMs - this.#sinceMs < this.#windowMs) return [];
     const found = replicas.filter((one) => hasErred(one.counts, this.#before.get(one.incarnation)));
-    this.#sinceMs = nowMs;
-    this.#before = new Map(replicas.map(({ incarnation, counts }) => [incarnation, counts]));
-    this.#erring = new Set(found.map((one) => one.incarnation));
-    return found;
+    const untold = found.filter((one) => !this.#told.has(one.incarnation));
+    this.#errs = new Set(found.map((one) => one.incarnation));
+    for (const { incarnation } of untold) this.#told.add(incarnation);
+    if (nowMs - this.#sinceMs >= this.#windowMs) {
+      this.#sinceMs = nowMs;
+      this.#before = new Map(replicas.map(({ incarnation, counts }) => [incarnation, counts]));
+      this.#erred = this.#errs;
+      this.#errs = new Set();
+      this.#told.clear();
+    }
+    return untold;
   }
 }
 
