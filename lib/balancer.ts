@@ -69,7 +69,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     clock: realClock,
     timeOfDay: () => Date.now(),
     readCounters: () => proxy.meter.read(),
-    onReading: tellErring(erring, hostnameOf, log),
+    erring: erringReader(erring, hostnameOf, log),
     watchSparks: (watched) => proxy.meter.watch(watched),
     takeSparks: () => proxy.meter.takeSparks(),
     about,
@@ -113,7 +113,6 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     maxPlaces: mostPlaces(options),
     balanceFactor: limits.balanceFactor,
     whyNone: () => whyNone(supervisor.state, options.failOpen),
-    failOpen: options.failOpen,
     erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
     diverted: () => proxy.diverted,
     explain: (key) => proxy.explain(key),
@@ -137,16 +136,18 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
 }
 
 // What is told to whoever looks: nothing else of the options is for them.
-function ringTerms({ hash, virtualNodes, maxReplicas, upstream }: Options) {
-  return { hash, virtualNodes, maxReplicas, fixedBecause: upstream.size > 0 ? FIXED_BECAUSE : undefined };
+function ringTerms({ hash, virtualNodes, maxReplicas, upstream, failOpen }: Options) {
+  return { hash, virtualNodes, maxReplicas, failOpen, fixedBecause: upstream.size > 0 ? FIXED_BECAUSE : undefined };
 }
 
-function tellErring(erring: ErringReplicas, hostnameOf: (seat: SeatId) => string | undefined, log: Log) {
+function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => string | undefined, log: Log) {
   const reason = 'most of its answers have a status from 500 up, though its heartbeats are good';
-  return ({ replicas }: Reading, nowMs: number) => {
-    for (const { seat } of erring.look(replicas, nowMs))
-      log.warn('replica-errs', { hostname: hostnameOf(seat), reason });
-  };
+  return ({ replicas }: Reading, nowMs: number) =>
+    erring.look(replicas, nowMs).map(({ seat, incarnation }) => {
+      const hostname = hostnameOf(seat) ?? '';
+      log.warn('replica-errs', { hostname, reason });
+      return { seat, incarnation, hostname };
+    });
 }
 
 function compose(

@@ -3,6 +3,7 @@
 
 import { fleetNews } from '../core/fleet-news.ts';
 import type { FleetState } from '../core/fleet-state.ts';
+import type { ReplicaRef } from '../core/ports.ts';
 import type { SeatId } from '../core/ring.ts';
 
 export interface LogEntry {
@@ -16,6 +17,7 @@ export interface LogEntry {
     | 'suspected'
     | 'cleared'
     | 'down'
+    | 'erring'
     | 'died'
     | 'replaced'
     | 'draining'
@@ -55,11 +57,8 @@ export class EventLog {
   add(before: FleetState, after: FleetState, atMs: number): void {
     for (const { event, replica, reason } of fleetNews(before, after)) {
       const { seat, hostname, incarnation } = replica;
-      const add = (what: LogEntry['what'], more: { reason?: string; instead?: string } = {}) => {
-        this.#last += 1;
-        this.#entries.push({ number: this.#last, atMs, what, replica: hostname, seat, ...more });
-        if (this.#entries.length > MAX_ENTRIES) this.#entries.shift();
-      };
+      const add = (what: LogEntry['what'], more: { reason?: string; instead?: string } = {}) =>
+        this.#push({ atMs, what, replica: hostname, seat, ...more });
       switch (event) {
         case 'replica-starting':
           add('starting');
@@ -97,5 +96,16 @@ export class EventLog {
           break;
       }
     }
+  }
+
+  /** Most of what it answers has a status from 500 up, though its heartbeats are good. */
+  addErring({ hostname, seat }: ReplicaRef, atMs: number): void {
+    this.#push({ atMs, what: 'erring', replica: hostname, seat });
+  }
+
+  #push(entry: Omit<LogEntry, 'number'>): void {
+    this.#last += 1;
+    this.#entries.push({ number: this.#last, ...entry });
+    if (this.#entries.length > MAX_ENTRIES) this.#entries.shift();
   }
 }

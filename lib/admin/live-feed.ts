@@ -4,8 +4,8 @@
 
 import type { ServerResponse } from 'node:http';
 import { emptyFleet, type FleetState, placesOf, type Seat } from '../core/fleet-state.ts';
-import { complaintOf } from '../core/outage.ts';
-import type { Clock } from '../core/ports.ts';
+import { complaintOf, failsOpen } from '../core/outage.ts';
+import type { Clock, ReplicaRef } from '../core/ports.ts';
 import type { HashRing } from '../core/ring.ts';
 import type { Reading } from '../core/traffic.ts';
 import { BalancerError } from '../errors.ts';
@@ -18,8 +18,8 @@ export interface FeedPorts {
   /** In ms since 1970. */
   readonly timeOfDay: () => number;
   readonly readCounters: () => Reading;
-  /** Gets each look at them: there may be one reader alone. */
-  readonly onReading?: (reading: Reading, nowMs: number) => void;
+  /** Gets each look at them, there may be one reader alone, and gives those of which it shows now that they err. */
+  readonly erring: (reading: Reading, nowMs: number) => readonly ReplicaRef[];
   readonly watchSparks: (watched: boolean) => void;
   readonly takeSparks: () => { readonly landed: number; readonly told: readonly number[] };
   /** What never changes: shown as it is. */
@@ -28,6 +28,8 @@ export interface FeedPorts {
     readonly virtualNodes: number;
     readonly maxReplicas: number;
     readonly fixedBecause: string | undefined;
+    /** Requests go on where no replica passes its heartbeats. */
+    readonly failOpen: boolean;
   };
 }
 
@@ -113,7 +115,8 @@ export class LiveFeed {
       if (signal.aborted) return;
       const { landed, told } = this.#ports.takeSparks();
       if (landed > 0) this.#stream.send(formatEvent('sparks', { landed, told }));
-      if (this.#state === this.#toldState && this.#ring === this.#toldRing) continue;
+      const isNews = this.#log.last !== this.#toldEntry || this.#state !== this.#toldState;
+      if (!isNews && this.#ring === this.#toldRing) continue;
       const fleet = { ...this.#fleetNow(), log: this.#log.since(this.#toldEntry) };
       const ring = this.#ring === this.#toldRing ? {} : { ring: this.#ringNow() };
       this.#stream.send(formatEvent('fleet', fleet, ring));
@@ -136,7 +139,7 @@ export class LiveFeed {
       if (nowMs - lastMs < SECOND_MS / 2) continue;
       const reading = readCounters();
       this.#history.add(reading, timeOfDay(), nowMs - lastMs);
-      this.#ports.onReading?.(reading, nowMs);
+      for (const replica of this.#ports.erring(reading, nowMs)) this.#log.addErring(replica, timeOfDay());
       lastMs = nowMs;
       if (!this.#stream.isWatched) continue;
       this.#stream.dropLate();
@@ -161,6 +164,7 @@ export class LiveFeed {
   #fleetNow() {
     const { seats, leaving } = this.#state;
     return {
+      failsOpen: failsOpen(this.#state, this.#ports.about.failOpen),
       seats: seats.map((seat) => ({
         seat: seat.replica.seat,
         replica: seat.replica.hostname,

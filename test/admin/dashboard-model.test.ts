@@ -62,7 +62,7 @@ t.test('the spread is against what each weight would give', async (t) => {
     { seat: 2, weight: 3 },
   ];
   const even = page.spreadOf(
-    { seats, leaving: [] },
+    { seats, leaving: [], failsOpen: false },
     {
       seconds: 60,
       seats: [
@@ -73,7 +73,7 @@ t.test('the spread is against what each weight would give', async (t) => {
   );
   t.match(even, { total: 100, maxOverMean: 1, seats: [{ part: 0.25 }, { part: 0.75 }] });
   const uneven = page.spreadOf(
-    { seats, leaving: [] },
+    { seats, leaving: [], failsOpen: false },
     {
       seconds: 60,
       seats: [
@@ -84,5 +84,8 @@ t.test('the spread is against what each weight would give', async (t) => {
     },
   );
   t.match(uneven, { total: 100, maxOverMean: 2 }, 'whoever has left counts no more');
-  t.match(page.spreadOf({ seats, leaving: [] }, { seconds: 0, seats: [] }), { total: 0, maxOverMean: 0 });
+  t.match(page.spreadOf({ seats, leaving: [], failsOpen: false }, { seconds: 0, seats: [] }), {
+    total: 0,
+    maxOverMean: 0,
+  });
 });

@@ -3,7 +3,7 @@
 import t from 'tap';
 import { createRingPage, type InsightPorts } from '../../lib/admin/insight.ts';
 import { LiveFeed } from '../../lib/admin/live-feed.ts';
-import { emptyFleet, type FleetState } from '../../lib/core/fleet-state.ts';
+import { emptyFleet, type FleetState, NO_LAPSES } from '../../lib/core/fleet-state.ts';
 import { HashRing } from '../../lib/core/ring.ts';
 
 const fleetOf = (...hostnames: string[]): FleetState => ({
@@ -12,6 +12,7 @@ const fleetOf = (...hostnames: string[]): FleetState => ({
     phase: 'starting',
     replica: { seat: index + 1, incarnation: index + 1, hostname },
     joined: index,
+    lapses: NO_LAPSES,
   })) as unknown as FleetState['seats'],
 });
 
@@ -29,6 +30,8 @@ t.test('the page is made anew when a seat or a hostname is another, and only the
     virtualNodes: 1,
     balanceFactor: 1.25,
     diverted: () => diverted,
+    erring: () => [],
+    failOpen: false,
   } as unknown as InsightPorts);
   const read = () => JSON.parse(Buffer.concat(page()).toString());
   t.match(read(), {
@@ -60,9 +63,10 @@ t.test('a ring is read once for all who watch', async (t) => {
     clock: { now: () => 0, sleep: () => new Promise(() => undefined) },
     timeOfDay: () => 0,
     readCounters: () => ({}) as never,
+    erring: () => [],
     watchSparks: () => undefined,
     takeSparks: () => ({ landed: 0, told: [] }),
-    about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, fixedBecause: undefined },
+    about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, failOpen: true, fixedBecause: undefined },
   });
   const told: string[] = [];
   const response = { writeHead: () => undefined, write: (text: string) => told.push(text), on: () => undefined };

@@ -127,6 +127,9 @@ t.test('when all checks fail, requests go on to those that were the last to be w
   two.busy = true;
   const opened = await program.logged((line) => line.event === 'failing-open');
   t.match(opened, { level: 'warn', to: [one.name, two.name] });
+  const events = await openEvents(`${program.url}/balancer/events`);
+  t.teardown(() => events.close());
+  t.equal((await events.until('snapshot')).fleet.failsOpen, true, 'so says the dashboard');
   t.match((await program.json('/balancer/ring')).body, { failsOpen: true, absent: { [one.name]: /^down: no answer/ } });
   t.equal((await program.json('/balancer/ready')).status, 200);
   const answers = Array.from({ length: 6 }, () => program.json('/x'));
@@ -135,6 +138,7 @@ t.test('when all checks fail, requests go on to those that were the last to be w
   two.release();
   for (const answer of await Promise.all(answers)) t.equal(answer.status, 200);
   await program.logged((line) => line.event === 'failing-open-ended');
+  await events.until('fleet', ({ failsOpen }) => failsOpen === false);
   t.equal(program.log.filter((line) => line.event === 'failing-open').length, 1, 'said once');
 });
 
@@ -247,7 +251,13 @@ t.test('answers with 5xx again and again are said, though the heartbeats are goo
   t.teardown(() => server.close());
   const name = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   const program = await start(t, [{ name }]);
+  const events = await openEvents(`${program.url}/balancer/events`);
+  t.teardown(() => events.close());
+  await events.until('snapshot');
   for (let count = 0; count < 20; count++) await program.json('/x');
   t.match(await program.logged((line) => line.event === 'replica-errs'), { level: 'warn', hostname: name });
   t.match((await program.json('/balancer/ring')).body, { erring: [name] });
+  await events.until('fleet', ({ log }) =>
+    log.some((entry: { what: string; replica: string }) => entry.what === 'erring' && entry.replica === name),
+  );
 });

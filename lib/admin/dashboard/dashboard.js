@@ -146,6 +146,7 @@ function showFleet(now) {
   spreadView.show(now.fleet, now.ring, now.spread);
   const serving = now.fleet.seats.filter(({ state }) => state === 'serving').length;
   setText('fact-serving', `${serving} / ${now.fleet.seats.length}`);
+  byId('open', HTMLElement).hidden = !now.fleet.failsOpen;
 }
 
 /** @param {Snapshot} now */

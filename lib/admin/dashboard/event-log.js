@@ -14,6 +14,7 @@ const WORDS = {
   joined: ({ seat }) => `takes seat ${seat}`,
   suspected: () => 'failed a request or a heartbeat',
   cleared: () => 'answers again',
+  erring: () => 'answers with 5xx again and again, though its heartbeats are good',
   down: ({ reason }) => `does not serve: ${reason}`,
   died: ({ reason }) => `${reason}`,
   replaced: ({ instead }) => `serves in the place of ${instead}`,

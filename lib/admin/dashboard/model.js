@@ -4,7 +4,7 @@
  * @typedef {{ seat: number, replica: string, incarnation: number, weight: number, joined: number,
  *   state: 'waiting' | 'starting' | 'serving' | 'suspected' | 'down', sinceMs: number | null, reason: string }} Seat
  * @typedef {{ seat: number, replica: string, incarnation: number, state: 'draining' | 'ending' }} Leaving
- * @typedef {{ seats: Seat[], leaving: Leaving[] }} Fleet
+ * @typedef {{ seats: Seat[], leaving: Leaving[], failsOpen: boolean }} Fleet
  * @typedef {{ slots: number, digest: string, points: [slot: number, seat: number][] }} Ring
  * @typedef {{ seat: number, incarnation: number, rate: number, inFlight: number, requests: number, refused: number,
  *   failed: number, p50: number | null, p99: number | null }} Traffic
