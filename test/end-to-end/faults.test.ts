@@ -7,7 +7,7 @@ import { isRunning, replicaPid, startProgram } from '../fixtures/program.ts';
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 t.test(
-  'kill -9 of a replica under 200 requests per second costs no GET; within a second there are three again',
+  'kill -9 of a replica under 200 requests per second costs no GET; its exit is noticed, and there are three again',
   async (t) => {
     const program = await startProgram();
     t.teardown(() => program.stop());
@@ -15,38 +15,34 @@ t.test(
     await sleep(500);
     for (const victim of ['server2', 'server1']) {
       process.kill(await replicaPid(program, victim), 'SIGKILL');
-      const killedMs = performance.now();
-      await program.logged((line) => line.event === 'replica-lost' && line.hostname === victim);
-      t.ok(
-        performance.now() - killedMs < 100,
-        `${victim}: noticed after ${Math.round(performance.now() - killedMs)} ms`,
+      const lost = await program.logged((line) => line.event === 'replica-lost' && line.hostname === victim);
+      t.equal(lost.reason, 'killed by SIGKILL', 'its exit told it, not its heartbeats');
+      await program.logged(
+        (line) => line.event === 'replica-serving' && line.seat === lost.seat && Number(line.incarnation) > 3,
       );
-      await sleep(1000 - (performance.now() - killedMs));
       const names = await program.hostnames();
       t.equal(names.length, 3);
       t.notOk(names.includes(victim));
       t.match(names.at(-1), /^server_[a-z0-9]+$/);
     }
     const serving = program.log.filter((line) => line.event === 'replica-serving');
-    t.equal(serving.length, 5, 'both replacements serve within the second');
+    t.equal(serving.length, 5, 'and no other was taken for lost');
     const { failures, sent } = await requests.stop();
     t.same(failures, []);
     t.ok(sent > 100, `${sent} requests`);
   },
 );
 
-t.test('a hung replica is out within 3 s, and no GET is lost to it', async (t) => {
+t.test('a hung replica is out after three heartbeats, and no GET is lost to it', async (t) => {
   const program = await startProgram();
   t.teardown(() => program.stop());
   const pid = await replicaPid(program, 'server3');
   const requests = startLoad(`${program.url}/home`, 50);
   await sleep(300);
   process.kill(pid, 'SIGSTOP');
-  const stoppedMs = performance.now();
   const lost = await program.logged((line) => line.event === 'replica-lost');
-  t.ok(performance.now() - stoppedMs < 3000, `after ${Math.round(performance.now() - stoppedMs)} ms`);
   t.match(lost, { hostname: 'server3', reason: /no answer to the heartbeat within 500 ms/ });
-  await sleep(500);
+  await program.logged((line) => line.event === 'replica-stopped' && line.hostname === 'server3');
   t.notOk(isRunning(pid), 'it was ended');
   const { failures } = await requests.stop();
   t.same(failures, []);
