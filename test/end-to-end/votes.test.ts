@@ -158,14 +158,11 @@ t.test('without a key a vote that a killed replica had is not repeated: 502, and
 });
 
 t.test('a page that is open holds up neither the removal of its replica nor the end of the balancer', async (t) => {
-  const program = await startProgram(['--replicas', '2']);
+  const program = await startProgram(['--replicas', '2', '--grace', '1h']);
   const streams = await Promise.all([1, 2, 3, 4].map(() => fetch(`${program.url}/api/votes/stream`)));
   const ends = streams.map((stream) => stream.text());
-  const begunMs = performance.now();
   t.match(await program.json('/rm', { method: 'DELETE', body: '{"n":1}' }), { status: 200 });
-  t.ok(performance.now() - begunMs < 2000, `removed after ${Math.round(performance.now() - begunMs)} ms`);
   program.process.kill('SIGTERM');
   t.equal(await program.exited, 0);
-  t.ok(performance.now() - begunMs < 4000, `ended after ${Math.round(performance.now() - begunMs)} ms`);
   await Promise.all(ends);
 });

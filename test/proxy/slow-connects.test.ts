@@ -76,11 +76,9 @@ t.test('a host that hangs is suspected after a second, and its request goes else
 t.test('a refused connection is not waited for', async (t) => {
   const gone = await scriptedReplica(() => undefined);
   await gone.close();
-  const proxy = await startProxy([tcp(gone.port)]);
+  const proxy = await startProxy([tcp(gone.port)], { connectTimeout: 3_600_000 });
   t.teardown(() => proxy.close());
-  const startedMs = performance.now();
   t.match(await exchangeRaw(proxy.port, GET), /^HTTP\/1.1 503 .*could not be reached: connect ECONNREFUSED/s);
-  t.ok(performance.now() - startedMs < 900);
 });
 
 t.test('with --replica-keep-alive off each request has a connection of its own, and says so', async (t) => {
