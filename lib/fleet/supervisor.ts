@@ -91,6 +91,8 @@ export class Supervisor {
     const free = wishes.filter(({ hostname = '' }) => !there.some((other) => sameHostname(other, hostname)));
     const missing = free.slice(0, Math.max(0, wishes.length - there.length));
     this.#dispatch({ type: 'add', wishes: missing, slowly: false });
+    // Else nobody would be told of a fleet that is empty from the start.
+    if (this.#state.seats.length === 0) this.#ports.publish(this.#state);
     const settled = () =>
       this.#state.seats.every((seat) => {
         if (seat.lapses.final) throw notUp(seat);

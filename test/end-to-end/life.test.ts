@@ -181,6 +181,19 @@ t.test('SIGTERM while a change is made: it is answered, and no kept connection h
   t.equal(await program.exited, 0);
 });
 
+t.test('a fleet that is empty from the start says so', async (t) => {
+  const program = await startProgram(['--replicas', '0']);
+  t.teardown(() => program.stop());
+  const body = { message: '<Error> no replica: there is none in this fleet', status: 'failure' };
+  t.match(
+    [await program.json('/home'), await program.json('/balancer/ready')],
+    [
+      { status: 503, body },
+      { status: 503, body },
+    ],
+  );
+});
+
 t.test('a signal during the start ends it in order', async (t) => {
   const child = spawn(process.execPath, [MAIN, '--port', '0'], {
     env: { ...process.env, REPLICA_START_DELAY_MS: '3000' },
