@@ -172,6 +172,7 @@ function compose(
     );
     // Those who watch would have to be waited for.
     feed.close();
+    supervisor.startNoMore();
     await Promise.all([proxy.close(graceOver.signal), adminServer?.close(graceOver.signal)]);
     finished.abort();
     await supervisor.close();

@@ -40,6 +40,7 @@ export class Supervisor {
   readonly #waiters = new Waiters();
   #alarm = new AbortController();
   #closing = false;
+  #startsNoMore = false;
   readonly #closed = new AbortController();
   readonly #unwatch: () => void;
 
@@ -134,15 +135,16 @@ export class Supervisor {
   }
 
   async #add(wishes: readonly Wish[], before: ReadonlySet<SeatId>): Promise<void> {
-    if (this.#closing) throw new BalancerError('closing', 'the balancer is shutting down');
+    this.#checkStarts();
     this.#dispatch({ type: 'add', wishes, slowly: true });
     const added = () => this.#state.seats.filter((seat) => !before.has(seat.replica.seat));
     const joined = added();
     const serve = () => {
+      this.#checkStarts();
       const failed = added().find((seat) => seat.lapses.final || seat.lapses.count >= this.#rules.joinAttempts);
       if (failed !== undefined) throw notUp(failed);
       const removed = joined.find((seat) => !added().some((one) => one.replica.seat === seat.replica.seat));
-      if (removed !== undefined) throw this.#cutShort(removed);
+      if (removed !== undefined) throw notUp(removed, 'was removed before it was up');
       return added().every((seat) => seat.phase === 'serving');
     };
     // The attempts and the waits between them: a name that is not given back would keep a seat waiting for ever.
@@ -176,9 +178,16 @@ export class Supervisor {
     await within(this.#ports.clock, limitMs, gone, late);
   }
 
+  /** Who waits for replicas that come up is told at once that they will not. All else goes on until `close`. */
+  startNoMore(): void {
+    this.#startsNoMore = true;
+    this.#waiters.check();
+  }
+
   /** Ends every replica, then the runtime. Resolves also if some could not be ended: the log says which. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.startNoMore();
     try {
       await this.remove(this.#state.seats.map((seat) => seat.replica));
     } catch (error) {
@@ -191,10 +200,8 @@ export class Supervisor {
     await this.#ports.runtime.close();
   }
 
-  #cutShort({ replica }: Seat): BalancerError {
-    return this.#closing
-      ? new BalancerError('closing', 'the balancer is shutting down')
-      : new BalancerError('start-failed', `${replica.hostname} was removed before it was up`);
+  #checkStarts(): void {
+    if (this.#startsNoMore) throw new BalancerError('closing', 'the balancer is shutting down');
   }
 
   #hear(news: RuntimeNews): void {
@@ -284,7 +291,7 @@ function probed(state: FleetState) {
   return [...up, ...predecessors(state)];
 }
 
-function notUp(seat: Seat): BalancerError {
+function notUp(seat: Seat, how = `did not come up: ${seat.lapses.reason}`): BalancerError {
   const code = seat.lapses.final ? 'name-taken' : 'start-failed';
-  return new BalancerError(code, `${seat.replica.hostname} did not come up: ${seat.lapses.reason}`);
+  return new BalancerError(code, `${seat.replica.hostname} ${how}`);
 }

@@ -194,6 +194,22 @@ t.test('a fleet that is empty from the start says so', async (t) => {
   );
 });
 
+t.test('SIGTERM while an /add waits for what does not come up: it is told so, and is not waited for', async (t) => {
+  const hangs = { REPLICA_ONLY: 'S9', REPLICA_START_DELAY_MS: '3600000' };
+  const program = await startProgram(['--replicas', '1', '--grace', '1h'], hangs);
+  const adding = program.json('/add', { method: 'POST', body: '{"n":1,"hostnames":["S9"]}' });
+  await program.logged((line) => line.event === 'replica-starting' && line.hostname === 'S9');
+  const behind = program.json('/add', { method: 'POST', body: '{"n":1,"hostnames":["S8"]}' });
+  await program.json('/rep');
+  program.process.kill('SIGTERM');
+  const body = { status: 'failure', message: /^<Error> the balancer is shutting down/ };
+  t.match(await Promise.all([adding, behind]), [
+    { status: 503, body },
+    { status: 503, body },
+  ]);
+  t.equal(await program.exited, 0);
+});
+
 t.test('a signal during the start ends it in order', async (t) => {
   const child = spawn(process.execPath, [MAIN, '--port', '0'], {
     env: { ...process.env, REPLICA_START_DELAY_MS: '3000' },
