@@ -241,7 +241,8 @@ export class Supervisor {
     this.#state = observe(before, event, this.#rules);
     if (this.#state !== before) {
       for (const { event: name, replica, reason } of fleetNews(before, this.#state)) {
-        const write = name === 'replica-down' ? this.#ports.log.warn : this.#ports.log.info;
+        const isLoss = name === 'replica-down' || name === 'replica-lost';
+        const write = isLoss ? this.#ports.log.warn : this.#ports.log.info;
         write(name, { ...replica, ...(reason === undefined ? {} : { reason }) });
       }
       this.#ports.publish(this.#state);
