@@ -17,7 +17,7 @@ export interface WaitingClient {
 export type Run = (text: string, query: URLSearchParams, client: WaitingClient) => Answer | Promise<Answer>;
 
 // Longer than most starts take.
-const LONGEST_TURN_MS = 5000;
+const LONGEST_TURN_MS = 3000;
 
 /**
  * Changes one after the other. One that is under way is done to its end, whether its client waits or not: half a change would be
