@@ -526,3 +526,18 @@ t.test('why a replica does not begin to serve is told once it is worth telling',
   t.equal(whyNone(emptyFleet(1), true), 'no replica: there is none in this fleet');
   t.match(fleetNews(unfit, serving(wanted, 1, 9)), [{ event: 'replica-serving' }]);
 });
+
+t.test('a first name that is taken is given up; one that somebody asked for is not', async (t) => {
+  for (const ifFree of [false, true]) {
+    const mine = { hostname: 'mine', weight: 1, ifFree };
+    const wanted = after(emptyFleet(1), { type: 'add', wishes: [mine], slowly: false, atMs: 0 });
+    const { incarnation } = replicaOf(wanted, 1);
+    const failed = after(
+      wanted,
+      { type: 'starting', incarnation, atMs: 0 },
+      { type: 'start-failed', incarnation, reason: 'taken', final: true, nameIsTaken: true, atMs: 1 },
+    );
+    t.equal(replicaOf(failed, 1).hostname === 'mine', !ifFree);
+    t.equal(failed.seats[0]?.lapses.final, !ifFree);
+  }
+});

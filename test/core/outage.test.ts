@@ -1,0 +1,177 @@
+import t from 'tap';
+import { type FleetEvent, observe, startRounds } from '../../lib/core/fleet.ts';
+import { fleetNews } from '../../lib/core/fleet-news.ts';
+import { emptyFleet, type FleetState, type Seat } from '../../lib/core/fleet-state.ts';
+import { evenPair } from '../../lib/core/hashes/even.ts';
+import { quadratic } from '../../lib/core/hashes/quadratic.ts';
+import type { ProbeFailure } from '../../lib/core/health.ts';
+import { absentees, isSettled, mayReturn, whyNone } from '../../lib/core/outage.ts';
+import { RingKeeper } from '../../lib/core/ring-keeper.ts';
+import type { FleetRules } from '../../lib/core/seats.ts';
+import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
+
+const ofOthers: FleetRules = { ...FLEET_RULES, keepNames: true };
+const address = { type: 'unix', path: '/a.sock' } as const;
+const refused: ProbeFailure = { reason: 'nobody listens', kind: 'refused' };
+const unfit: ProbeFailure = { reason: 'answers 404 to /heartbeat', kind: 'unfit' };
+
+function after(state: FleetState, rules: FleetRules, ...events: FleetEvent[]): FleetState {
+  return events.reduce((known, event) => observe(known, event, rules), state);
+}
+
+/** app1 … app`n`, wanted and nothing more. */
+function wanted(n: number, rules: FleetRules): FleetState {
+  const wishes = Array.from({ length: n }, (_, index) => ({ hostname: `app${index + 1}`, weight: 1 }));
+  return after(emptyFleet(1), rules, { type: 'add', wishes, slowly: false, atMs: 0 });
+}
+
+const seatOf = (state: FleetState, index = 0) => state.seats[index] as Seat;
+const incarnationOf = (state: FleetState, index = 0) => seatOf(state, index).replica.incarnation;
+const started = (state: FleetState, rules: FleetRules, index = 0) =>
+  after(
+    state,
+    rules,
+    { type: 'starting', incarnation: incarnationOf(state, index), atMs: 0 },
+    { type: 'started', replica: seatOf(state, index).replica, address, atMs: 0 },
+  );
+const probed = (state: FleetState, rules: FleetRules, failure: ProbeFailure | undefined, atMs: number) =>
+  after(state, rules, {
+    type: 'probed',
+    incarnation: incarnationOf(state),
+    failure: failure?.reason,
+    ...(failure === undefined ? {} : { kind: failure.kind }),
+    atMs,
+  });
+
+t.test('starts go in rounds of so many at a time', async (t) => {
+  const five = wanted(5, FLEET_RULES);
+  t.equal(startRounds(five, { ...FLEET_RULES, parallelStarts: 2 }), 3);
+  const serving = probed(started(wanted(1, FLEET_RULES), FLEET_RULES), FLEET_RULES, undefined, 10);
+  t.equal(startRounds(serving, FLEET_RULES), 1);
+});
+
+t.test(
+  'a seat is waited for until it serves, failed often enough, or gives an answer that will not become right',
+  async (t) => {
+    const one = wanted(1, ofOthers);
+    t.equal(isSettled(seatOf(one), 3), false);
+    const up = started(one, ofOthers);
+    t.equal(isSettled(seatOf(up), 3), false);
+    t.equal(isSettled(seatOf(probed(up, ofOthers, undefined, 10)), 3), true);
+    t.equal(isSettled(seatOf(probed(up, ofOthers, unfit, 10)), 3), true);
+    let lost = wanted(1, FLEET_RULES);
+    for (let lapse = 1; lapse <= 3; lapse++) {
+      const incarnation = incarnationOf(lost);
+      lost = after(
+        lost,
+        FLEET_RULES,
+        { type: 'starting', incarnation, atMs: 0 },
+        { type: 'exited', incarnation, reason: 'exit code 1', atMs: 0 },
+      );
+      t.equal(isSettled(seatOf(lost), 3), lapse === 3);
+    }
+  },
+);
+
+t.test(
+  'a request may wait for who is starting, not for who failed often, for good, or gives a wrong answer',
+  async (t) => {
+    const one = wanted(1, ofOthers);
+    t.ok(mayReturn(one));
+    t.ok(mayReturn(after(one, ofOthers, { type: 'starting', incarnation: incarnationOf(one), atMs: 0 })));
+    const up = started(one, ofOthers);
+    t.ok(mayReturn(up));
+    t.notOk(mayReturn(probed(up, ofOthers, refused, 10)));
+    const failed = after(one, FLEET_RULES, {
+      type: 'start-failed',
+      incarnation: incarnationOf(
+        after(one, FLEET_RULES, { type: 'starting', incarnation: incarnationOf(one), atMs: 0 }),
+      ),
+      reason: 'the name is taken',
+      final: true,
+      atMs: 0,
+    });
+    t.ok(mayReturn(failed), 'which was not starting');
+    const starting = after(one, FLEET_RULES, { type: 'starting', incarnation: incarnationOf(one), atMs: 0 });
+    const refusedForGood = after(starting, FLEET_RULES, {
+      type: 'start-failed',
+      incarnation: incarnationOf(starting),
+      reason: 'the name is taken',
+      final: true,
+      atMs: 0,
+    });
+    t.notOk(mayReturn(refusedForGood));
+    t.notOk(mayReturn(emptyFleet(1)));
+    const serving = probed(up, ofOthers, undefined, 0);
+    t.ok(mayReturn(serving));
+    let down = serving;
+    for (let beat = 1; beat <= 3; beat++) down = probed(down, ofOthers, refused, beat);
+    t.ok(mayReturn(down), 'an outage that is young');
+    for (let beat = 4; beat <= 30; beat++) down = probed(down, ofOthers, refused, beat);
+    t.notOk(mayReturn(down));
+    t.notOk(mayReturn(probed(down, ofOthers, unfit, 31)));
+  },
+);
+
+t.test('why nobody takes requests is said for three, and how many more there are', async (t) => {
+  t.equal(whyNone(emptyFleet(1), false), 'no replica: there is none in this fleet');
+  const five = wanted(5, FLEET_RULES);
+  t.equal(whyNone(five, false), 'no replica: app1 starting, app2 starting, app3 starting, and 2 more');
+  const bad = probed(started(wanted(1, ofOthers), ofOthers), ofOthers, unfit, 10);
+  t.equal(whyNone(bad, false), 'no replica: app1 down: answers 404 to /heartbeat; try --heartbeat-path / or tcp');
+  const starting = after(five, FLEET_RULES, { type: 'starting', incarnation: incarnationOf(five), atMs: 0 });
+  const lost = after(starting, FLEET_RULES, {
+    type: 'exited',
+    incarnation: incarnationOf(starting),
+    reason: 'exit code 1',
+    atMs: 0,
+  });
+  const one = probed(started(wanted(2, FLEET_RULES), FLEET_RULES), FLEET_RULES, undefined, 1);
+  t.same(absentees(one), [{ hostname: 'app2', reason: 'starting' }]);
+  t.match(whyNone(lost, false), /^no replica: app1 starting, after: exit code 1, /);
+  t.equal(whyNone(probed(started(wanted(1, ofOthers), ofOthers), ofOthers, undefined, 1), false), undefined);
+});
+
+t.test('a probe of who does not run yet says nothing', async (t) => {
+  const one = wanted(1, FLEET_RULES);
+  t.equal(probed(one, FLEET_RULES, refused, 0), one);
+  const starting = after(one, FLEET_RULES, { type: 'starting', incarnation: incarnationOf(one), atMs: 0 });
+  t.equal(probed(starting, FLEET_RULES, refused, 0), starting);
+});
+
+t.test('what is down is told once for each kind of reason, and counted up to a hundred', async (t) => {
+  let state = probed(started(wanted(1, ofOthers), ofOthers), ofOthers, undefined, 0);
+  for (let beat = 1; beat <= 3; beat++) state = probed(state, ofOthers, refused, beat);
+  t.equal(seatOf(state).phase, 'down');
+  const again = probed(state, ofOthers, refused, 10);
+  t.same(fleetNews(state, again), [], 'the same reason');
+  const other = probed(again, ofOthers, unfit, 20);
+  t.match(fleetNews(again, other), [{ event: 'replica-down', reason: unfit.reason }]);
+  t.match(fleetNews(emptyFleet(1), other), [{ event: 'replica-down', reason: unfit.reason }]);
+  let long = other;
+  for (let beat = 0; beat < 100; beat++) long = probed(long, ofOthers, unfit, 100 + beat);
+  t.equal(probed(long, ofOthers, unfit, 1000), long, 'nothing changes any more');
+  const better = probed(long, ofOthers, undefined, 1001);
+  t.not(probed(better, ofOthers, unfit, 1002), better, 'but that it was well in between');
+});
+
+t.test('a service of others keeps its name, whatever becomes of it', async (t) => {
+  const serving = probed(started(wanted(1, ofOthers), ofOthers), ofOthers, undefined, 0);
+  const lost = after(serving, ofOthers, {
+    type: 'exited',
+    incarnation: incarnationOf(serving),
+    reason: 'it is gone',
+    atMs: 1,
+  });
+  t.equal(seatOf(lost).replica.hostname, 'app1');
+});
+
+t.test('a ring that takes long is prepared for without being laid out', async (t) => {
+  const settings = { slots: 512, virtualNodes: 9, slowStartMs: 0 };
+  for (const pair of [evenPair(512, 9), quadratic]) {
+    const prepared = new RingKeeper({ ...settings, pair });
+    prepared.prepare(9);
+    const places = new Map([[1, 1]]);
+    t.equal(prepared.build(places).digest(), new RingKeeper({ ...settings, pair }).build(places).digest());
+  }
+});
