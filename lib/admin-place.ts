@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type AccessRules, type ExplainRules, needsToken } from './admin/access.ts';
 import type { ListenPlace } from './admin/admin-server.ts';
-import { trustRule } from './proxy/trust.ts';
+import { ipv4AsSuch, trustRule } from './proxy/trust.ts';
 import type { Options } from './settings/options.ts';
 
 export interface AdminPlace {
@@ -39,7 +39,7 @@ export function adminPlace(options: Options, machine: string): AdminPlace {
 export function originReader({ trustProxy }: Options): (request: IncomingMessage) => string {
   const { trusts, originOf } = trustRule(trustProxy);
   return ({ socket, rawHeaders }) => {
-    const peer = (socket.remoteAddress ?? '').replace(/^::ffff:(?=.*\.)/, '');
+    const peer = ipv4AsSuch(socket.remoteAddress ?? '');
     return peer !== '' && trusts(peer) ? originOf(peer, rawHeaders) : peer;
   };
 }

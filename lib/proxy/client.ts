@@ -8,6 +8,7 @@ import { errorReply } from './error-reply.ts';
 import { type Offer, Reading } from './reading.ts';
 import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyRelay } from './reply-relay.ts';
+import { ipv4AsSuch } from './trust.ts';
 
 /** What is under way on a connection. */
 export interface Occupant {
@@ -68,8 +69,7 @@ export class Client {
     this.#terms = terms;
     this.omitsVia = terms.omitsVia;
     this.relay = new ReplyRelay(socket, terms.replies, terms.omitsVia);
-    const address = socket.remoteAddress ?? 'unknown';
-    this.address = address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
+    this.address = ipv4AsSuch(socket.remoteAddress ?? 'unknown');
     this.trusted = terms.trusts(this.address);
     this.reading = new Reading(socket, () => this.#ending);
     socket.on('drain', () => this.occupant?.onClientDrain());

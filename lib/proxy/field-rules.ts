@@ -24,8 +24,10 @@ interface Rule {
 // By length and the last five bits of the first letter, which are those of both its cases; the last row is for all longer names. A map
 // would have to read the whole of a name before it says that it has none such.
 const ROWS = 64;
-const RULES: Rule[][] = Array.from({ length: ROWS * 32 }, () => []);
-const RULED = new Uint8Array(ROWS * 32);
+/** How many numbers `cellOf` gives. */
+export const CELLS = ROWS * 32;
+const RULES: Rule[][] = Array.from({ length: CELLS }, () => []);
+const RULED = new Uint8Array(CELLS);
 for (const [kind, names] of Object.entries(NAMES)) {
   for (const name of names.split(' ')) {
     RULES[cellOf(name, name.length)]?.push({ name, kind: kind as FieldKind });
@@ -50,7 +52,7 @@ export function kindOf(lower: string): FieldKind | undefined {
   return undefined;
 }
 
-/** A number of a name that is the same in any case of its letters, below 2048: for tables of names. */
+/** A number of a name that is the same in any case of its letters, below `CELLS`: for tables of names. */
 export function cellOf(name: string, length: number): number {
   return Math.min(length, ROWS - 1) * 32 + (name.charCodeAt(0) & 31);
 }

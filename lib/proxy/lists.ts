@@ -1,7 +1,7 @@
 // Lists of a field's value, `a, b ,,c` (RFC 9110, 5.6.1), and how much of them there may be in a head. Pure. Each is read once per
 // head, not once per field: the attack is a head of 64 KiB that takes seconds (test/proxy/head-work.test.ts).
 
-import { cellOf } from './field-rules.ts';
+import { CELLS, cellOf } from './field-rules.ts';
 
 /** The elements, without blanks around them and without empty ones. */
 export function elementsOf(list: string): string[] {
@@ -62,5 +62,5 @@ export function countElements(list: string): number {
 }
 
 const LISTS = new Set(['connection', 'upgrade', 'transfer-encoding', 'x-forwarded-for']);
-const MAY_BE_LIST = new Uint8Array(2048);
+const MAY_BE_LIST = new Uint8Array(CELLS);
 for (const name of LISTS) MAY_BE_LIST[cellOf(name, name.length)] = 1;

@@ -56,7 +56,10 @@ function hopsOf(rawHeaders: readonly string[]): string[] | undefined {
 function addressOf(hop: string): string {
   const [, bracketed, plain] = /^(?:\[([^[\]]*)\](?::\d+)?|([^:]*):\d+)$/.exec(hop) ?? [];
   const address = bracketed ?? plain ?? hop;
-  if (!isIPv6(address)) return address;
-  // In the form that client.ts gives the addresses of its peers.
-  return address.toLowerCase().replace(/^::ffff:(?=.*\.)/, '');
+  return isIPv6(address) ? ipv4AsSuch(address.toLowerCase()) : address;
+}
+
+/** An IPv4 address as such, also where a dual-stack listener gives it as one of IPv6. @param address in lower case. */
+export function ipv4AsSuch(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
 }
