@@ -4,11 +4,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
+import { accepts } from '../fixtures/accepts.ts';
+import { freePort } from '../fixtures/free-port.ts';
 import { startProgram } from '../fixtures/program.ts';
 import { exchangeRaw } from '../fixtures/raw-client.ts';
 
@@ -54,7 +55,7 @@ for (const [name, command] of Object.entries(SERVERS)) {
       await stop(server);
       await rm(dir, { recursive: true, force: true });
     });
-    await accepts(port);
+    while (!(await accepts(port))) await pause(20);
     const program = await startProgram(['--upstream', `127.0.0.1:${port}`, '--heartbeat-path', 'off']);
     t.teardown(() => program.stop());
     const answer = await exchangeRaw(
@@ -78,24 +79,4 @@ async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGTERM');
   await once(child, 'exit');
-}
-
-async function accepts(port: number): Promise<void> {
-  for (;;) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = net.connect(port, '127.0.0.1');
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-      socket.once('connect', () => socket.destroy());
-    });
-    if (open) return;
-    await pause(20);
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

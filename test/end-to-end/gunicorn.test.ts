@@ -4,11 +4,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { accepts } from '../fixtures/accepts.ts';
 import { freePort } from '../fixtures/free-port.ts';
 import { startProgram } from '../fixtures/program.ts';
 
@@ -62,12 +62,3 @@ t.test(
     t.same([...new Set(answers)], ['200 a vote']);
   },
 );
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1');
-    socket.once('connect', () => resolve(true));
-    socket.once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
-}

@@ -2,6 +2,7 @@
 // nothing; and each reply answers its own request, also for the well-behaved client on the same proxy.
 
 import net, { type AddressInfo } from 'node:net';
+import { readRequests } from '../../fixtures/echo-replica.ts';
 import { startProxy, tcp } from '../../fixtures/proxy.ts';
 import { random } from '../../fixtures/random.ts';
 import { fieldsOf, Garbled, type Message, readReply, readRequest, statusOf } from '../message.ts';
@@ -22,27 +23,22 @@ export interface Track {
 export async function openRequestTrack(): Promise<Track> {
   let seen: Message[] = [];
   let garbled: string | undefined;
-  const replica = net.createServer((socket) => {
-    let unread = '';
-    socket.on('error', () => undefined);
-    socket.on('data', (bytes) => {
-      unread += bytes.toString('latin1');
-      try {
-        for (let request = readRequest(unread); request?.complete; request = readRequest(unread)) {
-          unread = request.rest;
-          if (!request.startLine.includes(WITNESS)) seen.push(request);
-          const body = echoOf(request);
-          socket.write(
-            `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${withBody(request) ? body : ''}`,
-            'latin1',
-          );
-        }
-      } catch (error) {
+  const replica = net.createServer((socket) =>
+    readRequests(
+      socket,
+      (request) => {
+        if (!request.startLine.includes(WITNESS)) seen.push(request);
+        const body = echoOf(request);
+        socket.write(
+          `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${withBody(request) ? body : ''}`,
+          'latin1',
+        );
+      },
+      (error) => {
         garbled = `the replica got no HTTP: ${(error as Error).message}`;
-        socket.destroy();
-      }
-    });
-  });
+      },
+    ),
+  );
   await new Promise<void>((resolve) => replica.listen(0, '127.0.0.1', resolve));
   const proxy = await startProxy([tcp((replica.address() as AddressInfo).port)], { clientHalfClose: 'allow' });
   let witness = openLine(proxy.port);
