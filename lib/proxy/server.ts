@@ -219,8 +219,8 @@ export class ProxyServer implements ExchangeContext {
     client.inTurn(response, () => this.#begin(client, response));
   }
 
-  // `early`: what came behind a request that offers to switch protocols.
-  #begin(client: Client, response: ServerResponse, early?: Buffer): void {
+  // `offered` and `early`: of a request that offers to switch protocols, which ones, and what came behind it.
+  #begin(client: Client, response: ServerResponse, offered?: string, early?: Buffer): void {
     const request = response.req as IncomingMessage & ParsedRequest;
     let requestId = this.#names.next();
     try {
@@ -230,7 +230,7 @@ export class ProxyServer implements ExchangeContext {
       const origin = client.trusted ? this.#trust.originOf(client.address, request.rawHeaders) : client.address;
       const key = this.#ports.readKey(request, origin);
       const hops = hopsLeft(request);
-      const offer = early === undefined ? client.reading.takeOffer(request) : offeredProtocols(request);
+      const offer = offered ?? client.reading.takeOffer(request);
       if (offer !== undefined) response.shouldKeepAlive = false;
       const { underscores } = this.limits;
       const head = permittedHead(this.#ports.mayBeTold, request, client, underscores, offer, hops);
@@ -292,7 +292,7 @@ export class ProxyServer implements ExchangeContext {
     const response = new ServerResponse(request);
     client.inLastTurn(() => {
       client.beginLast();
-      this.#begin(client, response, early);
+      this.#begin(client, response, offered, early);
     });
   }
 }
