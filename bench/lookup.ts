@@ -2,10 +2,10 @@
 // of a text key costs. Rings of 10, 100 and 1,000 seats in turns, in one process; medians over the rounds.
 
 import { hash } from 'node:crypto';
-import { buildRing } from '../lib/core/hashes/hash-pair.ts';
-import { HASH_NAMES, type HashName, hashPair } from '../lib/core/hashes/table.ts';
-import { hashText } from '../lib/core/hashes/text.ts';
-import { type RingPolicy, ringPolicy } from '../lib/core/policy.ts';
+import { buildRing } from '../lib/core/ring/hashes/hash-pair.ts';
+import { HASH_NAMES, type HashName, hashPair } from '../lib/core/ring/hashes/table.ts';
+import { hashText } from '../lib/core/ring/hashes/text.ts';
+import { type RingPolicy, ringPolicy } from '../lib/core/ring/policy.ts';
 
 const SEATS = [10, 100, 1000];
 const SLOTS = 65_536;

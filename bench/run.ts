@@ -4,7 +4,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { hashPairFault } from '../lib/core/hashes/table.ts';
+import { hashPairFault } from '../lib/core/ring/hashes/table.ts';
 import { parseOptions } from '../lib/settings/options.ts';
 import { endOnSignals } from './children.ts';
 import { runCommand } from './command.ts';

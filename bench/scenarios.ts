@@ -1,7 +1,7 @@
 // What is run, as data: how many requests, replicas, connections and rounds, in full and with `--quick`. How it is run is the
 // business of spread.ts, recovery.ts and speed.ts.
 
-import { HASH_NAMES } from '../lib/core/hashes/table.ts';
+import { HASH_NAMES } from '../lib/core/ring/hashes/table.ts';
 import type { FaultKind } from './samples.ts';
 
 export interface SpreadPlan {

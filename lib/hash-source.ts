@@ -3,9 +3,9 @@
 import { hash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { MAX_WEIGHT } from './core/fleet-state.ts';
-import type { HashPair } from './core/hashes/hash-pair.ts';
-import { HASH_NAMES, type HashName, hashPair, hashPairFault } from './core/hashes/table.ts';
+import { MAX_WEIGHT } from './core/fleet/fleet-state.ts';
+import type { HashPair } from './core/ring/hashes/hash-pair.ts';
+import { HASH_NAMES, type HashName, hashPair, hashPairFault } from './core/ring/hashes/table.ts';
 import { describe } from './errors.ts';
 import { OptionError, type Options } from './settings/options.ts';
 

@@ -1,9 +1,9 @@
 // The one cell: what the fleet publishes, the proxy goes by. While a seat starts slowly, the ring changes with time too.
 
-import { draining, type FleetState, resting, routes } from './core/fleet-state.ts';
-import { failsOpen, mayReturn, whyNone } from './core/outage.ts';
-import type { HashRing } from './core/ring.ts';
-import type { RingKeeper } from './core/ring-keeper.ts';
+import { draining, type FleetState, resting, routes } from './core/fleet/fleet-state.ts';
+import { failsOpen, mayReturn, whyNone } from './core/fleet/outage.ts';
+import type { HashRing } from './core/ring/ring.ts';
+import type { RingKeeper } from './core/ring/ring-keeper.ts';
 import { realClock } from './fleet/clock.ts';
 import type { Log } from './log.ts';
 import type { Routing } from './proxy/routing-table.ts';

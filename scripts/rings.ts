@@ -2,9 +2,9 @@
 // scripts/rings.ts` prints it; scripts/tidy.ts holds the document against it.
 
 import { hash } from 'node:crypto';
-import { buildRing, type HashPair, modulo } from '../lib/core/hashes/hash-pair.ts';
-import { HASH_NAMES, hashPair } from '../lib/core/hashes/table.ts';
-import type { HashRing } from '../lib/core/ring.ts';
+import { buildRing, type HashPair, modulo } from '../lib/core/ring/hashes/hash-pair.ts';
+import { HASH_NAMES, hashPair } from '../lib/core/ring/hashes/table.ts';
+import type { HashRing } from '../lib/core/ring/ring.ts';
 
 const SLOTS = 512;
 const VIRTUAL_NODES = 9;

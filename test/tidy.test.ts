@@ -51,7 +51,7 @@ for (const [what, path, text, message] of faulty) {
 
 t.test('found: a path or link in a document that leads nowhere, and an options table that is old', async (t) => {
   t.match(
-    checkDocument('README.md', 'see `lib/core/ring.ts` and `lib/core/rung.ts`').join(),
+    checkDocument('README.md', 'see `lib/core/ring/ring.ts` and `lib/core/rung.ts`').join(),
     /^README.md: lib\/core\/rung.ts is not there$/,
   );
   t.same(

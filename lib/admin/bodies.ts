@@ -1,8 +1,8 @@
 // The bodies of the endpoints: from JSON to checked values, or to the reason why not. Pure. What the values mean for the fleet as
 // it is (names that are there already, the limit) is for others.
 
-import { MAX_WEIGHT } from '../core/fleet-state.ts';
-import { foldedHostname, HOSTNAME_PATTERN } from '../core/replica-name.ts';
+import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
+import { foldedHostname, HOSTNAME_PATTERN } from '../core/fleet/replica-name.ts';
 import { BalancerError } from '../errors.ts';
 
 export interface ChangeRequest {

@@ -9,12 +9,12 @@ import {
   placesOf,
   type Wish,
   weightsOf,
-} from '../core/fleet-state.ts';
-import { chooseLeavers } from '../core/leavers.ts';
+} from '../core/fleet/fleet-state.ts';
+import { chooseLeavers } from '../core/fleet/leavers.ts';
+import { foldedHostname, sameHostname } from '../core/fleet/replica-name.ts';
 import type { ReplicaRef } from '../core/ports.ts';
-import { foldedHostname, sameHostname } from '../core/replica-name.ts';
-import type { HashRing, SeatId } from '../core/ring.ts';
-import { movesBetween, sharesOf } from '../core/ring-view.ts';
+import type { HashRing, SeatId } from '../core/ring/ring.ts';
+import { movesBetween, sharesOf } from '../core/ring/ring-view.ts';
 import { BalancerError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { parseChange, parseKill } from './bodies.ts';

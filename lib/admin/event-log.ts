@@ -1,10 +1,10 @@
 // What happened to the fleet, for people: the news between two states, told as the life of seats. Only the last entries are kept;
 // the log on standard error has them all.
 
-import { fleetNews } from '../core/fleet-news.ts';
-import type { FleetState } from '../core/fleet-state.ts';
+import { fleetNews } from '../core/fleet/fleet-news.ts';
+import type { FleetState } from '../core/fleet/fleet-state.ts';
 import type { ReplicaRef } from '../core/ports.ts';
-import type { SeatId } from '../core/ring.ts';
+import type { SeatId } from '../core/ring/ring.ts';
 
 export interface LogEntry {
   /** Grows by one from entry to entry. */

@@ -1,13 +1,13 @@
 // What the ring says of itself: /balancer/ring, where each virtual node is and how even the shares are, and /balancer/explain,
 // where a request would go, and why.
 
-import type { Explanation } from '../core/explain.ts';
-import { type FleetState, placement, placesOf, weightsOf } from '../core/fleet-state.ts';
-import { hashText } from '../core/hashes/text.ts';
-import { absentees, failsOpen } from '../core/outage.ts';
-import type { Key } from '../core/policy.ts';
-import type { HashRing, SeatId } from '../core/ring.ts';
-import { sharesOf } from '../core/ring-view.ts';
+import { type FleetState, placement, placesOf, weightsOf } from '../core/fleet/fleet-state.ts';
+import { absentees, failsOpen } from '../core/fleet/outage.ts';
+import type { Explanation } from '../core/ring/explain.ts';
+import { hashText } from '../core/ring/hashes/text.ts';
+import type { Key } from '../core/ring/policy.ts';
+import type { HashRing, SeatId } from '../core/ring/ring.ts';
+import { sharesOf } from '../core/ring/ring-view.ts';
 import { BalancerError } from '../errors.ts';
 import { parseQuestion } from './bodies.ts';
 

@@ -3,11 +3,11 @@
 // has the last minutes before them; everything else rests while nobody watches.
 
 import type { ServerResponse } from 'node:http';
-import { emptyFleet, type FleetState, placesOf, type Seat } from '../core/fleet-state.ts';
-import { complaintOf, failsOpen } from '../core/outage.ts';
+import { emptyFleet, type FleetState, placesOf, type Seat } from '../core/fleet/fleet-state.ts';
+import { complaintOf, failsOpen } from '../core/fleet/outage.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
-import type { HashRing } from '../core/ring.ts';
-import type { Reading } from '../core/traffic.ts';
+import type { HashRing } from '../core/ring/ring.ts';
+import type { Reading } from '../core/traffic/traffic.ts';
 import { BalancerError } from '../errors.ts';
 import { EventLog, shortReason } from './event-log.ts';
 import { EventStream, formatEvent } from './event-stream.ts';

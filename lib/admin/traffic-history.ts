@@ -1,8 +1,8 @@
 // What the counters of the data plane say over time: a row for each of the last seconds, and for each replica how it does now.
 // Bounded: the rows by their number, the rest by that of the replicas.
 
-import type { SeatId } from '../core/ring.ts';
-import type { Counts, Reading, ReplicaReading } from '../core/traffic.ts';
+import type { SeatId } from '../core/ring/ring.ts';
+import type { Counts, Reading, ReplicaReading } from '../core/traffic/traffic.ts';
 
 /** A second: time of day in ms, then requests, refused, failed (errors of replicas included), in flight, and p50, p90, p99 in ms. */
 export type Row = readonly [

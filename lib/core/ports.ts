@@ -1,6 +1,6 @@
 // What the pure core expects of the shell: time, a place where replicas run, and a way to ask one how it is.
 
-import type { SeatId } from './ring.ts';
+import type { SeatId } from './ring/ring.ts';
 
 /** Where a replica listens. */
 export type Address =

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type Docker from 'dockerode';
 import type { ContainerInfo } from 'dockerode';
-import type { SeatId } from '../core/ring.ts';
+import type { SeatId } from '../core/ring/ring.ts';
 import { LABEL } from './docker-container.ts';
 import { attempt, unlessGone } from './docker-errors.ts';
 

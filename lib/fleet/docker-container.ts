@@ -2,7 +2,7 @@
 
 import type Docker from 'dockerode';
 import type { ContainerCreateOptions, ContainerInfo } from 'dockerode';
-import { MAX_WEIGHT, placesOf } from '../core/fleet-state.ts';
+import { MAX_WEIGHT, placesOf } from '../core/fleet/fleet-state.ts';
 import type { Address, ReplicaRef } from '../core/ports.ts';
 import { OutputTail } from './last-words.ts';
 

@@ -4,7 +4,7 @@
 import type { Readable } from 'node:stream';
 import Docker, { type ContainerInfo } from 'dockerode';
 import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
-import type { SeatId } from '../core/ring.ts';
+import type { SeatId } from '../core/ring/ring.ts';
 import { BalancerError, describe } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from './clock.ts';

@@ -1,7 +1,7 @@
 // One probe loop for each replica that is up: fast until the first success, then at an even pace, at once when somebody suspects
 // the replica. What the results mean is health.ts.
 
-import type { FailureKind } from '../core/health.ts';
+import type { FailureKind } from '../core/fleet/health.ts';
 import type { Address, Clock, Probe, ReplicaRef } from '../core/ports.ts';
 import { describe, localShortage } from '../errors.ts';
 import type { Log } from '../log.ts';

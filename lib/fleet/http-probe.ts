@@ -3,7 +3,7 @@
 
 import http from 'node:http';
 import net from 'node:net';
-import type { FailureKind } from '../core/health.ts';
+import type { FailureKind } from '../core/fleet/health.ts';
 import type { Address, Probe } from '../core/ports.ts';
 
 /** The replica answered, and not as one that is well. */

@@ -3,8 +3,8 @@
 
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type FleetState, MAX_WEIGHT, placesOf, type Wish } from '../core/fleet-state.ts';
-import { HOSTNAME_PATTERN, sameHostname } from '../core/replica-name.ts';
+import { type FleetState, MAX_WEIGHT, placesOf, type Wish } from '../core/fleet/fleet-state.ts';
+import { HOSTNAME_PATTERN, sameHostname } from '../core/fleet/replica-name.ts';
 import { describe } from '../errors.ts';
 import type { Log } from '../log.ts';
 

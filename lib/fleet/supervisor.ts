@@ -1,14 +1,14 @@
 // Keeps the fleet as it is wanted: every event goes through `observe`, then the state is published, probe loops are matched
 // to the replicas that are up, and what `plan` asks for and is not yet under way is begun. It may run twice without harm.
 
-import { type FleetEvent, nextDueMs, observe, plan, startRounds } from '../core/fleet.ts';
-import { fleetNews } from '../core/fleet-news.ts';
-import { emptyFleet, type FleetState, predecessors, type Seat, type Wish } from '../core/fleet-state.ts';
-import { isSettled } from '../core/outage.ts';
+import { type FleetEvent, nextDueMs, observe, plan, startRounds } from '../core/fleet/fleet.ts';
+import { fleetNews } from '../core/fleet/fleet-news.ts';
+import { emptyFleet, type FleetState, predecessors, type Seat, type Wish } from '../core/fleet/fleet-state.ts';
+import { isSettled } from '../core/fleet/outage.ts';
+import { sameHostname } from '../core/fleet/replica-name.ts';
+import type { FleetRules } from '../core/fleet/seats.ts';
 import type { Probe, ReplicaRef, RuntimeNews } from '../core/ports.ts';
-import { sameHostname } from '../core/replica-name.ts';
-import type { SeatId } from '../core/ring.ts';
-import type { FleetRules } from '../core/seats.ts';
+import type { SeatId } from '../core/ring/ring.ts';
 import { asBalancerError, BalancerError, describe, isFinal } from '../errors.ts';
 import { within } from './clock.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';

@@ -1,7 +1,7 @@
 // Starts and stops that are under way: each is begun once, has its time, and is reported when it has come to its end. What is to be
 // begun, the fleet's plan says; what a report means too.
 
-import type { FleetEvent } from '../core/fleet.ts';
+import type { FleetEvent } from '../core/fleet/fleet.ts';
 import type { Clock, ReplicaRef, ReplicaRuntime } from '../core/ports.ts';
 import { asBalancerError, BalancerError, describe, isFinal, localShortage } from '../errors.ts';
 import type { Log } from '../log.ts';

@@ -1,9 +1,9 @@
 // What one request is given to work with: what is asked for, and the proxy around it. Types only; exchange.ts uses them, server.ts
 // provides them.
 
-import type { Explanation } from '../core/explain.ts';
-import type { Key } from '../core/policy.ts';
-import type { SeatId } from '../core/ring.ts';
+import type { Explanation } from '../core/ring/explain.ts';
+import type { Key } from '../core/ring/policy.ts';
+import type { SeatId } from '../core/ring/ring.ts';
 import type { BalancerError } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { RequestHead } from './headers.ts';

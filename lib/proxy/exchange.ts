@@ -2,9 +2,9 @@
 // downstream.ts, what becomes of a lost attempt loss.ts, how long is too long patience.ts.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Explanation } from '../core/explain.ts';
-import type { Key } from '../core/policy.ts';
-import type { SeatId } from '../core/ring.ts';
+import type { Explanation } from '../core/ring/explain.ts';
+import type { Key } from '../core/ring/policy.ts';
+import type { SeatId } from '../core/ring/ring.ts';
 import { BalancerError } from '../errors.ts';
 import type { Client, Occupant } from './client.ts';
 import { Downstream } from './downstream.ts';

@@ -1,7 +1,7 @@
 // The answer to `X-Ringmaster-Explain: 1`: why the request went where it went, as fields of its reply.
 
-import type { Explanation } from '../core/explain.ts';
-import type { SeatId } from '../core/ring.ts';
+import type { Explanation } from '../core/ring/explain.ts';
+import type { SeatId } from '../core/ring/ring.ts';
 
 // Of a thousand replicas all names would be more than clients take of a head.
 const MOST_NAMED = 32;

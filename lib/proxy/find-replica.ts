@@ -1,8 +1,8 @@
 // Which replica a request goes to next: one that the table gives, a place in the line for one, or the error of there being none.
 
-import type { Explanation } from '../core/explain.ts';
-import type { Key } from '../core/policy.ts';
-import type { SeatId } from '../core/ring.ts';
+import type { Explanation } from '../core/ring/explain.ts';
+import type { Key } from '../core/ring/policy.ts';
+import type { SeatId } from '../core/ring/ring.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 import type { RequestHead } from './headers.ts';

@@ -1,9 +1,9 @@
 // From a request to the number that the ring is asked with. `--key` is a list: the first source that the request has decides.
 // One that has none of them goes by its request id.
 
-import { hashText } from '../core/hashes/text.ts';
-import type { Key } from '../core/policy.ts';
 import { originForm } from '../core/request-target.ts';
+import { hashText } from '../core/ring/hashes/text.ts';
+import type { Key } from '../core/ring/policy.ts';
 import type { ParsedRequest } from './headers.ts';
 
 /** Where a key is taken from. */

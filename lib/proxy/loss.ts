@@ -1,8 +1,8 @@
 // An attempt was lost: whom that is held against, and whether the request is tried once more. What may be repeated at all is
-// lib/core/retry.ts.
+// lib/core/request/retry.ts.
 
-import { mayRetry } from '../core/retry.ts';
-import type { SeatId } from '../core/ring.ts';
+import { mayRetry } from '../core/request/retry.ts';
+import type { SeatId } from '../core/ring/ring.ts';
 import { BalancerError } from '../errors.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 import type { ReplicaConnection } from './replica-connection.ts';

@@ -5,8 +5,8 @@
 // cost more than the rest together, only a second's first requests are timed, and one in 16 of those that follow, which then
 // weighs as 16.
 
-import type { Key, RingPolicy } from '../core/policy.ts';
-import { type Latency, type Reading, Tally } from '../core/traffic.ts';
+import type { Key, RingPolicy } from '../core/ring/policy.ts';
+import { type Latency, type Reading, Tally } from '../core/traffic/traffic.ts';
 import type { BalancerError } from '../errors.ts';
 
 /** A request that is timed until the head of its reply: how long the rest takes is up to its size and its client. */

@@ -2,7 +2,7 @@
 // rest age and are closed. It counts what is in flight, and knows of no request more than that it sinks replies somewhere.
 
 import type { Address, ReplicaRef } from '../core/ports.ts';
-import { Tally } from '../core/traffic.ts';
+import { Tally } from '../core/traffic/traffic.ts';
 import { ReplicaConnection } from './replica-connection.ts';
 
 export interface AgentLimits {

@@ -1,8 +1,8 @@
 // The ids of requests. Those of requests without a key spread them over the ring; all others only need a name for the log, and must
 // not make holes among the ids that spread.
 
-import { RequestDealer } from '../core/request-dealer.ts';
-import { firstRequestId, nextRequestId } from '../core/request-ids.ts';
+import { RequestDealer } from '../core/request/request-dealer.ts';
+import { firstRequestId, nextRequestId } from '../core/ring/request-ids.ts';
 import type { RoutingTable } from './routing-table.ts';
 
 // The two sequences are so far apart.

@@ -1,12 +1,12 @@
 // What a request reads once: the order of seats, the agents of those that take requests, and how loaded they are. Made anew for
 // each thing that the control plane publishes.
 
-import { mostInFlight } from '../core/bounded-load.ts';
-import type { Objection } from '../core/explain.ts';
-import type { Route } from '../core/fleet-state.ts';
-import type { Key, RingPolicy } from '../core/policy.ts';
+import type { Route } from '../core/fleet/fleet-state.ts';
 import type { ReplicaRef } from '../core/ports.ts';
-import type { SeatId } from '../core/ring.ts';
+import { mostInFlight } from '../core/ring/bounded-load.ts';
+import type { Objection } from '../core/ring/explain.ts';
+import type { Key, RingPolicy } from '../core/ring/policy.ts';
+import type { SeatId } from '../core/ring/ring.ts';
 import type { AgentLoad, ReplicaAgent } from './replica-agent.ts';
 
 /** What the control plane publishes: an order of seats, and the replicas there that may be routed to. */

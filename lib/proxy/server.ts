@@ -3,11 +3,11 @@
 
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type Explanation, explain } from '../core/explain.ts';
-import type { Key } from '../core/policy.ts';
 import type { ReplicaRef } from '../core/ports.ts';
-import { RetryBudget } from '../core/retry-budget.ts';
-import type { SeatId } from '../core/ring.ts';
+import { RetryBudget } from '../core/request/retry-budget.ts';
+import { type Explanation, explain } from '../core/ring/explain.ts';
+import type { Key } from '../core/ring/policy.ts';
+import type { SeatId } from '../core/ring/ring.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Client } from './client.ts';

@@ -1,10 +1,10 @@
 // The arithmetic of the dashboard's page against that of the core: what is drawn is what is true.
 
 import t from 'tap';
-import { buildRing } from '../../lib/core/hashes/hash-pair.ts';
-import { mixed } from '../../lib/core/hashes/mixed.ts';
-import type { HashRing } from '../../lib/core/ring.ts';
-import { movesBetween as coreMoves, sharesOf as coreShares } from '../../lib/core/ring-view.ts';
+import { buildRing } from '../../lib/core/ring/hashes/hash-pair.ts';
+import { mixed } from '../../lib/core/ring/hashes/mixed.ts';
+import type { HashRing } from '../../lib/core/ring/ring.ts';
+import { movesBetween as coreMoves, sharesOf as coreShares } from '../../lib/core/ring/ring-view.ts';
 
 // A script of the page: not part of the project that this file is checked with.
 const page = await import(new URL('../../lib/admin/dashboard/model.js', import.meta.url).href);

@@ -3,10 +3,10 @@
 import t from 'tap';
 import { EventLog } from '../../lib/admin/event-log.ts';
 import { TrafficHistory } from '../../lib/admin/traffic-history.ts';
-import { type FleetEvent, observe } from '../../lib/core/fleet.ts';
-import { emptyFleet } from '../../lib/core/fleet-state.ts';
-import type { FleetRules } from '../../lib/core/seats.ts';
-import type { Counts, Reading } from '../../lib/core/traffic.ts';
+import { type FleetEvent, observe } from '../../lib/core/fleet/fleet.ts';
+import { emptyFleet } from '../../lib/core/fleet/fleet-state.ts';
+import type { FleetRules } from '../../lib/core/fleet/seats.ts';
+import type { Counts, Reading } from '../../lib/core/traffic/traffic.ts';
 
 const RULES: FleetRules = {
   maxPlace: 512,

@@ -3,8 +3,8 @@
 import t from 'tap';
 import { createRingPage, type InsightPorts } from '../../lib/admin/insight.ts';
 import { LiveFeed } from '../../lib/admin/live-feed.ts';
-import { emptyFleet, type FleetState, NO_LAPSES } from '../../lib/core/fleet-state.ts';
-import { HashRing } from '../../lib/core/ring.ts';
+import { emptyFleet, type FleetState, NO_LAPSES } from '../../lib/core/fleet/fleet-state.ts';
+import { HashRing } from '../../lib/core/ring/ring.ts';
 
 const fleetOf = (...hostnames: string[]): FleetState => ({
   ...emptyFleet(0),

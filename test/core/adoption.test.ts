@@ -1,8 +1,8 @@
 import t from 'tap';
-import { observe, plan } from '../../lib/core/fleet.ts';
-import { emptyFleet, members } from '../../lib/core/fleet-state.ts';
+import { observe, plan } from '../../lib/core/fleet/fleet.ts';
+import { emptyFleet, members } from '../../lib/core/fleet/fleet-state.ts';
+import type { FleetRules } from '../../lib/core/fleet/seats.ts';
 import type { Address, PresentReplica } from '../../lib/core/ports.ts';
-import type { FleetRules } from '../../lib/core/seats.ts';
 import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 
 const rules: FleetRules = { ...FLEET_RULES, adoptTimeoutMs: 3000 };

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { ErringReplicas } from '../../lib/core/erring.ts';
-import type { ReplicaReading } from '../../lib/core/traffic.ts';
+import { ErringReplicas } from '../../lib/core/traffic/erring.ts';
+import type { ReplicaReading } from '../../lib/core/traffic/traffic.ts';
 
 const reading = (incarnation: number, requests: number, erred: number): ReplicaReading => ({
   seat: incarnation,

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { evenPair } from '../../lib/core/hashes/even.ts';
-import { buildRing } from '../../lib/core/hashes/hash-pair.ts';
-import { ringPolicy } from '../../lib/core/policy.ts';
-import { RequestDealer } from '../../lib/core/request-dealer.ts';
-import { firstRequestId, nextRequestId, placeOfRequestId } from '../../lib/core/request-ids.ts';
-import type { HashRing } from '../../lib/core/ring.ts';
-import { movesBetween } from '../../lib/core/ring-view.ts';
+import { RequestDealer } from '../../lib/core/request/request-dealer.ts';
+import { evenPair } from '../../lib/core/ring/hashes/even.ts';
+import { buildRing } from '../../lib/core/ring/hashes/hash-pair.ts';
+import { ringPolicy } from '../../lib/core/ring/policy.ts';
+import { firstRequestId, nextRequestId, placeOfRequestId } from '../../lib/core/ring/request-ids.ts';
+import type { HashRing } from '../../lib/core/ring/ring.ts';
+import { movesBetween } from '../../lib/core/ring/ring-view.ts';
 import { runSeed } from '../fixtures/random.ts';
 
 const seatsTo = (n: number) => Array.from({ length: n }, (_, index) => index + 1);

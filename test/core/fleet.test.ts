@@ -1,6 +1,6 @@
 import t from 'tap';
-import { type FleetEvent, nextDueMs, observe, plan } from '../../lib/core/fleet.ts';
-import { fleetNews } from '../../lib/core/fleet-news.ts';
+import { type FleetEvent, nextDueMs, observe, plan } from '../../lib/core/fleet/fleet.ts';
+import { fleetNews } from '../../lib/core/fleet/fleet-news.ts';
 import {
   draining,
   emptyFleet,
@@ -11,11 +11,11 @@ import {
   resting,
   routes,
   weightsOf,
-} from '../../lib/core/fleet-state.ts';
-import type { FailureKind } from '../../lib/core/health.ts';
-import { failsOpen, mayReturn, whyNone } from '../../lib/core/outage.ts';
+} from '../../lib/core/fleet/fleet-state.ts';
+import type { FailureKind } from '../../lib/core/fleet/health.ts';
+import { failsOpen, mayReturn, whyNone } from '../../lib/core/fleet/outage.ts';
+import { backoffMs, type FleetRules } from '../../lib/core/fleet/seats.ts';
 import type { Address, ReplicaRef } from '../../lib/core/ports.ts';
-import { backoffMs, type FleetRules } from '../../lib/core/seats.ts';
 import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 
 const rules: FleetRules = { ...FLEET_RULES, parallelStarts: 4 };

@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
-import { buildRing, modulo } from '../../lib/core/hashes/hash-pair.ts';
-import { HASH_NAMES, hashPair, hashPairFault } from '../../lib/core/hashes/table.ts';
-import { hashText } from '../../lib/core/hashes/text.ts';
-import { ringPolicy } from '../../lib/core/policy.ts';
-import { movesBetween } from '../../lib/core/ring-view.ts';
+import { buildRing, modulo } from '../../lib/core/ring/hashes/hash-pair.ts';
+import { HASH_NAMES, hashPair, hashPairFault } from '../../lib/core/ring/hashes/table.ts';
+import { hashText } from '../../lib/core/ring/hashes/text.ts';
+import { ringPolicy } from '../../lib/core/ring/policy.ts';
+import { movesBetween } from '../../lib/core/ring/ring-view.ts';
 
 const digest = (algorithm: 'sha256' | 'md5', text: string) => hash(algorithm, text, 'buffer');
 const pair = (name: (typeof HASH_NAMES)[number], slots = 512, virtualNodes = 9) =>

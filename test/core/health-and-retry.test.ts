@@ -1,6 +1,6 @@
 import t from 'tap';
-import { afterProbe, afterSuspicion, HEALTHY, isConvicted } from '../../lib/core/health.ts';
-import { mayRetry } from '../../lib/core/retry.ts';
+import { afterProbe, afterSuspicion, HEALTHY, isConvicted } from '../../lib/core/fleet/health.ts';
+import { mayRetry } from '../../lib/core/request/retry.ts';
 
 t.test('k failures in a row convict, one success clears', async (t) => {
   const one = afterProbe(HEALTHY, false);

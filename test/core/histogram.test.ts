@@ -1,7 +1,7 @@
 // Percentiles that a reader can check by eye, and the bound on their error.
 
 import t, { type Test } from 'tap';
-import { Histogram } from '../../lib/core/histogram.ts';
+import { Histogram } from '../../lib/core/traffic/histogram.ts';
 
 const recorded = (values: readonly number[], weight = 1) => {
   const histogram = new Histogram();

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { chooseLeavers } from '../../lib/core/leavers.ts';
+import { chooseLeavers } from '../../lib/core/fleet/leavers.ts';
 
 const random = (...numbers: number[]) => {
   let drawn = 0;

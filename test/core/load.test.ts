@@ -1,11 +1,11 @@
 import t from 'tap';
-import { mostInFlight } from '../../lib/core/bounded-load.ts';
-import { explain, type Objection } from '../../lib/core/explain.ts';
-import type { RingPolicy } from '../../lib/core/policy.ts';
-import { RequestDealer } from '../../lib/core/request-dealer.ts';
-import { firstRequestId, nextRequestId } from '../../lib/core/request-ids.ts';
-import { HashRing, type SeatId } from '../../lib/core/ring.ts';
-import { movesBetween, sharesOf } from '../../lib/core/ring-view.ts';
+import { RequestDealer } from '../../lib/core/request/request-dealer.ts';
+import { mostInFlight } from '../../lib/core/ring/bounded-load.ts';
+import { explain, type Objection } from '../../lib/core/ring/explain.ts';
+import type { RingPolicy } from '../../lib/core/ring/policy.ts';
+import { firstRequestId, nextRequestId } from '../../lib/core/ring/request-ids.ts';
+import { HashRing, type SeatId } from '../../lib/core/ring/ring.ts';
+import { movesBetween, sharesOf } from '../../lib/core/ring/ring-view.ts';
 
 t.test(
   'the bound is the factor times the part of what is in flight, the next request included, rounded up',

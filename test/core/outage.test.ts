@@ -1,13 +1,13 @@
 import t from 'tap';
-import { type FleetEvent, observe, startRounds } from '../../lib/core/fleet.ts';
-import { fleetNews } from '../../lib/core/fleet-news.ts';
-import { emptyFleet, type FleetState, type Seat } from '../../lib/core/fleet-state.ts';
-import { evenPair } from '../../lib/core/hashes/even.ts';
-import { quadratic } from '../../lib/core/hashes/quadratic.ts';
-import type { ProbeFailure } from '../../lib/core/health.ts';
-import { absentees, isSettled, mayReturn, whyNone } from '../../lib/core/outage.ts';
-import { RingKeeper } from '../../lib/core/ring-keeper.ts';
-import type { FleetRules } from '../../lib/core/seats.ts';
+import { type FleetEvent, observe, startRounds } from '../../lib/core/fleet/fleet.ts';
+import { fleetNews } from '../../lib/core/fleet/fleet-news.ts';
+import { emptyFleet, type FleetState, type Seat } from '../../lib/core/fleet/fleet-state.ts';
+import type { ProbeFailure } from '../../lib/core/fleet/health.ts';
+import { absentees, isSettled, mayReturn, whyNone } from '../../lib/core/fleet/outage.ts';
+import type { FleetRules } from '../../lib/core/fleet/seats.ts';
+import { evenPair } from '../../lib/core/ring/hashes/even.ts';
+import { quadratic } from '../../lib/core/ring/hashes/quadratic.ts';
+import { RingKeeper } from '../../lib/core/ring/ring-keeper.ts';
 import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 
 const ofOthers: FleetRules = { ...FLEET_RULES, keepNames: true };

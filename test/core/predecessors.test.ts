@@ -1,7 +1,7 @@
 import t from 'tap';
-import { type FleetEvent, observe, plan } from '../../lib/core/fleet.ts';
-import { fleetNews } from '../../lib/core/fleet-news.ts';
-import { emptyFleet, type FleetState, members, predecessors, routes } from '../../lib/core/fleet-state.ts';
+import { type FleetEvent, observe, plan } from '../../lib/core/fleet/fleet.ts';
+import { fleetNews } from '../../lib/core/fleet/fleet-news.ts';
+import { emptyFleet, type FleetState, members, predecessors, routes } from '../../lib/core/fleet/fleet-state.ts';
 import type { Address, ReplicaRef } from '../../lib/core/ports.ts';
 import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 

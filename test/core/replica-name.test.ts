@@ -1,5 +1,5 @@
 import t from 'tap';
-import { HOSTNAME_PATTERN, randomName, sameHostname } from '../../lib/core/replica-name.ts';
+import { HOSTNAME_PATTERN, randomName, sameHostname } from '../../lib/core/fleet/replica-name.ts';
 
 t.test('a random name is `server_` and letters or digits, the same for the same seed and incarnation', async (t) => {
   for (let incarnation = 1; incarnation < 2000; incarnation++) {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { firstRequestId, nextRequestId } from '../../lib/core/request-ids.ts';
+import { firstRequestId, nextRequestId } from '../../lib/core/ring/request-ids.ts';
 
 t.test('each of the 900,000 six-digit ids is used once before any is used again', async (t) => {
   const first = firstRequestId(4_294_967_295);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { RetryBudget } from '../../lib/core/retry-budget.ts';
+import { RetryBudget } from '../../lib/core/request/retry-budget.ts';
 
 const withdrawals = (budget: RetryBudget, most = 10_000) => {
   let count = 0;

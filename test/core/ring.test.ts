@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { HashRing, type RingPoint, type SeatId } from '../../lib/core/ring.ts';
+import { HashRing, type RingPoint, type SeatId } from '../../lib/core/ring/ring.ts';
 
 // Three seats on a ring of ten slots, to be checked by eye:   slot 0 1 2 3 4 5 6 7 8 9
 //                                                             seat . 1 . 2 . . 1 . 3 .

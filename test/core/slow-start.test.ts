@@ -1,8 +1,8 @@
 import t from 'tap';
-import { emptyFleet, type FleetState, NO_LAPSES } from '../../lib/core/fleet-state.ts';
-import { evenPair } from '../../lib/core/hashes/even.ts';
+import { emptyFleet, type FleetState, NO_LAPSES } from '../../lib/core/fleet/fleet-state.ts';
 import type { Address } from '../../lib/core/ports.ts';
-import { RingKeeper } from '../../lib/core/ring-keeper.ts';
+import { evenPair } from '../../lib/core/ring/hashes/even.ts';
+import { RingKeeper } from '../../lib/core/ring/ring-keeper.ts';
 
 const SLOTS = 512;
 const keeperOf = (slowStartMs: number) =>

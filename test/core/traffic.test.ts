@@ -1,7 +1,7 @@
 // What the counters of the traffic mean.
 
 import t from 'tap';
-import { Tally } from '../../lib/core/traffic.ts';
+import { Tally } from '../../lib/core/traffic/traffic.ts';
 
 t.test('every request is counted once, and once more by how it ended', async (t) => {
   const tally = new Tally();

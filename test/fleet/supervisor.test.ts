@@ -1,5 +1,5 @@
 import t from 'tap';
-import { type FleetState, members, routes } from '../../lib/core/fleet-state.ts';
+import { type FleetState, members, routes } from '../../lib/core/fleet/fleet-state.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { Supervisor, type SupervisorRules } from '../../lib/fleet/supervisor.ts';
 import { createLog } from '../../lib/log.ts';

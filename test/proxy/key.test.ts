@@ -1,5 +1,5 @@
 import t from 'tap';
-import { hashText } from '../../lib/core/hashes/text.ts';
+import { hashText } from '../../lib/core/ring/hashes/text.ts';
 import { keyReader } from '../../lib/proxy/key.ts';
 import { keySources } from '../../lib/settings/kinds.ts';
 

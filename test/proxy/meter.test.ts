@@ -1,7 +1,7 @@
 // What the data plane counts, times and tells of, and what it does not do while nobody wants to know.
 
 import t from 'tap';
-import { Tally } from '../../lib/core/traffic.ts';
+import { Tally } from '../../lib/core/traffic/traffic.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { Meter } from '../../lib/proxy/meter.ts';
 import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';

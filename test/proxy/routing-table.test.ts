@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Route } from '../../lib/core/fleet-state.ts';
+import type { Route } from '../../lib/core/fleet/fleet-state.ts';
 import { proxyLimits } from '../../lib/limits.ts';
 import { type AgentLimits, ReplicaAgent } from '../../lib/proxy/replica-agent.ts';
 import { type Load, RoutingTable } from '../../lib/proxy/routing-table.ts';

@@ -1,9 +1,9 @@
 // What holds at every step of a history, whatever happens. Which they are is in lib/README.md.
 
 import assert from 'node:assert/strict';
-import type { FleetEvent } from '../../lib/core/fleet.ts';
-import { allReplicas, type FleetState, placement, routes } from '../../lib/core/fleet-state.ts';
-import type { FleetRules } from '../../lib/core/seats.ts';
+import type { FleetEvent } from '../../lib/core/fleet/fleet.ts';
+import { allReplicas, type FleetState, placement, routes } from '../../lib/core/fleet/fleet-state.ts';
+import type { FleetRules } from '../../lib/core/fleet/seats.ts';
 
 /** Throws AssertionError. */
 export function checkStep(before: FleetState, event: FleetEvent, after: FleetState, rules: FleetRules): void {

@@ -2,10 +2,10 @@
 // told twice; inventories that are old when they arrive. Time is a number, chance a seed: a history can be played again.
 
 import assert from 'node:assert/strict';
-import { type FleetEvent, observe, plan } from '../../lib/core/fleet.ts';
-import { emptyFleet, type FleetState, predecessors, type Wish } from '../../lib/core/fleet-state.ts';
+import { type FleetEvent, observe, plan } from '../../lib/core/fleet/fleet.ts';
+import { emptyFleet, type FleetState, predecessors, type Wish } from '../../lib/core/fleet/fleet-state.ts';
+import type { FleetRules } from '../../lib/core/fleet/seats.ts';
 import type { Address, PresentReplica, ReplicaRef } from '../../lib/core/ports.ts';
-import type { FleetRules } from '../../lib/core/seats.ts';
 import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 import type { Random } from '../fixtures/random.ts';
 import { checkStep } from './invariants.ts';

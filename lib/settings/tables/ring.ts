@@ -1,6 +1,6 @@
 // Options of the ring: how requests are spread.
 
-import { HASH_NAMES } from '../../core/hashes/table.ts';
+import { HASH_NAMES } from '../../core/ring/hashes/table.ts';
 import type { KeySource } from '../../proxy/key.ts';
 import { duration, factorOrOff, hashSource, integer, keySources } from '../kinds.ts';
 import { DAY_MS, option } from '../option.ts';

@@ -8,9 +8,9 @@
 //
 // `down` is for services of others (`--upstream`): they cannot be ended, and what runs there may still come to its end.
 
+import type { Address, ReplicaRef } from '../ports.ts';
+import type { SeatId } from '../ring/ring.ts';
 import type { Health, ProbeFailure } from './health.ts';
-import type { Address, ReplicaRef } from './ports.ts';
-import type { SeatId } from './ring.ts';
 
 export type Seat = ServingSeat | DownSeat | WaitingSeat;
 

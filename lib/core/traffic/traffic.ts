@@ -1,8 +1,8 @@
 // What is counted of the traffic: by replica and in all. Counting is a few additions of whole numbers for each request; what is
 // made of the numbers is for whoever reads them, once a second.
 
+import type { SeatId } from '../ring/ring.ts';
 import { Histogram } from './histogram.ts';
-import type { SeatId } from './ring.ts';
 
 /** Requests since the start, by how they ended. The first includes the others. */
 export interface Counts {

@@ -5,14 +5,14 @@
 // A seat holds at most one replica that may be routed to. A replica that lost its seat is `leaving` until it is reported
 // stopped. Incarnations grow across the whole fleet, so news of a past life never matches a present one.
 
+import type { Address, PresentReplica, ReplicaRef } from '../ports.ts';
+import type { SeatId } from '../ring/ring.ts';
 import type { FleetState, Seat, Wish } from './fleet-state.ts';
 import { afterSuspicion, type FailureKind } from './health.ts';
 import { adopt, afterInventory } from './inventory.ts';
 import { afterProbeOf, withHealth } from './judgement.ts';
-import type { Address, PresentReplica, ReplicaRef } from './ports.ts';
 import { losePredecessor } from './predecessors.ts';
 import { sameHostname } from './replica-name.ts';
-import type { SeatId } from './ring.ts';
 import {
   backoffMs,
   type FleetRules,

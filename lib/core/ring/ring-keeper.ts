@@ -1,7 +1,7 @@
 // The ring for a fleet as it is: built anew when the wanted seats change, and in steps while a seat starts slowly, and otherwise
 // the same object. Health never changes it.
 
-import { type FleetState, placement } from './fleet-state.ts';
+import { type FleetState, placement } from '../fleet/fleet-state.ts';
 import { buildRing, type HashPair } from './hashes/hash-pair.ts';
 import { type RingPolicy, ringPolicy } from './policy.ts';
 import type { HashRing, SeatId } from './ring.ts';

@@ -1,6 +1,6 @@
 // Hostnames of replicas: which are valid, when two are the same, and how a random one is made.
 
-import { mix32 } from './hashes/mixed.ts';
+import { mix32 } from '../ring/hashes/mixed.ts';
 
 /** A letter or digit, then up to 62 of letters, digits, `_`, `.`, `-`: it is also a container name and a DNS label. */
 export const HOSTNAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;

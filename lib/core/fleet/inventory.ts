@@ -1,8 +1,8 @@
 // What a look at the runtime says of the fleet: at the start, which replicas of an earlier life may keep their seats; later, which
 // are there that nobody wants, and which are wanted that are not there.
 
+import type { PresentReplica } from '../ports.ts';
 import { allReplicas, type FleetState, NO_LAPSES, placesOf, predecessors, type Seat } from './fleet-state.ts';
-import type { PresentReplica } from './ports.ts';
 import { losePredecessor } from './predecessors.ts';
 import { type FleetRules, loseReplica, nextReplica, withStrays } from './seats.ts';
 

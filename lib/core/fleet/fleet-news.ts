@@ -1,10 +1,10 @@
 // What happened to the fleet between two states, in words of the log: found by comparing, so that nothing is told twice and
 // nothing that changed goes untold.
 
+import type { ReplicaRef } from '../ports.ts';
+import type { SeatId } from '../ring/ring.ts';
 import { type FleetState, predecessorOf, type Seat } from './fleet-state.ts';
 import { complaintOf } from './outage.ts';
-import type { ReplicaRef } from './ports.ts';
-import type { SeatId } from './ring.ts';
 
 export interface FleetNews {
   readonly event:

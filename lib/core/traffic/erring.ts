@@ -1,7 +1,7 @@
 // Replicas whose heartbeats are good and whose answers are not: most of what they said in a window of time had a status from 500 up. That
 // convicts nobody, since it may be the requests; it is worth a word.
 
-import type { ReplicaRef } from './ports.ts';
+import type { ReplicaRef } from '../ports.ts';
 import type { Counts, ReplicaReading } from './traffic.ts';
 
 /** What the counters have gained is looked at in windows of time, one after the other; who errs is told as soon as it shows, once in each. */

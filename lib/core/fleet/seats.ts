@@ -1,5 +1,7 @@
 // Single steps on the fleet's state: a seat more, a seat less, a seat that loses its replica. When each is taken is fleet.ts.
 
+import type { ReplicaRef } from '../ports.ts';
+import type { SeatId } from '../ring/ring.ts';
 import {
   allReplicas,
   type FleetState,
@@ -11,9 +13,7 @@ import {
   type Seat,
   type Wish,
 } from './fleet-state.ts';
-import type { ReplicaRef } from './ports.ts';
 import { randomName } from './replica-name.ts';
-import type { SeatId } from './ring.ts';
 
 export interface FleetRules {
   /** The highest place that the ring has room for. */

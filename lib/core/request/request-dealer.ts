@@ -2,8 +2,8 @@
 // given a later id, and the id is kept for a request that comes when the seat has room again: the shares come out as even as the
 // ids are, whatever the load and however the replicas' speed wavers. Only a replica that stays slower than the others gets less.
 
-import { firstRequestId, nextRequestId } from './request-ids.ts';
-import type { SeatId } from './ring.ts';
+import { firstRequestId, nextRequestId } from '../ring/request-ids.ts';
+import type { SeatId } from '../ring/ring.ts';
 
 // Per seat. A seat that stays full, because its replica is slow, gets fewer requests: the oldest id kept for it is then used all the
 // same. A replica that stands still for 200 ms at 15,000 requests per second among three has missed 1,000.

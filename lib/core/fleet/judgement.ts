@@ -1,9 +1,9 @@
 // What a heartbeat says of a seat: whether its replica begins to serve, is suspected, convicted, or well again. A conviction costs
 // one of ours its seat; a service of others, which cannot be ended, is down until it is well again.
 
+import type { Address } from '../ports.ts';
 import type { DownSeat, FleetState, Seat, ServingSeat } from './fleet-state.ts';
 import { afterProbe, HEALTHY, type Health, isConvicted, type ProbeFailure } from './health.ts';
-import type { Address } from './ports.ts';
 import { afterProbeOfPredecessor, convict, relievePredecessor } from './predecessors.ts';
 import { type FleetRules, lasting, loseReplica, replaceSeat } from './seats.ts';
 
