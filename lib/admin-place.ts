@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type AccessRules, type ExplainRules, needsToken } from './admin/access.ts';
 import type { ListenPlace } from './admin/admin-server.ts';
-import { ipv4AsSuch, trustRule } from './proxy/trust.ts';
+import { ipv4AsSuch, trustRule } from './http/trust.ts';
 import type { Options } from './settings/options.ts';
 
 export interface AdminPlace {

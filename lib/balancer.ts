@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mayBeTold } from './admin/access.ts';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
-import { LiveFeed } from './admin/live-feed.ts';
+import { LiveFeed } from './admin/feed/live-feed.ts';
 import { createAdmin } from './admin/routes.ts';
 import { adminPlace, originReader } from './admin-place.ts';
 import { hostnameIn, members, type Wish } from './core/fleet/fleet-state.ts';
@@ -20,17 +20,17 @@ import type { Reading } from './core/traffic/traffic.ts';
 import { descriptorLimit, shareDescriptors, warnOfShares } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
-import { createProcessRuntime } from './fleet/processes.ts';
-import { ScaleFile } from './fleet/scale-file.ts';
+import { ScaleFile } from './fleet/members/scale-file.ts';
+import { createUpstreamRuntime } from './fleet/members/upstreams.ts';
+import { createProcessRuntime } from './fleet/runtimes/processes.ts';
 import { Supervisor } from './fleet/supervisor.ts';
-import { createUpstreamRuntime } from './fleet/upstreams.ts';
-import { loadHashPair } from './hash-source.ts';
 import { answerTimes, descriptorWishes, proxyLimits, supervisorRules } from './limits.ts';
 import { checkPortIsFree, listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import { ProxyServer } from './proxy/server.ts';
 import { createPublisher } from './publisher.ts';
+import { loadHashPair } from './settings/hash-source.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
 
 export interface Balancer {
@@ -249,7 +249,7 @@ async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime
 
 async function createDocker(options: Options, log: Log): Promise<ReplicaRuntime> {
   // Loaded only where it is used: it takes as long as all the rest.
-  const { createDockerRuntime } = await import('./fleet/docker.ts');
+  const { createDockerRuntime } = await import('./fleet/runtimes/docker/docker.ts');
   const { fleet, dockerImage, dockerNetwork, dockerVolume, port } = options;
   return createDockerRuntime({
     fleet: fleet === '' ? `ringmaster-${port === 0 ? process.pid : port}` : fleet,

@@ -6,7 +6,7 @@ import type { HashRing } from './core/ring/ring.ts';
 import type { RingKeeper } from './core/ring/ring-keeper.ts';
 import { realClock } from './fleet/clock.ts';
 import type { Log } from './log.ts';
-import type { Routing } from './proxy/routing-table.ts';
+import type { Routing } from './proxy/replicas/routing-table.ts';
 import type { Options } from './settings/options.ts';
 
 /** Gets every state of the fleet, and publishes what follows from it, at once and when time alone changes it. */

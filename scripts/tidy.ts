@@ -11,12 +11,16 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const DOCUMENTS = ['README.md', 'lib/README.md', '.github/SECURITY.md'];
 const MAX_FILE_LINES = 300;
 
-/** From a folder (or file) to what it may import of `lib/`, beside itself. */
+const MAX_FOLDER_FILES = 12;
+
+const EVERYWHERE = ['lib/errors.ts', 'lib/log.ts'];
+/** From a folder (or file) to what it may import of the project, beside itself. The first that fits counts. */
 const LAYERS: Record<string, readonly string[]> = {
   'lib/core/': [],
-  'lib/fleet/': ['lib/core/', 'lib/errors.ts', 'lib/log.ts'],
-  'lib/proxy/': ['lib/core/', 'lib/errors.ts', 'lib/log.ts'],
-  'lib/admin/': ['lib/core/', 'lib/errors.ts', 'lib/log.ts'],
+  'lib/http/': ['lib/core/', 'lib/errors.ts'],
+  'lib/proxy/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
+  'lib/fleet/': ['lib/core/', ...EVERYWHERE],
+  'lib/admin/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
   'bench/': ['lib/balancer.ts', 'lib/settings/options.ts', 'lib/core/'],
   'scripts/': ['lib/balancer.ts', 'lib/settings/options.ts', 'lib/core/', 'bench/'],
   'replica/': [],
@@ -24,10 +28,8 @@ const LAYERS: Record<string, readonly string[]> = {
 
 /** Modules that only some files may import. */
 const RESERVED: Record<string, readonly string[]> = {
-  dockerode: ['docker', 'docker-adding', 'docker-container', 'docker-hold', 'docker-image'].map(
-    (name) => `lib/fleet/${name}.ts`,
-  ),
-  'node:child_process': ['lib/fleet/processes.ts', 'lib/fleet/guardian.ts'],
+  dockerode: ['docker', 'adding', 'container', 'hold', 'image'].map((name) => `lib/fleet/runtimes/docker/${name}.ts`),
+  'node:child_process': ['lib/fleet/runtimes/processes.ts', 'lib/fleet/runtimes/guardian.ts'],
 };
 
 const IMPURE =
@@ -126,6 +128,7 @@ export function findFaults(): string[] {
       .flatMap((path) => (path.startsWith('test/') && path.endsWith('.test.ts') ? [] : checkSource(path, read(path)))),
     ...DOCUMENTS.flatMap((path) => checkDocument(path, read(path))),
     ...checkCompose(read('compose.yaml')),
+    ...checkFolders(sources),
   ];
 }
 
@@ -139,10 +142,20 @@ function checkImport(path: string, imported: string): string[] {
   if (layer === 'lib/core/' && !imported.startsWith('lib/core/'))
     return [`${path}: the core imports only the core, not ${imported}`];
   const allowed = [layer, ...(LAYERS[layer] ?? [])];
-  const inLibrary = imported.startsWith('lib/') || imported.startsWith('replica/') || imported.startsWith('bench/');
-  return inLibrary && !allowed.some((prefix) => imported.startsWith(prefix))
-    ? [`${path}: may not import ${imported}`]
-    : [];
+  const isIn = (prefixes: readonly string[]) => prefixes.some((prefix) => imported.startsWith(prefix));
+  const inProject = isIn(['lib/', 'replica/', 'bench/']);
+  return inProject && !isIn(allowed) ? [`${path}: may not import ${imported}`] : [];
+}
+
+// A reader who opens a folder should see what it is about.
+function checkFolders(sources: readonly string[]): string[] {
+  const byFolder = Map.groupBy(
+    sources.filter((path) => path.startsWith('lib/')),
+    (path) => dirname(path),
+  );
+  return [...byFolder]
+    .filter(([, files]) => files.length > MAX_FOLDER_FILES)
+    .map(([folder, files]) => `${folder}: has ${files.length} files, more than ${MAX_FOLDER_FILES}`);
 }
 
 // Relative imports as paths from the root, others as they are written.

@@ -3,15 +3,15 @@
 // to whoever reaches the port, as /rep is.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { originForm } from '../core/request-target.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
+import { originForm } from '../http/request-target.ts';
 import { type AccessRules, checkAccess, checkCredentials, proxyMark } from './access.ts';
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
 import { queueOfChanges, type Run, withPatience } from './change-queue.ts';
 import { addReplicas, type ChangePorts, endsStartsOnly, killReplica, removeReplicas, rep } from './changes.ts';
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
+import type { Watcher } from './feed/live-feed.ts';
 import { createRingPage, explainRequest, type InsightPorts } from './insight.ts';
-import type { Watcher } from './live-feed.ts';
 
 export interface AdminPorts extends ChangePorts, InsightPorts {
   /** That response becomes an event stream. Throws `too-many-watchers`. */

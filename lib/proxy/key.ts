@@ -1,10 +1,10 @@
 // From a request to the number that the ring is asked with. `--key` is a list: the first source that the request has decides.
 // One that has none of them goes by its request id.
 
-import { originForm } from '../core/request-target.ts';
 import { hashText } from '../core/ring/hashes/text.ts';
 import type { Key } from '../core/ring/policy.ts';
-import type { ParsedRequest } from './headers.ts';
+import type { ParsedRequest } from '../http/headers.ts';
+import { originForm } from '../http/request-target.ts';
 
 /** Where a key is taken from. */
 export type KeySource =

@@ -1,8 +1,8 @@
 // The limits that the data plane works within. What they are by default, and which option sets each, is lib/limits.ts and
 // lib/settings/options.ts; when one is reached, patience.ts, client.ts and exchange.ts say what happens.
 
-import type { Underscores } from './headers.ts';
-import type { AgentLimits } from './replica-agent.ts';
+import type { Underscores } from '../http/headers.ts';
+import type { AgentLimits } from './replicas/agent.ts';
 
 /** How long something may take, in ms. All but the first are kept to within a fifth of a second. */
 export interface TimeLimits {

@@ -3,7 +3,7 @@
 
 import { RequestDealer } from '../core/request/request-dealer.ts';
 import { firstRequestId, nextRequestId } from '../core/ring/request-ids.ts';
-import type { RoutingTable } from './routing-table.ts';
+import type { RoutingTable } from './replicas/routing-table.ts';
 
 // The two sequences are so far apart.
 const HALF_OF_THE_IDS = 450_000;

@@ -1,8 +1,8 @@
 // The fleet's news as people read them, and the bounds on what is kept.
 
 import t from 'tap';
-import { EventLog } from '../../lib/admin/event-log.ts';
-import { TrafficHistory } from '../../lib/admin/traffic-history.ts';
+import { EventLog } from '../../lib/admin/feed/event-log.ts';
+import { TrafficHistory } from '../../lib/admin/feed/traffic-history.ts';
 import { type FleetEvent, observe } from '../../lib/core/fleet/fleet.ts';
 import { emptyFleet } from '../../lib/core/fleet/fleet-state.ts';
 import type { FleetRules } from '../../lib/core/fleet/seats.ts';

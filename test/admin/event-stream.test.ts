@@ -3,7 +3,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
-import { EventStream, formatEvent } from '../../lib/admin/event-stream.ts';
+import { EventStream, formatEvent } from '../../lib/admin/feed/event-stream.ts';
 import type { BalancerError } from '../../lib/errors.ts';
 import { openEvents } from '../fixtures/event-source.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';

@@ -1,8 +1,8 @@
 // What a large ring costs: its page and its part of a snapshot are made once, and not for each who asks.
 
 import t from 'tap';
+import { LiveFeed } from '../../lib/admin/feed/live-feed.ts';
 import { createRingPage, type InsightPorts } from '../../lib/admin/insight.ts';
-import { LiveFeed } from '../../lib/admin/live-feed.ts';
 import { emptyFleet, type FleetState, NO_LAPSES } from '../../lib/core/fleet/fleet-state.ts';
 import { HashRing } from '../../lib/core/ring/ring.ts';
 

@@ -36,6 +36,6 @@ t.test('a tick belongs to what was running, and to the file of ours that had cal
     'Node and V8: C++': 0.1,
     unknown: 0.1,
   });
-  t.same(summary.files, [{ name: 'lib/proxy/exchange.ts', part: 0.5, ownPart: 0.1 }]);
-  t.same(summary.functions, [{ name: 'relay  lib/proxy/exchange.ts', part: 0.1 }]);
+  t.same(summary.files, [{ name: 'lib/proxy/exchange/exchange.ts', part: 0.5, ownPart: 0.1 }]);
+  t.same(summary.functions, [{ name: 'relay  lib/proxy/exchange/exchange.ts', part: 0.1 }]);
 });

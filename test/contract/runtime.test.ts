@@ -5,7 +5,7 @@ import type { Address } from '../../lib/core/ports.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { httpProbe } from '../../lib/fleet/http-probe.ts';
-import { createProcessRuntime } from '../../lib/fleet/processes.ts';
+import { createProcessRuntime } from '../../lib/fleet/runtimes/processes.ts';
 import { FakeRuntime } from '../fixtures/fake-runtime.ts';
 import { runtimeContract } from './runtime.ts';
 

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { RuntimeNews } from '../../lib/core/ports.ts';
-import { watchContainers } from '../../lib/fleet/docker-events.ts';
+import { watchContainers } from '../../lib/fleet/runtimes/docker/events.ts';
 import { createLog } from '../../lib/log.ts';
 import { settle, VirtualClock } from '../fixtures/virtual-clock.ts';
 

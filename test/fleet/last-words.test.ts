@@ -1,5 +1,5 @@
 import t from 'tap';
-import { OutputTail } from '../../lib/fleet/last-words.ts';
+import { OutputTail } from '../../lib/fleet/runtimes/last-words.ts';
 
 const lastWords = (...pieces: string[]) => {
   const tail = new OutputTail();

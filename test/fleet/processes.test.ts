@@ -9,7 +9,7 @@ import t from 'tap';
 import type { Address, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { httpProbe } from '../../lib/fleet/http-probe.ts';
-import { createProcessRuntime } from '../../lib/fleet/processes.ts';
+import { createProcessRuntime } from '../../lib/fleet/runtimes/processes.ts';
 import { isRunning, replicaPid, startProgram } from '../fixtures/program.ts';
 
 const script = fileURLToPath(new URL('../../replica/main.ts', import.meta.url));
@@ -95,7 +95,7 @@ t.test('what a replica says on standard error comes out of ours, as it is', asyn
     [
       '--input-type=module-typescript',
       '--eval',
-      `import { createProcessRuntime } from '${new URL('../../lib/fleet/processes.ts', import.meta.url)}';
+      `import { createProcessRuntime } from '${new URL('../../lib/fleet/runtimes/processes.ts', import.meta.url)}';
        import { realClock } from '${new URL('../../lib/fleet/clock.ts', import.meta.url)}';
        const runtime = await createProcessRuntime({ script: '${talker}', environment: process.env, clock: realClock });
        runtime.watch((news) => { console.log(news.reason); runtime.close(); });
@@ -121,7 +121,7 @@ t.test('if the balancer is killed with -9, its replicas, a stopped one too, are 
     [
       '--input-type=module-typescript',
       '--eval',
-      `import { createProcessRuntime } from '${new URL('../../lib/fleet/processes.ts', import.meta.url)}';
+      `import { createProcessRuntime } from '${new URL('../../lib/fleet/runtimes/processes.ts', import.meta.url)}';
        import { realClock } from '${new URL('../../lib/fleet/clock.ts', import.meta.url)}';
        const runtime = await createProcessRuntime({ script: '${script}', environment: process.env, clock: realClock });
        const start = (incarnation) => runtime.start({ seat: 1, incarnation, hostname: 'x' }, AbortSignal.timeout(5000));
@@ -207,7 +207,7 @@ t.test('a guardian that is killed is followed by another, which guards the same'
     [
       '--input-type=module-typescript',
       '--eval',
-      `import { startGuardian } from '${new URL('../../lib/fleet/guardian.ts', import.meta.url)}';
+      `import { startGuardian } from '${new URL('../../lib/fleet/runtimes/guardian.ts', import.meta.url)}';
        import { realClock } from '${new URL('../../lib/fleet/clock.ts', import.meta.url)}';
        const guardian = startGuardian('${directory}', realClock);
        guardian.guard(${guarded.pid});

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { isAlias, kindOf, mayHaveRule } from '../../lib/proxy/field-rules.ts';
-import { requestHead, type Underscores } from '../../lib/proxy/headers.ts';
-import { trailerSection } from '../../lib/proxy/trailers.ts';
+import { isAlias, kindOf, mayHaveRule } from '../../lib/http/field-rules.ts';
+import { requestHead, type Underscores } from '../../lib/http/headers.ts';
+import { trailerSection } from '../../lib/http/trailers.ts';
 import { startProxy, tcp } from '../fixtures/proxy.ts';
 import { exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';

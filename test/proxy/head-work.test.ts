@@ -9,14 +9,14 @@ import {
   requestHead,
   textFor,
   type Underscores,
-} from '../../lib/proxy/headers.ts';
+} from '../../lib/http/headers.ts';
+import { hopsLeft, lastHopReply } from '../../lib/http/max-forwards.ts';
+import { isEventStream, parseReplyHead, parseTrailers, type ReplyHead } from '../../lib/http/reply-head.ts';
+import { ReplyReader, type ReplySink } from '../../lib/http/reply-reader.ts';
+import { trailerSection } from '../../lib/http/trailers.ts';
+import { trustRule } from '../../lib/http/trust.ts';
+import { offeredProtocols, switchingHead } from '../../lib/http/upgrade.ts';
 import { keyReader } from '../../lib/proxy/key.ts';
-import { hopsLeft, lastHopReply } from '../../lib/proxy/max-forwards.ts';
-import { isEventStream, parseReplyHead, parseTrailers, type ReplyHead } from '../../lib/proxy/reply-head.ts';
-import { trailerSection } from '../../lib/proxy/trailers.ts';
-import { trustRule } from '../../lib/proxy/trust.ts';
-import { offeredProtocols, switchingHead } from '../../lib/proxy/upgrade.ts';
-import { ReplyReader, type ReplySink } from '../../lib/proxy/wire.ts';
 import { keySources } from '../../lib/settings/kinds.ts';
 import { stepsOf } from '../fixtures/work.ts';
 

@@ -1,7 +1,7 @@
 import t from 'tap';
-import { type ParsedRequest, replyHead, requestHead as requestHeadWith, textFor } from '../../lib/proxy/headers.ts';
-import { parseReplyHead } from '../../lib/proxy/reply-head.ts';
-import { trailerSection } from '../../lib/proxy/trailers.ts';
+import { type ParsedRequest, replyHead, requestHead as requestHeadWith, textFor } from '../../lib/http/headers.ts';
+import { parseReplyHead } from '../../lib/http/reply-head.ts';
+import { trailerSection } from '../../lib/http/trailers.ts';
 
 const client = { address: '192.0.2.7', trusted: false };
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { hopsLeft } from '../../lib/proxy/max-forwards.ts';
+import { hopsLeft } from '../../lib/http/max-forwards.ts';
 import { startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import t from 'tap';
-import { ReplicaAgent } from '../../lib/proxy/replica-agent.ts';
+import { ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
 import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
+import { trustRule } from '../../lib/http/trust.ts';
 import { keyReader } from '../../lib/proxy/key.ts';
-import { trustRule } from '../../lib/proxy/trust.ts';
 import { startProxy, tcp } from '../fixtures/proxy.ts';
 import { exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { ReplyHead } from '../../lib/proxy/reply-head.ts';
-import { ReplyReader, type ReplySink } from '../../lib/proxy/wire.ts';
+import type { ReplyHead } from '../../lib/http/reply-head.ts';
+import { ReplyReader, type ReplySink } from '../../lib/http/reply-reader.ts';
 
 /** What a reader found, in one line per call; pieces of a body joined. */
 class Transcript implements ReplySink {

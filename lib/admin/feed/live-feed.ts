@@ -1,0 +1,210 @@
+// What is told to those who watch, and when: a snapshot first; then changes of the fleet within 50 ms, the traffic once a second,
+// and where requests land at most 20 times a second. The counters are looked at every second, watched or not, so that who comes
+// has the last minutes before them; everything else rests while nobody watches.
+
+import type { ServerResponse } from 'node:http';
+import { emptyFleet, type FleetState, placesOf, type Seat } from '../../core/fleet/fleet-state.ts';
+import { complaintOf, failsOpen } from '../../core/fleet/outage.ts';
+import type { Clock, ReplicaRef } from '../../core/ports.ts';
+import type { HashRing } from '../../core/ring/ring.ts';
+import type { Reading } from '../../core/traffic/traffic.ts';
+import { BalancerError } from '../../errors.ts';
+import { EventLog, shortReason } from './event-log.ts';
+import { EventStream, formatEvent } from './event-stream.ts';
+import { TrafficHistory } from './traffic-history.ts';
+
+export interface FeedPorts {
+  readonly clock: Clock;
+  /** In ms since 1970. */
+  readonly timeOfDay: () => number;
+  readonly readCounters: () => Reading;
+  /** Gets each look at them, there may be one reader alone, and gives those of which it shows now that they err. */
+  readonly erring: (reading: Reading, nowMs: number) => readonly ReplicaRef[];
+  readonly watchSparks: (watched: boolean) => void;
+  readonly takeSparks: () => { readonly landed: number; readonly told: readonly number[] };
+  /** What never changes: shown as it is. */
+  readonly about: {
+    readonly hash: string;
+    readonly virtualNodes: number;
+    readonly maxReplicas: number;
+    readonly fixedBecause: string | undefined;
+    /** Requests go on where no replica passes its heartbeats. */
+    readonly failOpen: boolean;
+  };
+}
+
+/** Who watches, and what their page may do. */
+export interface Watcher {
+  /** From where, as far as a trusted proxy says it. */
+  readonly address: string;
+  /** The page has an origin of its own: nobody else's script can read what is typed there. */
+  readonly alone: boolean;
+  /** Why it may not change anything, if so. */
+  readonly looksOnlyBecause: string | undefined;
+}
+
+const SECOND_MS = 1000;
+const FLUSH_MS = 50;
+
+export class LiveFeed {
+  readonly #ports: FeedPorts;
+  readonly #stream: EventStream;
+  readonly #log = new EventLog();
+  readonly #history = new TrafficHistory();
+  #state: FleetState = emptyFleet(0);
+  #ring: HashRing | undefined;
+  // What the watchers have been told.
+  #toldState = this.#state;
+  #toldRing: HashRing | undefined;
+  #toldEntry = 0;
+  #shownRing: HashRing | undefined;
+  #ringText = '';
+  #watching = new AbortController();
+  readonly #closed = new AbortController();
+
+  constructor(ports: FeedPorts) {
+    this.#ports = ports;
+    this.#stream = new EventStream((watched) => this.#onWatched(watched));
+    void this.#lookEverySecond();
+  }
+
+  /** The fleet is another, or its ring. Watchers are told soon, not now: many changes may come at once. */
+  fleetChanged(state: FleetState, ring: HashRing): void {
+    this.#log.add(this.#state, state, this.#ports.timeOfDay());
+    this.#state = state;
+    if (ring !== this.#ring) this.#history.restartSpread();
+    this.#ring = ring;
+  }
+
+  /** That response is now an event stream. Throws `too-many-watchers` or `closing`. */
+  watch(response: ServerResponse, { address, alone, looksOnlyBecause }: Watcher): void {
+    if (this.#closed.signal.aborted) throw new BalancerError('closing', 'the balancer is shutting down');
+    const snapshot = {
+      ...this.#ports.about,
+      fixedBecause: this.#ports.about.fixedBecause ?? looksOnlyBecause,
+      alone,
+      nowMs: this.#ports.timeOfDay(),
+      fleet: this.#fleetNow(),
+      log: this.#log.since(0),
+      rows: this.#history.rows,
+      ...this.#trafficNow(),
+    };
+    this.#stream.add(response, address, formatEvent('snapshot', snapshot, { ring: this.#ringNow() }));
+  }
+
+  close(): void {
+    this.#closed.abort();
+    this.#watching.abort();
+    this.#stream.end();
+  }
+
+  #onWatched(watched: boolean): void {
+    this.#watching.abort();
+    this.#ports.watchSparks(watched);
+    if (!watched || this.#closed.signal.aborted) return;
+    this.#watching = new AbortController();
+    this.#toldState = this.#state;
+    this.#toldRing = this.#ring;
+    this.#toldEntry = this.#log.last;
+    void this.#flushWhileWatched(this.#watching.signal);
+  }
+
+  async #flushWhileWatched(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.#ports.clock.sleep(FLUSH_MS, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      const { landed, told } = this.#ports.takeSparks();
+      if (landed > 0) this.#stream.send(formatEvent('sparks', { landed, told }));
+      const isNews = this.#log.last !== this.#toldEntry || this.#state !== this.#toldState;
+      if (!isNews && this.#ring === this.#toldRing) continue;
+      const fleet = { ...this.#fleetNow(), log: this.#log.since(this.#toldEntry) };
+      const ring = this.#ring === this.#toldRing ? {} : { ring: this.#ringNow() };
+      this.#stream.send(formatEvent('fleet', fleet, ring));
+      this.#toldState = this.#state;
+      this.#toldRing = this.#ring;
+      this.#toldEntry = this.#log.last;
+    }
+  }
+
+  async #lookEverySecond(): Promise<void> {
+    const { clock, readCounters, timeOfDay } = this.#ports;
+    const { signal } = this.#closed;
+    let lastMs = clock.now();
+    for (;;) {
+      // By the clock, not a second after the last look: rows would drift from seconds.
+      await clock.sleep(SECOND_MS - (clock.now() % SECOND_MS), signal).catch(() => undefined);
+      if (signal.aborted) return;
+      const nowMs = clock.now();
+      // A timer may be a little early.
+      if (nowMs - lastMs < SECOND_MS / 2) continue;
+      const reading = readCounters();
+      this.#history.add(reading, timeOfDay(), nowMs - lastMs);
+      for (const replica of this.#ports.erring(reading, nowMs)) this.#log.addErring(replica, timeOfDay());
+      lastMs = nowMs;
+      if (!this.#stream.isWatched) continue;
+      this.#stream.dropLate();
+      const row = this.#history.rows.at(-1);
+      this.#stream.send(formatEvent('traffic', { row, ...this.#trafficNow() }));
+    }
+  }
+
+  #trafficNow() {
+    return { traffic: this.#history.replicas, spread: this.#history.spread() };
+  }
+
+  // As JSON: thousands of pairs that are told to each who comes, and new only with the ring.
+  #ringNow(): string {
+    if (this.#ring !== this.#shownRing || this.#ringText === '') {
+      this.#shownRing = this.#ring;
+      this.#ringText = JSON.stringify(ringPairs(this.#ring));
+    }
+    return this.#ringText;
+  }
+
+  #fleetNow() {
+    const { seats, leaving } = this.#state;
+    return {
+      failsOpen: failsOpen(this.#state, this.#ports.about.failOpen),
+      seats: seats.map((seat) => ({
+        seat: seat.replica.seat,
+        replica: seat.replica.hostname,
+        incarnation: seat.replica.incarnation,
+        weight: placesOf(seat.replica).length,
+        joined: seat.joined,
+        state: stateOf(seat),
+        sinceMs: 'sinceMs' in seat ? this.#timeOfDayAt(seat.sinceMs) : null,
+        reason: seat.phase === 'serving' ? '' : shortReason(complaintOf(seat)?.reason ?? seat.lapses.reason),
+      })),
+      leaving: leaving.map(({ replica: { seat, hostname, incarnation }, drains }) => ({
+        seat,
+        replica: hostname,
+        incarnation,
+        state: drains ? 'draining' : 'ending',
+      })),
+    };
+  }
+
+  #timeOfDayAt(clockMs: number): number {
+    return Math.round(this.#ports.timeOfDay() - (this.#ports.clock.now() - clockMs));
+  }
+}
+
+function ringPairs(ring: HashRing | undefined): unknown {
+  if (ring === undefined) return { slots: 0, digest: '', points: [] };
+  return { slots: ring.slotCount, digest: ring.digest(), points: ring.points.map(({ slot, seat }) => [slot, seat]) };
+}
+
+function stateOf(seat: Seat): string {
+  switch (seat.phase) {
+    case 'vacant':
+      return 'waiting';
+    case 'starting':
+      return 'starting';
+    case 'started':
+      return seat.complaint === undefined ? 'starting' : 'down';
+    case 'down':
+      return 'down';
+    case 'serving':
+      return seat.health.suspected ? 'suspected' : 'serving';
+  }
+}

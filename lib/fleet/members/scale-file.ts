@@ -1,0 +1,95 @@
+// The scale of a fleet from one orderly end to the next start (`--keep-scale`): which hostnames there were, and their weights, in a
+// small file. It is read once, and written anew whenever the fleet is another.
+
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type FleetState, MAX_WEIGHT, placesOf, type Wish } from '../../core/fleet/fleet-state.ts';
+import { HOSTNAME_PATTERN, sameHostname } from '../../core/fleet/replica-name.ts';
+import { describe } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+
+export interface ScaleLimits {
+  readonly maxReplicas: number;
+  /** Places of all together: the slots of the ring. */
+  readonly maxPlaces: number;
+}
+
+interface Kept {
+  readonly hostname: string;
+  readonly weight: number;
+}
+
+export class ScaleFile {
+  readonly #path: string;
+  readonly #log: Log;
+  #known = '';
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(path: string, log: Log) {
+    this.#path = path;
+    this.#log = log;
+  }
+
+  /** What is there to begin with; `undefined` if there is no file, or none that can be understood. */
+  async read(limits: ScaleLimits): Promise<Wish[] | undefined> {
+    try {
+      const kept = checked(JSON.parse(await readFile(this.#path, 'utf8')));
+      let places = 0;
+      const fitting = kept.filter(({ weight }, index) => {
+        places += weight;
+        return index < limits.maxReplicas && places <= limits.maxPlaces;
+      });
+      if (fitting.length < kept.length) this.#log.warn('scale-cut', { kept: kept.length, fitting: fitting.length });
+      return fitting.map((one) => ({ ...one, ifFree: true }));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#tell('scale-unread', error);
+      return undefined;
+    }
+  }
+
+  /** That is the fleet now. A seat counts once it has served: a change that was never finished is not kept. */
+  keep(state: FleetState): void {
+    const served = state.seats.filter((seat) => seat.firstServedMs !== undefined);
+    const replicas = served
+      .toSorted((a, b) => a.joined - b.joined)
+      .map(({ replica }): Kept => ({ hostname: replica.hostname, weight: placesOf(replica).length }));
+    const text = JSON.stringify({ replicas });
+    if (text === this.#known) return;
+    this.#known = text;
+    this.#writing = this.#writing.then(() => this.#write(text)).catch((error) => this.#tell('scale-not-kept', error));
+  }
+
+  /** Resolves when what was to be kept is. */
+  settled(): Promise<void> {
+    return this.#writing;
+  }
+
+  // Whole or not at all, whenever the machine stops.
+  async #write(text: string): Promise<void> {
+    await mkdir(dirname(this.#path), { recursive: true });
+    await writeFile(`${this.#path}.new`, `${text}\n`);
+    await rename(`${this.#path}.new`, this.#path);
+  }
+
+  #tell(event: string, error: unknown): void {
+    this.#log.warn(event, { file: this.#path, reason: describe(error) });
+  }
+}
+
+function checked(parsed: unknown): Kept[] {
+  const replicas = (parsed as { replicas?: unknown } | null)?.replicas;
+  if (!Array.isArray(replicas)) throw new Error('it has no list of replicas');
+  const names: string[] = [];
+  return replicas.map((one: unknown, index) => {
+    const { hostname, weight } = (one ?? {}) as { hostname?: unknown; weight?: unknown };
+    if (typeof hostname !== 'string' || !HOSTNAME_PATTERN.test(hostname)) {
+      throw new Error(`replicas[${index}] has no valid hostname`);
+    }
+    if (names.some((other) => sameHostname(other, hostname))) throw new Error(`${hostname} is there twice`);
+    if (!Number.isInteger(weight) || (weight as number) < 1 || (weight as number) > MAX_WEIGHT) {
+      throw new Error(`replicas[${index}] has no valid weight`);
+    }
+    names.push(hostname);
+    return { hostname, weight: weight as number };
+  });
+}

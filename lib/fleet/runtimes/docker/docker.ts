@@ -1,0 +1,298 @@
+// ReplicaRuntime on Docker containers. A container is ours by its labels; one without them is never touched. Nothing about a container
+// is kept here that the engine could not tell again: a balancer that was killed finds its replicas as they are.
+
+import type { Readable } from 'node:stream';
+import Docker, { type ContainerInfo } from 'dockerode';
+import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../../../core/ports.ts';
+import type { SeatId } from '../../../core/ring/ring.ts';
+import { BalancerError, describe } from '../../../errors.ts';
+import type { Log } from '../../../log.ts';
+import { within } from '../../clock.ts';
+import { withLastWords } from '../last-words.ts';
+import { isMark, markAdding, unmark, wasThere } from './adding.ts';
+import {
+  addressOf,
+  type ContainerSettings,
+  differences,
+  LABEL,
+  lastWordsOf,
+  replicaIn,
+  replicaOf,
+  specification,
+} from './container.ts';
+import { attempt, explain, unlessGone } from './errors.ts';
+import { CONTAINER_EVENTS, watchContainers } from './events.ts';
+import { answerThatHeld, checkNotHeld } from './hold.ts';
+import { buildIfMissing, type ImageSource, imageName } from './image.ts';
+
+export interface DockerRuntimeOptions extends ContainerSettings {
+  readonly image: ImageSource;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+// Longer than a slow engine takes for anything; an engine that hangs must not hold a stop up for ever.
+const CALL_TIMEOUT_MS = 60_000;
+const STUCK_START_MS = 2000;
+const LAST_WORDS_MS = 1000;
+
+/** Throws `runtime-unavailable` if the engine does not answer. Builds the replicas' image if it is missing. */
+export async function createDockerRuntime(options: DockerRuntimeOptions): Promise<ReplicaRuntime> {
+  const runtime = new DockerRuntime(options, new Docker({ timeout: CALL_TIMEOUT_MS }));
+  await runtime.prepare();
+  await runtime.checkNotHeld();
+  await runtime.tellDifferences();
+  return runtime;
+}
+
+class DockerRuntime implements ReplicaRuntime {
+  readonly #options: DockerRuntimeOptions;
+  readonly #docker: Docker;
+  readonly #closed = new AbortController();
+  // By incarnation: settles, and never rejects, when the start has come to its end.
+  readonly #starting = new Map<number, Promise<void>>();
+  #building: Promise<void> | undefined;
+  #heldSinceSeconds: number | undefined;
+  // By the id of the container.
+  readonly #ignored = new Set<string>();
+  // That say of an /add that it is under way, and are no longer true.
+  readonly #marks = new Set<string>();
+  #hasListed = false;
+
+  constructor(options: DockerRuntimeOptions, docker: Docker) {
+    this.#options = options;
+    this.#docker = docker;
+  }
+
+  async prepare(): Promise<void> {
+    await attempt('reach Docker', () => this.#docker.ping());
+    await this.#ensureImage();
+  }
+
+  async checkNotHeld(): Promise<void> {
+    const { fleet, image, clock } = this.#options;
+    this.#heldSinceSeconds = await checkNotHeld({ docker: this.#docker, fleet, image: imageName(image), clock });
+  }
+
+  // What goes on as it is may have been made with other options: whoever changed them should know that they are not in force yet.
+  async tellDifferences(): Promise<void> {
+    const { image, log } = this.#options;
+    const { Id } = await attempt('look at the image', () => this.#docker.getImage(imageName(image)).inspect());
+    for (const info of await this.#find(undefined)) {
+      if (info.State !== 'running') continue;
+      const container = await this.#docker
+        .getContainer(info.Id)
+        .inspect()
+        .catch(() => undefined);
+      const found = container === undefined ? undefined : differences(container, Id, this.#options);
+      if (found !== undefined) log.warn('adopted-with-other-settings', { hostname: info.Names[0]?.slice(1), ...found });
+    }
+  }
+
+  start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
+    const starting = this.#start(replica, signal);
+    const settled = starting.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#starting.set(replica.incarnation, settled);
+    void settled.then(() => this.#starting.delete(replica.incarnation));
+    return starting;
+  }
+
+  async #start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
+    signal.throwIfAborted();
+    const container = await this.#create(replica);
+    try {
+      // A create cannot be taken back: what it made after the start was given up is removed here.
+      signal.throwIfAborted();
+      await attempt(`start ${replica.hostname}`, () => container.start());
+      signal.throwIfAborted();
+      const address = (await this.#find(replica.incarnation)).map((info) => this.#addressOf(info))[0];
+      if (address === undefined) {
+        const end = withLastWords('it ended as soon as it was started', await this.#lastWords(container.id));
+        throw new BalancerError('start-failed', end);
+      }
+      return address;
+    } catch (error) {
+      await container.remove({ force: true, v: true }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async stop(replica: ReplicaRef, graceMs: number): Promise<void> {
+    await this.#startEnded(replica.incarnation);
+    for (const { Id, State } of await this.#find(replica.incarnation)) {
+      const container = this.#docker.getContainer(Id);
+      if (graceMs > 0 && State === 'running') {
+        const t = Math.ceil(graceMs / 1000);
+        await attempt(`stop ${replica.hostname}`, () => container.stop({ t }).catch(unlessGone));
+      }
+      await attempt(`remove ${replica.hostname}`, () => container.remove({ force: true, v: true }).catch(unlessGone));
+    }
+  }
+
+  // The engine may be about to make what is to be stopped. One that takes longer is not waited for: what it makes in the end, the
+  // start removes, or else the inventory.
+  async #startEnded(incarnation: number): Promise<void> {
+    const starting = this.#starting.get(incarnation);
+    if (starting === undefined) return;
+    const late = () => new Error('it takes too long');
+    await within(this.#options.clock, STUCK_START_MS, () => starting, late).catch(() => undefined);
+  }
+
+  async list(): Promise<readonly PresentReplica[]> {
+    const all = await this.#list(undefined);
+    // Only what there is at the start was left by another process.
+    const left = this.#hasListed ? [] : all.filter(isMark);
+    this.#hasListed = true;
+    const isFinished = wasThere(left);
+    for (const { Id } of left) this.#marks.add(Id);
+    await this.#removeMarks();
+    return this.#replicas(all).map(({ info, replica }) => {
+      const untried = info.State === 'created' ? { untried: true as const } : {};
+      const ageMs = Date.now() - 1000 * info.Created;
+      return { replica, address: this.#addressOf(info), ...untried, ageMs, isUnfinished: !isFinished(replica.seat) };
+    });
+  }
+
+  async announce(seats: readonly SeatId[]): Promise<() => Promise<void>> {
+    const { fleet, image } = this.#options;
+    const mark = await markAdding(this.#docker, fleet, imageName(image), seats);
+    return () => {
+      this.#marks.add(mark.id);
+      return this.#removeMarks();
+    };
+  }
+
+  // What cannot be removed now is removed at the next look.
+  async #removeMarks(): Promise<void> {
+    for (const id of this.#marks) if (await unmark(this.#docker.getContainer(id))) this.#marks.delete(id);
+  }
+
+  watch(listener: (news: RuntimeNews) => void): () => void {
+    const stopped = new AbortController();
+    const signal = AbortSignal.any([stopped.signal, this.#closed.signal]);
+    // Without the time limit of the other calls: nothing may happen for days.
+    const docker = new Docker();
+    const filters = {
+      type: ['container'],
+      event: CONTAINER_EVENTS,
+      label: [`${LABEL.fleet}=${this.#options.fleet}`],
+    } as const;
+    void watchContainers({
+      since: this.#heldSinceSeconds?.toString(),
+      open: async (sinceSeconds) => {
+        const since = sinceSeconds === undefined ? {} : { since: sinceSeconds as unknown as number };
+        const options = { ...since, filters, abortSignal: signal } as unknown as Docker.GetEventsOptions;
+        return (await docker.getEvents(options)) as unknown as Readable;
+      },
+      replicaOf,
+      lastWords: (id) => this.#lastWords(id),
+      asked: (id) => void answerThatHeld(docker, id),
+      listener,
+      clock: this.#options.clock,
+      log: this.#options.log,
+      signal,
+    });
+    return () => stopped.abort();
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+  }
+
+  async #create(replica: ReplicaRef): Promise<Docker.Container> {
+    const create = () =>
+      this.#docker.createContainer(specification(replica, imageName(this.#options.image), this.#options));
+    try {
+      return await create();
+    } catch (error) {
+      const { statusCode } = error as { statusCode?: number };
+      // The image was removed while the balancer ran.
+      if (statusCode === 404) {
+        await this.#ensureImage();
+        return attempt(`create ${replica.hostname}`, create);
+      }
+      if (statusCode === 409) throw await this.#nameTaken(replica, error);
+      if (statusCode === 400)
+        throw new BalancerError('name-refused', `Docker refuses it: ${describe(error)}`, { cause: error });
+      throw explain(`create ${replica.hostname}`, error);
+    }
+  }
+
+  // A container of this fleet with that name is what an earlier start left: it is removed, and the start tried again later.
+  async #nameTaken({ hostname }: ReplicaRef, cause: unknown): Promise<BalancerError> {
+    const holder = await this.#docker
+      .getContainer(hostname)
+      .inspect()
+      .catch(() => undefined);
+    const labels = holder?.Config.Labels ?? {};
+    const fleet = labels[LABEL.fleet];
+    if (holder !== undefined && fleet === this.#options.fleet && replicaOf(labels, hostname) !== undefined) {
+      await this.#docker
+        .getContainer(holder.Id)
+        .remove({ force: true, v: true })
+        .catch(() => undefined);
+      return new BalancerError('start-failed', 'the container that had its name had to be removed first', { cause });
+    }
+    const whose = fleet === undefined ? 'which is not ours' : `which belongs to the fleet ${fleet}`;
+    // Not where that would end what another balancer started.
+    const advice =
+      fleet === undefined ? `choose another name, or remove it (docker rm -f ${hostname})` : 'choose another name';
+    return new BalancerError(
+      'name-taken',
+      `the container name ${hostname} is taken by ${holder?.Id.slice(0, 12) ?? 'another container'}, ${whose}: ${advice}`,
+      { cause },
+    );
+  }
+
+  async #find(incarnation: number | undefined): Promise<ContainerInfo[]> {
+    return this.#replicas(await this.#list(incarnation)).map(({ info }) => info);
+  }
+
+  #list(incarnation: number | undefined): Promise<ContainerInfo[]> {
+    const label = [`${LABEL.fleet}=${this.#options.fleet}`];
+    if (incarnation !== undefined) label.push(`${LABEL.incarnation}=${incarnation}`);
+    return attempt('list containers', () => this.#docker.listContainers({ all: true, filters: { label } }));
+  }
+
+  // Those that are ours: of each other that carries our label, the log has a word, once.
+  #replicas(containers: readonly ContainerInfo[]): { info: ContainerInfo; replica: ReplicaRef }[] {
+    return containers.flatMap((info) => {
+      const replica = replicaIn(info);
+      if (replica !== undefined) return [{ info, replica }];
+      if (info.Labels[LABEL.asks] === undefined && !isMark(info) && !this.#ignored.has(info.Id)) {
+        const reason = 'it was renamed, or its labels are none that a balancer writes: it is left alone';
+        this.#options.log.warn('container-ignored', {
+          name: info.Names[0]?.slice(1),
+          id: info.Id.slice(0, 12),
+          reason,
+        });
+        this.#ignored.add(info.Id);
+      }
+      return [];
+    });
+  }
+
+  #addressOf(info: ContainerInfo): Address | undefined {
+    return addressOf(info, this.#options.network);
+  }
+
+  // Within the time that the news of its end can wait.
+  async #lastWords(id: string): Promise<string> {
+    const late = () => new Error('it takes too long');
+    const read = (signal: AbortSignal) => lastWordsOf(this.#docker.getContainer(id), signal);
+    return within(this.#options.clock, LAST_WORDS_MS, read, late).catch(() => '');
+  }
+
+  // One build at a time, however many starts wait for it.
+  #ensureImage(): Promise<void> {
+    this.#building ??= attempt('prepare the image', () =>
+      buildIfMissing(this.#docker, this.#options.image, this.#options.log),
+    ).finally(() => {
+      this.#building = undefined;
+    });
+    return this.#building;
+  }
+}

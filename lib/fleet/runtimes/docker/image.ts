@@ -1,0 +1,55 @@
+// The image that replicas are started from: one that somebody names, or one built from this checkout and named by its content,
+// so that replicas always run the code that is there.
+
+import { createHash } from 'node:crypto';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type Docker from 'dockerode';
+import { BalancerError } from '../../../errors.ts';
+import type { Log } from '../../../log.ts';
+
+export type ImageSource =
+  | { readonly type: 'named'; readonly name: string }
+  /** Built from Dockerfile.replica and replica/ in `root`. */
+  | { readonly type: 'checkout'; readonly root: string };
+
+export const DOCKERFILE = 'Dockerfile.replica';
+
+export function imageName(source: ImageSource): string {
+  if (source.type === 'named') return source.name;
+  const hash = createHash('sha256');
+  for (const file of contextFiles(source.root)) hash.update(`${file}\0`).update(readFileSync(join(source.root, file)));
+  return `ringmaster-replica:${hash.digest('hex').slice(0, 12)}`;
+}
+
+/** Files of the build, by their path in the checkout. */
+export function contextFiles(root: string): string[] {
+  return [DOCKERFILE, ...globSync('replica/**/*.*', { cwd: root }).sort()];
+}
+
+/** Builds the image, if it is one of this checkout and not there. */
+export async function buildIfMissing(docker: Docker, image: ImageSource, log: Log): Promise<void> {
+  const name = imageName(image);
+  const missing = (error: { statusCode?: number }) => {
+    if (error.statusCode === 404) return undefined;
+    throw error;
+  };
+  if ((await docker.getImage(name).inspect().catch(missing)) !== undefined) return;
+  if (image.type === 'named') {
+    throw new BalancerError(
+      'runtime-unavailable',
+      `the image ${name} is not there: build it (docker compose build), or pull it`,
+    );
+  }
+  log.info('image-building', { image: name });
+  const context = { context: image.root, src: contextFiles(image.root) };
+  const stream = await docker.buildImage(context, { t: name, dockerfile: DOCKERFILE, rm: true });
+  await new Promise<void>((resolve, reject) => {
+    const finished = (error: Error | null) => (error === null ? resolve() : reject(error));
+    docker.modem.followProgress(stream, finished, (progress: { stream?: string }) => {
+      const step = progress.stream?.trim() ?? '';
+      if (step.startsWith('Step ')) log.info('image-building', { image: name, step });
+    });
+  });
+  log.info('image-built', { image: name });
+}

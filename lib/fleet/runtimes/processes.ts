@@ -1,0 +1,202 @@
+// ReplicaRuntime on child processes: needs nothing installed. Each replica listens on a Unix domain socket in a directory
+// that only this user may enter: a third off the cost of a request, and nothing else can reach it. A guardian, and the
+// kernel where it can be told to, end the replicas if this process is killed.
+
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../../core/ports.ts';
+import { BalancerError, describe, localShortage } from '../../errors.ts';
+import { within } from '../clock.ts';
+import { type Guardian, startGuardian } from './guardian.ts';
+import { OutputTail, withLastWords } from './last-words.ts';
+
+// sockaddr_un holds 108 bytes on Linux, 104 elsewhere; the name of a socket takes some of them.
+const LONGEST_DIRECTORY_BYTES = 80;
+const MOST_UNREAD_BYTES = 65_536;
+const LONGEST_LISTENING_MS = 100;
+
+export interface ProcessRuntimeOptions {
+  /** The script that Node runs for each replica. */
+  readonly script: string;
+  /** Environment of the replicas, beside their own SERVER_ID and LISTEN. */
+  readonly environment: Readonly<NodeJS.ProcessEnv>;
+  readonly clock: Clock;
+}
+
+interface Child {
+  readonly replica: ReplicaRef;
+  readonly address: Address;
+  readonly process: ChildProcess;
+  /** How it ended; an error if it never began. */
+  readonly exited: Promise<string | Error>;
+}
+
+/** Throws if no private directory can be made. */
+export async function createProcessRuntime(options: ProcessRuntimeOptions): Promise<ReplicaRuntime> {
+  const { clock } = options;
+  const base = Buffer.byteLength(tmpdir()) <= LONGEST_DIRECTORY_BYTES ? tmpdir() : '/tmp';
+  // mkdtemp makes it with mode 0700.
+  const directory = await mkdtemp(join(base, 'ringmaster-'));
+  return new ProcessRuntime(options, directory, startGuardian(directory, clock));
+}
+
+class ProcessRuntime implements ReplicaRuntime {
+  readonly #options: ProcessRuntimeOptions;
+  readonly #directory: string;
+  readonly #guardian: Guardian;
+  readonly #launcher = launcher();
+  readonly #children = new Map<number, Child>();
+  readonly #listeners = new Set<(news: RuntimeNews) => void>();
+
+  constructor(options: ProcessRuntimeOptions, directory: string, guardian: Guardian) {
+    this.#options = options;
+    this.#directory = directory;
+    this.#guardian = guardian;
+  }
+
+  async start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
+    signal.throwIfAborted();
+    await ensurePrivate(this.#directory);
+    const path = join(this.#directory, `${replica.incarnation}.sock`);
+    const child = this.#spawn(replica, path);
+    const abort = () => child.process.kill('SIGKILL');
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      // The replica's first line on standard output says that it listens.
+      await Promise.race([
+        new Promise((resolve) => child.process.stdout?.once('data', resolve)),
+        child.exited.then((how) => {
+          throw how instanceof Error
+            ? notStarted(how)
+            : new BalancerError('start-failed', `it ended before it listened: ${how}`);
+        }),
+      ]);
+      signal.throwIfAborted();
+      return child.address;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async stop(replica: ReplicaRef, graceMs: number): Promise<void> {
+    const child = this.#children.get(replica.incarnation);
+    if (child === undefined) return;
+    child.process.kill(graceMs > 0 ? 'SIGTERM' : 'SIGKILL');
+    const ended = new AbortController();
+    this.#options.clock.sleep(graceMs, ended.signal).then(
+      () => child.process.kill('SIGKILL'),
+      () => undefined,
+    );
+    await child.exited;
+    ended.abort();
+  }
+
+  list(): Promise<readonly PresentReplica[]> {
+    return Promise.resolve([...this.#children.values()].map(({ replica, address }) => ({ replica, address })));
+  }
+
+  watch(listener: (news: RuntimeNews) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    const children = [...this.#children.values()];
+    for (const child of children) child.process.kill('SIGKILL');
+    await Promise.all(children.map((child) => child.exited));
+    this.#guardian.release();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  #spawn(replica: ReplicaRef, path: string): Child {
+    const [command, ...leading] = this.#launcher;
+    // Without a descriptor left it is there without its streams.
+    const child = spawnChild(command, [...leading, '--disable-sigusr1', this.#options.script], {
+      // A process group of its own: Ctrl-C in a terminal is for the balancer, which then stops its replicas in order.
+      detached: true,
+      env: { ...this.#options.environment, SERVER_ID: replica.hostname, LISTEN: `unix:${path}` },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const lastWords = listenTo(child, this.#options.clock);
+    const exited = new Promise<string | Error>((resolve) => {
+      child.once('error', resolve);
+      child.once('exit', async (code, signal) => {
+        if (signal !== null) resolve(`killed by ${signal}`);
+        else resolve(withLastWords(`exit code ${code}`, await lastWords()));
+      });
+    });
+    const { pid } = child;
+    if (pid !== undefined) this.#guardian.guard(pid);
+    const entry: Child = { replica, address: { type: 'unix', path }, process: child, exited };
+    this.#children.set(replica.incarnation, entry);
+    void exited.then((how) => {
+      if (pid !== undefined) this.#guardian.forget(pid);
+      this.#children.delete(replica.incarnation);
+      void rm(path, { force: true });
+      // The start has failed and says so itself: there was no process whose end could be told.
+      if (pid === undefined) return;
+      const reason = how instanceof Error ? how.message : how;
+      for (const listener of this.#listeners) listener({ type: 'exited', replica, reason });
+    });
+    return entry;
+  }
+}
+
+// Node throws of some errors and tells of others by an event.
+function spawnChild(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  try {
+    return spawn(command, args, options);
+  } catch (error) {
+    throw notStarted(error);
+  }
+}
+
+function notStarted(error: unknown): BalancerError {
+  const reason = localShortage(error) ?? describe(error);
+  return new BalancerError('start-failed', `it could not be started: ${reason}`, { cause: error });
+}
+
+// Whatever cleans /tmp may have removed it. The attack: somebody else makes a directory of that name then, to be in the middle
+// (test/fleet/processes.test.ts); it has to be ours, and ours alone.
+async function ensurePrivate(directory: string): Promise<void> {
+  await mkdir(directory, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw new BalancerError('start-failed', `cannot make ${directory}: ${error.message}`);
+  });
+  const found = await lstat(directory);
+  if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) {
+    throw new BalancerError(
+      'start-failed',
+      `${directory}, for the sockets of replicas, is not this user’s alone: remove it`,
+    );
+  }
+}
+
+// Node, and before it, where this system has it, what has the kernel end the replica with this process: the guardian may be killed a
+// moment before. Whatever program the replica is, it need not know. (setpriv of util-linux; that of busybox cannot do it.)
+function launcher(): readonly [string, ...string[]] {
+  const endsWithParent = ['--pdeathsig', 'KILL', '--'];
+  const works = spawnSync('setpriv', [...endsWithParent, 'true'], { stdio: 'ignore', timeout: 1000 }).status === 0;
+  return works ? ['setpriv', ...endsWithParent, process.execPath] : [process.execPath];
+}
+
+// Passes on what the replica says on standard error, and keeps its end. Resolves with that when all has been read, a moment
+// after the exit; never, where a child of its own holds the pipe.
+function listenTo(child: ChildProcess, clock: Clock): () => Promise<string> {
+  const said = new OutputTail();
+  const written = new OutputTail();
+  child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
+    said.add(piece);
+    // Where nobody reads the log, a replica that goes on talking must not fill the memory.
+    if (process.stderr.writableLength < MOST_UNREAD_BYTES) process.stderr.write(piece);
+  });
+  // The first piece of its output only says that it listens.
+  child.stdout?.setEncoding('utf8').once('data', () => child.stdout?.on('data', (piece: string) => written.add(piece)));
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  return async () => {
+    const late = () => new Error('somebody else writes on');
+    await within(clock, LONGEST_LISTENING_MS, () => closed, late).catch(() => undefined);
+    return said.lastWords() || written.lastWords();
+  };
+}

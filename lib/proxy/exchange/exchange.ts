@@ -1,0 +1,298 @@
+// One request and its reply: seat, attempt, perhaps another attempt, relay; and when to stop waiting. Where the reply goes is
+// downstream.ts, what becomes of a lost attempt loss.ts, how long is too long patience.ts.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Explanation } from '../../core/ring/explain.ts';
+import type { Key } from '../../core/ring/policy.ts';
+import type { SeatId } from '../../core/ring/ring.ts';
+import { BalancerError } from '../../errors.ts';
+import type { RequestHead } from '../../http/headers.ts';
+import { isEventStream, malformed, type ReplyHead } from '../../http/reply-head.ts';
+import { explainFields } from '../explain-fields.ts';
+import type { Client, Occupant } from '../front/client.ts';
+import { Downstream } from '../front/downstream.ts';
+import type { Sample } from '../meter.ts';
+import type { ReplicaAgent } from '../replicas/agent.ts';
+import type { Leaseholder, ReplicaConnection } from '../replicas/connection.ts';
+import { sendRequest } from '../replicas/send-request.ts';
+import { mayBeUnread } from '../replicas/unread-bodies.ts';
+import type { Asked, ExchangeContext } from './exchange-context.ts';
+import { findReplica, noReplica, type Seeker, waitForReturn } from './find-replica.ts';
+import { judgeLoss } from './loss.ts';
+import { Patience, type Wait } from './patience.ts';
+import { bodyTooLarge, RequestBody } from './request-body.ts';
+import { Tunnel } from './tunnel.ts';
+import type { Answer } from './waiting-line.ts';
+
+/**
+ * How far it has come. `receiving`: no replica was asked for, since too little of the request is here. `waiting`: in the line for a place.
+ * `asking`: a replica has it. `replying`: of the reply, something was relayed.
+ */
+type Phase = 'receiving' | 'waiting' | 'asking' | 'replying' | 'tunnel' | 'over';
+
+export class Exchange implements Leaseholder, Occupant, Seeker {
+  readonly request: IncomingMessage;
+  readonly requestId: number;
+  readonly key: Key;
+  /** If it is timed. */
+  readonly sample: Sample | undefined;
+  readonly head: RequestHead;
+  readonly tried: SeatId[] = [];
+  lastError: BalancerError | undefined;
+  explanation: Explanation | undefined;
+  awaitsReturn = false;
+  /** Status of the reply, 0 before there is one. */
+  status = 0;
+  readonly #context: ExchangeContext;
+  readonly #downstream: Downstream;
+  readonly #early: Buffer | undefined;
+  #phase: Phase = 'receiving';
+  #body: RequestBody | undefined;
+  #connection: ReplicaConnection | undefined;
+  #mayContinue = false;
+  #tunnel: Tunnel | undefined;
+  // Counts what has gone forward.
+  #progress = 0;
+  #patience: Patience | undefined;
+
+  constructor(context: ExchangeContext, client: Client, response: ServerResponse, asked: Asked) {
+    this.#context = context;
+    this.#downstream = new Downstream(client, response, context);
+    this.request = response.req;
+    this.requestId = asked.requestId;
+    this.key = asked.key;
+    this.sample = asked.sample;
+    this.head = asked.head;
+    this.#early = asked.early;
+  }
+
+  /** Of the replica that was tried last. */
+  get agent(): ReplicaAgent | undefined {
+    return this.#connection?.agent;
+  }
+
+  get isWaiting(): boolean {
+    return this.#phase === 'waiting';
+  }
+
+  start(): void {
+    const { maxBodyBytes } = this.#context.limits;
+    if (!this.#hasBody) this.#attempt(false);
+    else if (this.head.lengthBytes > maxBodyBytes) this.fail(bodyTooLarge(maxBodyBytes), true);
+    else this.#receive();
+  }
+
+  onClientDrain(): void {
+    this.#progress += 1;
+    this.#connection?.resume();
+  }
+
+  onClientGone(): void {
+    if (this.#phase === 'over') return;
+    this.#connection?.abandon();
+    if (this.#phase === 'tunnel' || this.#connection?.isStream === true) this.#end(undefined);
+    else this.#end(new BalancerError('client-left', 'the client closed the connection before it had the reply'));
+  }
+
+  endStream(): void {
+    this.#connection?.abandon();
+    this.onEnd([]);
+  }
+
+  onClientBroken(error: BalancerError): boolean {
+    if (this.request.complete) return false;
+    this.fail(error, true);
+    return true;
+  }
+
+  onTick(nowMs: number): void {
+    const wait = this.#waitsFor();
+    // There may be memory again for what its client does not take.
+    if (wait === 'client-takes' && !this.#downstream.full) this.#connection?.resume();
+    const found = this.#connection?.connected === true ? 1 : 0;
+    const receivedBytes = this.#body?.receivedBytes ?? 0;
+    const progress = this.#progress + found + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
+    const isWhole = !this.#replyBegun && this.#isWhole;
+    // Most requests are over before the first tick.
+    this.#patience ??= new Patience(this.#context.limits);
+    const error =
+      this.#patience.lost(nowMs, wait, progress, isWhole, this.agent?.replica.hostname ?? '') ??
+      this.#patience.lostPace(nowMs, wait, receivedBytes);
+    if (error !== undefined) this.#giveUp(wait, error);
+  }
+
+  onRoom(): Answer {
+    if (this.#phase === 'waiting') this.#attempt(false);
+    if (this.#phase !== 'waiting') return 'gone';
+    return this.tried.length === 0 && this.head.offered === '' ? 'full' : 'choosy';
+  }
+
+  /** Answers with an error if nothing of a reply has gone out yet, else cuts the connection: a cut is no complete answer. */
+  fail(error: BalancerError, closeClient: boolean): void {
+    if (this.#phase === 'over') return;
+    this.#connection?.abandon();
+    const downstream = this.#downstream;
+    if (this.#replyBegun && !downstream.takeBack()) {
+      downstream.cut();
+      this.#end(error);
+      return;
+    }
+    this.status = error.status;
+    const goesOn = downstream.refuse(error, this.requestId, !closeClient && this.#isWhole);
+    this.#end(error);
+    downstream.finish(goesOn);
+  }
+
+  onInformation(head: ReplyHead): void {
+    this.#progress += 1;
+    this.#mayContinue = true;
+    this.#downstream.inform(head);
+  }
+
+  onSwitch(head: ReplyHead): void {
+    if (!this.#isWhole) throw malformed('it switches before it has the whole request');
+    this.#downstream.beginTunnel(head, this.head.offered);
+    this.status = head.status;
+    this.#phase = 'tunnel';
+    const connection = this.#connection as ReplicaConnection;
+    connection.agent.addTunnel(connection);
+    this.#tunnel = new Tunnel(this.#downstream.socket, connection, this.#early);
+  }
+
+  onHead(head: ReplyHead): void {
+    this.#progress += 1;
+    this.status = head.status;
+    if (this.sample !== undefined) this.sample.answeredMs = performance.now();
+    this.#phase = 'replying';
+    const hostname = this.agent?.replica.hostname ?? '';
+    const why = this.explanation;
+    const added = why === undefined ? '' : explainFields(why, this.requestId, hostname, this.#context.hostnameOf);
+    this.#downstream.begin(head, this.#isWhole, added);
+    if (!isEventStream(head)) return;
+    this.#downstream.followClient();
+    this.#connection?.agent.addStream(this.#connection);
+  }
+
+  onBody(bytes: Buffer): void {
+    this.#progress += 1;
+    this.#downstream.body(bytes);
+  }
+
+  onEnd(trailers: readonly string[]): void {
+    this.#downstream.end(trailers);
+    if (this.#mayLeaveRest) this.#connection?.abandon();
+    else this.#connection?.finish();
+    this.#end(undefined);
+    this.#downstream.finish();
+  }
+
+  onPause(): void {
+    this.#downstream.flush();
+    if (this.#downstream.full) this.#connection?.pause();
+  }
+
+  onDrain(): void {
+    this.#progress += 1;
+    this.#body?.resume();
+    this.#tunnel?.resume();
+  }
+
+  onSlowConnect(): void {
+    // It may hang: until a probe has told, other requests go elsewhere.
+    if (this.#connection !== undefined) this.#context.suspect(this.#connection.agent);
+  }
+
+  onLost(error: BalancerError): void {
+    const connection = this.#connection as ReplicaConnection;
+    this.#body?.stop();
+    this.lastError = error;
+    const { method = '' } = this.request;
+    const verdict = judgeLoss(error, connection, method, this.#body?.inHand ?? true, this.tried, this.#context);
+    if (connection.connected) this.awaitsReturn = false;
+    if (verdict instanceof BalancerError) this.fail(verdict, false);
+    else if (verdict !== 'when-back') this.#attempt(verdict === 'again-fresh');
+    else if (waitForReturn(this, this.#context)) this.#phase = 'waiting';
+    else this.fail(error, false);
+  }
+
+  #receive(): void {
+    const { maxKeptBytes, maxBodyBytes: maxBytes, maxFields } = this.#context.limits;
+    const onFault = (error: BalancerError) => this.fail(error, true);
+    const terms = { maxKeptBytes, maxBytes, maxFields, memory: this.#context.uploads, onFault };
+    this.#body = new RequestBody(this.request, this.head.body === 'chunked', terms);
+    // The attack: bodies of which a byte comes now and then, each with a place at a replica that others would need
+    // (test/proxy/slow-uploads.test.ts). One that waits for a 100 has to have it from the replica.
+    if (this.head.expectsContinue) this.#attempt(false);
+    else this.#body.onceReady(() => this.#phase === 'over' || this.#attempt(false));
+  }
+
+  #attempt(fresh: boolean): void {
+    // Being called to try does not begin the wait anew.
+    if (!this.awaitsReturn) this.#progress += 1;
+    const found = findReplica(this, this.#context);
+    if (found instanceof BalancerError) {
+      this.fail(found, false);
+      return;
+    }
+    if (found === undefined) {
+      this.#phase = 'waiting';
+      return;
+    }
+    this.#phase = 'asking';
+    const connection = found.lease(fresh, this.head.offered !== '');
+    this.#connection = connection;
+    connection.begin(this, this.request.method ?? '');
+    sendRequest(connection, this.head, this.#body);
+  }
+
+  #waitsFor(): Wait {
+    if (this.#phase === 'tunnel') return 'tunnel';
+    if (this.#phase === 'waiting') return 'room';
+    if (this.#phase === 'replying') return this.#downstream.blocked ? 'client-takes' : 'reply-body';
+    if (this.#isWhole) return 'reply-head';
+    if (this.#body?.blocked === true) return 'replica-takes';
+    // A client that waits for a 100 waits for the replica.
+    return this.head.expectsContinue && !this.#mayContinue ? 'reply-head' : 'upload';
+  }
+
+  #giveUp(wait: Wait, error: BalancerError): void {
+    if (wait === 'reply-head' && this.agent !== undefined) this.#context.suspect(this.agent);
+    if (wait === 'tunnel') this.#endTunnel(error);
+    else this.fail(wait === 'room' && this.awaitsReturn ? noReplica(this, this.#context) : error, wait === 'upload');
+  }
+
+  #endTunnel(error: BalancerError | undefined): void {
+    if (this.#phase === 'over') return;
+    this.#connection?.endSoon();
+    this.#end(error);
+    this.#downstream.finish();
+  }
+
+  get #replyBegun(): boolean {
+    return this.#phase === 'replying' || this.#phase === 'tunnel';
+  }
+
+  get #hasBody(): boolean {
+    return this.head.body === 'chunked' || this.head.lengthBytes > 0;
+  }
+
+  // There may be bytes of the request that the replica will take for the next one: those to come after an early answer, or a body
+  // that it did not read.
+  get #mayLeaveRest(): boolean {
+    return this.#hasBody && (!this.#isWhole || mayBeUnread(this.request.method ?? '', this.status));
+  }
+
+  // All of the request is here. A client that is still sending when it has its answer may not stop: what it sends must not become
+  // its next request, nor that of its replica.
+  get #isWhole(): boolean {
+    return !this.#hasBody || this.#body?.ended === true;
+  }
+
+  #end(error: BalancerError | undefined): void {
+    if (this.#phase === 'waiting') this.#context.stopWaiting(this);
+    this.#phase = 'over';
+    this.#body?.discard();
+    this.#tunnel?.stop();
+    this.#context.onOver(this, error);
+  }
+}

@@ -1,0 +1,196 @@
+// The body of a request on its way to a replica: framed by us, sent when enough of it is here, then as fast as the replica takes
+// it. Its first bytes are kept up to a limit, so that a request that may be repeated can be.
+
+import type { IncomingMessage } from 'node:http';
+import { BalancerError } from '../../errors.ts';
+import { trailerSection } from '../../http/trailers.ts';
+import { KeptBytes } from './kept-bytes.ts';
+import type { Upload, UploadMemory } from './upload-memory.ts';
+
+/** Where the body goes: a connection to a replica. */
+export interface BodyTarget {
+  write(data: string | Buffer): boolean;
+  cork(): void;
+  uncork(): void;
+}
+
+/** More of a body than there may be. */
+export function bodyTooLarge(maxBytes: number): BalancerError {
+  return new BalancerError('body-too-large', `the body is larger than ${maxBytes} bytes`);
+}
+
+export interface BodyTerms {
+  /** Kept before a replica is troubled with it, and so that the request can be repeated: a piece more at most. */
+  readonly maxKeptBytes: number;
+  readonly maxBytes: number;
+  /** Bytes of its trailer section. */
+  readonly maxFields: number;
+  /** The memory that counts what is kept while no replica has it. */
+  readonly memory: UploadMemory;
+  /** It cannot go on: the request is to be failed with this, and the body discarded. */
+  readonly onFault: (error: BalancerError) => void;
+}
+
+export class RequestBody implements Upload {
+  receivedBytes = 0;
+  readonly #request: IncomingMessage;
+  readonly #chunked: boolean;
+  readonly #terms: BodyTerms;
+  readonly #kept = new KeptBytes();
+  // How much of the memory for uploads it has.
+  #takenBytes = 0;
+  #allKept = true;
+  #ended = false;
+  #discards = false;
+  #target: BodyTarget | undefined;
+  #blocked = false;
+  #onReady: (() => void) | undefined;
+
+  constructor(request: IncomingMessage, chunked: boolean, terms: BodyTerms) {
+    this.#request = request;
+    this.#chunked = chunked;
+    this.#terms = terms;
+    request.on('data', (bytes: Buffer) => this.#onData(bytes));
+    request.on('end', () => this.#onEnd());
+    request.pause();
+  }
+
+  /** All that was sent of it can be sent once more. */
+  get inHand(): boolean {
+    return this.#allKept;
+  }
+
+  /** It waits for the target to take more. */
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  /** The client has sent all of it. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Calls back when a replica may be troubled with it: when all of it is here, or as much as is kept. */
+  onceReady(callback: () => void): void {
+    this.#onReady = callback;
+    this.#request.resume();
+  }
+
+  /** Sends what is kept, then what comes. Only if `inHand`. */
+  sendTo(target: BodyTarget): void {
+    this.#giveBack();
+    this.#target = target;
+    this.#blocked = false;
+    let ready = true;
+    for (const bytes of this.#kept.pieces) ready = this.#write(target, bytes);
+    if (this.#ended) this.#writeEnd(target);
+    else if (ready) this.#request.resume();
+    else this.#block();
+  }
+
+  /** The target takes bytes again. */
+  resume(): void {
+    if (this.#target === undefined) return;
+    this.#blocked = false;
+    this.#request.resume();
+  }
+
+  /** Nobody wants the rest: what still comes is read and dropped. */
+  discard(): void {
+    this.#giveBack();
+    this.#target = undefined;
+    this.#allKept = false;
+    this.#kept.clear();
+    this.#discards = true;
+    this.#request.resume();
+  }
+
+  /** The target is gone. What the client sends from now on waits in its socket. */
+  stop(): void {
+    this.#target = undefined;
+    this.#request.pause();
+    this.#giveBack();
+    this.#takenBytes = this.#kept.sizeBytes;
+    this.#terms.memory.retake(this.#takenBytes);
+  }
+
+  onMemoryFull(): void {
+    this.#terms.onFault(
+      new BalancerError('overloaded', 'too many bodies are on their way, and this one has been for longest'),
+    );
+  }
+
+  #block(): void {
+    this.#blocked = true;
+    this.#request.pause();
+  }
+
+  #onData(bytes: Buffer): void {
+    if (this.#discards) return;
+    this.receivedBytes += bytes.length;
+    const { maxBytes } = this.#terms;
+    if (this.receivedBytes > maxBytes) this.#terms.onFault(bodyTooLarge(maxBytes));
+    else if (this.#target === undefined) this.#keep(bytes);
+    else this.#pass(this.#target, bytes);
+  }
+
+  #keep(bytes: Buffer): void {
+    const before = this.#kept.sizeBytes;
+    this.#kept.add(bytes);
+    const grownBytes = this.#kept.sizeBytes - before;
+    this.#takenBytes += grownBytes;
+    // There may be no memory left, and this body the one that has to give way: it is discarded then.
+    this.#terms.memory.take(this, grownBytes);
+    if (this.#kept.lengthBytes < this.#terms.maxKeptBytes || this.#discards) return;
+    this.#request.pause();
+    this.#ready();
+  }
+
+  #pass(target: BodyTarget, bytes: Buffer): void {
+    if (this.#allKept && this.#kept.lengthBytes + bytes.length <= this.#terms.maxKeptBytes) {
+      this.#kept.add(bytes);
+    } else if (this.#allKept) {
+      this.#allKept = false;
+      this.#kept.clear();
+    }
+    if (!this.#write(target, bytes)) this.#block();
+  }
+
+  #onEnd(): void {
+    const { maxFields, onFault } = this.#terms;
+    if (!this.#discards && this.#request.rawTrailers.length > 2 * maxFields) {
+      onFault(new BalancerError('head-too-large', `the request has more than ${maxFields} trailer fields`));
+      return;
+    }
+    this.#ended = true;
+    if (this.#target !== undefined) this.#writeEnd(this.#target);
+    this.#ready();
+  }
+
+  #ready(): void {
+    this.#terms.memory.stay(this);
+    const callback = this.#onReady;
+    this.#onReady = undefined;
+    callback?.();
+  }
+
+  #giveBack(): void {
+    this.#terms.memory.stay(this);
+    this.#terms.memory.giveBack(this.#takenBytes);
+    this.#takenBytes = 0;
+  }
+
+  #write(target: BodyTarget, bytes: Buffer): boolean {
+    if (!this.#chunked) return target.write(bytes);
+    target.cork();
+    target.write(`${bytes.length.toString(16)}\r\n`);
+    target.write(bytes);
+    const ready = target.write('\r\n');
+    target.uncork();
+    return ready;
+  }
+
+  #writeEnd(target: BodyTarget): void {
+    if (this.#chunked) target.write(`0\r\n${trailerSection(this.#request.rawTrailers)}\r\n`);
+  }
+}

@@ -1,0 +1,239 @@
+// One client's connection: whose turn it is, how long it may be idle, and how it ends. `http.Server` owns the socket and reads from
+// it; replies are written to it here, and `http.Server` is told that one is over by the `finish` event of its response.
+
+import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { BalancerError } from '../../errors.ts';
+import { errorReply } from '../../http/error-reply.ts';
+import { ipv4AsSuch } from '../../http/trust.ts';
+import type { ReplyMemory } from '../exchange/reply-memory.ts';
+import { type Offer, Reading } from './reading.ts';
+import { ReplyRelay } from './reply-relay.ts';
+
+/** What is under way on a connection. */
+export interface Occupant {
+  /** The client's socket takes bytes again. */
+  onClientDrain(): void;
+  onClientGone(): void;
+  /** What the client sends cannot be parsed. True if that is of a request that is not whole yet: it is then answered. */
+  onClientBroken(error: BalancerError): boolean;
+  /** Time to give up what has taken longer than it may. */
+  onTick(nowMs: number): void;
+}
+
+export interface ClientTerms {
+  readonly keepAliveTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly maxRequestsPerConnection: number;
+  /** A client that has ended its side is taken to read on, not to have left. */
+  readonly servesHalfClosed: boolean;
+  /** This proxy is not to show itself by a Via. */
+  readonly omitsVia: boolean;
+  readonly trusts: (address: string) => boolean;
+  readonly replies: ReplyMemory;
+  /** A connection is refused without there being a request: gives the id that the client is told. */
+  readonly onRefused: (error: BalancerError) => number;
+}
+
+// How long a client that is still sending when it has its answer may go on: what it sends is read and dropped, since closing
+// with bytes unread would reset the connection and take the answer with it (RFC 9112, 9.6).
+const LINGER_MS = 2000;
+
+export class Client {
+  readonly socket: Socket;
+  /** IP address, IPv4 as such also on a dual-stack listener. */
+  readonly address: string;
+  /** Its word on where a request comes from is taken. */
+  readonly trusted: boolean;
+  readonly omitsVia: boolean;
+  readonly relay: ReplyRelay;
+  readonly reading: Reading;
+  occupant: Occupant | undefined;
+  readonly #terms: ClientTerms;
+  // Requests that were begun, and those that have come but have no whole reply yet.
+  #requests = 0;
+  #open = 0;
+  // Of the request under way, if the balancer answers it itself.
+  #own: ServerResponse | undefined;
+  #ending = false;
+  // The client has ended its side and is not waited for: the reply that it has coming is the last.
+  #hasLeft = false;
+  #refusal: BalancerError | undefined;
+  #last: (() => void) | undefined;
+  // What was last seen to change, and since when it has not.
+  #mark = Number.NaN;
+  #sinceMs = 0;
+
+  constructor(socket: Socket, terms: ClientTerms) {
+    this.socket = socket;
+    this.#terms = terms;
+    this.omitsVia = terms.omitsVia;
+    this.relay = new ReplyRelay(socket, terms.replies, terms.omitsVia);
+    this.address = ipv4AsSuch(socket.remoteAddress ?? 'unknown');
+    this.trusted = terms.trusts(this.address);
+    this.reading = new Reading(socket, () => this.#ending);
+    socket.on('drain', () => this.occupant?.onClientDrain());
+    socket.on('end', () => this.#onEnd());
+    // After CONNECT and Upgrade nobody else listens for errors.
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.occupant?.onClientGone());
+  }
+
+  /** The request under way is the last one that this connection may carry. */
+  get isLast(): boolean {
+    return this.#requests >= this.#terms.maxRequestsPerConnection;
+  }
+
+  /** Calls `begin` when it is this request's turn: after the reply to the one before it, never if the connection ends first. */
+  inTurn(response: ServerResponse, begin: () => void): void {
+    this.#open += 1;
+    if (response.socket !== null) {
+      this.#begin(response, begin);
+      return;
+    }
+    this.reading.wait(response.req);
+    response.once('socket', () => {
+      this.reading.goOn();
+      this.#begin(response, begin);
+    });
+  }
+
+  /** `http.Server` has let go of the connection after an offer: it is read once more when all before it have their replies. */
+  readAnew(server: Server, early: Buffer, offer: Offer): void {
+    this.reading.putBack(early, offer);
+    this.inLastTurn(() => setImmediate(() => this.reading.begin(server, offer)));
+  }
+
+  /** Calls `begin` when all requests before have their replies; nothing comes after it. */
+  inLastTurn(begin: () => void): void {
+    if (this.#open === 0) begin();
+    else this.#last ??= begin;
+  }
+
+  /** For the request that takes the last turn, with a socket that `http.Server` has let go of. */
+  beginLast(): void {
+    this.#open += 1;
+    this.#requests += 1;
+  }
+
+  /** The whole reply is written: goes on to the next request when the client has it, or ends the connection. */
+  finish(response: ServerResponse, keepAlive: boolean): void {
+    const { socket } = this;
+    const finish = () => {
+      if (socket.destroyed) return;
+      this.#ending ||= !keepAlive || this.#hasLeft;
+      response.emit('finish');
+      if (!this.#ending) this.#answered();
+      // Also after a whole request: more may have come after it, and what is left unread makes the system reset the connection.
+      else this.#linger();
+    };
+    // Not before the last byte is out: a connection that looks idle may be closed.
+    if (socket.writableLength === 0) finish();
+    else socket.write('', 'latin1', (error) => error ?? finish());
+  }
+
+  /**
+   * The request under way is not passed on: whoever answers it ends the response.
+   * @param reader of its body, if there is one.
+   */
+  answersItself(response: ServerResponse, reader: Occupant | undefined): void {
+    this.#own = response;
+    this.occupant = reader;
+    response.once('finish', () => {
+      // The next may have begun by now.
+      if (this.#own === response) this.#own = undefined;
+      if (this.occupant === reader) this.occupant = undefined;
+      this.#answered();
+    });
+  }
+
+  // A request has its whole reply.
+  #answered(): void {
+    this.#open -= 1;
+    if (this.#open > 0) return;
+    const last = this.#last;
+    this.#last = undefined;
+    last?.();
+  }
+
+  /** What the client sent cannot be parsed: said when the requests before it have their replies. The connection ends. */
+  refuse(error: BalancerError): void {
+    if (this.#ending || this.occupant?.onClientBroken(error)) return;
+    this.#refusal = error;
+    this.inLastTurn(() => this.#refuse(error));
+  }
+
+  /** Called a few times a second. */
+  onTick(nowMs: number): void {
+    if (!this.#terms.servesHalfClosed && this.reading.endsUnread) this.#onEnd();
+    if (this.occupant !== undefined) {
+      this.occupant.onTick(nowMs);
+      return;
+    }
+    const { socket } = this;
+    const unsent = socket.writableLength;
+    // Ending, the last bytes of a reply on their way, or what has been read: told apart by their sign.
+    const mark = this.#ending ? -1 : unsent > 0 ? -1 - unsent : socket.bytesRead;
+    if (mark !== this.#mark) {
+      this.#mark = mark;
+      this.#sinceMs = nowMs;
+    } else if (nowMs - this.#sinceMs > this.#patienceMs(mark)) socket.destroy();
+  }
+
+  #patienceMs(mark: number): number {
+    if (mark === -1) return LINGER_MS;
+    if (mark < 0) return this.#terms.bodyTimeoutMs;
+    // How long the first head may take, and any that has begun, `http.Server` looks after.
+    return this.#open === 0 && this.#requests > 0 ? this.#terms.keepAliveTimeoutMs : Number.POSITIVE_INFINITY;
+  }
+
+  // The client has ended its side. Of a request that is half there it is told so, if it still reads.
+  #onEnd(): void {
+    const { occupant } = this;
+    if (this.relay.isTunnel || this.#ending || occupant?.onClientBroken(endedTooEarly()) === true) return;
+    if (this.#terms.servesHalfClosed) return;
+    this.#hasLeft = true;
+    // A reply that is whole is still sent; what waits behind it is not begun.
+    if (occupant === undefined && this.#own === undefined && this.#open > 0) return;
+    occupant?.onClientGone();
+    this.socket.destroy();
+  }
+
+  #begin(response: ServerResponse, begin: () => void): void {
+    if (this.#ending || this.#hasLeft) return;
+    this.#requests += 1;
+    begin();
+    if (response.req.complete) return;
+    // The end of a side is told once, and may have been while this request waited.
+    const fault = this.#refusal ?? (this.socket.readableEnded ? endedTooEarly() : undefined);
+    if (fault !== undefined) this.occupant?.onClientBroken(fault);
+  }
+
+  #refuse(error: BalancerError): void {
+    const { socket } = this;
+    this.#ending = true;
+    // A browser opens connections ahead of need: one that has said nothing waits for no answer.
+    if (!socket.writable || (error.code === 'request-timeout' && socket.bytesRead === 0)) {
+      socket.destroy();
+      return;
+    }
+    socket.write(errorReply(error, this.#terms.onRefused(error), false), 'latin1');
+    this.#linger();
+  }
+
+  // Bounded by `onTick`.
+  #linger(): void {
+    this.socket.end();
+    this.socket.resume();
+  }
+}
+
+/** The client will send no more, and its request is not whole. */
+export function endedTooEarly(): BalancerError {
+  return new BalancerError('client-left', 'the client ended its side before its request was whole');
+}
+
+/** The connection cannot be taken on: there are as many as there may be. */
+export function tooManyConnections(max: number): BalancerError {
+  return new BalancerError('overloaded', `there are ${max} connections already`);
+}

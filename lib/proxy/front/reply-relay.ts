@@ -1,0 +1,178 @@
+// Replies on their way to one client, one after the other: the head in the client's terms, the body framed anew, in as few writes as
+// there are reads. Straight to the client's socket: `ServerResponse` would build and check each head once more, which costs a third
+// of the CPU of a request (lib/README.md says how that was measured).
+
+import type { Socket } from 'node:net';
+import { replyHead } from '../../http/headers.ts';
+import type { ReplyHead } from '../../http/reply-head.ts';
+import { trailerSection } from '../../http/trailers.ts';
+import type { ReplyMemory, Taker } from '../exchange/reply-memory.ts';
+import { COPY_BYTES, writeCopy, writeLastingCopy } from './copies.ts';
+
+// A small piece of a body goes out in one write with its head; a larger one is not worth the copy.
+const MERGE_BYTES = 16_384;
+// What a write costs beside its bytes while it waits.
+const WRITE_BYTES = 256;
+
+export class ReplyRelay implements Taker {
+  /** After the reply that was begun last the connection can carry another. */
+  goesOn = true;
+  /** What comes from either side, and its end, is for the other alone. */
+  isTunnel = false;
+  readonly #socket: Socket;
+  readonly #memory: ReplyMemory;
+  // Of the body, as far as it is known.
+  #bodyBytes = 0;
+  // Bytes of writes that may not be out yet, and how many of them are counted in the memory for replies.
+  #unsentBytes = 0;
+  #takenBytes = 0;
+  readonly #omitsVia: boolean;
+  // Text that waits to be written with what follows it in the same read.
+  #pending = '';
+  // A part of the reply has gone out.
+  #isOut = false;
+  #framing: 'none' | 'length' | 'chunked' | 'close' = 'none';
+
+  /** @param omitsVia this proxy is not to show itself by a Via. */
+  constructor(socket: Socket, memory: ReplyMemory, omitsVia: boolean) {
+    this.#socket = socket;
+    this.#memory = memory;
+    this.#omitsVia = omitsVia;
+  }
+
+  /** The client takes no more for now. */
+  get blocked(): boolean {
+    return this.#socket.writableNeedDrain && this.#socket.writableLength > 0;
+  }
+
+  /** The client takes no more, nor is there memory left to keep it. */
+  get full(): boolean {
+    return this.blocked && !(this.#readsAhead && this.#memory.mayTake(this.#takenBytes));
+  }
+
+  /** The reply that was begun holds no place: there is nothing to gain from reading ahead of its client. */
+  followClient(): void {
+    this.#bodyBytes = Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Passes on an interim reply. It is counted as what follows is. The attack: interim replies without end to a client that takes
+   * none (test/proxy/slow-readers.test.ts).
+   */
+  inform(head: ReplyHead): void {
+    const text = replyHead(head, { clientMinor: 1, keepAlive: true, body: 'none', date: '' });
+    this.#socket.write(text, 'latin1');
+    this.#unsentBytes += WRITE_BYTES + text.length;
+  }
+
+  /**
+   * Begins a reply.
+   * @param mayGoOn the connection may go on after it, should the framing allow it.
+   * @param date for a reply without one. @param added fields, each with its CRLF.
+   */
+  begin(head: ReplyHead, clientMinor: number, mayGoOn: boolean, date: string, added: string): void {
+    this.#isOut = false;
+    this.#bodyBytes = head.lengthBytes;
+    this.#framing = head.framing;
+    if (head.framing === 'chunked' || head.framing === 'close') {
+      this.#framing = clientMinor === 0 ? 'close' : 'chunked';
+    }
+    this.goesOn = this.#framing !== 'close' && mayGoOn;
+    const keepAlive = this.goesOn;
+    const omitsVia = this.#omitsVia;
+    this.#pending = replyHead(head, { clientMinor, keepAlive, body: this.#framing, date, added, omitsVia });
+  }
+
+  /** Ends the connection so that nobody takes what was begun for the whole. */
+  cut(): void {
+    // An end would look like that of the reply.
+    if (this.#framing === 'close') {
+      this.#socket.resetAndDestroy();
+      return;
+    }
+    this.flush();
+    this.#socket.destroySoon();
+  }
+
+  /** Begins what has no end but that of the connection, with this text. */
+  beginTunnel(text: string): void {
+    this.isTunnel = true;
+    this.#framing = 'close';
+    this.goesOn = false;
+    this.#isOut = false;
+    this.followClient();
+    this.#pending = text;
+  }
+
+  /** The bytes are only lent. */
+  body(bytes: Buffer): void {
+    const chunked = this.#framing === 'chunked';
+    if (this.#framing !== 'length') this.#bodyBytes += bytes.length;
+    if (chunked) this.#pending += `${bytes.length.toString(16)}\r\n`;
+    if (this.#pending.length + bytes.length <= MERGE_BYTES) {
+      this.#pending += bytes.toString('latin1');
+    } else {
+      const isStuck = this.#socket.writableLength > 0;
+      this.#socket.cork();
+      this.#write();
+      if (isStuck) writeLastingCopy(this.#socket, bytes);
+      else writeCopy(this.#socket, bytes);
+      this.#socket.uncork();
+      this.#unsentBytes += WRITE_BYTES + (isStuck ? bytes.length : COPY_BYTES);
+    }
+    if (chunked) this.#pending += '\r\n';
+  }
+
+  end(trailers: readonly string[]): void {
+    if (this.#framing === 'chunked') this.#pending += `0\r\n${trailerSection(trailers)}\r\n`;
+    this.flush();
+  }
+
+  /** Drops the reply that has begun, if nothing of it has gone out. False if something has. */
+  takeBack(): boolean {
+    if (this.#isOut) return false;
+    this.#pending = '';
+    return true;
+  }
+
+  flush(): void {
+    this.#write();
+    if (this.#socket.writableLength === 0) this.#unsentBytes = 0;
+    else if (this.#readsAhead && this.#socket.writableNeedDrain) this.#take();
+  }
+
+  drop(): void {
+    this.#giveBack();
+    this.#socket.resetAndDestroy();
+  }
+
+  get #readsAhead(): boolean {
+    return this.#memory.serves(this.#bodyBytes);
+  }
+
+  #write(): void {
+    if (this.#pending === '') return;
+    this.#isOut = true;
+    this.#socket.write(this.#pending, 'latin1');
+    this.#unsentBytes += WRITE_BYTES + this.#pending.length;
+    this.#pending = '';
+  }
+
+  #take(): void {
+    if (this.#takenBytes === 0) {
+      this.#socket.once('drain', this.#giveBack);
+      this.#socket.once('close', this.#giveBack);
+    }
+    this.#memory.take(this, this.#unsentBytes - this.#takenBytes);
+    this.#takenBytes = this.#unsentBytes;
+  }
+
+  // The client has all of it, or has gone.
+  readonly #giveBack = () => {
+    this.#socket.off('drain', this.#giveBack);
+    this.#socket.off('close', this.#giveBack);
+    this.#memory.giveBack(this, this.#takenBytes);
+    this.#takenBytes = 0;
+    this.#unsentBytes = 0;
+  };
+}

@@ -1,0 +1,197 @@
+// The keep-alive agent of one replica: a pool of raw sockets, last in first out, so that few connections stay warm and the
+// rest age and are closed. It counts what is in flight, and knows of no request more than that it sinks replies somewhere.
+
+import type { Address, ReplicaRef } from '../../core/ports.ts';
+import { Tally } from '../../core/traffic/traffic.ts';
+import { ReplicaConnection } from './connection.ts';
+
+export interface AgentLimits {
+  /** Idle connections kept for each replica. 0: each request has a connection of its own, and says so. */
+  readonly maxIdle: number;
+  /** At all replicas together. */
+  readonly maxIdleInAll: number;
+  /** An idle connection is closed after this time; shorter than replicas keep theirs. */
+  readonly idleTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly maxHeadBytes: number;
+  /** Of a reply or its trailers. */
+  readonly maxFields: number;
+}
+
+/** Of all agents together. */
+export interface AgentLoad {
+  inFlight: number;
+  /** Connections that are kept though nothing runs on them. */
+  idle: number;
+  /** A request has given back its place. */
+  freed(): void;
+}
+
+export class ReplicaAgent {
+  readonly replica: ReplicaRef;
+  /** Host and port, as a Host field has them. */
+  readonly authority: string;
+  /** It takes no more requests. */
+  retired = false;
+  /** Requests that hold a lease, without event streams and tunnels. */
+  inFlight = 0;
+  /** Tunnels, and requests that offer to become one. */
+  tunnels = 0;
+  /** Of the requests that ended there. */
+  readonly tally = new Tally();
+  readonly #load: AgentLoad;
+  readonly #address: Address;
+  readonly #limits: AgentLimits;
+  readonly #idle: ReplicaConnection[] = [];
+  readonly #all = new Set<ReplicaConnection>();
+  readonly #streams = new Set<ReplicaConnection>();
+  #endsStreams = false;
+  readonly #sweeper: NodeJS.Timeout;
+  readonly #onIdle: (() => void)[] = [];
+
+  /** @param load of all agents together: each counts its own requests in. */
+  constructor(replica: ReplicaRef, address: Address, limits: AgentLimits, load: AgentLoad) {
+    this.#load = load;
+    this.replica = replica;
+    this.#address = address;
+    this.authority = authorityOf(address);
+    this.#limits = limits;
+    this.#sweeper = setInterval(() => this.#sweep(), limits.idleTimeoutMs / SWEEPS_TO_CLOSE).unref();
+  }
+
+  /**
+   * A connection for one request: the one used last, or a new one if there is none or `fresh` asks for it.
+   * @param offers the request offers to switch protocols.
+   */
+  lease(fresh: boolean, offers = false): ReplicaConnection {
+    this.inFlight += 1;
+    this.#load.inFlight += 1;
+    if (offers) this.tunnels += 1;
+    const connection = (fresh ? undefined : this.#takeIdle()) ?? this.#open();
+    connection.offers = offers;
+    return connection;
+  }
+
+  /** Connections are used again. */
+  get keepsAlive(): boolean {
+    return this.#limits.maxIdle > 0;
+  }
+
+  /** Called by a connection when its lease ends. */
+  giveBack(connection: ReplicaConnection): void {
+    if (!this.#streams.delete(connection) && !connection.isTunnel) this.#countOut();
+    if (connection.offers) this.tunnels -= 1;
+    if (connection.alive) {
+      const { maxIdle, maxIdleInAll } = this.#limits;
+      if (this.retired || this.#idle.length >= maxIdle || this.#load.idle >= maxIdleInAll) connection.close();
+      else {
+        connection.idleSweeps = 0;
+        this.#idle.push(connection);
+        this.#load.idle += 1;
+      }
+    }
+    this.#load.freed();
+    if (this.#isIdle) for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  /** What that connection carries is an event stream: it gives back its place in flight, or would distort the load for hours. */
+  addStream(connection: ReplicaConnection): void {
+    connection.isStream = true;
+    this.#streams.add(connection);
+    this.#countOut();
+    this.#load.freed();
+    // It was asked for just before. Not at once: its head is still to be written.
+    if (this.#endsStreams) setImmediate(() => connection.endStream());
+  }
+
+  /**
+   * What that connection carries is a tunnel: it gives back its place in flight. The attack: WebSockets that say nothing and hold all
+   * places of ordinary requests (test/proxy/tunnel-places.test.ts).
+   */
+  addTunnel(connection: ReplicaConnection): void {
+    connection.isTunnel = true;
+    this.#countOut();
+    this.#load.freed();
+  }
+
+  /** Ends all event streams, and those to come: their clients come back, to another replica. */
+  endStreams(): void {
+    this.#endsStreams = true;
+    for (const connection of this.#streams) connection.endStream();
+  }
+
+  /** Called by a connection that has closed. */
+  forget(connection: ReplicaConnection): void {
+    this.#all.delete(connection);
+    const index = this.#idle.indexOf(connection);
+    if (index === -1) return;
+    this.#idle.splice(index, 1);
+    this.#load.idle -= 1;
+  }
+
+  /** The replica takes no more requests: those in flight go on, idle connections are closed. */
+  retire(): void {
+    this.retired = true;
+    clearInterval(this.#sweeper);
+    this.#load.idle -= this.#idle.length;
+    for (const connection of this.#idle.splice(0)) connection.close();
+    this.endStreams();
+  }
+
+  /** Resolves when nothing is in flight and no tunnel is left. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#isIdle) resolve();
+      else this.#onIdle.push(resolve);
+    });
+  }
+
+  /** Ends all connections: requests in flight fail as if the replica had gone. */
+  destroy(): void {
+    this.retire();
+    for (const connection of this.#all) connection.close();
+  }
+
+  get #isIdle(): boolean {
+    return this.inFlight === 0 && this.tunnels === 0;
+  }
+
+  #takeIdle(): ReplicaConnection | undefined {
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (connection === undefined) return undefined;
+      this.#load.idle -= 1;
+      if (connection.alive) return connection;
+    }
+  }
+
+  #open(): ReplicaConnection {
+    const opened = new ReplicaConnection(this, this.#address, this.#limits);
+    this.#all.add(opened);
+    return opened;
+  }
+
+  #countOut(): void {
+    this.inFlight -= 1;
+    this.#load.inFlight -= 1;
+  }
+
+  // The pool is a stack: those that were idle longest lie at its bottom.
+  #sweep(): void {
+    for (const connection of this.#idle) connection.idleSweeps += 1;
+    while ((this.#idle[0]?.idleSweeps ?? 0) > SWEEPS_TO_CLOSE) {
+      this.#idle.shift()?.close();
+      this.#load.idle -= 1;
+    }
+  }
+}
+
+// A Unix socket has no host and port: a name stands for them in the Host field.
+function authorityOf(address: Address): string {
+  if (address.type === 'unix') return 'localhost';
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return `${host}:${address.port}`;
+}
+
+// One sweep more than a connection is young enough for: it is closed between 1 and 1.25 times the idle timeout.
+const SWEEPS_TO_CLOSE = 4;
