@@ -163,10 +163,10 @@ function compose(
   let begun = false;
   const close = async () => {
     // Of what never began, nobody wants to hear the end.
-    if (begun) log.info('closing', { graceMs: options.grace });
+    if (begun) log.info('closing', { graceMs: options.graceMs });
     const graceOver = new AbortController();
     const finished = new AbortController();
-    realClock.sleep(options.grace, finished.signal).then(
+    realClock.sleep(options.graceMs, finished.signal).then(
       () => graceOver.abort(),
       () => undefined,
     );
@@ -226,8 +226,8 @@ async function firstWishes(options: Options, scale: ScaleFile | undefined): Prom
 }
 
 // Requests that go by their id have nothing that a replica could be warm for.
-function slowStartMs({ key, slowStart }: Options): number {
-  return key[0]?.type === 'request' ? 0 : slowStart;
+function slowStartMs({ key, slowStartMs }: Options): number {
+  return key[0]?.type === 'request' ? 0 : slowStartMs;
 }
 
 function probeOf({ heartbeatPath, heartbeatStatus, heartbeatHost }: Options): Probe {
@@ -257,7 +257,7 @@ async function createDocker(options: Options, log: Log): Promise<ReplicaRuntime>
     network: dockerNetwork === '' ? undefined : dockerNetwork,
     volume: dockerVolume,
     votesUrl: options.votesUrl,
-    memoryBytes: options.replicaMemory,
+    memoryBytes: options.replicaMemoryBytes,
     cpus: options.replicaCpus,
     clock: realClock,
     log,

@@ -11,22 +11,22 @@ export function supervisorRules(options: Options): SupervisorRules {
   return {
     maxPlace: mostPlaces(options),
     failuresToConvict: options.heartbeatFailures,
-    startTimeoutMs: options.startTimeout,
-    adoptTimeoutMs: options.heartbeatFailures * (options.heartbeatInterval + options.heartbeatTimeout),
+    startTimeoutMs: options.startTimeoutMs,
+    adoptTimeoutMs: options.heartbeatFailures * (options.heartbeatIntervalMs + options.heartbeatTimeoutMs),
     // Nothing is started of what others run.
     parallelStarts: fixed ? Number.POSITIVE_INFINITY : parallelStartsOf(options),
     backoffBaseMs: 250,
     // A service that somebody else brings back should be found again soon; asking costs nothing.
-    backoffCapMs: fixed ? options.heartbeatInterval : 30_000,
+    backoffCapMs: fixed ? options.heartbeatIntervalMs : 30_000,
     stableMs: 10_000,
     keepNames: fixed,
     riseToReturn: options.heartbeatRise,
-    intervalMs: options.heartbeatInterval,
-    timeoutMs: options.heartbeatTimeout,
-    graceMs: options.grace,
+    intervalMs: options.heartbeatIntervalMs,
+    timeoutMs: options.heartbeatTimeoutMs,
+    graceMs: options.graceMs,
     inventoryIntervalMs: 5000,
     // Services of others are there or are not; the first probe tells.
-    beginTimeoutMs: fixed ? 2 * options.heartbeatTimeout : options.startTimeout,
+    beginTimeoutMs: fixed ? 2 * options.heartbeatTimeoutMs : options.startTimeoutMs,
     joinAttempts: 3,
   };
 }
@@ -43,9 +43,12 @@ function balanceFactorOf({ balanceFactor, hash, key }: Options): number {
 }
 
 /** What an admin request has for its body, and its client for the answer. */
-export function answerTimes({ headTimeout, bodyTimeout }: Options): { readTimeoutMs: number; takeTimeoutMs: number } {
+export function answerTimes({ headTimeoutMs, bodyTimeoutMs }: Options): {
+  readTimeoutMs: number;
+  takeTimeoutMs: number;
+} {
   // The largest answer, the ring, has some megabytes.
-  return { readTimeoutMs: headTimeout, takeTimeoutMs: Math.min(30_000, bodyTimeout) };
+  return { readTimeoutMs: headTimeoutMs, takeTimeoutMs: Math.min(30_000, bodyTimeoutMs) };
 }
 
 /** What the descriptors have to do for. */
@@ -68,10 +71,10 @@ export function proxyLimits(
     maxKeptBytes: 65_536,
     uploadMemoryBytes: 64 * 2 ** 20,
     replyMemoryBytes: 64 * 2 ** 20,
-    maxHeadBytes: options.maxHeadSize,
+    maxHeadBytes: options.maxHeadSizeBytes,
     maxFields: options.maxFields,
     underscores: options.underscores,
-    maxBodyBytes: options.maxBodySize,
+    maxBodyBytes: options.maxBodySizeBytes,
     maxConnections,
     maxRefused,
     maxRequestsPerConnection: options.maxRequestsPerConnection,
@@ -82,17 +85,17 @@ export function proxyLimits(
     maxQueued: options.queue,
     maxIdle: options.replicaKeepAlive ? 512 : 0,
     maxIdleInAll,
-    connectTimeoutMs: options.connectTimeout,
-    replyTimeoutMs: options.replyTimeout,
-    requestTimeoutMs: options.requestTimeout,
-    bodyTimeoutMs: options.bodyTimeout,
-    headTimeoutMs: options.headTimeout,
-    keepAliveTimeoutMs: options.keepAliveTimeout,
-    queueTimeoutMs: options.queueTimeout,
-    tunnelIdleTimeoutMs: options.tunnelIdleTimeout,
-    minUploadRate: Number.isFinite(options.minUploadRate) ? options.minUploadRate : 0,
+    connectTimeoutMs: options.connectTimeoutMs,
+    replyTimeoutMs: options.replyTimeoutMs,
+    requestTimeoutMs: options.requestTimeoutMs,
+    bodyTimeoutMs: options.bodyTimeoutMs,
+    headTimeoutMs: options.headTimeoutMs,
+    keepAliveTimeoutMs: options.keepAliveTimeoutMs,
+    queueTimeoutMs: options.queueTimeoutMs,
+    tunnelIdleTimeoutMs: options.tunnelIdleTimeoutMs,
+    minUploadRate: Number.isFinite(options.minUploadRateBytesPerSecond) ? options.minUploadRateBytesPerSecond : 0,
     uploadGraceMs: 20_000,
     // Node's own servers close an idle connection after 5 s; this is up to a quarter late.
-    idleTimeoutMs: options.replicaIdleTimeout,
+    idleTimeoutMs: options.replicaIdleTimeoutMs,
   };
 }

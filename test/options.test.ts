@@ -23,7 +23,7 @@ t.test('the defaults of the contract', async (t) => {
     virtualNodes: 9,
     key: [{ type: 'request' }],
     heartbeatPath: '/heartbeat',
-    grace: 10_000,
+    graceMs: 10_000,
   });
   t.equal(defaultOptions().upstream.size, 0);
 });
@@ -31,7 +31,7 @@ t.test('the defaults of the contract', async (t) => {
 t.test('the command line goes before the environment, the environment before the default', async (t) => {
   t.equal(parse('--port 1', { RINGMASTER_PORT: '2' }).port, 1);
   t.equal(parse('', { RINGMASTER_PORT: '2', RINGMASTER_HEARTBEAT_INTERVAL: '2s' }).port, 2);
-  t.equal(parse('', { RINGMASTER_HEARTBEAT_INTERVAL: '2s' }).heartbeatInterval, 2000);
+  t.equal(parse('', { RINGMASTER_HEARTBEAT_INTERVAL: '2s' }).heartbeatIntervalMs, 2000);
 });
 
 t.test('a small ring lowers the limit of replicas, since each needs a slot', async (t) => {
@@ -40,11 +40,11 @@ t.test('a small ring lowers the limit of replicas, since each needs a slot', asy
 });
 
 t.test('times are in ms or with a unit', async (t) => {
-  t.equal(parse('--grace 250').grace, 250);
-  t.equal(parse('--grace=250ms').grace, 250);
-  t.equal(parse('--grace 2s').grace, 2000);
-  t.equal(parse('--grace 1m').grace, 60_000);
-  t.equal(parse('--replica-memory 1g --replica-cpus 0.5').replicaMemory, 2 ** 30);
+  t.equal(parse('--grace 250').graceMs, 250);
+  t.equal(parse('--grace=250ms').graceMs, 250);
+  t.equal(parse('--grace 2s').graceMs, 2000);
+  t.equal(parse('--grace 1m').graceMs, 60_000);
+  t.equal(parse('--replica-memory 1g --replica-cpus 0.5').replicaMemoryBytes, 2 ** 30);
   t.equal(parse('--replica-cpus 0.5').replicaCpus, 0.5);
 });
 

@@ -24,7 +24,7 @@ export function variableOf(flag: string): string {
 /** What the environment says of that option; an empty text says nothing. */
 export function readVariable(
   flag: string,
-  { alsoFrom }: Pick<Option<unknown>, 'alsoFrom'>,
+  { alsoFrom }: Pick<Option<unknown, string>, 'alsoFrom'>,
   environment: Readonly<NodeJS.ProcessEnv>,
 ): string | undefined {
   const variable = variableOf(flag);

@@ -1,11 +1,9 @@
 // What the value of an option can be: how it is written, which bounds it has, how it is read. Reading never throws: a text that
 // is no such value reads as `undefined`, and the caller says which option it was.
 
-import { isIP } from 'node:net';
-import type { Address } from '../core/ports.ts';
-import type { KeySource } from '../proxy/key.ts';
-
-export interface Kind<T> {
+export interface Kind<T, Unit extends string = ''> {
+  /** What its value is counted in, as the end of its key in `Options`. */
+  readonly unit: Unit;
   /** In the help, after the flag. */
   readonly placeholder: string;
   /** Which values there are, in words that follow "takes". */
@@ -20,6 +18,7 @@ export interface Kind<T> {
 
 export function integer(least: number, most: number): Kind<number> {
   return {
+    unit: '',
     placeholder: 'N',
     bounds: `a whole number from ${least} to ${most}`,
     read: (written) => (/^\d{1,9}$/.test(written) ? bounded(Number(written), least, most) : undefined),
@@ -29,6 +28,7 @@ export function integer(least: number, most: number): Kind<number> {
 
 export function decimal(least: number, most: number): Kind<number> {
   return {
+    unit: '',
     placeholder: 'NUMBER',
     bounds: `a number from ${least} to ${most}`,
     read: (written) => (/^\d{1,9}(\.\d{1,9})?$/.test(written) ? bounded(Number(written), least, most) : undefined),
@@ -40,6 +40,7 @@ export function decimal(least: number, most: number): Kind<number> {
 export function factorOrOff(least: number, most: number): Kind<number | undefined> {
   const number = decimal(least, most);
   return {
+    unit: '',
     placeholder: 'NUMBER|off',
     bounds: `${number.bounds}, or off`,
     read: (written) => (written === 'off' ? Number.POSITIVE_INFINITY : number.read(written)),
@@ -53,8 +54,9 @@ export function factorOrOff(least: number, most: number): Kind<number | undefine
 }
 
 /** Also `off`, which is Infinity: no bound. */
-export function orOff(kind: Kind<number>): Kind<number> {
+export function orOff<Unit extends string>(kind: Kind<number, Unit>): Kind<number, Unit> {
   return {
+    unit: kind.unit,
     placeholder: `${kind.placeholder}|off`,
     bounds: `${kind.bounds}, or off`,
     read: (written) => (written === 'off' ? Number.POSITIVE_INFINITY : kind.read(written)),
@@ -63,8 +65,9 @@ export function orOff(kind: Kind<number>): Kind<number> {
 }
 
 /** Bytes; written as a bare number of them, or with a unit of powers of 1024. */
-export function size(leastBytes: number, mostBytes: number): Kind<number> {
+export function size(leastBytes: number, mostBytes: number): Kind<number, 'Bytes'> {
   return {
+    unit: 'Bytes',
     placeholder: 'SIZE',
     bounds: `a size from ${writeBytes(leastBytes)} to ${writeBytes(mostBytes)}`,
     read: (written) => {
@@ -76,9 +79,15 @@ export function size(leastBytes: number, mostBytes: number): Kind<number> {
   };
 }
 
+/** A size a second. */
+export function rate(leastBytes: number, mostBytes: number): Kind<number, 'BytesPerSecond'> {
+  return { ...size(leastBytes, mostBytes), unit: 'BytesPerSecond' };
+}
+
 /** Milliseconds; written as a bare number of them, or with a unit. */
-export function duration(leastMs: number, mostMs: number): Kind<number> {
+export function duration(leastMs: number, mostMs: number): Kind<number, 'Ms'> {
   return {
+    unit: 'Ms',
     placeholder: 'TIME',
     bounds: `a time from ${writeMs(leastMs)} to ${writeMs(mostMs)}`,
     read: (written) => {
@@ -92,6 +101,7 @@ export function duration(leastMs: number, mostMs: number): Kind<number> {
 
 export function choice<const T extends string>(values: readonly T[]): Kind<T> {
   return {
+    unit: '',
     placeholder: 'NAME',
     bounds: oneOf(values),
     read: (written) => values.find((value) => value === written),
@@ -101,6 +111,7 @@ export function choice<const T extends string>(values: readonly T[]): Kind<T> {
 
 /** A switch: the flag alone switches it on. */
 export const onOff: Kind<boolean> = {
+  unit: '',
   placeholder: 'on|off',
   bounds: 'on or off',
   bare: 'on',
@@ -110,11 +121,18 @@ export const onOff: Kind<boolean> = {
 
 /** Any text but an empty one. */
 export function text(what: string): Kind<string> {
-  return { placeholder: 'TEXT', bounds: what, read: (written) => written || undefined, write: (value) => value };
+  return {
+    unit: '',
+    placeholder: 'TEXT',
+    bounds: what,
+    read: (written) => written || undefined,
+    write: (value) => value,
+  };
 }
 
 /** What fits into an Authorization field as it is. */
 export const token: Kind<string> = {
+  unit: '',
   placeholder: 'TOKEN',
   bounds: 'visible characters of ASCII',
   read: (written) => (/^[!-~]{1,1000}$/.test(written) ? written : undefined),
@@ -123,6 +141,7 @@ export const token: Kind<string> = {
 
 /** A value of a Docker label that a person can read. */
 export const fleetName: Kind<string> = {
+  unit: '',
   placeholder: 'NAME',
   bounds: 'letters, digits, `_`, `.` and `-`',
   read: (written) => (/^[\w.-]{1,63}$/.test(written) ? written : undefined),
@@ -133,6 +152,7 @@ export const path: Kind<string> = { ...text('a path'), placeholder: 'PATH' };
 
 /** Where a Unix socket can be: sockaddr_un holds 107 bytes and their end. */
 export const socketPath: Kind<string> = {
+  unit: '',
   placeholder: 'PATH',
   bounds: 'a path of at most 107 bytes',
   read: (written) => (written !== '' && Buffer.byteLength(written) <= 107 ? written : undefined),
@@ -140,6 +160,7 @@ export const socketPath: Kind<string> = {
 };
 
 export const fileMode: Kind<number> = {
+  unit: '',
   placeholder: 'MODE',
   bounds: 'a mode in octal, as 0600',
   read: (written) => (/^0?[0-7]{3}$/.test(written) ? Number.parseInt(written, 8) : undefined),
@@ -147,6 +168,7 @@ export const fileMode: Kind<number> = {
 };
 
 export const probedPath: Kind<string> = {
+  unit: '',
   placeholder: 'PATH|tcp|off',
   bounds: 'a path that begins with /, tcp, or off',
   read: (written) => (/^(\/[!-~]*|tcp|off)$/.test(written) ? written : undefined),
@@ -155,6 +177,7 @@ export const probedPath: Kind<string> = {
 
 /** The value of a Host field, or nothing. */
 export const hostField: Kind<string> = {
+  unit: '',
   placeholder: 'HOST',
   bounds: 'a host, with a port or without',
   read: (written) => (/^([\w.-]+|\[[\da-fA-F:.]+\])?(:\d{1,5})?$/.test(written) ? written : undefined),
@@ -163,6 +186,7 @@ export const hostField: Kind<string> = {
 
 /** Ranges of statuses, ends included. */
 export const statuses: Kind<readonly (readonly [number, number])[]> = {
+  unit: '',
   placeholder: 'LIST',
   bounds: 'a list of statuses and ranges of them, from 100 to 599',
   read: (written) => {
@@ -178,6 +202,7 @@ export const statuses: Kind<readonly (readonly [number, number])[]> = {
 /** The name of a hash pair, or the path of a module: only a path has a slash. */
 export function hashSource(names: readonly string[]): Kind<string> {
   return {
+    unit: '',
     placeholder: 'NAME|PATH',
     bounds: `${oneOf(names)}, or the path of a module`,
     read: (written) => (names.includes(written) || written.includes('/') ? written : undefined),
@@ -187,6 +212,7 @@ export function hashSource(names: readonly string[]): Kind<string> {
 
 /** Nothing, or what `parseRedisUrl` of the replica takes. */
 export const redisUrl: Kind<string> = {
+  unit: '',
   placeholder: 'URL',
   bounds: 'redis://[:password@]host[:port][/database]',
   read: (written) => {
@@ -197,66 +223,6 @@ export const redisUrl: Kind<string> = {
   write: (value) => value,
   secret: true,
 };
-
-/** Addresses by the text they are written as, which stands for their hostname. */
-export const upstreams: Kind<ReadonlyMap<string, Address>> = {
-  placeholder: 'LIST',
-  bounds: 'a list of host:port and unix:/path',
-  read: (written) => {
-    const entries = written.split(',').map((entry) => [entry.trim(), readAddress(entry.trim())] as const);
-    if (entries.some(([, address]) => address === undefined)) return undefined;
-    const byName = new Map(entries as readonly (readonly [string, Address])[]);
-    return byName.size === entries.length ? byName : undefined;
-  },
-  write: (value) => [...value.keys()].join(','),
-};
-
-export const keySources: Kind<readonly KeySource[]> = {
-  placeholder: 'LIST',
-  bounds: 'a list of header:NAME, cookie:NAME, query:NAME, then client, path or request',
-  read: (written) => {
-    const sources = written.split(',').map((entry) => readKeySource(entry.trim()));
-    // What every request has leaves nothing for those that come after it.
-    const fits = sources.every(
-      (source, index) => source !== undefined && (index === sources.length - 1 || 'name' in source),
-    );
-    return fits ? (sources as KeySource[]) : undefined;
-  },
-  write: (value) => value.map((source) => ('name' in source ? `${source.type}:${source.name}` : source.type)).join(','),
-};
-
-/** Addresses and networks as they are written; `off` is the empty list. */
-export const trustedProxies: Kind<readonly string[]> = {
-  placeholder: 'LIST|off',
-  bounds: 'addresses, networks like 10.0.0.0/8, loopback, all, or off',
-  read: (written) => {
-    if (written === 'off') return [];
-    const entries = written.split(',').map((entry) => entry.trim());
-    return entries.every(isTrustEntry) ? entries : undefined;
-  },
-  write: (value) => (value.length === 0 ? 'off' : value.join(',')),
-};
-
-function isTrustEntry(entry: string): boolean {
-  if (entry === 'loopback' || entry === 'all') return true;
-  const [, address = '', , bits] = /^([\da-fA-F.:]+)(\/(\d{1,3}))?$/.exec(entry) ?? [];
-  const family = isIP(address);
-  return family !== 0 && Number(bits ?? 0) <= (family === 4 ? 32 : 128);
-}
-
-function readAddress(written: string): Address | undefined {
-  if (written.startsWith('unix:/')) return { type: 'unix', path: written.slice('unix:'.length) };
-  const [, bracketed, plain, port] = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(written) ?? [];
-  const host = bracketed ?? plain;
-  if (host === undefined || bounded(Number(port), 1, 65_535) === undefined) return undefined;
-  return { type: 'tcp', host, port: Number(port) };
-}
-
-function readKeySource(written: string): KeySource | undefined {
-  if (written === 'request' || written === 'client' || written === 'path') return { type: written };
-  const [, type, name] = /^(header|cookie|query):([^\s;=,]+)$/.exec(written) ?? [];
-  return name === undefined ? undefined : { type: type as 'header' | 'cookie' | 'query', name };
-}
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
@@ -278,7 +244,8 @@ function writeMs(ms: number): string {
   return `${ms}ms`;
 }
 
-function bounded(value: number, least: number, most: number): number | undefined {
+/** `undefined` if it is not within. */
+export function bounded(value: number, least: number, most: number): number | undefined {
   return value >= least && value <= most ? value : undefined;
 }
 

@@ -2,15 +2,20 @@
 
 import type { Kind } from './kinds.ts';
 
-export interface Option<T> {
-  readonly kind: Kind<T>;
+export interface Option<T, Unit extends string = ''> {
+  readonly kind: Kind<T, Unit>;
   readonly otherwise: T;
   readonly help: string;
   /** A second variable that it is taken from. */
   readonly alsoFrom?: string;
 }
 
-export const option = <T>(kind: Kind<T>, otherwise: T, help: string, alsoFrom?: string): Option<T> => ({
+export const option = <T, Unit extends string>(
+  kind: Kind<T, Unit>,
+  otherwise: T,
+  help: string,
+  alsoFrom?: string,
+): Option<T, Unit> => ({
   kind,
   otherwise,
   help,

@@ -16,11 +16,12 @@ const MOST_PLACES = 2048;
 const TABLE = { ...SERVICE, ...FLEET, ...RING, ...HEALTH, ...PROXY } as const;
 
 type Table = typeof TABLE;
-type ValueOf<T> = T extends Option<infer V> ? V : never;
+type ValueOf<T> = T extends Option<infer V, infer _Unit> ? V : never;
+type UnitOf<T> = T extends Option<infer _V, infer Unit> ? Unit : never;
 type CamelCase<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<CamelCase<B>>}` : S;
 
-/** The value of every option, by its flag in camel case. Times are in ms. */
-export type Options = { readonly [F in keyof Table as CamelCase<F>]: ValueOf<Table[F]> };
+/** The value of every option, by its flag in camel case with its unit: `--reply-timeout` is `replyTimeoutMs`. */
+export type Options = { readonly [F in keyof Table as `${CamelCase<F>}${UnitOf<Table[F]>}`]: ValueOf<Table[F]> };
 
 /** One line for the person who gave a wrong option. Exit code 2. */
 export class OptionError extends Error {
@@ -35,11 +36,11 @@ export function parseOptions(argv: readonly string[], environment: Readonly<Node
   const given = readFlags(argv);
   const values: Record<string, unknown> = {};
   let limitIsGiven = true;
-  for (const [flag, option] of Object.entries(TABLE) as [string, Option<unknown>][]) {
+  for (const [flag, option] of Object.entries(TABLE) as [string, Option<unknown, string>][]) {
     const [source, written] = given.has(flag)
       ? [`--${flag}`, given.get(flag)]
       : [variableOf(flag), readVariable(flag, option, environment)];
-    values[camelCase(flag)] = written === undefined ? option.otherwise : readValue(source, option.kind, written);
+    values[keyOf(flag, option)] = written === undefined ? option.otherwise : readValue(source, option.kind, written);
     if (flag === 'max-replicas' && written === undefined) limitIsGiven = false;
   }
   // Each seat needs a slot: a small ring lowers a limit that nobody set.
@@ -107,7 +108,7 @@ function readFlags(argv: readonly string[]): Map<string, string> {
     if (!argument.startsWith('--')) throw new OptionError(`unexpected argument ${argument}: options begin with --`);
     const [, flag = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
     if (!Object.hasOwn(TABLE, flag)) throw new OptionError(`unknown option --${flag}; --help lists them`);
-    const { kind } = TABLE[flag as keyof Table] as Option<unknown>;
+    const { kind } = TABLE[flag as keyof Table] as Option<unknown, string>;
     const next = argv[at + 1];
     const isAlone =
       attached === undefined && (next === undefined || (kind.bare !== undefined && next.startsWith('--')));
@@ -118,7 +119,7 @@ function readFlags(argv: readonly string[]): Map<string, string> {
   return given;
 }
 
-function readValue(source: string, kind: Kind<unknown>, written: string): unknown {
+function readValue(source: string, kind: Kind<unknown, string>, written: string): unknown {
   const value = kind.read(written);
   if (value === undefined) {
     throw new OptionError(`${source} takes ${kind.bounds}, not ${kind.secret ? 'that' : JSON.stringify(written)}`);
@@ -154,6 +155,6 @@ function checkTogether(options: Options): void {
   }
 }
 
-function camelCase(flag: string): string {
-  return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+function keyOf(flag: string, { kind }: Option<unknown, string>): string {
+  return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase()) + kind.unit;
 }

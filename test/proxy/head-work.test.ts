@@ -17,7 +17,7 @@ import { trailerSection } from '../../lib/http/trailers.ts';
 import { trustRule } from '../../lib/http/trust.ts';
 import { offeredProtocols, switchingHead } from '../../lib/http/upgrade.ts';
 import { keyReader } from '../../lib/proxy/key.ts';
-import { keySources } from '../../lib/settings/kinds.ts';
+import { keySources } from '../../lib/settings/list-kinds.ts';
 import { stepsOf } from '../fixtures/work.ts';
 
 const HEAD_BYTES = 65_536;

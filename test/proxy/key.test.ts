@@ -1,7 +1,7 @@
 import t from 'tap';
 import { hashText } from '../../lib/core/ring/hashes/text.ts';
 import { keyReader } from '../../lib/proxy/key.ts';
-import { keySources } from '../../lib/settings/kinds.ts';
+import { keySources } from '../../lib/settings/list-kinds.ts';
 
 const request = {
   method: 'GET',

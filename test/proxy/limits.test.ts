@@ -62,7 +62,7 @@ t.test('who waits takes the first place that there is, at whichever replica', as
 
 t.test('who waits too long is told 503; who has gone leaves its place', async (t) => {
   const { play, waiting } = held();
-  const { proxy } = await played(t, { maxInFlight: 1, queue: 1, queueTimeout: 1000 }, play);
+  const { proxy } = await played(t, { maxInFlight: 1, queue: 1, queueTimeoutMs: 1000 }, play);
   const first = await connectRaw(proxy.port);
   first.send(OPEN_GET);
   await until(() => waiting.length === 1);
@@ -111,7 +111,7 @@ t.test('an upload that waited arrives whole', async (t) => {
 });
 
 t.test('a body over the limit is a 413, announced or not', async (t) => {
-  const { replica, proxy } = await played(t, { maxBodySize: 1000 }, (socket) =>
+  const { replica, proxy } = await played(t, { maxBodySizeBytes: 1000 }, (socket) =>
     setTimeout(() => socket.write(reply('fine', 'Connection: close\r\n')), 20),
   );
   const post = (framing: string) => `POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${framing}`;
@@ -141,7 +141,7 @@ t.test('a body over the limit is a 413, announced or not', async (t) => {
 });
 
 t.test('a head over the limit is a 431, a reply’s a 502', async (t) => {
-  const { proxy } = await played(t, { maxHeadSize: 2048 }, (socket, head) =>
+  const { proxy } = await played(t, { maxHeadSizeBytes: 2048 }, (socket, head) =>
     socket.write(reply('ok', head.includes('/large') ? `X: ${'y'.repeat(3000)}\r\n` : '')),
   );
   const get = (path: string, size: number) =>
@@ -179,7 +179,7 @@ t.test('a connection over the limit is told 503 and closed; there is room again 
 });
 
 t.test('2,000 slow heads leave other requests undisturbed', async (t) => {
-  const { proxy } = await played(t, { headTimeout: 60_000 }, (socket) => socket.write(reply('ok')));
+  const { proxy } = await played(t, { headTimeoutMs: 60_000 }, (socket) => socket.write(reply('ok')));
   const slow: RawClient[] = [];
   for (let batch = 0; batch < 20; batch++) {
     slow.push(...(await Promise.all(Array.from({ length: 100 }, () => connectRaw(proxy.port)))));
@@ -207,7 +207,7 @@ t.test('2,000 slow heads leave other requests undisturbed', async (t) => {
 });
 
 t.test('slow heads are gone after their time, and had an answer', async (t) => {
-  const { proxy } = await played(t, { headTimeout: 500 }, (socket) => socket.write(reply('ok')));
+  const { proxy } = await played(t, { headTimeoutMs: 500 }, (socket) => socket.write(reply('ok')));
   const slow = await Promise.all(Array.from({ length: 500 }, () => connectRaw(proxy.port)));
   for (const client of slow) client.send('GET / HTTP/1.1\r\nHost: x\r\n');
   const ends = await Promise.all(slow.map((client) => client.closed));
@@ -231,8 +231,10 @@ t.test('a client that has half-closed still gets its answer, where that is allow
 });
 
 t.test('every error has the id that the log has', async (t) => {
-  const { proxy } = await played(t, { maxBodySize: 10, replyTimeout: 1000, headTimeout: 1000 }, (socket, head) =>
-    head.includes('/broken') ? socket.write('nonsense\r\n\r\n') : undefined,
+  const { proxy } = await played(
+    t,
+    { maxBodySizeBytes: 10, replyTimeoutMs: 1000, headTimeoutMs: 1000 },
+    (socket, head) => (head.includes('/broken') ? socket.write('nonsense\r\n\r\n') : undefined),
   );
   const cases: [number, string][] = [
     [400, 'nonsense\r\n\r\n'],

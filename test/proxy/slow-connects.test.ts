@@ -62,7 +62,7 @@ t.test('one lost SYN does not matter', { skip }, async (t) => {
 t.test('a host that hangs is suspected after a second, and its request goes elsewhere in time', { skip }, async (t) => {
   const { port } = await fullService(t);
   const second = await scriptedReplica((socket) => socket.write(reply('second')));
-  const proxy = await startProxy([tcp(port), tcp(second.port)], { connectTimeout: 2500 });
+  const proxy = await startProxy([tcp(port), tcp(second.port)], { connectTimeoutMs: 2500 });
   t.teardown(() => Promise.all([proxy.close(), second.close()]));
   const startedMs = performance.now();
   const answer = exchangeRaw(proxy.port, GET);
@@ -76,7 +76,7 @@ t.test('a host that hangs is suspected after a second, and its request goes else
 t.test('a refused connection is not waited for', async (t) => {
   const gone = await scriptedReplica(() => undefined);
   await gone.close();
-  const proxy = await startProxy([tcp(gone.port)], { connectTimeout: 3_600_000 });
+  const proxy = await startProxy([tcp(gone.port)], { connectTimeoutMs: 3_600_000 });
   t.teardown(() => proxy.close());
   t.match(await exchangeRaw(proxy.port, GET), /^HTTP\/1.1 503 .*could not be reached: connect ECONNREFUSED/s);
 });

@@ -46,7 +46,7 @@ async function started(t: Test, options: Partial<Options>, limits: Partial<Proxy
 
 for (const path of ['/page', '/pieces']) {
   t.test(`the attack: who takes nothing of ${path} holds no place at its replica`, async (t) => {
-    const { proxy, replies, until, stuck } = await started(t, { queueTimeout: 60_000 });
+    const { proxy, replies, until, stuck } = await started(t, { queueTimeoutMs: 60_000 });
     const [reading, ...leaving] = await Promise.all(Array.from({ length: 5 }, () => stuck(path)));
     t.match(await exchangeRaw(proxy.port, GET), /small$/);
     await until(() => replies.takenBytes > 0);
@@ -63,7 +63,7 @@ for (const path of ['/page', '/pieces']) {
 }
 
 t.test('when the memory for replies is used up, a replica waits for its client', async (t) => {
-  const { proxy, replies, until, stuck } = await started(t, { queueTimeout: 500 }, { replyMemoryBytes: 1 });
+  const { proxy, replies, until, stuck } = await started(t, { queueTimeoutMs: 500 }, { replyMemoryBytes: 1 });
   let client = await stuck('/page');
   await until(() => replies.takenBytes > 0);
   while (!/^HTTP\/1.1 503 /.test(await exchangeRaw(proxy.port, GET))) {
@@ -77,7 +77,7 @@ t.test('when the memory for replies is used up, a replica waits for its client',
 });
 
 t.test('the attack: who fills that memory to hold places after all is dropped after 5 s', async (t) => {
-  const options = { queueTimeout: 60_000, maxInFlight: 2 };
+  const options = { queueTimeoutMs: 60_000, maxInFlight: 2 };
   const { proxy, replies, until, stuck } = await started(t, options, { replyMemoryBytes: 150_000 });
   const clients = await Promise.all(Array.from({ length: 8 }, () => stuck('/page')));
   await until(() => replies.takenBytes >= 150_000);
@@ -90,7 +90,7 @@ t.test('the attack: who fills that memory to hold places after all is dropped af
 
 t.test('many who take nothing take no more memory than there is, and a read of each', async (t) => {
   const limitBytes = 2 ** 20;
-  const options = { maxInFlight: 1000, bodyTimeout: 60_000 };
+  const options = { maxInFlight: 1000, bodyTimeoutMs: 60_000 };
   const { replies, until, stuck } = await started(t, options, { replyMemoryBytes: limitBytes });
   const clients = await Promise.all(Array.from({ length: 40 }, () => stuck('/page')));
   await until(() => replies.takenBytes >= limitBytes);

@@ -169,7 +169,7 @@ t.test('a body that waits for a place does not give way, and its memory comes ba
 });
 
 t.test('a body that comes slower than it may is a 408, a byte now and then or not', async (t) => {
-  const { connect, uploads } = await started(t, { minUploadRate: 1000 }, { uploadGraceMs: 500 });
+  const { connect, uploads } = await started(t, { minUploadRateBytesPerSecond: 1000 }, { uploadGraceMs: 500 });
   const [silent, slow] = [await connect(post(5000)), await connect(post(5000))];
   const dripping = setInterval(() => slow.socket.writable && slow.send('x'), 50);
   t.teardown(() => clearInterval(dripping));
@@ -181,7 +181,9 @@ t.test('a body that comes slower than it may is a 408, a byte now and then or no
 
 t.test('a body after a 100 has to come as fast', async (t) => {
   const replica = await scriptedReplica((socket) => socket.write('HTTP/1.1 100 Continue\r\n\r\n'));
-  const proxy = await startProxy([tcp(replica.port)], { minUploadRate: 1000 }, undefined, { uploadGraceMs: 300 });
+  const proxy = await startProxy([tcp(replica.port)], { minUploadRateBytesPerSecond: 1000 }, undefined, {
+    uploadGraceMs: 300,
+  });
   t.teardown(() => Promise.all([proxy.close(), replica.close()]));
   const expecting = post(5000).replace('\r\n\r\n', '\r\nExpect: 100-continue\r\n\r\n');
   t.match(await exchangeRaw(proxy.port, expecting), /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 408 /);
@@ -204,7 +206,9 @@ t.test('a client whose bytes are not read is not slow', async (t) => {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = tcp((server.address() as net.AddressInfo).port);
-  const proxy = await startProxy([address], { minUploadRate: 2 ** 30 }, undefined, { uploadGraceMs: 1500 });
+  const proxy = await startProxy([address], { minUploadRateBytesPerSecond: 2 ** 30 }, undefined, {
+    uploadGraceMs: 1500,
+  });
   t.teardown(async () => {
     await proxy.close();
     server.close();

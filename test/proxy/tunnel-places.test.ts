@@ -118,7 +118,7 @@ t.test('an upgrade that waits for the one replica that may take it holds up nobo
     if (head.includes('Upgrade')) socket.write(`${SWITCH}open`);
     else held.push(() => socket.write(reply('plain')));
   };
-  const { all, proxy } = await played(t, { maxInFlight: 1, maxTunnels: 1, queueTimeout: 60_000 }, holds, holds);
+  const { all, proxy } = await played(t, { maxInFlight: 1, maxTunnels: 1, queueTimeoutMs: 60_000 }, holds, holds);
   const tunnel = await open(proxy.port);
   const [one, two, upgrade, last] = (await Promise.all([1, 2, 3, 4].map(() => connectRaw(proxy.port)))) as [
     RawClient,

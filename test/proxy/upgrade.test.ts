@@ -197,7 +197,7 @@ t.test('a tunnel whose client has said all, and whose replica does not end, is c
     socket.on('error', () => undefined).once('data', () => socket.write(SWITCH));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const proxy = await startProxy([tcp((server.address() as AddressInfo).port)], { tunnelIdleTimeout: 500 });
+  const proxy = await startProxy([tcp((server.address() as AddressInfo).port)], { tunnelIdleTimeoutMs: 500 });
   t.teardown(async () => {
     await proxy.close();
     for (const socket of sockets) socket.destroy();
@@ -243,7 +243,7 @@ t.test('a tunnel whose replica takes nothing is closed after its time too', asyn
         socket.pause();
       },
     ],
-    { tunnelIdleTimeout: 500 },
+    { tunnelIdleTimeoutMs: 500 },
   );
   const client = await connectRaw(proxy.port);
   client.send(ASK);
@@ -255,7 +255,7 @@ t.test('a tunnel whose replica takes nothing is closed after its time too', asyn
 });
 
 t.test('a tunnel on which nothing is said is closed after its time', async (t) => {
-  const { service, proxy, socket } = await webSocket(t, { tunnelIdleTimeout: 1000 });
+  const { service, proxy, socket } = await webSocket(t, { tunnelIdleTimeoutMs: 1000 });
   const begunMs = performance.now();
   // Each word keeps it up.
   for (let count = 0; count < 4; count++) {

@@ -1,7 +1,8 @@
 // Options of the fleet: which replicas there are, and where they run.
 
 import type { Address } from '../../core/ports.ts';
-import { choice, decimal, fleetName, integer, onOff, path, redisUrl, size, text, upstreams } from '../kinds.ts';
+import { choice, decimal, fleetName, integer, onOff, path, redisUrl, size, text } from '../kinds.ts';
+import { upstreams } from '../list-kinds.ts';
 import { GIB, MIB, option } from '../option.ts';
 
 export const FLEET = {

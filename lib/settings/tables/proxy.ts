@@ -1,6 +1,7 @@
 // Options of the data plane: how long it waits, and how much of anything there may be.
 
-import { choice, decimal, duration, integer, onOff, orOff, size, trustedProxies } from '../kinds.ts';
+import { choice, decimal, duration, integer, onOff, orOff, rate, size } from '../kinds.ts';
+import { trustedProxies } from '../list-kinds.ts';
 import { DAY_MS, GIB, KIB, MIB, option } from '../option.ts';
 
 export const PROXY = {
@@ -19,7 +20,7 @@ export const PROXY = {
   'body-timeout': option(duration(1, DAY_MS), 60_000, 'longest pause within a body, on either side'),
   // What Apache's mod_reqtimeout asks of bodies.
   'min-upload-rate': option(
-    orOff(size(1, MIB)),
+    orOff(rate(1, MIB)),
     500,
     'bytes per second that a client has to send of a body, on average, once it has taken 20 s',
   ),

@@ -2,7 +2,8 @@
 
 import { HASH_NAMES } from '../../core/ring/hashes/table.ts';
 import type { KeySource } from '../../proxy/key.ts';
-import { duration, factorOrOff, hashSource, integer, keySources } from '../kinds.ts';
+import { duration, factorOrOff, hashSource, integer } from '../kinds.ts';
+import { keySources } from '../list-kinds.ts';
 import { DAY_MS, option } from '../option.ts';
 
 export const RING = {
