@@ -2,7 +2,7 @@ import t from 'tap';
 import { summariseTicks } from '../../scripts/ticks.ts';
 
 const code = [
-  { name: 'relay file:///somewhere/lib/proxy/exchange.ts:10:3', type: 'JS' },
+  { name: 'relay file:///somewhere/lib/proxy/exchange/exchange.ts:10:3', type: 'JS' },
   { name: 'writeGeneric node:internal/stream_base_commons:93:22', type: 'JS' },
   { name: '__write@@GLIBC_2.2.5', type: 'CPP' },
   { name: 'LoadIC', type: 'CODE' },
