@@ -18,12 +18,19 @@ const EVERYWHERE = ['lib/errors.ts', 'lib/log.ts'];
 const LAYERS: Record<string, readonly string[]> = {
   'lib/core/': [],
   'lib/http/': ['lib/core/', 'lib/errors.ts'],
+  'lib/proxy/replicas/': ['lib/core/', 'lib/http/', 'lib/proxy/proxy-limits.ts', ...EVERYWHERE],
+  'lib/proxy/exchange/': ['lib/core/', 'lib/http/', 'lib/proxy/', ...EVERYWHERE],
   'lib/proxy/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
   'lib/fleet/': ['lib/core/', ...EVERYWHERE],
   'lib/admin/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
   'bench/': ['lib/balancer.ts', 'lib/settings/options.ts', 'lib/core/'],
   'scripts/': ['lib/balancer.ts', 'lib/settings/options.ts', 'lib/core/', 'bench/'],
   'replica/': [],
+};
+
+/** What may not be imported although the layer may be. */
+const REFUSED: Record<string, readonly string[]> = {
+  'lib/proxy/exchange/': ['lib/proxy/front/'],
 };
 
 /** Modules that only some files may import. */
@@ -129,6 +136,7 @@ export function findFaults(): string[] {
     ...DOCUMENTS.flatMap((path) => checkDocument(path, read(path))),
     ...checkCompose(read('compose.yaml')),
     ...checkFolders(sources),
+    ...checkCircles(sources, read),
   ];
 }
 
@@ -144,11 +152,43 @@ function checkImport(path: string, imported: string): string[] {
   const allowed = [layer, ...(LAYERS[layer] ?? [])];
   const isIn = (prefixes: readonly string[]) => prefixes.some((prefix) => imported.startsWith(prefix));
   const inProject = isIn(['lib/', 'replica/', 'bench/']);
-  return inProject && !isIn(allowed) ? [`${path}: may not import ${imported}`] : [];
+  return inProject && (!isIn(allowed) || isIn(REFUSED[layer] ?? [])) ? [`${path}: may not import ${imported}`] : [];
 }
 
-// A reader who opens a folder should see what it is about.
-function checkFolders(sources: readonly string[]): string[] {
+/**
+ * The circles among files that import each other, types included, each as a list of paths.
+ * Source: Tarjan, "Depth-First Search and Linear Graph Algorithms", SIAM J. Comput. 1(2), 1972.
+ */
+export function findCircles(imports: ReadonlyMap<string, readonly string[]>): string[][] {
+  const circles: string[][] = [];
+  const found = new Map<string, { order: number; lowest: number; isOpen: boolean }>();
+  const stack: string[] = [];
+  const visit = (path: string) => {
+    const node = { order: found.size, lowest: found.size, isOpen: true };
+    found.set(path, node);
+    stack.push(path);
+    for (const imported of imports.get(path) ?? []) {
+      if (!imports.has(imported)) continue;
+      const other = found.get(imported) ?? visit(imported);
+      if (other.isOpen) node.lowest = Math.min(node.lowest, other.lowest);
+    }
+    if (node.lowest !== node.order) return node;
+    const circle = stack.splice(stack.indexOf(path));
+    for (const member of circle) (found.get(member) as typeof node).isOpen = false;
+    if (circle.length > 1) circles.push(circle.sort());
+    return node;
+  };
+  for (const path of imports.keys()) if (!found.has(path)) visit(path);
+  return circles;
+}
+
+function checkCircles(sources: readonly string[], read: (path: string) => string): string[] {
+  const imports = new Map(sources.map((path) => [path, importsOf(path, withoutComments(read(path)))]));
+  return findCircles(imports).map((circle) => `${circle.join(', ')}: import each other in a circle`);
+}
+
+/** The folders of the library with so many files that a reader does not see what they are about. */
+export function checkFolders(sources: readonly string[]): string[] {
   const byFolder = Map.groupBy(
     sources.filter((path) => path.startsWith('lib/')),
     (path) => dirname(path),

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { checkCompose, checkDocument, checkSource, findFaults } from '../scripts/tidy.ts';
+import { checkCompose, checkDocument, checkFolders, checkSource, findCircles, findFaults } from '../scripts/tidy.ts';
 
 t.test('the project is tidy', async (t) => {
   t.same(findFaults(), []);
@@ -16,6 +16,18 @@ const faulty: [string, string, string, RegExp][] = [
     'lib/proxy/a.ts',
     "// x\nimport { b } from '../fleet/b.ts';\n",
     /may not import lib\/fleet\/b.ts/,
+  ],
+  [
+    'an exchange imports the front',
+    'lib/proxy/exchange/a.ts',
+    "// x\nimport { b } from '../front/b.ts';\n",
+    /may not import lib\/proxy\/front\/b.ts/,
+  ],
+  [
+    'messages import the proxy',
+    'lib/http/a.ts',
+    "// x\nimport { b } from '../proxy/b.ts';\n",
+    /may not import lib\/proxy\/b.ts/,
   ],
   ['the core imports Node', 'lib/core/a.ts', "// x\nimport fs from 'node:fs';\n", /imports only the core/],
   ['the core imports errors', 'lib/core/a.ts', "// x\nimport { e } from '../errors.ts';\n", /imports only the core/],
@@ -48,6 +60,29 @@ for (const [what, path, text, message] of faulty) {
     t.match(checkSource(path, text).join('\n'), message);
   });
 }
+
+t.test('found: a folder of more than a dozen files', async (t) => {
+  const sources = Array.from({ length: 13 }, (_, index) => `lib/a/${index}.ts`);
+  t.same(checkFolders(sources.slice(1)), []);
+  t.same(checkFolders(sources), ['lib/a: has 13 files, more than 12']);
+});
+
+t.test('found: files that import each other, however many are between them', async (t) => {
+  const imports: [string, string[]][] = [
+    ['a', ['b', 'elsewhere']],
+    ['b', ['c', 'd']],
+    ['c', ['a']],
+    ['d', ['e']],
+    ['e', ['f']],
+    ['f', ['e']],
+    ['g', ['a', 'd']],
+  ];
+  t.same(findCircles(new Map(imports)), [
+    ['e', 'f'],
+    ['a', 'b', 'c'],
+  ]);
+  t.same(findCircles(new Map(imports.slice(3, 5))), []);
+});
 
 t.test('found: a path or link in a document that leads nowhere, and an options table that is old', async (t) => {
   t.match(

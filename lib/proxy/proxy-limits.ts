@@ -2,7 +2,20 @@
 // lib/settings/options.ts; when one is reached, patience.ts, client.ts and exchange.ts say what happens.
 
 import type { Underscores } from '../http/headers.ts';
-import type { AgentLimits } from './replicas/agent.ts';
+
+/** Of the connections to one replica. */
+export interface AgentLimits {
+  /** Idle connections kept for each replica. 0: each request has a connection of its own, and says so. */
+  readonly maxIdle: number;
+  /** At all replicas together. */
+  readonly maxIdleInAll: number;
+  /** An idle connection is closed after this time; shorter than replicas keep theirs. */
+  readonly idleTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly maxHeadBytes: number;
+  /** Of a reply or its trailers. */
+  readonly maxFields: number;
+}
 
 /** How long something may take, in ms. All but the first are kept to within a fifth of a second. */
 export interface TimeLimits {

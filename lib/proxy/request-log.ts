@@ -1,16 +1,8 @@
 // What the log says of requests. A client that leaves is no fault of anybody's, and no error.
 
-import type { IncomingMessage } from 'node:http';
 import type { BalancerError } from '../errors.ts';
 import type { Log } from '../log.ts';
-
-interface Ended {
-  readonly request: IncomingMessage;
-  readonly requestId: number;
-  readonly status: number;
-  /** Of the replica that was tried last. */
-  readonly agent: { readonly replica: { readonly hostname: string } } | undefined;
-}
+import type { Ended } from './exchange/exchange-context.ts';
 
 export class RequestLog {
   readonly #log: Log;
@@ -19,8 +11,7 @@ export class RequestLog {
     this.#log = log;
   }
 
-  /** A request is over; `error` if its client got no whole reply of a replica. */
-  ended({ request, requestId, status, agent }: Ended, error: BalancerError | undefined): void {
+  ended({ request, requestId, status, agent, error }: Ended): void {
     const isQuiet = error === undefined || error.code === 'client-left';
     if (isQuiet && !this.#log.writesDebug) return;
     const { method, url } = request;
@@ -31,7 +22,7 @@ export class RequestLog {
   }
 
   /** A request was refused before it went anywhere; without a request, a connection was. */
-  refused(requestId: number, { code, message: reason }: BalancerError, request?: IncomingMessage): void {
+  refused(requestId: number, { code, message: reason }: BalancerError, request?: Ended['request']): void {
     if (code === 'client-left') this.#log.debug('client-left', { requestId, code, reason });
     else this.#log.error('request-refused', { requestId, method: request?.method, url: request?.url, code, reason });
   }

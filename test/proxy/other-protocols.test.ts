@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import t from 'tap';
-import { correctVersion } from '../../lib/proxy/front/other-protocols.ts';
+import { correctVersion } from '../../lib/proxy/front/http1/other-protocols.ts';
 
 /** A connection that has read these bytes, and counts the looks at them. */
 function connection(text: string) {

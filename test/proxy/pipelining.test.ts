@@ -8,7 +8,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t, { type Test } from 'tap';
-import { checkParser } from '../../lib/proxy/front/parser.ts';
+import { checkParser } from '../../lib/proxy/front/http1/parser.ts';
 import type { Options } from '../../lib/settings/options.ts';
 import { type Play, played } from '../fixtures/played.ts';
 import { startProxy } from '../fixtures/proxy.ts';

@@ -1,7 +1,8 @@
 import t from 'tap';
 import type { Route } from '../../lib/core/fleet/fleet-state.ts';
 import { proxyLimits } from '../../lib/limits.ts';
-import { type AgentLimits, ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
+import type { AgentLimits } from '../../lib/proxy/proxy-limits.ts';
+import { ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
 import { type Load, RoutingTable } from '../../lib/proxy/replicas/routing-table.ts';
 import { defaultOptions } from '../../lib/settings/options.ts';
 import { inOrder, tcp } from '../fixtures/proxy.ts';

@@ -1,6 +1,6 @@
-// What one request is given to work with: what is asked for, and the proxy around it. Types only; exchange.ts uses them, server.ts
-// provides them.
+// What one exchange is given to work with, and what is left of it when it is over. Types only.
 
+import type { ReplicaRef } from '../../core/ports.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
@@ -8,19 +8,18 @@ import type { BalancerError } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
 import type { Sample } from '../meter.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
-import type { ReplicaAgent } from '../replicas/agent.ts';
-import type { Exchange } from './exchange.ts';
+import type { Lessor } from '../replicas/lease.ts';
 import type { ReturnLine } from './return-line.ts';
 import type { UploadMemory } from './upload-memory.ts';
 import type { Waiting } from './waiting-line.ts';
 
-/** What an exchange needs of the proxy around it. */
+/** What an exchange needs of the data plane around it. */
 export interface ExchangeContext {
   readonly limits: ProxyLimits;
   /** What waits for replicas. */
   readonly uploads: UploadMemory;
   /** The agent of the best seat for that key that takes requests and is not in `tried`. */
-  pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined;
+  pick(key: Key, tried: readonly SeatId[]): Lessor | undefined;
   /** There is none, but some are full: calls `onRoom` later. False if there is nothing to wait for, or no place to wait. */
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean;
   /** `tried`, and the seats that have as many tunnels as they may. */
@@ -35,13 +34,9 @@ export interface ExchangeContext {
   explain(key: Key): Explanation | undefined;
   readonly hostnameOf: (seat: SeatId) => string | undefined;
   /** A request failed there. */
-  suspect(agent: ReplicaAgent): void;
-  /** The value of a Date field for now. */
-  date(): string;
-  /** Connections are to end with the reply they carry. */
-  readonly closing: boolean;
-  /** The exchange is over; `error` if the client got no whole reply of a replica. */
-  onOver(exchange: Exchange, error: BalancerError | undefined): void;
+  suspect(replica: ReplicaRef): void;
+  /** An exchange is over. */
+  onOver(ended: Ended): void;
 }
 
 /** What is asked for, and by which key and id. */
@@ -53,4 +48,18 @@ export interface Asked {
   readonly early: Buffer | undefined;
   /** If it is timed. */
   readonly sample: Sample | undefined;
+}
+
+/** An exchange that is over: what the meter and the log observe. It is read at once and not kept. */
+export interface Ended {
+  readonly request: { readonly method?: string | undefined; readonly url?: string | undefined };
+  readonly requestId: number;
+  readonly key: Key;
+  /** The replica that was tried last. */
+  readonly agent: Lessor | undefined;
+  /** Of the reply, 0 if there was none. */
+  readonly status: number;
+  readonly sample: Sample | undefined;
+  /** Why the client got no whole reply of a replica, if it got none. */
+  readonly error: BalancerError | undefined;
 }

@@ -1,7 +1,6 @@
 // One request and its reply: seat, attempt, perhaps another attempt, relay; and when to stop waiting. Where the reply goes is
 // downstream.ts, what becomes of a lost attempt loss.ts, how long is too long patience.ts.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
@@ -9,19 +8,16 @@ import { BalancerError } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
 import { isEventStream, malformed, type ReplyHead } from '../../http/reply-head.ts';
 import { explainFields } from '../explain-fields.ts';
-import type { Client, Occupant } from '../front/client.ts';
-import { Downstream } from '../front/downstream.ts';
 import type { Sample } from '../meter.ts';
-import type { ReplicaAgent } from '../replicas/agent.ts';
-import type { Leaseholder, ReplicaConnection } from '../replicas/connection.ts';
+import type { Lease, Leaseholder, Lessor } from '../replicas/lease.ts';
 import { sendRequest } from '../replicas/send-request.ts';
 import { mayBeUnread } from '../replicas/unread-bodies.ts';
-import type { Asked, ExchangeContext } from './exchange-context.ts';
+import type { Downstream, Incoming, Occupant, Tunnel } from './downstream.ts';
+import type { Asked, Ended, ExchangeContext } from './exchange-context.ts';
 import { findReplica, noReplica, type Seeker, waitForReturn } from './find-replica.ts';
 import { judgeLoss } from './loss.ts';
 import { Patience, type Wait } from './patience.ts';
 import { bodyTooLarge, RequestBody } from './request-body.ts';
-import { Tunnel } from './tunnel.ts';
 import type { Answer } from './waiting-line.ts';
 
 /**
@@ -30,8 +26,8 @@ import type { Answer } from './waiting-line.ts';
  */
 type Phase = 'receiving' | 'waiting' | 'asking' | 'replying' | 'tunnel' | 'over';
 
-export class Exchange implements Leaseholder, Occupant, Seeker {
-  readonly request: IncomingMessage;
+export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
+  readonly request: Incoming;
   readonly requestId: number;
   readonly key: Key;
   /** If it is timed. */
@@ -41,24 +37,24 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
   lastError: BalancerError | undefined;
   explanation: Explanation | undefined;
   awaitsReturn = false;
-  /** Status of the reply, 0 before there is one. */
   status = 0;
+  error: BalancerError | undefined;
   readonly #context: ExchangeContext;
   readonly #downstream: Downstream;
   readonly #early: Buffer | undefined;
   #phase: Phase = 'receiving';
   #body: RequestBody | undefined;
-  #connection: ReplicaConnection | undefined;
+  #lease: Lease | undefined;
   #mayContinue = false;
   #tunnel: Tunnel | undefined;
   // Counts what has gone forward.
   #progress = 0;
   #patience: Patience | undefined;
 
-  constructor(context: ExchangeContext, client: Client, response: ServerResponse, asked: Asked) {
+  constructor(context: ExchangeContext, downstream: Downstream, request: Incoming, asked: Asked) {
     this.#context = context;
-    this.#downstream = new Downstream(client, response, context);
-    this.request = response.req;
+    this.#downstream = downstream;
+    this.request = request;
     this.requestId = asked.requestId;
     this.key = asked.key;
     this.sample = asked.sample;
@@ -66,9 +62,8 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
     this.#early = asked.early;
   }
 
-  /** Of the replica that was tried last. */
-  get agent(): ReplicaAgent | undefined {
-    return this.#connection?.agent;
+  get agent(): Lessor | undefined {
+    return this.#lease?.lessor;
   }
 
   get isWaiting(): boolean {
@@ -84,18 +79,18 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
 
   onClientDrain(): void {
     this.#progress += 1;
-    this.#connection?.resume();
+    this.#lease?.resume();
   }
 
   onClientGone(): void {
     if (this.#phase === 'over') return;
-    this.#connection?.abandon();
-    if (this.#phase === 'tunnel' || this.#connection?.isStream === true) this.#end(undefined);
+    this.#lease?.abandon();
+    if (this.#phase === 'tunnel' || this.#lease?.isStream === true) this.#end(undefined);
     else this.#end(new BalancerError('client-left', 'the client closed the connection before it had the reply'));
   }
 
   endStream(): void {
-    this.#connection?.abandon();
+    this.#lease?.abandon();
     this.onEnd([]);
   }
 
@@ -108,8 +103,8 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
   onTick(nowMs: number): void {
     const wait = this.#waitsFor();
     // There may be memory again for what its client does not take.
-    if (wait === 'client-takes' && !this.#downstream.full) this.#connection?.resume();
-    const found = this.#connection?.connected === true ? 1 : 0;
+    if (wait === 'client-takes' && !this.#downstream.full) this.#lease?.resume();
+    const found = this.#lease?.connected === true ? 1 : 0;
     const receivedBytes = this.#body?.receivedBytes ?? 0;
     const progress = this.#progress + found + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
     const isWhole = !this.#replyBegun && this.#isWhole;
@@ -130,7 +125,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
   /** Answers with an error if nothing of a reply has gone out yet, else cuts the connection: a cut is no complete answer. */
   fail(error: BalancerError, closeClient: boolean): void {
     if (this.#phase === 'over') return;
-    this.#connection?.abandon();
+    this.#lease?.abandon();
     const downstream = this.#downstream;
     if (this.#replyBegun && !downstream.takeBack()) {
       downstream.cut();
@@ -138,9 +133,9 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
       return;
     }
     this.status = error.status;
-    const goesOn = downstream.refuse(error, this.requestId, !closeClient && this.#isWhole);
+    downstream.refuse(error, this.requestId, !closeClient && this.#isWhole);
     this.#end(error);
-    downstream.finish(goesOn);
+    downstream.finish();
   }
 
   onInformation(head: ReplyHead): void {
@@ -151,12 +146,11 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
 
   onSwitch(head: ReplyHead): void {
     if (!this.#isWhole) throw malformed('it switches before it has the whole request');
-    this.#downstream.beginTunnel(head, this.head.offered);
+    const lease = this.#lease as Lease;
+    this.#tunnel = this.#downstream.beginTunnel(head, this.head.offered, lease, this.#early);
     this.status = head.status;
     this.#phase = 'tunnel';
-    const connection = this.#connection as ReplicaConnection;
-    connection.agent.addTunnel(connection);
-    this.#tunnel = new Tunnel(this.#downstream.socket, connection, this.#early);
+    lease.becomeTunnel();
   }
 
   onHead(head: ReplyHead): void {
@@ -170,7 +164,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
     this.#downstream.begin(head, this.#isWhole, added);
     if (!isEventStream(head)) return;
     this.#downstream.followClient();
-    this.#connection?.agent.addStream(this.#connection);
+    this.#lease?.becomeStream();
   }
 
   onBody(bytes: Buffer): void {
@@ -180,15 +174,15 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
 
   onEnd(trailers: readonly string[]): void {
     this.#downstream.end(trailers);
-    if (this.#mayLeaveRest) this.#connection?.abandon();
-    else this.#connection?.finish();
+    if (this.#mayLeaveRest) this.#lease?.abandon();
+    else this.#lease?.finish();
     this.#end(undefined);
     this.#downstream.finish();
   }
 
   onPause(): void {
     this.#downstream.flush();
-    if (this.#downstream.full) this.#connection?.pause();
+    if (this.#downstream.full) this.#lease?.pause();
   }
 
   onDrain(): void {
@@ -199,16 +193,16 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
 
   onSlowConnect(): void {
     // It may hang: until a probe has told, other requests go elsewhere.
-    if (this.#connection !== undefined) this.#context.suspect(this.#connection.agent);
+    if (this.agent !== undefined) this.#context.suspect(this.agent.replica);
   }
 
   onLost(error: BalancerError): void {
-    const connection = this.#connection as ReplicaConnection;
+    const lease = this.#lease as Lease;
     this.#body?.stop();
     this.lastError = error;
     const { method = '' } = this.request;
-    const verdict = judgeLoss(error, connection, method, this.#body?.inHand ?? true, this.tried, this.#context);
-    if (connection.connected) this.awaitsReturn = false;
+    const verdict = judgeLoss(error, lease, method, this.#body?.inHand ?? true, this.tried, this.#context);
+    if (lease.connected) this.awaitsReturn = false;
     if (verdict instanceof BalancerError) this.fail(verdict, false);
     else if (verdict !== 'when-back') this.#attempt(verdict === 'again-fresh');
     else if (waitForReturn(this, this.#context)) this.#phase = 'waiting';
@@ -239,10 +233,10 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
       return;
     }
     this.#phase = 'asking';
-    const connection = found.lease(fresh, this.head.offered !== '');
-    this.#connection = connection;
-    connection.begin(this, this.request.method ?? '');
-    sendRequest(connection, this.head, this.#body);
+    const lease = found.lease(fresh, this.head.offered !== '');
+    this.#lease = lease;
+    lease.begin(this, this.request.method ?? '');
+    sendRequest(lease, this.head, this.#body);
   }
 
   #waitsFor(): Wait {
@@ -256,14 +250,14 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
   }
 
   #giveUp(wait: Wait, error: BalancerError): void {
-    if (wait === 'reply-head' && this.agent !== undefined) this.#context.suspect(this.agent);
+    if (wait === 'reply-head' && this.agent !== undefined) this.#context.suspect(this.agent.replica);
     if (wait === 'tunnel') this.#endTunnel(error);
     else this.fail(wait === 'room' && this.awaitsReturn ? noReplica(this, this.#context) : error, wait === 'upload');
   }
 
   #endTunnel(error: BalancerError | undefined): void {
     if (this.#phase === 'over') return;
-    this.#connection?.endSoon();
+    this.#lease?.endSoon();
     this.#end(error);
     this.#downstream.finish();
   }
@@ -293,6 +287,8 @@ export class Exchange implements Leaseholder, Occupant, Seeker {
     this.#phase = 'over';
     this.#body?.discard();
     this.#tunnel?.stop();
-    this.#context.onOver(this, error);
+    this.#downstream.release();
+    this.error = error;
+    this.#context.onOver(this);
   }
 }

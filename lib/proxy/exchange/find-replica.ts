@@ -5,7 +5,7 @@ import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
-import type { ReplicaAgent } from '../replicas/agent.ts';
+import type { Lessor } from '../replicas/lease.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 import type { Waiting } from './waiting-line.ts';
 
@@ -26,7 +26,7 @@ export interface Seeker extends Waiting {
 }
 
 /** `undefined`: it waits for one, in the line. */
-export function findReplica(seeker: Seeker, context: ExchangeContext): ReplicaAgent | BalancerError | undefined {
+export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | BalancerError | undefined {
   const { tried } = seeker;
   const barred = seeker.head.offered === '' ? tried : context.barredFromTunnels(tried);
   try {

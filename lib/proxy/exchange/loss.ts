@@ -4,7 +4,7 @@
 import { mayRetry } from '../../core/request/retry.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import { BalancerError } from '../../errors.ts';
-import type { ReplicaConnection } from '../replicas/connection.ts';
+import type { Lease } from '../replicas/lease.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 
 /**
@@ -19,7 +19,7 @@ export type Verdict = 'again' | 'again-fresh' | 'when-back' | BalancerError;
  */
 export function judgeLoss(
   error: BalancerError,
-  connection: ReplicaConnection,
+  lease: Lease,
   method: string,
   bodyInHand: boolean,
   tried: SeatId[],
@@ -28,23 +28,23 @@ export function judgeLoss(
   // What this process is out of, it is out of at every seat, and no replica is to blame.
   if (error.code === 'overloaded') return error;
   // A kept connection may close at any time, which says nothing of the replica: ask it once more on a new one.
-  const stale = connection.reused && !connection.replyBegun;
+  const stale = lease.reused && !lease.replyBegun;
   if (!stale) {
-    tried.push(connection.agent.replica.seat);
-    if (error.code !== 'bad-reply') context.suspect(connection.agent);
+    tried.push(lease.lessor.replica.seat);
+    if (error.code !== 'bad-reply') context.suspect(lease.lessor.replica);
   }
   const attempt = {
     method,
-    unsent: !connection.connected,
+    unsent: !lease.connected,
     bodyInHand,
-    replyBegun: connection.replyBegun,
+    replyBegun: lease.replyBegun,
     replicasTried: tried.length,
   };
   const isUnsent = error.code === 'connect-failed' && bodyInHand;
   if (!mayRetry(attempt, context.limits.maxAttempts)) return isUnsent ? 'when-back' : error;
   if (stale) return 'again-fresh';
   // What was moved away from a replica that is gone, or found an old connection closed, is no load that an outage multiplies.
-  if (connection.agent.retired || context.spendRetry()) return 'again';
+  if (lease.lessor.retired || context.spendRetry()) return 'again';
   if (isUnsent) return 'when-back';
   return new BalancerError(error.code, `${error.message}; too many requests are being repeated`);
 }

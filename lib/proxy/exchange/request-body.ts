@@ -1,9 +1,9 @@
 // The body of a request on its way to a replica: framed by us, sent when enough of it is here, then as fast as the replica takes
 // it. Its first bytes are kept up to a limit, so that a request that may be repeated can be.
 
-import type { IncomingMessage } from 'node:http';
 import { BalancerError } from '../../errors.ts';
 import { trailerSection } from '../../http/trailers.ts';
+import type { BodySource } from './downstream.ts';
 import { KeptBytes } from './kept-bytes.ts';
 import type { Upload, UploadMemory } from './upload-memory.ts';
 
@@ -33,7 +33,7 @@ export interface BodyTerms {
 
 export class RequestBody implements Upload {
   receivedBytes = 0;
-  readonly #request: IncomingMessage;
+  readonly #request: BodySource;
   readonly #chunked: boolean;
   readonly #terms: BodyTerms;
   readonly #kept = new KeptBytes();
@@ -46,7 +46,7 @@ export class RequestBody implements Upload {
   #blocked = false;
   #onReady: (() => void) | undefined;
 
-  constructor(request: IncomingMessage, chunked: boolean, terms: BodyTerms) {
+  constructor(request: BodySource, chunked: boolean, terms: BodyTerms) {
     this.#request = request;
     this.#chunked = chunked;
     this.#terms = terms;

@@ -2,7 +2,7 @@
 // waited longer than it may. A timer per request would cost more than the request's limits are worth.
 
 import type { Socket } from 'node:net';
-import { Client, type ClientTerms, tooManyConnections } from './client.ts';
+import { Client, type ClientTerms, tooManyConnections } from './http1/client.ts';
 
 const TICK_MS = 100;
 

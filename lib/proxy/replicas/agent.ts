@@ -3,20 +3,8 @@
 
 import type { Address, ReplicaRef } from '../../core/ports.ts';
 import { Tally } from '../../core/traffic/traffic.ts';
-import { ReplicaConnection } from './connection.ts';
-
-export interface AgentLimits {
-  /** Idle connections kept for each replica. 0: each request has a connection of its own, and says so. */
-  readonly maxIdle: number;
-  /** At all replicas together. */
-  readonly maxIdleInAll: number;
-  /** An idle connection is closed after this time; shorter than replicas keep theirs. */
-  readonly idleTimeoutMs: number;
-  readonly connectTimeoutMs: number;
-  readonly maxHeadBytes: number;
-  /** Of a reply or its trailers. */
-  readonly maxFields: number;
-}
+import type { AgentLimits } from '../proxy-limits.ts';
+import { type Pool, ReplicaConnection } from './connection.ts';
 
 /** Of all agents together. */
 export interface AgentLoad {
@@ -27,17 +15,14 @@ export interface AgentLoad {
   freed(): void;
 }
 
-export class ReplicaAgent {
+export class ReplicaAgent implements Pool {
   readonly replica: ReplicaRef;
-  /** Host and port, as a Host field has them. */
   readonly authority: string;
-  /** It takes no more requests. */
   retired = false;
   /** Requests that hold a lease, without event streams and tunnels. */
   inFlight = 0;
   /** Tunnels, and requests that offer to become one. */
   tunnels = 0;
-  /** Of the requests that ended there. */
   readonly tally = new Tally();
   readonly #load: AgentLoad;
   readonly #address: Address;
@@ -59,10 +44,6 @@ export class ReplicaAgent {
     this.#sweeper = setInterval(() => this.#sweep(), limits.idleTimeoutMs / SWEEPS_TO_CLOSE).unref();
   }
 
-  /**
-   * A connection for one request: the one used last, or a new one if there is none or `fresh` asks for it.
-   * @param offers the request offers to switch protocols.
-   */
   lease(fresh: boolean, offers = false): ReplicaConnection {
     this.inFlight += 1;
     this.#load.inFlight += 1;
@@ -72,12 +53,10 @@ export class ReplicaAgent {
     return connection;
   }
 
-  /** Connections are used again. */
   get keepsAlive(): boolean {
     return this.#limits.maxIdle > 0;
   }
 
-  /** Called by a connection when its lease ends. */
   giveBack(connection: ReplicaConnection): void {
     if (!this.#streams.delete(connection) && !connection.isTunnel) this.#countOut();
     if (connection.offers) this.tunnels -= 1;
@@ -94,22 +73,16 @@ export class ReplicaAgent {
     if (this.#isIdle) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  /** What that connection carries is an event stream: it gives back its place in flight, or would distort the load for hours. */
   addStream(connection: ReplicaConnection): void {
-    connection.isStream = true;
     this.#streams.add(connection);
     this.#countOut();
     this.#load.freed();
-    // It was asked for just before. Not at once: its head is still to be written.
+    // The stream began when the others had been ended already. Its head has to be written before it can end in order.
     if (this.#endsStreams) setImmediate(() => connection.endStream());
   }
 
-  /**
-   * What that connection carries is a tunnel: it gives back its place in flight. The attack: WebSockets that say nothing and hold all
-   * places of ordinary requests (test/proxy/tunnel-places.test.ts).
-   */
-  addTunnel(connection: ReplicaConnection): void {
-    connection.isTunnel = true;
+  // The attack: WebSockets that say nothing and hold all places of ordinary requests (test/proxy/tunnel-places.test.ts).
+  addTunnel(_connection: ReplicaConnection): void {
     this.#countOut();
     this.#load.freed();
   }
@@ -120,7 +93,6 @@ export class ReplicaAgent {
     for (const connection of this.#streams) connection.endStream();
   }
 
-  /** Called by a connection that has closed. */
   forget(connection: ReplicaConnection): void {
     this.#all.delete(connection);
     const index = this.#idle.indexOf(connection);

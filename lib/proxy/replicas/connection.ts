@@ -4,44 +4,38 @@
 import type net from 'node:net';
 import type { Address } from '../../core/ports.ts';
 import { BalancerError, localShortage } from '../../errors.ts';
-import { ReplyReader, type ReplySink } from '../../http/reply-reader.ts';
-import type { AgentLimits, ReplicaAgent } from './agent.ts';
+import { ReplyReader } from '../../http/reply-reader.ts';
+import type { AgentLimits } from '../proxy-limits.ts';
+import type { Lease, Leaseholder, Lessor } from './lease.ts';
 import { ReplicaSocket } from './socket.ts';
 
-/** Who holds a connection: the reply goes there, and the news that there will be none. */
-export interface Leaseholder extends ReplySink {
-  /** All bytes that had come are read: nothing more is known to follow soon. */
-  onPause(): void;
-  /** The connection takes bytes again after `write` gave false. */
-  onDrain(): void;
-  /** The connection takes long to come about: its replica may hang, or a packet was lost. It is still waited for. */
-  onSlowConnect(): void;
-  /** The connection is gone before the reply was whole. */
-  onLost(error: BalancerError): void;
-  /** An event stream is to end, in order: its replica takes no more requests, and would wait for it for ever. */
-  endStream(): void;
+/** What a connection tells the agent that it belongs to. */
+export interface Pool extends Lessor {
+  /** Its lease has ended. */
+  giveBack(connection: ReplicaConnection): void;
+  /** It has closed. */
+  forget(connection: ReplicaConnection): void;
+  addStream(connection: ReplicaConnection): void;
+  addTunnel(connection: ReplicaConnection): void;
 }
 
-/** The right to one connection and one place in flight, until `finish` or `abandon`. */
-export class ReplicaConnection {
-  /** It has carried a request before: the replica may close it at any moment without having seen the next one. */
+/** One connection, which is lent for one request after the other. */
+export class ReplicaConnection implements Lease {
   reused = false;
-  /** The connection came about: from here on, bytes may have arrived. */
   connected = false;
-  /** Its reply is an event stream. */
   isStream = false;
   /** Its request offers to switch protocols, and its replica has switched. */
   offers = false;
   isTunnel = false;
   /** Sweeps that found it idle. */
   idleSweeps = 0;
-  readonly agent: ReplicaAgent;
+  readonly lessor: Pool;
   readonly #socket: net.Socket;
   readonly #reader: ReplyReader;
   #holder: Leaseholder | undefined;
 
-  constructor(agent: ReplicaAgent, address: Address, limits: AgentLimits) {
-    this.agent = agent;
+  constructor(pool: Pool, address: Address, limits: AgentLimits) {
+    this.lessor = pool;
     this.#reader = new ReplyReader(limits);
     const onread = { buffer: readBuffer, callback: (sizeBytes: number) => this.#onRead(sizeBytes) };
     // These are options of the socket, though the types know them of a connection alone.
@@ -54,12 +48,11 @@ export class ReplicaConnection {
     socket.on('end', () => this.#onEnd());
     socket.on('error', (error) => this.#lose(error));
     socket.on('close', () => {
-      agent.forget(this);
+      pool.forget(this);
       this.#lose(undefined);
     });
   }
 
-  /** A byte of the reply has come. */
   get replyBegun(): boolean {
     return this.#reader.begun;
   }
@@ -74,7 +67,6 @@ export class ReplicaConnection {
     this.#reader.expectReply(method, this.offers);
   }
 
-  /** False: the bytes are kept, but wait for `onDrain` before the next. Text is latin1. */
   write(data: string | Buffer): boolean {
     return typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data);
   }
@@ -87,12 +79,10 @@ export class ReplicaConnection {
     this.#socket.uncork();
   }
 
-  /** Nothing more will be written; the reply still comes. */
   endWriting(): void {
     this.#socket.end();
   }
 
-  /** No more of the reply for now. What was read already still comes. */
   pause(): void {
     this.#socket.pause();
   }
@@ -101,29 +91,37 @@ export class ReplicaConnection {
     this.#socket.resume();
   }
 
-  /** The reply is whole and the request was sent: back to the pool if the connection may be used again. */
   finish(): void {
     if (this.#holder === undefined) return;
     this.#holder = undefined;
     if (!this.#reader.reusable) this.#socket.destroy();
     else this.reused = true;
-    this.agent.giveBack(this);
+    this.lessor.giveBack(this);
   }
 
-  /** Nobody wants the rest of this reply: the connection cannot be used again. */
   abandon(): void {
     if (this.#holder === undefined) return;
     this.#holder = undefined;
     this.#reader.stop();
     this.#socket.destroy();
-    this.agent.giveBack(this);
+    this.lessor.giveBack(this);
   }
 
+  becomeStream(): void {
+    this.isStream = true;
+    this.lessor.addStream(this);
+  }
+
+  becomeTunnel(): void {
+    this.isTunnel = true;
+    this.lessor.addTunnel(this);
+  }
+
+  /** Has the event stream on it ended. */
   endStream(): void {
     if (this.isStream) this.#holder?.endStream();
   }
 
-  /** There is nothing more to say: the connection closes when the replica has what was written. */
   endSoon(): void {
     if (this.#holder === undefined) return;
     this.#holder = undefined;
@@ -131,7 +129,7 @@ export class ReplicaConnection {
     // A replica that does not take it is not waited for.
     this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy());
     this.#socket.destroySoon();
-    this.agent.giveBack(this);
+    this.lessor.giveBack(this);
   }
 
   close(): void {
@@ -194,13 +192,13 @@ export class ReplicaConnection {
     if (holder === undefined) return;
     this.#holder = undefined;
     this.#reader.stop();
-    this.agent.giveBack(this);
+    this.lessor.giveBack(this);
     holder.onLost(this.#describeLoss(cause));
   }
 
   #describeLoss(cause: unknown): BalancerError {
     if (cause instanceof BalancerError) return cause;
-    const { hostname } = this.agent.replica;
+    const { hostname } = this.lessor.replica;
     const shortage = localShortage(cause);
     if (shortage !== undefined) {
       return new BalancerError('overloaded', `the connection to ${hostname} failed: ${shortage}`, { cause });

@@ -1,22 +1,26 @@
 // The first words of a request on a connection to a replica: its head, and as much of its body as is here.
 
 import { type RequestHead, textFor } from '../../http/headers.ts';
-import type { RequestBody } from '../exchange/request-body.ts';
-import type { ReplicaConnection } from './connection.ts';
+import type { Lease } from './lease.ts';
+
+/** A body, of which what is here is sent, and then what comes. */
+interface Sendable {
+  sendTo(lease: Lease): void;
+}
 
 /** @param body if there is any. */
-export function sendRequest(connection: ReplicaConnection, head: RequestHead, body: RequestBody | undefined): void {
-  const { authority, keepsAlive } = connection.agent;
+export function sendRequest(lease: Lease, head: RequestHead, body: Sendable | undefined): void {
+  const { authority, keepsAlive } = lease.lessor;
   const whole = textFor(head, authority);
   const text = keepsAlive ? whole : closing(whole, head.offered);
   if (body === undefined) {
-    connection.write(text);
+    lease.write(text);
     return;
   }
-  connection.cork();
-  connection.write(text);
-  body.sendTo(connection);
-  connection.uncork();
+  lease.cork();
+  lease.write(text);
+  body.sendTo(lease);
+  lease.uncork();
 }
 
 // The replica is told that no other request follows, so that it does not wait for one. An offer to switch has a Connection field of

@@ -2,8 +2,8 @@
 // switched off here, since others do it.
 
 import http from 'node:http';
-import { BalancerError } from '../../errors.ts';
-import type { ProxyLimits } from '../proxy-limits.ts';
+import { BalancerError } from '../../../errors.ts';
+import type { ProxyLimits } from '../../proxy-limits.ts';
 import { endedTooEarly } from './client.ts';
 import { correctVersion } from './other-protocols.ts';
 import type { ParserError } from './parser.ts';

@@ -3,11 +3,11 @@
 // of the CPU of a request (lib/README.md says how that was measured).
 
 import type { Socket } from 'node:net';
-import { replyHead } from '../../http/headers.ts';
-import type { ReplyHead } from '../../http/reply-head.ts';
-import { trailerSection } from '../../http/trailers.ts';
-import type { ReplyMemory, Taker } from '../exchange/reply-memory.ts';
+import { replyHead } from '../../../http/headers.ts';
+import type { ReplyHead } from '../../../http/reply-head.ts';
+import { trailerSection } from '../../../http/trailers.ts';
 import { COPY_BYTES, writeCopy, writeLastingCopy } from './copies.ts';
+import type { ReplyMemory, Taker } from './reply-memory.ts';
 
 // A small piece of a body goes out in one write with its head; a larger one is not worth the copy.
 const MERGE_BYTES = 16_384;

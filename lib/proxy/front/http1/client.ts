@@ -3,23 +3,13 @@
 
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { BalancerError } from '../../errors.ts';
-import { errorReply } from '../../http/error-reply.ts';
-import { ipv4AsSuch } from '../../http/trust.ts';
-import type { ReplyMemory } from '../exchange/reply-memory.ts';
+import { BalancerError } from '../../../errors.ts';
+import { errorReply } from '../../../http/error-reply.ts';
+import { ipv4AsSuch } from '../../../http/trust.ts';
+import type { Occupant } from '../../exchange/downstream.ts';
 import { type Offer, Reading } from './reading.ts';
+import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyRelay } from './reply-relay.ts';
-
-/** What is under way on a connection. */
-export interface Occupant {
-  /** The client's socket takes bytes again. */
-  onClientDrain(): void;
-  onClientGone(): void;
-  /** What the client sends cannot be parsed. True if that is of a request that is not whole yet: it is then answered. */
-  onClientBroken(error: BalancerError): boolean;
-  /** Time to give up what has taken longer than it may. */
-  onTick(nowMs: number): void;
-}
 
 export interface ClientTerms {
   readonly keepAliveTimeoutMs: number;
@@ -48,6 +38,7 @@ export class Client {
   readonly omitsVia: boolean;
   readonly relay: ReplyRelay;
   readonly reading: Reading;
+  /** The request under way, if there is one. */
   occupant: Occupant | undefined;
   readonly #terms: ClientTerms;
   // Requests that were begun, and those that have come but have no whole reply yet.

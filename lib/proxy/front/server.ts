@@ -3,40 +3,41 @@
 
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { ReplicaRef } from '../core/ports.ts';
-import { RetryBudget } from '../core/request/retry-budget.ts';
-import { type Explanation, explain } from '../core/ring/explain.ts';
-import type { Key } from '../core/ring/policy.ts';
-import type { SeatId } from '../core/ring/ring.ts';
-import { asBalancerError, BalancerError } from '../errors.ts';
-import { errorReply } from '../http/error-reply.ts';
-import { overfull, type ParsedRequest } from '../http/headers.ts';
-import { hopsLeft, lastHopReply } from '../http/max-forwards.ts';
-import { type Trust, trustRule } from '../http/trust.ts';
-import { announcedBytes, offeredProtocols, withoutOffer } from '../http/upgrade.ts';
-import type { Log } from '../log.ts';
-import { Exchange } from './exchange/exchange.ts';
-import type { ExchangeContext } from './exchange/exchange-context.ts';
-import { ReplyMemory } from './exchange/reply-memory.ts';
-import { ReturnLine } from './exchange/return-line.ts';
-import { UploadMemory } from './exchange/upload-memory.ts';
-import { type Waiting, WaitingLine } from './exchange/waiting-line.ts';
-import { type MayBeTold, permittedHead } from './explain-permission.ts';
-import type { Client } from './front/client.ts';
-import { Clients } from './front/clients.ts';
-import { DateField } from './front/date-field.ts';
-import { createServer, describeClientError } from './front/http-server.ts';
-import { correctVersion } from './front/other-protocols.ts';
-import { readerOf } from './front/own-requests.ts';
-import { checkParser, readFurther } from './front/parser.ts';
-import type { KeyReader } from './key.ts';
-import { Meter } from './meter.ts';
-import type { ProxyLimits } from './proxy-limits.ts';
-import type { ReplicaAgent } from './replicas/agent.ts';
-import { ReplicaAgents } from './replicas/agents.ts';
-import type { Load, Routing } from './replicas/routing-table.ts';
-import { RequestLog } from './request-log.ts';
-import { RequestNames } from './request-names.ts';
+import type { ReplicaRef } from '../../core/ports.ts';
+import { RetryBudget } from '../../core/request/retry-budget.ts';
+import { type Explanation, explain } from '../../core/ring/explain.ts';
+import type { Key } from '../../core/ring/policy.ts';
+import type { SeatId } from '../../core/ring/ring.ts';
+import { asBalancerError, BalancerError } from '../../errors.ts';
+import { errorReply } from '../../http/error-reply.ts';
+import { overfull, type ParsedRequest } from '../../http/headers.ts';
+import { hopsLeft, lastHopReply } from '../../http/max-forwards.ts';
+import { type Trust, trustRule } from '../../http/trust.ts';
+import { announcedBytes, offeredProtocols, withoutOffer } from '../../http/upgrade.ts';
+import type { Log } from '../../log.ts';
+import { Exchange } from '../exchange/exchange.ts';
+import type { Ended, ExchangeContext } from '../exchange/exchange-context.ts';
+import { ReturnLine } from '../exchange/return-line.ts';
+import { UploadMemory } from '../exchange/upload-memory.ts';
+import { type Waiting, WaitingLine } from '../exchange/waiting-line.ts';
+import { type MayBeTold, permittedHead } from '../explain-permission.ts';
+import type { KeyReader } from '../key.ts';
+import { Meter } from '../meter.ts';
+import type { ProxyLimits } from '../proxy-limits.ts';
+import type { ReplicaAgent } from '../replicas/agent.ts';
+import { ReplicaAgents } from '../replicas/agents.ts';
+import type { Load, Routing } from '../replicas/routing-table.ts';
+import { RequestLog } from '../request-log.ts';
+import { RequestNames } from '../request-names.ts';
+import { Clients } from './clients.ts';
+import { DateField } from './date-field.ts';
+import type { Client } from './http1/client.ts';
+import { createServer, describeClientError } from './http1/http-server.ts';
+import { correctVersion } from './http1/other-protocols.ts';
+import { readerOf } from './http1/own-requests.ts';
+import { checkParser, readFurther } from './http1/parser.ts';
+import { ReplyMemory } from './http1/reply-memory.ts';
+import { Turn } from './http1/turn.ts';
 
 export interface ProxyPorts {
   readonly log: Log;
@@ -198,19 +199,17 @@ export class ProxyServer implements ExchangeContext {
     return this.#load.diverted;
   }
 
-  suspect(agent: ReplicaAgent): void {
-    this.#ports.suspect(agent.replica.incarnation);
+  suspect({ incarnation }: ReplicaRef): void {
+    this.#ports.suspect(incarnation);
   }
 
   date(): string {
     return this.#date.value();
   }
 
-  onOver(exchange: Exchange, error: BalancerError | undefined): void {
-    this.meter.count(exchange, error, this.#agents.table?.policy);
-    const client = this.#clients.of(exchange.request.socket);
-    if (client.occupant === exchange) client.occupant = undefined;
-    this.#log.ended(exchange, error);
+  onOver(ended: Ended): void {
+    this.meter.count(ended, ended.error, this.#agents.table?.policy);
+    this.#log.ended(ended);
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
@@ -243,7 +242,7 @@ export class ProxyServer implements ExchangeContext {
       }
       if (key === undefined) requestId = this.#names.deal(this.#agents.table);
       const asked = { head, key: key ?? requestId, requestId, early, sample: this.meter.sample() };
-      const exchange = new Exchange(this, client, response, asked);
+      const exchange = new Exchange(this, new Turn(client, response, this), request, asked);
       client.occupant = exchange;
       exchange.start();
     } catch (thrown) {

@@ -1,0 +1,102 @@
+// One turn of one request on its client's connection: where its reply goes. Whether the connection goes on after it is decided here;
+// what is written, and when, is for the exchange.
+
+import type { ServerResponse } from 'node:http';
+import type { BalancerError } from '../../../errors.ts';
+import { errorReply } from '../../../http/error-reply.ts';
+import type { ReplyHead } from '../../../http/reply-head.ts';
+import { switchingHead } from '../../../http/upgrade.ts';
+import type { Downstream, Tunnel, TunnelEnd } from '../../exchange/downstream.ts';
+import type { Client } from './client.ts';
+import { SocketTunnel } from './tunnel.ts';
+
+/** What holds for all connections. */
+export interface TurnTerms {
+  /** The value of a Date field for now. */
+  date(): string;
+  /** Connections are to end with the reply they carry. */
+  readonly closing: boolean;
+}
+
+export class Turn implements Downstream {
+  readonly #client: Client;
+  readonly #response: ServerResponse;
+  readonly #terms: TurnTerms;
+  // Of an error: whether the connection goes on after it.
+  #goesOn: boolean | undefined;
+
+  constructor(client: Client, response: ServerResponse, terms: TurnTerms) {
+    this.#client = client;
+    this.#response = response;
+    this.#terms = terms;
+  }
+
+  get blocked(): boolean {
+    return this.#client.relay.blocked;
+  }
+
+  get full(): boolean {
+    return this.#client.relay.full;
+  }
+
+  inform(head: ReplyHead): void {
+    // An HTTP/1.0 client knows no interim replies (RFC 9110, 15.2).
+    if (this.#response.req.httpVersionMinor > 0) this.#client.relay.inform(head);
+  }
+
+  /**
+   * Begins the reply.
+   * @param isWhole the client has sent its whole request. @param added fields, each with its CRLF.
+   */
+  begin(head: ReplyHead, isWhole: boolean, added: string): void {
+    const { httpVersionMinor } = this.#response.req;
+    this.#client.relay.begin(head, httpVersionMinor, isWhole && this.#mayGoOn(), this.#terms.date(), added);
+  }
+
+  followClient(): void {
+    this.#client.relay.followClient();
+  }
+
+  beginTunnel(head: ReplyHead, offered: string, replica: TunnelEnd, early: Buffer | undefined): Tunnel {
+    const { relay, socket, omitsVia } = this.#client;
+    relay.beginTunnel(switchingHead(head, offered, omitsVia));
+    return new SocketTunnel(socket, replica, early);
+  }
+
+  body(bytes: Buffer): void {
+    this.#client.relay.body(bytes);
+  }
+
+  flush(): void {
+    this.#client.relay.flush();
+  }
+
+  end(trailers: readonly string[]): void {
+    this.#client.relay.end(trailers);
+  }
+
+  takeBack(): boolean {
+    return this.#client.relay.takeBack();
+  }
+
+  cut(): void {
+    this.#client.relay.cut();
+  }
+
+  refuse(error: BalancerError, requestId: number, isWhole: boolean): void {
+    this.#goesOn = isWhole && this.#mayGoOn();
+    this.#client.socket.write(errorReply(error, requestId, this.#goesOn, this.#response.req), 'latin1');
+  }
+
+  release(): void {
+    this.#client.occupant = undefined;
+  }
+
+  finish(): void {
+    this.#client.finish(this.#response, this.#goesOn ?? this.#client.relay.goesOn);
+  }
+
+  #mayGoOn(): boolean {
+    return this.#response.shouldKeepAlive && !this.#terms.closing && !this.#client.isLast;
+  }
+}
