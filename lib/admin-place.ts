@@ -2,8 +2,9 @@
 
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { type AccessRules, type ExplainRules, needsToken } from './admin/access.ts';
+import { type AccessRules, needsToken } from './admin/access.ts';
 import type { ListenPlace } from './admin/admin-server.ts';
+import type { ExplainRules } from './core/routing-plan.ts';
 import { ipv4AsSuch, trustRule } from './http/trust.ts';
 import type { Options } from './settings/options.ts';
 

@@ -2,9 +2,9 @@
 // belongs to; and where more than this machine reaches the port, or a request came through a proxy, a token is asked for. Decides;
 // answering is routes.ts.
 
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { BalancerError } from '../errors.ts';
+import { type AccessRequest, isBearer, proxyMark } from '../http/credentials.ts';
 
 /** `auto` is `open` on loopback where no token is given and no proxy is trusted, but for what came through one; else `token`. */
 export type AccessMode = 'auto' | 'open' | 'token';
@@ -18,22 +18,6 @@ export interface AccessRules {
   readonly token: string | undefined;
   /** Without a token: nothing that came through a proxy is let in. */
   readonly refusesProxied: boolean;
-}
-
-/** What is looked at: the fields in lower case, as `http.Server` gives them, and the target for one in absolute-form. */
-export interface AccessRequest {
-  readonly url?: string | undefined;
-  readonly headers: {
-    readonly authorization?: string | undefined;
-    readonly host?: string | undefined;
-    readonly origin?: string | undefined;
-    readonly 'sec-fetch-site'?: string | string[] | undefined;
-    readonly connection?: string | undefined;
-    readonly [name: string]: string | string[] | undefined;
-  };
-  readonly httpVersion?: string;
-  /** Name, value, name, value, … */
-  readonly rawHeaders?: readonly string[];
 }
 
 /** Only programs on this machine reach it there. */
@@ -102,39 +86,6 @@ export function checkCredentials({ rawHeaders = [] }: AccessRequest): void {
   throw new BalancerError('bad-request', 'the request has more than one Authorization field');
 }
 
-/** By what one sees that a request came through a proxy, in words; `undefined` if nothing says so. */
-export function proxyMark({ headers, httpVersion }: AccessRequest): string | undefined {
-  // As servers read names that make variables of them: all but letters and digits is the same.
-  const field = Object.keys(headers).find((name) =>
-    /^(via|forwarded|x[^a-z\d]forwarded[^a-z\d].*|x[^a-z\d]real[^a-z\d]ip)$/.test(name),
-  );
-  if (field !== undefined) return nameOf(field);
-  // What nginx makes of every request where nothing is set but `proxy_pass`. To say so means nothing in HTTP/1.0: programs do not.
-  const closes = httpVersion === '1.0' && headers.connection?.toLowerCase() === 'close';
-  return closes ? 'HTTP/1.0 with Connection: close' : undefined;
-}
-
-/** Who may be told of the fleet by `X-Ringmaster-Explain`. */
-export interface ExplainRules {
-  /** Without the token nothing is told. */
-  readonly needsToken: boolean;
-  /** `undefined` if there is none. */
-  readonly token: string | undefined;
-  readonly refusesProxied: boolean;
-}
-
-/** May the request that asks be told why it goes where it goes: by itself, by the token that it shows, or not? */
-export function mayBeTold(request: AccessRequest, rules: ExplainRules): 'yes' | 'by-token' | 'no' {
-  const { authorization } = request.headers;
-  if (rules.token !== undefined && isBearer(authorization ?? '', rules.token)) return 'by-token';
-  return rules.needsToken || (rules.refusesProxied && proxyMark(request) !== undefined) ? 'no' : 'yes';
-}
-
-// As it is written: x-forwarded-for is X-Forwarded-For. Short, whatever comes.
-function nameOf(field: string): string {
-  return field.slice(0, 40).replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
-}
-
 // Empty if HTTP/1.0 named none: a browser always does.
 function authorityOf({ url = '', headers }: AccessRequest): string {
   return /^https?:\/\/([^/?#]*)/i.exec(url)?.[1] ?? headers.host ?? '';
@@ -156,14 +107,4 @@ function isOurs(name: string, byPage: boolean, { host, machine }: AccessRules): 
   if (isLoopback(address) || address === host.toLowerCase() || name === machine.toLowerCase()) return true;
   if (/^[\w-]+$/.test(name)) return !byPage || !isLoopback(host);
   return !isLoopback(host) && isIP(address) !== 0;
-}
-
-// Digests are of one length whatever is given: how long the comparison takes says nothing of the token.
-function isBearer(authorization: string, token: string): boolean {
-  const given = /^bearer +(\S+) *$/i.exec(authorization)?.[1] ?? '';
-  return timingSafeEqual(digest(given), digest(token));
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

@@ -23,7 +23,7 @@ export interface InsightPorts {
   /** Replicas that answer with 5xx again and again though their heartbeats are good. */
   readonly erring: () => readonly string[];
   readonly failOpen: boolean;
-  readonly explain: (key: Key) => Explanation | undefined;
+  readonly explain: (key: Key) => Promise<Explanation | undefined>;
   /** The key of a request, `undefined` if it would go by its request id. */
   readonly readKey: (
     request: { url: string; rawHeaders: readonly string[] },
@@ -87,10 +87,10 @@ function hostnames(state: FleetState): (seat: SeatId) => string | undefined {
 }
 
 /** Throws `bad-body` for a question that is none or says too little, `no-replica` before there was a ring. */
-export function explainRequest(ports: InsightPorts, text: string): unknown {
+export async function explainRequest(ports: InsightPorts, text: string): Promise<unknown> {
   const question = parseQuestion(text);
   const key = keyOf(ports, question);
-  const explanation = ports.explain(key);
+  const explanation = await ports.explain(key);
   if (explanation === undefined) throw new BalancerError('no-replica', 'there is no ring yet');
   return describeExplanation(explanation, hostnames(ports.state()));
 }

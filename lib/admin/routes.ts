@@ -4,8 +4,9 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { asBalancerError, BalancerError } from '../errors.ts';
-import { originForm } from '../http/request-target.ts';
-import { type AccessRules, checkAccess, checkCredentials, proxyMark } from './access.ts';
+import { proxyMark } from '../http/credentials.ts';
+import { originForm } from '../http/target.ts';
+import { type AccessRules, checkAccess, checkCredentials } from './access.ts';
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
 import { queueOfChanges, type Run, withPatience } from './change-queue.ts';
 import { addReplicas, type ChangePorts, endsStartsOnly, killReplica, removeReplicas, rep } from './changes.ts';
@@ -90,7 +91,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
     ['/balancer/ready', { method: 'GET', run: () => success(ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: () => jsonAnswer(...ringPage()) }],
-    ['/balancer/explain', { method: 'POST', run: (text) => json(explainRequest(ports, text)) }],
+    ['/balancer/explain', { method: 'POST', run: async (text) => json(await explainRequest(ports, text)) }],
     [
       '/balancer/events',
       { method: 'GET', stream: (request, response) => ports.watch(response, watcherOf(ports, request)) },

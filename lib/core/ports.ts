@@ -42,6 +42,8 @@ export interface Clock {
   now(): number;
   /** Resolves after `ms`, or rejects with the signal's reason as soon as it is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls back every `ms` until the function that it returns is called. Does not keep the process alive. */
+  every(ms: number, call: () => void): () => void;
 }
 
 /** Where replicas run. Every method may reject with a BalancerError; none throws. */

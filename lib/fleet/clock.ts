@@ -6,6 +6,10 @@ import type { Clock } from '../core/ports.ts';
 export const realClock: Clock = {
   now: () => performance.now(),
   sleep: (ms, signal) => sleep(ms, undefined, signal === undefined ? undefined : { signal }),
+  every: (ms, call) => {
+    const timer = setInterval(call, ms).unref();
+    return () => clearInterval(timer);
+  },
 };
 
 /**

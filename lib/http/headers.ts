@@ -5,6 +5,7 @@ import { BalancerError } from '../errors.ts';
 import { isAlias, isOdd, kindOf, mayHaveRule } from './field-rules.ts';
 import { connectionOptions, isOverfull, nominations } from './lists.ts';
 import type { ReplyHead } from './reply-head.ts';
+import { readTarget } from './target.ts';
 
 /** What is known of the client's connection. */
 export interface ClientFacts {
@@ -251,17 +252,6 @@ function takeForwarding(fields: RequestFields, lower: string, value: string, isN
 
 function joined(list: string | undefined, value: string): string {
   return list === undefined ? value : `${list}, ${value}`;
-}
-
-function readTarget({ method, url }: ParsedRequest): { path: string; authority: string | undefined } {
-  // A fragment is for the client alone (RFC 9112, 3.2): a replica may cut it off, or not, and so see another path than ours.
-  if (url.includes('#')) throw new BalancerError('bad-request', 'the request target has a fragment');
-  if (url.charCodeAt(0) === 0x2f || (url === '*' && method === 'OPTIONS')) return { path: url, authority: undefined };
-  // absolute-form: what it names goes before the Host field (RFC 9112, 3.2.2).
-  const [, authority, path = ''] = /^https?:\/\/([^/?#]+)(.*)$/i.exec(url) ?? [];
-  if (authority === undefined) throw new BalancerError('bad-request', 'the request target is not a path');
-  if (path === '' && method === 'OPTIONS') return { path: '*', authority };
-  return { path: path.startsWith('/') ? path : `/${path}`, authority };
 }
 
 // The host that the request is for; empty if HTTP/1.0 names none.

@@ -1,6 +1,7 @@
 // `X-Ringmaster-Explain: 1` tells of the fleet: who may ask is said by others, and what becomes of the request here. Pure.
 
 import type { IncomingMessage } from 'node:http';
+import type { MayBeTold } from '../http/credentials.ts';
 import {
   type ClientFacts,
   type ParsedRequest,
@@ -8,9 +9,6 @@ import {
   requestHead,
   type Underscores,
 } from '../http/headers.ts';
-
-/** May the request that asks be told why it goes where it goes: by itself, by the admin token that it shows, or not? */
-export type MayBeTold = 'yes' | 'by-token' | 'no';
 
 /** The head of a request as it goes on, by `requestHead`: what it asks is left out if it may not be told. */
 export function permittedHead(

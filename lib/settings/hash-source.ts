@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import { HASH_NAMES, type HashName, hashPair, hashPairFault } from '../core/ring/hashes/table.ts';
+import type { RoutingPlan } from '../core/routing-plan.ts';
 import { describe } from '../errors.ts';
 import { OptionError, type Options } from './options.ts';
 
@@ -24,4 +25,9 @@ export async function loadHashPair(options: Options): Promise<HashPair> {
   const fault = hashPairFault(module, slots, Math.min(slots, maxReplicas * MAX_WEIGHT), virtualNodes);
   if (fault !== undefined) throw new OptionError(`--hash ${source} is not a hash pair: ${fault}`);
   return module;
+}
+
+/** The pair of `--hash` as a plan names it, a path made absolute. */
+export function hashOf({ hash: source }: Options): RoutingPlan['hash'] {
+  return HASH_NAMES.includes(source as HashName) ? { name: source } : { path: resolve(source) };
 }

@@ -60,7 +60,7 @@ t.test('a ring is read once for all who watch', async (t) => {
     }
   }
   const feed = new LiveFeed({
-    clock: { now: () => 0, sleep: () => new Promise(() => undefined) },
+    clock: { now: () => 0, sleep: () => new Promise(() => undefined), every: () => () => undefined },
     timeOfDay: () => 0,
     readCounters: () => ({}) as never,
     erring: () => [],

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';
+import { startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
@@ -33,8 +33,8 @@ t.test('a replica that leaves has its streams ended in order, and nothing is wai
   const { first, proxy, client } = await streaming(t);
   const replica = { seat: 1, incarnation: 1, hostname: 'server1' };
   const closed = once(first.sockets[0] as never, 'close');
-  proxy.proxy.route({ policy: inOrder(2), routes: [], draining: [replica] });
-  await proxy.proxy.drained(replica, AbortSignal.timeout(60_000));
+  proxy.publish({ order: [2], draining: [replica] });
+  await proxy.drained(replica, AbortSignal.timeout(60_000));
   await client.until(/data: 1\n\n\r\n0\r\n\r\n$/);
   await closed;
 });
@@ -47,10 +47,10 @@ t.test('one that is asked for while its replica leaves ends as well', async (t) 
   client.send(GET);
   while (replica.received.join('') === '') await new Promise((resolve) => setImmediate(resolve));
   const ref = { seat: 1, incarnation: 1, hostname: 'server1' };
-  proxy.proxy.route({ policy: inOrder(2), routes: [], draining: [ref] });
+  proxy.publish({ order: [2], draining: [ref] });
   replica.sockets[0]?.write(STREAM + EVENT);
   await client.until(/data: 1\n\n\r\n0\r\n\r\n$/);
-  await proxy.proxy.drained(ref, AbortSignal.timeout(60_000));
+  await proxy.drained(ref, AbortSignal.timeout(60_000));
 });
 
 t.test('a proxy that closes ends them and their connections', async (t) => {
@@ -65,7 +65,7 @@ t.test('the connection takes the next request after a stream has ended', async (
   const routes = [
     { replica: { seat: 2, incarnation: 3, hostname: 'again' }, address: tcp(first.port), suspected: false, weight: 1 },
   ];
-  proxy.proxy.route({ policy: inOrder(2), routes, draining: [replica] });
+  proxy.publish({ order: [2], routes, draining: [replica] });
   await client.until(/0\r\n\r\n$/);
   client.send('GET /home HTTP/1.1\r\nHost: x\r\n\r\n');
   await client.until(/first$/);
@@ -101,8 +101,8 @@ t.test('a reply of another type keeps its place, and is waited for', async (t) =
   client.send(GET);
   await client.until(/data: 1/);
   const ref = { seat: 1, incarnation: 1, hostname: 'server1' };
-  proxy.proxy.route({ policy: inOrder(2), routes: [], draining: [ref] });
-  const drained = proxy.proxy.drained(ref, AbortSignal.timeout(60_000));
+  proxy.publish({ order: [2], draining: [ref] });
+  const drained = proxy.drained(ref, AbortSignal.timeout(60_000));
   t.equal(await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 100, 'waits'))]), 'waits');
   replica.sockets[0]?.write('0\r\n\r\n');
   await drained;

@@ -8,7 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Options } from '../../lib/settings/options.ts';
 import { type Play, played } from '../fixtures/played.ts';
-import { inOrder, startProxy, type TestProxy, tcp } from '../fixtures/proxy.ts';
+import { startProxy, type TestProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw, type RawClient } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
@@ -96,8 +96,8 @@ for (const [how, leave] of Object.entries(LEAVES)) {
       client.send(later);
       leave(client);
       await cut;
-      proxy.proxy.route({ policy: inOrder(), routes: [], draining: [ref] });
-      await proxy.proxy.drained(ref, new AbortController().signal);
+      proxy.publish({ draining: [ref] });
+      await proxy.drained(ref, new AbortController().signal);
       t.notOk(has('/behind')(replica.received), `${what}: what waited is not sent`);
       // An event stream has no other end.
       const event = what.includes('stream') ? 'request' : 'client-left';

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import t from 'tap';
+import { realClock } from '../../lib/fleet/clock.ts';
 import { ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
-import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';
+import { startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
@@ -61,7 +62,13 @@ t.test('bytes behind the end of a reply end the connection, the reply is whole',
 
 t.test('the connection used last is used next, and no more than the limit are kept', async (t) => {
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
-  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, { inFlight: 0, idle: 0, freed: () => undefined });
+  const agent = new ReplicaAgent(
+    ref,
+    tcp(replica.port),
+    limits,
+    { inFlight: 0, idle: 0, freed: () => undefined },
+    realClock,
+  );
   t.teardown(() => {
     agent.destroy();
     return replica.close();
@@ -89,7 +96,13 @@ t.test('the connection used last is used next, and no more than the limit are ke
 t.test('an idle connection is closed after its time', async (t) => {
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
   const proxy = await startProxy([tcp(replica.port)]);
-  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, { inFlight: 0, idle: 0, freed: () => undefined });
+  const agent = new ReplicaAgent(
+    ref,
+    tcp(replica.port),
+    limits,
+    { inFlight: 0, idle: 0, freed: () => undefined },
+    realClock,
+  );
   t.teardown(() => Promise.all([proxy.close(), replica.close()]));
   const connection = agent.lease(false);
   const sink = holder();
@@ -113,9 +126,9 @@ t.test('a retired replica finishes what it has, and its connections are closed',
   const client = await connectRaw(proxy.port);
   client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   while (replica.received[0] === undefined || replica.received[0] === '') await new Promise(setImmediate);
-  proxy.proxy.route({ policy: inOrder(), routes: [], draining: [ref] });
+  proxy.publish({ draining: [ref] });
   let drained = false;
-  const draining = proxy.proxy.drained(ref, new AbortController().signal).then(() => {
+  const draining = proxy.drained(ref, new AbortController().signal).then(() => {
     drained = true;
   });
   t.match(await exchangeRaw(proxy.port, GET), /^HTTP\/1.1 503/);
@@ -133,8 +146,8 @@ t.test('when the grace is over, what is left at a retired replica is cut', async
   const client = await connectRaw(proxy.port);
   client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   while (replica.received[0] === undefined || replica.received[0] === '') await new Promise(setImmediate);
-  proxy.proxy.route({ policy: inOrder(), routes: [], draining: [ref] });
-  await proxy.proxy.drained(ref, AbortSignal.timeout(10));
+  proxy.publish({ draining: [ref] });
+  await proxy.drained(ref, AbortSignal.timeout(10));
   await client.until(/^HTTP\/1.1 502/);
   client.socket.destroy();
 });
@@ -143,7 +156,7 @@ t.test('no more connections are kept at all replicas together than descriptors a
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
   const load = { inFlight: 0, idle: 0, freed: () => undefined };
   const agents = [1, 2].map(
-    (seat) => new ReplicaAgent({ ...ref, seat }, tcp(replica.port), { ...limits, maxIdleInAll: 3 }, load),
+    (seat) => new ReplicaAgent({ ...ref, seat }, tcp(replica.port), { ...limits, maxIdleInAll: 3 }, load, realClock),
   );
   t.teardown(() => {
     for (const agent of agents) agent.destroy();

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import type { Options } from '../../lib/settings/options.ts';
-import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';
+import { routeTo, startProxy, THROWING, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
@@ -110,16 +110,10 @@ t.test('a suspected replica is chosen only when no other is left', async (t) => 
   const second = await scriptedReplica(answers);
   const proxy = await startProxy([]);
   t.teardown(() => Promise.all([proxy.close(), first.close(), second.close()]));
-  const route = (seat: number, port: number, suspected: boolean) => ({
-    replica: { seat, incarnation: seat, hostname: `server${seat}` },
-    address: tcp(port),
-    suspected,
-    weight: 1,
-  });
-  const policy = inOrder(1, 2);
-  proxy.proxy.route({ policy, routes: [route(1, first.port, true), route(2, second.port, false)], draining: [] });
+  const order = [1, 2];
+  proxy.publish({ order, routes: [routeTo(1, tcp(first.port), true), routeTo(2, tcp(second.port))] });
   t.match(await exchangeRaw(proxy.port, request('GET')), /second$/);
-  proxy.proxy.route({ policy, routes: [route(1, first.port, true)], draining: [] });
+  proxy.publish({ order, routes: [routeTo(1, tcp(first.port), true)] });
   t.match(await exchangeRaw(proxy.port, request('GET')), /first$/);
 });
 
@@ -144,28 +138,14 @@ t.test('what a lost replica had is tried at the next one', async (t) => {
   const client = await connectRaw(proxy.port);
   client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   await new Promise((resolve) => setTimeout(resolve, 50));
-  proxy.proxy.route({
-    policy: inOrder(2),
-    routes: [
-      {
-        replica: { seat: 2, incarnation: 2, hostname: 'server2' },
-        address: tcp(proxy.ports[1] ?? 0),
-        suspected: false,
-        weight: 1,
-      },
-    ],
-    draining: [],
-  });
+  proxy.publish({ order: [2], routes: [routeTo(2, tcp(proxy.ports[1] ?? 0))] });
   await client.until(/second$/);
   client.socket.destroy();
 });
 
 t.test('a hash that throws is an error of the balancer, not a request without end', async (t) => {
   const { proxy } = await replicas(t, answers);
-  const pick = () => {
-    throw new Error('my hash');
-  };
-  proxy.proxy.route({ policy: { ...inOrder(), pick }, routes: [], draining: [] });
+  await proxy.publish({ hash: THROWING });
   t.match(await exchangeRaw(proxy.port, request('GET')), /^HTTP\/1.1 500 .*my hash/s);
 });
 
@@ -199,9 +179,7 @@ t.test('what costs no budget: a connection that was old, and a replica that is g
   const clients = await Promise.all(Array.from({ length: 250 }, () => connectRaw(other.port)));
   for (const one of clients) one.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   await new Promise((resolve) => setTimeout(resolve, 100));
-  const replica = { seat: 2, incarnation: 2, hostname: 'server2' };
-  const route = { replica, address: tcp(other.ports[1] ?? 0), suspected: false, weight: 1 };
-  other.proxy.route({ policy: inOrder(2), routes: [route], draining: [] });
+  other.publish({ order: [2], routes: [routeTo(2, tcp(other.ports[1] ?? 0))] });
   await Promise.all(clients.map((one) => one.until(/second$/)));
   for (const one of clients) one.socket.destroy();
 });

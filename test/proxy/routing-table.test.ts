@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { Route } from '../../lib/core/fleet/fleet-state.ts';
+import { realClock } from '../../lib/fleet/clock.ts';
 import { proxyLimits } from '../../lib/limits.ts';
 import type { AgentLimits } from '../../lib/proxy/proxy-limits.ts';
 import { ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
@@ -28,7 +29,7 @@ function tableOf(seats: readonly Held[], balanceFactor = 1.25): { table: Routing
     return { replica, address: tcp(1), suspected, weight };
   });
   const agents = routes.map(({ replica, address }, index) => {
-    const agent = new ReplicaAgent(replica, address, limits, load);
+    const agent = new ReplicaAgent(replica, address, limits, load, realClock);
     Object.defineProperty(agent, 'inFlight', { value: seats[index]?.inFlight });
     return agent;
   });

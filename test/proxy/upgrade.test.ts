@@ -7,7 +7,7 @@ import { parseReplyHead } from '../../lib/http/reply-head.ts';
 import { offeredProtocols, switchingHead } from '../../lib/http/upgrade.ts';
 import type { Options } from '../../lib/settings/options.ts';
 import { type Play, played as playedBy } from '../fixtures/played.ts';
-import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';
+import { startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply } from '../fixtures/scripted-replica.ts';
 import { socketService } from '../fixtures/sockets.ts';
@@ -186,7 +186,7 @@ t.test('a client that has said all still hears what the replica says, and the re
   await client.until(/\r\n\r\n$/);
   client.socket.end('input');
   t.match((await client.closed).text, /<part 0>.*<part 4><all of input>$/s);
-  await proxy.proxy.drained(ref, new AbortController().signal);
+  await proxy.drained(ref, new AbortController().signal);
   t.notOk(proxy.log.some((line) => line.level === 'error'));
 });
 
@@ -208,7 +208,7 @@ t.test('a tunnel whose client has said all, and whose replica does not end, is c
   await client.until(/\r\n\r\n$/);
   client.socket.end();
   await client.closed;
-  await proxy.proxy.drained(ref, new AbortController().signal);
+  await proxy.drained(ref, new AbortController().signal);
   t.ok(proxy.log.some((line) => line.code === 'tunnel-idle'));
 });
 
@@ -250,7 +250,7 @@ t.test('a tunnel whose replica takes nothing is closed after its time too', asyn
   await client.until(/\r\n\r\n$/);
   client.send(Buffer.alloc(20_000_000));
   await client.closed;
-  await proxy.proxy.drained(ref, new AbortController().signal);
+  await proxy.drained(ref, new AbortController().signal);
   t.equal(replica.sockets.length, 1);
 });
 
@@ -273,10 +273,10 @@ t.test('a tunnel on which nothing is said is closed after its time', async (t) =
 
 t.test('a tunnel outlasts its replica’s draining, but only until the deadline', async (t) => {
   const { proxy, socket } = await webSocket(t);
-  proxy.proxy.route({ policy: inOrder(), routes: [], draining: [ref] });
+  proxy.publish({ draining: [ref] });
   const deadline = new AbortController();
   let drained = false;
-  const draining = proxy.proxy.drained(ref, deadline.signal).then(() => {
+  const draining = proxy.drained(ref, deadline.signal).then(() => {
     drained = true;
   });
   socket.send('while it drains');

@@ -31,7 +31,7 @@ export interface ExchangeContext {
   /** May one more attempt be made at something that failed? It is counted if so. */
   spendRetry(): boolean;
   /** Why a request with that key goes where it goes; `undefined` before there was a ring. */
-  explain(key: Key): Explanation | undefined;
+  explanationOf(key: Key): Explanation | undefined;
   readonly hostnameOf: (seat: SeatId) => string | undefined;
   /** A request failed there. */
   suspect(replica: ReplicaRef): void;

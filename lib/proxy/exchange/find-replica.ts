@@ -30,7 +30,7 @@ export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | 
   const { tried } = seeker;
   const barred = seeker.head.offered === '' ? tried : context.barredFromTunnels(tried);
   try {
-    if (seeker.head.asksWhy) seeker.explanation ??= context.explain(seeker.key);
+    if (seeker.head.asksWhy) seeker.explanation ??= context.explanationOf(seeker.key);
     const agent = context.pick(seeker.key, barred);
     if (agent !== undefined) return agent;
   } catch (error) {

@@ -2,7 +2,7 @@
 // that gets its next replica. When one is back all are called. Until then a few are, time and again: one as a scout, and as many
 // more as have found somebody.
 
-import type { Outage, Routing } from '../replicas/routing-table.ts';
+import type { Outage, RoutingPlan } from '../../core/routing-plan.ts';
 import type { Waiting } from './waiting-line.ts';
 
 export class ReturnLine {
@@ -34,8 +34,8 @@ export class ReturnLine {
     this.#line.delete(one);
   }
 
-  /** Other replicas take requests now. */
-  onRouting({ routes, outage }: Routing): void {
+  /** Other replicas may take requests now. */
+  onPlan({ routes, outage }: Pick<RoutingPlan, 'routes' | 'outage'>): void {
     this.#outage = outage;
     if (routes.some((route) => !route.suspected)) this.#call(this.#line.size);
   }

@@ -2,6 +2,7 @@
 // waited longer than it may. A timer per request would cost more than the request's limits are worth.
 
 import type { Socket } from 'node:net';
+import type { Clock } from '../../core/ports.ts';
 import { Client, type ClientTerms, tooManyConnections } from './http1/client.ts';
 
 const TICK_MS = 100;
@@ -22,14 +23,16 @@ export class Clients {
   #admitted = 0;
   // Only the clients that were refused, the oldest first.
   readonly #refused = new Set<Client>();
-  #ticker: NodeJS.Timeout | undefined;
+  readonly #clock: Clock;
+  #stopTicking: (() => void) | undefined;
   // Time in which this process ran, and when it was last looked at.
   #ranMs = 0;
   #tickedMs = 0;
 
   /** @param onTick called when a first client comes, and while there is any, before they are looked at. */
-  constructor(terms: Terms, onTick: (nowMs: number) => void) {
+  constructor(terms: Terms, clock: Clock, onTick: (nowMs: number) => void) {
     this.#terms = terms;
+    this.#clock = clock;
     this.#onTick = onTick;
   }
 
@@ -42,9 +45,9 @@ export class Clients {
     const client = new Client(socket, this.#terms);
     socket[CLIENT] = client;
     this.#all.add(client);
-    if (this.#ticker === undefined) {
-      this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref();
-      this.#tickedMs = performance.now();
+    if (this.#stopTicking === undefined) {
+      this.#stopTicking = this.#clock.every(TICK_MS, () => this.#tick());
+      this.#tickedMs = this.#clock.now();
       this.#onTick(this.#tickedMs);
     }
     const { maxConnections } = this.#terms;
@@ -83,14 +86,14 @@ export class Clients {
   }
 
   #tick(): void {
-    const nowMs = performance.now();
+    const nowMs = this.#clock.now();
     this.#onTick(nowMs);
     // After this process was stopped or starved, what clients sent meanwhile lies unread: they are not the ones who were late.
     this.#ranMs += Math.min(nowMs - this.#tickedMs, 2 * TICK_MS);
     this.#tickedMs = nowMs;
     for (const client of this.#all) client.onTick(this.#ranMs);
     if (this.#all.size > 0) return;
-    clearInterval(this.#ticker);
-    this.#ticker = undefined;
+    this.#stopTicking?.();
+    this.#stopTicking = undefined;
   }
 }

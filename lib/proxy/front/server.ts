@@ -1,108 +1,116 @@
-// The data plane's front: the hand-written `http.Server`, its connections, and the table that a request reads once. What is
-// done with one request is exchange.ts.
+// The front: the hand-written `http.Server`, its connections, and what is asked before a request becomes an exchange.
 
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { ReplicaRef } from '../../core/ports.ts';
-import { RetryBudget } from '../../core/request/retry-budget.ts';
-import { type Explanation, explain } from '../../core/ring/explain.ts';
+import type { Clock } from '../../core/ports.ts';
 import type { Key } from '../../core/ring/policy.ts';
-import type { SeatId } from '../../core/ring/ring.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
-import { errorReply } from '../../http/error-reply.ts';
+import type { MayBeTold } from '../../http/credentials.ts';
 import { overfull, type ParsedRequest } from '../../http/headers.ts';
 import { hopsLeft, lastHopReply } from '../../http/max-forwards.ts';
 import { type Trust, trustRule } from '../../http/trust.ts';
 import { announcedBytes, offeredProtocols, withoutOffer } from '../../http/upgrade.ts';
 import type { Log } from '../../log.ts';
 import { Exchange } from '../exchange/exchange.ts';
-import type { Ended, ExchangeContext } from '../exchange/exchange-context.ts';
-import { ReturnLine } from '../exchange/return-line.ts';
-import { UploadMemory } from '../exchange/upload-memory.ts';
-import { type Waiting, WaitingLine } from '../exchange/waiting-line.ts';
-import { type MayBeTold, permittedHead } from '../explain-permission.ts';
-import type { KeyReader } from '../key.ts';
-import { Meter } from '../meter.ts';
-import type { ProxyLimits } from '../proxy-limits.ts';
-import type { ReplicaAgent } from '../replicas/agent.ts';
-import { ReplicaAgents } from '../replicas/agents.ts';
-import type { Load, Routing } from '../replicas/routing-table.ts';
-import { RequestLog } from '../request-log.ts';
-import { RequestNames } from '../request-names.ts';
+import type { ExchangeContext } from '../exchange/exchange-context.ts';
+import { permittedHead } from '../explain-permission.ts';
+import type { Sample } from '../meter.ts';
+import type { RequestLog } from '../request-log.ts';
 import { Clients } from './clients.ts';
 import { DateField } from './date-field.ts';
+import { errorReply } from './error-reply.ts';
 import type { Client } from './http1/client.ts';
 import { createServer, describeClientError } from './http1/http-server.ts';
 import { correctVersion } from './http1/other-protocols.ts';
 import { readerOf } from './http1/own-requests.ts';
 import { checkParser, readFurther } from './http1/parser.ts';
-import { ReplyMemory } from './http1/reply-memory.ts';
-import { Turn } from './http1/turn.ts';
+import type { ReplyMemory } from './http1/reply-memory.ts';
+import { Turn, type TurnTerms } from './http1/turn.ts';
 
-export interface ProxyPorts {
-  readonly log: Log;
-  readonly readKey: KeyReader;
+/** What the front needs of the data plane around it. */
+export interface FrontContext extends ExchangeContext {
+  readonly log: RequestLog;
+  readonly replies: ReplyMemory;
+  /** Connections are to end with the reply they carry. */
+  readonly closing: boolean;
+  /** A request has come: gives an id for it. */
+  arrive(): number;
+  /** An id for what is refused before there is a request. */
+  nextId(): number;
+  /** An id for a request that goes by it. */
+  dealId(): number;
+  /** @param origin the client's address. `undefined` for a request that goes by its id. */
+  keyOf(request: IncomingMessage & ParsedRequest, origin: string): Key | undefined;
+  /** Whether the request that begins now is timed. */
+  sample(): Sample | undefined;
+  mayBeTold(request: IncomingMessage): MayBeTold;
   /** Takes the requests that are the balancer's own; false leaves the request to the ring. */
-  readonly answersItself: (request: IncomingMessage, response: ServerResponse) => boolean;
-  /** May the request that asks be told why it goes where it goes? By a token, which is then not passed on. */
-  readonly mayBeTold: (request: IncomingMessage) => MayBeTold;
-  readonly suspect: (incarnation: number) => void;
-  /** Of the replica in that seat, there or on its way. */
-  readonly hostnameOf: (seat: SeatId) => string | undefined;
-  /** Where the request ids begin: any whole number. */
-  readonly seed: number;
+  answersOwn(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Called a few times a second while there are clients. */
+  onTick(nowMs: number): void;
 }
 
 const SWEEP_MS = 50;
 
-export class ProxyServer implements ExchangeContext {
-  readonly limits: ProxyLimits;
-  readonly uploads: UploadMemory;
-  /** What waits for clients that are slow to take their replies. */
-  readonly replies: ReplyMemory;
-  readonly hostnameOf: (seat: SeatId) => string | undefined;
-  readonly returns: ReturnLine;
-  closing = false;
-  /** Of the traffic, for whoever wants to know. */
-  readonly meter: Meter;
-  readonly #ports: ProxyPorts;
-  readonly #log: RequestLog;
+export class FrontServer implements TurnTerms {
+  readonly #context: FrontContext;
+  readonly #clock: Clock;
+  readonly #log: Log;
   readonly #clients: Clients;
   readonly #trust: Trust;
-  readonly #budget: RetryBudget;
-  readonly #line: WaitingLine;
   readonly #server: Server;
-  readonly #load: Load = { inFlight: 0, idle: 0, diverted: 0, freed: () => this.#line.serve() };
-  readonly #agents: ReplicaAgents;
-  readonly #names: RequestNames;
   readonly #date = new DateField();
+  readonly #mayBeTold = (request: IncomingMessage) => this.#context.mayBeTold(request);
 
-  constructor(ports: ProxyPorts, limits: ProxyLimits) {
-    this.#ports = ports;
-    this.#log = new RequestLog(ports.log);
-    this.limits = limits;
-    this.uploads = new UploadMemory(limits.uploadMemoryBytes);
-    this.replies = new ReplyMemory(limits.replyMemoryBytes, (count) =>
-      ports.log.error('slow-readers-dropped', { count }),
-    );
-    this.hostnameOf = ports.hostnameOf;
-    this.#names = new RequestNames(ports.seed);
-    this.#agents = new ReplicaAgents(limits, this.#load);
-    this.meter = new Meter(this.#agents.byIncarnation, this.#load);
+  constructor(context: FrontContext, clock: Clock, log: Log) {
+    this.#context = context;
+    this.#clock = clock;
+    this.#log = log;
+    const { limits, replies } = context;
     this.#trust = trustRule(limits.trustedProxies);
-    this.#budget = new RetryBudget(limits.retryBudget, limits.leastRetriesPerSecond);
-    this.#line = new WaitingLine(limits.maxQueued);
-    this.returns = new ReturnLine(limits.maxQueued);
     const { trusts } = this.#trust;
-    const { replies } = this;
     const terms = { ...limits, trusts, replies, onRefused: (error: BalancerError) => this.#onRefused(error) };
-    this.#clients = new Clients(terms, (nowMs) => {
-      this.#budget.advance(nowMs);
-      this.replies.onTick(nowMs);
-      this.returns.callSome();
-    });
+    this.#clients = new Clients(terms, clock, (nowMs) => context.onTick(nowMs));
     this.#server = createServer(limits);
     this.#hear();
+  }
+
+  /** Resolves with the port that it listens on. Rejects with the system's error. */
+  async listen(port: number, host: string): Promise<number> {
+    await checkParser();
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ port, host, backlog: 4096 }, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => this.#log.error('accept-failed', { reason: error.message }));
+        const address = this.#server.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  /** Accepts no more connections, lets open requests finish, cuts what is left when `signal` is aborted. */
+  close(signal: AbortSignal): Promise<void> {
+    const cut = () => this.#clients.cut();
+    signal.addEventListener('abort', cut, { once: true });
+    // Connections become idle one by one as their last request ends.
+    const stopSweeping = this.#clock.every(SWEEP_MS, () => this.#server.closeIdleConnections());
+    return new Promise((resolve) => {
+      this.#server.close(() => {
+        stopSweeping();
+        signal.removeEventListener('abort', cut);
+        resolve();
+      });
+      if (signal.aborted) cut();
+    });
+  }
+
+  date(): string {
+    return this.#date.value();
+  }
+
+  get closing(): boolean {
+    return this.#context.closing;
   }
 
   #hear(): void {
@@ -123,95 +131,6 @@ export class ProxyServer implements ExchangeContext {
     );
   }
 
-  /** Resolves with the port that it listens on. Rejects with the system's error. */
-  async listen(port: number, host: string): Promise<number> {
-    await checkParser();
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ port, host, backlog: 4096 }, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#ports.log.error('accept-failed', { reason: error.message }));
-        const address = this.#server.address();
-        resolve(typeof address === 'object' && address !== null ? address.port : port);
-      });
-    });
-  }
-
-  /** From now on requests go by `routing`. What a replica had that is in neither list is tried elsewhere, or cut. */
-  route(routing: Routing): void {
-    this.#agents.route(routing);
-    this.#line.serve();
-    this.returns.onRouting(routing);
-  }
-
-  /** Resolves when no request is left at that replica; when `signal` is aborted, what is left there is cut. */
-  drained(replica: ReplicaRef, signal: AbortSignal): Promise<void> {
-    return this.#agents.drained(replica, signal);
-  }
-
-  /** Accepts no more connections, ends event streams, lets open requests finish, cuts what is left when `signal` is aborted. */
-  close(signal: AbortSignal): Promise<void> {
-    this.closing = true;
-    this.#agents.endStreams();
-    const cut = () => this.#clients.cut();
-    signal.addEventListener('abort', cut, { once: true });
-    // Connections become idle one by one as their last request ends.
-    const sweeper = setInterval(() => this.#server.closeIdleConnections(), SWEEP_MS);
-    return new Promise((resolve) => {
-      this.#server.close(() => {
-        clearInterval(sweeper);
-        signal.removeEventListener('abort', cut);
-        resolve();
-      });
-      if (signal.aborted) cut();
-    });
-  }
-
-  pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined {
-    return this.#agents.table?.pick(key, tried);
-  }
-
-  wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
-    return this.#agents.table?.hasUntried(tried) === true && this.#line.join(exchange);
-  }
-
-  barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[] {
-    return this.#agents.table?.barredFromTunnels(tried) ?? tried;
-  }
-
-  stopWaiting(exchange: Waiting): void {
-    this.#line.leave(exchange);
-    this.returns.leave(exchange);
-  }
-
-  spendRetry(): boolean {
-    return this.#budget.withdraw();
-  }
-
-  /** Where a request with that key would go now, and why. `undefined` before there was a ring. */
-  explain(key: Key): Explanation | undefined {
-    const table = this.#agents.table;
-    return table === undefined ? undefined : explain(table.policy, key, (seat) => table.objection(seat));
-  }
-
-  /** How often the bound on load has sent a request past its owner. */
-  get diverted(): number {
-    return this.#load.diverted;
-  }
-
-  suspect({ incarnation }: ReplicaRef): void {
-    this.#ports.suspect(incarnation);
-  }
-
-  date(): string {
-    return this.#date.value();
-  }
-
-  onOver(ended: Ended): void {
-    this.meter.count(ended, ended.error, this.#agents.table?.policy);
-    this.#log.ended(ended);
-  }
-
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     correctVersion(request);
     const client = this.#clients.of(request.socket);
@@ -221,33 +140,33 @@ export class ProxyServer implements ExchangeContext {
   // `offered` and `early`: of a request that offers to switch protocols, which ones, and what came behind it.
   #begin(client: Client, response: ServerResponse, offered?: string, early?: Buffer): void {
     const request = response.req as IncomingMessage & ParsedRequest;
-    let requestId = this.#names.next();
+    const context = this.#context;
+    let requestId = context.arrive();
     try {
-      this.#budget.deposit();
-      const fault = overfull(request, this.limits.maxFields);
+      const fault = overfull(request, context.limits.maxFields);
       if (fault !== undefined) throw fault;
       const origin = client.trusted ? this.#trust.originOf(client.address, request.rawHeaders) : client.address;
-      const key = this.#ports.readKey(request, origin);
+      const key = context.keyOf(request, origin);
       const hops = hopsLeft(request);
       const offer = offered ?? client.reading.takeOffer(request);
       if (offer !== undefined) response.shouldKeepAlive = false;
-      const { underscores } = this.limits;
-      const head = permittedHead(this.#ports.mayBeTold, request, client, underscores, offer, hops);
+      const { underscores } = context.limits;
+      const head = permittedHead(this.#mayBeTold, request, client, underscores, offer, hops);
       if (early === undefined && this.#isAnsweredHere(client, response)) return;
       if (hops !== undefined && hops < 0) {
-        const keepAlive = head.body === 'none' && response.shouldKeepAlive && !this.closing && !client.isLast;
+        const keepAlive = head.body === 'none' && response.shouldKeepAlive && !context.closing && !client.isLast;
         client.socket.write(lastHopReply(request, this.date(), keepAlive, client.omitsVia), 'latin1');
         client.finish(response, keepAlive);
         return;
       }
-      if (key === undefined) requestId = this.#names.deal(this.#agents.table);
-      const asked = { head, key: key ?? requestId, requestId, early, sample: this.meter.sample() };
-      const exchange = new Exchange(this, new Turn(client, response, this), request, asked);
+      if (key === undefined) requestId = context.dealId();
+      const asked = { head, key: key ?? requestId, requestId, early, sample: context.sample() };
+      const exchange = new Exchange(context, new Turn(client, response, this), request, asked);
       client.occupant = exchange;
       exchange.start();
     } catch (thrown) {
       const error = asBalancerError(thrown);
-      this.#log.refused(requestId, error, request);
+      this.#context.log.refused(requestId, error, request);
       client.socket.write(errorReply(error, requestId, false, request), 'latin1');
       client.finish(response, false);
     }
@@ -256,14 +175,14 @@ export class ProxyServer implements ExchangeContext {
   #isAnsweredHere(client: Client, response: ServerResponse): boolean {
     if (this.closing || client.isLast) response.setHeader('Connection', 'close');
     const { req: request } = response;
-    if (!this.#ports.answersItself(request, response)) return false;
+    if (!this.#context.answersOwn(request, response)) return false;
     client.answersItself(response, request.complete ? undefined : readerOf(request));
     return true;
   }
 
   #onRefused(error: BalancerError): number {
-    const requestId = this.#names.next();
-    this.#log.refused(requestId, error);
+    const requestId = this.#context.nextId();
+    this.#context.log.refused(requestId, error);
     return requestId;
   }
 
@@ -276,7 +195,7 @@ export class ProxyServer implements ExchangeContext {
     readFurther(socket);
     const client = this.#clients.of(socket);
     // Fields over the limit are lost already: one that is read once more would seem to be within it.
-    const fault = overfull(request, this.limits.maxFields);
+    const fault = overfull(request, this.#context.limits.maxFields);
     if (fault !== undefined) {
       client.refuse(fault);
       return;

@@ -1,7 +1,7 @@
 // The keep-alive agent of one replica: a pool of raw sockets, last in first out, so that few connections stay warm and the
 // rest age and are closed. It counts what is in flight, and knows of no request more than that it sinks replies somewhere.
 
-import type { Address, ReplicaRef } from '../../core/ports.ts';
+import type { Address, Clock, ReplicaRef } from '../../core/ports.ts';
 import { Tally } from '../../core/traffic/traffic.ts';
 import type { AgentLimits } from '../proxy-limits.ts';
 import { type Pool, ReplicaConnection } from './connection.ts';
@@ -31,17 +31,17 @@ export class ReplicaAgent implements Pool {
   readonly #all = new Set<ReplicaConnection>();
   readonly #streams = new Set<ReplicaConnection>();
   #endsStreams = false;
-  readonly #sweeper: NodeJS.Timeout;
+  readonly #stopSweeping: () => void;
   readonly #onIdle: (() => void)[] = [];
 
   /** @param load of all agents together: each counts its own requests in. */
-  constructor(replica: ReplicaRef, address: Address, limits: AgentLimits, load: AgentLoad) {
+  constructor(replica: ReplicaRef, address: Address, limits: AgentLimits, load: AgentLoad, clock: Clock) {
     this.#load = load;
     this.replica = replica;
     this.#address = address;
     this.authority = authorityOf(address);
     this.#limits = limits;
-    this.#sweeper = setInterval(() => this.#sweep(), limits.idleTimeoutMs / SWEEPS_TO_CLOSE).unref();
+    this.#stopSweeping = clock.every(limits.idleTimeoutMs / SWEEPS_TO_CLOSE, () => this.#sweep());
   }
 
   lease(fresh: boolean, offers = false): ReplicaConnection {
@@ -104,7 +104,7 @@ export class ReplicaAgent implements Pool {
   /** The replica takes no more requests: those in flight go on, idle connections are closed. */
   retire(): void {
     this.retired = true;
-    clearInterval(this.#sweeper);
+    this.#stopSweeping();
     this.#load.idle -= this.#idle.length;
     for (const connection of this.#idle.splice(0)) connection.close();
     this.endStreams();

@@ -1,10 +1,12 @@
-// The agents of all replicas, and the table that a request reads once. Both follow what the control plane publishes; retired agents stay
+// The agents of all replicas, and the table that a request reads once. Both follow the plans of the control plane; retired agents stay
 // until nothing is in flight there.
 
-import type { ReplicaRef } from '../../core/ports.ts';
+import type { Clock } from '../../core/ports.ts';
+import type { RingPolicy } from '../../core/ring/policy.ts';
+import type { RoutingPlan } from '../../core/routing-plan.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import { ReplicaAgent } from './agent.ts';
-import { type Load, type Routing, RoutingTable } from './routing-table.ts';
+import { type Load, RoutingTable } from './routing-table.ts';
 
 // What a lost replica had sent before is still read; then its connections are cut, so that the requests are tried elsewhere.
 const LAST_WORDS_MS = 100;
@@ -16,45 +18,55 @@ export class ReplicaAgents {
   table: RoutingTable | undefined;
   readonly #limits: ProxyLimits;
   readonly #load: Load;
+  readonly #clock: Clock;
+  readonly #onDrained: (incarnation: number) => void;
+  #draining: ReadonlySet<number> = new Set();
 
-  constructor(limits: ProxyLimits, load: Load) {
+  /** @param onDrained called when nothing is left at a replica that takes no more requests. */
+  constructor(limits: ProxyLimits, load: Load, clock: Clock, onDrained: (incarnation: number) => void) {
     this.#limits = limits;
     this.#load = load;
+    this.#clock = clock;
+    this.#onDrained = onDrained;
   }
 
-  /** From now on requests go by `routing`. What a replica had that is in neither list is tried elsewhere, or cut. */
-  route(routing: Routing): void {
+  /** From now on requests go by that plan. What a replica had that is in none of its lists is tried elsewhere, or cut. */
+  route({ routes, resting, draining }: Pick<RoutingPlan, 'routes' | 'resting' | 'draining'>, policy: RingPolicy): void {
     const agents = this.byIncarnation;
-    const routed = new Set(routing.routes.map((route) => route.replica.incarnation));
-    const resting = new Set(routing.resting?.map((replica) => replica.incarnation));
-    const draining = new Set(routing.draining.map((replica) => replica.incarnation));
+    const routed = new Set(routes.map(({ replica }) => replica.incarnation));
+    const rests = new Set(resting.map(({ incarnation }) => incarnation));
+    const hadTime = this.#draining;
+    this.#draining = new Set(draining.map(({ incarnation }) => incarnation));
     for (const [incarnation, agent] of agents) {
-      if (routed.has(incarnation) || resting.has(incarnation)) continue;
-      if (!agent.retired) void agent.idle().then(() => agents.delete(incarnation));
-      agent.retire();
-      if (!draining.has(incarnation)) setTimeout(() => agent.destroy(), LAST_WORDS_MS).unref();
+      if (routed.has(incarnation) || rests.has(incarnation)) continue;
+      if (!agent.retired) this.#retire(agent);
+      if (this.#draining.has(incarnation)) continue;
+      // One that was draining has had its time, and its end is waited for.
+      if (hadTime.has(incarnation)) agent.destroy();
+      else this.#clock.sleep(LAST_WORDS_MS).then(() => agent.destroy());
     }
-    for (const { replica, address } of routing.routes) {
+    for (const { replica, address } of routes) {
       if (agents.has(replica.incarnation)) continue;
-      agents.set(replica.incarnation, new ReplicaAgent(replica, address, this.#limits, this.#load));
+      const agent = new ReplicaAgent(replica, address, this.#limits, this.#load, this.#clock);
+      agents.set(replica.incarnation, agent);
     }
     const agentOf = (incarnation: number) => agents.get(incarnation) as ReplicaAgent;
-    this.table = new RoutingTable(routing.policy, routing.routes, agentOf, this.#limits, this.#load);
-  }
-
-  /** Resolves when no request is left at that replica; when `signal` is aborted, what is left there is cut. */
-  async drained(replica: ReplicaRef, signal: AbortSignal): Promise<void> {
-    const agent = this.byIncarnation.get(replica.incarnation);
-    if (agent === undefined) return;
-    const cut = () => agent.destroy();
-    signal.addEventListener('abort', cut, { once: true });
-    if (signal.aborted) cut();
-    await agent.idle();
-    signal.removeEventListener('abort', cut);
+    this.table = new RoutingTable(policy, routes, agentOf, this.#limits, this.#load);
+    // Those of which nothing was ever known here have nothing to finish.
+    for (const { incarnation } of draining) if (!agents.has(incarnation)) this.#onDrained(incarnation);
   }
 
   /** Ends the event streams of all replicas. */
   endStreams(): void {
     for (const agent of this.byIncarnation.values()) agent.endStreams();
+  }
+
+  #retire(agent: ReplicaAgent): void {
+    const { incarnation } = agent.replica;
+    agent.retire();
+    void agent.idle().then(() => {
+      this.byIncarnation.delete(incarnation);
+      this.#onDrained(incarnation);
+    });
   }
 }

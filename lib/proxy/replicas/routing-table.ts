@@ -1,32 +1,12 @@
 // What a request reads once: the order of seats, the agents of those that take requests, and how loaded they are. Made anew for
-// each thing that the control plane publishes.
+// each plan.
 
 import type { Route } from '../../core/fleet/fleet-state.ts';
-import type { ReplicaRef } from '../../core/ports.ts';
 import { mostInFlight } from '../../core/ring/bounded-load.ts';
 import type { Objection } from '../../core/ring/explain.ts';
 import type { Key, RingPolicy } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { AgentLoad, ReplicaAgent } from './agent.ts';
-
-/** What the control plane publishes: an order of seats, and the replicas there that may be routed to. */
-export interface Routing {
-  readonly policy: RingPolicy;
-  readonly routes: readonly Route[];
-  /** Replicas that take no more requests but finish what they have. */
-  readonly draining: readonly ReplicaRef[];
-  /** Replicas that get no requests for now and may again; what they have goes on as if they did. */
-  readonly resting?: readonly ReplicaRef[];
-  /** What keeps the others from taking requests. */
-  readonly outage?: Outage;
-}
-
-export interface Outage {
-  /** Why none takes requests; `undefined` if one does. */
-  readonly whyNone: string | undefined;
-  /** It may be over soon: worth a wait. */
-  readonly mayEnd: boolean;
-}
 
 /** Requests in flight at all replicas, and how often the bound on them has sent one past its owner. */
 export interface Load extends AgentLoad {

@@ -4,9 +4,9 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { BalancerError } from '../../../errors.ts';
-import { errorReply } from '../../../http/error-reply.ts';
 import { ipv4AsSuch } from '../../../http/trust.ts';
 import type { Occupant } from '../../exchange/downstream.ts';
+import { errorReply } from '../error-reply.ts';
 import { type Offer, Reading } from './reading.ts';
 import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyRelay } from './reply-relay.ts';

@@ -3,10 +3,10 @@
 
 import type { ServerResponse } from 'node:http';
 import type { BalancerError } from '../../../errors.ts';
-import { errorReply } from '../../../http/error-reply.ts';
 import type { ReplyHead } from '../../../http/reply-head.ts';
 import { switchingHead } from '../../../http/upgrade.ts';
 import type { Downstream, Tunnel, TunnelEnd } from '../../exchange/downstream.ts';
+import { errorReply } from '../error-reply.ts';
 import type { Client } from './client.ts';
 import { SocketTunnel } from './tunnel.ts';
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { originForm } from '../../lib/http/request-target.ts';
+import { originForm } from '../../lib/http/target.ts';
 
 t.test('scheme and authority of an absolute target are left out, and nothing else', async (t) => {
   t.equal(originForm('/a?b=http://c/d'), '/a?b=http://c/d');

@@ -2,7 +2,7 @@
 // which status is lib/errors.ts.
 
 import { STATUS_CODES } from 'node:http';
-import { type BalancerError, failureBody } from '../errors.ts';
+import { type BalancerError, failureBody } from '../../errors.ts';
 
 /** What is known of the request, if there is one. */
 interface Asking {

@@ -1,0 +1,211 @@
+// The parts of a balancer, and who is told what by whom. Making them has no effect: balancer.ts begins and ends them. Control plane and
+// data plane meet in the publisher, which gives plans, and in the news of the data plane.
+
+import { randomInt } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
+import { LiveFeed } from './admin/feed/live-feed.ts';
+import { type Admin, createAdmin } from './admin/routes.ts';
+import { type AdminPlace, adminPlace, originReader } from './admin-place.ts';
+import { hostnameIn, members } from './core/fleet/fleet-state.ts';
+import { whyNone } from './core/fleet/outage.ts';
+import type { Probe, ReplicaRuntime } from './core/ports.ts';
+import type { HashPair } from './core/ring/hashes/hash-pair.ts';
+import type { SeatId } from './core/ring/ring.ts';
+import { RingKeeper } from './core/ring/ring-keeper.ts';
+import { ErringReplicas } from './core/traffic/erring.ts';
+import type { Reading } from './core/traffic/traffic.ts';
+import { descriptorLimit, shareDescriptors } from './descriptors.ts';
+import { realClock } from './fleet/clock.ts';
+import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
+import { ScaleFile } from './fleet/members/scale-file.ts';
+import { createUpstreamRuntime } from './fleet/members/upstreams.ts';
+import { Publisher } from './fleet/publisher.ts';
+import { createProcessRuntime } from './fleet/runtimes/processes.ts';
+import { Supervisor } from './fleet/supervisor.ts';
+import { answerTimes, descriptorWishes, proxyLimits, supervisorRules } from './limits.ts';
+import type { Log } from './log.ts';
+import { keyReader } from './proxy/key.ts';
+import { Plane } from './proxy/plane.ts';
+import { hashOf } from './settings/hash-source.ts';
+import { mostPlaces, type Options } from './settings/options.ts';
+
+export interface Parts {
+  readonly supervisor: Supervisor;
+  readonly plane: Plane;
+  readonly publisher: Publisher;
+  readonly rings: RingKeeper;
+  readonly feed: LiveFeed;
+  /** `undefined` where the balancer's own endpoints are on the public port. */
+  readonly adminServer: AdminServer | undefined;
+  /** `undefined` where the scale is not kept. */
+  readonly scale: ScaleFile | undefined;
+  /** What those who change the fleet have to show, if it was drawn here. */
+  readonly drawnToken: string | undefined;
+}
+
+const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
+const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));
+const FIXED_BECAUSE = 'the replicas are given by --upstream and cannot be changed';
+
+/** @param pair the one that `--hash` names. */
+export async function createParts(options: Options, pair: HashPair, log: Log): Promise<Parts> {
+  const place = adminPlace(options, hostname());
+  const rings = new RingKeeper({ ...options, pair, slowStartMs: slowStartMs(options) });
+  const scale = scaleFile(options, log);
+  const runtime = await createRuntime(options, log);
+  const shares = shareDescriptors(descriptorLimit(), descriptorWishes(options));
+  const hostnameOf = (seat: SeatId) => hostnameIn(supervisor.state, seat);
+  const erring = new ErringReplicas(realClock.now());
+
+  const plane: Plane = new Plane(
+    {
+      log,
+      clock: realClock,
+      loadPair: async () => pair,
+      answersOwn: (request, response) => place.own === undefined && admin.answersOwn(request, response),
+      seed: randomInt(2 ** 32),
+    },
+    proxyLimits(options, shares),
+  );
+  const feed = new LiveFeed({
+    clock: realClock,
+    timeOfDay: () => Date.now(),
+    readCounters: () => plane.meter.read(),
+    erring: erringReader(erring, hostnameOf, log),
+    watchSparks: (watched) => plane.meter.watch(watched),
+    takeSparks: () => plane.meter.takeSparks(),
+    about: ringTerms(options),
+  });
+  const publisher = new Publisher(
+    {
+      plane,
+      rings,
+      clock: realClock,
+      log,
+      observe: (state, ring) => {
+        feed.fleetChanged(state, ring);
+        if (!supervisor.isClosing) scale?.keep(state);
+      },
+    },
+    { ...options, hash: hashOf(options), explain: place.explain },
+    { failOpen: options.failOpen, hasHeartbeats: options.heartbeatPath !== 'off' },
+  );
+  const supervisor: Supervisor = new Supervisor(
+    {
+      runtime,
+      probe: probeOf(options),
+      clock: realClock,
+      log,
+      publish: (state) => publisher.publish(state),
+      drained: (replica, signal) => publisher.drained(replica, signal),
+    },
+    supervisorRules(options),
+    // Containers outlive this process: what a later one starts must never be taken for what this one did.
+    { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
+  );
+  const admin = adminOf({ options, place, runtime, rings, supervisor, plane, feed, erring, log });
+  const adminServer =
+    place.own === undefined ? undefined : createAdminServer(place.own, admin.answer, shares.maxAdminConnections, log);
+  return { supervisor, plane, publisher, rings, feed, adminServer, scale, drawnToken: place.drawnToken };
+}
+
+interface AdminParts {
+  readonly options: Options;
+  readonly place: AdminPlace;
+  readonly runtime: ReplicaRuntime;
+  readonly rings: RingKeeper;
+  readonly supervisor: Supervisor;
+  readonly plane: Plane;
+  readonly feed: LiveFeed;
+  readonly erring: ErringReplicas;
+  readonly log: Log;
+}
+
+function adminOf({ options, place, runtime, rings, supervisor, plane, feed, erring, log }: AdminParts): Admin {
+  return createAdmin({
+    access: place.access,
+    answerLimits: { clock: realClock, ...answerTimes(options) },
+    state: () => supervisor.state,
+    add: (wishes) => supervisor.add(wishes),
+    remove: (replicas) => supervisor.remove(replicas),
+    kill: (replica) => runtime.stop(replica, 0),
+    watch: (response, watcher) => feed.watch(response, watcher),
+    originOf: originReader(options),
+    alone: place.own !== undefined,
+    imagine: supervisor.imagine,
+    ringOf: (places) => rings.build(places),
+    random: (limit) => randomInt(limit),
+    log,
+    ...ringTerms(options),
+    slots: options.slots,
+    maxPlaces: mostPlaces(options),
+    balanceFactor: plane.limits.balanceFactor,
+    whyNone: () => whyNone(supervisor.state, options.failOpen),
+    erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
+    diverted: () => plane.diverted,
+    explain: (key) => plane.explain(key),
+    readKey: keyReader(options.key),
+  });
+}
+
+// What is told to whoever looks: nothing else of the options is for them.
+function ringTerms({ hash, virtualNodes, maxReplicas, upstream, failOpen }: Options) {
+  return { hash, virtualNodes, maxReplicas, failOpen, fixedBecause: upstream.size > 0 ? FIXED_BECAUSE : undefined };
+}
+
+function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => string | undefined, log: Log) {
+  const reason = 'most of its answers have a status from 500 up, though its heartbeats are good';
+  return ({ replicas }: Reading, nowMs: number) =>
+    erring.look(replicas, nowMs).map(({ seat, incarnation }) => {
+      const hostname = hostnameOf(seat) ?? '';
+      log.warn('replica-errs', { hostname, reason });
+      return { seat, incarnation, hostname };
+    });
+}
+
+function scaleFile({ keepScale, upstream, dataDir, fleet, port }: Options, log: Log): ScaleFile | undefined {
+  if (!keepScale || upstream.size > 0) return undefined;
+  return new ScaleFile(join(dataDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
+}
+
+// Requests that go by their id have nothing that a replica could be warm for.
+function slowStartMs({ key, slowStartMs }: Options): number {
+  return key[0]?.type === 'request' ? 0 : slowStartMs;
+}
+
+function probeOf({ heartbeatPath, heartbeatStatus, heartbeatHost }: Options): Probe {
+  if (heartbeatPath === 'off') return noProbe;
+  return heartbeatPath === 'tcp' ? connectProbe : httpProbe(heartbeatPath, heartbeatStatus, heartbeatHost);
+}
+
+async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime> {
+  if (options.upstream.size > 0) return createUpstreamRuntime(options.upstream);
+  if (options.runtime === 'docker') return createDocker(options, log);
+  // What is set for the balancer, secrets included, is not for its replicas.
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_'));
+  return createProcessRuntime({
+    script: REPLICA_SCRIPT,
+    environment: { ...Object.fromEntries(inherited), DATA_DIR: options.dataDir, VOTES_URL: options.votesUrl },
+    clock: realClock,
+  });
+}
+
+async function createDocker(options: Options, log: Log): Promise<ReplicaRuntime> {
+  // Loaded only where it is used: it takes as long as all the rest.
+  const { createDockerRuntime } = await import('./fleet/runtimes/docker/docker.ts');
+  const { fleet, dockerImage, dockerNetwork, dockerVolume, port } = options;
+  return createDockerRuntime({
+    fleet: fleet === '' ? `ringmaster-${port === 0 ? process.pid : port}` : fleet,
+    image: dockerImage === '' ? { type: 'checkout', root: CHECKOUT } : { type: 'named', name: dockerImage },
+    network: dockerNetwork === '' ? undefined : dockerNetwork,
+    volume: dockerVolume,
+    votesUrl: options.votesUrl,
+    memoryBytes: options.replicaMemoryBytes,
+    cpus: options.replicaCpus,
+    clock: realClock,
+    log,
+  });
+}

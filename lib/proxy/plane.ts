@@ -1,0 +1,229 @@
+// The data plane in this thread: what holds for all requests at once, and how the control plane reaches it. Connections of clients are
+// ./front/, one request is ./exchange/, connections to replicas are ./replicas/.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { DataPlane, PlaneNews } from '../core/plane-ports.ts';
+import type { Clock, ReplicaRef } from '../core/ports.ts';
+import { RetryBudget } from '../core/request/retry-budget.ts';
+import { type Explanation, explain } from '../core/ring/explain.ts';
+import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
+import type { Key, RingPolicy } from '../core/ring/policy.ts';
+import type { SeatId } from '../core/ring/ring.ts';
+import { compile, type RoutingPlan } from '../core/routing-plan.ts';
+import { type MayBeTold, mayBeTold } from '../http/credentials.ts';
+import type { ParsedRequest } from '../http/headers.ts';
+import type { Log } from '../log.ts';
+import type { Ended } from './exchange/exchange-context.ts';
+import { ReturnLine } from './exchange/return-line.ts';
+import { UploadMemory } from './exchange/upload-memory.ts';
+import { type Waiting, WaitingLine } from './exchange/waiting-line.ts';
+import { ReplyMemory } from './front/http1/reply-memory.ts';
+import { type FrontContext, FrontServer } from './front/server.ts';
+import { type KeyReader, keyReader } from './key.ts';
+import { Meter, type Sample } from './meter.ts';
+import type { ProxyLimits } from './proxy-limits.ts';
+import { ReplicaAgents } from './replicas/agents.ts';
+import type { Lessor } from './replicas/lease.ts';
+import type { Load } from './replicas/routing-table.ts';
+import { RequestLog } from './request-log.ts';
+import { RequestNames } from './request-names.ts';
+
+export interface PlanePorts {
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Loads the hash pair of a plan. Rejects if it cannot be had. */
+  readonly loadPair: (plan: Pick<RoutingPlan, 'hash' | 'slots' | 'virtualNodes'>) => Promise<HashPair>;
+  /** Takes the requests that are the balancer's own; false leaves the request to the ring. */
+  readonly answersOwn: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** Where the request ids begin: any whole number. */
+  readonly seed: number;
+}
+
+export class Plane implements DataPlane, FrontContext {
+  readonly limits: ProxyLimits;
+  readonly uploads: UploadMemory;
+  /** What waits for clients that are slow to take their replies. */
+  readonly replies: ReplyMemory;
+  readonly returns: ReturnLine;
+  /** Of the traffic, for whoever wants to know. */
+  readonly meter: Meter;
+  readonly log: RequestLog;
+  closing = false;
+  readonly hostnameOf = (seat: SeatId) => this.#plan?.hostnames.get(seat);
+  readonly #ports: PlanePorts;
+  readonly #budget: RetryBudget;
+  readonly #line: WaitingLine;
+  readonly #load: Load = { inFlight: 0, idle: 0, diverted: 0, freed: () => this.#line.serve() };
+  readonly #agents: ReplicaAgents;
+  readonly #names: RequestNames;
+  readonly #front: FrontServer;
+  readonly #listeners = new Set<(news: PlaneNews) => void>();
+  // The plan that holds, what was made of it, and the latest one, which may still wait for its hash pair.
+  #plan: RoutingPlan | undefined;
+  #latest: RoutingPlan | undefined;
+  #policy: RingPolicy | undefined;
+  #pair: LoadedPair | undefined;
+  #readKey: KeyReader = () => undefined;
+
+  constructor(ports: PlanePorts, limits: ProxyLimits) {
+    this.#ports = ports;
+    this.limits = limits;
+    this.log = new RequestLog(ports.log);
+    this.uploads = new UploadMemory(limits.uploadMemoryBytes);
+    this.replies = new ReplyMemory(limits.replyMemoryBytes, (count) =>
+      ports.log.error('slow-readers-dropped', { count }),
+    );
+    this.returns = new ReturnLine(limits.maxQueued);
+    this.#names = new RequestNames(ports.seed);
+    this.#agents = new ReplicaAgents(limits, this.#load, ports.clock, (incarnation) =>
+      this.#tell({ type: 'drained', incarnation }),
+    );
+    this.meter = new Meter(this.#agents.byIncarnation, this.#load);
+    this.#budget = new RetryBudget(limits.retryBudget, limits.leastRetriesPerSecond);
+    this.#line = new WaitingLine(limits.maxQueued);
+    this.#front = new FrontServer(this, ports.clock, ports.log);
+  }
+
+  listen(port: number, host: string): Promise<number> {
+    return this.#front.listen(port, host);
+  }
+
+  async publish(plan: RoutingPlan): Promise<void> {
+    if (this.#latest === undefined || plan.version > this.#latest.version) this.#latest = plan;
+    while (this.#plan !== this.#latest) {
+      const latest = this.#latest;
+      // Without a wait where the pair is known, so that nobody waits for a change that is made in this thread.
+      const { pair } = this.#pairOf(latest);
+      if (pair instanceof Promise) await pair;
+      else this.#apply(latest, pair);
+    }
+  }
+
+  watch(listener: (news: PlaneNews) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async explain(key: Key): Promise<Explanation | undefined> {
+    return this.explanationOf(key);
+  }
+
+  close(signal: AbortSignal): Promise<void> {
+    this.closing = true;
+    this.#agents.endStreams();
+    return this.#front.close(signal);
+  }
+
+  pick(key: Key, tried: readonly SeatId[]): Lessor | undefined {
+    return this.#agents.table?.pick(key, tried);
+  }
+
+  wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
+    return this.#agents.table?.hasUntried(tried) === true && this.#line.join(exchange);
+  }
+
+  barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[] {
+    return this.#agents.table?.barredFromTunnels(tried) ?? tried;
+  }
+
+  stopWaiting(exchange: Waiting): void {
+    this.#line.leave(exchange);
+    this.returns.leave(exchange);
+  }
+
+  spendRetry(): boolean {
+    return this.#budget.withdraw();
+  }
+
+  explanationOf(key: Key): Explanation | undefined {
+    const table = this.#agents.table;
+    return table === undefined ? undefined : explain(table.policy, key, (seat) => table.objection(seat));
+  }
+
+  suspect({ incarnation }: ReplicaRef): void {
+    this.#tell({ type: 'suspected', incarnation });
+  }
+
+  onOver(ended: Ended): void {
+    this.meter.count(ended, ended.error, this.#policy);
+    this.log.ended(ended);
+  }
+
+  onTick(nowMs: number): void {
+    this.#budget.advance(nowMs);
+    this.replies.onTick(nowMs);
+    this.returns.callSome();
+  }
+
+  arrive(): number {
+    this.#budget.deposit();
+    return this.#names.next();
+  }
+
+  nextId(): number {
+    return this.#names.next();
+  }
+
+  dealId(): number {
+    return this.#names.deal(this.#agents.table);
+  }
+
+  keyOf(request: IncomingMessage & ParsedRequest, origin: string): Key | undefined {
+    return this.#readKey(request, origin);
+  }
+
+  sample(): Sample | undefined {
+    return this.meter.sample();
+  }
+
+  mayBeTold(request: IncomingMessage): MayBeTold {
+    return this.#plan === undefined ? 'no' : mayBeTold(request, this.#plan.explain);
+  }
+
+  answersOwn(request: IncomingMessage, response: ServerResponse): boolean {
+    return this.#ports.answersOwn(request, response);
+  }
+
+  /** How often the bound on load has sent a request past its owner. */
+  get diverted(): number {
+    return this.#load.diverted;
+  }
+
+  #apply(plan: RoutingPlan, pair: HashPair): void {
+    if (this.#policy === undefined || plan.ring.version !== this.#plan?.ring.version)
+      this.#policy = compile(plan, pair);
+    if (plan.key !== this.#plan?.key) this.#readKey = keyReader(plan.key);
+    this.#plan = plan;
+    this.#agents.route(plan, this.#policy);
+    this.#line.serve();
+    this.returns.onPlan(plan);
+  }
+
+  #pairOf(plan: RoutingPlan): LoadedPair {
+    const name = JSON.stringify([plan.hash, plan.slots, plan.virtualNodes]);
+    if (this.#pair?.name === name) return this.#pair;
+    const loading = this.#ports.loadPair(plan);
+    const loaded: LoadedPair = { name, pair: loading };
+    this.#pair = loaded;
+    this.#policy = undefined;
+    // A pair that could not be loaded is tried again with the next plan.
+    loading.then(
+      (pair) => {
+        loaded.pair = pair;
+      },
+      () => {
+        if (this.#pair === loaded) this.#pair = undefined;
+      },
+    );
+    return loaded;
+  }
+
+  #tell(news: PlaneNews): void {
+    for (const listener of this.#listeners) listener(news);
+  }
+}
+
+interface LoadedPair {
+  readonly name: string;
+  pair: HashPair | Promise<HashPair>;
+}
