@@ -1,17 +1,11 @@
 // From a request to the number that the ring is asked with. `--key` is a list: the first source that the request has decides.
 // One that has none of them goes by its request id.
 
+import type { KeySource } from '../core/request/key-source.ts';
 import { hashText } from '../core/ring/hashes/text.ts';
 import type { Key } from '../core/ring/policy.ts';
 import type { ParsedRequest } from '../http/headers.ts';
 import { originForm } from '../http/request-target.ts';
-
-/** Where a key is taken from. */
-export type KeySource =
-  | { readonly type: 'request' }
-  | { readonly type: 'client' }
-  | { readonly type: 'path' }
-  | { readonly type: 'header' | 'cookie' | 'query'; readonly name: string };
 
 /** Gives the key of a request, `undefined` if it goes by its request id. */
 export type KeyReader = (request: KeyedRequest, clientAddress: string | undefined) => Key | undefined;

@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net';
 import type { Address } from '../core/ports.ts';
-import type { KeySource } from '../proxy/key.ts';
+import type { KeySource } from '../core/request/key-source.ts';
 import { bounded, type Kind } from './kinds.ts';
 
 /** Addresses by the text they are written as, which stands for their hostname. */

@@ -1,7 +1,7 @@
 // Options of the ring: how requests are spread.
 
+import type { KeySource } from '../../core/request/key-source.ts';
 import { HASH_NAMES } from '../../core/ring/hashes/table.ts';
-import type { KeySource } from '../../proxy/key.ts';
 import { duration, factorOrOff, hashSource, integer } from '../kinds.ts';
 import { keySources } from '../list-kinds.ts';
 import { DAY_MS, option } from '../option.ts';

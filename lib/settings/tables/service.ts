@@ -1,6 +1,5 @@
 // Options of the balancer itself: where it listens, who may change it, how it ends and what it says.
 
-import type { AccessMode } from '../../admin/access.ts';
 import { LOG_LEVELS } from '../../log.ts';
 import { choice, duration, fileMode, integer, socketPath, text, token } from '../kinds.ts';
 import { option } from '../option.ts';
@@ -9,7 +8,7 @@ export const SERVICE = {
   port: option(integer(0, 65_535), 5000, 'port to listen on; 0 picks a free one and prints it'),
   host: option(text('an address or hostname'), '127.0.0.1', 'address to listen on'),
   admin: option(
-    choice<AccessMode>(['auto', 'open', 'token']),
+    choice(['auto', 'open', 'token']),
     'auto',
     'who may change the fleet: all, or who has the token; `auto`: all, on loopback without one and not through a proxy',
   ),
