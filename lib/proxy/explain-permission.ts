@@ -1,13 +1,8 @@
 // `X-Ringmaster-Explain: 1` tells of the fleet: who may ask is said by others, and what becomes of the request here. Pure.
 
 import type { IncomingMessage } from 'node:http';
-import {
-  type ClientFacts,
-  type ParsedRequest,
-  type RequestHead,
-  requestHead,
-  type Underscores,
-} from '../http/headers.ts';
+import type { Underscores } from '../core/traffic-settings.ts';
+import { type ClientFacts, type ParsedRequest, type RequestHead, requestHead } from '../http/headers.ts';
 
 /** May the request that asks be told why it goes where it goes: by itself, by the admin token that it shows, or not? */
 export type MayBeTold = 'yes' | 'by-token' | 'no';

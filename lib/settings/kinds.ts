@@ -53,14 +53,17 @@ export function factorOrOff(least: number, most: number): Kind<number | undefine
   };
 }
 
-/** Also `off`, which is Infinity: no bound. */
-export function orOff<Unit extends string>(kind: Kind<number, Unit>): Kind<number, Unit> {
+/** Also `off`: no bound, which is Infinity unless it is a lower one. */
+export function orOff<Unit extends string>(
+  kind: Kind<number, Unit>,
+  off = Number.POSITIVE_INFINITY,
+): Kind<number, Unit> {
   return {
     unit: kind.unit,
     placeholder: `${kind.placeholder}|off`,
     bounds: `${kind.bounds}, or off`,
-    read: (written) => (written === 'off' ? Number.POSITIVE_INFINITY : kind.read(written)),
-    write: (value) => (value === Number.POSITIVE_INFINITY ? 'off' : kind.write(value)),
+    read: (written) => (written === 'off' ? off : kind.read(written)),
+    write: (value) => (value === off ? 'off' : kind.write(value)),
   };
 }
 

@@ -20,7 +20,7 @@ export const PROXY = {
   'body-timeout': option(duration(1, DAY_MS), 60_000, 'longest pause within a body, on either side'),
   // What Apache's mod_reqtimeout asks of bodies.
   'min-upload-rate': option(
-    orOff(rate(1, MIB)),
+    orOff(rate(1, MIB), 0),
     500,
     'bytes per second that a client has to send of a body, on average, once it has taken 20 s',
   ),
