@@ -55,7 +55,7 @@ const FIXED_BECAUSE = 'the replicas are given by --upstream and cannot be change
 
 /** A balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log): Promise<Balancer> {
-  const rings = new RingKeeper({ ...options, pair: await loadHashPair(options), slowStartMs: slowStartMs(options) });
+  const rings = new RingKeeper({ ...options, pair: await loadHashPair(options) });
   if (options.slots > LARGE_RING_SLOTS && options.upstream.size === 0) rings.prepare(mostPlaces(options));
   const runtime = await createRuntime(options, log);
   const readKey = keyReader(options.key);
@@ -223,11 +223,6 @@ async function firstWishes(options: Options, scale: ScaleFile | undefined): Prom
   const hostnames =
     upstream.size > 0 ? [...upstream.keys()] : Array.from({ length: replicas }, (_, index) => `server${index + 1}`);
   return hostnames.map((hostname) => ({ hostname, weight: 1, ifFree: true }));
-}
-
-// Requests that go by their id have nothing that a replica could be warm for.
-function slowStartMs({ key, slowStartMs }: Options): number {
-  return key[0]?.type === 'request' ? 0 : slowStartMs;
 }
 
 function probeOf({ heartbeatPath, heartbeatStatus, heartbeatHost }: Options): Probe {

@@ -1,6 +1,5 @@
 // The limits that the fleet and the proxy work within: those that an option sets, and those that nobody needed to set so far.
 
-import { availableParallelism } from 'node:os';
 import type { AmountLimits, TimeLimits, TrafficSettings } from './core/traffic-settings.ts';
 import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
@@ -15,7 +14,7 @@ export function supervisorRules(options: Options): SupervisorRules {
     startTimeoutMs: options.startTimeoutMs,
     adoptTimeoutMs: options.heartbeatFailures * (options.heartbeatIntervalMs + options.heartbeatTimeoutMs),
     // Nothing is started of what others run.
-    parallelStarts: fixed ? Number.POSITIVE_INFINITY : parallelStartsOf(options),
+    parallelStarts: fixed ? Number.POSITIVE_INFINITY : options.parallelStarts,
     backoffBaseMs: 250,
     // A service that somebody else brings back should be found again soon; asking costs nothing.
     backoffCapMs: fixed ? options.heartbeatIntervalMs : 30_000,
@@ -30,17 +29,6 @@ export function supervisorRules(options: Options): SupervisorRules {
     beginTimeoutMs: fixed ? 2 * options.heartbeatTimeoutMs : options.startTimeoutMs,
     joinAttempts: 3,
   };
-}
-
-// If all started at once, each would take longer than it may. At least two, so that one that hangs does not hold up the rest.
-function parallelStartsOf({ parallelStarts }: Options): number {
-  return parallelStarts === 0 ? Math.max(2, availableParallelism()) : parallelStarts;
-}
-
-// The pairs beside `even` are there to see how they spread: nothing evens that out unless somebody asks for it. And who gives a
-// key wants its requests in one place: with few requests in flight the bound would send every second one of a session elsewhere.
-function balanceFactorOf({ balanceFactor, hash, key }: Options): number {
-  return balanceFactor ?? (hash === 'even' && key[0]?.type === 'request' ? 1.25 : Number.POSITIVE_INFINITY);
 }
 
 /** What an admin request has for its body, and its client for the answer. */
@@ -63,7 +51,7 @@ export function trafficSettings(
   shares: DescriptorShares = shareDescriptors(Number.POSITIVE_INFINITY, descriptorWishes(options)),
 ): TrafficSettings {
   return {
-    spread: { key: options.key, balanceFactor: balanceFactorOf(options) },
+    spread: { key: options.key, balanceFactor: options.balanceFactor },
     limits: amountLimits(options, shares),
     times: timeLimits(options),
     retries: {

@@ -39,6 +39,31 @@ t.test('a small ring lowers the limit of replicas, since each needs a slot', asy
   t.equal(parse('--slots 1000').maxReplicas, 64);
 });
 
+t.test('the bound on load is on by default with even and request ids; what is given counts', async (t) => {
+  t.equal(parse('').balanceFactor, 1.25);
+  t.equal(parse('--key request').balanceFactor, 1.25);
+  t.equal(parse('--key client').balanceFactor, Number.POSITIVE_INFINITY);
+  t.equal(parse('--hash modulo').balanceFactor, Number.POSITIVE_INFINITY);
+  t.equal(parse('--hash modulo --key client --balance-factor 2').balanceFactor, 2);
+  t.equal(parse('--balance-factor off').balanceFactor, Number.POSITIVE_INFINITY);
+});
+
+t.test('how many replicas start at a time goes by the processors, unless it is said', async (t) => {
+  t.ok(parse('').parallelStarts >= 2);
+  t.equal(parse('--parallel-starts 0').parallelStarts, parse('').parallelStarts);
+  t.equal(parse('--parallel-starts 1').parallelStarts, 1);
+});
+
+t.test('a slow start is for requests with a key', async (t) => {
+  t.equal(parse('--slow-start 10s').slowStartMs, 0);
+  t.equal(parse('--slow-start 10s --key client').slowStartMs, 10_000);
+  t.equal(parse('--key client').slowStartMs, 0);
+});
+
+t.test('no default is left open: every option has a value', async (t) => {
+  for (const [name, value] of Object.entries(defaultOptions())) t.not(value, undefined, name);
+});
+
 t.test('times are in ms or with a unit', async (t) => {
   t.equal(parse('--grace 250').graceMs, 250);
   t.equal(parse('--grace=250ms').graceMs, 250);

@@ -1,8 +1,6 @@
 // Which variable of the environment is which option, and what is said of those that are none: a misspelt one is not passed over in
 // silence. Pure.
 
-import type { Option } from './option.ts';
-
 const PREFIX = 'RINGMASTER_';
 
 // What Kubernetes sets in every container beside a service of the name ringmaster, or ringmaster-something
@@ -24,7 +22,7 @@ export function variableOf(flag: string): string {
 /** What the environment says of that option; an empty text says nothing. */
 export function readVariable(
   flag: string,
-  { alsoFrom }: Pick<Option<unknown, string>, 'alsoFrom'>,
+  { alsoFrom }: { readonly alsoFrom?: string },
   environment: Readonly<NodeJS.ProcessEnv>,
 ): string | undefined {
   const variable = variableOf(flag);

@@ -36,23 +36,6 @@ export function decimal(least: number, most: number): Kind<number> {
   };
 }
 
-/** `off` is Infinity, and `undefined` leaves it to the program. */
-export function factorOrOff(least: number, most: number): Kind<number | undefined> {
-  const number = decimal(least, most);
-  return {
-    unit: '',
-    placeholder: 'NUMBER|off',
-    bounds: `${number.bounds}, or off`,
-    read: (written) => (written === 'off' ? Number.POSITIVE_INFINITY : number.read(written)),
-    write: (value) =>
-      value === undefined
-        ? '1.25 with even and no key, else off'
-        : value === Number.POSITIVE_INFINITY
-          ? 'off'
-          : String(value),
-  };
-}
-
 /** Also `off`: no bound, which is Infinity unless it is a lower one. */
 export function orOff<Unit extends string>(
   kind: Kind<number, Unit>,

@@ -2,12 +2,25 @@
 
 import type { Kind } from './kinds.ts';
 
-export interface Option<T, Unit extends string = ''> {
+interface Row<T, Unit extends string> {
   readonly kind: Kind<T, Unit>;
-  readonly otherwise: T;
   readonly help: string;
   /** A second variable that it is taken from. */
   readonly alsoFrom?: string;
+}
+
+/** Its value depends on no other row. */
+export interface PlainOption<T, Unit extends string = ''> extends Row<T, Unit> {
+  /** The value where nobody says. */
+  readonly otherwise: T;
+}
+
+/** Its value depends on those of plain rows, `Known`, or on the machine. */
+export interface SettledOption<T, Unit extends string = '', Known = object> extends Row<T, Unit> {
+  /** What the help says of the value where nobody says. */
+  readonly shown: string;
+  /** @param given `undefined` if nobody says. */
+  settle(given: T | undefined, known: Known): T;
 }
 
 export const option = <T, Unit extends string>(
@@ -15,12 +28,14 @@ export const option = <T, Unit extends string>(
   otherwise: T,
   help: string,
   alsoFrom?: string,
-): Option<T, Unit> => ({
-  kind,
-  otherwise,
-  help,
-  ...(alsoFrom === undefined ? {} : { alsoFrom }),
-});
+): PlainOption<T, Unit> => ({ kind, otherwise, help, ...(alsoFrom === undefined ? {} : { alsoFrom }) });
+
+export const settled = <T, Unit extends string, Known>(
+  kind: Kind<T, Unit>,
+  shown: string,
+  settle: (given: T | undefined, known: Known) => T,
+  help: string,
+): SettledOption<T, Unit, Known> => ({ kind, shown, settle, help });
 
 export const DAY_MS = 86_400_000;
 export const KIB = 2 ** 10;

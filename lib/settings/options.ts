@@ -3,7 +3,7 @@
 
 import { type IgnoredVariable, ignoredVariables, readVariable, variableOf } from './environment.ts';
 import type { Kind } from './kinds.ts';
-import type { Option } from './option.ts';
+import type { PlainOption, SettledOption } from './option.ts';
 import { FLEET } from './tables/fleet.ts';
 import { HEALTH } from './tables/health.ts';
 import { PROXY } from './tables/proxy.ts';
@@ -16,12 +16,66 @@ const MOST_PLACES = 2048;
 const TABLE = { ...SERVICE, ...FLEET, ...RING, ...HEALTH, ...PROXY } as const;
 
 type Table = typeof TABLE;
-type ValueOf<T> = T extends Option<infer V, infer _Unit> ? V : never;
-type UnitOf<T> = T extends Option<infer _V, infer Unit> ? Unit : never;
+type ValueOf<T> = T extends { readonly kind: Kind<infer V, infer _Unit> } ? V : never;
+type UnitOf<T> = T extends { readonly kind: Kind<infer _V, infer Unit> } ? Unit : never;
 type CamelCase<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<CamelCase<B>>}` : S;
+type KeyOf<F extends keyof Table> = `${CamelCase<F>}${UnitOf<Table[F]>}`;
 
 /** The value of every option, by its flag in camel case with its unit: `--reply-timeout` is `replyTimeoutMs`. */
-export type Options = { readonly [F in keyof Table as `${CamelCase<F>}${UnitOf<Table[F]>}`]: ValueOf<Table[F]> };
+export type Options = { readonly [F in keyof Table as KeyOf<F>]: ValueOf<Table[F]> };
+
+// What may decide the value of a row that depends on others.
+type PlainOptions = {
+  readonly [F in keyof Table as Table[F] extends { readonly otherwise: unknown } ? KeyOf<F> : never]: ValueOf<Table[F]>;
+};
+type Option = PlainOption<unknown, string> | SettledOption<unknown, string, PlainOptions>;
+
+const ROWS: Readonly<Record<string, Option>> = TABLE;
+
+/** What options have to be together. */
+interface Rule {
+  breaks(options: Options): boolean;
+  /** Of options that break it. */
+  says(options: Options): string;
+}
+
+const RULES: readonly Rule[] = [
+  {
+    breaks: ({ port, adminPort }) => adminPort !== 0 && adminPort === port,
+    says: ({ port }) => `--admin-port takes another port than --port, which is ${port}`,
+  },
+  {
+    breaks: ({ adminPort, adminSocket }) => adminPort !== 0 && adminSocket !== '',
+    says: () => '--admin-port and --admin-socket: the endpoints are in one place, name one of them',
+  },
+  {
+    breaks: ({ upstream, slots }) => upstream.size > slots,
+    says: ({ upstream, slots }) => `--upstream takes at most --slots, which is ${slots}, not ${upstream.size}`,
+  },
+];
+
+// Where others run the replicas, the options that say how many to start mean nothing.
+const RULES_OF_STARTED: readonly Rule[] = [
+  {
+    breaks: ({ replicas, slots }) => replicas > slots,
+    says: ({ replicas, slots }) => `--replicas takes at most --slots, which is ${slots}, not ${replicas}`,
+  },
+  {
+    breaks: ({ replicas, maxReplicas }) => replicas > maxReplicas,
+    says: ({ replicas, maxReplicas }) =>
+      `--replicas takes at most --max-replicas, which is ${maxReplicas}, not ${replicas}`,
+  },
+  {
+    breaks: ({ maxReplicas, slots }) => maxReplicas > slots,
+    says: ({ maxReplicas, slots }) => `--max-replicas takes at most --slots, which is ${slots}, not ${maxReplicas}`,
+  },
+  {
+    // A ring is built in one go, and nothing else is done meanwhile.
+    breaks: ({ maxReplicas, virtualNodes }) => maxReplicas * virtualNodes > MOST_POINTS,
+    says: ({ maxReplicas, virtualNodes }) =>
+      `--max-replicas times --virtual-nodes may be at most ${MOST_POINTS}, not ${maxReplicas} times ${virtualNodes}`,
+  },
+];
 
 /** One line for the person who gave a wrong option. Exit code 2. */
 export class OptionError extends Error {
@@ -33,26 +87,24 @@ export class OptionError extends Error {
  * flag, a value out of bounds, or values that do not go together.
  */
 export function parseOptions(argv: readonly string[], environment: Readonly<NodeJS.ProcessEnv>): Options {
-  const given = readFlags(argv);
-  const values: Record<string, unknown> = {};
-  let limitIsGiven = true;
-  for (const [flag, option] of Object.entries(TABLE) as [string, Option<unknown, string>][]) {
-    const [source, written] = given.has(flag)
-      ? [`--${flag}`, given.get(flag)]
-      : [variableOf(flag), readVariable(flag, option, environment)];
-    values[keyOf(flag, option)] = written === undefined ? option.otherwise : readValue(source, option.kind, written);
-    if (flag === 'max-replicas' && written === undefined) limitIsGiven = false;
+  const flags = readFlags(argv);
+  const plain: Record<string, unknown> = {};
+  const settled: [key: string, given: unknown, row: SettledOption<unknown, string, PlainOptions>][] = [];
+  for (const [flag, row] of Object.entries(ROWS)) {
+    const given = readGiven(flag, row, flags, environment);
+    if ('settle' in row) settled.push([keyOf(flag, row), given, row]);
+    else plain[keyOf(flag, row)] = given ?? row.otherwise;
   }
-  // Each seat needs a slot: a small ring lowers a limit that nobody set.
-  if (!limitIsGiven) values.maxReplicas = Math.min(values.maxReplicas as number, values.slots as number);
-  const options = values as unknown as Options;
+  const known = plain as PlainOptions;
+  const depending = settled.map(([key, given, row]) => [key, row.settle(given, known)]);
+  const options = { ...known, ...Object.fromEntries(depending) } as Options;
   checkTogether(options);
   return options;
 }
 
 /** The variables that look as if they were options and are not taken as any. */
 export function ignoredInEnvironment(environment: Readonly<NodeJS.ProcessEnv>): readonly IgnoredVariable[] {
-  return ignoredVariables(Object.keys(TABLE), environment);
+  return ignoredVariables(Object.keys(ROWS), environment);
 }
 
 /** How many places the ring has at most, whoever holds them: a seat of weight w holds w. */
@@ -68,9 +120,9 @@ export function defaultOptions(): Options {
 
 /** What `--help` prints. */
 export function helpText(): string {
-  const rows = Object.entries(TABLE).map(([flag, { kind, otherwise, help }]) => [
-    `  --${flag} ${kind.placeholder}`,
-    `${help} (${kind.bounds}; ${kind.write(otherwise as never)})`,
+  const rows = Object.entries(ROWS).map(([flag, row]) => [
+    `  --${flag} ${row.kind.placeholder}`,
+    `${row.help} (${row.kind.bounds}; ${shownDefault(row)})`,
   ]);
   const width = Math.max(...rows.map(([flag = '']) => flag.length)) + 2;
   return [
@@ -94,9 +146,9 @@ export function helpText(): string {
 /** The table of README.md, in Markdown. */
 export function optionsTable(): string {
   const code = (value: string) => (value === '' ? '' : `\`${value}\``);
-  const rows = Object.entries(TABLE).map(
-    ([flag, { kind, otherwise, help }]) =>
-      `| \`--${flag}\` | \`${variableOf(flag)}\` | ${code(kind.write(otherwise as never))} | ${kind.bounds} | ${help} |`,
+  const rows = Object.entries(ROWS).map(
+    ([flag, row]) =>
+      `| \`--${flag}\` | \`${variableOf(flag)}\` | ${code(shownDefault(row))} | ${row.kind.bounds} | ${row.help} |`,
   );
   return ['| flag | environment | default | values | |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
 }
@@ -107,8 +159,8 @@ function readFlags(argv: readonly string[]): Map<string, string> {
     const argument = argv[at] as string;
     if (!argument.startsWith('--')) throw new OptionError(`unexpected argument ${argument}: options begin with --`);
     const [, flag = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
-    if (!Object.hasOwn(TABLE, flag)) throw new OptionError(`unknown option --${flag}; --help lists them`);
-    const { kind } = TABLE[flag as keyof Table] as Option<unknown, string>;
+    if (!Object.hasOwn(ROWS, flag)) throw new OptionError(`unknown option --${flag}; --help lists them`);
+    const { kind } = ROWS[flag] as Option;
     const next = argv[at + 1];
     const isAlone =
       attached === undefined && (next === undefined || (kind.bare !== undefined && next.startsWith('--')));
@@ -119,42 +171,34 @@ function readFlags(argv: readonly string[]): Map<string, string> {
   return given;
 }
 
-function readValue(source: string, kind: Kind<unknown, string>, written: string): unknown {
-  const value = kind.read(written);
-  if (value === undefined) {
-    throw new OptionError(`${source} takes ${kind.bounds}, not ${kind.secret ? 'that' : JSON.stringify(written)}`);
-  }
-  return value;
+// What the command line or the environment says; `undefined` if they say nothing.
+function readGiven(
+  flag: string,
+  row: Option,
+  flags: ReadonlyMap<string, string>,
+  environment: Readonly<NodeJS.ProcessEnv>,
+): unknown {
+  const [source, written] = flags.has(flag)
+    ? [`--${flag}`, flags.get(flag)]
+    : [variableOf(flag), readVariable(flag, row, environment)];
+  if (written === undefined) return undefined;
+  const value = row.kind.read(written);
+  if (value !== undefined) return value;
+  throw new OptionError(
+    `${source} takes ${row.kind.bounds}, not ${row.kind.secret ? 'that' : JSON.stringify(written)}`,
+  );
+}
+
+function shownDefault(row: Option): string {
+  return 'settle' in row ? row.shown : row.kind.write(row.otherwise);
+}
+
+function keyOf(flag: string, { kind }: Option): string {
+  return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase()) + kind.unit;
 }
 
 function checkTogether(options: Options): void {
-  const { replicas, maxReplicas, slots, virtualNodes, upstream, port, adminPort, adminSocket } = options;
-  if (adminPort !== 0 && adminPort === port) {
-    throw new OptionError(`--admin-port takes another port than --port, which is ${port}`);
-  }
-  if (adminPort !== 0 && adminSocket !== '') {
-    throw new OptionError('--admin-port and --admin-socket: the endpoints are in one place, name one of them');
-  }
-  if (upstream.size > slots) {
-    throw new OptionError(`--upstream takes at most --slots, which is ${slots}, not ${upstream.size}`);
-  }
-  // Of no account where the replicas are given.
-  if (upstream.size > 0) return;
-  if (replicas > slots) throw new OptionError(`--replicas takes at most --slots, which is ${slots}, not ${replicas}`);
-  if (replicas > maxReplicas) {
-    throw new OptionError(`--replicas takes at most --max-replicas, which is ${maxReplicas}, not ${replicas}`);
-  }
-  if (maxReplicas > slots) {
-    throw new OptionError(`--max-replicas takes at most --slots, which is ${slots}, not ${maxReplicas}`);
-  }
-  // A ring is built in one go, and nothing else is done meanwhile.
-  if (maxReplicas * virtualNodes > MOST_POINTS) {
-    throw new OptionError(
-      `--max-replicas times --virtual-nodes may be at most ${MOST_POINTS}, not ${maxReplicas} times ${virtualNodes}`,
-    );
-  }
-}
-
-function keyOf(flag: string, { kind }: Option<unknown, string>): string {
-  return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase()) + kind.unit;
+  const rules = options.upstream.size > 0 ? RULES : [...RULES, ...RULES_OF_STARTED];
+  const broken = rules.find(({ breaks }) => breaks(options));
+  if (broken !== undefined) throw new OptionError(broken.says(options));
 }

@@ -6,3 +6,8 @@ export type KeySource =
   | { readonly type: 'client' }
   | { readonly type: 'path' }
   | { readonly type: 'header' | 'cookie' | 'query'; readonly name: string };
+
+/** Requests have no key that would send those of one client to one place. */
+export function goesByRequestId(sources: readonly KeySource[]): boolean {
+  return sources[0]?.type === 'request';
+}

@@ -3,11 +3,17 @@
 import type { Address } from '../../core/ports.ts';
 import { choice, decimal, fleetName, integer, onOff, path, redisUrl, size, text } from '../kinds.ts';
 import { upstreams } from '../list-kinds.ts';
-import { GIB, MIB, option } from '../option.ts';
+import { GIB, MIB, option, settled } from '../option.ts';
 
 export const FLEET = {
   replicas: option(integer(0, 1000), 3, 'replicas to start with'),
-  'max-replicas': option(integer(1, 1000), 64, 'replicas that there may be'),
+  'max-replicas': settled(
+    integer(1, 1000),
+    '64, or --slots if that is less',
+    // Each seat needs a slot: a small ring lowers a limit that nobody set.
+    (given, { slots }: { slots: number }) => given ?? Math.min(64, slots),
+    'replicas that there may be',
+  ),
   'keep-scale': option(
     onOff,
     false,

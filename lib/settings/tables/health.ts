@@ -1,7 +1,8 @@
 // Options of health: when a replica counts as well.
 
+import { availableParallelism } from 'node:os';
 import { duration, hostField, integer, onOff, probedPath, statuses } from '../kinds.ts';
-import { option } from '../option.ts';
+import { option, settled } from '../option.ts';
 
 export const HEALTH = {
   'heartbeat-interval': option(duration(10, 3_600_000), 500, 'wait between two heartbeats of a replica'),
@@ -33,9 +34,11 @@ export const HEALTH = {
     30_000,
     'time that a replica has from its start to its first good heartbeat',
   ),
-  'parallel-starts': option(
+  'parallel-starts': settled(
     integer(0, 1000),
-    0,
+    '0',
+    // If all started at once, each would take longer than it may. At least two, so that one that hangs does not hold up the rest.
+    (given = 0) => (given === 0 ? Math.max(2, availableParallelism()) : given),
     'replicas that may be coming up at a time; 0: one for each processor, at least two',
   ),
 } as const;
