@@ -1,12 +1,7 @@
 import t from 'tap';
-import {
-  defaultOptions,
-  helpText,
-  ignoredInEnvironment,
-  OptionError,
-  optionsTable,
-  parseOptions,
-} from '../lib/settings/options.ts';
+import { helpText, optionsTable } from '../lib/settings/help.ts';
+import { defaultOptions, ignoredInEnvironment, OptionError, parseOptions } from '../lib/settings/options.ts';
+import { GROUPS, OPTIONS } from '../lib/settings/table.ts';
 
 const parse = (line: string, environment: Record<string, string> = {}) =>
   parseOptions(line === '' ? [] : line.split(' '), environment);
@@ -179,6 +174,28 @@ t.test('a variable that is no option is named, with the nearest that is', async 
   t.equal(reason('RINGMASTER_PORT'), undefined);
   t.equal(reason('OTHER_PROT'), undefined);
   t.same(ignoredInEnvironment({ RINGMASTER_PROT: '' }), []);
+});
+
+t.test('options are shown in groups, each under its name and what it is about, and each option in one', async (t) => {
+  const [help, tables] = [helpText(), optionsTable()];
+  for (const { name, about, rows } of GROUPS) {
+    const [inHelp = '', inTables = ''] = [
+      help.split(`\n${name}: ${about}\n`)[1]?.split('\n\n')[0],
+      tables.split(`### ${name}\n`)[1]?.split('\n###')[0],
+    ];
+    t.same(
+      inHelp.match(/^ {2}--[\w-]+/gm)?.map((start) => start.slice(4)),
+      Object.keys(rows),
+      name,
+    );
+    t.same(
+      inTables.match(/^\| `--[\w-]+/gm)?.map((start) => start.slice(5)),
+      Object.keys(rows),
+      name,
+    );
+  }
+  const flags = GROUPS.flatMap(({ rows }) => Object.keys(rows));
+  t.same(flags.toSorted(), [...OPTIONS.keys()].sort());
 });
 
 t.test('help and the table of the README name every option with its bounds and default', async (t) => {

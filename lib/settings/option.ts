@@ -1,4 +1,4 @@
-// A row of the tables of options: what its value can be, what it is where nobody says, and its line of help.
+// A row of the tables of options: what its value can be, what it is where nobody says, and its line of help. Rows come in groups.
 
 import type { Kind } from './kinds.ts';
 
@@ -36,6 +36,17 @@ export const settled = <T, Unit extends string, Known>(
   settle: (given: T | undefined, known: Known) => T,
   help: string,
 ): SettledOption<T, Unit, Known> => ({ kind, shown, settle, help });
+
+/** Options of one subject. */
+export interface Group<Rows> {
+  readonly name: string;
+  /** What they are about, in words that follow the name and a colon. */
+  readonly about: string;
+  /** By flag. */
+  readonly rows: Rows;
+}
+
+export const group = <Rows>(name: string, about: string, rows: Rows): Group<Rows> => ({ name, about, rows });
 
 export const DAY_MS = 86_400_000;
 export const KIB = 2 ** 10;

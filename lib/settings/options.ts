@@ -1,36 +1,14 @@
-// Options as one table: flag, environment variable, unit, bounds, default and help line all come from tables/, and so does the
-// table in README.md.
+// From a command line and an environment to the values of all options. What each can be is said by its row of tables/.
 
 import { type IgnoredVariable, ignoredVariables, readVariable, variableOf } from './environment.ts';
-import type { Kind } from './kinds.ts';
-import type { PlainOption, SettledOption } from './option.ts';
-import { FLEET } from './tables/fleet.ts';
-import { HEALTH } from './tables/health.ts';
-import { PROXY } from './tables/proxy.ts';
-import { RING } from './tables/ring.ts';
-import { SERVICE } from './tables/service.ts';
+import type { SettledOption } from './option.ts';
+import { OPTIONS, type Option, type Options, type PlainOptions } from './table.ts';
+
+export type { Options };
 
 // What a ring of so many virtual nodes takes is what traffic waits for when it changes, or is imagined: 50 ms at most.
 const MOST_POINTS = 16_384;
 const MOST_PLACES = 2048;
-const TABLE = { ...SERVICE, ...FLEET, ...RING, ...HEALTH, ...PROXY } as const;
-
-type Table = typeof TABLE;
-type ValueOf<T> = T extends { readonly kind: Kind<infer V, infer _Unit> } ? V : never;
-type UnitOf<T> = T extends { readonly kind: Kind<infer _V, infer Unit> } ? Unit : never;
-type CamelCase<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<CamelCase<B>>}` : S;
-type KeyOf<F extends keyof Table> = `${CamelCase<F>}${UnitOf<Table[F]>}`;
-
-/** The value of every option, by its flag in camel case with its unit: `--reply-timeout` is `replyTimeoutMs`. */
-export type Options = { readonly [F in keyof Table as KeyOf<F>]: ValueOf<Table[F]> };
-
-// What may decide the value of a row that depends on others.
-type PlainOptions = {
-  readonly [F in keyof Table as Table[F] extends { readonly otherwise: unknown } ? KeyOf<F> : never]: ValueOf<Table[F]>;
-};
-type Option = PlainOption<unknown, string> | SettledOption<unknown, string, PlainOptions>;
-
-const ROWS: Readonly<Record<string, Option>> = TABLE;
 
 /** What options have to be together. */
 interface Rule {
@@ -90,7 +68,7 @@ export function parseOptions(argv: readonly string[], environment: Readonly<Node
   const flags = readFlags(argv);
   const plain: Record<string, unknown> = {};
   const settled: [key: string, given: unknown, row: SettledOption<unknown, string, PlainOptions>][] = [];
-  for (const [flag, row] of Object.entries(ROWS)) {
+  for (const [flag, row] of OPTIONS) {
     const given = readGiven(flag, row, flags, environment);
     if ('settle' in row) settled.push([keyOf(flag, row), given, row]);
     else plain[keyOf(flag, row)] = given ?? row.otherwise;
@@ -104,7 +82,7 @@ export function parseOptions(argv: readonly string[], environment: Readonly<Node
 
 /** The variables that look as if they were options and are not taken as any. */
 export function ignoredInEnvironment(environment: Readonly<NodeJS.ProcessEnv>): readonly IgnoredVariable[] {
-  return ignoredVariables(Object.keys(ROWS), environment);
+  return ignoredVariables([...OPTIONS.keys()], environment);
 }
 
 /** How many places the ring has at most, whoever holds them: a seat of weight w holds w. */
@@ -118,49 +96,14 @@ export function defaultOptions(): Options {
   return parseOptions([], {});
 }
 
-/** What `--help` prints. */
-export function helpText(): string {
-  const rows = Object.entries(ROWS).map(([flag, row]) => [
-    `  --${flag} ${row.kind.placeholder}`,
-    `${row.help} (${row.kind.bounds}; ${shownDefault(row)})`,
-  ]);
-  const width = Math.max(...rows.map(([flag = '']) => flag.length)) + 2;
-  return [
-    'Usage: npm start -- [options]',
-    '',
-    'A load balancer with consistent hashing over replicas that it starts, watches and replaces.',
-    '',
-    ...rows.map(([flag = '', help]) => flag.padEnd(width) + help),
-    `  ${'--help'.padEnd(width - 2)}this text`,
-    `  ${'--version'.padEnd(width - 2)}the version`,
-    '',
-    `Each option is also an environment variable: ${variableOf('heartbeat-path')} is --heartbeat-path. The command`,
-    'line goes first, and an empty variable says nothing. Times are in ms, or with a unit: 500ms, 2s, 1m.',
-    '',
-    'DELETE /rm removes n replicas, and picks at random what it is not told by name, also in place of a name that is not there.',
-    'DELETE /rm?only-named picks none: a name that is not there is refused.',
-    '',
-  ].join('\n');
-}
-
-/** The table of README.md, in Markdown. */
-export function optionsTable(): string {
-  const code = (value: string) => (value === '' ? '' : `\`${value}\``);
-  const rows = Object.entries(ROWS).map(
-    ([flag, row]) =>
-      `| \`--${flag}\` | \`${variableOf(flag)}\` | ${code(shownDefault(row))} | ${row.kind.bounds} | ${row.help} |`,
-  );
-  return ['| flag | environment | default | values | |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
-}
-
 function readFlags(argv: readonly string[]): Map<string, string> {
   const given = new Map<string, string>();
   for (let at = 0; at < argv.length; at++) {
     const argument = argv[at] as string;
     if (!argument.startsWith('--')) throw new OptionError(`unexpected argument ${argument}: options begin with --`);
     const [, flag = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
-    if (!Object.hasOwn(ROWS, flag)) throw new OptionError(`unknown option --${flag}; --help lists them`);
-    const { kind } = ROWS[flag] as Option;
+    const kind = OPTIONS.get(flag)?.kind;
+    if (kind === undefined) throw new OptionError(`unknown option --${flag}; --help lists them`);
     const next = argv[at + 1];
     const isAlone =
       attached === undefined && (next === undefined || (kind.bare !== undefined && next.startsWith('--')));
@@ -187,10 +130,6 @@ function readGiven(
   throw new OptionError(
     `${source} takes ${row.kind.bounds}, not ${row.kind.secret ? 'that' : JSON.stringify(written)}`,
   );
-}
-
-function shownDefault(row: Option): string {
-  return 'settle' in row ? row.shown : row.kind.write(row.otherwise);
 }
 
 function keyOf(flag: string, { kind }: Option): string {

@@ -1,10 +1,9 @@
-// Options of health: when a replica counts as well.
+// Options of heartbeats, and of what follows from them.
 
-import { availableParallelism } from 'node:os';
 import { duration, hostField, integer, onOff, probedPath, statuses } from '../kinds.ts';
-import { option, settled } from '../option.ts';
+import { group, option } from '../option.ts';
 
-export const HEALTH = {
+export const HEALTH = group('Health', 'when a replica takes requests, and when it is replaced', {
   'heartbeat-interval': option(duration(10, 3_600_000), 500, 'wait between two heartbeats of a replica'),
   'heartbeat-timeout': option(duration(1, 60_000), 500, 'time that a replica has to answer one'),
   'heartbeat-failures': option(
@@ -29,16 +28,4 @@ export const HEALTH = {
     true,
     'where no `--upstream` passes its heartbeats, requests go on to those that did before and still accept connections',
   ),
-  'start-timeout': option(
-    duration(100, 3_600_000),
-    30_000,
-    'time that a replica has from its start to its first good heartbeat',
-  ),
-  'parallel-starts': settled(
-    integer(0, 1000),
-    '0',
-    // If all started at once, each would take longer than it may. At least two, so that one that hangs does not hold up the rest.
-    (given = 0) => (given === 0 ? Math.max(2, availableParallelism()) : given),
-    'replicas that may be coming up at a time; 0: one for each processor, at least two',
-  ),
-} as const;
+});

@@ -1,12 +1,12 @@
-// Options of the ring: how requests are spread.
+// Options of the ring, and of what else decides where a request goes.
 
 import { goesByRequestId, type KeySource } from '../../core/request/key-source.ts';
 import { HASH_NAMES } from '../../core/ring/hashes/table.ts';
 import { decimal, duration, hashSource, integer, orOff } from '../kinds.ts';
 import { keySources } from '../list-kinds.ts';
-import { DAY_MS, option, settled } from '../option.ts';
+import { DAY_MS, group, option, settled } from '../option.ts';
 
-export const RING = {
+export const RING = group('Ring', 'which replica a request goes to', {
   hash: option(hashSource(HASH_NAMES), 'even', 'hash pair of the ring: a name, or a module of your own'),
   slots: option(integer(1, 65_536), 512, 'slots of the ring'),
   'virtual-nodes': option(integer(1, 256), 9, 'virtual nodes of each replica'),
@@ -31,4 +31,4 @@ export const RING = {
     (given = 0, { key }: { key: readonly KeySource[] }) => (goesByRequestId(key) ? 0 : given),
     'time over which a replica that joins takes its slots, where `--key` is a key',
   ),
-} as const;
+});
