@@ -198,6 +198,23 @@ t.test('options are shown in groups, each under its name and what it is about, a
   t.same(flags.toSorted(), [...OPTIONS.keys()].sort());
 });
 
+t.test('every option says whether it can change while the balancer runs, and why not', async (t) => {
+  const rows = [...OPTIONS];
+  for (const [flag, { changes }] of rows) {
+    t.ok(changes === 'live' || changes.atStart !== '', flag);
+  }
+  t.same(
+    rows.flatMap(([flag, { changes }]) => (changes === 'live' ? [flag] : [])),
+    [
+      ...['log', 'upstream', 'hash', 'key', 'balance-factor', 'slow-start'],
+      ...['max-connections', 'max-requests-per-connection', 'head-timeout', 'keep-alive-timeout', 'min-upload-rate'],
+      ...['client-half-close', 'reply-timeout', 'request-timeout', 'body-timeout', 'tunnel-idle-timeout', 'queue'],
+      ...['queue-timeout', 'max-attempts', 'retry-budget', 'connect-timeout', 'replica-idle-timeout'],
+      ...['replica-keep-alive', 'max-in-flight', 'max-tunnels', 'max-fields', 'max-body-size', 'underscores', 'via'],
+    ],
+  );
+});
+
 t.test('help and the table of the README name every option with its bounds and default', async (t) => {
   for (const text of [helpText(), optionsTable()]) {
     for (const option of ['port', 'heartbeat-path', 'virtual-nodes', 'max-replicas']) t.match(text, `--${option}`);

@@ -1,9 +1,16 @@
-// A row of the tables of options: what its value can be, what it is where nobody says, and its line of help. Rows come in groups.
+// A row of the tables of options: what its value can be, what it is where nobody says, whether it can change while the
+// balancer runs, and its line of help. Rows come in groups.
 
 import type { Kind } from './kinds.ts';
 
+/** Whether another value could be taken over by a balancer that runs, or why it could not. Nothing takes one over yet. */
+export type Changes = 'live' | { readonly atStart: string };
+
+export const atStart = (reason: string): Changes => ({ atStart: reason });
+
 interface Row<T, Unit extends string> {
   readonly kind: Kind<T, Unit>;
+  readonly changes: Changes;
   readonly help: string;
   /** A second variable that it is taken from. */
   readonly alsoFrom?: string;
@@ -26,16 +33,18 @@ export interface SettledOption<T, Unit extends string = '', Known = object> exte
 export const option = <T, Unit extends string>(
   kind: Kind<T, Unit>,
   otherwise: T,
+  changes: Changes,
   help: string,
   alsoFrom?: string,
-): PlainOption<T, Unit> => ({ kind, otherwise, help, ...(alsoFrom === undefined ? {} : { alsoFrom }) });
+): PlainOption<T, Unit> => ({ kind, otherwise, changes, help, ...(alsoFrom === undefined ? {} : { alsoFrom }) });
 
 export const settled = <T, Unit extends string, Known>(
   kind: Kind<T, Unit>,
   shown: string,
   settle: (given: T | undefined, known: Known) => T,
+  changes: Changes,
   help: string,
-): SettledOption<T, Unit, Known> => ({ kind, shown, settle, help });
+): SettledOption<T, Unit, Known> => ({ kind, shown, settle, changes, help });
 
 /** Options of one subject. */
 export interface Group<Rows> {
