@@ -1,4 +1,5 @@
-// The limits that the fleet and the proxy work within: those that an option sets, and those that nobody needed to set so far.
+// What the options mean for the fleet, the data plane and the admin endpoints: the limits that an option sets, and
+// those that nobody needed to set so far.
 
 import type { AmountLimits, TimeLimits, TrafficSettings } from './core/traffic-settings.ts';
 import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';

@@ -1,6 +1,6 @@
-// How requests are to be treated, as plain data: it survives structuredClone and names its units. It says nothing of who may ask
-// for what: permissions are lib/admin-place.ts. lib/limits.ts makes it of the options; when a limit is reached, the data plane
-// says what happens.
+// How requests are to be treated, as plain data: it survives structuredClone and names its units. It says nothing of
+// who may ask for what: permissions are lib/admin-place.ts. lib/limits.ts makes it of the options; when a limit is
+// reached, the data plane says what happens.
 
 import type { KeySource } from './request/key-source.ts';
 
@@ -16,7 +16,9 @@ export interface TrafficSettings {
 export interface SpreadSettings {
   /** The first source that a request has gives its key. */
   readonly key: readonly KeySource[];
-  /** Of bounded load: no seat gets more than so many times its part of the requests in flight. Infinity for no bound. */
+  /**
+   * Of bounded load: no seat gets more than so many times its part of the requests in flight. Infinity for no bound.
+   */
   readonly balanceFactor: number;
 }
 
@@ -51,7 +53,10 @@ export interface AmountLimits {
   readonly maxIdleInAll: number;
 }
 
-/** How long something may take, in ms. All but those of the connections to replicas are kept to within a fifth of a second. */
+/**
+ * How long something may take, in ms. All but those of the connections to replicas are kept to within a fifth of a
+ * second.
+ */
 export interface TimeLimits {
   readonly headTimeoutMs: number;
   /** Of a client's connection without a request. */
@@ -94,7 +99,7 @@ export interface MessageSettings {
 }
 
 /**
- * What becomes of names that a server may read as others: `X_Real_IP`, as CGI does. `drop-owned` drops those that could be read
- * as a field that this proxy has rules for, `drop` all with other characters than letters, digits and `-`.
+ * What becomes of names that a server may read as others: `X_Real_IP`, as CGI does. `drop-owned` drops those that could
+ * be read as a field that this proxy has rules for, `drop` all with other characters than letters, digits and `-`.
  */
 export type Underscores = 'drop-owned' | 'drop' | 'pass';

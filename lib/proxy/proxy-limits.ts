@@ -1,5 +1,5 @@
-// The settings that the data plane works within, without their groups. lib/core/traffic-settings.ts says what each is, and when
-// one is reached, patience.ts, client.ts and exchange.ts say what happens.
+// The settings that the data plane works within, without their groups. lib/core/traffic-settings.ts says what each is,
+// and when one is reached, patience.ts, client.ts and exchange.ts say what happens.
 
 import type { TrafficSettings } from '../core/traffic-settings.ts';
 

@@ -1,5 +1,5 @@
-// Which variable of the environment is which option, and what is said of those that are none: a misspelt one is not passed over in
-// silence. Pure.
+// Which variable of the environment is which option, and what is said of those that are none: a misspelt one is not
+// passed over in silence. Pure.
 
 const PREFIX = 'RINGMASTER_';
 
@@ -31,7 +31,10 @@ export function readVariable(
   return (alsoFrom === undefined ? '' : environment[alsoFrom]) || undefined;
 }
 
-/** The variables that look as if they were for us and are not. What Kubernetes sets by names that we never had is left out. */
+/**
+ * The variables that look as if they were for us and are not. What Kubernetes sets by names that we never had is left
+ * out.
+ */
 export function ignoredVariables(
   flags: readonly string[],
   environment: Readonly<NodeJS.ProcessEnv>,

@@ -1,5 +1,5 @@
-// What the value of an option can be: how it is written, which bounds it has, how it is read. Reading never throws: a text that
-// is no such value reads as `undefined`, and the caller says which option it was.
+// What the value of an option can be: how it is written, which bounds it has, how it is read. Reading never throws: a
+// text that is no such value reads as `undefined`, and the caller says which option it was.
 
 export interface Kind<T, Unit extends string = ''> {
   /** What its value is counted in, as the end of its key in `Options`. */

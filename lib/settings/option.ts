@@ -3,7 +3,9 @@
 
 import type { Kind } from './kinds.ts';
 
-/** Whether another value could be taken over by a balancer that runs, or why it could not. Nothing takes one over yet. */
+/**
+ * Whether another value could be taken over by a balancer that runs, or why it could not. Nothing takes one over yet.
+ */
 export type Changes = 'live' | { readonly atStart: string };
 
 export const atStart = (reason: string): Changes => ({ atStart: reason });

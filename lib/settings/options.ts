@@ -61,8 +61,8 @@ export class OptionError extends Error {
 }
 
 /**
- * The options that a command line and an environment give; the command line goes first. Throws OptionError for an unknown
- * flag, a value out of bounds, or values that do not go together.
+ * The options that a command line and an environment give; the command line goes first. Throws OptionError for an
+ * unknown flag, a value out of bounds, or values that do not go together.
  */
 export function parseOptions(argv: readonly string[], environment: Readonly<NodeJS.ProcessEnv>): Options {
   const flags = readFlags(argv);

@@ -30,7 +30,8 @@ export const CLIENTS = group('Clients', 'their connections, and how long they ma
     'live',
     'bytes per second that a client has to send of a body, on average, once it has taken 20 s',
   ),
-  // What programs that speak HTTP do when they end their side: browsers, curl and the libraries leave. nginx, Envoy and Go cut as well.
+  // What programs that speak HTTP do when they end their side: browsers, curl and the libraries leave. nginx, Envoy and
+  // Go cut as well.
   'client-half-close': option(
     choice(['close', 'allow']),
     'close',

@@ -4,7 +4,8 @@ import { duration, integer, onOff } from '../kinds.ts';
 import { DAY_MS, group, option } from '../option.ts';
 
 export const CONNECTIONS = group('Connections to replicas', 'how they are kept, and how much one replica may have', {
-  // A lost SYN is sent again after 1 s, and once more 1 or 2 s later: either may be lost too, and the answer takes its time.
+  // A lost SYN is sent again after 1 s, and once more 1 or 2 s later: either may be lost too, and the answer takes its
+  // time.
   'connect-timeout': option(duration(1, 60_000), 3500, 'live', 'time that a replica has to accept a connection'),
   'replica-idle-timeout': option(
     duration(4, DAY_MS),

@@ -52,7 +52,8 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
   'parallel-starts': settled(
     integer(0, 1000),
     '0',
-    // If all started at once, each would take longer than it may. At least two, so that one that hangs does not hold up the rest.
+    // If all started at once, each would take longer than it may. At least two, so that one that hangs does not hold up
+    // the rest.
     (given = 0) => (given === 0 ? Math.max(2, availableParallelism()) : given),
     SUPERVISED,
     'replicas that may be coming up at a time; 0: one for each processor, at least two',

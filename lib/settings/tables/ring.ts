@@ -21,8 +21,9 @@ export const RING = group('Ring', 'which replica a request goes to', {
   'balance-factor': settled(
     orOff(decimal(1, 100)),
     '1.25 with even and no key, else off',
-    // The pairs beside `even` are there to see how they spread: nothing evens that out unless somebody asks for it. And who gives
-    // a key wants its requests in one place: with few in flight the bound would send every second one of a session elsewhere.
+    // The pairs beside `even` are there to see how they spread: nothing evens that out unless somebody asks for it. And
+    // who gives a key wants its requests in one place: with few in flight the bound would send every second one of a
+    // session elsewhere.
     (given, { hash, key }: { hash: string; key: readonly KeySource[] }) =>
       given ?? (hash === 'even' && goesByRequestId(key) ? 1.25 : Number.POSITIVE_INFINITY),
     'live',
