@@ -1,5 +1,6 @@
-// How many file descriptors this process may have, and what they are for. Clients that only wait could use up all of them; then no
-// heartbeat could be sent, no request forwarded and no replica started. So each use has its part, and the clients get what is left.
+// How many file descriptors this process may have, and what they are for. Clients that only wait could use up all of
+// them; then no heartbeat could be sent, no request forwarded and no replica started. So each use has its part, and the
+// clients get what is left.
 
 import type { Log } from './log.ts';
 
@@ -20,14 +21,17 @@ export interface DescriptorWishes {
   readonly replicas: number;
 }
 
-// Descriptors that no client, replica or heartbeat uses: Node's own, standard streams, listeners, the guardian, a file for a moment.
+// Descriptors that no client, replica or heartbeat uses: Node's own, standard streams, listeners, the guardian, a file
+// for a moment.
 const OWN = 40;
 // For a replica: the pipes of its two outputs, and its heartbeat.
 const DESCRIPTORS_OF_A_REPLICA = 3;
 const MOST_REFUSED = 256;
 const MOST_ADMIN = 64;
 
-/** The limit of this process, which Node has raised as far as it may; Infinity where there is none or it is not known. */
+/**
+ * The limit of this process, which Node has raised as far as it may; Infinity where there is none or it is not known.
+ */
 export function descriptorLimit(): number {
   const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
   const soft = userLimits?.open_files?.soft;

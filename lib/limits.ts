@@ -1,6 +1,7 @@
-// The limits that the fleet and the proxy work within: those that an option sets, and those that nobody needed to set so far.
+// What the options mean for the fleet, the data plane and the admin endpoints: the limits that an option sets, and
+// those that nobody needed to set so far.
 
-import { availableParallelism } from 'node:os';
+import type { AmountLimits, TimeLimits, TrafficSettings } from './core/traffic-settings.ts';
 import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
 import type { ProxyLimits } from './proxy/proxy-limits.ts';
@@ -14,7 +15,7 @@ export function supervisorRules(options: Options): SupervisorRules {
     startTimeoutMs: options.startTimeoutMs,
     adoptTimeoutMs: options.heartbeatFailures * (options.heartbeatIntervalMs + options.heartbeatTimeoutMs),
     // Nothing is started of what others run.
-    parallelStarts: fixed ? Number.POSITIVE_INFINITY : parallelStartsOf(options),
+    parallelStarts: fixed ? Number.POSITIVE_INFINITY : options.parallelStarts,
     backoffBaseMs: 250,
     // A service that somebody else brings back should be found again soon; asking costs nothing.
     backoffCapMs: fixed ? options.heartbeatIntervalMs : 30_000,
@@ -31,17 +32,6 @@ export function supervisorRules(options: Options): SupervisorRules {
   };
 }
 
-// If all started at once, each would take longer than it may. At least two, so that one that hangs does not hold up the rest.
-function parallelStartsOf({ parallelStarts }: Options): number {
-  return parallelStarts === 0 ? Math.max(2, availableParallelism()) : parallelStarts;
-}
-
-// The pairs beside `even` are there to see how they spread: nothing evens that out unless somebody asks for it. And who gives a
-// key wants its requests in one place: with few requests in flight the bound would send every second one of a session elsewhere.
-function balanceFactorOf({ balanceFactor, hash, key }: Options): number {
-  return balanceFactor ?? (hash === 'even' && key[0]?.type === 'request' ? 1.25 : Number.POSITIVE_INFINITY);
-}
-
 /** What an admin request has for its body, and its client for the answer. */
 export function answerTimes({ headTimeoutMs, bodyTimeoutMs }: Options): {
   readTimeoutMs: number;
@@ -56,45 +46,67 @@ export function descriptorWishes({ maxConnections, maxReplicas, upstream }: Opti
   return { maxConnections, replicas: upstream.size > 0 ? upstream.size : maxReplicas };
 }
 
-export function proxyLimits(
+/** How requests are to be treated, as the plan has it. Without the shares, no limit of descriptors is looked at. */
+export function trafficSettings(
   options: Options,
-  descriptors: DescriptorShares = shareDescriptors(Number.POSITIVE_INFINITY, descriptorWishes(options)),
-): ProxyLimits {
-  const { maxConnections, maxRefused, maxIdleInAll } = descriptors;
+  shares: DescriptorShares = shareDescriptors(Number.POSITIVE_INFINITY, descriptorWishes(options)),
+): TrafficSettings {
   return {
-    balanceFactor: balanceFactorOf(options),
-    maxAttempts: options.maxAttempts,
-    retryBudget: options.retryBudget,
-    // So that a request now and then is saved also where there are few.
-    leastRetriesPerSecond: 10,
-    trustedProxies: options.trustProxy,
-    maxKeptBytes: 65_536,
-    uploadMemoryBytes: 64 * 2 ** 20,
-    replyMemoryBytes: 64 * 2 ** 20,
-    maxHeadBytes: options.maxHeadSizeBytes,
-    maxFields: options.maxFields,
-    underscores: options.underscores,
-    maxBodyBytes: options.maxBodySizeBytes,
+    spread: { key: options.key, balanceFactor: options.balanceFactor },
+    limits: amountLimits(options, shares),
+    times: timeLimits(options),
+    retries: {
+      maxAttempts: options.maxAttempts,
+      retryBudget: options.retryBudget,
+      // So that a request now and then is saved also where there are few.
+      leastRetriesPerSecond: 10,
+    },
+    messages: {
+      trustedProxies: options.trustProxy,
+      underscores: options.underscores,
+      omitsVia: !options.via,
+      servesHalfClosed: options.clientHalfClose === 'allow',
+    },
+  };
+}
+
+/** The same as the data plane takes it. */
+export function proxyLimits(options: Options, shares?: DescriptorShares): ProxyLimits {
+  const { spread, limits, times, retries, messages } = trafficSettings(options, shares);
+  return { balanceFactor: spread.balanceFactor, ...limits, ...times, ...retries, ...messages };
+}
+
+function amountLimits(options: Options, { maxConnections, maxRefused, maxIdleInAll }: DescriptorShares): AmountLimits {
+  return {
     maxConnections,
     maxRefused,
     maxRequestsPerConnection: options.maxRequestsPerConnection,
-    omitsVia: !options.via,
-    servesHalfClosed: options.clientHalfClose === 'allow',
+    maxHeadBytes: options.maxHeadSizeBytes,
+    maxFields: options.maxFields,
+    maxBodyBytes: options.maxBodySizeBytes,
+    maxKeptBytes: 65_536,
+    uploadMemoryBytes: 64 * 2 ** 20,
+    replyMemoryBytes: 64 * 2 ** 20,
+    maxQueued: options.queue,
     maxInFlight: options.maxInFlight,
     maxTunnels: options.maxTunnels,
-    maxQueued: options.queue,
     maxIdle: options.replicaKeepAlive ? 512 : 0,
     maxIdleInAll,
+  };
+}
+
+function timeLimits(options: Options): TimeLimits {
+  return {
+    headTimeoutMs: options.headTimeoutMs,
+    keepAliveTimeoutMs: options.keepAliveTimeoutMs,
+    bodyTimeoutMs: options.bodyTimeoutMs,
+    minUploadBytesPerSecond: options.minUploadRateBytesPerSecond,
+    uploadGraceMs: 20_000,
+    queueTimeoutMs: options.queueTimeoutMs,
     connectTimeoutMs: options.connectTimeoutMs,
     replyTimeoutMs: options.replyTimeoutMs,
     requestTimeoutMs: options.requestTimeoutMs,
-    bodyTimeoutMs: options.bodyTimeoutMs,
-    headTimeoutMs: options.headTimeoutMs,
-    keepAliveTimeoutMs: options.keepAliveTimeoutMs,
-    queueTimeoutMs: options.queueTimeoutMs,
     tunnelIdleTimeoutMs: options.tunnelIdleTimeoutMs,
-    minUploadRate: Number.isFinite(options.minUploadRateBytesPerSecond) ? options.minUploadRateBytesPerSecond : 0,
-    uploadGraceMs: 20_000,
     // Node's own servers close an idle connection after 5 s; this is up to a quarter late.
     idleTimeoutMs: options.replicaIdleTimeoutMs,
   };

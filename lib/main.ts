@@ -7,7 +7,8 @@ import { describe } from './errors.ts';
 import { createLog } from './log.ts';
 import { lineWriter } from './log-stream.ts';
 import { startedByNohup } from './nohup.ts';
-import { helpText, ignoredInEnvironment, OptionError, type Options, parseOptions } from './settings/options.ts';
+import { helpText } from './settings/help.ts';
+import { ignoredInEnvironment, OptionError, type Options, parseOptions } from './settings/options.ts';
 
 // npm passes a Ctrl-C on to a process that already had it from the terminal: so soon it is the same one.
 const SAME_SIGNAL_MS = 150;

@@ -53,7 +53,7 @@ const FIXED_BECAUSE = 'the replicas are given by --upstream and cannot be change
 /** @param pair the one that `--hash` names. */
 export async function createParts(options: Options, pair: HashPair, log: Log): Promise<Parts> {
   const place = adminPlace(options, hostname());
-  const rings = new RingKeeper({ ...options, pair, slowStartMs: slowStartMs(options) });
+  const rings = new RingKeeper({ ...options, pair });
   const scale = scaleFile(options, log);
   const runtime = await createRuntime(options, log);
   const shares = shareDescriptors(descriptorLimit(), descriptorWishes(options));
@@ -169,11 +169,6 @@ function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => stri
 function scaleFile({ keepScale, upstream, dataDir, fleet, port }: Options, log: Log): ScaleFile | undefined {
   if (!keepScale || upstream.size > 0) return undefined;
   return new ScaleFile(join(dataDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
-}
-
-// Requests that go by their id have nothing that a replica could be warm for.
-function slowStartMs({ key, slowStartMs }: Options): number {
-  return key[0]?.type === 'request' ? 0 : slowStartMs;
 }
 
 function probeOf({ heartbeatPath, heartbeatStatus, heartbeatHost }: Options): Probe {

@@ -4,7 +4,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { optionsTable } from '../lib/settings/options.ts';
+import { optionsTable } from '../lib/settings/help.ts';
 import { ringsTable } from './rings.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -23,8 +23,9 @@ const LAYERS: Record<string, readonly string[]> = {
   'lib/proxy/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
   'lib/fleet/': ['lib/core/', ...EVERYWHERE],
   'lib/admin/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
-  'bench/': ['lib/balancer.ts', 'lib/settings/options.ts', 'lib/core/'],
-  'scripts/': ['lib/balancer.ts', 'lib/settings/options.ts', 'lib/core/', 'bench/'],
+  'lib/settings/': ['lib/core/', ...EVERYWHERE],
+  'bench/': ['lib/balancer.ts', 'lib/settings/', 'lib/core/'],
+  'scripts/': ['lib/balancer.ts', 'lib/settings/', 'lib/core/', 'bench/'],
   'replica/': [],
 };
 

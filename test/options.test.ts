@@ -1,12 +1,7 @@
 import t from 'tap';
-import {
-  defaultOptions,
-  helpText,
-  ignoredInEnvironment,
-  OptionError,
-  optionsTable,
-  parseOptions,
-} from '../lib/settings/options.ts';
+import { helpText, optionsTable } from '../lib/settings/help.ts';
+import { defaultOptions, ignoredInEnvironment, OptionError, parseOptions } from '../lib/settings/options.ts';
+import { GROUPS, OPTIONS } from '../lib/settings/table.ts';
 
 const parse = (line: string, environment: Record<string, string> = {}) =>
   parseOptions(line === '' ? [] : line.split(' '), environment);
@@ -37,6 +32,31 @@ t.test('the command line goes before the environment, the environment before the
 t.test('a small ring lowers the limit of replicas, since each needs a slot', async (t) => {
   t.equal(parse('--slots 32').maxReplicas, 32);
   t.equal(parse('--slots 1000').maxReplicas, 64);
+});
+
+t.test('the bound on load is on by default with even and request ids; what is given counts', async (t) => {
+  t.equal(parse('').balanceFactor, 1.25);
+  t.equal(parse('--key request').balanceFactor, 1.25);
+  t.equal(parse('--key client').balanceFactor, Number.POSITIVE_INFINITY);
+  t.equal(parse('--hash modulo').balanceFactor, Number.POSITIVE_INFINITY);
+  t.equal(parse('--hash modulo --key client --balance-factor 2').balanceFactor, 2);
+  t.equal(parse('--balance-factor off').balanceFactor, Number.POSITIVE_INFINITY);
+});
+
+t.test('how many replicas start at a time goes by the processors, unless it is said', async (t) => {
+  t.ok(parse('').parallelStarts >= 2);
+  t.equal(parse('--parallel-starts 0').parallelStarts, parse('').parallelStarts);
+  t.equal(parse('--parallel-starts 1').parallelStarts, 1);
+});
+
+t.test('a slow start is for requests with a key', async (t) => {
+  t.equal(parse('--slow-start 10s').slowStartMs, 0);
+  t.equal(parse('--slow-start 10s --key client').slowStartMs, 10_000);
+  t.equal(parse('--key client').slowStartMs, 0);
+});
+
+t.test('no default is left open: every option has a value', async (t) => {
+  for (const [name, value] of Object.entries(defaultOptions())) t.not(value, undefined, name);
 });
 
 t.test('times are in ms or with a unit', async (t) => {
@@ -154,6 +174,45 @@ t.test('a variable that is no option is named, with the nearest that is', async 
   t.equal(reason('RINGMASTER_PORT'), undefined);
   t.equal(reason('OTHER_PROT'), undefined);
   t.same(ignoredInEnvironment({ RINGMASTER_PROT: '' }), []);
+});
+
+t.test('options are shown in groups, each under its name and what it is about, and each option in one', async (t) => {
+  const [help, tables] = [helpText(), optionsTable()];
+  for (const { name, about, rows } of GROUPS) {
+    const [inHelp = '', inTables = ''] = [
+      help.split(`\n${name}: ${about}\n`)[1]?.split('\n\n')[0],
+      tables.split(`### ${name}\n`)[1]?.split('\n###')[0],
+    ];
+    t.same(
+      inHelp.match(/^ {2}--[\w-]+/gm)?.map((start) => start.slice(4)),
+      Object.keys(rows),
+      name,
+    );
+    t.same(
+      inTables.match(/^\| `--[\w-]+/gm)?.map((start) => start.slice(5)),
+      Object.keys(rows),
+      name,
+    );
+  }
+  const flags = GROUPS.flatMap(({ rows }) => Object.keys(rows));
+  t.same(flags.toSorted(), [...OPTIONS.keys()].sort());
+});
+
+t.test('every option says whether it can change while the balancer runs, and why not', async (t) => {
+  const rows = [...OPTIONS];
+  for (const [flag, { changes }] of rows) {
+    t.ok(changes === 'live' || changes.atStart !== '', flag);
+  }
+  t.same(
+    rows.flatMap(([flag, { changes }]) => (changes === 'live' ? [flag] : [])),
+    [
+      ...['log', 'upstream', 'hash', 'key', 'balance-factor', 'slow-start'],
+      ...['max-connections', 'max-requests-per-connection', 'head-timeout', 'keep-alive-timeout', 'min-upload-rate'],
+      ...['client-half-close', 'reply-timeout', 'request-timeout', 'body-timeout', 'tunnel-idle-timeout', 'queue'],
+      ...['queue-timeout', 'max-attempts', 'retry-budget', 'connect-timeout', 'replica-idle-timeout'],
+      ...['replica-keep-alive', 'max-in-flight', 'max-tunnels', 'max-fields', 'max-body-size', 'underscores', 'via'],
+    ],
+  );
 });
 
 t.test('help and the table of the README name every option with its bounds and default', async (t) => {

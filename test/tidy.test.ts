@@ -29,6 +29,12 @@ const faulty: [string, string, string, RegExp][] = [
     "// x\nimport { b } from '../proxy/b.ts';\n",
     /may not import lib\/proxy\/b.ts/,
   ],
+  [
+    'the settings import the proxy',
+    'lib/settings/a.ts',
+    "// x\nimport { b } from '../proxy/b.ts';\n",
+    /may not import lib\/proxy\/b.ts/,
+  ],
   ['the core imports Node', 'lib/core/a.ts', "// x\nimport fs from 'node:fs';\n", /imports only the core/],
   ['the core imports errors', 'lib/core/a.ts', "// x\nimport { e } from '../errors.ts';\n", /imports only the core/],
   [

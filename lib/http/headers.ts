@@ -1,6 +1,7 @@
 // Heads as they go out: what is for one hop only is taken off, what a gateway has to say is put on, and the rest passes in its
 // order, case and bytes (RFC 9110, 7.6; RFC 9112, 3 and 6). Pure: texts in, texts out, all latin1.
 
+import type { Underscores } from '../core/traffic-settings.ts';
 import { BalancerError } from '../errors.ts';
 import { isAlias, isOdd, kindOf, mayHaveRule } from './field-rules.ts';
 import { connectionOptions, isOverfull, nominations } from './lists.ts';
@@ -47,12 +48,6 @@ export function overfull({ rawHeaders }: ParsedRequest, maxFields: number): Bala
   if (!isOverfull(rawHeaders, maxFields)) return undefined;
   return new BalancerError('head-too-large', `the request has more than ${maxFields} fields or connection options`);
 }
-
-/**
- * What becomes of names that a server may read as others: `X_Real_IP`, as CGI does. `drop-owned` drops those that could be read
- * as a field that this proxy has rules for, `drop` all with other characters than letters, digits and `-`.
- */
-export type Underscores = 'drop-owned' | 'drop' | 'pass';
 
 /**
  * The head for the replica. Throws `bad-request` or `not-implemented` for what must not be passed on.

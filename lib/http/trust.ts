@@ -10,7 +10,7 @@ export interface Trust {
   originOf(peer: string, rawHeaders: readonly string[]): string;
 }
 
-/** @param entries addresses, networks, `loopback`, `all`: settings/kinds.ts has checked them. */
+/** @param entries addresses, networks, `loopback`, `all`: settings/list-kinds.ts has checked them. */
 export function trustRule(entries: readonly string[]): Trust {
   const all = entries.includes('all');
   const list = new BlockList();

@@ -1,14 +1,9 @@
 // `X-Ringmaster-Explain: 1` tells of the fleet: who may ask is said by others, and what becomes of the request here. Pure.
 
 import type { IncomingMessage } from 'node:http';
+import type { Underscores } from '../core/traffic-settings.ts';
 import type { MayBeTold } from '../http/credentials.ts';
-import {
-  type ClientFacts,
-  type ParsedRequest,
-  type RequestHead,
-  requestHead,
-  type Underscores,
-} from '../http/headers.ts';
+import { type ClientFacts, type ParsedRequest, type RequestHead, requestHead } from '../http/headers.ts';
 
 /** The head of a request as it goes on, by `requestHead`: what it asks is left out if it may not be told. */
 export function permittedHead(

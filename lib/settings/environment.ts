@@ -1,7 +1,5 @@
-// Which variable of the environment is which option, and what is said of those that are none: a misspelt one is not passed over in
-// silence. Pure.
-
-import type { Option } from './option.ts';
+// Which variable of the environment is which option, and what is said of those that are none: a misspelt one is not
+// passed over in silence. Pure.
 
 const PREFIX = 'RINGMASTER_';
 
@@ -24,7 +22,7 @@ export function variableOf(flag: string): string {
 /** What the environment says of that option; an empty text says nothing. */
 export function readVariable(
   flag: string,
-  { alsoFrom }: Pick<Option<unknown, string>, 'alsoFrom'>,
+  { alsoFrom }: { readonly alsoFrom?: string },
   environment: Readonly<NodeJS.ProcessEnv>,
 ): string | undefined {
   const variable = variableOf(flag);
@@ -33,7 +31,10 @@ export function readVariable(
   return (alsoFrom === undefined ? '' : environment[alsoFrom]) || undefined;
 }
 
-/** The variables that look as if they were for us and are not. What Kubernetes sets by names that we never had is left out. */
+/**
+ * The variables that look as if they were for us and are not. What Kubernetes sets by names that we never had is left
+ * out.
+ */
 export function ignoredVariables(
   flags: readonly string[],
   environment: Readonly<NodeJS.ProcessEnv>,

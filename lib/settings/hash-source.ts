@@ -10,7 +10,9 @@ import type { RoutingPlan } from '../core/routing-plan.ts';
 import { describe } from '../errors.ts';
 import { OptionError, type Options } from './options.ts';
 
-/** The pair of a name of the table, or of a path relative to the working directory. Throws OptionError if it is no pair. */
+/**
+ * The pair of a name of the table, or of a path relative to the working directory. Throws OptionError if it is no pair.
+ */
 export async function loadHashPair(options: Options): Promise<HashPair> {
   const { hash: source, slots, maxReplicas, virtualNodes } = options;
   if (HASH_NAMES.includes(source as HashName)) {

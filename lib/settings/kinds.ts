@@ -1,5 +1,5 @@
-// What the value of an option can be: how it is written, which bounds it has, how it is read. Reading never throws: a text that
-// is no such value reads as `undefined`, and the caller says which option it was.
+// What the value of an option can be: how it is written, which bounds it has, how it is read. Reading never throws: a
+// text that is no such value reads as `undefined`, and the caller says which option it was.
 
 export interface Kind<T, Unit extends string = ''> {
   /** What its value is counted in, as the end of its key in `Options`. */
@@ -36,31 +36,17 @@ export function decimal(least: number, most: number): Kind<number> {
   };
 }
 
-/** `off` is Infinity, and `undefined` leaves it to the program. */
-export function factorOrOff(least: number, most: number): Kind<number | undefined> {
-  const number = decimal(least, most);
-  return {
-    unit: '',
-    placeholder: 'NUMBER|off',
-    bounds: `${number.bounds}, or off`,
-    read: (written) => (written === 'off' ? Number.POSITIVE_INFINITY : number.read(written)),
-    write: (value) =>
-      value === undefined
-        ? '1.25 with even and no key, else off'
-        : value === Number.POSITIVE_INFINITY
-          ? 'off'
-          : String(value),
-  };
-}
-
-/** Also `off`, which is Infinity: no bound. */
-export function orOff<Unit extends string>(kind: Kind<number, Unit>): Kind<number, Unit> {
+/** Also `off`: no bound, which is Infinity unless it is a lower one. */
+export function orOff<Unit extends string>(
+  kind: Kind<number, Unit>,
+  off = Number.POSITIVE_INFINITY,
+): Kind<number, Unit> {
   return {
     unit: kind.unit,
     placeholder: `${kind.placeholder}|off`,
     bounds: `${kind.bounds}, or off`,
-    read: (written) => (written === 'off' ? Number.POSITIVE_INFINITY : kind.read(written)),
-    write: (value) => (value === Number.POSITIVE_INFINITY ? 'off' : kind.write(value)),
+    read: (written) => (written === 'off' ? off : kind.read(written)),
+    write: (value) => (value === off ? 'off' : kind.write(value)),
   };
 }
 

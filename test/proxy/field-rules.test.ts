@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
+import type { Underscores } from '../../lib/core/traffic-settings.ts';
 import { isAlias, kindOf, mayHaveRule } from '../../lib/http/field-rules.ts';
-import { requestHead, type Underscores } from '../../lib/http/headers.ts';
+import { requestHead } from '../../lib/http/headers.ts';
 import { trailerSection } from '../../lib/http/trailers.ts';
 import { startProxy, tcp } from '../fixtures/proxy.ts';
 import { exchangeRaw } from '../fixtures/raw-client.ts';

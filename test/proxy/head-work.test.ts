@@ -2,14 +2,8 @@
 // is counted is steps, so that a busy machine changes nothing.
 
 import t from 'tap';
-import {
-  overfull,
-  type ParsedRequest,
-  replyHead,
-  requestHead,
-  textFor,
-  type Underscores,
-} from '../../lib/http/headers.ts';
+import type { Underscores } from '../../lib/core/traffic-settings.ts';
+import { overfull, type ParsedRequest, replyHead, requestHead, textFor } from '../../lib/http/headers.ts';
 import { hopsLeft, lastHopReply } from '../../lib/http/max-forwards.ts';
 import { isEventStream, parseReplyHead, parseTrailers, type ReplyHead } from '../../lib/http/reply-head.ts';
 import { ReplyReader, type ReplySink } from '../../lib/http/reply-reader.ts';

@@ -1,13 +1,16 @@
 import { once } from 'node:events';
 import t from 'tap';
 import { realClock } from '../../lib/fleet/clock.ts';
+import { proxyLimits } from '../../lib/limits.ts';
 import { ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
+import { defaultOptions } from '../../lib/settings/options.ts';
 import { startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 const limits = {
+  ...proxyLimits(defaultOptions()),
   maxIdle: 2,
   maxIdleInAll: 2,
   idleTimeoutMs: 200,

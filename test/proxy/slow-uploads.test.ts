@@ -221,7 +221,7 @@ t.test('a client whose bytes are not read is not slow', async (t) => {
 });
 
 t.test('only the time in which the client is waited for counts, and no look that came late', (t) => {
-  const limits = { minUploadRate: 500, uploadGraceMs: 20_000 } as ProxyLimits;
+  const limits = { minUploadBytesPerSecond: 500, uploadGraceMs: 20_000 } as ProxyLimits;
   const patience = new Patience(limits);
   const looks = (wait: Parameters<Patience['lostPace']>[1], fromMs: number, toMs: number, receivedBytes: number) => {
     for (let nowMs = fromMs; nowMs < toMs; nowMs += 100) {
@@ -236,7 +236,7 @@ t.test('only the time in which the client is waited for counts, and no look that
   t.equal(looks('upload', 909_000, 913_000, 2000), undefined, 'each 500 bytes are another second');
   t.ok(looks('upload', 913_000, 930_000, 2000));
   let strikes = 0;
-  const free = new Patience({ ...limits, minUploadRate: 0 });
+  const free = new Patience({ ...limits, minUploadBytesPerSecond: 0 });
   for (let nowMs = 0; nowMs < 100_000; nowMs += 100) strikes += free.lostPace(nowMs, 'upload', 0) === undefined ? 0 : 1;
   t.equal(strikes, 0);
   t.end();

@@ -1,8 +1,8 @@
 // When a request has waited long enough, and for whom: the client, the replica, or a place at one. Pure: what is known goes in, the
 // error comes out. Time is looked at a few times a second for all requests at once, so no request has a timer of its own.
 
+import type { TimeLimits } from '../../core/traffic-settings.ts';
 import { BalancerError } from '../../errors.ts';
-import type { TimeLimits } from '../proxy-limits.ts';
 
 /** What a request waits for. */
 export type Wait =
@@ -63,9 +63,9 @@ export class Patience {
     this.#lookedMs = nowMs;
     if (wait !== 'upload' || Number.isNaN(passedMs)) return undefined;
     this.#uploadMs += passedMs;
-    const { minUploadRate, uploadGraceMs } = this.#limits;
-    if (minUploadRate === 0 || this.#uploadMs <= uploadGraceMs + (receivedBytes / minUploadRate) * 1000)
-      return undefined;
+    const { minUploadBytesPerSecond, uploadGraceMs } = this.#limits;
+    if (minUploadBytesPerSecond === 0) return undefined;
+    if (this.#uploadMs <= uploadGraceMs + (receivedBytes / minUploadBytesPerSecond) * 1000) return undefined;
     const tookS = Math.round(this.#uploadMs / 1000);
     return new BalancerError('request-timeout', `the client sent ${receivedBytes} bytes of its body in ${tookS} s`);
   }

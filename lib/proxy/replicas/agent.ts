@@ -3,7 +3,7 @@
 
 import type { Address, Clock, ReplicaRef } from '../../core/ports.ts';
 import { Tally } from '../../core/traffic/traffic.ts';
-import type { AgentLimits } from '../proxy-limits.ts';
+import type { ProxyLimits } from '../proxy-limits.ts';
 import { type Pool, ReplicaConnection } from './connection.ts';
 
 /** Of all agents together. */
@@ -26,7 +26,7 @@ export class ReplicaAgent implements Pool {
   readonly tally = new Tally();
   readonly #load: AgentLoad;
   readonly #address: Address;
-  readonly #limits: AgentLimits;
+  readonly #limits: ProxyLimits;
   readonly #idle: ReplicaConnection[] = [];
   readonly #all = new Set<ReplicaConnection>();
   readonly #streams = new Set<ReplicaConnection>();
@@ -35,7 +35,7 @@ export class ReplicaAgent implements Pool {
   readonly #onIdle: (() => void)[] = [];
 
   /** @param load of all agents together: each counts its own requests in. */
-  constructor(replica: ReplicaRef, address: Address, limits: AgentLimits, load: AgentLoad, clock: Clock) {
+  constructor(replica: ReplicaRef, address: Address, limits: ProxyLimits, load: AgentLoad, clock: Clock) {
     this.#load = load;
     this.replica = replica;
     this.#address = address;

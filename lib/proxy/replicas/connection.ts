@@ -5,7 +5,7 @@ import type net from 'node:net';
 import type { Address } from '../../core/ports.ts';
 import { BalancerError, localShortage } from '../../errors.ts';
 import { ReplyReader } from '../../http/reply-reader.ts';
-import type { AgentLimits } from '../proxy-limits.ts';
+import type { ProxyLimits } from '../proxy-limits.ts';
 import type { Lease, Leaseholder, Lessor } from './lease.ts';
 import { ReplicaSocket } from './socket.ts';
 
@@ -34,7 +34,7 @@ export class ReplicaConnection implements Lease {
   readonly #reader: ReplyReader;
   #holder: Leaseholder | undefined;
 
-  constructor(pool: Pool, address: Address, limits: AgentLimits) {
+  constructor(pool: Pool, address: Address, limits: ProxyLimits) {
     this.lessor = pool;
     this.#reader = new ReplyReader(limits);
     const onread = { buffer: readBuffer, callback: (sizeBytes: number) => this.#onRead(sizeBytes) };

@@ -1,28 +1,40 @@
-// Options of the ring: how requests are spread.
+// Options of the ring, and of what else decides where a request goes.
 
-import type { KeySource } from '../../core/request/key-source.ts';
+import { goesByRequestId, type KeySource } from '../../core/request/key-source.ts';
 import { HASH_NAMES } from '../../core/ring/hashes/table.ts';
-import { duration, factorOrOff, hashSource, integer } from '../kinds.ts';
+import { decimal, duration, hashSource, integer, orOff } from '../kinds.ts';
 import { keySources } from '../list-kinds.ts';
-import { DAY_MS, option } from '../option.ts';
+import { atStart, DAY_MS, group, option, settled } from '../option.ts';
 
-export const RING = {
-  hash: option(hashSource(HASH_NAMES), 'even', 'hash pair of the ring: a name, or a module of your own'),
-  slots: option(integer(1, 65_536), 512, 'slots of the ring'),
-  'virtual-nodes': option(integer(1, 256), 9, 'virtual nodes of each replica'),
+const LAID_OUT = atStart('the seats that there are were given out within it');
+
+export const RING = group('Ring', 'which replica a request goes to', {
+  hash: option(hashSource(HASH_NAMES), 'even', 'live', 'hash pair of the ring: a name, or a module of your own'),
+  slots: option(integer(1, 65_536), 512, LAID_OUT, 'slots of the ring'),
+  'virtual-nodes': option(integer(1, 256), 9, LAID_OUT, 'virtual nodes of each replica'),
   key: option(
     keySources,
     [{ type: 'request' }] as readonly KeySource[],
+    'live',
     'what a request is hashed by; the first it has',
   ),
-  'balance-factor': option(
-    factorOrOff(1, 100),
-    undefined,
+  'balance-factor': settled(
+    orOff(decimal(1, 100)),
+    '1.25 with even and no key, else off',
+    // The pairs beside `even` are there to see how they spread: nothing evens that out unless somebody asks for it. And
+    // who gives a key wants its requests in one place: with few in flight the bound would send every second one of a
+    // session elsewhere.
+    (given, { hash, key }: { hash: string; key: readonly KeySource[] }) =>
+      given ?? (hash === 'even' && goesByRequestId(key) ? 1.25 : Number.POSITIVE_INFINITY),
+    'live',
     'most that a replica may have of the requests in flight, over its part',
   ),
-  'slow-start': option(
+  'slow-start': settled(
     duration(0, DAY_MS),
-    0,
+    '0ms',
+    // Requests that go by their id have nothing that a replica could be warm for.
+    (given = 0, { key }: { key: readonly KeySource[] }) => (goesByRequestId(key) ? 0 : given),
+    'live',
     'time over which a replica that joins takes its slots, where `--key` is a key',
   ),
-} as const;
+});

@@ -1,27 +1,19 @@
-// Options of the balancer itself: where it listens, who may change it, how it ends and what it says.
+// Options of the balancer itself.
 
-import type { AccessMode } from '../../admin/access.ts';
 import { LOG_LEVELS } from '../../log.ts';
-import { choice, duration, fileMode, integer, socketPath, text, token } from '../kinds.ts';
-import { option } from '../option.ts';
+import { choice, duration, integer, text } from '../kinds.ts';
+import { atStart, group, option } from '../option.ts';
 
-export const SERVICE = {
-  port: option(integer(0, 65_535), 5000, 'port to listen on; 0 picks a free one and prints it'),
-  host: option(text('an address or hostname'), '127.0.0.1', 'address to listen on'),
-  admin: option(
-    choice<AccessMode>(['auto', 'open', 'token']),
-    'auto',
-    'who may change the fleet: all, or who has the token; `auto`: all, on loopback without one and not through a proxy',
+const BOUND = atStart('what is listened on is bound once');
+
+export const SERVICE = group('Service', 'where it listens, how it ends and what it says', {
+  port: option(integer(0, 65_535), 5000, BOUND, 'port to listen on; 0 picks a free one and prints it'),
+  host: option(text('an address or hostname'), '127.0.0.1', BOUND, 'address to listen on'),
+  grace: option(
+    duration(0, 3_600_000),
+    10_000,
+    atStart('the supervisor goes by what it began with'),
+    'time that open requests have when a replica or the balancer stops',
   ),
-  'admin-token': option(token, '', 'that token; drawn and printed at the start if it is needed and empty'),
-  'admin-port': option(
-    integer(0, 65_535),
-    0,
-    'port of its own for the balancer’s endpoints; 0 leaves them on the public one',
-  ),
-  'admin-host': option(text('an address or hostname'), '127.0.0.1', 'address that `--admin-port` is on'),
-  'admin-socket': option(socketPath, '', 'Unix socket for the balancer’s endpoints, instead of a port'),
-  'admin-socket-mode': option(fileMode, 0o600, 'mode of that socket: who may use it'),
-  grace: option(duration(0, 3_600_000), 10_000, 'time that open requests have when a replica or the balancer stops'),
-  log: option(choice(LOG_LEVELS), 'info', 'lines on standard error: those of this level and graver ones'),
-} as const;
+  log: option(choice(LOG_LEVELS), 'info', 'live', 'lines on standard error: those of this level and graver ones'),
+});

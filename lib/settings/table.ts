@@ -1,0 +1,38 @@
+// All options: the groups of tables/ in the order in which they are shown, and the type of what they give.
+
+import type { Kind } from './kinds.ts';
+import type { Group, PlainOption, SettledOption } from './option.ts';
+import { ADMIN } from './tables/admin.ts';
+import { CLIENTS } from './tables/clients.ts';
+import { CONNECTIONS } from './tables/connections.ts';
+import { CONTAINERS } from './tables/containers.ts';
+import { HEALTH } from './tables/health.ts';
+import { MESSAGES } from './tables/messages.ts';
+import { REPLICAS } from './tables/replicas.ts';
+import { REQUESTS } from './tables/requests.ts';
+import { RING } from './tables/ring.ts';
+import { SERVICE } from './tables/service.ts';
+
+const TABLES = [SERVICE, ADMIN, REPLICAS, CONTAINERS, RING, HEALTH, CLIENTS, REQUESTS, CONNECTIONS, MESSAGES] as const;
+
+type Rows = (typeof TABLES)[number]['rows'];
+type Flag = Rows extends infer R ? (R extends unknown ? keyof R & string : never) : never;
+type RowOf<F extends Flag> = Extract<Rows, Readonly<Record<F, unknown>>>[F];
+type ValueOf<R> = R extends { readonly kind: Kind<infer V, infer _Unit> } ? V : never;
+type UnitOf<R> = R extends { readonly kind: Kind<infer _V, infer Unit> } ? Unit : never;
+type CamelCase<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<CamelCase<B>>}` : S;
+type KeyOf<F extends Flag> = `${CamelCase<F>}${UnitOf<RowOf<F>>}`;
+
+/** The value of every option, by its flag in camel case with its unit: `--reply-timeout` is `replyTimeoutMs`. */
+export type Options = { readonly [F in Flag as KeyOf<F>]: ValueOf<RowOf<F>> };
+
+/** Those whose value depends on no other: they may decide the value of others. */
+export type PlainOptions = {
+  readonly [F in Flag as RowOf<F> extends { readonly otherwise: unknown } ? KeyOf<F> : never]: ValueOf<RowOf<F>>;
+};
+
+export type Option = PlainOption<unknown, string> | SettledOption<unknown, string, PlainOptions>;
+
+export const GROUPS: readonly Group<Readonly<Record<string, Option>>>[] = TABLES;
+
+export const OPTIONS: ReadonlyMap<string, Option> = new Map(GROUPS.flatMap(({ rows }) => Object.entries(rows)));

@@ -1,0 +1,70 @@
+// Options of the replicas, wherever they run.
+
+import { availableParallelism } from 'node:os';
+import type { Address } from '../../core/ports.ts';
+import { choice, duration, integer, onOff, path, redisUrl } from '../kinds.ts';
+import { upstreams } from '../list-kinds.ts';
+import { atStart, group, option, settled } from '../option.ts';
+
+const SUPERVISED = atStart('the supervisor goes by what it began with');
+const STARTED = atStart('replicas that run keep what they were started with');
+
+export const REPLICAS = group('Replicas', 'how many there are, and who runs them', {
+  replicas: option(
+    integer(0, 1000),
+    3,
+    atStart('/add and /rm say how many there are from then on'),
+    'replicas to start with',
+  ),
+  'max-replicas': settled(
+    integer(1, 1000),
+    '64, or --slots if that is less',
+    // Each seat needs a slot: a small ring lowers a limit that nobody set.
+    (given, { slots }: { slots: number }) => given ?? Math.min(64, slots),
+    atStart('places and file descriptors are shared out by it'),
+    'replicas that there may be',
+  ),
+  'keep-scale': option(
+    onOff,
+    false,
+    atStart('what was kept is read at the start'),
+    'begin with the hostnames and weights of the last orderly end, kept in `--data-dir`, instead of `--replicas`',
+  ),
+  // Which services there are can change, not whether replicas are started: that is settled as --runtime is.
+  upstream: option(
+    upstreams,
+    new Map<string, Address>(),
+    'live',
+    'balance over these services instead: nothing is started',
+  ),
+  runtime: option(
+    choice(['process', 'docker']),
+    'process',
+    atStart('the replicas that there are belong to it'),
+    'where replicas run',
+  ),
+  'start-timeout': option(
+    duration(100, 3_600_000),
+    30_000,
+    SUPERVISED,
+    'time that a replica has from its start to its first good heartbeat',
+  ),
+  'parallel-starts': settled(
+    integer(0, 1000),
+    '0',
+    // If all started at once, each would take longer than it may. At least two, so that one that hangs does not hold up
+    // the rest.
+    (given = 0) => (given === 0 ? Math.max(2, availableParallelism()) : given),
+    SUPERVISED,
+    'replicas that may be coming up at a time; 0: one for each processor, at least two',
+  ),
+  'data-dir': option(path, './data', STARTED, 'where child processes keep the votes, and `--keep-scale` its file'),
+  // Replicas know it by that name.
+  'votes-url': option(
+    redisUrl,
+    '',
+    STARTED,
+    'a Redis that keeps the votes instead; also from `VOTES_URL`',
+    'VOTES_URL',
+  ),
+});

@@ -1,0 +1,24 @@
+import t from 'tap';
+import { trafficSettings } from '../lib/limits.ts';
+import { parseOptions } from '../lib/settings/options.ts';
+
+const settings = (line: string) => trafficSettings(parseOptions(line === '' ? [] : line.split(' '), {}));
+
+t.test('the settings of traffic are plain data: a clone of them is the same', async (t) => {
+  for (const line of ['', '--key cookie:s,client --trust-proxy loopback,10.0.0.0/8 --max-body-size off']) {
+    t.strictSame(structuredClone(settings(line)), settings(line), line);
+  }
+  t.equal(structuredClone(settings('')).limits.maxBodyBytes, Number.POSITIVE_INFINITY);
+});
+
+t.test('nothing in them says who may do what', async (t) => {
+  const open = settings('--trust-proxy all --host 0.0.0.0 --admin open');
+  t.strictSame(settings('--trust-proxy all --host 0.0.0.0 --admin token --admin-token secret'), open);
+  t.notMatch(JSON.stringify(open), /admin|token|explain|secret/i);
+});
+
+t.test('off is no bound, whichever end it is of', async (t) => {
+  t.equal(settings('--min-upload-rate off').times.minUploadBytesPerSecond, 0);
+  t.equal(settings('').times.minUploadBytesPerSecond, 500);
+  t.equal(settings('--max-requests-per-connection off').limits.maxRequestsPerConnection, Number.POSITIVE_INFINITY);
+});
