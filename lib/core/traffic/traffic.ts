@@ -2,7 +2,7 @@
 // made of the numbers is for whoever reads them, once a second.
 
 import type { SeatId } from '../ring/ring.ts';
-import { Histogram } from './histogram.ts';
+import { BUCKETS, Histogram } from './histogram.ts';
 
 /** Requests since the start, by how they ended. The first includes the others. */
 export interface Counts {
@@ -40,26 +40,38 @@ export interface ReplicaReading {
   readonly latency: Latency;
 }
 
-/** The counters of one replica, or of all. */
+// Where each number is in a tally's cells; the buckets of the times follow.
+const REQUESTS = 0;
+const REFUSED = 1;
+const ERRED = 2;
+const FAILED = 3;
+const ABANDONED = 4;
+const TIMES = 5;
+/** How many numbers a tally takes: the counts in the order of `Counts`, then the buckets of a histogram of times in µs. */
+export const TALLY_CELLS = TIMES + BUCKETS;
+
+/** The counters of one replica, or of all. What it counts only grows. */
 export class Tally {
-  #requests = 0;
-  #refused = 0;
-  #erred = 0;
-  #failed = 0;
-  #abandoned = 0;
-  readonly #times = new Histogram();
+  // Of 64 bits and for one writer alone: whole numbers up to 2^53 are exact, and a reader in another thread sees no half of one.
+  readonly #cells: Float64Array;
+  readonly #times: Histogram;
+
+  /** @param cells `TALLY_CELLS` numbers, where all of it is kept: they may be part of a larger memory, and shared with readers. */
+  constructor(cells: Float64Array = new Float64Array(TALLY_CELLS)) {
+    this.#cells = cells;
+    this.#times = new Histogram(cells.subarray(TIMES));
+  }
 
   /** @param status of a replica's reply. */
   countReply(status: number): void {
-    this.#requests += 1;
-    if (status >= 500) this.#erred += 1;
-    else if (status >= 400) this.#refused += 1;
+    this.#addOne(REQUESTS);
+    if (status >= 500) this.#addOne(ERRED);
+    else if (status >= 400) this.#addOne(REFUSED);
   }
 
   countLoss(how: 'failed' | 'abandoned'): void {
-    this.#requests += 1;
-    if (how === 'failed') this.#failed += 1;
-    else this.#abandoned += 1;
+    this.#addOne(REQUESTS);
+    this.#addOne(how === 'failed' ? FAILED : ABANDONED);
   }
 
   /** @param weight how many requests the one that was timed stands for. */
@@ -68,13 +80,14 @@ export class Tally {
   }
 
   get counts(): Counts {
-    return {
-      requests: this.#requests,
-      refused: this.#refused,
-      erred: this.#erred,
-      failed: this.#failed,
-      abandoned: this.#abandoned,
-    };
+    const [requests, refused, erred, failed, abandoned] = this.#cells as unknown as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    return { requests, refused, erred, failed, abandoned };
   }
 
   /** The times so far, which from here on count only so much. */
@@ -82,5 +95,9 @@ export class Tally {
     const [p50, p90, p99] = [0.5, 0.9, 0.99].map((part) => this.#times.percentile(part));
     this.#times.fade(keep);
     return { p50, p90, p99 };
+  }
+
+  #addOne(cell: number): void {
+    this.#cells[cell] = (this.#cells[cell] as number) + 1;
   }
 }
