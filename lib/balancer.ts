@@ -15,8 +15,8 @@ import { whyNone } from './core/fleet/outage.ts';
 import type { Probe, ReplicaRuntime } from './core/ports.ts';
 import type { SeatId } from './core/ring/ring.ts';
 import { RingKeeper } from './core/ring/ring-keeper.ts';
+import type { Counters } from './core/traffic/counters.ts';
 import { ErringReplicas } from './core/traffic/erring.ts';
-import type { Reading } from './core/traffic/traffic.ts';
 import { descriptorLimit, shareDescriptors, warnOfShares } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
@@ -68,7 +68,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   const feed = new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
-    readCounters: () => proxy.meter.read(),
+    counters: async () => proxy.meter.counters(),
     erring: erringReader(erring, hostnameOf, log),
     watchSparks: (watched) => proxy.meter.watch(watched),
     takeSparks: () => proxy.meter.takeSparks(),
@@ -142,7 +142,7 @@ function ringTerms({ hash, virtualNodes, maxReplicas, upstream, failOpen }: Opti
 
 function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => string | undefined, log: Log) {
   const reason = 'most of its answers have a status from 500 up, though its heartbeats are good';
-  return ({ replicas }: Reading, nowMs: number) =>
+  return ({ replicas }: Counters, nowMs: number) =>
     erring.look(replicas, nowMs).map(({ seat, incarnation }) => {
       const hostname = hostnameOf(seat) ?? '';
       log.warn('replica-errs', { hostname, reason });

@@ -1,12 +1,13 @@
-// What the data plane tells of its traffic to whoever looks: counters that are read once a second, times of some requests, and the
-// slots that requests landed on while somebody watches. It is asked, and never tells unasked: it knows of no watcher.
+// What the data plane tells of its traffic to whoever looks: counters, times of some requests, and the slots that requests landed on
+// while somebody watches. It is asked, and never tells unasked: it knows of no watcher.
 //
 // It costs a request next to nothing, watched or not: counting is a few additions, and since reading the clock twice would
 // cost more than the rest together, only a second's first requests are timed, and one in 16 of those that follow, which then
 // weighs as 16.
 
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
-import { type Latency, type Reading, Tally } from '../core/traffic/traffic.ts';
+import type { Counters } from '../core/traffic/counters.ts';
+import { Tally } from '../core/traffic/traffic.ts';
 import type { BalancerError } from '../errors.ts';
 
 /** A request that is timed until the head of its reply: how long the rest takes is up to its size and its client. */
@@ -31,6 +32,12 @@ interface Metered {
   readonly tally: Tally;
 }
 
+/** Of all agents together. */
+interface MeteredLoad {
+  readonly inFlight: number;
+  readonly diverted: number;
+}
+
 interface Ended {
   /** The last one tried. */
   readonly agent: Metered | undefined;
@@ -41,14 +48,13 @@ interface Ended {
 
 const TIMED_FREELY = 64;
 const TIMED_ONE_IN = 16;
-// What a replica's times count for a second later: half of what is shown is of the last three seconds.
-const KEPT_PER_SECOND = 0.8;
 const MAX_SPARKS = 24;
 
 export class Meter {
   readonly #agents: ReadonlyMap<number, Metered>;
-  readonly #load: { readonly inFlight: number };
+  readonly #load: MeteredLoad;
   readonly #total = new Tally();
+  #second = 0;
   #timedFreely = 0;
   #untimed = 0;
   #watched = false;
@@ -57,7 +63,7 @@ export class Meter {
   #told: number[] = [];
 
   /** @param agents of all replicas that there are, whenever it is asked. */
-  constructor(agents: ReadonlyMap<number, Metered>, load: { readonly inFlight: number }) {
+  constructor(agents: ReadonlyMap<number, Metered>, load: MeteredLoad) {
     this.#agents = agents;
     this.#load = load;
   }
@@ -95,18 +101,25 @@ export class Meter {
     this.#told.push(policy.slotOf(key), agent.replica.seat, error === undefined ? status : 0);
   }
 
-  /** A look at all counters: once a second, by one reader, since some begin anew with it. */
-  read(): Reading {
+  /** A few times a second, while there are clients. */
+  onTick(nowMs: number): void {
+    const second = Math.floor(nowMs / 1000);
+    if (second === this.#second) return;
+    this.#second = second;
     this.#timedFreely = 0;
-    const latency: Latency = this.#total.takeLatency(0);
+  }
+
+  /** All that was counted since the start. To look changes nothing. */
+  counters(): Counters {
+    const { inFlight, diverted } = this.#load;
     return {
-      total: { counts: this.#total.counts, inFlight: this.#load.inFlight, latency },
-      replicas: Array.from(this.#agents.values(), ({ replica, tally, inFlight }) => ({
-        seat: replica.seat,
-        incarnation: replica.incarnation,
-        counts: tally.counts,
+      total: { ...this.#total.read(), inFlight },
+      diverted,
+      replicas: Array.from(this.#agents.values(), ({ replica: { seat, incarnation }, tally, inFlight }) => ({
+        seat,
+        incarnation,
+        ...tally.read(),
         inFlight,
-        latency: tally.takeLatency(KEPT_PER_SECOND),
       })),
     };
   }

@@ -97,6 +97,7 @@ export class ProxyServer implements ExchangeContext {
     const terms = { ...limits, trusts, replies, onRefused: (error: BalancerError) => this.#onRefused(error) };
     this.#clients = new Clients(terms, (nowMs) => {
       this.#budget.advance(nowMs);
+      this.meter.onTick(nowMs);
       this.replies.onTick(nowMs);
       this.returns.callSome();
     });

@@ -5,6 +5,7 @@ import { LiveFeed } from '../../lib/admin/feed/live-feed.ts';
 import { createRingPage, type InsightPorts } from '../../lib/admin/insight.ts';
 import { emptyFleet, type FleetState, NO_LAPSES } from '../../lib/core/fleet/fleet-state.ts';
 import { HashRing } from '../../lib/core/ring/ring.ts';
+import { noCounters } from '../../lib/core/traffic/counters.ts';
 
 const fleetOf = (...hostnames: string[]): FleetState => ({
   ...emptyFleet(0),
@@ -62,7 +63,7 @@ t.test('a ring is read once for all who watch', async (t) => {
   const feed = new LiveFeed({
     clock: { now: () => 0, sleep: () => new Promise(() => undefined) },
     timeOfDay: () => 0,
-    readCounters: () => ({}) as never,
+    counters: async () => noCounters(),
     erring: () => [],
     watchSparks: () => undefined,
     takeSparks: () => ({ landed: 0, told: [] }),

@@ -7,7 +7,7 @@ import { emptyFleet, type FleetState, placesOf, type Seat } from '../../core/fle
 import { complaintOf, failsOpen } from '../../core/fleet/outage.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
 import type { HashRing } from '../../core/ring/ring.ts';
-import type { Reading } from '../../core/traffic/traffic.ts';
+import type { Counters } from '../../core/traffic/counters.ts';
 import { BalancerError } from '../../errors.ts';
 import { EventLog, shortReason } from './event-log.ts';
 import { EventStream, formatEvent } from './event-stream.ts';
@@ -17,9 +17,10 @@ export interface FeedPorts {
   readonly clock: Clock;
   /** In ms since 1970. */
   readonly timeOfDay: () => number;
-  readonly readCounters: () => Reading;
-  /** Gets each look at them, there may be one reader alone, and gives those of which it shows now that they err. */
-  readonly erring: (reading: Reading, nowMs: number) => readonly ReplicaRef[];
+  /** Since the start. A look that fails is left out: the next one has what it would have had. */
+  readonly counters: () => Promise<Counters>;
+  /** Gets each look of this feed at them, and gives those of which it shows now that they err. */
+  readonly erring: (counters: Counters, nowMs: number) => readonly ReplicaRef[];
   readonly watchSparks: (watched: boolean) => void;
   readonly takeSparks: () => { readonly landed: number; readonly told: readonly number[] };
   /** What never changes: shown as it is. */
@@ -127,19 +128,21 @@ export class LiveFeed {
   }
 
   async #lookEverySecond(): Promise<void> {
-    const { clock, readCounters, timeOfDay } = this.#ports;
+    const { clock, timeOfDay } = this.#ports;
     const { signal } = this.#closed;
     let lastMs = clock.now();
     for (;;) {
       // By the clock, not a second after the last look: rows would drift from seconds.
       await clock.sleep(SECOND_MS - (clock.now() % SECOND_MS), signal).catch(() => undefined);
       if (signal.aborted) return;
+      // A timer may be a little early, and the last answer may have been late.
+      if (clock.now() - lastMs < SECOND_MS / 2) continue;
+      const counters = await this.#ports.counters().catch(() => undefined);
+      if (signal.aborted) return;
+      if (counters === undefined) continue;
       const nowMs = clock.now();
-      // A timer may be a little early.
-      if (nowMs - lastMs < SECOND_MS / 2) continue;
-      const reading = readCounters();
-      this.#history.add(reading, timeOfDay(), nowMs - lastMs);
-      for (const replica of this.#ports.erring(reading, nowMs)) this.#log.addErring(replica, timeOfDay());
+      this.#history.add(counters, timeOfDay(), nowMs - lastMs);
+      for (const replica of this.#ports.erring(counters, nowMs)) this.#log.addErring(replica, timeOfDay());
       lastMs = nowMs;
       if (!this.#stream.isWatched) continue;
       this.#stream.dropLate();

@@ -23,6 +23,13 @@ export class Histogram {
     this.#weights[bucket] = (this.#weights[bucket] as number) + weight;
   }
 
+  /** All that another histogram holds in those buckets. */
+  add(weights: Float64Array): void {
+    for (let index = 0; index < BUCKETS; index++) {
+      this.#weights[index] = (this.#weights[index] as number) + (weights[index] as number);
+    }
+  }
+
   /** The value that so large a part (0 … 1) of all lies at or below; `undefined` if there is less than half a value. */
   percentile(part: number): number | undefined {
     const total = this.#weights.reduce((sum, weight) => sum + weight, 0);

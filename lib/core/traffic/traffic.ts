@@ -1,7 +1,6 @@
-// What is counted of the traffic: by replica and in all. Counting is a few additions of whole numbers for each request; what is
-// made of the numbers is for whoever reads them, once a second.
+// What is counted of the traffic: by replica and in all. Counting is a few additions for each request; what is made of the numbers
+// is for whoever reads them (counters.ts).
 
-import type { SeatId } from '../ring/ring.ts';
 import { BUCKETS, Histogram } from './histogram.ts';
 
 /** Requests since the start, by how they ended. The first includes the others. */
@@ -17,29 +16,6 @@ export interface Counts {
   readonly abandoned: number;
 }
 
-/** How long requests took, in µs; `undefined` where there were none. */
-export interface Latency {
-  readonly p50: number | undefined;
-  readonly p90: number | undefined;
-  readonly p99: number | undefined;
-}
-
-/** One look at the counters. */
-export interface Reading {
-  /** Of the time since the last look. */
-  readonly total: { readonly counts: Counts; readonly inFlight: number; readonly latency: Latency };
-  /** Of those that take requests or have some left; latency of the last few seconds. */
-  readonly replicas: readonly ReplicaReading[];
-}
-
-export interface ReplicaReading {
-  readonly seat: SeatId;
-  readonly incarnation: number;
-  readonly counts: Counts;
-  readonly inFlight: number;
-  readonly latency: Latency;
-}
-
 // Where each number is in a tally's cells; the buckets of the times follow.
 const REQUESTS = 0;
 const REFUSED = 1;
@@ -47,6 +23,7 @@ const ERRED = 2;
 const FAILED = 3;
 const ABANDONED = 4;
 const TIMES = 5;
+type CountCells = [number, number, number, number, number];
 /** How many numbers a tally takes: the counts in the order of `Counts`, then the buckets of a histogram of times in µs. */
 export const TALLY_CELLS = TIMES + BUCKETS;
 
@@ -79,22 +56,10 @@ export class Tally {
     this.#times.record(tookMs * 1000, weight);
   }
 
-  get counts(): Counts {
-    const [requests, refused, erred, failed, abandoned] = this.#cells as unknown as [
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    return { requests, refused, erred, failed, abandoned };
-  }
-
-  /** The times so far, which from here on count only so much. */
-  takeLatency(keep: number): Latency {
-    const [p50, p90, p99] = [0.5, 0.9, 0.99].map((part) => this.#times.percentile(part));
-    this.#times.fade(keep);
-    return { p50, p90, p99 };
+  /** A copy of what it has counted so far. */
+  read(): { readonly counts: Counts; readonly times: Float64Array } {
+    const [requests, refused, erred, failed, abandoned] = this.#cells as unknown as CountCells;
+    return { counts: { requests, refused, erred, failed, abandoned }, times: this.#cells.slice(TIMES) };
   }
 
   #addOne(cell: number): void {
