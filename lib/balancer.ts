@@ -70,8 +70,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     timeOfDay: () => Date.now(),
     counters: async () => proxy.meter.counters(),
     erring: erringReader(erring, hostnameOf, log),
-    watchSparks: (watched) => proxy.meter.watch(watched),
-    takeSparks: () => proxy.meter.takeSparks(),
+    landings: async (after) => proxy.meter.landings(after),
     about,
   });
 

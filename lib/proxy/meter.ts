@@ -1,5 +1,5 @@
 // What the data plane tells of its traffic to whoever looks: counters, times of some requests, and the slots that requests landed on
-// while somebody watches. It is asked, and never tells unasked: it knows of no watcher.
+// while somebody looks. It is asked, and never tells unasked: it knows of no reader, and there may be many.
 //
 // It costs a request next to nothing, watched or not: counting is a few additions, and since reading the clock twice would
 // cost more than the rest together, only a second's first requests are timed, and one in 16 of those that follow, which then
@@ -7,6 +7,7 @@
 
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
 import type { Counters } from '../core/traffic/counters.ts';
+import { LandingLog, type Landings } from '../core/traffic/landings.ts';
 import { Tally } from '../core/traffic/traffic.ts';
 import type { BalancerError } from '../errors.ts';
 
@@ -17,12 +18,6 @@ export interface Sample {
   answeredMs: number;
   /** How many it stands for. */
   readonly weight: number;
-}
-
-/** Where requests landed since the last look: some of them, spread over all `landed`, as slot, seat and status (0 for none) in turn. */
-export interface Sparks {
-  readonly landed: number;
-  readonly told: readonly number[];
 }
 
 /** What it needs of a replica's agent. */
@@ -48,19 +43,15 @@ interface Ended {
 
 const TIMED_FREELY = 64;
 const TIMED_ONE_IN = 16;
-const MAX_SPARKS = 24;
 
 export class Meter {
   readonly #agents: ReadonlyMap<number, Metered>;
   readonly #load: MeteredLoad;
   readonly #total = new Tally();
+  readonly #landings = new LandingLog();
   #second = 0;
   #timedFreely = 0;
   #untimed = 0;
-  #watched = false;
-  #landed = 0;
-  #stride = 1;
-  #told: number[] = [];
 
   /** @param agents of all replicas that there are, whenever it is asked. */
   constructor(agents: ReadonlyMap<number, Metered>, load: MeteredLoad) {
@@ -95,14 +86,13 @@ export class Meter {
       this.#total.countLoss(how);
       agent?.tally.countLoss(how);
     }
-    if (!this.#watched || agent === undefined || policy === undefined) return;
-    this.#landed += 1;
-    if (this.#landed % this.#stride !== 0 || this.#told.length >= 3 * MAX_SPARKS) return;
-    this.#told.push(policy.slotOf(key), agent.replica.seat, error === undefined ? status : 0);
+    if (agent === undefined || policy === undefined || !this.#landings.land()) return;
+    this.#landings.note(policy.slotOf(key), agent.replica.seat, error === undefined ? status : 0);
   }
 
   /** A few times a second, while there are clients. */
   onTick(nowMs: number): void {
+    this.#landings.onTick(nowMs);
     const second = Math.floor(nowMs / 1000);
     if (second === this.#second) return;
     this.#second = second;
@@ -124,18 +114,8 @@ export class Meter {
     };
   }
 
-  /** Where requests land is only noted while somebody wants to know. */
-  watch(watched: boolean): void {
-    this.#watched = watched;
-    this.takeSparks();
-  }
-
-  takeSparks(): Sparks {
-    const sparks = { landed: this.#landed, told: this.#told };
-    // As many come again, most likely: those told are spread over all of them.
-    this.#stride = Math.max(1, Math.ceil(this.#landed / MAX_SPARKS));
-    this.#landed = 0;
-    this.#told = [];
-    return sparks;
+  /** Where requests landed since the look that ended at `after`. They are noted until about a second after the last look. */
+  landings(after: number): Landings {
+    return this.#landings.since(after);
   }
 }

@@ -65,8 +65,7 @@ t.test('a ring is read once for all who watch', async (t) => {
     timeOfDay: () => 0,
     counters: async () => noCounters(),
     erring: () => [],
-    watchSparks: () => undefined,
-    takeSparks: () => ({ landed: 0, told: [] }),
+    landings: async () => ({ last: 0, landed: 0, told: [] }),
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, failOpen: true, fixedBecause: undefined },
   });
   const told: string[] = [];

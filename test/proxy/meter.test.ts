@@ -28,31 +28,32 @@ t.test('a second’s first 64 requests are timed, then one in 16, which weighs a
   t.equal(weights().filter((weight) => weight === 1).length, 64, 'and so in the next second');
 });
 
-t.test('where requests land is noted only while somebody watches', async (t) => {
+t.test('where requests land is noted only while somebody looks', async (t) => {
   const meter = new Meter(new Map(), IDLE);
   meter.count(ended(), undefined, policy);
-  t.same(meter.takeSparks(), { landed: 0, told: [] });
-  meter.watch(true);
+  t.same(meter.landings(0), { last: 1, landed: 1, told: [] });
   meter.count(ended(5), undefined, policy);
   meter.count(ended(6), new BalancerError('connection-lost', ''), policy);
-  t.same(meter.takeSparks(), { landed: 2, told: [5, 7, 200, 6, 7, 0] });
-  meter.watch(false);
+  t.same(meter.landings(1), { last: 3, landed: 3, told: [5, 7, 200, 6, 7, 0] });
+  meter.onTick(0);
+  meter.onTick(1100);
   meter.count(ended(), undefined, policy);
-  t.same(meter.takeSparks(), { landed: 0, told: [] });
+  t.same(meter.landings(3), { last: 4, landed: 4, told: [] });
 });
 
-t.test('of many requests at most 24 are told, and from the next time on they are spread over all', async (t) => {
+t.test('of many requests at most 24 are told, and they are spread over all', async (t) => {
   const meter = new Meter(new Map(), IDLE);
-  meter.watch(true);
-  const land = () => {
+  let { last } = meter.landings(0);
+  for (const before of [0, 1000, 2000]) {
     for (let key = 0; key < 1000; key++) meter.count(ended(key), undefined, policy);
-    return meter.takeSparks();
-  };
-  t.match(land(), { landed: 1000, told: { length: 72 } });
-  const { told } = land();
-  const slots = told.filter((_, index) => index % 3 === 0);
-  t.ok(slots.length >= 20 && slots.length <= 24);
-  t.ok((slots[0] as number) < 50 && (slots.at(-1) as number) > 950, slots.join(' '));
+    const { landed, told } = meter.landings(last);
+    t.equal(landed, before + 1000);
+    const slots = told.filter((_, index) => index % 3 === 0);
+    t.ok(slots.length >= 20 && slots.length <= 24);
+    t.ok((slots[0] as number) < 50 && (slots.at(-1) as number) > 950, slots.join(' '));
+    last = landed;
+    meter.onTick(before);
+  }
 });
 
 t.test('a request is timed until the head of its reply, not its end', async (t) => {

@@ -8,6 +8,7 @@ import { complaintOf, failsOpen } from '../../core/fleet/outage.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
 import type { HashRing } from '../../core/ring/ring.ts';
 import type { Counters } from '../../core/traffic/counters.ts';
+import type { Landings } from '../../core/traffic/landings.ts';
 import { BalancerError } from '../../errors.ts';
 import { EventLog, shortReason } from './event-log.ts';
 import { EventStream, formatEvent } from './event-stream.ts';
@@ -21,8 +22,8 @@ export interface FeedPorts {
   readonly counters: () => Promise<Counters>;
   /** Gets each look of this feed at them, and gives those of which it shows now that they err. */
   readonly erring: (counters: Counters, nowMs: number) => readonly ReplicaRef[];
-  readonly watchSparks: (watched: boolean) => void;
-  readonly takeSparks: () => { readonly landed: number; readonly told: readonly number[] };
+  /** Since the look that ended at `after`; asked only while somebody watches. It may fail as `counters` may. */
+  readonly landings: (after: number) => Promise<Landings>;
   /** What never changes: shown as it is. */
   readonly about: {
     readonly hash: string;
@@ -101,21 +102,34 @@ export class LiveFeed {
 
   #onWatched(watched: boolean): void {
     this.#watching.abort();
-    this.#ports.watchSparks(watched);
     if (!watched || this.#closed.signal.aborted) return;
     this.#watching = new AbortController();
     this.#toldState = this.#state;
     this.#toldRing = this.#ring;
     this.#toldEntry = this.#log.last;
-    void this.#flushWhileWatched(this.#watching.signal);
+    void this.#tellLandingsWhileWatched(this.#watching.signal);
+    void this.#tellFleetWhileWatched(this.#watching.signal);
   }
 
-  async #flushWhileWatched(signal: AbortSignal): Promise<void> {
+  async #tellLandingsWhileWatched(signal: AbortSignal): Promise<void> {
+    // With the first look they begin to be noted. What landed before it is not for those who come now.
+    let seen: Landings | undefined;
+    for (;;) {
+      const now = await this.#ports.landings(seen?.last ?? 0).catch(() => undefined);
+      if (signal.aborted) return;
+      const landed = seen === undefined || now === undefined ? 0 : now.landed - seen.landed;
+      if (now !== undefined && landed > 0) this.#stream.send(formatEvent('sparks', { landed, told: now.told }));
+      seen = now ?? seen;
+      await this.#ports.clock.sleep(FLUSH_MS, signal).catch(() => undefined);
+      if (signal.aborted) return;
+    }
+  }
+
+  // For itself: no news of the fleet waits for an answer of the data plane.
+  async #tellFleetWhileWatched(signal: AbortSignal): Promise<void> {
     for (;;) {
       await this.#ports.clock.sleep(FLUSH_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
-      const { landed, told } = this.#ports.takeSparks();
-      if (landed > 0) this.#stream.send(formatEvent('sparks', { landed, told }));
       const isNews = this.#log.last !== this.#toldEntry || this.#state !== this.#toldState;
       if (!isNews && this.#ring === this.#toldRing) continue;
       const fleet = { ...this.#fleetNow(), log: this.#log.since(this.#toldEntry) };
