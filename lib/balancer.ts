@@ -187,6 +187,7 @@ function compose(
           await listening('--admin-port', () => checkPortIsFree(options.adminPort, options.adminHost));
         }
         begun = true;
+        feed.begin();
         warnOfShares(descriptorLimit(), descriptorWishes(options), log);
         await supervisor.begin(await firstWishes(options, scale));
         if (closing !== undefined) return options.port;

@@ -67,6 +67,10 @@ export class LiveFeed {
   constructor(ports: FeedPorts) {
     this.#ports = ports;
     this.#stream = new EventStream((watched) => this.#onWatched(watched));
+  }
+
+  /** From now on the counters are looked at. Called once, when the balancer starts. */
+  begin(): void {
     void this.#lookEverySecond();
   }
 
