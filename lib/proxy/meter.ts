@@ -1,5 +1,5 @@
-// What the data plane tells of its traffic to whoever looks: counters, times of some requests, and the slots that requests landed on
-// while somebody looks. It is asked, and never tells unasked: it knows of no reader, and there may be many.
+// What the data plane tells of its traffic to whoever looks: counters, times of some requests, and the slots that some of
+// them landed on. It is asked, and never tells unasked: it knows of no reader, and there may be many.
 //
 // It costs a request next to nothing, watched or not: counting is a few additions, and since reading the clock twice would
 // cost more than the rest together, only a second's first requests are timed, and one in 16 of those that follow, which then
@@ -114,7 +114,7 @@ export class Meter {
     };
   }
 
-  /** Where requests landed since the look that ended at `after`. They are noted until about a second after the last look. */
+  /** Where requests landed since the look that ended at `after`. Noting ends about a second after the last look. */
   landings(after: number): Landings {
     return this.#landings.since(after);
   }

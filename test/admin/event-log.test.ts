@@ -90,7 +90,7 @@ const timesOf = (...ms: number[]): Float64Array => {
   for (const one of ms) new Histogram(times).record(one * 1000, 1);
   return times;
 };
-// So long took the requests of a second, ten of them, of which 1.5, 2.5 and 9 ms are told as the middle of their bucket.
+// How long ten requests took. Their percentiles are 1.5, 2.5 and 9 ms, told as the middle of a bucket.
 const SECOND = [...Array(8).fill(1.5), 2.5, 9];
 const [P50, P90, P99] = [1.48, 2.489, 9.129];
 const reading = (seconds: number, ...perSeat: number[]): Counters => ({

@@ -1,5 +1,5 @@
-// How the live feed looks at what the data plane counts: when, what a late or a failed answer does, and that another reader of the same
-// counters changes nothing for it. The traffic is made up: SEED=… repeats it.
+// How the live feed looks at what the data plane counts: when, what a late or a failed answer does, and that another
+// reader of the same counters changes nothing for it. The traffic is made up: SEED=… repeats it.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';

@@ -1,4 +1,5 @@
-// Counters of several planes are added up, and looks at them are told apart, in whatever order. Of made-up traffic: SEED=… repeats it.
+// Counters of several planes are added up and looks at them subtracted, in whatever order. The traffic is made up:
+// SEED=… repeats it.
 
 import t from 'tap';
 import {

@@ -1,5 +1,5 @@
-// What the data plane has counted, as plain data: it survives structuredClone, that of several planes can be added up, and it is never
-// less for having been read. Whoever wants to know of a span of time keeps what it read before, and takes the difference.
+// What the data plane has counted, as plain data that survives structuredClone. Counters of several planes can be added
+// up, and reading them takes nothing from them: who wants to know of a span of time takes the difference of two looks.
 
 import type { SeatId } from '../ring/ring.ts';
 import { BUCKETS, type Histogram } from './histogram.ts';
@@ -58,8 +58,8 @@ export function mergeCounters(one: Counters, other: Counters): Counters {
 }
 
 /**
- * What was counted from one look to a later one; in flight is what was so at the later one. A number that went down counts as
- * unchanged: with a plane that has ended, what it had counted may be gone.
+ * What was counted from one look to a later one. The replicas, their order and what is in flight are those of the later
+ * one. A number that went down counts as unchanged: with a plane that has ended, what it had counted may be gone.
  */
 export function countersSince(before: Counters, after: Counters): Counters {
   const earlier = new Map(before.replicas.map((replica) => [replica.incarnation, replica]));

@@ -6,8 +6,8 @@ import { countsSince, NO_COUNTS, type ReplicaCounters } from './counters.ts';
 import type { Counts } from './traffic.ts';
 
 /**
- * What the counters have gained is looked at in windows of time, one after the other; who errs is told as soon as it shows, once in each.
- * That it was told is a matter of one reader: each has one of these, and none knows of another.
+ * What the counters have gained is looked at in windows of time, one after the other. Who errs is told as soon as it
+ * shows, once in each window. Each reader of the counters has one of these, and none knows of another.
  */
 export class ErringReplicas {
   readonly #windowMs: number;

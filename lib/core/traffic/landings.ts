@@ -1,5 +1,5 @@
-// Where requests landed, for whoever draws them: a bounded log of some of them, spread over all, that any number of readers follow,
-// each at its own pace and without a trace. Nothing is noted while nobody looks.
+// Where requests landed, for whoever draws them: a bounded log of some of them, spread over all, that any number of
+// readers follow, each at its own pace and without a trace. Nothing is noted while nobody looks.
 
 import type { SeatId } from '../ring/ring.ts';
 
@@ -35,12 +35,12 @@ export class LandingLog {
   #isNoting = false;
   #wasRead = false;
   #readMs = 0;
-  // Those since the last tick are from `#begin` on: each of whose number is a multiple of the stride.
+  // Those since the last tick are from `#begin` on, and the number of each is a multiple of the stride.
   #noted: Landing[] = [];
   #begin = 0;
   #stride = 1;
 
-  /** One more has landed: whether it is to be noted. A slot costs a hash, and most need none. */
+  /** One more has landed. Returns whether to note it: its slot costs a hash, and most are not noted. */
   land(): boolean {
     this.#landed += 1;
     return this.#isNoting && this.#landed % this.#stride === 0;
@@ -50,7 +50,7 @@ export class LandingLog {
   note(slot: number, seat: SeatId, status: number): void {
     this.#noted.push({ number: this.#landed, slot, seat, status });
     if (this.#noted.length - this.#begin <= MOST_NOTED) return;
-    // Too many for this tick: every second is let go, those to come included, so that the rest is spread over all of them.
+    // Too many for this tick: every other one is dropped, and so of those to come. The rest is spread over all.
     this.#stride *= 2;
     const rest = this.#noted.splice(this.#begin).filter(({ number }) => number % this.#stride === 0);
     this.#noted.push(...rest);

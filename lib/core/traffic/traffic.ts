@@ -1,5 +1,5 @@
-// What is counted of the traffic: by replica and in all. Counting is a few additions for each request; what is made of the numbers
-// is for whoever reads them (counters.ts).
+// What is counted of the traffic: by replica and in all. Counting is a few additions for each request; what is made of
+// the numbers is for whoever reads them (counters.ts).
 
 import { BUCKETS, Histogram } from './histogram.ts';
 
@@ -24,16 +24,16 @@ const FAILED = 3;
 const ABANDONED = 4;
 const TIMES = 5;
 type CountCells = [number, number, number, number, number];
-/** How many numbers a tally takes: the counts in the order of `Counts`, then the buckets of a histogram of times in µs. */
+/** How many numbers a tally takes: the counts in the order of `Counts`, then the buckets of its times in µs. */
 export const TALLY_CELLS = TIMES + BUCKETS;
 
 /** The counters of one replica, or of all. What it counts only grows. */
 export class Tally {
-  // Of 64 bits and for one writer alone: whole numbers up to 2^53 are exact, and a reader in another thread sees no half of one.
+  // Of 64 bits, so that whole numbers are exact up to 2^53. There is one writer, so adding needs no lock.
   readonly #cells: Float64Array;
   readonly #times: Histogram;
 
-  /** @param cells `TALLY_CELLS` numbers, where all of it is kept: they may be part of a larger memory, and shared with readers. */
+  /** @param cells exactly `TALLY_CELLS` numbers, where all is kept. They may be part of a memory shared with readers. */
   constructor(cells: Float64Array = new Float64Array(TALLY_CELLS)) {
     this.#cells = cells;
     this.#times = new Histogram(cells.subarray(TIMES));
