@@ -67,9 +67,10 @@ async function checkPorts({ port, host, adminPort, adminHost }: Options): Promis
 }
 
 async function begin(parts: Parts, options: Options, log: Log, isClosing: () => boolean): Promise<number> {
-  const { supervisor, plane, publisher, adminServer, rings } = parts;
+  const { supervisor, plane, publisher, feed, adminServer, rings } = parts;
   warnOfShares(descriptorLimit(), descriptorWishes(options), log);
   if (options.slots > LARGE_RING_SLOTS && options.upstream.size === 0) rings.prepare(mostPlaces(options));
+  feed.begin();
   publisher.begin();
   plane.watch((news) => news.type === 'suspected' && supervisor.suspect(news.incarnation));
   await supervisor.begin(await firstWishes(options, parts));

@@ -4,7 +4,6 @@
 import type { AmountLimits, TimeLimits, TrafficSettings } from './core/traffic-settings.ts';
 import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
-import type { ProxyLimits } from './proxy/proxy-limits.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
 
 export function supervisorRules(options: Options): SupervisorRules {
@@ -68,12 +67,6 @@ export function trafficSettings(
       servesHalfClosed: options.clientHalfClose === 'allow',
     },
   };
-}
-
-/** The same as the data plane takes it. */
-export function proxyLimits(options: Options, shares?: DescriptorShares): ProxyLimits {
-  const { spread, limits, times, retries, messages } = trafficSettings(options, shares);
-  return { balanceFactor: spread.balanceFactor, ...limits, ...times, ...retries, ...messages };
 }
 
 function amountLimits(options: Options, { maxConnections, maxRefused, maxIdleInAll }: DescriptorShares): AmountLimits {

@@ -11,12 +11,13 @@ import { type Admin, createAdmin } from './admin/routes.ts';
 import { type AdminPlace, adminPlace, originReader } from './admin-place.ts';
 import { hostnameIn, members } from './core/fleet/fleet-state.ts';
 import { whyNone } from './core/fleet/outage.ts';
+import type { DataPlane } from './core/plane-ports.ts';
 import type { Probe, ReplicaRuntime } from './core/ports.ts';
 import type { HashPair } from './core/ring/hashes/hash-pair.ts';
 import type { SeatId } from './core/ring/ring.ts';
 import { RingKeeper } from './core/ring/ring-keeper.ts';
+import type { Counters } from './core/traffic/counters.ts';
 import { ErringReplicas } from './core/traffic/erring.ts';
-import type { Reading } from './core/traffic/traffic.ts';
 import { descriptorLimit, shareDescriptors } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
@@ -25,7 +26,7 @@ import { createUpstreamRuntime } from './fleet/members/upstreams.ts';
 import { Publisher } from './fleet/publisher.ts';
 import { createProcessRuntime } from './fleet/runtimes/processes.ts';
 import { Supervisor } from './fleet/supervisor.ts';
-import { answerTimes, descriptorWishes, proxyLimits, supervisorRules } from './limits.ts';
+import { answerTimes, descriptorWishes, supervisorRules, trafficSettings } from './limits.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import { Plane } from './proxy/plane.ts';
@@ -34,7 +35,7 @@ import { mostPlaces, type Options } from './settings/options.ts';
 
 export interface Parts {
   readonly supervisor: Supervisor;
-  readonly plane: Plane;
+  readonly plane: DataPlane;
   readonly publisher: Publisher;
   readonly rings: RingKeeper;
   readonly feed: LiveFeed;
@@ -57,10 +58,11 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
   const scale = scaleFile(options, log);
   const runtime = await createRuntime(options, log);
   const shares = shareDescriptors(descriptorLimit(), descriptorWishes(options));
+  const traffic = trafficSettings(options, shares);
   const hostnameOf = (seat: SeatId) => hostnameIn(supervisor.state, seat);
   const erring = new ErringReplicas(realClock.now());
 
-  const plane: Plane = new Plane(
+  const plane: DataPlane = new Plane(
     {
       log,
       clock: realClock,
@@ -68,15 +70,14 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
       answersOwn: (request, response) => place.own === undefined && admin.answersOwn(request, response),
       seed: randomInt(2 ** 32),
     },
-    proxyLimits(options, shares),
+    traffic,
   );
   const feed = new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
-    readCounters: () => plane.meter.read(),
+    counters: () => plane.counters(),
     erring: erringReader(erring, hostnameOf, log),
-    watchSparks: (watched) => plane.meter.watch(watched),
-    takeSparks: () => plane.meter.takeSparks(),
+    landings: (after) => plane.landings(after),
     about: ringTerms(options),
   });
   const publisher = new Publisher(
@@ -90,7 +91,7 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
         if (!supervisor.isClosing) scale?.keep(state);
       },
     },
-    { ...options, hash: hashOf(options), explain: place.explain },
+    { ...options, hash: hashOf(options), explain: place.explain, traffic },
     { failOpen: options.failOpen, hasHeartbeats: options.heartbeatPath !== 'off' },
   );
   const supervisor: Supervisor = new Supervisor(
@@ -118,7 +119,7 @@ interface AdminParts {
   readonly runtime: ReplicaRuntime;
   readonly rings: RingKeeper;
   readonly supervisor: Supervisor;
-  readonly plane: Plane;
+  readonly plane: DataPlane;
   readonly feed: LiveFeed;
   readonly erring: ErringReplicas;
   readonly log: Log;
@@ -142,10 +143,10 @@ function adminOf({ options, place, runtime, rings, supervisor, plane, feed, erri
     ...ringTerms(options),
     slots: options.slots,
     maxPlaces: mostPlaces(options),
-    balanceFactor: plane.limits.balanceFactor,
+    balanceFactor: options.balanceFactor,
     whyNone: () => whyNone(supervisor.state, options.failOpen),
     erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
-    diverted: () => plane.diverted,
+    diverted: async () => (await plane.counters()).diverted,
     explain: (key) => plane.explain(key),
     readKey: keyReader(options.key),
   });
@@ -158,7 +159,7 @@ function ringTerms({ hash, virtualNodes, maxReplicas, upstream, failOpen }: Opti
 
 function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => string | undefined, log: Log) {
   const reason = 'most of its answers have a status from 500 up, though its heartbeats are good';
-  return ({ replicas }: Reading, nowMs: number) =>
+  return ({ replicas }: Counters, nowMs: number) =>
     erring.look(replicas, nowMs).map(({ seat, incarnation }) => {
       const hostname = hostnameOf(seat) ?? '';
       log.warn('replica-errs', { hostname, reason });

@@ -19,7 +19,7 @@ export interface InsightPorts {
   /** Infinity for no bound. */
   readonly balanceFactor: number;
   /** How often the bound on load has sent a request past its owner. */
-  readonly diverted: () => number;
+  readonly diverted: () => Promise<number>;
   /** Replicas that answer with 5xx again and again though their heartbeats are good. */
   readonly erring: () => readonly string[];
   readonly failOpen: boolean;
@@ -36,22 +36,23 @@ export interface InsightPorts {
  * ring and its hostnames, since anybody may ask for them (test/admin/ring-page.test.ts). What
  * changes without the ring is new each time.
  */
-export function createRingPage(ports: InsightPorts): () => readonly Buffer[] {
+export function createRingPage(ports: InsightPorts): () => Promise<readonly Buffer[]> {
   let madeFor = '';
   let made = Buffer.alloc(0);
-  return () => {
+  return async () => {
+    const diverted = await ports.diverted();
     const state = ports.state();
     const seats = state.seats.map(({ replica }) => `${replica.hostname} ${placesOf(replica)}`).join(';');
     if (made.length === 0 || seats !== madeFor) {
       made = Buffer.from(JSON.stringify(ringFacts(ports, state)).slice(0, -1));
       madeFor = seats;
     }
-    return [made, Buffer.from(`,${JSON.stringify(passingFacts(ports, state)).slice(1)}`)];
+    return [made, Buffer.from(`,${JSON.stringify(passingFacts(ports, state, diverted)).slice(1)}`)];
   };
 }
 
 // What changes without the ring.
-function passingFacts(ports: InsightPorts, state: FleetState): unknown {
+function passingFacts(ports: InsightPorts, state: FleetState, diverted: number): unknown {
   return {
     // Who takes no requests, and why; who should not, by its answers; and whether the last that were well get them for want of better.
     absent: Object.fromEntries(absentees(state).map(({ hostname, reason }) => [hostname, reason])),
@@ -60,7 +61,7 @@ function passingFacts(ports: InsightPorts, state: FleetState): unknown {
     balance: {
       // JSON has no Infinity.
       factor: Number.isFinite(ports.balanceFactor) ? ports.balanceFactor : null,
-      diverted: ports.diverted(),
+      diverted,
     },
   };
 }

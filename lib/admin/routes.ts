@@ -90,7 +90,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     // Not in turn: a crash does not wait for others either.
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
     ['/balancer/ready', { method: 'GET', run: () => success(ready(ports)) }],
-    ['/balancer/ring', { method: 'GET', run: () => jsonAnswer(...ringPage()) }],
+    ['/balancer/ring', { method: 'GET', run: async () => jsonAnswer(...(await ringPage())) }],
     ['/balancer/explain', { method: 'POST', run: async (text) => json(await explainRequest(ports, text)) }],
     [
       '/balancer/events',

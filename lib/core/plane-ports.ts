@@ -3,6 +3,8 @@
 import type { Explanation } from './ring/explain.ts';
 import type { Key } from './ring/policy.ts';
 import type { RoutingPlan } from './routing-plan.ts';
+import type { Counters } from './traffic/counters.ts';
+import type { Landings } from './traffic/landings.ts';
 
 /** What a data plane tells unasked. */
 export type PlaneNews =
@@ -21,6 +23,10 @@ export interface DataPlane {
   publish(plan: RoutingPlan): Promise<void>;
   /** Returns the function that ends the watch. */
   watch(listener: (news: PlaneNews) => void): () => void;
+  /** Since the start. Reading them changes nothing for another reader. */
+  counters(): Promise<Counters>;
+  /** Where requests landed since the look that ended at `after`, 0 at first: some of them, spread over all. */
+  landings(after: number): Promise<Landings>;
   /** Where a request with that key would go now, and why. `undefined` before there was a ring. */
   explain(key: Key): Promise<Explanation | undefined>;
   /** Accepts no more connections, ends event streams, lets open requests finish, and cuts what is left when `signal` is aborted. */

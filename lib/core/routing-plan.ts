@@ -3,10 +3,10 @@
 
 import type { Route } from './fleet/fleet-state.ts';
 import type { ReplicaRef } from './ports.ts';
-import type { KeySource } from './request/key-source.ts';
 import type { HashPair } from './ring/hashes/hash-pair.ts';
 import { type RingPolicy, ringPolicy } from './ring/policy.ts';
 import { HashRing, type SeatId } from './ring/ring.ts';
+import type { TrafficSettings } from './traffic-settings.ts';
 
 export interface RoutingPlan {
   /** Grows from plan to plan: the highest one holds. */
@@ -27,9 +27,8 @@ export interface RoutingPlan {
   readonly outage: Outage;
   /** Of all seats, by what an explanation names them, also where no replica serves. */
   readonly hostnames: ReadonlyMap<SeatId, string>;
-  /** What a request is hashed by; the first that it has. */
-  readonly key: readonly KeySource[];
   readonly explain: ExplainRules;
+  readonly traffic: TrafficSettings;
 }
 
 export interface PlannedRing {

@@ -13,7 +13,7 @@ import { describe } from '../errors.ts';
 import type { Log } from '../log.ts';
 
 /** What is in every plan, whatever the fleet does. */
-export type PlanTerms = Pick<RoutingPlan, 'hash' | 'slots' | 'virtualNodes' | 'key' | 'explain'>;
+export type PlanTerms = Pick<RoutingPlan, 'hash' | 'slots' | 'virtualNodes' | 'explain' | 'traffic'>;
 
 export interface PublisherPorts {
   readonly plane: DataPlane;

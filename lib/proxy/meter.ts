@@ -1,12 +1,14 @@
-// What the data plane tells of its traffic to whoever looks: counters that are read once a second, times of some requests, and the
-// slots that requests landed on while somebody watches. It is asked, and never tells unasked: it knows of no watcher.
+// What the data plane tells of its traffic to whoever looks: counters, times of some requests, and the slots that some of
+// them landed on. It is asked, and never tells unasked: it knows of no reader, and there may be many.
 //
 // It costs a request next to nothing, watched or not: counting is a few additions, and since reading the clock twice would
 // cost more than the rest together, only a second's first requests are timed, and one in 16 of those that follow, which then
 // weighs as 16.
 
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
-import { type Latency, type Reading, Tally } from '../core/traffic/traffic.ts';
+import type { Counters } from '../core/traffic/counters.ts';
+import { LandingLog, type Landings } from '../core/traffic/landings.ts';
+import { Tally } from '../core/traffic/traffic.ts';
 import type { BalancerError } from '../errors.ts';
 
 /** A request that is timed until the head of its reply: how long the rest takes is up to its size and its client. */
@@ -18,17 +20,17 @@ export interface Sample {
   readonly weight: number;
 }
 
-/** Where requests landed since the last look: some of them, spread over all `landed`, as slot, seat and status (0 for none) in turn. */
-export interface Sparks {
-  readonly landed: number;
-  readonly told: readonly number[];
-}
-
 /** What it needs of a replica's agent. */
 interface Metered {
   readonly replica: { readonly incarnation: number; readonly seat: number };
   readonly inFlight: number;
   readonly tally: Tally;
+}
+
+/** Of all agents together. */
+interface MeteredLoad {
+  readonly inFlight: number;
+  readonly diverted: number;
 }
 
 interface Ended {
@@ -41,23 +43,18 @@ interface Ended {
 
 const TIMED_FREELY = 64;
 const TIMED_ONE_IN = 16;
-// What a replica's times count for a second later: half of what is shown is of the last three seconds.
-const KEPT_PER_SECOND = 0.8;
-const MAX_SPARKS = 24;
 
 export class Meter {
   readonly #agents: ReadonlyMap<number, Metered>;
-  readonly #load: { readonly inFlight: number };
+  readonly #load: MeteredLoad;
   readonly #total = new Tally();
+  readonly #landings = new LandingLog();
+  #second = 0;
   #timedFreely = 0;
   #untimed = 0;
-  #watched = false;
-  #landed = 0;
-  #stride = 1;
-  #told: number[] = [];
 
   /** @param agents of all replicas that there are, whenever it is asked. */
-  constructor(agents: ReadonlyMap<number, Metered>, load: { readonly inFlight: number }) {
+  constructor(agents: ReadonlyMap<number, Metered>, load: MeteredLoad) {
     this.#agents = agents;
     this.#load = load;
   }
@@ -89,40 +86,36 @@ export class Meter {
       this.#total.countLoss(how);
       agent?.tally.countLoss(how);
     }
-    if (!this.#watched || agent === undefined || policy === undefined) return;
-    this.#landed += 1;
-    if (this.#landed % this.#stride !== 0 || this.#told.length >= 3 * MAX_SPARKS) return;
-    this.#told.push(policy.slotOf(key), agent.replica.seat, error === undefined ? status : 0);
+    if (agent === undefined || policy === undefined || !this.#landings.land()) return;
+    this.#landings.note(policy.slotOf(key), agent.replica.seat, error === undefined ? status : 0);
   }
 
-  /** A look at all counters: once a second, by one reader, since some begin anew with it. */
-  read(): Reading {
+  /** A few times a second, while there are clients. */
+  onTick(nowMs: number): void {
+    this.#landings.onTick(nowMs);
+    const second = Math.floor(nowMs / 1000);
+    if (second === this.#second) return;
+    this.#second = second;
     this.#timedFreely = 0;
-    const latency: Latency = this.#total.takeLatency(0);
+  }
+
+  /** All that was counted since the start. To look changes nothing. */
+  counters(): Counters {
+    const { inFlight, diverted } = this.#load;
     return {
-      total: { counts: this.#total.counts, inFlight: this.#load.inFlight, latency },
-      replicas: Array.from(this.#agents.values(), ({ replica, tally, inFlight }) => ({
-        seat: replica.seat,
-        incarnation: replica.incarnation,
-        counts: tally.counts,
+      total: { ...this.#total.read(), inFlight },
+      diverted,
+      replicas: Array.from(this.#agents.values(), ({ replica: { seat, incarnation }, tally, inFlight }) => ({
+        seat,
+        incarnation,
+        ...tally.read(),
         inFlight,
-        latency: tally.takeLatency(KEPT_PER_SECOND),
       })),
     };
   }
 
-  /** Where requests land is only noted while somebody wants to know. */
-  watch(watched: boolean): void {
-    this.#watched = watched;
-    this.takeSparks();
-  }
-
-  takeSparks(): Sparks {
-    const sparks = { landed: this.#landed, told: this.#told };
-    // As many come again, most likely: those told are spread over all of them.
-    this.#stride = Math.max(1, Math.ceil(this.#landed / MAX_SPARKS));
-    this.#landed = 0;
-    this.#told = [];
-    return sparks;
+  /** Where requests landed since the look that ended at `after`. Noting ends about a second after the last look. */
+  landings(after: number): Landings {
+    return this.#landings.since(after);
   }
 }

@@ -10,6 +10,9 @@ import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import { compile, type RoutingPlan } from '../core/routing-plan.ts';
+import type { Counters } from '../core/traffic/counters.ts';
+import type { Landings } from '../core/traffic/landings.ts';
+import type { TrafficSettings } from '../core/traffic-settings.ts';
 import { type MayBeTold, mayBeTold } from '../http/credentials.ts';
 import type { ParsedRequest } from '../http/headers.ts';
 import type { Log } from '../log.ts';
@@ -21,7 +24,7 @@ import { ReplyMemory } from './front/http1/reply-memory.ts';
 import { type FrontContext, FrontServer } from './front/server.ts';
 import { type KeyReader, keyReader } from './key.ts';
 import { Meter, type Sample } from './meter.ts';
-import type { ProxyLimits } from './proxy-limits.ts';
+import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
 import type { Lessor } from './replicas/lease.ts';
 import type { Load } from './replicas/routing-table.ts';
@@ -63,24 +66,27 @@ export class Plane implements DataPlane, FrontContext {
   #latest: RoutingPlan | undefined;
   #policy: RingPolicy | undefined;
   #pair: LoadedPair | undefined;
-  #readKey: KeyReader = () => undefined;
+  #traffic: TrafficSettings;
+  #readKey: KeyReader;
 
-  constructor(ports: PlanePorts, limits: ProxyLimits) {
+  /** @param traffic in force until a plan holds. */
+  constructor(ports: PlanePorts, traffic: TrafficSettings) {
+    const limits = proxyLimits(traffic);
     this.#ports = ports;
+    this.#traffic = traffic;
     this.limits = limits;
     this.log = new RequestLog(ports.log);
-    this.uploads = new UploadMemory(limits.uploadMemoryBytes);
-    this.replies = new ReplyMemory(limits.replyMemoryBytes, (count) =>
-      ports.log.error('slow-readers-dropped', { count }),
-    );
-    this.returns = new ReturnLine(limits.maxQueued);
+    this.uploads = new UploadMemory(limits);
+    this.replies = new ReplyMemory(limits, (count) => ports.log.error('slow-readers-dropped', { count }));
+    this.returns = new ReturnLine(limits);
     this.#names = new RequestNames(ports.seed);
     this.#agents = new ReplicaAgents(limits, this.#load, ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
     );
     this.meter = new Meter(this.#agents.byIncarnation, this.#load);
-    this.#budget = new RetryBudget(limits.retryBudget, limits.leastRetriesPerSecond);
-    this.#line = new WaitingLine(limits.maxQueued);
+    this.#budget = new RetryBudget(limits);
+    this.#line = new WaitingLine(limits);
+    this.#readKey = keyReader(limits.key);
     this.#front = new FrontServer(this, ports.clock, ports.log);
   }
 
@@ -102,6 +108,14 @@ export class Plane implements DataPlane, FrontContext {
   watch(listener: (news: PlaneNews) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  async counters(): Promise<Counters> {
+    return this.meter.counters();
+  }
+
+  async landings(after: number): Promise<Landings> {
+    return this.meter.landings(after);
   }
 
   async explain(key: Key): Promise<Explanation | undefined> {
@@ -151,6 +165,7 @@ export class Plane implements DataPlane, FrontContext {
 
   onTick(nowMs: number): void {
     this.#budget.advance(nowMs);
+    this.meter.onTick(nowMs);
     this.replies.onTick(nowMs);
     this.returns.callSome();
   }
@@ -184,19 +199,22 @@ export class Plane implements DataPlane, FrontContext {
     return this.#ports.answersOwn(request, response);
   }
 
-  /** How often the bound on load has sent a request past its owner. */
-  get diverted(): number {
-    return this.#load.diverted;
-  }
-
   #apply(plan: RoutingPlan, pair: HashPair): void {
     if (this.#policy === undefined || plan.ring.version !== this.#plan?.ring.version)
       this.#policy = compile(plan, pair);
-    if (plan.key !== this.#plan?.key) this.#readKey = keyReader(plan.key);
+    if (plan.traffic !== this.#traffic) this.#applySettings(plan.traffic);
     this.#plan = plan;
     this.#agents.route(plan, this.#policy);
     this.#line.serve();
     this.returns.onPlan(plan);
+  }
+
+  #applySettings(traffic: TrafficSettings): void {
+    this.#traffic = traffic;
+    Object.assign(this.limits, proxyLimits(traffic));
+    this.#readKey = keyReader(this.limits.key);
+    this.#agents.settingsChanged();
+    this.#front.settingsChanged();
   }
 
   #pairOf(plan: RoutingPlan): LoadedPair {

@@ -6,7 +6,9 @@ import { TrafficHistory } from '../../lib/admin/feed/traffic-history.ts';
 import { type FleetEvent, observe } from '../../lib/core/fleet/fleet.ts';
 import { emptyFleet } from '../../lib/core/fleet/fleet-state.ts';
 import type { FleetRules } from '../../lib/core/fleet/seats.ts';
-import type { Counts, Reading } from '../../lib/core/traffic/traffic.ts';
+import { type Counters, noCounters } from '../../lib/core/traffic/counters.ts';
+import { BUCKETS, Histogram } from '../../lib/core/traffic/histogram.ts';
+import type { Counts } from '../../lib/core/traffic/traffic.ts';
 
 const RULES: FleetRules = {
   maxPlace: 512,
@@ -83,25 +85,37 @@ t.test('no more than 200 entries are kept, the last ones, and not all of a long 
 });
 
 const counts = (requests: number, erred = 0): Counts => ({ requests, erred, refused: 0, failed: 0, abandoned: 0 });
-const none = { p50: undefined, p90: undefined, p99: undefined };
-const reading = (...perSeat: number[]): Reading => ({
-  total: { counts: counts(perSeat.reduce((a, b) => a + b)), inFlight: 2, latency: { p50: 1500, p90: 2500, p99: 9000 } },
+const timesOf = (...ms: number[]): Float64Array => {
+  const times = new Float64Array(BUCKETS);
+  for (const one of ms) new Histogram(times).record(one * 1000, 1);
+  return times;
+};
+// How long ten requests took. Their percentiles are 1.5, 2.5 and 9 ms, told as the middle of a bucket.
+const SECOND = [...Array(8).fill(1.5), 2.5, 9];
+const [P50, P90, P99] = [1.48, 2.489, 9.129];
+const reading = (seconds: number, ...perSeat: number[]): Counters => ({
+  total: {
+    counts: counts(perSeat.reduce((a, b) => a + b)),
+    inFlight: 2,
+    times: timesOf(...Array(seconds).fill(SECOND).flat()),
+  },
+  diverted: 0,
   replicas: perSeat.map((requests, index) => ({
+    ...noCounters().total,
     seat: index + 1,
     incarnation: index + 1,
     counts: counts(requests),
     inFlight: 1,
-    latency: none,
   })),
 });
 
 t.test('a row says what happened since the one before, per second, in ms', async (t) => {
   const history = new TrafficHistory();
-  history.add(reading(100, 100), 1000, 1000);
-  history.add(reading(150, 250), 3000, 2000);
+  history.add(reading(1, 100, 100), 1000, 1000);
+  history.add(reading(2, 150, 250), 3000, 2000);
   t.same(history.rows, [
-    [1000, 200, 0, 0, 2, 1.5, 2.5, 9],
-    [3000, 100, 0, 0, 2, 1.5, 2.5, 9],
+    [1000, 200, 0, 0, 2, P50, P90, P99],
+    [3000, 100, 0, 0, 2, P50, P90, P99],
   ]);
   t.match(history.replicas, [
     { seat: 1, rate: 25, requests: 150, p50: null },
@@ -111,10 +125,14 @@ t.test('a row says what happened since the one before, per second, in ms', async
 
 t.test('replies from 500 up are errors, those before the last look too for a replica', async (t) => {
   const history = new TrafficHistory();
-  const withErrors = (requests: number, erred: number, failed: number): Reading => {
-    const { total, replicas } = reading(requests);
+  const withErrors = (requests: number, erred: number, failed: number): Counters => {
+    const { total, diverted, replicas } = reading(1, requests);
     const errors = { ...counts(requests, erred), failed };
-    return { total: { ...total, counts: errors }, replicas: replicas.map((one) => ({ ...one, counts: errors })) };
+    return {
+      total: { ...total, counts: errors },
+      diverted,
+      replicas: replicas.map((one) => ({ ...one, counts: errors })),
+    };
   };
   history.add(withErrors(10, 2, 1), 1000, 1000);
   history.add(withErrors(20, 7, 2), 2000, 1000);
@@ -127,7 +145,7 @@ t.test('replies from 500 up are errors, those before the last look too for a rep
 
 t.test('five minutes of rows and one minute of spread are kept; a new ring begins the spread anew', async (t) => {
   const history = new TrafficHistory();
-  for (let second = 1; second <= 400; second++) history.add(reading(second, 2 * second), second * 1000, 1000);
+  for (let second = 1; second <= 400; second++) history.add(reading(1, second, 2 * second), second * 1000, 1000);
   t.equal(history.rows.length, 300);
   t.same(history.spread(), {
     seconds: 60,
@@ -137,7 +155,7 @@ t.test('five minutes of rows and one minute of spread are kept; a new ring begin
     ],
   });
   history.restartSpread();
-  history.add(reading(401, 802), 401_000, 1000);
+  history.add(reading(1, 401, 802), 401_000, 1000);
   t.same(history.spread(), {
     seconds: 1,
     seats: [
@@ -145,4 +163,24 @@ t.test('five minutes of rows and one minute of spread are kept; a new ring begin
       [2, 2],
     ],
   });
+});
+
+t.test('times of a second are its own in a row, and fade at a replica', async (t) => {
+  const history = new TrafficHistory();
+  const look = (...ms: number[]) => {
+    const [one] = reading(1, 1).replicas;
+    const times = timesOf(...ms);
+    const total = { ...reading(1, 1).total, times };
+    history.add({ total, diverted: 0, replicas: [{ ...(one as NonNullable<typeof one>), times }] }, 0, 1000);
+    const [, , , , , p50] = history.rows.at(-1) as readonly (number | null)[];
+    return [p50, history.replicas[0]?.p50];
+  };
+  const [fast, slow] = [Array(10).fill(1.5), Array(6).fill(9)];
+  t.same(look(...fast), [P50, P50]);
+  t.same(look(...fast, ...slow), [P99, P50], 'eight of ten are left, and six have come');
+  t.same(look(...fast, ...slow, 9, 9), [P99, P99], '6.4 are left, and 6.8 with what has come');
+  for (let second = 0; second < 12; second++) t.equal(look(...fast, ...slow, 9, 9)[0], null, 'none in that second');
+  t.equal(history.replicas[0]?.p50, P99);
+  for (let second = 0; second < 3; second++) look(...fast, ...slow, 9, 9);
+  t.equal(history.replicas[0]?.p50, null, 'less than half a request is left');
 });

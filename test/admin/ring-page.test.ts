@@ -5,6 +5,7 @@ import { LiveFeed } from '../../lib/admin/feed/live-feed.ts';
 import { createRingPage, type InsightPorts } from '../../lib/admin/insight.ts';
 import { emptyFleet, type FleetState, NO_LAPSES } from '../../lib/core/fleet/fleet-state.ts';
 import { HashRing } from '../../lib/core/ring/ring.ts';
+import { noCounters } from '../../lib/core/traffic/counters.ts';
 
 const fleetOf = (...hostnames: string[]): FleetState => ({
   ...emptyFleet(0),
@@ -29,12 +30,12 @@ t.test('the page is made anew when a seat or a hostname is another, and only the
     hash: 'even',
     virtualNodes: 1,
     balanceFactor: 1.25,
-    diverted: () => diverted,
+    diverted: async () => diverted,
     erring: () => [],
     failOpen: false,
   } as unknown as InsightPorts);
-  const read = () => JSON.parse(Buffer.concat(page()).toString());
-  t.match(read(), {
+  const read = async () => JSON.parse(Buffer.concat(await page()).toString());
+  t.match(await read(), {
     slots: 4,
     virtualNodes: 1,
     hash: 'even',
@@ -44,10 +45,10 @@ t.test('the page is made anew when a seat or a hostname is another, and only the
   });
   diverted = 7;
   state = { ...state };
-  t.match(read(), { balance: { diverted: 7 } });
+  t.match(await read(), { balance: { diverted: 7 } });
   t.equal(built, 1);
   state = fleetOf('a', 'c');
-  t.match(read(), { shares: { a: 1, c: 0 } });
+  t.match(await read(), { shares: { a: 1, c: 0 } });
   t.equal(built, 2);
 });
 
@@ -62,10 +63,9 @@ t.test('a ring is read once for all who watch', async (t) => {
   const feed = new LiveFeed({
     clock: { now: () => 0, sleep: () => new Promise(() => undefined), every: () => () => undefined },
     timeOfDay: () => 0,
-    readCounters: () => ({}) as never,
+    counters: async () => noCounters(),
     erring: () => [],
-    watchSparks: () => undefined,
-    takeSparks: () => ({ landed: 0, told: [] }),
+    landings: async () => ({ last: 0, landed: 0, told: [] }),
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, failOpen: true, fixedBecause: undefined },
   });
   const told: string[] = [];

@@ -1,16 +1,15 @@
 import t from 'tap';
+import { noCounters, type ReplicaCounters } from '../../lib/core/traffic/counters.ts';
 import { ErringReplicas } from '../../lib/core/traffic/erring.ts';
-import type { ReplicaReading } from '../../lib/core/traffic/traffic.ts';
 
-const reading = (incarnation: number, requests: number, erred: number): ReplicaReading => ({
+const reading = (incarnation: number, requests: number, erred: number): ReplicaCounters => ({
+  ...noCounters().total,
   seat: incarnation,
   incarnation,
   counts: { requests, refused: 0, erred, failed: 0, abandoned: 0 },
-  inFlight: 0,
-  latency: { p50: undefined, p90: undefined, p99: undefined },
 });
 
-const seats = (found: readonly ReplicaReading[]) => found.map((one) => one.seat);
+const seats = (found: readonly ReplicaCounters[]) => found.map((one) => one.seat);
 
 const refs = [1, 2, 3].map((seat) => ({ seat, incarnation: seat, hostname: `server${seat}` }));
 
@@ -37,4 +36,10 @@ t.test('who errs is told before its window is over, once in each', async (t) => 
   t.same(replicas.among(refs), [refs[0]], 'until another window is over');
   replicas.look([reading(1, 80, 35)], 3000);
   t.same(replicas.among(refs), []);
+});
+
+t.test('what one reader was told is told to another as well', async (t) => {
+  const [one, other] = [new ErringReplicas(0, 1000), new ErringReplicas(0, 1000)];
+  t.same(seats(one.look([reading(1, 10, 8)], 100)), [1]);
+  t.same(seats(other.look([reading(1, 11, 9)], 150)), [1]);
 });

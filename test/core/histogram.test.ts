@@ -1,7 +1,7 @@
 // Percentiles that a reader can check by eye, and the bound on their error.
 
 import t, { type Test } from 'tap';
-import { Histogram } from '../../lib/core/traffic/histogram.ts';
+import { BUCKETS, Histogram } from '../../lib/core/traffic/histogram.ts';
 
 const recorded = (values: readonly number[], weight = 1) => {
   const histogram = new Histogram();
@@ -43,6 +43,16 @@ t.test('nothing recorded, or nothing left, has no percentile', async (t) => {
   histogram.fade(0);
   histogram.fade(0);
   t.equal(histogram.percentile(1), undefined);
+});
+
+t.test('histograms are added up bucket by bucket', async (t) => {
+  const weights = new Float64Array(BUCKETS);
+  new Histogram(weights).record(1000, 3);
+  const histogram = recorded([10, 10]);
+  histogram.add(weights);
+  near(t, histogram.percentile(0.4), 10);
+  near(t, histogram.percentile(0.41), 1000);
+  near(t, new Histogram(weights).percentile(0.01), 1000);
 });
 
 t.test('what faded gives way to what is new', async (t) => {

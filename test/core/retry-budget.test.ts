@@ -8,7 +8,7 @@ const withdrawals = (budget: RetryBudget, most = 10_000) => {
 };
 
 t.test('a fifth of the requests may be retried, and a few more', async (t) => {
-  const budget = new RetryBudget(0.2, 10);
+  const budget = new RetryBudget({ retryBudget: 0.2, leastRetriesPerSecond: 10 });
   budget.advance(0);
   for (let count = 0; count < 1000; count++) budget.deposit();
   // 200 of 1000, and 10 a second for the ten seconds that are remembered at most.
@@ -18,7 +18,7 @@ t.test('a fifth of the requests may be retried, and a few more', async (t) => {
 });
 
 t.test('requests and retries are forgotten after two windows', async (t) => {
-  const budget = new RetryBudget(0.5, 0);
+  const budget = new RetryBudget({ retryBudget: 0.5, leastRetriesPerSecond: 0 });
   budget.advance(0);
   for (let count = 0; count < 10; count++) budget.deposit();
   t.equal(withdrawals(budget, 3), 3);
@@ -34,7 +34,7 @@ t.test('requests and retries are forgotten after two windows', async (t) => {
 });
 
 t.test('a budget of nothing gives nothing', async (t) => {
-  const budget = new RetryBudget(0, 0);
+  const budget = new RetryBudget({ retryBudget: 0, leastRetriesPerSecond: 0 });
   budget.deposit();
   t.notOk(budget.withdraw());
 });

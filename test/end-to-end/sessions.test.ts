@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Server as SocketServer } from 'socket.io';
 import { io } from 'socket.io-client';
 import t, { type Test } from 'tap';
-import { proxyLimits } from '../../lib/limits.ts';
+import { trafficSettings } from '../../lib/limits.ts';
 import { parseOptions } from '../../lib/settings/options.ts';
 import { type Program, startProgram } from '../fixtures/program.ts';
 
@@ -39,7 +39,7 @@ async function balanced(
 }
 
 t.test('the bound on load is on by default only where nothing is to stick', async (t) => {
-  const factor = (...args: string[]) => proxyLimits(parseOptions(args, {})).balanceFactor;
+  const factor = (...args: string[]) => trafficSettings(parseOptions(args, {})).spread.balanceFactor;
   t.equal(factor(), 1.25);
   t.equal(factor('--key', 'request'), 1.25);
   for (const key of ['client', 'path', 'header:x', 'cookie:session,client', 'query:user,request']) {

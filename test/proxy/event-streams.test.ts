@@ -78,7 +78,7 @@ t.test('a stream takes no place in flight: bounded load leaves its replica what 
     other.send('GET /home HTTP/1.1\r\nHost: x\r\n\r\n');
     await other.until((text) => text.split('first').length === count + 1);
   }
-  t.equal(proxy.proxy.diverted, 0);
+  t.equal(proxy.proxy.meter.counters().diverted, 0);
   other.socket.destroy();
 });
 

@@ -80,7 +80,7 @@ function noFault(t: Test, proxy: TestProxy) {
     'which is no error in the log',
   );
   t.same(proxy.suspects, [], 'and nobody is suspected');
-  t.equal(proxy.proxy.meter.read().total.counts.failed, 0, 'nor is it counted as a failure');
+  t.equal(proxy.proxy.meter.counters().total.counts.failed, 0, 'nor is it counted as a failure');
 }
 
 for (const [how, leave] of Object.entries(LEAVES)) {

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import t from 'tap';
 import { realClock } from '../../lib/fleet/clock.ts';
-import { proxyLimits } from '../../lib/limits.ts';
+import { trafficSettings } from '../../lib/limits.ts';
+import { proxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import { ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
 import { defaultOptions } from '../../lib/settings/options.ts';
 import { startProxy, tcp } from '../fixtures/proxy.ts';
@@ -10,7 +11,7 @@ import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 const limits = {
-  ...proxyLimits(defaultOptions()),
+  ...proxyLimits(trafficSettings(defaultOptions())),
   maxIdle: 2,
   maxIdleInAll: 2,
   idleTimeoutMs: 200,

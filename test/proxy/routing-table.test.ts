@@ -1,8 +1,8 @@
 import t from 'tap';
 import type { Route } from '../../lib/core/fleet/fleet-state.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
-import { proxyLimits } from '../../lib/limits.ts';
-import type { ProxyLimits } from '../../lib/proxy/proxy-limits.ts';
+import { trafficSettings } from '../../lib/limits.ts';
+import { type ProxyLimits, proxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import { ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
 import { type Load, RoutingTable } from '../../lib/proxy/replicas/routing-table.ts';
 import { defaultOptions } from '../../lib/settings/options.ts';
@@ -14,7 +14,7 @@ interface Held {
   readonly suspected?: boolean;
 }
 
-const limits: ProxyLimits = proxyLimits(defaultOptions());
+const limits: ProxyLimits = proxyLimits(trafficSettings(defaultOptions()));
 
 /** A table of seats 1, 2, … in the order given, each with so many requests in flight; the key does not matter. */
 function tableOf(seats: readonly Held[], balanceFactor = 1.25): { table: RoutingTable; load: Load } {

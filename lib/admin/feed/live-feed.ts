@@ -7,7 +7,8 @@ import { emptyFleet, type FleetState, placesOf, type Seat } from '../../core/fle
 import { complaintOf, failsOpen } from '../../core/fleet/outage.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
 import type { HashRing } from '../../core/ring/ring.ts';
-import type { Reading } from '../../core/traffic/traffic.ts';
+import type { Counters } from '../../core/traffic/counters.ts';
+import type { Landings } from '../../core/traffic/landings.ts';
 import { BalancerError } from '../../errors.ts';
 import { EventLog, shortReason } from './event-log.ts';
 import { EventStream, formatEvent } from './event-stream.ts';
@@ -17,11 +18,12 @@ export interface FeedPorts {
   readonly clock: Clock;
   /** In ms since 1970. */
   readonly timeOfDay: () => number;
-  readonly readCounters: () => Reading;
-  /** Gets each look at them, there may be one reader alone, and gives those of which it shows now that they err. */
-  readonly erring: (reading: Reading, nowMs: number) => readonly ReplicaRef[];
-  readonly watchSparks: (watched: boolean) => void;
-  readonly takeSparks: () => { readonly landed: number; readonly told: readonly number[] };
+  /** Since the start. A look that fails is left out: the next one has what it would have had. */
+  readonly counters: () => Promise<Counters>;
+  /** Gets each look of this feed at them, and gives those of which it shows now that they err. */
+  readonly erring: (counters: Counters, nowMs: number) => readonly ReplicaRef[];
+  /** Since the look that ended at `after`; asked only while somebody watches. It may fail as `counters` may. */
+  readonly landings: (after: number) => Promise<Landings>;
   /** What never changes: shown as it is. */
   readonly about: {
     readonly hash: string;
@@ -65,6 +67,10 @@ export class LiveFeed {
   constructor(ports: FeedPorts) {
     this.#ports = ports;
     this.#stream = new EventStream((watched) => this.#onWatched(watched));
+  }
+
+  /** From now on the counters are looked at. Called once, when the balancer starts. */
+  begin(): void {
     void this.#lookEverySecond();
   }
 
@@ -100,21 +106,34 @@ export class LiveFeed {
 
   #onWatched(watched: boolean): void {
     this.#watching.abort();
-    this.#ports.watchSparks(watched);
     if (!watched || this.#closed.signal.aborted) return;
     this.#watching = new AbortController();
     this.#toldState = this.#state;
     this.#toldRing = this.#ring;
     this.#toldEntry = this.#log.last;
-    void this.#flushWhileWatched(this.#watching.signal);
+    void this.#tellLandingsWhileWatched(this.#watching.signal);
+    void this.#tellFleetWhileWatched(this.#watching.signal);
   }
 
-  async #flushWhileWatched(signal: AbortSignal): Promise<void> {
+  async #tellLandingsWhileWatched(signal: AbortSignal): Promise<void> {
+    // With the first look they begin to be noted. What landed before it is not for those who come now.
+    let seen: Landings | undefined;
+    for (;;) {
+      const now = await this.#ports.landings(seen?.last ?? 0).catch(() => undefined);
+      if (signal.aborted) return;
+      const landed = seen === undefined || now === undefined ? 0 : now.landed - seen.landed;
+      if (now !== undefined && landed > 0) this.#stream.send(formatEvent('sparks', { landed, told: now.told }));
+      seen = now ?? seen;
+      await this.#ports.clock.sleep(FLUSH_MS, signal).catch(() => undefined);
+      if (signal.aborted) return;
+    }
+  }
+
+  // For itself: no news of the fleet waits for an answer of the data plane.
+  async #tellFleetWhileWatched(signal: AbortSignal): Promise<void> {
     for (;;) {
       await this.#ports.clock.sleep(FLUSH_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
-      const { landed, told } = this.#ports.takeSparks();
-      if (landed > 0) this.#stream.send(formatEvent('sparks', { landed, told }));
       const isNews = this.#log.last !== this.#toldEntry || this.#state !== this.#toldState;
       if (!isNews && this.#ring === this.#toldRing) continue;
       const fleet = { ...this.#fleetNow(), log: this.#log.since(this.#toldEntry) };
@@ -127,19 +146,21 @@ export class LiveFeed {
   }
 
   async #lookEverySecond(): Promise<void> {
-    const { clock, readCounters, timeOfDay } = this.#ports;
+    const { clock, timeOfDay } = this.#ports;
     const { signal } = this.#closed;
     let lastMs = clock.now();
     for (;;) {
       // By the clock, not a second after the last look: rows would drift from seconds.
       await clock.sleep(SECOND_MS - (clock.now() % SECOND_MS), signal).catch(() => undefined);
       if (signal.aborted) return;
+      // A timer may be a little early, and the last answer may have been late.
+      if (clock.now() - lastMs < SECOND_MS / 2) continue;
+      const counters = await this.#ports.counters().catch(() => undefined);
+      if (signal.aborted) return;
+      if (counters === undefined) continue;
       const nowMs = clock.now();
-      // A timer may be a little early.
-      if (nowMs - lastMs < SECOND_MS / 2) continue;
-      const reading = readCounters();
-      this.#history.add(reading, timeOfDay(), nowMs - lastMs);
-      for (const replica of this.#ports.erring(reading, nowMs)) this.#log.addErring(replica, timeOfDay());
+      this.#history.add(counters, timeOfDay(), nowMs - lastMs);
+      for (const replica of this.#ports.erring(counters, nowMs)) this.#log.addErring(replica, timeOfDay());
       lastMs = nowMs;
       if (!this.#stream.isWatched) continue;
       this.#stream.dropLate();

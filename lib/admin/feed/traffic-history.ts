@@ -2,7 +2,16 @@
 // Bounded: the rows by their number, the rest by that of the replicas.
 
 import type { SeatId } from '../../core/ring/ring.ts';
-import type { Counts, Reading, ReplicaReading } from '../../core/traffic/traffic.ts';
+import {
+  type Counters,
+  countersSince,
+  type Latency,
+  latencyOf,
+  noCounters,
+  type ReplicaCounters,
+} from '../../core/traffic/counters.ts';
+import { Histogram } from '../../core/traffic/histogram.ts';
+import type { Counts } from '../../core/traffic/traffic.ts';
 
 /** A second: time of day in ms, then requests, refused, failed (errors of replicas included), in flight, and p50, p90, p99 in ms. */
 export type Row = readonly [
@@ -32,32 +41,33 @@ export interface ReplicaTraffic {
 
 const MAX_ROWS = 300;
 const SPREAD_ROWS = 60;
-const NONE: Counts = { requests: 0, refused: 0, erred: 0, failed: 0, abandoned: 0 };
+// What a replica's times count for a look later: half of what is shown is of the last three seconds.
+const KEPT_PER_LOOK = 0.8;
 
 export class TrafficHistory {
   readonly #rows: Row[] = [];
-  #total: Counts = NONE;
-  #earlier = new Map<number, Counts>();
+  #last = noCounters();
   #replicas: readonly ReplicaTraffic[] = [];
+  // By incarnation.
+  #times = new Map<number, Histogram>();
   #spread: ReadonlyMap<SeatId, number>[] = [];
 
   /** A look at the counters, `tookMs` after the one before; at `atMs`, time of day. */
-  add(reading: Reading, atMs: number, tookMs: number): void {
-    const { counts, inFlight, latency } = reading.total;
-    const [requests, refused, failed] = ratesBetween(this.#total, counts, tookMs);
-    const [p50, p90, p99] = [latency.p50, latency.p90, latency.p99].map(inMs) as [number, number, number];
-    this.#rows.push([atMs, requests, refused, failed, inFlight, p50, p90, p99]);
+  add(counters: Counters, atMs: number, tookMs: number): void {
+    const { total, replicas } = countersSince(this.#last, counters);
+    const [requests, refused, failed] = ratesOf(total.counts, tookMs);
+    const { p50, p90, p99 } = latencyOf(new Histogram(total.times));
+    this.#rows.push([atMs, requests, refused, failed, total.inFlight, inMs(p50), inMs(p90), inMs(p99)]);
     if (this.#rows.length > MAX_ROWS) this.#rows.shift();
-    this.#total = counts;
 
+    this.#times = new Map(replicas.map((replica) => [replica.incarnation, this.#timesOf(replica)]));
     const landed = new Map<SeatId, number>();
-    this.#replicas = reading.replicas.map((replica) => {
-      const earlier = this.#earlier.get(replica.incarnation) ?? NONE;
-      const count = replica.counts.requests - earlier.requests;
-      landed.set(replica.seat, (landed.get(replica.seat) ?? 0) + count);
-      return trafficOf(replica, earlier, tookMs);
+    this.#replicas = replicas.map(({ seat, incarnation, counts }, index) => {
+      landed.set(seat, (landed.get(seat) ?? 0) + counts.requests);
+      const latency = latencyOf(this.#times.get(incarnation) as Histogram);
+      return trafficOf(counters.replicas[index] as ReplicaCounters, counts, latency, tookMs);
     });
-    this.#earlier = new Map(reading.replicas.map((replica) => [replica.incarnation, replica.counts]));
+    this.#last = counters;
     this.#spread.push(landed);
     if (this.#spread.length > SPREAD_ROWS) this.#spread.shift();
   }
@@ -84,11 +94,19 @@ export class TrafficHistory {
     }
     return { seconds: this.#spread.length, seats: [...seats] };
   }
+
+  // Those of the last look fade, and what has come since is as it is.
+  #timesOf({ incarnation, times }: ReplicaCounters): Histogram {
+    const known = this.#times.get(incarnation) ?? new Histogram();
+    known.fade(KEPT_PER_LOOK);
+    known.add(times);
+    return known;
+  }
 }
 
-function trafficOf(replica: ReplicaReading, earlier: Counts, tookMs: number): ReplicaTraffic {
-  const { seat, incarnation, counts, inFlight, latency } = replica;
-  const [rate] = ratesBetween(earlier, counts, tookMs);
+function trafficOf(replica: ReplicaCounters, gained: Counts, latency: Latency, tookMs: number): ReplicaTraffic {
+  const { seat, incarnation, counts, inFlight } = replica;
+  const [rate] = ratesOf(gained, tookMs);
   const failed = counts.erred + counts.failed;
   const { requests, refused } = counts;
   return {
@@ -105,13 +123,9 @@ function trafficOf(replica: ReplicaReading, earlier: Counts, tookMs: number): Re
 }
 
 // Per second: a look may come late.
-function ratesBetween(before: Counts, after: Counts, tookMs: number): [number, number, number] {
+function ratesOf({ requests, refused, erred, failed }: Counts, tookMs: number): [number, number, number] {
   const rate = (count: number) => Math.round((count * 1000) / tookMs);
-  return [
-    rate(after.requests - before.requests),
-    rate(after.refused - before.refused),
-    rate(after.erred + after.failed - before.erred - before.failed),
-  ];
+  return [rate(requests), rate(refused), rate(erred + failed)];
 }
 
 function inMs(us: number | undefined): number | null {

@@ -1,25 +1,24 @@
 // How many retries there may be: a part of the requests of the last seconds, so that an outage is not answered with three times
 // the load (Google SRE book, chapter 22), and a few however many requests there are, so that a quiet service is helped too.
 
+import type { RetrySettings } from '../traffic-settings.ts';
+
 // Counted in two windows of this length: what is remembered is between one and two of them old.
 const WINDOW_MS = 5000;
 
+type Settings = Pick<RetrySettings, 'retryBudget' | 'leastRetriesPerSecond'>;
+
 export class RetryBudget {
-  readonly #ratio: number;
-  readonly #leastPerSecond: number;
+  readonly #settings: Settings;
   #windowEndsMs = Number.NEGATIVE_INFINITY;
   #requests = 0;
   #retries = 0;
   #earlierRequests = 0;
   #earlierRetries = 0;
 
-  /**
-   * @param ratio retries over requests, 0 or more.
-   * @param leastPerSecond retries that there may be however few requests there are.
-   */
-  constructor(ratio: number, leastPerSecond: number) {
-    this.#ratio = ratio;
-    this.#leastPerSecond = leastPerSecond;
+  /** @param settings may change: what they are when a retry is asked for counts. */
+  constructor(settings: Settings) {
+    this.#settings = settings;
   }
 
   /** Time goes on; called before the first request, and now and then. */
@@ -40,8 +39,9 @@ export class RetryBudget {
 
   /** May one more be made? It is counted if so. */
   withdraw(): boolean {
+    const { retryBudget, leastRetriesPerSecond } = this.#settings;
     const allowed =
-      this.#ratio * (this.#requests + this.#earlierRequests) + (this.#leastPerSecond * 2 * WINDOW_MS) / 1000;
+      retryBudget * (this.#requests + this.#earlierRequests) + (leastRetriesPerSecond * 2 * WINDOW_MS) / 1000;
     if (this.#retries + this.#earlierRetries + 1 > allowed) return false;
     this.#retries += 1;
     return true;

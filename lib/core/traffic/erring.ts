@@ -2,9 +2,13 @@
 // convicts nobody, since it may be the requests; it is worth a word.
 
 import type { ReplicaRef } from '../ports.ts';
-import type { Counts, ReplicaReading } from './traffic.ts';
+import { countsSince, NO_COUNTS, type ReplicaCounters } from './counters.ts';
+import type { Counts } from './traffic.ts';
 
-/** What the counters have gained is looked at in windows of time, one after the other; who errs is told as soon as it shows, once in each. */
+/**
+ * What the counters have gained is looked at in windows of time, one after the other. Who errs is told as soon as it
+ * shows, once in each window. Each reader of the counters has one of these, and none knows of another.
+ */
 export class ErringReplicas {
   readonly #windowMs: number;
   #sinceMs: number;
@@ -26,7 +30,7 @@ export class ErringReplicas {
   }
 
   /** A look: gives those that err and were not given in this window yet. */
-  look(replicas: readonly ReplicaReading[], nowMs: number): readonly ReplicaReading[] {
+  look(replicas: readonly ReplicaCounters[], nowMs: number): readonly ReplicaCounters[] {
     const found = replicas.filter((one) => hasErred(one.counts, this.#before.get(one.incarnation)));
     const untold = found.filter((one) => !this.#told.has(one.incarnation));
     this.#errs = new Set(found.map((one) => one.incarnation));
@@ -45,7 +49,7 @@ export class ErringReplicas {
 // A few may be chance.
 const LEAST = 5;
 
-function hasErred(now: Counts, before: Counts | undefined): boolean {
-  const erred = now.erred - (before?.erred ?? 0);
-  return erred >= LEAST && 2 * erred >= now.requests - (before?.requests ?? 0);
+function hasErred(now: Counts, before: Counts = NO_COUNTS): boolean {
+  const { requests, erred } = countsSince(before, now);
+  return erred >= LEAST && 2 * erred >= requests;
 }

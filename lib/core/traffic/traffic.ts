@@ -1,8 +1,7 @@
-// What is counted of the traffic: by replica and in all. Counting is a few additions of whole numbers for each request; what is
-// made of the numbers is for whoever reads them, once a second.
+// What is counted of the traffic: by replica and in all. Counting is a few additions for each request; what is made of
+// the numbers is for whoever reads them (counters.ts).
 
-import type { SeatId } from '../ring/ring.ts';
-import { Histogram } from './histogram.ts';
+import { BUCKETS, Histogram } from './histogram.ts';
 
 /** Requests since the start, by how they ended. The first includes the others. */
 export interface Counts {
@@ -17,49 +16,39 @@ export interface Counts {
   readonly abandoned: number;
 }
 
-/** How long requests took, in µs; `undefined` where there were none. */
-export interface Latency {
-  readonly p50: number | undefined;
-  readonly p90: number | undefined;
-  readonly p99: number | undefined;
-}
+// Where each number is in a tally's cells; the buckets of the times follow.
+const REQUESTS = 0;
+const REFUSED = 1;
+const ERRED = 2;
+const FAILED = 3;
+const ABANDONED = 4;
+const TIMES = 5;
+type CountCells = [number, number, number, number, number];
+/** How many numbers a tally takes: the counts in the order of `Counts`, then the buckets of its times in µs. */
+export const TALLY_CELLS = TIMES + BUCKETS;
 
-/** One look at the counters. */
-export interface Reading {
-  /** Of the time since the last look. */
-  readonly total: { readonly counts: Counts; readonly inFlight: number; readonly latency: Latency };
-  /** Of those that take requests or have some left; latency of the last few seconds. */
-  readonly replicas: readonly ReplicaReading[];
-}
-
-export interface ReplicaReading {
-  readonly seat: SeatId;
-  readonly incarnation: number;
-  readonly counts: Counts;
-  readonly inFlight: number;
-  readonly latency: Latency;
-}
-
-/** The counters of one replica, or of all. */
+/** The counters of one replica, or of all. What it counts only grows. */
 export class Tally {
-  #requests = 0;
-  #refused = 0;
-  #erred = 0;
-  #failed = 0;
-  #abandoned = 0;
-  readonly #times = new Histogram();
+  // Of 64 bits, so that whole numbers are exact up to 2^53. There is one writer, so adding needs no lock.
+  readonly #cells: Float64Array;
+  readonly #times: Histogram;
+
+  /** @param cells exactly `TALLY_CELLS` numbers, where all is kept. They may be part of a memory shared with readers. */
+  constructor(cells: Float64Array = new Float64Array(TALLY_CELLS)) {
+    this.#cells = cells;
+    this.#times = new Histogram(cells.subarray(TIMES));
+  }
 
   /** @param status of a replica's reply. */
   countReply(status: number): void {
-    this.#requests += 1;
-    if (status >= 500) this.#erred += 1;
-    else if (status >= 400) this.#refused += 1;
+    this.#addOne(REQUESTS);
+    if (status >= 500) this.#addOne(ERRED);
+    else if (status >= 400) this.#addOne(REFUSED);
   }
 
   countLoss(how: 'failed' | 'abandoned'): void {
-    this.#requests += 1;
-    if (how === 'failed') this.#failed += 1;
-    else this.#abandoned += 1;
+    this.#addOne(REQUESTS);
+    this.#addOne(how === 'failed' ? FAILED : ABANDONED);
   }
 
   /** @param weight how many requests the one that was timed stands for. */
@@ -67,20 +56,13 @@ export class Tally {
     this.#times.record(tookMs * 1000, weight);
   }
 
-  get counts(): Counts {
-    return {
-      requests: this.#requests,
-      refused: this.#refused,
-      erred: this.#erred,
-      failed: this.#failed,
-      abandoned: this.#abandoned,
-    };
+  /** A copy of what it has counted so far. */
+  read(): { readonly counts: Counts; readonly times: Float64Array } {
+    const [requests, refused, erred, failed, abandoned] = this.#cells as unknown as CountCells;
+    return { counts: { requests, refused, erred, failed, abandoned }, times: this.#cells.slice(TIMES) };
   }
 
-  /** The times so far, which from here on count only so much. */
-  takeLatency(keep: number): Latency {
-    const [p50, p90, p99] = [0.5, 0.9, 0.99].map((part) => this.#times.percentile(part));
-    this.#times.fade(keep);
-    return { p50, p90, p99 };
+  #addOne(cell: number): void {
+    this.#cells[cell] = (this.#cells[cell] as number) + 1;
   }
 }

@@ -6,14 +6,14 @@ import type { Outage, RoutingPlan } from '../../core/routing-plan.ts';
 import type { Waiting } from './waiting-line.ts';
 
 export class ReturnLine {
-  readonly #max: number;
+  readonly #limits: { readonly maxQueued: number };
   readonly #line = new Set<Waiting>();
   #atATime = 1;
   #outage: Outage | undefined;
 
-  /** @param max who comes when so many wait is turned away. */
-  constructor(max: number) {
-    this.#max = max;
+  /** @param limits `maxQueued`: who comes when so many wait is turned away. */
+  constructor(limits: { readonly maxQueued: number }) {
+    this.#limits = limits;
   }
 
   /** Why no replica takes requests. */
@@ -23,7 +23,7 @@ export class ReturnLine {
 
   /** Calls `onRoom` later, any number of times. False if nobody is expected back, or too many wait. */
   join(one: Waiting): boolean {
-    if (this.#outage?.mayEnd !== true || this.#line.size >= this.#max) return false;
+    if (this.#outage?.mayEnd !== true || this.#line.size >= this.#limits.maxQueued) return false;
     // A request that was called and comes back has found no replica.
     this.#atATime = 1;
     this.#line.add(one);

@@ -10,12 +10,12 @@ export interface Upload {
 export class UploadMemory {
   /** Bytes taken now. */
   takenBytes = 0;
-  readonly #maxBytes: number;
+  readonly #limits: { readonly uploadMemoryBytes: number };
   // In the order in which they began.
   readonly #sending = new Set<Upload>();
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  constructor(limits: { readonly uploadMemoryBytes: number }) {
+    this.#limits = limits;
   }
 
   /**
@@ -27,7 +27,7 @@ export class UploadMemory {
   take(upload: Upload, sizeBytes: number): void {
     this.takenBytes += sizeBytes;
     this.#sending.add(upload);
-    while (this.takenBytes > this.#maxBytes) {
+    while (this.takenBytes > this.#limits.uploadMemoryBytes) {
       const [oldest] = this.#sending;
       if (oldest === undefined) return;
       this.#sending.delete(oldest);

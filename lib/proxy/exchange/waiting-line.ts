@@ -13,17 +13,17 @@ export interface Waiting {
 }
 
 export class WaitingLine {
-  readonly #max: number;
+  readonly #limits: { readonly maxQueued: number };
   readonly #line = new Set<Waiting>();
   #serving = false;
 
-  constructor(max: number) {
-    this.#max = max;
+  constructor(limits: { readonly maxQueued: number }) {
+    this.#limits = limits;
   }
 
   /** False if the line is full. */
   join(one: Waiting): boolean {
-    if (this.#line.size >= this.#max) return false;
+    if (this.#line.size >= this.#limits.maxQueued) return false;
     this.#line.add(one);
     return true;
   }

@@ -10,13 +10,8 @@ const TICK_MS = 100;
 const CLIENT = Symbol('client');
 type ClientSocket = Socket & { [CLIENT]?: Client };
 
-interface Terms extends ClientTerms {
-  readonly maxConnections: number;
-  readonly maxRefused: number;
-}
-
 export class Clients {
-  readonly #terms: Terms;
+  readonly #terms: ClientTerms;
   readonly #onTick: (nowMs: number) => void;
   // Those that are told that there are too many included.
   readonly #all = new Set<Client>();
@@ -30,7 +25,7 @@ export class Clients {
   #tickedMs = 0;
 
   /** @param onTick called when a first client comes, and while there is any, before they are looked at. */
-  constructor(terms: Terms, clock: Clock, onTick: (nowMs: number) => void) {
+  constructor(terms: ClientTerms, clock: Clock, onTick: (nowMs: number) => void) {
     this.#terms = terms;
     this.#clock = clock;
     this.#onTick = onTick;
@@ -50,7 +45,7 @@ export class Clients {
       this.#tickedMs = this.#clock.now();
       this.#onTick(this.#tickedMs);
     }
-    const { maxConnections } = this.#terms;
+    const { maxConnections } = this.#terms.limits;
     const isAdmitted = this.#admitted < maxConnections;
     if (isAdmitted) this.#admitted += 1;
     else this.#refuse(client);
@@ -73,7 +68,7 @@ export class Clients {
 
   // A refusal that one can read is better than a place in a backlog that nobody sees.
   #refuse(client: Client): void {
-    const { maxConnections, maxRefused } = this.#terms;
+    const { maxConnections, maxRefused } = this.#terms.limits;
     client.refuse(tooManyConnections(maxConnections));
     this.#refused.add(client);
     // The attack: who is refused and does not go holds a descriptor until it has lingered (test/end-to-end/descriptors.test.ts). The one

@@ -20,7 +20,7 @@ import { Clients } from './clients.ts';
 import { DateField } from './date-field.ts';
 import { errorReply } from './error-reply.ts';
 import type { Client } from './http1/client.ts';
-import { createServer, describeClientError } from './http1/http-server.ts';
+import { applyLimits, createServer, describeClientError } from './http1/http-server.ts';
 import { correctVersion } from './http1/other-protocols.ts';
 import { readerOf } from './http1/own-requests.ts';
 import { checkParser, readFurther } from './http1/parser.ts';
@@ -69,7 +69,7 @@ export class FrontServer implements TurnTerms {
     const { limits, replies } = context;
     this.#trust = trustRule(limits.trustedProxies);
     const { trusts } = this.#trust;
-    const terms = { ...limits, trusts, replies, onRefused: (error: BalancerError) => this.#onRefused(error) };
+    const terms = { limits, trusts, replies, onRefused: (error: BalancerError) => this.#onRefused(error) };
     this.#clients = new Clients(terms, clock, (nowMs) => context.onTick(nowMs));
     this.#server = createServer(limits);
     this.#hear();
@@ -103,6 +103,11 @@ export class FrontServer implements TurnTerms {
       });
       if (signal.aborted) cut();
     });
+  }
+
+  /** Other limits are in force. */
+  settingsChanged(): void {
+    applyLimits(this.#server, this.#context.limits);
   }
 
   date(): string {

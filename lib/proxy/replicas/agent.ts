@@ -31,7 +31,8 @@ export class ReplicaAgent implements Pool {
   readonly #all = new Set<ReplicaConnection>();
   readonly #streams = new Set<ReplicaConnection>();
   #endsStreams = false;
-  readonly #stopSweeping: () => void;
+  readonly #clock: Clock;
+  #stopSweeping: () => void;
   readonly #onIdle: (() => void)[] = [];
 
   /** @param load of all agents together: each counts its own requests in. */
@@ -41,7 +42,8 @@ export class ReplicaAgent implements Pool {
     this.#address = address;
     this.authority = authorityOf(address);
     this.#limits = limits;
-    this.#stopSweeping = clock.every(limits.idleTimeoutMs / SWEEPS_TO_CLOSE, () => this.#sweep());
+    this.#clock = clock;
+    this.#stopSweeping = this.#startSweeping();
   }
 
   lease(fresh: boolean, offers = false): ReplicaConnection {
@@ -118,6 +120,13 @@ export class ReplicaAgent implements Pool {
     });
   }
 
+  /** Other limits are in force. */
+  settingsChanged(): void {
+    if (this.retired) return;
+    this.#stopSweeping();
+    this.#stopSweeping = this.#startSweeping();
+  }
+
   /** Ends all connections: requests in flight fail as if the replica had gone. */
   destroy(): void {
     this.retire();
@@ -146,6 +155,10 @@ export class ReplicaAgent implements Pool {
   #countOut(): void {
     this.inFlight -= 1;
     this.#load.inFlight -= 1;
+  }
+
+  #startSweeping(): () => void {
+    return this.#clock.every(this.#limits.idleTimeoutMs / SWEEPS_TO_CLOSE, () => this.#sweep());
   }
 
   // The pool is a stack: those that were idle longest lie at its bottom.

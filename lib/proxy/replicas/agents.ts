@@ -56,6 +56,11 @@ export class ReplicaAgents {
     for (const { incarnation } of draining) if (!agents.has(incarnation)) this.#onDrained(incarnation);
   }
 
+  /** Other limits are in force. */
+  settingsChanged(): void {
+    for (const agent of this.byIncarnation.values()) agent.settingsChanged();
+  }
+
   /** Ends the event streams of all replicas. */
   endStreams(): void {
     for (const agent of this.byIncarnation.values()) agent.endStreams();

@@ -6,19 +6,14 @@ import type { Socket } from 'node:net';
 import { BalancerError } from '../../../errors.ts';
 import { ipv4AsSuch } from '../../../http/trust.ts';
 import type { Occupant } from '../../exchange/downstream.ts';
+import type { ProxyLimits } from '../../proxy-limits.ts';
 import { errorReply } from '../error-reply.ts';
 import { type Offer, Reading } from './reading.ts';
 import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyRelay } from './reply-relay.ts';
 
 export interface ClientTerms {
-  readonly keepAliveTimeoutMs: number;
-  readonly bodyTimeoutMs: number;
-  readonly maxRequestsPerConnection: number;
-  /** A client that has ended its side is taken to read on, not to have left. */
-  readonly servesHalfClosed: boolean;
-  /** This proxy is not to show itself by a Via. */
-  readonly omitsVia: boolean;
+  readonly limits: ProxyLimits;
   readonly trusts: (address: string) => boolean;
   readonly replies: ReplyMemory;
   /** A connection is refused without there being a request: gives the id that the client is told. */
@@ -58,8 +53,8 @@ export class Client {
   constructor(socket: Socket, terms: ClientTerms) {
     this.socket = socket;
     this.#terms = terms;
-    this.omitsVia = terms.omitsVia;
-    this.relay = new ReplyRelay(socket, terms.replies, terms.omitsVia);
+    this.omitsVia = terms.limits.omitsVia;
+    this.relay = new ReplyRelay(socket, terms.replies, this.omitsVia);
     this.address = ipv4AsSuch(socket.remoteAddress ?? 'unknown');
     this.trusted = terms.trusts(this.address);
     this.reading = new Reading(socket, () => this.#ending);
@@ -72,7 +67,7 @@ export class Client {
 
   /** The request under way is the last one that this connection may carry. */
   get isLast(): boolean {
-    return this.#requests >= this.#terms.maxRequestsPerConnection;
+    return this.#requests >= this.#terms.limits.maxRequestsPerConnection;
   }
 
   /** Calls `begin` when it is this request's turn: after the reply to the one before it, never if the connection ends first. */
@@ -156,7 +151,7 @@ export class Client {
 
   /** Called a few times a second. */
   onTick(nowMs: number): void {
-    if (!this.#terms.servesHalfClosed && this.reading.endsUnread) this.#onEnd();
+    if (!this.#terms.limits.servesHalfClosed && this.reading.endsUnread) this.#onEnd();
     if (this.occupant !== undefined) {
       this.occupant.onTick(nowMs);
       return;
@@ -173,16 +168,16 @@ export class Client {
 
   #patienceMs(mark: number): number {
     if (mark === -1) return LINGER_MS;
-    if (mark < 0) return this.#terms.bodyTimeoutMs;
+    if (mark < 0) return this.#terms.limits.bodyTimeoutMs;
     // How long the first head may take, and any that has begun, `http.Server` looks after.
-    return this.#open === 0 && this.#requests > 0 ? this.#terms.keepAliveTimeoutMs : Number.POSITIVE_INFINITY;
+    return this.#open === 0 && this.#requests > 0 ? this.#terms.limits.keepAliveTimeoutMs : Number.POSITIVE_INFINITY;
   }
 
   // The client has ended its side. Of a request that is half there it is told so, if it still reads.
   #onEnd(): void {
     const { occupant } = this;
     if (this.relay.isTunnel || this.#ending || occupant?.onClientBroken(endedTooEarly()) === true) return;
-    if (this.#terms.servesHalfClosed) return;
+    if (this.#terms.limits.servesHalfClosed) return;
     this.#hasLeft = true;
     // A reply that is whole is still sent; what waits behind it is not begun.
     if (occupant === undefined && this.#own === undefined && this.#open > 0) return;

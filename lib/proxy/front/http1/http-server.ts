@@ -25,11 +25,17 @@ export function createServer(limits: ProxyLimits): http.Server {
       return true;
     },
   });
-  // Fields over this count are dropped silently: one more than there may be says that there were too many.
-  server.maxHeadersCount = limits.maxFields + 1;
+  applyLimits(server, limits);
   // A client that has sent all that it will may still wait for its reply. Not in the documentation of Node, but there since 0.7.
   Object.assign(server, { httpAllowHalfOpen: true });
   return server;
+}
+
+/** What can change while it listens. */
+export function applyLimits(server: http.Server, limits: ProxyLimits): void {
+  server.headersTimeout = limits.headTimeoutMs;
+  // Fields over this count are dropped silently: one more than there may be says that there were too many.
+  server.maxHeadersCount = limits.maxFields + 1;
 }
 
 /** What a client is told whose bytes are not HTTP/1.1. */

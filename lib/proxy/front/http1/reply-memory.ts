@@ -15,15 +15,15 @@ const PATIENCE_MS = 5000;
 export class ReplyMemory {
   /** Bytes taken now. */
   takenBytes = 0;
-  readonly #maxBytes: number;
+  readonly #limits: { readonly replyMemoryBytes: number };
   readonly #onDropped: (count: number) => void;
   // Since when each has been stuck, in that order.
   readonly #takers = new Map<Taker, number>();
   #nowMs = 0;
 
   /** @param onDropped called after some were dropped. */
-  constructor(maxBytes: number, onDropped: (count: number) => void) {
-    this.#maxBytes = maxBytes;
+  constructor(limits: { readonly replyMemoryBytes: number }, onDropped: (count: number) => void) {
+    this.#limits = limits;
     this.#onDropped = onDropped;
   }
 
@@ -34,7 +34,7 @@ export class ReplyMemory {
 
   /** May more be read for a client that has taken so much? What that read brings may go over the bound. */
   mayTake(clientBytes: number): boolean {
-    return clientBytes < MAX_REPLY_BYTES && this.takenBytes < this.#maxBytes;
+    return clientBytes < MAX_REPLY_BYTES && this.takenBytes < this.#limits.replyMemoryBytes;
   }
 
   take(taker: Taker, sizeBytes: number): void {
@@ -56,7 +56,7 @@ export class ReplyMemory {
     this.#nowMs = nowMs;
     let dropped = 0;
     for (const [taker, sinceMs] of this.#takers) {
-      if (this.takenBytes < this.#maxBytes || nowMs - sinceMs < PATIENCE_MS) break;
+      if (this.takenBytes < this.#limits.replyMemoryBytes || nowMs - sinceMs < PATIENCE_MS) break;
       taker.drop();
       dropped += 1;
     }
