@@ -4,6 +4,7 @@
 import type { Route } from './fleet/fleet-state.ts';
 import type { ReplicaRef } from './ports.ts';
 import type { HashPair } from './ring/hashes/hash-pair.ts';
+import type { HashName } from './ring/hashes/table.ts';
 import { type RingPolicy, ringPolicy } from './ring/policy.ts';
 import { HashRing, type SeatId } from './ring/ring.ts';
 import type { TrafficSettings } from './traffic-settings.ts';
@@ -12,7 +13,7 @@ export interface RoutingPlan {
   /** Grows from plan to plan: the highest one holds. */
   readonly version: number;
   /** The hash pair: a name of the table, or the path of a module. */
-  readonly hash: { readonly name: string } | { readonly path: string };
+  readonly hash: { readonly name: HashName } | { readonly path: string };
   /** M. */
   readonly slots: number;
   /** K. */

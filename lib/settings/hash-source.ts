@@ -5,31 +5,37 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
-import { HASH_NAMES, type HashName, hashPair, hashPairFault } from '../core/ring/hashes/table.ts';
+import { HASH_NAMES, hashPair, hashPairFault } from '../core/ring/hashes/table.ts';
 import type { RoutingPlan } from '../core/routing-plan.ts';
 import { describe } from '../errors.ts';
 import { OptionError, type Options } from './options.ts';
 
-/**
- * The pair of a name of the table, or of a path relative to the working directory. Throws OptionError if it is no pair.
- */
+/** The pair that a plan names. Rejects with what went wrong if its module cannot be loaded. */
+export async function loadPair({ hash: of, slots, virtualNodes }: PlannedHash): Promise<HashPair> {
+  if ('path' in of) return await import(pathToFileURL(of.path).href);
+  return hashPair(of.name, slots, virtualNodes, (algorithm, text) => hash(algorithm, text, 'buffer'));
+}
+
+/** The pair of `--hash`, called for whatever it may be asked. Throws OptionError if it is no pair. */
 export async function loadHashPair(options: Options): Promise<HashPair> {
   const { hash: source, slots, maxReplicas, virtualNodes } = options;
-  if (HASH_NAMES.includes(source as HashName)) {
-    return hashPair(source as HashName, slots, virtualNodes, (algorithm, text) => hash(algorithm, text, 'buffer'));
-  }
-  let module: HashPair;
+  const planned = hashOf(options);
+  let pair: HashPair;
   try {
-    module = await import(pathToFileURL(resolve(source)).href);
+    pair = await loadPair({ hash: planned, slots, virtualNodes });
   } catch (error) {
     throw new OptionError(`--hash ${source} cannot be loaded: ${describe(error)}`);
   }
-  const fault = hashPairFault(module, slots, Math.min(slots, maxReplicas * MAX_WEIGHT), virtualNodes);
+  if ('name' in planned) return pair;
+  const fault = hashPairFault(pair, slots, Math.min(slots, maxReplicas * MAX_WEIGHT), virtualNodes);
   if (fault !== undefined) throw new OptionError(`--hash ${source} is not a hash pair: ${fault}`);
-  return module;
+  return pair;
 }
 
-/** The pair of `--hash` as a plan names it, a path made absolute. */
+/** What `--hash` names, as a plan has it: a path is relative to the working directory. */
 export function hashOf({ hash: source }: Options): RoutingPlan['hash'] {
-  return HASH_NAMES.includes(source as HashName) ? { name: source } : { path: resolve(source) };
+  const name = HASH_NAMES.find((one) => one === source);
+  return name === undefined ? { path: resolve(source) } : { name };
 }
+
+type PlannedHash = Pick<RoutingPlan, 'hash' | 'slots' | 'virtualNodes'>;
