@@ -3,16 +3,20 @@
 import type { Explanation } from '../core/ring/explain.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 
+interface Explained {
+  readonly explanation: Explanation | undefined;
+  readonly requestId: number;
+  /** The replica that replied. */
+  readonly agent: { readonly replica: { readonly hostname: string } } | undefined;
+}
+
 // Of a thousand replicas all names would be more than clients take of a head.
 const MOST_NAMED = 32;
 
-/** @param replica hostname of the replica that replied, which is another than was taken if that one failed. */
-export function explainFields(
-  explanation: Explanation,
-  requestId: number,
-  replica: string,
-  hostnameOf: (seat: SeatId) => string | undefined,
-): string {
+/** What is told of an exchange whose client asks; empty for the others. */
+export function explainFields(exchange: Explained, hostnameOf: (seat: SeatId) => string | undefined): string {
+  const { explanation, requestId, agent } = exchange;
+  if (explanation === undefined) return '';
   const { key, slot, order, skipped } = explanation;
   const name = (seat: SeatId) => hostnameOf(seat) ?? `seat ${seat}`;
   const [owner] = order;
@@ -21,7 +25,8 @@ export function explainFields(
     Key: key,
     Slot: slot,
     Owner: owner === undefined ? '' : name(owner),
-    Replica: replica,
+    // Another than was taken, if that one failed.
+    Replica: agent?.replica.hostname ?? '',
     Skipped: listed(skipped, ({ seat, why }) => `${name(seat)} (${why})`),
     Order: listed(order, name),
   };

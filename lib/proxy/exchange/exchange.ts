@@ -16,15 +16,9 @@ import type { Downstream, Incoming, Occupant, Tunnel } from './downstream.ts';
 import type { Asked, Ended, ExchangeContext } from './exchange-context.ts';
 import { findReplica, noReplica, type Seeker, waitForReturn } from './find-replica.ts';
 import { judgeLoss } from './loss.ts';
-import { Patience, type Wait } from './patience.ts';
-import { bodyTooLarge, RequestBody } from './request-body.ts';
+import { Patience, type Phase, type Wait, waitOf } from './patience.ts';
+import { bodyTooLarge, NO_BODY, type OutgoingBody, RequestBody } from './request-body.ts';
 import type { Answer } from './waiting-line.ts';
-
-/**
- * How far it has come. `receiving`: no replica was asked for, since too little of the request is here. `waiting`: in the line for a place.
- * `asking`: a replica has it. `replying`: of the reply, something was relayed.
- */
-type Phase = 'receiving' | 'waiting' | 'asking' | 'replying' | 'tunnel' | 'over';
 
 export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   readonly request: Incoming;
@@ -43,7 +37,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   readonly #downstream: Downstream;
   readonly #early: Buffer | undefined;
   #phase: Phase = 'receiving';
-  #body: RequestBody | undefined;
+  #body: OutgoingBody = NO_BODY;
   #lease: Lease | undefined;
   #mayContinue = false;
   #tunnel: Tunnel | undefined;
@@ -101,11 +95,12 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   }
 
   onTick(nowMs: number): void {
-    const wait = this.#waitsFor();
+    const awaitsContinue = this.head.expectsContinue && !this.#mayContinue;
+    const wait = waitOf(this.#phase, this.#body, this.#downstream, awaitsContinue);
     // There may be memory again for what its client does not take.
     if (wait === 'client-takes' && !this.#downstream.full) this.#lease?.resume();
     const found = this.#lease?.connected === true ? 1 : 0;
-    const receivedBytes = this.#body?.receivedBytes ?? 0;
+    const receivedBytes = this.#body.receivedBytes;
     const progress = this.#progress + found + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
     const isWhole = !this.#replyBegun && this.#isWhole;
     // Most requests are over before the first tick.
@@ -158,10 +153,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.status = head.status;
     if (this.sample !== undefined) this.sample.answeredMs = performance.now();
     this.#phase = 'replying';
-    const hostname = this.agent?.replica.hostname ?? '';
-    const why = this.explanation;
-    const added = why === undefined ? '' : explainFields(why, this.requestId, hostname, this.#context.hostnameOf);
-    this.#downstream.begin(head, this.#isWhole, added);
+    this.#downstream.begin(head, this.#isWhole, explainFields(this, this.#context.hostnameOf));
     if (!isEventStream(head)) return;
     this.#downstream.followClient();
     this.#lease?.becomeStream();
@@ -187,7 +179,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onDrain(): void {
     this.#progress += 1;
-    this.#body?.resume();
+    this.#body.resume();
     this.#tunnel?.resume();
   }
 
@@ -198,10 +190,10 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onLost(error: BalancerError): void {
     const lease = this.#lease as Lease;
-    this.#body?.stop();
+    this.#body.stop();
     this.lastError = error;
     const { method = '' } = this.request;
-    const verdict = judgeLoss(error, lease, method, this.#body?.inHand ?? true, this.tried, this.#context);
+    const verdict = judgeLoss(error, lease, method, this.#body.inHand, this.tried, this.#context);
     if (lease.connected) this.awaitsReturn = false;
     if (verdict instanceof BalancerError) this.fail(verdict, false);
     else if (verdict !== 'when-back') this.#attempt(verdict === 'again-fresh');
@@ -210,14 +202,14 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   }
 
   #receive(): void {
-    const { maxKeptBytes, maxBodyBytes: maxBytes, maxFields } = this.#context.limits;
+    const { limits, uploads } = this.#context;
     const onFault = (error: BalancerError) => this.fail(error, true);
-    const terms = { maxKeptBytes, maxBytes, maxFields, memory: this.#context.uploads, onFault };
-    this.#body = new RequestBody(this.request, this.head.body === 'chunked', terms);
+    const body = new RequestBody(this.request, this.head.body === 'chunked', limits, uploads, onFault);
+    this.#body = body;
     // The attack: bodies of which a byte comes now and then, each with a place at a replica that others would need
     // (test/proxy/slow-uploads.test.ts). One that waits for a 100 has to have it from the replica.
     if (this.head.expectsContinue) this.#attempt(false);
-    else this.#body.onceReady(() => this.#phase === 'over' || this.#attempt(false));
+    else body.onceReady(() => this.#phase === 'over' || this.#attempt(false));
   }
 
   #attempt(fresh: boolean): void {
@@ -239,24 +231,12 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     sendRequest(lease, this.head, this.#body);
   }
 
-  #waitsFor(): Wait {
-    if (this.#phase === 'tunnel') return 'tunnel';
-    if (this.#phase === 'waiting') return 'room';
-    if (this.#phase === 'replying') return this.#downstream.blocked ? 'client-takes' : 'reply-body';
-    if (this.#isWhole) return 'reply-head';
-    if (this.#body?.blocked === true) return 'replica-takes';
-    // A client that waits for a 100 waits for the replica.
-    return this.head.expectsContinue && !this.#mayContinue ? 'reply-head' : 'upload';
-  }
-
   #giveUp(wait: Wait, error: BalancerError): void {
     if (wait === 'reply-head' && this.agent !== undefined) this.#context.suspect(this.agent.replica);
-    if (wait === 'tunnel') this.#endTunnel(error);
-    else this.fail(wait === 'room' && this.awaitsReturn ? noReplica(this, this.#context) : error, wait === 'upload');
-  }
-
-  #endTunnel(error: BalancerError | undefined): void {
-    if (this.#phase === 'over') return;
+    if (wait !== 'tunnel') {
+      this.fail(wait === 'room' && this.awaitsReturn ? noReplica(this, this.#context) : error, wait === 'upload');
+      return;
+    }
     this.#lease?.endSoon();
     this.#end(error);
     this.#downstream.finish();
@@ -279,13 +259,13 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   // All of the request is here. A client that is still sending when it has its answer may not stop: what it sends must not become
   // its next request, nor that of its replica.
   get #isWhole(): boolean {
-    return !this.#hasBody || this.#body?.ended === true;
+    return this.#body.ended;
   }
 
   #end(error: BalancerError | undefined): void {
     if (this.#phase === 'waiting') this.#context.stopWaiting(this);
     this.#phase = 'over';
-    this.#body?.discard();
+    this.#body.discard();
     this.#tunnel?.stop();
     this.#downstream.release();
     this.error = error;

@@ -4,6 +4,12 @@
 import type { TimeLimits } from '../../core/traffic-settings.ts';
 import { BalancerError } from '../../errors.ts';
 
+/**
+ * How far an exchange has come. `receiving`: no replica was asked for, since too little of the request is here. `waiting`: in the line
+ * for a place. `asking`: a replica has it. `replying`: of the reply, something was relayed.
+ */
+export type Phase = 'receiving' | 'waiting' | 'asking' | 'replying' | 'tunnel' | 'over';
+
 /** What a request waits for. */
 export type Wait =
   // All replicas are full.
@@ -17,6 +23,26 @@ export type Wait =
   // The client takes no more of the reply.
   | 'client-takes'
   | 'tunnel';
+
+interface Blockable {
+  readonly blocked: boolean;
+}
+
+/** @param awaitsContinue the client sends no body before it has a 100. */
+export function waitOf(
+  phase: Phase,
+  body: Blockable & { readonly ended: boolean },
+  client: Blockable,
+  awaitsContinue: boolean,
+): Wait {
+  if (phase === 'tunnel') return 'tunnel';
+  if (phase === 'waiting') return 'room';
+  if (phase === 'replying') return client.blocked ? 'client-takes' : 'reply-body';
+  if (body.ended) return 'reply-head';
+  if (body.blocked) return 'replica-takes';
+  // A client that waits for a 100 waits for the replica.
+  return awaitsContinue ? 'reply-head' : 'upload';
+}
 
 const MOST_BETWEEN_LOOKS_MS = 500;
 

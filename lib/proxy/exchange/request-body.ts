@@ -3,6 +3,7 @@
 
 import { BalancerError } from '../../errors.ts';
 import { trailerSection } from '../../http/trailers.ts';
+import type { ProxyLimits } from '../proxy-limits.ts';
 import type { BodySource } from './downstream.ts';
 import { KeptBytes } from './kept-bytes.ts';
 import type { Upload, UploadMemory } from './upload-memory.ts';
@@ -19,23 +20,46 @@ export function bodyTooLarge(maxBytes: number): BalancerError {
   return new BalancerError('body-too-large', `the body is larger than ${maxBytes} bytes`);
 }
 
-export interface BodyTerms {
-  /** Kept before a replica is troubled with it, and so that the request can be repeated: a piece more at most. */
-  readonly maxKeptBytes: number;
-  readonly maxBytes: number;
-  /** Bytes of its trailer section. */
-  readonly maxFields: number;
-  /** The memory that counts what is kept while no replica has it. */
-  readonly memory: UploadMemory;
-  /** It cannot go on: the request is to be failed with this, and the body discarded. */
-  readonly onFault: (error: BalancerError) => void;
+/** The body of a request on its way, or `NO_BODY`. */
+export interface OutgoingBody {
+  readonly receivedBytes: number;
+  /** All that was sent of it can be sent once more. */
+  readonly inHand: boolean;
+  /** It waits for the target to take more. */
+  readonly blocked: boolean;
+  /** The client has sent all of it. */
+  readonly ended: boolean;
+  /** Sends what is kept, then what comes. Only if `inHand`. */
+  sendTo(target: BodyTarget): void;
+  /** The target takes bytes again. */
+  resume(): void;
+  /** The target is gone. What the client sends from now on waits in its socket. */
+  stop(): void;
+  /** Nobody wants the rest: what still comes is read and dropped. */
+  discard(): void;
 }
 
-export class RequestBody implements Upload {
+/** Of a request that has none: all of it is here, and nothing is to be sent. One for all, since most requests are such. */
+export const NO_BODY: OutgoingBody = {
+  receivedBytes: 0,
+  inHand: true,
+  blocked: false,
+  ended: true,
+  sendTo: () => undefined,
+  resume: () => undefined,
+  stop: () => undefined,
+  discard: () => undefined,
+};
+
+type BodyLimits = Pick<ProxyLimits, 'maxKeptBytes' | 'maxBodyBytes' | 'maxFields'>;
+
+export class RequestBody implements Upload, OutgoingBody {
   receivedBytes = 0;
   readonly #request: BodySource;
   readonly #chunked: boolean;
-  readonly #terms: BodyTerms;
+  readonly #limits: BodyLimits;
+  readonly #memory: UploadMemory;
+  readonly #onFault: (error: BalancerError) => void;
   readonly #kept = new KeptBytes();
   // How much of the memory for uploads it has.
   #takenBytes = 0;
@@ -46,26 +70,35 @@ export class RequestBody implements Upload {
   #blocked = false;
   #onReady: (() => void) | undefined;
 
-  constructor(request: BodySource, chunked: boolean, terms: BodyTerms) {
+  /**
+   * @param memory counts what is kept while no replica has it.
+   * @param onFault it cannot go on: the request is to be failed with this, and the body discarded.
+   */
+  constructor(
+    request: BodySource,
+    chunked: boolean,
+    limits: BodyLimits,
+    memory: UploadMemory,
+    onFault: (error: BalancerError) => void,
+  ) {
     this.#request = request;
     this.#chunked = chunked;
-    this.#terms = terms;
+    this.#limits = limits;
+    this.#memory = memory;
+    this.#onFault = onFault;
     request.on('data', (bytes: Buffer) => this.#onData(bytes));
     request.on('end', () => this.#onEnd());
     request.pause();
   }
 
-  /** All that was sent of it can be sent once more. */
   get inHand(): boolean {
     return this.#allKept;
   }
 
-  /** It waits for the target to take more. */
   get blocked(): boolean {
     return this.#blocked;
   }
 
-  /** The client has sent all of it. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -76,7 +109,6 @@ export class RequestBody implements Upload {
     this.#request.resume();
   }
 
-  /** Sends what is kept, then what comes. Only if `inHand`. */
   sendTo(target: BodyTarget): void {
     this.#giveBack();
     this.#target = target;
@@ -88,14 +120,12 @@ export class RequestBody implements Upload {
     else this.#block();
   }
 
-  /** The target takes bytes again. */
   resume(): void {
     if (this.#target === undefined) return;
     this.#blocked = false;
     this.#request.resume();
   }
 
-  /** Nobody wants the rest: what still comes is read and dropped. */
   discard(): void {
     this.#giveBack();
     this.#target = undefined;
@@ -105,17 +135,16 @@ export class RequestBody implements Upload {
     this.#request.resume();
   }
 
-  /** The target is gone. What the client sends from now on waits in its socket. */
   stop(): void {
     this.#target = undefined;
     this.#request.pause();
     this.#giveBack();
     this.#takenBytes = this.#kept.sizeBytes;
-    this.#terms.memory.retake(this.#takenBytes);
+    this.#memory.retake(this.#takenBytes);
   }
 
   onMemoryFull(): void {
-    this.#terms.onFault(
+    this.#onFault(
       new BalancerError('overloaded', 'too many bodies are on their way, and this one has been for longest'),
     );
   }
@@ -128,8 +157,8 @@ export class RequestBody implements Upload {
   #onData(bytes: Buffer): void {
     if (this.#discards) return;
     this.receivedBytes += bytes.length;
-    const { maxBytes } = this.#terms;
-    if (this.receivedBytes > maxBytes) this.#terms.onFault(bodyTooLarge(maxBytes));
+    const { maxBodyBytes } = this.#limits;
+    if (this.receivedBytes > maxBodyBytes) this.#onFault(bodyTooLarge(maxBodyBytes));
     else if (this.#target === undefined) this.#keep(bytes);
     else this.#pass(this.#target, bytes);
   }
@@ -140,14 +169,14 @@ export class RequestBody implements Upload {
     const grownBytes = this.#kept.sizeBytes - before;
     this.#takenBytes += grownBytes;
     // There may be no memory left, and this body the one that has to give way: it is discarded then.
-    this.#terms.memory.take(this, grownBytes);
-    if (this.#kept.lengthBytes < this.#terms.maxKeptBytes || this.#discards) return;
+    this.#memory.take(this, grownBytes);
+    if (this.#kept.lengthBytes < this.#limits.maxKeptBytes || this.#discards) return;
     this.#request.pause();
     this.#ready();
   }
 
   #pass(target: BodyTarget, bytes: Buffer): void {
-    if (this.#allKept && this.#kept.lengthBytes + bytes.length <= this.#terms.maxKeptBytes) {
+    if (this.#allKept && this.#kept.lengthBytes + bytes.length <= this.#limits.maxKeptBytes) {
       this.#kept.add(bytes);
     } else if (this.#allKept) {
       this.#allKept = false;
@@ -157,9 +186,9 @@ export class RequestBody implements Upload {
   }
 
   #onEnd(): void {
-    const { maxFields, onFault } = this.#terms;
+    const { maxFields } = this.#limits;
     if (!this.#discards && this.#request.rawTrailers.length > 2 * maxFields) {
-      onFault(new BalancerError('head-too-large', `the request has more than ${maxFields} trailer fields`));
+      this.#onFault(new BalancerError('head-too-large', `the request has more than ${maxFields} trailer fields`));
       return;
     }
     this.#ended = true;
@@ -168,15 +197,15 @@ export class RequestBody implements Upload {
   }
 
   #ready(): void {
-    this.#terms.memory.stay(this);
+    this.#memory.stay(this);
     const callback = this.#onReady;
     this.#onReady = undefined;
     callback?.();
   }
 
   #giveBack(): void {
-    this.#terms.memory.stay(this);
-    this.#terms.memory.giveBack(this.#takenBytes);
+    this.#memory.stay(this);
+    this.#memory.giveBack(this.#takenBytes);
     this.#takenBytes = 0;
   }
 

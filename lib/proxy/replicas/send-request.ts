@@ -3,17 +3,16 @@
 import { type RequestHead, textFor } from '../../http/headers.ts';
 import type { Lease } from './lease.ts';
 
-/** A body, of which what is here is sent, and then what comes. */
+/** What is here of a body is sent, and then what comes. */
 interface Sendable {
   sendTo(lease: Lease): void;
 }
 
-/** @param body if there is any. */
-export function sendRequest(lease: Lease, head: RequestHead, body: Sendable | undefined): void {
+export function sendRequest(lease: Lease, head: RequestHead, body: Sendable): void {
   const { authority, keepsAlive } = lease.lessor;
   const whole = textFor(head, authority);
   const text = keepsAlive ? whole : closing(whole, head.offered);
-  if (body === undefined) {
+  if (head.body === 'none') {
     lease.write(text);
     return;
   }
