@@ -10,9 +10,9 @@ import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/feed/live-feed.ts';
 import { createAdmin } from './admin/routes.ts';
 import { adminPlace, originReader } from './admin-place.ts';
-import { hostnameIn, members, type Wish } from './core/fleet/fleet-state.ts';
+import { hostnameIn, members } from './core/fleet/fleet-state.ts';
 import { whyNone } from './core/fleet/outage.ts';
-import type { Probe, ReplicaRuntime } from './core/ports.ts';
+import type { Probe, ReplicaRuntime, Wish } from './core/ports.ts';
 import type { SeatId } from './core/ring/ring.ts';
 import { RingKeeper } from './core/ring/ring-keeper.ts';
 import { ErringReplicas } from './core/traffic/erring.ts';
@@ -20,8 +20,11 @@ import type { Reading } from './core/traffic/traffic.ts';
 import { descriptorLimit, shareDescriptors, warnOfShares } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
+import { adminMembers } from './fleet/members/admin.ts';
+import { follow } from './fleet/members/follow.ts';
+import { listMembers } from './fleet/members/list.ts';
 import { ScaleFile } from './fleet/members/scale-file.ts';
-import { createUpstreamRuntime } from './fleet/members/upstreams.ts';
+import { createNoRuntime } from './fleet/runtimes/none.ts';
 import { createProcessRuntime } from './fleet/runtimes/processes.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { answerTimes, descriptorWishes, proxyLimits, supervisorRules } from './limits.ts';
@@ -31,7 +34,7 @@ import { keyReader } from './proxy/key.ts';
 import { ProxyServer } from './proxy/server.ts';
 import { createPublisher } from './publisher.ts';
 import { loadHashPair } from './settings/hash-source.ts';
-import { mostPlaces, type Options } from './settings/options.ts';
+import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
 
 export interface Balancer {
   /** Starts the replicas, then listens. Resolves with the port. Rejects if it cannot listen; then nothing is left behind. */
@@ -51,12 +54,9 @@ const LARGE_RING_SLOTS = 512;
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));
 
-const FIXED_BECAUSE = 'the replicas are given by --upstream and cannot be changed';
-
 /** A balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log): Promise<Balancer> {
-  const rings = new RingKeeper({ ...options, pair: await loadHashPair(options), slowStartMs: slowStartMs(options) });
-  if (options.slots > LARGE_RING_SLOTS && options.upstream.size === 0) rings.prepare(mostPlaces(options));
+  const rings = await ringKeeper(options);
   const runtime = await createRuntime(options, log);
   const readKey = keyReader(options.key);
   const shares = shareDescriptors(descriptorLimit(), descriptorWishes(options));
@@ -93,13 +93,14 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     // Containers outlive this process: what a later one starts must never be taken for what this one did.
     { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
   );
+  const asked = adminMembers();
   const place = adminPlace(options, hostname());
   const admin = createAdmin({
     access: place.access,
     answerLimits: { clock: realClock, ...answerTimes(options) },
     state: () => supervisor.state,
-    add: (wishes) => supervisor.add(wishes),
-    remove: (replicas) => supervisor.remove(replicas),
+    add: asked.add,
+    remove: asked.remove,
     kill: (replica) => runtime.stop(replica, 0),
     watch: (response, watcher) => feed.watch(response, watcher),
     originOf: originReader(options),
@@ -132,12 +133,19 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     },
     limits,
   );
-  return { ...compose(options, supervisor, proxy, adminServer, feed, scale, log), drawnToken: place.drawnToken };
+  const begin = () => follow(supervisor, [listMembers(() => firstWishes(options, scale)), asked]);
+  return { ...compose(options, supervisor, begin, proxy, adminServer, feed, scale, log), drawnToken: place.drawnToken };
+}
+
+async function ringKeeper(options: Options): Promise<RingKeeper> {
+  const rings = new RingKeeper({ ...options, pair: await loadHashPair(options), slowStartMs: slowStartMs(options) });
+  if (options.slots > LARGE_RING_SLOTS) rings.prepare(Math.max(mostPlaces(options), upstreamPlaces(options)));
+  return rings;
 }
 
 // What is told to whoever looks: nothing else of the options is for them.
 function ringTerms({ hash, virtualNodes, maxReplicas, upstream, failOpen }: Options) {
-  return { hash, virtualNodes, maxReplicas, failOpen, fixedBecause: upstream.size > 0 ? FIXED_BECAUSE : undefined };
+  return { hash, virtualNodes, maxReplicas, failOpen, startsReplicas: upstream.size === 0 };
 }
 
 function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => string | undefined, log: Log) {
@@ -153,6 +161,7 @@ function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => stri
 function compose(
   options: Options,
   supervisor: Supervisor,
+  beginFleet: () => Promise<() => void>,
   proxy: ProxyServer,
   adminServer: AdminServer | undefined,
   feed: LiveFeed,
@@ -161,6 +170,7 @@ function compose(
 ): Omit<Balancer, 'drawnToken'> {
   let closing: Promise<void> | undefined;
   let begun = false;
+  let unfollow = () => {};
   const close = async () => {
     // Of what never began, nobody wants to hear the end.
     if (begun) log.info('closing', { graceMs: options.graceMs });
@@ -175,6 +185,7 @@ function compose(
     supervisor.startNoMore();
     await Promise.all([proxy.close(graceOver.signal), adminServer?.close(graceOver.signal)]);
     finished.abort();
+    unfollow();
     await supervisor.close();
     await scale?.settled();
     if (begun) log.info('closed');
@@ -189,7 +200,7 @@ function compose(
         }
         begun = true;
         warnOfShares(descriptorLimit(), descriptorWishes(options), log);
-        await supervisor.begin(await firstWishes(options, scale));
+        unfollow = await beginFleet();
         if (closing !== undefined) return options.port;
         const adminFlag = options.adminPort === 0 ? '--admin-socket' : '--admin-port';
         if (adminServer !== undefined) await listening(adminFlag, adminServer.listen);
@@ -220,9 +231,8 @@ async function firstWishes(options: Options, scale: ScaleFile | undefined): Prom
   const { upstream, replicas, maxReplicas, slots } = options;
   const kept = await scale?.read({ maxReplicas, maxPlaces: slots });
   if (kept !== undefined) return kept;
-  const hostnames =
-    upstream.size > 0 ? [...upstream.keys()] : Array.from({ length: replicas }, (_, index) => `server${index + 1}`);
-  return hostnames.map((hostname) => ({ hostname, weight: 1, ifFree: true }));
+  if (upstream.size > 0) return [...upstream].map(([hostname, one]) => ({ hostname, ...one }));
+  return Array.from({ length: replicas }, (_, index) => ({ hostname: `server${index + 1}`, weight: 1, ifFree: true }));
 }
 
 // Requests that go by their id have nothing that a replica could be warm for.
@@ -236,7 +246,7 @@ function probeOf({ heartbeatPath, heartbeatStatus, heartbeatHost }: Options): Pr
 }
 
 async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime> {
-  if (options.upstream.size > 0) return createUpstreamRuntime(options.upstream);
+  if (options.upstream.size > 0) return createNoRuntime();
   if (options.runtime === 'docker') return createDocker(options, log);
   // What is set for the balancer, secrets included, is not for its replicas.
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_'));

@@ -1,4 +1,4 @@
-// What the pure core expects of the shell: time, a place where replicas run, and a way to ask one how it is.
+// What the pure core expects of the shell: time, who should be there, a place where replicas run, and a way to ask one how it is.
 
 import type { SeatId } from './ring/ring.ts';
 
@@ -42,6 +42,35 @@ export interface Clock {
   now(): number;
   /** Resolves after `ms`, or rejects with the signal's reason as soon as it is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** A member of the fleet that is asked for. */
+export interface Wish {
+  /** `undefined` for a random one. */
+  readonly hostname: string | undefined;
+  /** How many places on the ring it is to have, 1 … MAX_WEIGHT. */
+  readonly weight: number;
+  /** Where it runs, if somebody else runs it: then it is *given*, and nobody here starts, ends or replaces it. */
+  readonly address?: Address;
+  /** Another name will do where that one is somebody else's. */
+  readonly ifFree?: boolean;
+}
+
+/** A change of who should be there. */
+export type MemberChange =
+  /** All of them, or none where one does not come up. */
+  | { readonly type: 'add'; readonly wishes: readonly Wish[] }
+  | { readonly type: 'remove'; readonly replicas: readonly ReplicaRef[] };
+
+/** Who should be in the fleet, as one source says it: a list of options, or calls of the admin endpoints. */
+export interface Membership {
+  /** Those to begin with. They are wanted whether they come up or not. */
+  first(): Promise<readonly Wish[]>;
+  /**
+   * Calls `make` with each change after that. It resolves when the change is done, and rejects with a BalancerError if it cannot be
+   * done. Returns the function that ends the watch.
+   */
+  watch(make: (change: MemberChange) => Promise<void>): () => void;
 }
 
 /** Where replicas run. Every method may reject with a BalancerError; none throws. */

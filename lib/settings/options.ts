@@ -55,10 +55,17 @@ export function ignoredInEnvironment(environment: Readonly<NodeJS.ProcessEnv>): 
   return ignoredVariables(Object.keys(TABLE), environment);
 }
 
-/** How many places the ring has at most, whoever holds them: a seat of weight w holds w. */
-export function mostPlaces({ slots, virtualNodes, upstream }: Options): number {
-  // Services of others are laid out once, at the start.
-  return upstream.size > 0 ? slots : Math.min(slots, MOST_PLACES, Math.floor(MOST_POINTS / virtualNodes));
+/**
+ * How many places the ring may have while it changes, whoever holds them: a seat of weight w holds w. A list of `--upstream` may be
+ * longer, up to the slots: it is laid out before there is traffic.
+ */
+export function mostPlaces({ slots, virtualNodes }: Options): number {
+  return Math.min(slots, MOST_PLACES, Math.floor(MOST_POINTS / virtualNodes));
+}
+
+/** The places on the ring of all `--upstream` together. */
+export function upstreamPlaces({ upstream }: Options): number {
+  return upstream.values().reduce((sum, { weight }) => sum + weight, 0);
 }
 
 /** All options at their defaults: a start for programs that use the library. */
@@ -135,9 +142,8 @@ function checkTogether(options: Options): void {
   if (adminPort !== 0 && adminSocket !== '') {
     throw new OptionError('--admin-port and --admin-socket: the endpoints are in one place, name one of them');
   }
-  if (upstream.size > slots) {
-    throw new OptionError(`--upstream takes at most --slots, which is ${slots}, not ${upstream.size}`);
-  }
+  const places = upstreamPlaces(options);
+  if (places > slots) throw new OptionError(`--upstream takes at most --slots, which is ${slots}, not ${places}`);
   // Of no account where the replicas are given.
   if (upstream.size > 0) return;
   if (replicas > slots) throw new OptionError(`--replicas takes at most --slots, which is ${slots}, not ${replicas}`);

@@ -15,7 +15,6 @@ const rules: SupervisorRules = {
   backoffBaseMs: 250,
   backoffCapMs: 30_000,
   stableMs: 10_000,
-  keepNames: false,
   riseToReturn: 2,
   intervalMs: 500,
   timeoutMs: 400,

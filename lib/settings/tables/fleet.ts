@@ -1,8 +1,7 @@
 // Options of the fleet: which replicas there are, and where they run.
 
-import type { Address } from '../../core/ports.ts';
 import { choice, decimal, fleetName, integer, onOff, path, redisUrl, size, text } from '../kinds.ts';
-import { upstreams } from '../list-kinds.ts';
+import { type Upstream, upstreams } from '../list-kinds.ts';
 import { GIB, MIB, option } from '../option.ts';
 
 export const FLEET = {
@@ -32,7 +31,11 @@ export const FLEET = {
   ),
   'replica-memory': option(size(16 * MIB, 1024 * GIB), 256 * MIB, 'memory of a replica in a container'),
   'replica-cpus': option(decimal(0.05, 1024), 1, 'processors of a replica in a container'),
-  upstream: option(upstreams, new Map<string, Address>(), 'balance over these services instead: nothing is started'),
+  upstream: option(
+    upstreams,
+    new Map<string, Upstream>(),
+    'balance over these services instead: nothing is started; `host:port*3` has weight 3',
+  ),
   'data-dir': option(path, './data', 'where child processes keep the votes, and `--keep-scale` its file'),
   // Replicas know it by that name.
   'votes-url': option(redisUrl, '', 'a Redis that keeps the votes instead; also from `VOTES_URL`', 'VOTES_URL'),
