@@ -169,11 +169,10 @@ function compose(
   log: Log,
 ): Omit<Balancer, 'drawnToken'> {
   let closing: Promise<void> | undefined;
-  let begun = false;
   let unfollow = () => {};
   const close = async () => {
     // Of what never began, nobody wants to hear the end.
-    if (begun) log.info('closing', { graceMs: options.graceMs });
+    if (supervisor.hasBegun) log.info('closing', { graceMs: options.graceMs });
     const graceOver = new AbortController();
     const finished = new AbortController();
     realClock.sleep(options.graceMs, finished.signal).then(
@@ -188,7 +187,7 @@ function compose(
     unfollow();
     await supervisor.close();
     await scale?.settled();
-    if (begun) log.info('closed');
+    if (supervisor.hasBegun) log.info('closed');
   };
   const balancer: Omit<Balancer, 'drawnToken'> = {
     start: async () => {
@@ -198,7 +197,6 @@ function compose(
         if (options.adminPort !== 0) {
           await listening('--admin-port', () => checkPortIsFree(options.adminPort, options.adminHost));
         }
-        begun = true;
         warnOfShares(descriptorLimit(), descriptorWishes(options), log);
         unfollow = await beginFleet();
         if (closing !== undefined) return options.port;

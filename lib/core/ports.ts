@@ -75,6 +75,8 @@ export interface Membership {
 
 /** Where replicas run. Every method may reject with a BalancerError; none throws. */
 export interface ReplicaRuntime {
+  /** Takes hold of what it needs; creating it had no effect. Called once, before all else but `close`. */
+  begin(): Promise<void>;
   /** Resolves once it is started, which is not yet healthy. Aborting gives the start up; what is left is stopped. */
   start(replica: ReplicaRef, signal: AbortSignal): Promise<Address>;
   /** Asks it to finish, and ends it after `graceMs`. One that is not there counts as stopped. */
@@ -88,7 +90,7 @@ export interface ReplicaRuntime {
   list(): Promise<readonly PresentReplica[]>;
   /** Calls back soon after something has happened. Nothing may depend on it. Returns the function that ends the watch. */
   watch(listener: (news: RuntimeNews) => void): () => void;
-  /** Gives back whatever the runtime holds, after the last replica was stopped. */
+  /** Gives back whatever the runtime holds, after the last replica was stopped. Does no harm where it was never begun. */
   close(): Promise<void>;
 }
 

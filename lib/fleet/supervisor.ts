@@ -40,6 +40,7 @@ export class Supervisor {
   readonly #heartbeats: Heartbeats;
   readonly #waiters = new Waiters();
   #alarm = new AbortController();
+  #hasBegun = false;
   #closing = false;
   #startsNoMore = false;
   readonly #closed = new AbortController();
@@ -59,11 +60,15 @@ export class Supervisor {
       (news) => this.#dispatch(news),
       (incarnation) => this.#heartbeats.hurry(incarnation),
     );
-    this.#runtimeWatch.begin();
   }
 
   get state(): FleetState {
     return this.#state;
+  }
+
+  /** Its runtime is at work: there may be something to end. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   /** All are on their way out: what is left of the fleet is not what was wanted. */
@@ -87,13 +92,19 @@ export class Supervisor {
   }
 
   /**
-   * The first replicas: those that an earlier process left go on in their seats, and of the wishes, each with a hostname of its own,
+   * Begins the runtime, then the first replicas: those that an earlier process left go on in their seats, and of the wishes, each with a hostname of its own,
    * as many are added as are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after
    * `beginTimeoutMs`; or, where some were left, when any serves: it is an outage that lasts until then. Those that do not serve go on
    * trying. Throws what can't be mended by trying.
    */
   async begin(wishes: readonly Wish[]): Promise<void> {
-    this.#dispatch({ type: 'adopt', present: await this.#ports.runtime.list() });
+    await this.#ports.runtime.begin();
+    if (this.#closing) return;
+    this.#runtimeWatch.begin();
+    this.#hasBegun = true;
+    const present = await this.#ports.runtime.list();
+    if (this.#closing) return;
+    this.#dispatch({ type: 'adopt', present });
     const there = this.#state.seats.map((seat) => seat.replica.hostname);
     const free = wishes.filter(({ hostname = '' }) => !there.some((other) => sameHostname(other, hostname)));
     // Those that an earlier process left stand in for as many that would be started, whatever their names.

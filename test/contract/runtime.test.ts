@@ -35,7 +35,7 @@ t.test('the process runtime', async (t) => {
   runtimeContract(t, async () => {
     const environment: NodeJS.ProcessEnv = { ...process.env };
     return {
-      runtime: await createProcessRuntime({ script, environment, clock: realClock }),
+      runtime: createProcessRuntime({ script, environment, clock: realClock }),
       kill: async (replica) => {
         for (const pid of execFileSync('pgrep', ['-P', String(process.pid), '-f', script])
           .toString()

@@ -81,6 +81,42 @@ async function withThree() {
   return world;
 }
 
+t.test('creating one has no effect: nothing is watched, listed or begun, and it can be ended', async (t) => {
+  const { runtime, supervisor, finish, clock } = setUp();
+  let asked = 0;
+  runtime.list = () => {
+    asked += 1;
+    return Promise.resolve([]);
+  };
+  runtime.watch = () => {
+    asked += 1;
+    return () => undefined;
+  };
+  await clock.advance(20_000);
+  t.same([asked, runtime.hasBegun, supervisor.hasBegun], [0, false, false]);
+  await finish(supervisor.close());
+  t.ok(runtime.closed);
+});
+
+t.test('a runtime that cannot begin says why; nothing was begun', async (t) => {
+  const { runtime, supervisor, finish } = setUp();
+  runtime.begin = () => Promise.reject(new BalancerError('runtime-unavailable', 'cannot reach Docker'));
+  await t.rejects(finish(supervisor.begin(wishes('server1'))), { message: 'cannot reach Docker' });
+  t.same([supervisor.hasBegun, runtime.started], [false, []]);
+  await finish(supervisor.close());
+});
+
+t.test('one that is ended while its runtime begins starts nothing', async (t) => {
+  const { runtime, supervisor, finish, clock } = setUp();
+  runtime.begin = () => clock.sleep(1000);
+  const begun = supervisor.begin(wishes('server1'));
+  await clock.advance(100);
+  await finish(supervisor.close());
+  await finish(begun);
+  await clock.advance(10_000);
+  t.same(runtime.started, []);
+});
+
 t.test('begin resolves when all replicas serve', async (t) => {
   const { routed, supervisor } = await withThree();
   t.same(routed(), ['server1', 'server2', 'server3']);

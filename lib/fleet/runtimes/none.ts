@@ -5,6 +5,7 @@ import { BalancerError } from '../../errors.ts';
 
 export function createNoRuntime(): ReplicaRuntime {
   return {
+    begin: () => Promise.resolve(),
     start: () => Promise.reject(new BalancerError('start-failed', 'nothing is started here')),
     stop: () => Promise.resolve(),
     list: () => Promise.resolve([]),
