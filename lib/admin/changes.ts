@@ -52,9 +52,10 @@ export function rep(ports: ChangePorts): { N: number; replicas: string[] } {
 export async function addReplicas(ports: ChangePorts, text: string, query: URLSearchParams): Promise<unknown> {
   const present = members(ports.state());
   const checkRoom = (n: number, there: number) => {
-    const room = ports.maxReplicas - present.length;
+    // A list of --upstream may be longer than the limit.
+    const room = Math.max(0, ports.maxReplicas - present.length);
     if (n - there <= room) return;
-    const most = Math.max(0, room) + there;
+    const most = room + there;
     const may = most === 0 ? 'nothing can be added now' : `n must be at most ${most} now`;
     throw refusal(`${may}: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`);
   };
