@@ -10,11 +10,13 @@ import { BalancerError } from '../errors.ts';
 export interface ChangeRequest {
   /** 1 or more. */
   readonly n: number;
-  /** At most n, each valid, no two the same; where one is left out and there is an address, the text of that. */
+  /**
+   * At most n, each valid, no two the same. Where one is left out and there is an address, its text is the hostname.
+   */
   readonly hostnames: readonly string[];
   /** At most n, in the order of `hostnames` and of those without a name after them. 1 … 16. */
   readonly weights: readonly number[];
-  /** At most n, in the same order, no two the same: where they run, if somebody else runs them. */
+  /** At most n, in the same order, no two the same. A replica with an address is run by somebody else, and is there. */
   readonly addresses: readonly Address[];
 }
 
@@ -49,7 +51,7 @@ export function parseChange(text: string, tooMany: string, checkNumber: (n: numb
   return { n: n as number, hostnames: names, weights, addresses };
 }
 
-/** A name that nothing can have which is started here: that of `hostnames[index]`. */
+/** Why `hostnames[index]` is no name for a replica that is started here. */
 export function refusedHostname(index: number, hostname: unknown): BalancerError {
   return refusal(
     `hostnames[${index}] must be a letter or digit, then up to 62 of letters, digits, "_", "." and "-", not ${shown(hostname)}`,
@@ -130,7 +132,8 @@ function parseAddresses(n: number, written: unknown): Address[] {
   });
 }
 
-// Those after the first `given` are texts of addresses. Also others may be: so a replica is called that has no other name.
+// Names after the first `given` were derived from addresses. Among those before, the text of an address is valid too:
+// a replica that was added without a hostname is called so, and /rm has to be able to name it.
 function checkNames(names: readonly unknown[], given: number): void {
   const firstAt = new Map<string, number>();
   const at = (index: number) => (index < given ? `hostnames[${index}]` : `addresses[${index}]`);

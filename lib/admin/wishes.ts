@@ -1,5 +1,5 @@
-// From what an /add asks for to what it wants of the fleet as it is: a name that is there already counts as done, where it is there as it
-// is asked for.
+// Holds what an /add asks for against the fleet as it is, and gives what has to be added. A hostname that is there
+// already counts as done, if its weight and address are those that are asked for.
 
 import { addressText } from '../core/address.ts';
 import { type FleetState, givenAddress, placesOf, type Seat } from '../core/fleet/fleet-state.ts';

@@ -6,9 +6,9 @@ import type { Address } from './ports.ts';
 const LONGEST_PATH = 107;
 
 /**
- * `undefined` if it is no address. What is one has printable characters of ASCII only.
- * The attack: an address is also a hostname, and those are told in fields of replies, where a line break would begin another field
- * (test/core/address.test.ts).
+ * `undefined` if it is no address. An address has printable ASCII characters only.
+ * The attack: an address may stand for a hostname, which is told in fields of replies. A line break in it would begin
+ * another field (test/core/address.test.ts).
  */
 export function parseAddress(written: string): Address | undefined {
   const [, path] = /^unix:(\/[\x20-\x7e]*)$/.exec(written) ?? [];

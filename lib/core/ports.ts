@@ -1,4 +1,5 @@
-// What the pure core expects of the shell: time, who should be there, a place where replicas run, and a way to ask one how it is.
+// What the pure core expects of the shell: time, who should be in the fleet, a place where replicas run, and a way to
+// ask a replica how it is.
 
 import type { SeatId } from './ring/ring.ts';
 
@@ -50,7 +51,7 @@ export interface Wish {
   readonly hostname: string | undefined;
   /** How many places on the ring it is to have, 1 … MAX_WEIGHT. */
   readonly weight: number;
-  /** Where it runs, if somebody else runs it: then it is *given*, and nobody here starts, ends or replaces it. */
+  /** Where it runs, if somebody else runs it. Then it is given: nobody here starts, stops or replaces it. */
   readonly address?: Address;
   /** Another name will do where that one is somebody else's. */
   readonly ifFree?: boolean;
@@ -67,15 +68,15 @@ export interface Membership {
   /** Those to begin with. They are wanted whether they come up or not. */
   first(): Promise<readonly Wish[]>;
   /**
-   * Calls `make` with each change after that. It resolves when the change is done, and rejects with a BalancerError if it cannot be
-   * done. Returns the function that ends the watch.
+   * Calls `make` with each change after that. `make` resolves when the change is done, and rejects with a BalancerError
+   * if it cannot be done. Returns the function that ends the watch.
    */
   watch(make: (change: MemberChange) => Promise<void>): () => void;
 }
 
 /** Where replicas run. Every method may reject with a BalancerError; none throws. */
 export interface ReplicaRuntime {
-  /** Takes hold of what it needs; creating it had no effect. Called once, before all else but `close`. */
+  /** Takes hold of what it needs, since creating it has no effect. Called once, before all else but `close`. */
   begin(): Promise<void>;
   /** Resolves once it is started, which is not yet healthy. Aborting gives the start up; what is left is stopped. */
   start(replica: ReplicaRef, signal: AbortSignal): Promise<Address>;
@@ -90,7 +91,7 @@ export interface ReplicaRuntime {
   list(): Promise<readonly PresentReplica[]>;
   /** Calls back soon after something has happened. Nothing may depend on it. Returns the function that ends the watch. */
   watch(listener: (news: RuntimeNews) => void): () => void;
-  /** Gives back whatever the runtime holds, after the last replica was stopped. Does no harm where it was never begun. */
+  /** Gives back whatever the runtime holds, after the last replica was stopped. May be called without a begin. */
   close(): Promise<void>;
 }
 

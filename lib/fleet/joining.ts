@@ -1,5 +1,5 @@
-// What an /add waits for: that all whom it asked for serve. When it is given up depends on who runs them: a start that fails is tried
-// a few times, a given replica is there or is not.
+// What an /add waits for: all the replicas that it asked for have to serve. When it gives up depends on who runs them:
+// a start that fails is tried a few times, while a given replica is there or is not.
 
 import { startRounds } from '../core/fleet/fleet.ts';
 import type { FleetState, Seat } from '../core/fleet/fleet-state.ts';
@@ -29,12 +29,12 @@ export function joinings(state: FleetState, joined: readonly Seat[], terms: Join
   return groups.filter(({ seats }) => seats.length > 0);
 }
 
-/** Do they all? Throws `start-failed` or `name-taken` if one of them will not. */
+/** Do all of them serve? Throws `start-failed` or `name-taken` if one of them will not. */
 export function allServe(state: FleetState, { seats }: Joining, joinAttempts: number): boolean {
   const now = seatsNow(state, seats);
   const failed = now.find((seat) => seat.lapses.final || seat.lapses.count >= joinAttempts);
   if (failed !== undefined) throw notUp(failed);
-  // An answer that waiting does not change.
+  // Waiting does not change such an answer.
   const unfit = now.find((seat) => seat.isGiven && complaintOf(seat)?.kind === 'unfit');
   if (unfit !== undefined) throw unhealthy(unfit);
   const removed = seats.find((seat) => !now.some((one) => one.replica.seat === seat.replica.seat));
@@ -60,7 +60,7 @@ function startedHere(state: FleetState, joined: readonly Seat[], terms: JoinTerm
   return { seats, limitMs, late };
 }
 
-// Nobody starts them, so there is not much to wait for: what would convict one that serves, and never longer than a start may take.
+// Nobody starts them, so they have the time that convicts one that serves, and no more than a start may take.
 function given(joined: readonly Seat[], { adoptTimeoutMs, startTimeoutMs }: JoinTerms): Joining {
   const seats = joined.filter(({ isGiven }) => isGiven);
   const limitMs = Math.min(adoptTimeoutMs, startTimeoutMs);

@@ -1,4 +1,5 @@
-// What the runtime has to say: what it tells unasked, and every few seconds all that it has, since it may not have told everything.
+// Listens to the runtime, and every few seconds asks it for all the replicas that it has, since it may not have told
+// all that happened.
 
 import type { Clock, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
 import { describe } from '../errors.ts';
@@ -19,7 +20,7 @@ export class RuntimeWatch {
   readonly #ended = new AbortController();
   #unwatch = () => {};
 
-  /** @param doubt gets those that may not be well. */
+  /** @param doubt gets the incarnation of a replica that may not be well. */
   constructor(
     ports: RuntimeWatchPorts,
     intervalMs: number,

@@ -18,7 +18,9 @@ import { Waiters } from './waiters.ts';
 
 export interface SupervisorRules extends FleetRules, HeartbeatPace, UnderwayLimits {
   readonly inventoryIntervalMs: number;
-  /** How long `begin` waits for the first replicas that are started, in ms; given ones are there or are not: two heartbeats tell. */
+  /**
+   * How long `begin` waits for the first replicas that are started, in ms. Given ones are waited for two heartbeats.
+   */
   readonly beginTimeoutMs: number;
   /** So many failed starts of a seat in a row make `/add` give up. */
   readonly joinAttempts: number;
@@ -66,7 +68,7 @@ export class Supervisor {
     return this.#state;
   }
 
-  /** Its runtime is at work: there may be something to end. */
+  /** Its runtime has begun: there may be something to end. */
   get hasBegun(): boolean {
     return this.#hasBegun;
   }
@@ -92,10 +94,11 @@ export class Supervisor {
   }
 
   /**
-   * Begins the runtime, then the first replicas: those that an earlier process left go on in their seats, and of the wishes, each with a hostname of its own,
-   * as many are added as are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after
-   * `beginTimeoutMs`; or, where some were left, when any serves: it is an outage that lasts until then. Those that do not serve go on
-   * trying. Throws what can't be mended by trying.
+   * Begins the runtime, then the first replicas. Those that an earlier process left go on in their seats. Of the
+   * wishes, each with a hostname of its own, all that are given are added, and of the others as many as are missing.
+   * Resolves when each serves or has failed `joinAttempts` times, at the latest after `beginTimeoutMs`; or, where some
+   * were left, when any serves: it is an outage that lasts until then. Those that do not serve go on trying. Throws
+   * what can't be mended by trying.
    */
   async begin(wishes: readonly Wish[]): Promise<void> {
     await this.#ports.runtime.begin();

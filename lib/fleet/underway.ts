@@ -88,7 +88,7 @@ export class Underway {
     }
   }
 
-  /** Of one that somebody else runs: it has stopped, as far as we are concerned, when it has no request of ours left. */
+  /** Somebody else runs the replica: for us it has stopped when no request of ours is left there. */
   async release(replica: ReplicaRef, drains: boolean): Promise<void> {
     const { incarnation } = replica;
     if (this.#stops.has(incarnation)) return;

@@ -56,8 +56,8 @@ export function ignoredInEnvironment(environment: Readonly<NodeJS.ProcessEnv>): 
 }
 
 /**
- * How many places the ring may have while it changes, whoever holds them: a seat of weight w holds w. A list of `--upstream` may be
- * longer, up to the slots: it is laid out before there is traffic.
+ * How many places /add may fill on the ring, whoever holds them: a seat of weight w holds w. A list of `--upstream` may
+ * have more, up to the slots, since it is laid out before there is traffic.
  */
 export function mostPlaces({ slots, virtualNodes }: Options): number {
   return Math.min(slots, MOST_PLACES, Math.floor(MOST_POINTS / virtualNodes));

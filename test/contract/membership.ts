@@ -1,5 +1,5 @@
-// What every source of members keeps, played over the real supervisor with a fake runtime, services that a test plays, and a clock
-// that it moves. One suite for all of them.
+// What a fleet keeps, whichever source its members come from: one suite for all of them. It is played over the real
+// supervisor, with a fake runtime, services that a test plays, and a clock that the test moves.
 
 import type { Test } from 'tap';
 import { addressText } from '../../lib/core/address.ts';

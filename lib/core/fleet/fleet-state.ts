@@ -6,8 +6,9 @@
 //      │                  │                     │                            │ └─── good probes ────┘
 //      └──────────────────┴──── lost: failed, timed out, exited, convicted ──┘   (the old replica becomes `leaving`)
 //
-// A seat whose replica is given, since somebody else runs it at a known address, begins as `started` and is never vacant again: nobody
-// here could start another. `down` is for these alone: they cannot be ended, and what runs there may still come to its end.
+// A replica is given if somebody else runs it, at an address that we were told. Its seat begins as `started` and is
+// never vacant, since nobody here could start another. Only such a replica can be `down`: it cannot be ended, and the
+// requests that it has may still be answered.
 
 import type { Address, ReplicaRef } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';

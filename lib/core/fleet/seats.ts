@@ -34,7 +34,10 @@ export interface FleetRules {
   readonly riseToReturn: number;
 }
 
-/** One seat more, on the lowest free places, that waits for its replica or has the given one. `slowly`: its slots are for a slow start. */
+/**
+ * One seat more, on the lowest free places. It waits for its replica, or has the given one. `slowly`: its slots are for
+ * a slow start.
+ */
 export function withNewSeat(state: FleetState, wish: Wish, slowly: boolean, atMs: number): FleetState {
   const taken = placement(state);
   const places: number[] = [];
@@ -94,8 +97,8 @@ export interface Loss {
 }
 
 /**
- * The seat stays on the ring and waits for its next replica; the one it had is stopped, in case it still runs. One that is given has no
- * next: only heartbeats say how it is.
+ * The seat stays on the ring and waits for its next replica; the one it had is stopped, in case it still runs. A seat
+ * whose replica is given does not lose it: only heartbeats say how that is.
  */
 export function loseReplica(
   state: FleetState,

@@ -1,4 +1,5 @@
-// Members by a list that does not change: those of `--upstream`, as many as `--replicas` says, or those of the last time.
+// Members by a list that does not change: the services of `--upstream`, as many replicas as `--replicas` says, or those
+// that `--keep-scale` kept.
 
 import type { Membership, Wish } from '../../core/ports.ts';
 

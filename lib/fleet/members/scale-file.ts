@@ -1,5 +1,6 @@
-// The scale of a fleet from one orderly end to the next start (`--keep-scale`): which hostnames there were, their weights, and the
-// addresses of those that were given, in a small file. It is read once, and written anew whenever the fleet is another.
+// The scale of a fleet from one orderly end to the next start (`--keep-scale`): which hostnames there were, their
+// weights, and the addresses of those that were given, in a small file. It is read once, and written anew whenever the
+// fleet is another.
 
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';

@@ -34,12 +34,12 @@ interface Child {
   readonly exited: Promise<string | Error>;
 }
 
-/** Its `begin` rejects if no private directory can be made. */
+/** `begin` rejects if no private directory can be made. */
 export function createProcessRuntime(options: ProcessRuntimeOptions): ReplicaRuntime {
   return new ProcessRuntime(options);
 }
 
-/** What it holds from its begin to its end. */
+/** What the runtime holds from its begin to its end. */
 interface Hold {
   readonly directory: string;
   readonly guardian: Guardian;
@@ -111,7 +111,7 @@ class ProcessRuntime implements ReplicaRuntime {
     const children = [...this.#children.values()];
     for (const child of children) child.process.kill('SIGKILL');
     await Promise.all(children.map((child) => child.exited));
-    // One that is about to begin leaves nothing behind either.
+    // A begin that is under way would leave its directory behind.
     const hold = await this.#hold?.catch(() => undefined);
     if (hold === undefined) return;
     hold.guardian.release();

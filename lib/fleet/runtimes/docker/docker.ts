@@ -36,7 +36,10 @@ const CALL_TIMEOUT_MS = 60_000;
 const STUCK_START_MS = 2000;
 const LAST_WORDS_MS = 1000;
 
-/** Its `begin` rejects with `runtime-unavailable` if the engine does not answer, and builds the replicas' image if it is missing. */
+/**
+ * `begin` rejects with `runtime-unavailable` if the engine does not answer. It builds the replicas' image if it is
+ * missing.
+ */
 export function createDockerRuntime(options: DockerRuntimeOptions): ReplicaRuntime {
   return new DockerRuntime(options, new Docker({ timeout: CALL_TIMEOUT_MS }));
 }
