@@ -63,6 +63,16 @@ t.test(
   },
 );
 
+t.test('where heartbeats are rare, an added one is awaited no longer than a start may take', async (t) => {
+  const world = new MembersWorld({ ...RULES, intervalMs: 3_600_000, adoptTimeoutMs: 10_801_200 });
+  t.teardown(() => world.end());
+  await world.begin(list([given('app1', 3001)]));
+  world.health.set('127.0.0.1:3002', 'refused');
+  await t.rejects(world.finish(world.admin.add([given('app2', 3002)])), {
+    message: `app2 passed no heartbeat within ${RULES.startTimeoutMs} ms: connect ECONNREFUSED; nothing was added`,
+  });
+});
+
 t.test('an added one that hangs is not added', async (t) => {
   const world = await begun(t, given('app1', 3001));
   world.health.set('127.0.0.1:3002', 'hung');

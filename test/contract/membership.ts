@@ -48,7 +48,7 @@ export class MembersWorld {
   readonly supervisor: Supervisor;
   #unfollow = () => {};
 
-  constructor() {
+  constructor(rules: SupervisorRules = RULES) {
     const log = createLog(
       'off',
       () => undefined,
@@ -63,7 +63,7 @@ export class MembersWorld {
         publish: () => undefined,
         drained: () => this.drained(),
       },
-      RULES,
+      rules,
       { nameSeed: 1, lastIncarnation: 0 },
     );
   }
