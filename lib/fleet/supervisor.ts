@@ -103,11 +103,12 @@ export class Supervisor {
   async begin(wishes: readonly Wish[]): Promise<void> {
     await this.#ports.runtime.begin();
     if (this.#closing) return;
-    this.#runtimeWatch.begin();
     this.#hasBegun = true;
     const present = await this.#ports.runtime.list();
     if (this.#closing) return;
     this.#dispatch({ type: 'adopt', present });
+    // Not before: to an inventory, what an earlier process left would be nobody's, and stopped.
+    this.#runtimeWatch.begin();
     const there = this.#state.seats.map((seat) => seat.replica.hostname);
     const free = wishes.filter(({ hostname = '' }) => !there.some((other) => sameHostname(other, hostname)));
     // Those that an earlier process left stand in for as many that would be started, whatever their names.

@@ -98,6 +98,23 @@ t.test('creating one has no effect: nothing is watched, listed or begun, and it 
   t.ok(runtime.closed);
 });
 
+t.test('what an earlier process left is adopted before anything is heard or looked for', async (t) => {
+  const { runtime, supervisor, finish, clock, names } = setUp();
+  runtime.present.set(5, { seat: 1, incarnation: 5, hostname: 'server1' });
+  const list = runtime.list.bind(runtime);
+  runtime.list = async () => {
+    await clock.sleep(8000);
+    return list();
+  };
+  const begun = supervisor.begin(wishes('server1'));
+  await clock.advance(1000);
+  runtime.tell({ type: 'restored' });
+  await finish(begun);
+  await clock.advance(20_000);
+  t.same([names(), runtime.started, runtime.stopped], [['server1'], [], []]);
+  await finish(supervisor.close());
+});
+
 t.test('a runtime that cannot begin says why; nothing was begun', async (t) => {
   const { runtime, supervisor, finish } = setUp();
   runtime.begin = () => Promise.reject(new BalancerError('runtime-unavailable', 'cannot reach Docker'));
