@@ -430,6 +430,21 @@ t.test('a given replica is waited for at its address, never started, and keeps i
   t.match(fleetNews(state, served), [{ event: 'replica-serving' }]);
 });
 
+t.test('news that are told twice, or too early, change nothing', async (t) => {
+  const starting = after(
+    emptyFleet(1),
+    { type: 'add', wishes: wishes('a'), slowly: false, atMs: 0 },
+    { type: 'starting', incarnation: 1, atMs: 0 },
+  );
+  t.equal(after(starting, { type: 'starting', incarnation: 1, atMs: 1 }), starting);
+  const up = after(starting, { type: 'started', replica: replicaOf(starting, 1), address, atMs: 2 });
+  t.equal(after(up, { type: 'starting', incarnation: 1, atMs: 2 }), up);
+  t.equal(after(up, { type: 'suspected', incarnation: 1, atMs: 2 }), up, 'no request went there');
+  const complaint = { type: 'probed', incarnation: 1, failure: 'answers 404 to /', kind: 'unfit' } as const;
+  const unfit = after(up, { ...complaint, atMs: 3 });
+  t.equal(after(unfit, { ...complaint, atMs: 4 }), unfit);
+});
+
 t.test('a given replica that is removed finishes its requests and is let go, not stopped', async (t) => {
   const state = givenFleet(2);
   const removed = after(state, { type: 'remove', seats: [1], atMs: 20 });
