@@ -1,16 +1,19 @@
 // The balancer as a whole, and the public API of the library: in which order its parts begin, and in which they end. What they are is
 // parts.ts.
 
-import { members, type Wish } from './core/fleet/fleet-state.ts';
+import { members } from './core/fleet/fleet-state.ts';
 import { whyNone } from './core/fleet/outage.ts';
+import type { Wish } from './core/ports.ts';
 import { descriptorLimit, warnOfShares } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
+import { follow } from './fleet/members/follow.ts';
+import { listMembers } from './fleet/members/list.ts';
 import { descriptorWishes } from './limits.ts';
 import { checkPortIsFree, listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { createParts, type Parts } from './parts.ts';
 import { loadHashPair } from './settings/hash-source.ts';
-import { mostPlaces, type Options } from './settings/options.ts';
+import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
 
 export interface Balancer {
   /** Starts the replicas, then listens. Resolves with the port. Rejects if it cannot listen; then nothing is left behind. */
@@ -33,13 +36,15 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   const parts = await createParts(options, await loadHashPair(options), log);
   const { supervisor, drawnToken } = parts;
   let closing: Promise<void> | undefined;
-  let begun = false;
+  let unfollow = () => {};
   const balancer: Balancer = {
     start: async () => {
       try {
         await checkPorts(options);
-        begun = true;
-        return await begin(parts, options, log, () => closing !== undefined);
+        prepare(parts, options, log);
+        unfollow = await follow(supervisor, [listMembers(() => firstWishes(options, parts)), parts.asked]);
+        await parts.publisher.holds();
+        return closing === undefined ? await listen(parts, options, log) : options.port;
       } catch (error) {
         await balancer.close();
         throw error;
@@ -50,9 +55,9 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     whyNone: () => whyNone(supervisor.state, options.failOpen),
     close: () => {
       // Of what never began, nobody wants to hear the end.
-      if (begun && closing === undefined) log.info('closing', { graceMs: options.graceMs });
-      closing ??= end(parts, options.graceMs).then(() => {
-        if (begun) log.info('closed');
+      if (supervisor.hasBegun && closing === undefined) log.info('closing', { graceMs: options.graceMs });
+      closing ??= end(parts, options.graceMs, () => unfollow()).then(() => {
+        if (supervisor.hasBegun) log.info('closed');
       });
       return closing;
     },
@@ -66,24 +71,26 @@ async function checkPorts({ port, host, adminPort, adminHost }: Options): Promis
   if (adminPort !== 0) await listening('--admin-port', () => checkPortIsFree(adminPort, adminHost));
 }
 
-async function begin(parts: Parts, options: Options, log: Log, isClosing: () => boolean): Promise<number> {
-  const { supervisor, plane, publisher, feed, adminServer, rings } = parts;
+// Everything that replicas do from their start on is heard.
+function prepare({ supervisor, plane, publisher, feed, rings }: Parts, options: Options, log: Log): void {
   warnOfShares(descriptorLimit(), descriptorWishes(options), log);
-  if (options.slots > LARGE_RING_SLOTS && options.upstream.size === 0) rings.prepare(mostPlaces(options));
+  if (options.slots > LARGE_RING_SLOTS) rings.prepare(Math.max(mostPlaces(options), upstreamPlaces(options)));
   feed.begin();
   publisher.begin();
   plane.watch((news) => news.type === 'suspected' && supervisor.suspect(news.incarnation));
-  await supervisor.begin(await firstWishes(options, parts));
-  await publisher.holds();
-  if (isClosing()) return options.port;
-  const adminFlag = options.adminPort === 0 ? '--admin-socket' : '--admin-port';
+}
+
+async function listen({ plane, adminServer }: Parts, options: Options, log: Log): Promise<number> {
+  const { host, adminPort } = options;
+  const adminFlag = adminPort === 0 ? '--admin-socket' : '--admin-port';
   if (adminServer !== undefined) await listening(adminFlag, adminServer.listen);
-  const port = await listening('--port', () => plane.listen(options.port, options.host));
-  log.info('listening', { host: options.host, port });
+  const port = await listening('--port', () => plane.listen(options.port, host));
+  log.info('listening', { host, port });
   return port;
 }
 
-async function end({ supervisor, plane, publisher, adminServer, feed, scale }: Parts, graceMs: number): Promise<void> {
+async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise<void> {
+  const { supervisor, plane, publisher, adminServer, feed, scale } = parts;
   const graceOver = new AbortController();
   const finished = new AbortController();
   realClock.sleep(graceMs, finished.signal).then(
@@ -95,6 +102,7 @@ async function end({ supervisor, plane, publisher, adminServer, feed, scale }: P
   supervisor.startNoMore();
   await Promise.all([plane.close(graceOver.signal), adminServer?.close(graceOver.signal)]);
   finished.abort();
+  unfollow();
   await supervisor.close();
   publisher.close();
   await scale?.settled();
@@ -104,7 +112,6 @@ async function firstWishes(options: Options, { scale }: Parts): Promise<readonly
   const { upstream, replicas, maxReplicas, slots } = options;
   const kept = await scale?.read({ maxReplicas, maxPlaces: slots });
   if (kept !== undefined) return kept;
-  const hostnames =
-    upstream.size > 0 ? [...upstream.keys()] : Array.from({ length: replicas }, (_, index) => `server${index + 1}`);
-  return hostnames.map((hostname) => ({ hostname, weight: 1, ifFree: true }));
+  if (upstream.size > 0) return [...upstream].map(([hostname, one]) => ({ hostname, ...one }));
+  return Array.from({ length: replicas }, (_, index) => ({ hostname: `server${index + 1}`, weight: 1, ifFree: true }));
 }

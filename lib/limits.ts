@@ -7,26 +7,21 @@ import type { SupervisorRules } from './fleet/supervisor.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
 
 export function supervisorRules(options: Options): SupervisorRules {
-  const fixed = options.upstream.size > 0;
   return {
     maxPlace: mostPlaces(options),
     failuresToConvict: options.heartbeatFailures,
     startTimeoutMs: options.startTimeoutMs,
     adoptTimeoutMs: options.heartbeatFailures * (options.heartbeatIntervalMs + options.heartbeatTimeoutMs),
-    // Nothing is started of what others run.
-    parallelStarts: fixed ? Number.POSITIVE_INFINITY : options.parallelStarts,
+    parallelStarts: options.parallelStarts,
     backoffBaseMs: 250,
-    // A service that somebody else brings back should be found again soon; asking costs nothing.
-    backoffCapMs: fixed ? options.heartbeatIntervalMs : 30_000,
+    backoffCapMs: 30_000,
     stableMs: 10_000,
-    keepNames: fixed,
     riseToReturn: options.heartbeatRise,
     intervalMs: options.heartbeatIntervalMs,
     timeoutMs: options.heartbeatTimeoutMs,
     graceMs: options.graceMs,
     inventoryIntervalMs: 5000,
-    // Services of others are there or are not; the first probe tells.
-    beginTimeoutMs: fixed ? 2 * options.heartbeatTimeoutMs : options.startTimeoutMs,
+    beginTimeoutMs: options.startTimeoutMs,
     joinAttempts: 3,
   };
 }
@@ -42,7 +37,7 @@ export function answerTimes({ headTimeoutMs, bodyTimeoutMs }: Options): {
 
 /** What the descriptors have to do for. */
 export function descriptorWishes({ maxConnections, maxReplicas, upstream }: Options): DescriptorWishes {
-  return { maxConnections, replicas: upstream.size > 0 ? upstream.size : maxReplicas };
+  return { maxConnections, replicas: Math.max(upstream.size, maxReplicas) };
 }
 
 /** How requests are to be treated, as the plan has it. Without the shares, no limit of descriptors is looked at. */

@@ -46,7 +46,7 @@ async function run(options: Options): Promise<void> {
     const nowMs = performance.now();
     if (firstSignalMs === undefined) {
       firstSignalMs = nowMs;
-      // Without a balancer yet nothing was begun, and what it waits for may take a minute: the process ends at once.
+      // Without a balancer yet nothing was begun: the process ends at once.
       if (balancer === undefined) process.exit(0);
       void balancer.close().finally(() => process.exit(0));
     } else if (nowMs - firstSignalMs > SAME_SIGNAL_MS) {

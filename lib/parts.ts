@@ -21,9 +21,10 @@ import { ErringReplicas } from './core/traffic/erring.ts';
 import { descriptorLimit, shareDescriptors } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
+import { type AdminMembers, adminMembers } from './fleet/members/admin.ts';
 import { ScaleFile } from './fleet/members/scale-file.ts';
-import { createUpstreamRuntime } from './fleet/members/upstreams.ts';
 import { Publisher } from './fleet/publisher.ts';
+import { createNoRuntime } from './fleet/runtimes/none.ts';
 import { createProcessRuntime } from './fleet/runtimes/processes.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { answerTimes, descriptorWishes, supervisorRules, trafficSettings } from './limits.ts';
@@ -38,6 +39,8 @@ export interface Parts {
   readonly plane: DataPlane;
   readonly publisher: Publisher;
   readonly rings: RingKeeper;
+  /** The members that are asked for at the admin endpoints. */
+  readonly asked: AdminMembers;
   readonly feed: LiveFeed;
   /** `undefined` where the balancer's own endpoints are on the public port. */
   readonly adminServer: AdminServer | undefined;
@@ -49,7 +52,6 @@ export interface Parts {
 
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));
-const FIXED_BECAUSE = 'the replicas are given by --upstream and cannot be changed';
 
 /** @param pair the one that `--hash` names. */
 export async function createParts(options: Options, pair: HashPair, log: Log): Promise<Parts> {
@@ -91,7 +93,13 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
         if (!supervisor.isClosing) scale?.keep(state);
       },
     },
-    { ...options, hash: hashOf(options), explain: place.explain, traffic },
+    {
+      hash: hashOf(options),
+      slots: options.slots,
+      virtualNodes: options.virtualNodes,
+      explain: place.explain,
+      traffic,
+    },
     { failOpen: options.failOpen, hasHeartbeats: options.heartbeatPath !== 'off' },
   );
   const supervisor: Supervisor = new Supervisor(
@@ -107,31 +115,47 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
     // Containers outlive this process: what a later one starts must never be taken for what this one did.
     { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
   );
-  const admin = adminOf({ options, place, runtime, rings, supervisor, plane, feed, erring, log });
+  const asked = adminMembers();
+  const admin = adminOf({ options, place, asked, runtime, rings, supervisor, plane, publisher, feed, erring, log });
   const adminServer =
     place.own === undefined ? undefined : createAdminServer(place.own, admin.answer, shares.maxAdminConnections, log);
-  return { supervisor, plane, publisher, rings, feed, adminServer, scale, drawnToken: place.drawnToken };
+  return { supervisor, plane, publisher, rings, asked, feed, adminServer, scale, drawnToken: place.drawnToken };
 }
 
 interface AdminParts {
   readonly options: Options;
   readonly place: AdminPlace;
+  readonly asked: AdminMembers;
   readonly runtime: ReplicaRuntime;
   readonly rings: RingKeeper;
   readonly supervisor: Supervisor;
   readonly plane: DataPlane;
+  readonly publisher: Publisher;
   readonly feed: LiveFeed;
   readonly erring: ErringReplicas;
   readonly log: Log;
 }
 
-function adminOf({ options, place, runtime, rings, supervisor, plane, feed, erring, log }: AdminParts): Admin {
+function adminOf({
+  options,
+  place,
+  asked,
+  runtime,
+  rings,
+  supervisor,
+  plane,
+  publisher,
+  feed,
+  erring,
+  log,
+}: AdminParts): Admin {
   return createAdmin({
     access: place.access,
     answerLimits: { clock: realClock, ...answerTimes(options) },
     state: () => supervisor.state,
-    add: (wishes) => supervisor.add(wishes),
-    remove: (replicas) => supervisor.remove(replicas),
+    // Answered when requests go by it.
+    add: (wishes) => asked.add(wishes).then(() => publisher.holds()),
+    remove: (replicas) => asked.remove(replicas).then(() => publisher.holds()),
     kill: (replica) => runtime.stop(replica, 0),
     watch: (response, watcher) => feed.watch(response, watcher),
     originOf: originReader(options),
@@ -154,7 +178,7 @@ function adminOf({ options, place, runtime, rings, supervisor, plane, feed, erri
 
 // What is told to whoever looks: nothing else of the options is for them.
 function ringTerms({ hash, virtualNodes, maxReplicas, upstream, failOpen }: Options) {
-  return { hash, virtualNodes, maxReplicas, failOpen, fixedBecause: upstream.size > 0 ? FIXED_BECAUSE : undefined };
+  return { hash, virtualNodes, maxReplicas, failOpen, startsReplicas: upstream.size === 0 };
 }
 
 function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => string | undefined, log: Log) {
@@ -178,7 +202,7 @@ function probeOf({ heartbeatPath, heartbeatStatus, heartbeatHost }: Options): Pr
 }
 
 async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime> {
-  if (options.upstream.size > 0) return createUpstreamRuntime(options.upstream);
+  if (options.upstream.size > 0) return createNoRuntime();
   if (options.runtime === 'docker') return createDocker(options, log);
   // What is set for the balancer, secrets included, is not for its replicas.
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_'));

@@ -76,11 +76,11 @@ t.test('the URL of the votes has a plain name as well, which replicas know; empt
 
 t.test('lists', async (t) => {
   t.same(
-    [...parse('--upstream localhost:81,[::1]:82,unix:/a/b.sock').upstream],
+    [...parse('--upstream localhost:81,[::1]:82*3,unix:/a/b.sock').upstream],
     [
-      ['localhost:81', { type: 'tcp', host: 'localhost', port: 81 }],
-      ['[::1]:82', { type: 'tcp', host: '::1', port: 82 }],
-      ['unix:/a/b.sock', { type: 'unix', path: '/a/b.sock' }],
+      ['localhost:81', { address: { type: 'tcp', host: 'localhost', port: 81 }, weight: 1 }],
+      ['[::1]:82', { address: { type: 'tcp', host: '::1', port: 82 }, weight: 3 }],
+      ['unix:/a/b.sock', { address: { type: 'unix', path: '/a/b.sock' }, weight: 1 }],
     ],
   );
   t.same(parse('--key cookie:s,header:X-User,request').key, [
@@ -114,6 +114,10 @@ const REFUSED: [string, RegExp][] = [
   ['--upstream localhost', /--upstream takes a list of host:port and unix:\/path, not "localhost"/],
   ['--upstream a:1,a:1', /--upstream takes/],
   ['--upstream a:70000', /--upstream takes/],
+  ['--upstream a:1,a:1*2', /--upstream takes/],
+  ['--upstream a:1*17', /--upstream takes/],
+  ['--upstream a:1*0', /--upstream takes/],
+  ['--upstream a:1*2,b:1 --slots 2', /^--upstream takes at most --slots, which is 2, not 3$/],
   ['--upstream a:1,b:2,c:3 --slots 2', /^--upstream takes at most --slots, which is 2, not 3$/],
   ['--replica-memory 1m', /--replica-memory takes a size from 16m to 1024g, not "1m"/],
   ['--replica-cpus x', /--replica-cpus takes a number from 0.05 to 1024, not "x"/],

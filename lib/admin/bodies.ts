@@ -1,17 +1,23 @@
 // The bodies of the endpoints: from JSON to checked values, or to the reason why not. Pure. What the values mean for the fleet as
 // it is (names that are there already, the limit) is for others.
 
+import { addressText, parseAddress } from '../core/address.ts';
 import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
 import { foldedHostname, HOSTNAME_PATTERN } from '../core/fleet/replica-name.ts';
+import type { Address } from '../core/ports.ts';
 import { BalancerError } from '../errors.ts';
 
 export interface ChangeRequest {
   /** 1 or more. */
   readonly n: number;
-  /** At most n, each valid, no two the same. */
+  /**
+   * At most n, each valid, no two the same. Where one is left out and there is an address, its text is the hostname.
+   */
   readonly hostnames: readonly string[];
   /** At most n, in the order of `hostnames` and of those without a name after them. 1 … 16. */
   readonly weights: readonly number[];
+  /** At most n, in the same order, no two the same. A replica with an address is run by somebody else, and is there. */
+  readonly addresses: readonly Address[];
 }
 
 /**
@@ -20,14 +26,18 @@ export interface ChangeRequest {
  * @param checkNumber may refuse n, before the rest is looked at.
  */
 export function parseChange(text: string, tooMany: string, checkNumber: (n: number) => void = () => {}): ChangeRequest {
-  const { n, hostnames = [], weights = [] } = parseObject(text, '{"n": 1, "hostnames": ["S1"]}');
+  const {
+    n,
+    hostnames = [],
+    weights = [],
+    addresses: written = [],
+  } = parseObject(text, '{"n": 1, "hostnames": ["S1"]}');
   if (n === undefined) throw refusal('n is missing: the number of replicas, a whole number from 1 up');
   // As large as anyone likes: to /rm more than there are means all, and /add has a limit of its own.
   if (!Number.isInteger(n) || (n as number) < 1) throw refusal(`n must be a whole number from 1 up, not ${shown(n)}`);
   checkNumber(n as number);
   if (!Array.isArray(hostnames)) throw refusal(`hostnames must be a list, not ${shown(hostnames)}`);
   if (hostnames.length > (n as number)) throw refusal(tooMany);
-  checkHostnames(hostnames);
   if (!Array.isArray(weights)) throw refusal(`weights must be a list, not ${shown(weights)}`);
   if (weights.length > (n as number)) throw refusal(`weights must be at most n, ${n}, not ${weights.length}`);
   weights.forEach((weight, index) => {
@@ -35,7 +45,17 @@ export function parseChange(text: string, tooMany: string, checkNumber: (n: numb
       throw refusal(`weights[${index}] must be a whole number from 1 to ${MAX_WEIGHT}, not ${shown(weight)}`);
     }
   });
-  return { n: n as number, hostnames, weights };
+  const addresses = parseAddresses(n as number, written);
+  const names = [...hostnames, ...addresses.slice(hostnames.length).map(addressText)];
+  checkNames(names, hostnames.length);
+  return { n: n as number, hostnames: names, weights, addresses };
+}
+
+/** Why `hostnames[index]` is no name for a replica that is started here. */
+export function refusedHostname(index: number, hostname: unknown): BalancerError {
+  return refusal(
+    `hostnames[${index}] must be a letter or digit, then up to 62 of letters, digits, "_", "." and "-", not ${shown(hostname)}`,
+  );
 }
 
 /** The hostname that /balancer/kill is given. Throws `bad-body`. */
@@ -98,17 +118,31 @@ function parseObject(text: string, example: string): Record<string, unknown> {
   return body as Record<string, unknown>;
 }
 
-function checkHostnames(hostnames: readonly unknown[]): void {
+function parseAddresses(n: number, written: unknown): Address[] {
+  if (!Array.isArray(written)) throw refusal(`addresses must be a list, not ${shown(written)}`);
+  if (written.length > n) throw refusal(`addresses must be at most n, ${n}, not ${written.length}`);
   const firstAt = new Map<string, number>();
-  hostnames.forEach((hostname, index) => {
-    if (typeof hostname !== 'string' || !HOSTNAME_PATTERN.test(hostname)) {
-      throw refusal(
-        `hostnames[${index}] must be a letter or digit, then up to 62 of letters, digits, "_", "." and "-", not ${shown(hostname)}`,
-      );
-    }
-    const first = firstAt.get(foldedHostname(hostname));
-    if (first !== undefined) throw refusal(`hostnames[${index}] is the same as hostnames[${first}]: ${hostname}`);
-    firstAt.set(foldedHostname(hostname), index);
+  return written.map((one: unknown, index) => {
+    const address = typeof one === 'string' ? parseAddress(one) : undefined;
+    if (address === undefined) throw refusal(`addresses[${index}] must be host:port or unix:/path, not ${shown(one)}`);
+    const first = firstAt.get(addressText(address));
+    if (first !== undefined) throw refusal(`addresses[${index}] is the same as addresses[${first}]: ${one}`);
+    firstAt.set(addressText(address), index);
+    return address;
+  });
+}
+
+// Names after the first `given` were derived from addresses. Among those before, the text of an address is valid too:
+// a replica that was added without a hostname is called so, and /rm has to be able to name it.
+function checkNames(names: readonly unknown[], given: number): void {
+  const firstAt = new Map<string, number>();
+  const at = (index: number) => (index < given ? `hostnames[${index}]` : `addresses[${index}]`);
+  names.forEach((name, index) => {
+    const isName = typeof name === 'string' && (HOSTNAME_PATTERN.test(name) || parseAddress(name) !== undefined);
+    if (!isName) throw refusedHostname(index, name);
+    const first = firstAt.get(foldedHostname(name));
+    if (first !== undefined) throw refusal(`${at(index)} is the same as ${at(first)}: ${name}`);
+    firstAt.set(foldedHostname(name), index);
   });
 }
 

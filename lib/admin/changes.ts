@@ -1,23 +1,16 @@
 // /rep, /add and /rm: what a change asks for, held against the fleet as it is; and, with `?dry-run`, what it would move. And
 // /balancer/kill, which changes nothing that is wanted, to see the fleet mend itself.
 
-import {
-  type FleetState,
-  hostnameIn,
-  members,
-  placement,
-  placesOf,
-  type Wish,
-  weightsOf,
-} from '../core/fleet/fleet-state.ts';
+import { type FleetState, hostnameIn, members, placement, weightsOf } from '../core/fleet/fleet-state.ts';
 import { chooseLeavers } from '../core/fleet/leavers.ts';
 import { foldedHostname, sameHostname } from '../core/fleet/replica-name.ts';
-import type { ReplicaRef } from '../core/ports.ts';
+import type { ReplicaRef, Wish } from '../core/ports.ts';
 import type { HashRing, SeatId } from '../core/ring/ring.ts';
 import { movesBetween, sharesOf } from '../core/ring/ring-view.ts';
 import { BalancerError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { parseChange, parseKill } from './bodies.ts';
+import { wishesOf } from './wishes.ts';
 
 export interface ChangePorts {
   /** The fleet now. */
@@ -39,8 +32,8 @@ export interface ChangePorts {
   readonly slots: number;
   /** Of all weights together. */
   readonly maxPlaces: number;
-  /** Why the fleet cannot be changed at all, if it cannot. */
-  readonly fixedBecause: string | undefined;
+  /** Replicas are started here; if not, each new one has to be given with its address. */
+  readonly startsReplicas: boolean;
 }
 
 // How many names that somebody else gave are told in a line of the log.
@@ -59,33 +52,21 @@ export function rep(ports: ChangePorts): { N: number; replicas: string[] } {
 export async function addReplicas(ports: ChangePorts, text: string, query: URLSearchParams): Promise<unknown> {
   const present = members(ports.state());
   const checkRoom = (n: number, there: number) => {
-    const room = ports.maxReplicas - present.length;
+    // A list of --upstream may be longer than the limit.
+    const room = Math.max(0, ports.maxReplicas - present.length);
     if (n - there <= room) return;
-    const most = Math.max(0, room) + there;
+    const most = room + there;
     const may = most === 0 ? 'nothing can be added now' : `n must be at most ${most} now`;
     throw refusal(`${may}: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`);
   };
   // Even if some of them are there already, so many can never be added.
-  const { n, hostnames, weights } = parseChange(text, TOO_MANY_TO_ADD, (n) => n > ports.maxReplicas && checkRoom(n, 0));
-  checkChangeable(ports);
+  const asked = parseChange(text, TOO_MANY_TO_ADD, (n) => n > ports.maxReplicas && checkRoom(n, 0));
   checkQuery(query, 'dry-run');
   const state = ports.state();
-  const byName = new Map(present.map((one) => [foldedHostname(one.hostname), one]));
-  const named = (hostname: string) => byName.get(foldedHostname(hostname));
+  const there = new Set(present.map((one) => foldedHostname(one.hostname)));
   // A script that repeats itself gets what it asked for: a name that is there counts as added. Before anything is made of that length.
-  checkRoom(n, hostnames.filter((hostname) => named(hostname) !== undefined).length);
-  const wishes: Wish[] = [];
-  for (let index = 0; index < n; index++) {
-    const hostname = hostnames[index];
-    const known = hostname === undefined ? undefined : named(hostname);
-    const weight = weights[index] ?? (known === undefined ? 1 : placesOf(known).length);
-    if (known === undefined) wishes.push({ hostname, weight });
-    else if (weight !== placesOf(known).length) {
-      throw refusal(
-        `weights[${index}] must be ${placesOf(known).length}: ${hostname} is there with that, not ${weight}`,
-      );
-    }
-  }
+  checkRoom(asked.n, asked.hostnames.filter((hostname) => there.has(foldedHostname(hostname))).length);
+  const wishes = wishesOf(asked, state, ports.startsReplicas);
   const places = placement(state).size + wishes.reduce((sum, wish) => sum + wish.weight, 0);
   if (places > ports.maxPlaces) {
     throw refusal(
@@ -98,9 +79,9 @@ export async function addReplicas(ports: ChangePorts, text: string, query: URLSe
 }
 
 export async function removeReplicas(ports: ChangePorts, text: string, query: URLSearchParams): Promise<unknown> {
-  const { n, hostnames, weights } = parseChange(text, TOO_MANY_TO_REMOVE);
+  const { n, hostnames, weights, addresses } = parseChange(text, TOO_MANY_TO_REMOVE);
   if (weights.length > 0) throw refusal('weights are for /add: a replica is removed whole');
-  checkChangeable(ports);
+  if (addresses.length > 0) throw refusal('addresses are for /add: a replica is removed by its hostname');
   checkQuery(query, 'dry-run', 'only-named');
   const present = members(ports.state());
   const asked = new Set(hostnames.map(foldedHostname));
@@ -151,9 +132,9 @@ export function endsStartsOnly(ports: ChangePorts, text: string): boolean {
 
 export async function killReplica(ports: ChangePorts, text: string): Promise<unknown> {
   const hostname = parseKill(text);
-  checkChangeable(ports);
   const seat = ports.state().seats.find(({ replica }) => sameHostname(replica.hostname, hostname));
   if (seat === undefined) throw refusal(`hostname must be that of a replica, not ${JSON.stringify(hostname)}`);
+  if (seat.isGiven) throw refusal(`${seat.replica.hostname} is run by somebody else: nothing here can end it`);
   if (seat.phase !== 'serving') throw refusal(`${seat.replica.hostname} does not serve yet: there is nothing to kill`);
   await ports.kill(seat.replica);
   return { killed: seat.replica.hostname };
@@ -183,10 +164,6 @@ function imagined(ports: ChangePorts, after: FleetState): unknown {
 function repOf(state: FleetState): { N: number; replicas: string[] } {
   const replicas = members(state).map((replica) => replica.hostname);
   return { N: replicas.length, replicas };
-}
-
-function checkChangeable(ports: ChangePorts): void {
-  if (ports.fixedBecause !== undefined) throw refusal(ports.fixedBecause);
 }
 
 // The slip that this catches: `?dry_run`, which would be done in earnest.

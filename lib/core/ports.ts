@@ -1,4 +1,5 @@
-// What the pure core expects of the shell: time, a place where replicas run, and a way to ask one how it is.
+// What the pure core expects of the shell: time, who should be in the fleet, a place where replicas run, and a way to
+// ask a replica how it is.
 
 import type { SeatId } from './ring/ring.ts';
 
@@ -46,8 +47,39 @@ export interface Clock {
   every(ms: number, call: () => void): () => void;
 }
 
+/** A member of the fleet that is asked for. */
+export interface Wish {
+  /** `undefined` for a random one. */
+  readonly hostname: string | undefined;
+  /** How many places on the ring it is to have, 1 … MAX_WEIGHT. */
+  readonly weight: number;
+  /** Where it runs, if somebody else runs it. Then it is given: nobody here starts, stops or replaces it. */
+  readonly address?: Address;
+  /** Another name will do where that one is somebody else's. */
+  readonly ifFree?: boolean;
+}
+
+/** A change of who should be there. */
+export type MemberChange =
+  /** All of them, or none where one does not come up. */
+  | { readonly type: 'add'; readonly wishes: readonly Wish[] }
+  | { readonly type: 'remove'; readonly replicas: readonly ReplicaRef[] };
+
+/** Who should be in the fleet, as one source says it: a list of options, or calls of the admin endpoints. */
+export interface Membership {
+  /** Those to begin with. They are wanted whether they come up or not. */
+  first(): Promise<readonly Wish[]>;
+  /**
+   * Calls `make` with each change after that. `make` resolves when the change is done, and rejects with a BalancerError
+   * if it cannot be done. Returns the function that ends the watch.
+   */
+  watch(make: (change: MemberChange) => Promise<void>): () => void;
+}
+
 /** Where replicas run. Every method may reject with a BalancerError; none throws. */
 export interface ReplicaRuntime {
+  /** Takes hold of what it needs, since creating it has no effect. Called once, before all else but `close`. */
+  begin(): Promise<void>;
   /** Resolves once it is started, which is not yet healthy. Aborting gives the start up; what is left is stopped. */
   start(replica: ReplicaRef, signal: AbortSignal): Promise<Address>;
   /** Asks it to finish, and ends it after `graceMs`. One that is not there counts as stopped. */
@@ -61,7 +93,7 @@ export interface ReplicaRuntime {
   list(): Promise<readonly PresentReplica[]>;
   /** Calls back soon after something has happened. Nothing may depend on it. Returns the function that ends the watch. */
   watch(listener: (news: RuntimeNews) => void): () => void;
-  /** Gives back whatever the runtime holds, after the last replica was stopped. */
+  /** Gives back whatever the runtime holds, after the last replica was stopped. May be called without a begin. */
   close(): Promise<void>;
 }
 

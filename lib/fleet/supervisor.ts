@@ -1,23 +1,26 @@
 // Keeps the fleet as it is wanted: every event goes through `observe`, then the state is published, probe loops are matched
 // to the replicas that are up, and what `plan` asks for and is not yet under way is begun. It may run twice without harm.
 
-import { type FleetEvent, nextDueMs, observe, plan, startRounds } from '../core/fleet/fleet.ts';
+import { type FleetEvent, nextDueMs, observe, plan } from '../core/fleet/fleet.ts';
 import { fleetNews } from '../core/fleet/fleet-news.ts';
-import { emptyFleet, type FleetState, predecessors, type Seat, type Wish } from '../core/fleet/fleet-state.ts';
+import { emptyFleet, type FleetState, predecessors, type Seat } from '../core/fleet/fleet-state.ts';
 import { isSettled } from '../core/fleet/outage.ts';
 import { sameHostname } from '../core/fleet/replica-name.ts';
 import type { FleetRules } from '../core/fleet/seats.ts';
-import type { Probe, ReplicaRef, RuntimeNews } from '../core/ports.ts';
-import type { SeatId } from '../core/ring/ring.ts';
+import type { Probe, ReplicaRef, Wish } from '../core/ports.ts';
 import { asBalancerError, BalancerError, describe, isFinal } from '../errors.ts';
 import { within } from './clock.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
+import { allServe, type Joining, joinings, notUp } from './joining.ts';
+import { RuntimeWatch } from './runtime-watch.ts';
 import { type News, Underway, type UnderwayLimits, type UnderwayPorts } from './underway.ts';
 import { Waiters } from './waiters.ts';
 
 export interface SupervisorRules extends FleetRules, HeartbeatPace, UnderwayLimits {
   readonly inventoryIntervalMs: number;
-  /** How long `begin` waits for the first replicas, in ms. */
+  /**
+   * How long `begin` waits for the first replicas that are started, in ms. Given ones are waited for two heartbeats.
+   */
   readonly beginTimeoutMs: number;
   /** So many failed starts of a seat in a row make `/add` give up. */
   readonly joinAttempts: number;
@@ -39,10 +42,11 @@ export class Supervisor {
   readonly #heartbeats: Heartbeats;
   readonly #waiters = new Waiters();
   #alarm = new AbortController();
+  #hasBegun = false;
   #closing = false;
   #startsNoMore = false;
   readonly #closed = new AbortController();
-  readonly #unwatch: () => void;
+  readonly #runtimeWatch: RuntimeWatch;
 
   constructor(ports: SupervisorPorts, rules: SupervisorRules, first: { nameSeed: number; lastIncarnation: number }) {
     this.#ports = ports;
@@ -52,12 +56,21 @@ export class Supervisor {
     );
     this.#underway = new Underway(ports, rules, (news) => this.#dispatch(news));
     this.#state = emptyFleet(first.nameSeed, first.lastIncarnation);
-    this.#unwatch = ports.runtime.watch((news) => this.#hear(news));
-    void this.#takeInventories();
+    this.#runtimeWatch = new RuntimeWatch(
+      ports,
+      rules.inventoryIntervalMs,
+      (news) => this.#dispatch(news),
+      (incarnation) => this.#heartbeats.hurry(incarnation),
+    );
   }
 
   get state(): FleetState {
     return this.#state;
+  }
+
+  /** Its runtime has begun: there may be something to end. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   /** All are on their way out: what is left of the fleet is not what was wanted. */
@@ -81,29 +94,45 @@ export class Supervisor {
   }
 
   /**
-   * The first replicas: those that an earlier process left go on in their seats, and of the wishes, each with a hostname of its own,
-   * as many are added as are missing. Resolves when each serves or has failed `joinAttempts` times, at the latest after
-   * `beginTimeoutMs`; or, where some were left, when any serves: it is an outage that lasts until then. Those that do not serve go on
-   * trying. Throws what can't be mended by trying.
+   * Begins the runtime, then the first replicas. Those that an earlier process left go on in their seats. Of the
+   * wishes, each with a hostname of its own, all that are given are added, and of the others as many as are missing.
+   * Resolves when each serves or has failed `joinAttempts` times, at the latest after `beginTimeoutMs`; or, where some
+   * were left, when any serves: it is an outage that lasts until then. Those that do not serve go on trying. Throws
+   * what can't be mended by trying.
    */
   async begin(wishes: readonly Wish[]): Promise<void> {
-    this.#dispatch({ type: 'adopt', present: await this.#ports.runtime.list() });
+    await this.#ports.runtime.begin();
+    if (this.#closing) return;
+    this.#hasBegun = true;
+    const present = await this.#ports.runtime.list();
+    if (this.#closing) return;
+    this.#dispatch({ type: 'adopt', present });
+    // Not before: to an inventory, what an earlier process left would be nobody's, and stopped.
+    this.#runtimeWatch.begin();
     const there = this.#state.seats.map((seat) => seat.replica.hostname);
     const free = wishes.filter(({ hostname = '' }) => !there.some((other) => sameHostname(other, hostname)));
-    const missing = free.slice(0, Math.max(0, wishes.length - there.length));
-    this.#dispatch({ type: 'add', wishes: missing, slowly: false });
+    // Those that an earlier process left stand in for as many that would be started, whatever their names.
+    const own = wishes.filter(({ address }) => address === undefined).length - there.length;
+    let missing = Math.max(0, own);
+    const added = free.filter(({ address }) => address !== undefined || missing-- > 0);
+    this.#dispatch({ type: 'add', wishes: added, slowly: false });
     // Else nobody would be told of a fleet that is empty from the start.
     if (this.#state.seats.length === 0) this.#ports.publish(this.#state);
-    const settled = () =>
-      this.#state.seats.every((seat) => {
+    const settled = (counts: (seat: Seat) => boolean) => () =>
+      this.#state.seats.filter(counts).every((seat) => {
         if (seat.lapses.final) throw notUp(seat);
         return isSettled(seat, this.#rules.joinAttempts);
       });
+    // Each that is well has answered by then, and has its keys from the first request on.
+    const quickMs = 2 * this.#rules.timeoutMs;
     if (there.length === 0) {
-      await this.#waitAtMost(this.#rules.beginTimeoutMs, settled);
+      const [given, started] = [settled(({ isGiven }) => isGiven), settled(({ isGiven }) => !isGiven)];
+      await Promise.all([this.#waitAtMost(quickMs, given), this.#waitAtMost(this.#rules.beginTimeoutMs, started)]);
     } else {
-      // Each that is well has answered by then, and has its keys from the first request on.
-      await this.#waitAtMost(2 * this.#rules.timeoutMs, settled);
+      await this.#waitAtMost(
+        quickMs,
+        settled(() => true),
+      );
       const anyServes = ({ seats }: FleetState) => seats.length === 0 || seats.some(({ phase }) => phase === 'serving');
       await this.#waitAtMost(this.#rules.beginTimeoutMs, () => anyServes(this.#state));
     }
@@ -124,44 +153,43 @@ export class Supervisor {
    */
   async add(wishes: readonly Wish[]): Promise<void> {
     const { runtime } = this.#ports;
-    const seats = () => this.#state.seats.map((seat) => seat.replica.seat);
+    const startsAny = wishes.some(({ address }) => address === undefined);
     // Not where nothing is to be kept: a change then begins at once.
-    const finished = runtime.announce === undefined ? undefined : await runtime.announce(seats());
+    const finished = startsAny
+      ? await runtime.announce?.(this.#state.seats.map((seat) => seat.replica.seat))
+      : undefined;
     try {
-      await this.#add(wishes, new Set(seats()));
+      await this.#add(wishes);
     } finally {
       await finished?.();
     }
   }
 
-  async #add(wishes: readonly Wish[], before: ReadonlySet<SeatId>): Promise<void> {
+  async #add(wishes: readonly Wish[]): Promise<void> {
     this.#checkStarts();
+    const before = this.#state.seats;
     this.#dispatch({ type: 'add', wishes, slowly: true });
-    const added = () => this.#state.seats.filter((seat) => !before.has(seat.replica.seat));
-    const joined = added();
-    const serve = () => {
-      this.#checkStarts();
-      const failed = added().find((seat) => seat.lapses.final || seat.lapses.count >= this.#rules.joinAttempts);
-      if (failed !== undefined) throw notUp(failed);
-      const removed = joined.find((seat) => !added().some((one) => one.replica.seat === seat.replica.seat));
-      if (removed !== undefined) throw notUp(removed, 'was removed before it was up');
-      return added().every((seat) => seat.phase === 'serving');
-    };
-    // The attempts and the waits between them: a name that is not given back would keep a seat waiting for ever.
-    const { joinAttempts, startTimeoutMs } = this.#rules;
-    const limitMs = joinAttempts * startTimeoutMs * startRounds(this.#state, this.#rules) + 5000;
-    const late = () => {
-      const reason = added().find((seat) => seat.lapses.reason !== '')?.lapses.reason;
-      const why = reason === undefined ? '' : `: ${reason}`;
-      return new BalancerError('start-failed', `not all of them were up within ${limitMs} ms${why}`);
-    };
+    const taken = new Set(before.map((seat) => seat.replica.seat));
+    const joined = this.#state.seats.filter((seat) => !taken.has(seat.replica.seat));
+    const over = new AbortController();
     try {
-      await within(this.#ports.clock, limitMs, (signal) => this.#waiters.until(serve, signal), late);
+      await Promise.all(joinings(this.#state, joined, this.#rules).map((group) => this.#joined(group, over.signal)));
     } catch (error) {
-      await this.remove(added().map((seat) => seat.replica)).catch(() => undefined);
+      await this.remove(joined.map((seat) => seat.replica)).catch(() => undefined);
       const { code, message } = asBalancerError(error);
       throw new BalancerError(code, `${message}; nothing was added`, { cause: error });
+    } finally {
+      over.abort();
     }
+  }
+
+  #joined(group: Joining, signal: AbortSignal): Promise<void> {
+    const serve = () => {
+      this.#checkStarts();
+      return allServe(this.#state, group, this.#rules.joinAttempts);
+    };
+    const until = (working: AbortSignal) => this.#waiters.until(serve, working);
+    return within(this.#ports.clock, group.limitMs, until, () => group.late(this.#state), signal);
   }
 
   /** Takes those replicas' seats off the ring at once. Resolves when they have finished their requests and are gone. */
@@ -195,28 +223,13 @@ export class Supervisor {
     }
     this.#closed.abort();
     this.#alarm.abort();
-    this.#unwatch();
+    this.#runtimeWatch.end();
     this.#heartbeats.match([]);
     await this.#ports.runtime.close();
   }
 
   #checkStarts(): void {
     if (this.#startsNoMore) throw new BalancerError('closing', 'the balancer is shutting down');
-  }
-
-  #hear(news: RuntimeNews): void {
-    switch (news.type) {
-      case 'exited':
-        this.#dispatch({ type: 'exited', incarnation: news.replica.incarnation, reason: news.reason });
-        break;
-      case 'doubted':
-        this.#heartbeats.hurry(news.replica.incarnation);
-        break;
-      case 'restored':
-        this.#dispatch({ type: 'restored' });
-        void this.#takeInventory();
-        break;
-    }
   }
 
   #imagine(news: News): FleetState {
@@ -255,7 +268,7 @@ export class Supervisor {
     const nowMs = this.#ports.clock.now();
     for (const action of plan(this.#state, nowMs, this.#rules)) {
       if (action.type === 'start') this.#underway.start(action.replica);
-      else void this.#underway.stop(action.replica, action.drains);
+      else void this.#underway[action.type](action.replica, action.drains);
     }
     this.#alarm.abort();
     const dueMs = nextDueMs(this.#state, nowMs);
@@ -266,33 +279,10 @@ export class Supervisor {
       () => undefined,
     );
   }
-
-  async #takeInventories(): Promise<void> {
-    const { signal } = this.#closed;
-    while (!signal.aborted) {
-      await this.#ports.clock.sleep(this.#rules.inventoryIntervalMs, signal).catch(() => undefined);
-      if (!signal.aborted) await this.#takeInventory();
-    }
-  }
-
-  async #takeInventory(): Promise<void> {
-    const { clock, runtime, log } = this.#ports;
-    const askedAtMs = clock.now();
-    try {
-      this.#dispatch({ type: 'inventory', present: await runtime.list(), askedAtMs });
-    } catch (error) {
-      log.error('inventory-failed', { reason: describe(error) });
-    }
-  }
 }
 
 // Those that are up, and those that are routed to until another serves in their place.
 function probed(state: FleetState) {
   const up = state.seats.filter((seat) => seat.phase !== 'vacant' && seat.phase !== 'starting');
   return [...up, ...predecessors(state)];
-}
-
-function notUp(seat: Seat, how = `did not come up: ${seat.lapses.reason}`): BalancerError {
-  const code = seat.lapses.final ? 'name-taken' : 'start-failed';
-  return new BalancerError(code, `${seat.replica.hostname} ${how}`);
 }

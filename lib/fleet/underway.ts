@@ -73,17 +73,12 @@ export class Underway {
     const { incarnation } = replica;
     if (this.#stops.has(incarnation)) return;
     this.#stops.add(incarnation);
-    const { runtime, clock, drained } = this.#ports;
-    const graceMs = drains ? this.#limits.graceMs : 0;
     try {
       const start = this.#starts.get(incarnation);
       start?.abort.abort(new Error('it is no longer wanted'));
       await start?.done;
-      if (drains) {
-        const late = () => new Error('the grace is over');
-        await within(clock, graceMs, (working) => drained(replica, working), late).catch(() => undefined);
-      }
-      await runtime.stop(replica, graceMs);
+      if (drains) await this.#drained(replica);
+      await this.#ports.runtime.stop(replica, drains ? this.#limits.graceMs : 0);
       this.#stops.delete(incarnation);
       this.#report({ type: 'stopped', incarnation });
     } catch (error) {
@@ -91,5 +86,23 @@ export class Underway {
       this.#ports.log.error('stop-failed', { ...replica, reason: describe(error) });
       this.#report({ type: 'stop-failed', incarnation });
     }
+  }
+
+  /** Somebody else runs the replica: for us it has stopped when no request of ours is left there. */
+  async release(replica: ReplicaRef, drains: boolean): Promise<void> {
+    const { incarnation } = replica;
+    if (this.#stops.has(incarnation)) return;
+    this.#stops.add(incarnation);
+    if (drains) await this.#drained(replica);
+    this.#stops.delete(incarnation);
+    this.#report({ type: 'stopped', incarnation });
+  }
+
+  // Or the grace is over.
+  async #drained(replica: ReplicaRef): Promise<void> {
+    const { clock, drained } = this.#ports;
+    const late = () => new Error('the grace is over');
+    const working = (signal: AbortSignal) => drained(replica, signal);
+    await within(clock, this.#limits.graceMs, working, late).catch(() => undefined);
   }
 }

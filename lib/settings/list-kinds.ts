@@ -1,22 +1,29 @@
 // Kinds of options that are lists: services, sources of keys, proxies. An entry that is none makes the whole list none.
 
 import { isIP } from 'node:net';
+import { parseAddress } from '../core/address.ts';
+import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
 import type { Address } from '../core/ports.ts';
 import type { KeySource } from '../core/request/key-source.ts';
 import { bounded, type Kind } from './kinds.ts';
 
-/** Addresses by the text they are written as, which stands for their hostname. */
-export const upstreams: Kind<ReadonlyMap<string, Address>> = {
+/** A service that somebody else runs. */
+export interface Upstream {
+  readonly address: Address;
+  readonly weight: number;
+}
+
+/** By the text that the address is written as, which stands for the hostname. */
+export const upstreams: Kind<ReadonlyMap<string, Upstream>> = {
   unit: '',
   placeholder: 'LIST',
   bounds: 'a list of host:port and unix:/path',
   read: (written) => {
-    const entries = written.split(',').map((entry) => [entry.trim(), readAddress(entry.trim())] as const);
-    if (entries.some(([, address]) => address === undefined)) return undefined;
-    const byName = new Map(entries as readonly (readonly [string, Address])[]);
+    const entries = written.split(',').map((entry) => readUpstream(entry.trim()));
+    const byName = new Map(entries.filter((entry) => entry !== undefined));
     return byName.size === entries.length ? byName : undefined;
   },
-  write: (value) => [...value.keys()].join(','),
+  write: (value) => [...value].map(([name, { weight }]) => (weight === 1 ? name : `${name}*${weight}`)).join(','),
 };
 
 export const keySources: Kind<readonly KeySource[]> = {
@@ -54,12 +61,11 @@ function isTrustEntry(entry: string): boolean {
   return family !== 0 && Number(bits ?? 0) <= (family === 4 ? 32 : 128);
 }
 
-function readAddress(written: string): Address | undefined {
-  if (written.startsWith('unix:/')) return { type: 'unix', path: written.slice('unix:'.length) };
-  const [, bracketed, plain, port] = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(written) ?? [];
-  const host = bracketed ?? plain;
-  if (host === undefined || bounded(Number(port), 1, 65_535) === undefined) return undefined;
-  return { type: 'tcp', host, port: Number(port) };
+function readUpstream(written: string): readonly [string, Upstream] | undefined {
+  const [, name = '', weight = '1'] = /^(.*?)(?:\*(\d{1,2}))?$/.exec(written) ?? [];
+  const address = parseAddress(name);
+  if (address === undefined || bounded(Number(weight), 1, MAX_WEIGHT) === undefined) return undefined;
+  return [name, { address, weight: Number(weight) }];
 }
 
 function readKeySource(written: string): KeySource | undefined {

@@ -27,8 +27,8 @@ const RULES: readonly Rule[] = [
     says: () => '--admin-port and --admin-socket: the endpoints are in one place, name one of them',
   },
   {
-    breaks: ({ upstream, slots }) => upstream.size > slots,
-    says: ({ upstream, slots }) => `--upstream takes at most --slots, which is ${slots}, not ${upstream.size}`,
+    breaks: (options) => upstreamPlaces(options) > options.slots,
+    says: (options) => `--upstream takes at most --slots, which is ${options.slots}, not ${upstreamPlaces(options)}`,
   },
 ];
 
@@ -85,10 +85,17 @@ export function ignoredInEnvironment(environment: Readonly<NodeJS.ProcessEnv>): 
   return ignoredVariables([...OPTIONS.keys()], environment);
 }
 
-/** How many places the ring has at most, whoever holds them: a seat of weight w holds w. */
-export function mostPlaces({ slots, virtualNodes, upstream }: Options): number {
-  // Services of others are laid out once, at the start.
-  return upstream.size > 0 ? slots : Math.min(slots, MOST_PLACES, Math.floor(MOST_POINTS / virtualNodes));
+/**
+ * How many places /add may fill on the ring, whoever holds them: a seat of weight w holds w. A list of `--upstream` may
+ * have more, up to the slots, since it is laid out before there is traffic.
+ */
+export function mostPlaces({ slots, virtualNodes }: Options): number {
+  return Math.min(slots, MOST_PLACES, Math.floor(MOST_POINTS / virtualNodes));
+}
+
+/** The places on the ring of all `--upstream` together. */
+export function upstreamPlaces({ upstream }: Options): number {
+  return upstream.values().reduce((sum, { weight }) => sum + weight, 0);
 }
 
 /** All options at their defaults: a start for programs that use the library. */

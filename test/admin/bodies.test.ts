@@ -4,11 +4,36 @@ import { parseChange, parseQuestion } from '../../lib/admin/bodies.ts';
 const parse = (body: unknown) => parseChange(typeof body === 'string' ? body : JSON.stringify(body), 'too many');
 
 t.test('a whole number and valid hostnames', async (t) => {
-  t.same(parse({ n: 2, hostnames: ['S5', 'a.b_c-d'] }), { n: 2, hostnames: ['S5', 'a.b_c-d'], weights: [] });
-  t.same(parse('{"n": 99999999999999999999}'), { n: 1e20, hostnames: [], weights: [] });
-  t.same(parse({ n: 1 }), { n: 1, hostnames: [], weights: [] });
-  t.same(parse({ n: 3, hostnames: ['a'], weights: [2, 16] }), { n: 3, hostnames: ['a'], weights: [2, 16] });
-  t.same(parse('{"n": 3.0, "hostnames": [], "other": 1}'), { n: 3, hostnames: [], weights: [] });
+  t.same(parse({ n: 2, hostnames: ['S5', 'a.b_c-d'] }), {
+    n: 2,
+    hostnames: ['S5', 'a.b_c-d'],
+    weights: [],
+    addresses: [],
+  });
+  t.same(parse('{"n": 99999999999999999999}'), { n: 1e20, hostnames: [], weights: [], addresses: [] });
+  t.same(parse({ n: 1 }), { n: 1, hostnames: [], weights: [], addresses: [] });
+  t.same(parse({ n: 3, hostnames: ['a'], weights: [2, 16] }), {
+    n: 3,
+    hostnames: ['a'],
+    weights: [2, 16],
+    addresses: [],
+  });
+  t.same(parse('{"n": 3.0, "hostnames": [], "other": 1}'), { n: 3, hostnames: [], weights: [], addresses: [] });
+});
+
+t.test('addresses, and the names of those that have no other', async (t) => {
+  const body = { n: 4, hostnames: ['app4'], addresses: ['127.0.0.1:3004', '[::1]:3005', 'unix:/run/a.sock'] };
+  t.same(parse(body), {
+    n: 4,
+    hostnames: ['app4', '[::1]:3005', 'unix:/run/a.sock'],
+    weights: [],
+    addresses: [
+      { type: 'tcp', host: '127.0.0.1', port: 3004 },
+      { type: 'tcp', host: '::1', port: 3005 },
+      { type: 'unix', path: '/run/a.sock' },
+    ],
+  });
+  t.same(parse({ n: 1, hostnames: ['127.0.0.1:3004'] }).hostnames, ['127.0.0.1:3004'], 'as /rm names such a one');
 });
 
 const REFUSED: [string, unknown, RegExp][] = [
@@ -29,6 +54,17 @@ const REFUSED: [string, unknown, RegExp][] = [
   ['an invalid hostname', { n: 2, hostnames: ['a', 'b c'] }, /hostnames\[1\] must be a letter or digit.*"b c"/],
   ['a hostname that is no text', { n: 1, hostnames: [7] }, /hostnames\[0\] must be .* not 7/],
   ['a hostname of 64 characters', { n: 1, hostnames: ['x'.repeat(64)] }, /hostnames\[0\] must be/],
+  ['addresses a text', { n: 1, addresses: 'a:1' }, /addresses must be a list, not "a:1"/],
+  ['more addresses than n', { n: 1, addresses: ['a:1', 'b:1'] }, /addresses must be at most n, 1, not 2/],
+  ['an address without a port', { n: 1, addresses: ['a'] }, /addresses\[0\] must be host:port or unix:\/path, not "a"/],
+  ['an address that is no text', { n: 1, addresses: [80] }, /addresses\[0\] must be .* not 80/],
+  ['a line break in an address', { n: 1, addresses: ['unix:/a\r\nSet-Cookie: a'] }, /addresses\[0\] must be/],
+  ['an address twice', { n: 2, addresses: ['a:1', 'a:01'] }, /addresses\[1\] is the same as addresses\[0\]/],
+  [
+    'an address that is the name of another',
+    { n: 2, hostnames: ['b:1'], addresses: ['a:1', 'b:1'] },
+    /addresses\[1\] is the same as hostnames\[0\]: b:1/,
+  ],
   ['a hostname twice', { n: 2, hostnames: ['S1', 's1'] }, /hostnames\[1\] is the same as hostnames\[0\]/],
   ['weights a number', { n: 1, weights: 2 }, /weights must be a list, not 2/],
   ['more weights than n', { n: 1, weights: [1, 1] }, /weights must be at most n, 1, not 2/],

@@ -19,7 +19,6 @@ const RULES: FleetRules = {
   backoffBaseMs: 100,
   backoffCapMs: 1000,
   stableMs: 1000,
-  keepNames: false,
   riseToReturn: 2,
 };
 

@@ -66,7 +66,7 @@ t.test('a ring is read once for all who watch', async (t) => {
     counters: async () => noCounters(),
     erring: () => [],
     landings: async () => ({ last: 0, landed: 0, told: [] }),
-    about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, failOpen: true, fixedBecause: undefined },
+    about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, failOpen: true, startsReplicas: true },
   });
   const told: string[] = [];
   const response = { writeHead: () => undefined, write: (text: string) => told.push(text), on: () => undefined };

@@ -5,6 +5,7 @@ import type { Address } from '../../lib/core/ports.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { httpProbe } from '../../lib/fleet/http-probe.ts';
+import { createNoRuntime } from '../../lib/fleet/runtimes/none.ts';
 import { createProcessRuntime } from '../../lib/fleet/runtimes/processes.ts';
 import { FakeRuntime } from '../fixtures/fake-runtime.ts';
 import { runtimeContract } from './runtime.ts';
@@ -31,11 +32,22 @@ t.test('the fake runtime', async (t) => {
   });
 });
 
+t.test('the runtime of a fleet whose members are all given starts nothing', async (t) => {
+  const runtime = createNoRuntime();
+  await runtime.begin();
+  const replica = { seat: 1, incarnation: 1, hostname: 'x' };
+  await t.rejects(runtime.start(replica, AbortSignal.timeout(1000)), { code: 'start-failed' });
+  await runtime.stop(replica, 0);
+  runtime.watch(() => t.fail('nothing can be told'))();
+  t.same(await runtime.list(), []);
+  await runtime.close();
+});
+
 t.test('the process runtime', async (t) => {
   runtimeContract(t, async () => {
     const environment: NodeJS.ProcessEnv = { ...process.env };
     return {
-      runtime: await createProcessRuntime({ script, environment, clock: realClock }),
+      runtime: createProcessRuntime({ script, environment, clock: realClock }),
       kill: async (replica) => {
         for (const pid of execFileSync('pgrep', ['-P', String(process.pid), '-f', script])
           .toString()

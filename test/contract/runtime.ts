@@ -30,8 +30,14 @@ export function runtimeContract(t: Test, create: () => Promise<RuntimeUnderTest>
         for (const { replica } of await under.runtime.list()) await under.runtime.stop(replica, 0);
         await under.runtime.close();
       });
+      await under.runtime.begin();
       await run(t, under);
     });
+
+  t.test('one that was created and never begun is ended without harm', async () => {
+    const { runtime } = await create();
+    await runtime.close();
+  });
 
   check('a started replica answers at its address and is listed with it', async (t, { runtime, answers }) => {
     const [one, two] = [replica(1), replica(2)];
@@ -119,7 +125,10 @@ export function runtimeContract(t: Test, create: () => Promise<RuntimeUnderTest>
   });
 
   check('a start that fails says why and leaves nothing behind', async (t, { runtime, breakNextStart }) => {
-    if (breakNextStart === undefined) return;
+    if (breakNextStart === undefined) {
+      t.pass('not tried', { skip: 'nobody knows how to make a start of this runtime fail' });
+      return;
+    }
     breakNextStart();
     const one = replica(1);
     await t.rejects(runtime.start(one, limit()), { name: 'BalancerError', message: /./ });

@@ -1,15 +1,17 @@
 import t from 'tap';
-import { type FleetEvent, nextDueMs, observe, plan } from '../../lib/core/fleet/fleet.ts';
+import { type FleetEvent, nextDueMs, observe, plan, startRounds } from '../../lib/core/fleet/fleet.ts';
 import { fleetNews } from '../../lib/core/fleet/fleet-news.ts';
 import {
   draining,
   emptyFleet,
   type FleetState,
+  givenAddress,
   hostnameIn,
   members,
   placement,
   resting,
   routes,
+  type Seat,
   weightsOf,
 } from '../../lib/core/fleet/fleet-state.ts';
 import type { FailureKind } from '../../lib/core/fleet/health.ts';
@@ -409,11 +411,59 @@ t.test('the next due time is the earliest start or stop that is not due yet', as
   t.equal(nextDueMs(twice, 550), Number.POSITIVE_INFINITY);
 });
 
-t.test('replicas that nobody can rename keep their hostname', async (t) => {
-  const fixed = { ...rules, keepNames: true };
-  const state = fleetOf(1);
-  const lost = observe(state, { type: 'exited', incarnation: 1, reason: 'gone', atMs: 9 }, fixed);
-  t.equal(members(lost)[0]?.hostname, 'server1');
+t.test('a given replica is waited for at its address, never started, and keeps its name and seat', async (t) => {
+  const wishes = [{ hostname: 'app1', weight: 2, address }];
+  const state = after(emptyFleet(1), { type: 'add', wishes, slowly: true, atMs: 5 });
+  t.match(state.seats, [{ phase: 'started', address, isGiven: true, firstServedMs: undefined }]);
+  t.equal(givenAddress(state.seats[0] as Seat), address);
+  t.equal(givenAddress(fleetOf(1).seats[0] as Seat), undefined);
+  t.same([...placement(state).keys()], [1, 2]);
+  t.same(plan(state, 5, rules), []);
+  t.equal(nextDueMs(state, 5), Number.POSITIVE_INFINITY);
+  const news: FleetEvent[] = [
+    { type: 'exited', incarnation: 1, reason: 'gone', atMs: 9 },
+    { type: 'inventory', present: [], askedAtMs: 100, atMs: 101 },
+  ];
+  for (const event of news) t.equal(observe(state, event, rules), state, `${event.type} says nothing of it`);
+  const served = after(state, { type: 'probed', incarnation: 1, failure: undefined, atMs: 10 });
+  t.match(served.seats, [{ phase: 'serving', firstServedMs: 10, replica: { hostname: 'app1', seat: 1 } }]);
+  t.match(fleetNews(state, served), [{ event: 'replica-serving' }]);
+});
+
+t.test('news that are told twice, or too early, change nothing', async (t) => {
+  const starting = after(
+    emptyFleet(1),
+    { type: 'add', wishes: wishes('a'), slowly: false, atMs: 0 },
+    { type: 'starting', incarnation: 1, atMs: 0 },
+  );
+  t.equal(after(starting, { type: 'starting', incarnation: 1, atMs: 1 }), starting);
+  const up = after(starting, { type: 'started', replica: replicaOf(starting, 1), address, atMs: 2 });
+  t.equal(after(up, { type: 'starting', incarnation: 1, atMs: 2 }), up);
+  t.equal(after(up, { type: 'suspected', incarnation: 1, atMs: 2 }), up, 'no request went there');
+  const complaint = { type: 'probed', incarnation: 1, failure: 'answers 404 to /', kind: 'unfit' } as const;
+  const unfit = after(up, { ...complaint, atMs: 3 });
+  t.equal(after(unfit, { ...complaint, atMs: 4 }), unfit);
+});
+
+t.test('a given replica that is removed finishes its requests and is let go, not stopped', async (t) => {
+  const state = givenFleet(2);
+  const removed = after(state, { type: 'remove', seats: [1], atMs: 20 });
+  t.same(draining(removed), [replicaOf(state, 1)]);
+  t.same(plan(removed, 20, rules), [{ type: 'release', replica: replicaOf(state, 1), drains: true }]);
+  const added = after(state, { type: 'add', wishes: [{ hostname: 'c', weight: 1, address }], slowly: true, atMs: 30 });
+  const never = after(added, { type: 'remove', seats: [3], atMs: 40 });
+  t.match(plan(never, 40, rules), [{ type: 'release', drains: false }], 'one that never served has none');
+});
+
+t.test('given ones hold up no start, and starts hold up none of them', async (t) => {
+  const awaited = Array.from({ length: 10 }, (_, index) => ({ hostname: `app${index}`, weight: 1, address }));
+  const state = after(
+    emptyFleet(1),
+    { type: 'add', wishes: awaited, slowly: false, atMs: 0 },
+    { type: 'add', wishes: wishes('a', 'b', 'c', 'd', 'e'), slowly: false, atMs: 0 },
+  );
+  t.equal(plan(state, 0, rules).length, rules.parallelStarts);
+  t.equal(startRounds(state, rules), 2, 'of the five that are started');
 });
 
 t.test('the news are what changed between two states', async (t) => {
@@ -456,17 +506,25 @@ t.test(
   },
 );
 
-const others: FleetRules = { ...rules, keepNames: true };
+/** server1 … server`n`, which somebody else runs, all serving. */
+function givenFleet(n: number): FleetState {
+  const wishes = Array.from({ length: n }, (_, index) => ({ hostname: `server${index + 1}`, weight: 1, address }));
+  const added = after(emptyFleet(1), { type: 'add', wishes, slowly: false, atMs: 0 });
+  return added.seats.reduce(
+    (state, { replica: { incarnation } }) =>
+      after(state, { type: 'probed', incarnation, failure: undefined, atMs: 10 }),
+    added,
+  );
+}
 
 /** The fleet after so many heartbeats of one seat, good or bad. */
-function beaten(state: FleetState, seat: number, results: readonly ('good' | FailureKind)[], by: FleetRules = others) {
+function beaten(state: FleetState, seat: number, results: readonly ('good' | FailureKind)[]) {
   return results.reduce((known, result, index) => {
     const { incarnation } = replicaOf(known, seat);
     const event = { type: 'probed', incarnation, atMs: 100_000 + index } as const;
-    return observe(
+    return after(
       known,
       result === 'good' ? { ...event, failure: undefined } : { ...event, failure: result, kind: result },
-      by,
     );
   }, state);
 }
@@ -474,7 +532,7 @@ function beaten(state: FleetState, seat: number, results: readonly ('good' | Fai
 t.test(
   'a service of others that is convicted is down: not routed, not stopped, and itself when it is well again',
   async (t) => {
-    const state = fleetOf(2);
+    const state = givenFleet(2);
     const down = beaten(state, 1, ['other', 'other', 'other']);
     t.match(down.seats[0], { phase: 'down', replica: replicaOf(state, 1), complaint: { reason: 'other' } });
     t.same(
@@ -482,7 +540,7 @@ t.test(
       [2],
     );
     t.same(resting(down), [replicaOf(state, 1)]);
-    t.same(plan(down, 200_000, others), []);
+    t.same(plan(down, 200_000, rules), []);
     t.match(fleetNews(state, down), [{ event: 'replica-lost', reason: 'other' }]);
     t.equal(beaten(down, 1, ['good', 'other', 'good']).seats[0]?.phase, 'down', 'it must rise twice in a row');
     const up = beaten(down, 1, ['good', 'good']);
@@ -496,7 +554,7 @@ t.test(
 t.test('when all are down, those are routed to that somebody still listens at, as last choice', async (t) => {
   const bad = ['other', 'other', 'other'] as const;
   const refused = ['refused', 'refused', 'refused'] as const;
-  const down = beaten(beaten(beaten(fleetOf(3), 1, bad), 2, refused), 3, bad);
+  const down = beaten(beaten(beaten(givenFleet(3), 1, bad), 2, refused), 3, bad);
   t.match(routes(down, true), [
     { replica: { seat: 1 }, suspected: true },
     { replica: { seat: 3 }, suspected: true },
@@ -507,19 +565,25 @@ t.test('when all are down, those are routed to that somebody still listens at, a
   t.equal(whyNone(down, false), 'no replica: server1 down: other, server2 down: refused, server3 down: other');
   t.ok(mayReturn(down));
   t.notOk(mayReturn([1, 2, 3].reduce((state, seat) => beaten(state, seat, Array(20).fill('refused')), down)));
-  t.same(routes(beaten(beaten(fleetOf(2), 1, refused), 2, refused), true), []);
+  t.same(routes(beaten(beaten(givenFleet(2), 1, refused), 2, refused), true), []);
 });
 
 t.test('why a replica does not begin to serve is told once it is worth telling', async (t) => {
   const wanted = after(emptyFleet(1), { type: 'add', wishes: wishes('a', 'b'), slowly: false, atMs: 0 });
-  const probed = (state: FleetState, kind: FailureKind, atMs: number, by = rules) =>
-    observe(state, { type: 'probed', incarnation: 1, failure: kind, kind, atMs }, by).seats[0];
+  const probed = (state: FleetState, kind: FailureKind, atMs: number) =>
+    after(state, { type: 'probed', incarnation: 1, failure: kind, kind, atMs }).seats[0];
+  const given = after(emptyFleet(1), {
+    type: 'add',
+    wishes: [{ hostname: 'a', weight: 1, address }],
+    slowly: false,
+    atMs: 0,
+  });
   const up = started(wanted, 1, 0);
   t.notMatch(probed(up, 'refused', 100), { complaint: {} }, 'it may be about to listen');
   t.match(probed(up, 'refused', 1000), { complaint: { reason: 'refused' } });
-  t.match(probed(up, 'refused', 100, others), { complaint: { reason: 'refused' } }, 'what others run is there or not');
+  t.match(probed(given, 'refused', 100), { complaint: { reason: 'refused' } }, 'what others run is there or not');
   t.match(probed(up, 'unfit', 100), { complaint: { reason: 'unfit' } }, 'that will not change');
-  t.match(probed(up, 'refused', rules.startTimeoutMs, others), { phase: 'started' }, 'nor is it given up');
+  t.match(probed(given, 'refused', rules.startTimeoutMs), { phase: 'started' }, 'nor is it given up');
   const unfit = after(up, { type: 'probed', incarnation: 1, failure: 'answers 404 to /', kind: 'unfit', atMs: 5 });
   t.match(fleetNews(up, unfit), [{ event: 'replica-down', reason: 'answers 404 to /' }]);
   t.equal(whyNone(unfit, true), 'no replica: a down: answers 404 to /, b starting; try --heartbeat-path / or tcp');

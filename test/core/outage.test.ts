@@ -4,38 +4,41 @@ import { fleetNews } from '../../lib/core/fleet/fleet-news.ts';
 import { emptyFleet, type FleetState, type Seat } from '../../lib/core/fleet/fleet-state.ts';
 import type { ProbeFailure } from '../../lib/core/fleet/health.ts';
 import { absentees, isSettled, mayReturn, whyNone } from '../../lib/core/fleet/outage.ts';
-import type { FleetRules } from '../../lib/core/fleet/seats.ts';
 import { evenPair } from '../../lib/core/ring/hashes/even.ts';
 import { quadratic } from '../../lib/core/ring/hashes/quadratic.ts';
 import { RingKeeper } from '../../lib/core/ring/ring-keeper.ts';
 import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 
-const ofOthers: FleetRules = { ...FLEET_RULES, keepNames: true };
 const address = { type: 'unix', path: '/a.sock' } as const;
 const refused: ProbeFailure = { reason: 'nobody listens', kind: 'refused' };
 const unfit: ProbeFailure = { reason: 'answers 404 to /heartbeat', kind: 'unfit' };
 
-function after(state: FleetState, rules: FleetRules, ...events: FleetEvent[]): FleetState {
-  return events.reduce((known, event) => observe(known, event, rules), state);
+function after(state: FleetState, ...events: FleetEvent[]): FleetState {
+  return events.reduce((known, event) => observe(known, event, FLEET_RULES), state);
 }
 
 /** app1 … app`n`, wanted and nothing more. */
-function wanted(n: number, rules: FleetRules): FleetState {
+function wanted(n: number): FleetState {
   const wishes = Array.from({ length: n }, (_, index) => ({ hostname: `app${index + 1}`, weight: 1 }));
-  return after(emptyFleet(1), rules, { type: 'add', wishes, slowly: false, atMs: 0 });
+  return after(emptyFleet(1), { type: 'add', wishes, slowly: false, atMs: 0 });
+}
+
+/** app1, which somebody else runs. */
+function given(): FleetState {
+  const wishes = [{ hostname: 'app1', weight: 1, address }];
+  return after(emptyFleet(1), { type: 'add', wishes, slowly: false, atMs: 0 });
 }
 
 const seatOf = (state: FleetState, index = 0) => state.seats[index] as Seat;
 const incarnationOf = (state: FleetState, index = 0) => seatOf(state, index).replica.incarnation;
-const started = (state: FleetState, rules: FleetRules, index = 0) =>
+const started = (state: FleetState, index = 0) =>
   after(
     state,
-    rules,
     { type: 'starting', incarnation: incarnationOf(state, index), atMs: 0 },
     { type: 'started', replica: seatOf(state, index).replica, address, atMs: 0 },
   );
-const probed = (state: FleetState, rules: FleetRules, failure: ProbeFailure | undefined, atMs: number) =>
-  after(state, rules, {
+const probed = (state: FleetState, failure: ProbeFailure | undefined, atMs: number) =>
+  after(state, {
     type: 'probed',
     incarnation: incarnationOf(state),
     failure: failure?.reason,
@@ -44,27 +47,25 @@ const probed = (state: FleetState, rules: FleetRules, failure: ProbeFailure | un
   });
 
 t.test('starts go in rounds of so many at a time', async (t) => {
-  const five = wanted(5, FLEET_RULES);
+  const five = wanted(5);
   t.equal(startRounds(five, { ...FLEET_RULES, parallelStarts: 2 }), 3);
-  const serving = probed(started(wanted(1, FLEET_RULES), FLEET_RULES), FLEET_RULES, undefined, 10);
+  const serving = probed(started(wanted(1)), undefined, 10);
   t.equal(startRounds(serving, FLEET_RULES), 1);
 });
 
 t.test(
   'a seat is waited for until it serves, failed often enough, or gives an answer that will not become right',
   async (t) => {
-    const one = wanted(1, ofOthers);
-    t.equal(isSettled(seatOf(one), 3), false);
-    const up = started(one, ofOthers);
+    t.equal(isSettled(seatOf(wanted(1)), 3), false);
+    const up = given();
     t.equal(isSettled(seatOf(up), 3), false);
-    t.equal(isSettled(seatOf(probed(up, ofOthers, undefined, 10)), 3), true);
-    t.equal(isSettled(seatOf(probed(up, ofOthers, unfit, 10)), 3), true);
-    let lost = wanted(1, FLEET_RULES);
+    t.equal(isSettled(seatOf(probed(up, undefined, 10)), 3), true);
+    t.equal(isSettled(seatOf(probed(up, unfit, 10)), 3), true);
+    let lost = wanted(1);
     for (let lapse = 1; lapse <= 3; lapse++) {
       const incarnation = incarnationOf(lost);
       lost = after(
         lost,
-        FLEET_RULES,
         { type: 'starting', incarnation, atMs: 0 },
         { type: 'exited', incarnation, reason: 'exit code 1', atMs: 0 },
       );
@@ -76,24 +77,22 @@ t.test(
 t.test(
   'a request may wait for who is starting, not for who failed often, for good, or gives a wrong answer',
   async (t) => {
-    const one = wanted(1, ofOthers);
+    const one = wanted(1);
     t.ok(mayReturn(one));
-    t.ok(mayReturn(after(one, ofOthers, { type: 'starting', incarnation: incarnationOf(one), atMs: 0 })));
-    const up = started(one, ofOthers);
+    t.ok(mayReturn(after(one, { type: 'starting', incarnation: incarnationOf(one), atMs: 0 })));
+    const up = given();
     t.ok(mayReturn(up));
-    t.notOk(mayReturn(probed(up, ofOthers, refused, 10)));
-    const failed = after(one, FLEET_RULES, {
+    t.notOk(mayReturn(probed(up, refused, 10)));
+    const failed = after(one, {
       type: 'start-failed',
-      incarnation: incarnationOf(
-        after(one, FLEET_RULES, { type: 'starting', incarnation: incarnationOf(one), atMs: 0 }),
-      ),
+      incarnation: incarnationOf(after(one, { type: 'starting', incarnation: incarnationOf(one), atMs: 0 })),
       reason: 'the name is taken',
       final: true,
       atMs: 0,
     });
     t.ok(mayReturn(failed), 'which was not starting');
-    const starting = after(one, FLEET_RULES, { type: 'starting', incarnation: incarnationOf(one), atMs: 0 });
-    const refusedForGood = after(starting, FLEET_RULES, {
+    const starting = after(one, { type: 'starting', incarnation: incarnationOf(one), atMs: 0 });
+    const refusedForGood = after(starting, {
       type: 'start-failed',
       incarnation: incarnationOf(starting),
       reason: 'the name is taken',
@@ -102,62 +101,62 @@ t.test(
     });
     t.notOk(mayReturn(refusedForGood));
     t.notOk(mayReturn(emptyFleet(1)));
-    const serving = probed(up, ofOthers, undefined, 0);
+    const serving = probed(up, undefined, 0);
     t.ok(mayReturn(serving));
     let down = serving;
-    for (let beat = 1; beat <= 3; beat++) down = probed(down, ofOthers, refused, beat);
+    for (let beat = 1; beat <= 3; beat++) down = probed(down, refused, beat);
     t.ok(mayReturn(down), 'an outage that is young');
-    for (let beat = 4; beat <= 30; beat++) down = probed(down, ofOthers, refused, beat);
+    for (let beat = 4; beat <= 30; beat++) down = probed(down, refused, beat);
     t.notOk(mayReturn(down));
-    t.notOk(mayReturn(probed(down, ofOthers, unfit, 31)));
+    t.notOk(mayReturn(probed(down, unfit, 31)));
   },
 );
 
 t.test('why nobody takes requests is said for three, and how many more there are', async (t) => {
   t.equal(whyNone(emptyFleet(1), false), 'no replica: there is none in this fleet');
-  const five = wanted(5, FLEET_RULES);
+  const five = wanted(5);
   t.equal(whyNone(five, false), 'no replica: app1 starting, app2 starting, app3 starting, and 2 more');
-  const bad = probed(started(wanted(1, ofOthers), ofOthers), ofOthers, unfit, 10);
+  const bad = probed(given(), unfit, 10);
   t.equal(whyNone(bad, false), 'no replica: app1 down: answers 404 to /heartbeat; try --heartbeat-path / or tcp');
-  const starting = after(five, FLEET_RULES, { type: 'starting', incarnation: incarnationOf(five), atMs: 0 });
-  const lost = after(starting, FLEET_RULES, {
+  const starting = after(five, { type: 'starting', incarnation: incarnationOf(five), atMs: 0 });
+  const lost = after(starting, {
     type: 'exited',
     incarnation: incarnationOf(starting),
     reason: 'exit code 1',
     atMs: 0,
   });
-  const one = probed(started(wanted(2, FLEET_RULES), FLEET_RULES), FLEET_RULES, undefined, 1);
+  const one = probed(started(wanted(2)), undefined, 1);
   t.same(absentees(one), [{ hostname: 'app2', reason: 'starting' }]);
   t.match(whyNone(lost, false), /^no replica: app1 starting, after: exit code 1, /);
-  t.equal(whyNone(probed(started(wanted(1, ofOthers), ofOthers), ofOthers, undefined, 1), false), undefined);
+  t.equal(whyNone(probed(given(), undefined, 1), false), undefined);
 });
 
 t.test('a probe of who does not run yet says nothing', async (t) => {
-  const one = wanted(1, FLEET_RULES);
-  t.equal(probed(one, FLEET_RULES, refused, 0), one);
-  const starting = after(one, FLEET_RULES, { type: 'starting', incarnation: incarnationOf(one), atMs: 0 });
-  t.equal(probed(starting, FLEET_RULES, refused, 0), starting);
+  const one = wanted(1);
+  t.equal(probed(one, refused, 0), one);
+  const starting = after(one, { type: 'starting', incarnation: incarnationOf(one), atMs: 0 });
+  t.equal(probed(starting, refused, 0), starting);
 });
 
 t.test('what is down is told once for each kind of reason, and counted up to a hundred', async (t) => {
-  let state = probed(started(wanted(1, ofOthers), ofOthers), ofOthers, undefined, 0);
-  for (let beat = 1; beat <= 3; beat++) state = probed(state, ofOthers, refused, beat);
+  let state = probed(given(), undefined, 0);
+  for (let beat = 1; beat <= 3; beat++) state = probed(state, refused, beat);
   t.equal(seatOf(state).phase, 'down');
-  const again = probed(state, ofOthers, refused, 10);
+  const again = probed(state, refused, 10);
   t.same(fleetNews(state, again), [], 'the same reason');
-  const other = probed(again, ofOthers, unfit, 20);
+  const other = probed(again, unfit, 20);
   t.match(fleetNews(again, other), [{ event: 'replica-down', reason: unfit.reason }]);
   t.match(fleetNews(emptyFleet(1), other), [{ event: 'replica-down', reason: unfit.reason }]);
   let long = other;
-  for (let beat = 0; beat < 100; beat++) long = probed(long, ofOthers, unfit, 100 + beat);
-  t.equal(probed(long, ofOthers, unfit, 1000), long, 'nothing changes any more');
-  const better = probed(long, ofOthers, undefined, 1001);
-  t.not(probed(better, ofOthers, unfit, 1002), better, 'but that it was well in between');
+  for (let beat = 0; beat < 100; beat++) long = probed(long, unfit, 100 + beat);
+  t.equal(probed(long, unfit, 1000), long, 'nothing changes any more');
+  const better = probed(long, undefined, 1001);
+  t.not(probed(better, unfit, 1002), better, 'but that it was well in between');
 });
 
 t.test('a service of others keeps its name, whatever becomes of it', async (t) => {
-  const serving = probed(started(wanted(1, ofOthers), ofOthers), ofOthers, undefined, 0);
-  const lost = after(serving, ofOthers, {
+  const serving = probed(given(), undefined, 0);
+  const lost = after(serving, {
     type: 'exited',
     incarnation: incarnationOf(serving),
     reason: 'it is gone',

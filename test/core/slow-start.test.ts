@@ -19,6 +19,7 @@ function fleetOf(...firstServed: (number | undefined)[]): FleetState {
       firstServedMs,
       lapses: NO_LAPSES,
       insists: false,
+      isGiven: false,
     };
     return firstServedMs === undefined
       ? ({ ...common, phase: 'starting', giveUpAtMs: 0 } as const)

@@ -47,7 +47,7 @@ export async function contract(t: Test): Promise<void> {
     });
     runtimeContract(t, async () => {
       return {
-        runtime: await createDockerRuntime(options),
+        runtime: createDockerRuntime(options),
         kill: async (replica) => void (await docker('kill', replica.hostname)),
         answers,
         breakNextStart: () => {
@@ -61,7 +61,8 @@ export async function contract(t: Test): Promise<void> {
   });
 
   t.test('a container is locked down, labelled, and named as its replica', async (t) => {
-    const runtime = await createDockerRuntime(options);
+    const runtime = createDockerRuntime(options);
+    await runtime.begin();
     const replica = { seat: 7, incarnation: Date.now(), hostname: 'contract_Locked' };
     t.teardown(() => runtime.stop(replica, 0));
     await runtime.start(replica, AbortSignal.timeout(30_000));
@@ -96,7 +97,8 @@ export async function contract(t: Test): Promise<void> {
   });
 
   t.test('a container that is not of this fleet is neither listed nor touched', async (t) => {
-    const runtime = await createDockerRuntime(options);
+    const runtime = createDockerRuntime(options);
+    await runtime.begin();
     const id = await docker('run', '--detach', '--name', 'test_foreign', 'node:26-slim', 'sleep', '600');
     t.teardown(() => docker('rm', '--force', id));
     const replica = { seat: 1, incarnation: Date.now(), hostname: 'test_foreign' };
@@ -118,7 +120,8 @@ export async function contract(t: Test): Promise<void> {
     await docker('commit', template, image);
     await docker('rm', template);
     t.teardown(() => docker('rmi', '--force', image));
-    const runtime = await createDockerRuntime({ ...options, image: { type: 'named', name: image } });
+    const runtime = createDockerRuntime({ ...options, image: { type: 'named', name: image } });
+    await runtime.begin();
     t.teardown(() => runtime.close());
     const told = new Promise<RuntimeNews>((resolve) => runtime.watch(resolve));
     const replica = { seat: 1, incarnation: Date.now(), hostname: 'contract_crash' };

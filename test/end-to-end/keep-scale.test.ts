@@ -50,6 +50,7 @@ t.test('what cannot be understood is told, and --replicas counts', async (t) => 
     ['{"replicas": [{"hostname": "-", "weight": 1}]}', /replicas\[0\] has no valid hostname/],
     ['{"replicas": [{"hostname": "a", "weight": 99}]}', /replicas\[0\] has no valid weight/],
     ['{"replicas": [{"hostname": "a", "weight": 1}, {"hostname": "A", "weight": 1}]}', /A is there twice/],
+    ['{"replicas": [{"hostname": "a", "weight": 1, "address": "a"}]}', /replicas\[0\] has no valid address/],
     ['{', /JSON/],
   ] as const) {
     await writeFile(join(dataDir, 'scale-kept.json'), text);

@@ -1,12 +1,15 @@
 // Services that somebody else runs: busy, restarting, not there, or asked the wrong way. They cannot be replaced, so they are judged with
 // more patience than replicas of our own.
 
+import { mkdtemp, rm } from 'node:fs/promises';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openEvents } from '../fixtures/event-source.ts';
 import { freePort } from '../fixtures/free-port.ts';
-import { startProgram } from '../fixtures/program.ts';
+import { type Program, startProgram } from '../fixtures/program.ts';
 
 const QUICK = ['--heartbeat-interval', '50ms', '--heartbeat-timeout', '100ms'];
 
@@ -260,4 +263,198 @@ t.test('answers with 5xx again and again are said, though the heartbeats are goo
   await events.until('fleet', ({ log }) =>
     log.some((entry: { what: string; replica: string }) => entry.what === 'erring' && entry.replica === name),
   );
+});
+
+/** A change as its status and body. */
+const change = (program: Program, method: 'POST' | 'DELETE', path: string, body: unknown) =>
+  program.json(path, { method, body: JSON.stringify(body) });
+const repOf = (...replicas: string[]) => ({
+  status: 200,
+  body: { message: { N: replicas.length, replicas }, status: 'successful' },
+});
+const sharesOf = async (program: Program) =>
+  ((await program.json('/balancer/ring')).body as { shares: Record<string, number> }).shares;
+
+t.test('services are added and removed while it runs, by name or by address, with weights', async (t) => {
+  const [one, two, three, four] = [await service(t), await service(t), await service(t), await service(t)];
+  const program = await start(t, [{ name: `${one.name}*3` }, two]);
+  t.same(await program.json('/rep'), repOf(one.name, two.name));
+  const shares = await sharesOf(program);
+  t.ok((shares[one.name] ?? 0) > 2.5 * (shares[two.name] ?? 1), 'host:port*3 has three times as much');
+
+  const add = { n: 2, hostnames: ['app3'], addresses: [three.name, four.name], weights: [2] };
+  const after = repOf(one.name, two.name, 'app3', four.name);
+  const dry = await change(program, 'POST', '/add?dry-run', add);
+  t.match(dry, { status: 200, body: { message: { N: 4, dryRun: true, replicas: after.body.message.replicas } } });
+  t.equal(three.asked.length, 0);
+  t.same(await program.json('/rep'), repOf(one.name, two.name), 'nothing was done');
+  t.same(await change(program, 'POST', '/add', add), after);
+  t.same(await change(program, 'POST', '/add', add), after, 'once more changes nothing');
+  const grown = await sharesOf(program);
+  t.ok((grown.app3 ?? 0) > 1.5 * (grown[four.name] ?? 1));
+  while (three.asked.length === 0 || four.asked.length === 0) t.equal((await program.json('/x')).status, 200);
+
+  t.same(
+    await change(program, 'DELETE', '/rm?only-named', { n: 1, hostnames: [four.name] }),
+    repOf(one.name, two.name, 'app3'),
+  );
+  four.asked.length = 0;
+  for (let count = 0; count < 20; count++) await program.json('/x');
+  t.equal(four.asked.length, 0);
+  t.match((await change(program, 'DELETE', '/rm', { n: 2 })).body, { message: { N: 1 } });
+  t.same(await change(program, 'DELETE', '/rm', { n: 9 }), repOf());
+  t.match(await program.json('/x'), { status: 503, body: { message: /there is none in this fleet/ } });
+  t.same(await change(program, 'POST', '/add', { n: 1, addresses: [two.name] }), repOf(two.name));
+  t.equal((await program.json('/x')).status, 200);
+});
+
+t.test('one that is added takes the lowest free seat, and no key of the others moves', async (t) => {
+  const all = await Promise.all([1, 2, 3, 4].map(() => service(t)));
+  const [one, two, three, four] = all as [Service, Service, Service, Service];
+  const program = await start(t, [one, two, three], '--key', 'header:x-key');
+  const keys = Array.from({ length: 60 }, (_, index) => `key${index}`);
+  const owners = async () => {
+    for (const each of all) each.asked.length = 0;
+    for (const key of keys) await fetch(`${program.url}/${key}`, { headers: { 'x-key': key } });
+    return keys.map((key) => all.findIndex((each) => each.asked.includes(`GET /${key}`)));
+  };
+  const before = await owners();
+  await change(program, 'DELETE', '/rm?only-named', { n: 1, hostnames: [two.name] });
+  const without = await owners();
+  before.forEach((owner, index) => {
+    if (owner !== 1) t.equal(without[index], owner);
+  });
+  await change(program, 'POST', '/add', { n: 1, hostnames: ['app4'], addresses: [four.name] });
+  t.same(
+    await owners(),
+    before.map((owner) => (owner === 1 ? 3 : owner)),
+    'it has what the one had whose seat it takes',
+  );
+});
+
+t.test('requests in flight at a service that is removed are answered', async (t) => {
+  const [one, two] = [await service(t), await service(t)];
+  const program = await start(t, [one, two], '--heartbeat-path', 'tcp');
+  one.busy = true;
+  const answers = Array.from({ length: 6 }, () => program.json('/x', { method: 'POST', body: 'vote' }));
+  while (one.asked.length === 0) await turn();
+  const removing = change(program, 'DELETE', '/rm', { n: 1, hostnames: [one.name] });
+  await program.logged((line) => line.event === 'replica-leaving');
+  t.equal((await program.json('/x')).status, 200);
+  one.release();
+  for (const { status } of await Promise.all(answers)) t.equal(status, 200);
+  t.same(await removing, repOf(two.name));
+  await program.logged((line) => line.event === 'replica-stopped');
+  t.equal(one.asked.length + two.asked.length, 7, 'each came once');
+});
+
+t.test('a service that is not there, or not well, is not added; what it takes is said soon', async (t) => {
+  const [one, sick] = [await service(t), await service(t, 404)];
+  const program = await start(t, [one]);
+  const port = await freePort();
+  const add = (address: string) => change(program, 'POST', '/add', { n: 1, hostnames: ['app2'], addresses: [address] });
+  t.match(await add(`127.0.0.1:${port}`), {
+    status: 503,
+    body: { message: /^<Error> app2 passed no heartbeat within 450 ms: connect ECONNREFUSED .*; nothing was added$/ },
+  });
+  t.match(await add(sick.name), {
+    status: 503,
+    body: { message: '<Error> app2 passed no heartbeat: answers 404 to /heartbeat; nothing was added' },
+  });
+  t.same(await program.json('/rep'), repOf(one.name));
+  t.equal(sick.asked.length, 0);
+  const late = await service(t, 200, port);
+  t.same(await add(late.name), repOf(one.name, 'app2'));
+});
+
+t.test('one that was added is watched as the others are: down, and back under its name', async (t) => {
+  const [one, two] = [await service(t), await service(t)];
+  const program = await start(t, [one]);
+  await change(program, 'POST', '/add', { n: 1, hostnames: ['app2'], addresses: [two.name] });
+  await two.close();
+  t.match(await program.logged((line) => line.event === 'replica-lost'), { hostname: 'app2' });
+  t.same(await program.json('/rep'), repOf(one.name, 'app2'));
+  for (let count = 0; count < 10; count++) t.equal((await program.json('/x')).status, 200);
+  const again = await service(t, 200, two.port);
+  while (again.asked.length === 0) t.equal((await program.json('/x')).status, 200);
+});
+
+t.test('what cannot be added is refused, with the reason, and changes nothing', async (t) => {
+  const [one, two, three] = [await service(t), await service(t), await service(t)];
+  const program = await start(t, [one, two], '--max-replicas', '3');
+  for (const [body, reason] of [
+    [{ n: 1 }, /addresses\[0\] is missing: with --upstream nothing is started here/],
+    [{ n: 1, hostnames: ['app3'] }, /addresses\[0\] is missing/],
+    [{ n: 2, addresses: [three.name] }, /n must be at most 1 now: there are 2 replicas and the limit is 3, not 2/],
+    [{ n: 1, addresses: [three.name, two.name] }, /addresses must be at most n, 1, not 2/],
+    [{ n: 1, addresses: ['localhost'] }, /addresses\[0\] must be host:port or unix:\/path, not "localhost"/],
+    [{ n: 1, hostnames: ['app3'], addresses: [two.name] }, /addresses\[0\] is that of 127.0.0.1:\d+, which is there/],
+    [{ n: 1, hostnames: [one.name], addresses: [three.name] }, /addresses\[0\] must be .*: .* is there with that, not/],
+    [{ n: 1, hostnames: [one.name], weights: [2] }, /weights\[0\] must be 1: .* is there with that, not 2/],
+    [{ n: 2, hostnames: ['a', 'A'], addresses: [three.name] }, /hostnames\[1\] is the same as hostnames\[0\]/],
+    [{ n: 4, addresses: [three.name] }, /n must be at most 1 now: there are 2 replicas and the limit is 3, not 4/],
+  ] as const) {
+    const answer = await change(program, 'POST', '/add', body);
+    t.match(answer, { status: 400, body: { message: reason } }, JSON.stringify(body));
+  }
+  t.match(await change(program, 'DELETE', '/rm', { n: 1, addresses: [one.name] }), {
+    status: 400,
+    body: { message: /addresses are for \/add/ },
+  });
+  t.match(await change(program, 'DELETE', '/rm?only-named', { n: 1, hostnames: ['app9'] }), {
+    status: 400,
+    body: { message: /there is no app9/ },
+  });
+  t.match(await change(program, 'POST', '/balancer/kill', { hostname: one.name }), {
+    status: 400,
+    body: { message: /is run by somebody else: nothing here can end it/ },
+  });
+  t.same(await program.json('/rep'), repOf(one.name, two.name));
+  t.match(await change(program, 'POST', '/add', { n: 1, hostnames: [one.name] }), { status: 200 }, 'it is there');
+});
+
+t.test('a list that is longer than what may be added still works', async (t) => {
+  const one = await service(t);
+  const many = Array.from({ length: 100 }, (_, index) => ({ name: `127.0.0.${index + 1}:${one.port}` }));
+  const program = await start(t, many, '--heartbeat-path', 'off', '--slots', '128');
+  t.equal((await program.hostnames()).length, 100);
+  t.equal(Object.keys(await sharesOf(program)).length, 100);
+  t.match(await change(program, 'POST', '/add', { n: 1, addresses: ['127.0.1.1:1'] }), {
+    status: 400,
+    body: { message: /nothing can be added now: there are 100 replicas and the limit is 64/ },
+  });
+  t.equal((await change(program, 'POST', '/add', { n: 1, hostnames: [many[0]?.name] })).status, 200, 'it is there');
+  t.match((await change(program, 'DELETE', '/rm', { n: 40 })).body, { message: { N: 60 } });
+});
+
+t.test('beside replicas that are started here a service may be added; each is kept in its own way', async (t) => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'ringmaster-given-'));
+  t.teardown(() => rm(dataDir, { recursive: true }));
+  const options = ['--replicas', '1', '--data-dir', dataDir, '--fleet', 'mixed', '--keep-scale', ...QUICK];
+  const one = await service(t);
+  const first = await startProgram(options);
+  t.match(await change(first, 'POST', '/add', { n: 1, hostnames: ['server1'], addresses: [one.name] }), {
+    status: 400,
+    body: { message: /server1 is there and was started here/ },
+  });
+  t.match(await change(first, 'POST', '/add', { n: 1, hostnames: [one.name] }), {
+    status: 400,
+    body: { message: /hostnames\[0\] must be a letter or digit/ },
+  });
+  const grown = await change(first, 'POST', '/add', { n: 2, hostnames: [one.name], addresses: [one.name] });
+  const [, , third = ''] = (grown.body as { message: { replicas: string[] } }).message.replicas;
+  t.match(third, /^server_/);
+  t.same(grown, repOf('server1', one.name, third));
+  while (one.asked.length === 0) t.equal((await first.json('/home')).status, 200);
+  t.equal((await change(first, 'POST', '/balancer/kill', { hostname: 'server1' })).status, 200);
+  await first.logged((line) => line.event === 'replica-lost' && line.hostname === 'server1');
+  while ((await first.hostnames()).includes('server1')) await turn();
+  const names = await first.hostnames();
+  await first.logged((line) => line.event === 'replica-serving' && line.hostname === names.at(-1));
+  await first.stop();
+  const second = await startProgram(options);
+  t.teardown(() => second.stop());
+  t.same(await second.hostnames(), names, 'also by --keep-scale');
+  one.asked.length = 0;
+  while (one.asked.length === 0) t.equal((await second.json('/home')).status, 200);
 });

@@ -1,6 +1,16 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -19,8 +29,29 @@ const soon = () => AbortSignal.timeout(5000);
 const pathOf = (address: Address) => (address.type === 'unix' ? address.path : '');
 
 async function runtime(environment: NodeJS.ProcessEnv = {}) {
-  return createProcessRuntime({ script, environment: { ...process.env, ...environment }, clock: realClock });
+  const processes = createProcessRuntime({ script, environment: { ...process.env, ...environment }, clock: realClock });
+  await processes.begin();
+  return processes;
 }
+
+t.test('creating one has no effect; one that is ended while it begins leaves nothing', async (t) => {
+  const ours = mkdtempSync(join(tmpdir(), 'ringmaster-'));
+  const { TMPDIR } = process.env;
+  process.env.TMPDIR = ours;
+  t.teardown(() => {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+    rmSync(ours, { recursive: true });
+  });
+  const guardians = () => spawnSync('pgrep', ['-P', String(process.pid), '-f', ours]).stdout.toString();
+  const processes = createProcessRuntime({ script, environment: process.env, clock: realClock });
+  t.same([readdirSync(ours), guardians()], [[], '']);
+  const begun = processes.begin();
+  await processes.close();
+  await begun;
+  t.same(readdirSync(ours), []);
+  while (guardians() !== '') await new Promise((resolve) => setTimeout(resolve, 10));
+});
 
 t.test('replicas listen on sockets that nobody else may reach', async (t) => {
   const processes = await runtime();
@@ -72,11 +103,12 @@ t.test('one that does not end within the grace is killed', async (t) => {
 });
 
 t.test('one that ends before it listens fails its start with the reason', async (t) => {
-  const processes = await createProcessRuntime({
+  const processes = createProcessRuntime({
     script: '/nowhere.ts',
     environment: { ...process.env, NODE_OPTIONS: '--no-warnings' },
     clock: realClock,
   });
+  await processes.begin();
   t.teardown(() => processes.close());
   await t.rejects(processes.start(replica(1), soon()), {
     code: 'start-failed',
@@ -97,7 +129,8 @@ t.test('what a replica says on standard error comes out of ours, as it is', asyn
       '--eval',
       `import { createProcessRuntime } from '${new URL('../../lib/fleet/runtimes/processes.ts', import.meta.url)}';
        import { realClock } from '${new URL('../../lib/fleet/clock.ts', import.meta.url)}';
-       const runtime = await createProcessRuntime({ script: '${talker}', environment: process.env, clock: realClock });
+       const runtime = createProcessRuntime({ script: '${talker}', environment: process.env, clock: realClock });
+       await runtime.begin();
        runtime.watch((news) => { console.log(news.reason); runtime.close(); });
        await runtime.start({ seat: 1, incarnation: 1, hostname: 'x' }, AbortSignal.timeout(5000));`,
     ],
@@ -123,7 +156,8 @@ t.test('if the balancer is killed with -9, its replicas, a stopped one too, are 
       '--eval',
       `import { createProcessRuntime } from '${new URL('../../lib/fleet/runtimes/processes.ts', import.meta.url)}';
        import { realClock } from '${new URL('../../lib/fleet/clock.ts', import.meta.url)}';
-       const runtime = await createProcessRuntime({ script: '${script}', environment: process.env, clock: realClock });
+       const runtime = createProcessRuntime({ script: '${script}', environment: process.env, clock: realClock });
+       await runtime.begin();
        const start = (incarnation) => runtime.start({ seat: 1, incarnation, hostname: 'x' }, AbortSignal.timeout(5000));
        const [{ path }] = await Promise.all([start(1), start(2)]);
        console.log(path);`,

@@ -15,7 +15,6 @@ const rules: SupervisorRules = {
   backoffBaseMs: 250,
   backoffCapMs: 30_000,
   stableMs: 10_000,
-  keepNames: false,
   riseToReturn: 2,
   intervalMs: 500,
   timeoutMs: 400,
@@ -81,6 +80,59 @@ async function withThree() {
   await world.finish(world.supervisor.begin(wishes('server1', 'server2', 'server3')));
   return world;
 }
+
+t.test('creating one has no effect: nothing is watched, listed or begun, and it can be ended', async (t) => {
+  const { runtime, supervisor, finish, clock } = setUp();
+  let asked = 0;
+  runtime.list = () => {
+    asked += 1;
+    return Promise.resolve([]);
+  };
+  runtime.watch = () => {
+    asked += 1;
+    return () => undefined;
+  };
+  await clock.advance(20_000);
+  t.same([asked, runtime.hasBegun, supervisor.hasBegun], [0, false, false]);
+  await finish(supervisor.close());
+  t.ok(runtime.closed);
+});
+
+t.test('what an earlier process left is adopted before anything is heard or looked for', async (t) => {
+  const { runtime, supervisor, finish, clock, names } = setUp();
+  runtime.present.set(5, { seat: 1, incarnation: 5, hostname: 'server1' });
+  const list = runtime.list.bind(runtime);
+  runtime.list = async () => {
+    await clock.sleep(8000);
+    return list();
+  };
+  const begun = supervisor.begin(wishes('server1'));
+  await clock.advance(1000);
+  runtime.tell({ type: 'restored' });
+  await finish(begun);
+  await clock.advance(20_000);
+  t.same([names(), runtime.started, runtime.stopped], [['server1'], [], []]);
+  await finish(supervisor.close());
+});
+
+t.test('a runtime that cannot begin says why; nothing was begun', async (t) => {
+  const { runtime, supervisor, finish } = setUp();
+  runtime.begin = () => Promise.reject(new BalancerError('runtime-unavailable', 'cannot reach Docker'));
+  await t.rejects(finish(supervisor.begin(wishes('server1'))), { message: 'cannot reach Docker' });
+  t.same([supervisor.hasBegun, runtime.started], [false, []]);
+  await finish(supervisor.close());
+});
+
+t.test('one that is ended while its runtime begins starts nothing', async (t) => {
+  const { runtime, supervisor, finish, clock } = setUp();
+  runtime.begin = () => clock.sleep(1000);
+  const begun = supervisor.begin(wishes('server1'));
+  await clock.advance(100);
+  await finish(supervisor.close());
+  await finish(begun);
+  await clock.advance(10_000);
+  t.same(runtime.started, []);
+});
 
 t.test('begin resolves when all replicas serve', async (t) => {
   const { routed, supervisor } = await withThree();

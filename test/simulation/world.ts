@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { type FleetEvent, observe, plan } from '../../lib/core/fleet/fleet.ts';
-import { emptyFleet, type FleetState, predecessors, type Wish } from '../../lib/core/fleet/fleet-state.ts';
+import { emptyFleet, type FleetState, predecessors } from '../../lib/core/fleet/fleet-state.ts';
 import type { FleetRules } from '../../lib/core/fleet/seats.ts';
-import type { Address, PresentReplica, ReplicaRef } from '../../lib/core/ports.ts';
+import type { Address, PresentReplica, ReplicaRef, Wish } from '../../lib/core/ports.ts';
 import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 import type { Random } from '../fixtures/random.ts';
 import { checkStep } from './invariants.ts';

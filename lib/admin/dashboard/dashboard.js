@@ -16,6 +16,8 @@ import { createSpread } from './spread.js';
 // An event stream that is refused is not tried again by the browser.
 const AGAIN_MS = 3000;
 const MOST_ROWS = 300;
+const NOTHING_STARTED =
+  'Nothing is started here. POST /add with addresses adds a service that runs: {"n": 1, "addresses": ["127.0.0.1:3004"]}.';
 
 const ringView = createRingView();
 const sparks = createSparks();
@@ -129,9 +131,10 @@ function showAll(now) {
   // The pages of the service are on the other port.
   byId('pages', HTMLElement).hidden = now.alone;
   const fixed = byId('fixed', HTMLElement);
-  fixed.hidden = now.fixedBecause === undefined;
-  fixed.textContent = now.fixedBecause ?? '';
-  byId('add', HTMLFormElement).hidden = now.fixedBecause !== undefined;
+  const because = now.looksOnlyBecause ?? (now.startsReplicas ? undefined : NOTHING_STARTED);
+  fixed.hidden = because === undefined;
+  fixed.textContent = because ?? '';
+  byId('add', HTMLFormElement).hidden = because !== undefined;
   eventLog.replace(now.log);
   ringView.showRing(now.ring);
   showFleet(now);
@@ -171,7 +174,7 @@ function showTraffic(now) {
 
 /** @param {Snapshot} now */
 function showTable(now) {
-  table.show(now.fleet, now.traffic, Date.now() + offsetMs, now.fixedBecause === undefined);
+  table.show(now.fleet, now.traffic, Date.now() + offsetMs, now.looksOnlyBecause === undefined);
 }
 
 /**

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{ seat: number, replica: string, incarnation: number, weight: number, joined: number,
- *   state: 'waiting' | 'starting' | 'serving' | 'suspected' | 'down', sinceMs: number | null, reason: string }} Seat
+ *   isGiven: boolean, state: 'waiting' | 'starting' | 'serving' | 'suspected' | 'down', sinceMs: number | null, reason: string }} Seat
  * @typedef {{ seat: number, replica: string, incarnation: number, state: 'draining' | 'ending' }} Leaving
  * @typedef {{ seats: Seat[], leaving: Leaving[], failsOpen: boolean }} Fleet
  * @typedef {{ slots: number, digest: string, points: [slot: number, seat: number][] }} Ring
@@ -13,8 +13,8 @@
  * @typedef {{ seconds: number, seats: [seat: number, requests: number][] }} Spread
  * @typedef {{ number: number, atMs: number, what: string, replica: string, seat: number, reason?: string,
  *   instead?: string }} LogEntry
- * @typedef {{ hash: string, virtualNodes: number, maxReplicas: number, fixedBecause?: string, alone: boolean, nowMs: number, ring: Ring,
- *   fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread }} Snapshot
+ * @typedef {{ hash: string, virtualNodes: number, maxReplicas: number, startsReplicas: boolean, looksOnlyBecause?: string, alone: boolean,
+ *   nowMs: number, ring: Ring, fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread }} Snapshot
  */
 
 const COLOURS = 8;

@@ -63,7 +63,8 @@ export function createReplicaTable(actions) {
         fill(line, 'p99', formatMs(counts?.p99));
         const [remove, kill] = line.buttons;
         if (remove !== undefined) remove.hidden = !changeable || !('joined' in one);
-        if (kill !== undefined) kill.hidden = !changeable || !('joined' in one) || sinceMs === null;
+        // A replica that somebody else runs cannot be ended from here.
+        if (kill !== undefined) kill.hidden = !changeable || !('joined' in one) || one.isGiven || sinceMs === null;
       }
       const present = new Set(there.map(keyOf));
       for (const [key, { row }] of lines) {

@@ -29,7 +29,8 @@ export interface FeedPorts {
     readonly hash: string;
     readonly virtualNodes: number;
     readonly maxReplicas: number;
-    readonly fixedBecause: string | undefined;
+    /** If not, each new one has to be given with its address. */
+    readonly startsReplicas: boolean;
     /** Requests go on where no replica passes its heartbeats. */
     readonly failOpen: boolean;
   };
@@ -87,7 +88,7 @@ export class LiveFeed {
     if (this.#closed.signal.aborted) throw new BalancerError('closing', 'the balancer is shutting down');
     const snapshot = {
       ...this.#ports.about,
-      fixedBecause: this.#ports.about.fixedBecause ?? looksOnlyBecause,
+      looksOnlyBecause,
       alone,
       nowMs: this.#ports.timeOfDay(),
       fleet: this.#fleetNow(),
@@ -192,6 +193,7 @@ export class LiveFeed {
         incarnation: seat.replica.incarnation,
         weight: placesOf(seat.replica).length,
         joined: seat.joined,
+        isGiven: seat.isGiven,
         state: stateOf(seat),
         sinceMs: 'sinceMs' in seat ? this.#timeOfDayAt(seat.sinceMs) : null,
         reason: seat.phase === 'serving' ? '' : shortReason(complaintOf(seat)?.reason ?? seat.lapses.reason),

@@ -6,7 +6,9 @@
 //      │                  │                     │                            │ └─── good probes ────┘
 //      └──────────────────┴──── lost: failed, timed out, exited, convicted ──┘   (the old replica becomes `leaving`)
 //
-// `down` is for services of others (`--upstream`): they cannot be ended, and what runs there may still come to its end.
+// A replica is given if somebody else runs it, at an address that we were told. Its seat begins as `started` and is
+// never vacant, since nobody here could start another. Only such a replica can be `down`: it cannot be ended, and the
+// requests that it has may still be answered.
 
 import type { Address, ReplicaRef } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';
@@ -24,6 +26,8 @@ interface AnySeat {
   readonly lapses: Lapses;
   /** It was asked for by that name, and is to have no other before it has served. */
   readonly insists: boolean;
+  /** Somebody else runs the replica, at an address that was given: it is neither started, stopped nor replaced here. */
+  readonly isGiven: boolean;
 }
 
 export type ServingSeat = AnySeat & {
@@ -51,7 +55,7 @@ export type WaitingSeat = AnySeat & {
       }
   );
 
-/** Of a service that somebody else runs, after its conviction. */
+/** Of a given replica, after its conviction. */
 export type DownSeat = AnySeat & {
   readonly phase: 'down';
   readonly address: Address;
@@ -76,6 +80,8 @@ export const NO_LAPSES: Lapses = { count: 0, reason: '', final: false };
 export interface Leaving {
   readonly replica: ReplicaRef;
   readonly drains: boolean;
+  /** Somebody else runs it: it is let go, not stopped. */
+  readonly isGiven: boolean;
   readonly failedStops: number;
   readonly retryAtMs: number;
 }
@@ -96,15 +102,6 @@ export function emptyFleet(nameSeed: number, lastIncarnation = 0): FleetState {
 
 /** Places on the ring that a seat may have. */
 export const MAX_WEIGHT = 16;
-
-/** A seat that is asked for: `undefined` for a random hostname. */
-export interface Wish {
-  readonly hostname: string | undefined;
-  /** How many places on the ring it is to have, 1 … MAX_WEIGHT. */
-  readonly weight: number;
-  /** Another name will do where that one is somebody else's. */
-  readonly ifFree?: boolean;
-}
 
 /** A replica that may be routed to. */
 export interface Route {
@@ -179,4 +176,9 @@ export function placesOf(replica: ReplicaRef): readonly number[] {
 /** The weight of each wanted seat. */
 export function weightsOf(state: FleetState): Map<SeatId, number> {
   return new Map(state.seats.map(({ replica }) => [replica.seat, placesOf(replica).length]));
+}
+
+/** Where the replica of that seat runs, if it is given. */
+export function givenAddress(seat: Seat): Address | undefined {
+  return seat.isGiven && 'address' in seat ? seat.address : undefined;
 }

@@ -5,9 +5,9 @@
 // A seat holds at most one replica that may be routed to. A replica that lost its seat is `leaving` until it is reported
 // stopped. Incarnations grow across the whole fleet, so news of a past life never matches a present one.
 
-import type { Address, PresentReplica, ReplicaRef } from '../ports.ts';
+import type { Address, PresentReplica, ReplicaRef, Wish } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';
-import type { FleetState, Seat, Wish } from './fleet-state.ts';
+import type { FleetState, Seat } from './fleet-state.ts';
 import { afterSuspicion, type FailureKind } from './health.ts';
 import { adopt, afterInventory } from './inventory.ts';
 import { afterProbeOf, withHealth } from './judgement.ts';
@@ -60,7 +60,9 @@ type VacantSeat = Extract<Seat, { phase: 'vacant' }>;
 
 export type FleetAction =
   | { readonly type: 'start'; readonly replica: ReplicaRef }
-  | { readonly type: 'stop'; readonly replica: ReplicaRef; readonly drains: boolean };
+  | { readonly type: 'stop'; readonly replica: ReplicaRef; readonly drains: boolean }
+  /** It was given: it finishes its requests, and goes on without us. */
+  | { readonly type: 'release'; readonly replica: ReplicaRef; readonly drains: boolean };
 
 /** The state after an event. News that changes nothing gives back the same object. */
 export function observe(state: FleetState, event: FleetEvent, rules: FleetRules): FleetState {
@@ -128,8 +130,8 @@ export function plan(state: FleetState, nowMs: number, { parallelStarts }: Fleet
   const actions: FleetAction[] = dueStarts(state, nowMs)
     .slice(0, free)
     .map(({ replica }) => ({ type: 'start', replica }));
-  for (const { replica, drains, retryAtMs } of state.leaving) {
-    if (retryAtMs <= nowMs) actions.push({ type: 'stop', replica, drains });
+  for (const { replica, drains, isGiven, retryAtMs } of state.leaving) {
+    if (retryAtMs <= nowMs) actions.push({ type: isGiven ? 'release' : 'stop', replica, drains });
   }
   return actions;
 }
@@ -153,12 +155,16 @@ function dueStarts(state: FleetState, nowMs: number): Seat[] {
 
 // A start counts until the replica serves, since it takes all of the machine that it can get until then.
 function startsUnderWay(state: FleetState): number {
-  return state.seats.filter((seat) => seat.phase === 'starting' || (seat.phase === 'started' && !seat.isOld)).length;
+  return state.seats.filter((seat) => seat.phase === 'starting' || isComingUp(seat)).length;
 }
 
-/** In how many rounds of starts all seats can serve that do not yet, 1 or more. */
-export function startRounds(state: FleetState, { parallelStarts }: FleetRules): number {
-  const missing = state.seats.filter(({ phase }) => phase !== 'serving').length;
+function isComingUp(seat: Seat): boolean {
+  return seat.phase === 'started' && !seat.isOld && !seat.isGiven;
+}
+
+/** In how many rounds of starts all seats can serve that do not yet and are started here, 1 or more. */
+export function startRounds(state: FleetState, { parallelStarts }: Pick<FleetRules, 'parallelStarts'>): number {
+  const missing = state.seats.filter(({ phase, isGiven }) => phase !== 'serving' && !isGiven).length;
   return Math.max(1, Math.ceil(missing / parallelStarts));
 }
 

@@ -22,7 +22,7 @@ export function adopt(
   const allEnded = heads.every((one) => one.address === undefined);
   const lastIncarnation = Math.max(state.lastIncarnation, ...present.map((one) => one.replica.incarnation));
   let adopted: FleetState = { ...state, lastIncarnation };
-  const lasting = { lapses: NO_LAPSES, firstServedMs: Number.NEGATIVE_INFINITY, insists: false };
+  const lasting = { lapses: NO_LAPSES, firstServedMs: Number.NEGATIVE_INFINITY, insists: false, isGiven: false };
   for (const { replica, address, untried, ageMs = Number.POSITIVE_INFINITY } of heads) {
     const goesOn = address !== undefined;
     const hostname = allEnded || untried ? replica.hostname : undefined;
@@ -66,7 +66,7 @@ function youngestOfSeats(present: readonly PresentReplica[], rules: FleetRules):
 
 /**
  * What is there and not wanted is stopped; what is wanted and not there is lost. A replica that started after the list was
- * asked for may be missing from it without being gone.
+ * asked for may be missing from it without being gone, and no runtime lists one that is given.
  */
 export function afterInventory(
   state: FleetState,
@@ -78,6 +78,7 @@ export function afterInventory(
   const running = new Set(present.filter((one) => one.address !== undefined).map((one) => one.replica.incarnation));
   const gone = state.seats.filter(
     (seat) =>
+      !seat.isGiven &&
       (seat.phase === 'started' || seat.phase === 'serving') &&
       seat.sinceMs < askedAtMs &&
       !running.has(seat.replica.incarnation),

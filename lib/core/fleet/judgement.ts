@@ -1,5 +1,5 @@
 // What a heartbeat says of a seat: whether its replica begins to serve, is suspected, convicted, or well again. A conviction costs
-// one of ours its seat; a service of others, which cannot be ended, is down until it is well again.
+// one of ours its seat; a given one, which cannot be ended, is down until it is well again.
 
 import type { Address } from '../ports.ts';
 import type { DownSeat, FleetState, Seat, ServingSeat } from './fleet-state.ts';
@@ -27,17 +27,16 @@ export function afterProbeOf(
         const relieved = replaceSeat(state, incarnation, () => serving(seat, atMs));
         return relievePredecessor(relieved, seat.predecessor, atMs);
       }
-      // A service that nobody here started is not given up either.
-      if (atMs >= seat.giveUpAtMs && !rules.keepNames) {
+      if (atMs >= seat.giveUpAtMs) {
         return loseReplica(state, incarnation, { reason: failure.reason }, atMs, rules);
       }
-      return replaceSeat(state, incarnation, () => complaining(seat, failure, atMs, rules));
+      return replaceSeat(state, incarnation, () => complaining(seat, failure, atMs));
     case 'serving': {
       const health = afterProbe(seat.health, failure === undefined);
       if (failure === undefined || !isConvicted(health, rules.failuresToConvict)) {
         return replaceSeat(state, incarnation, () => withHealth(seat, health));
       }
-      if (rules.keepNames) return replaceSeat(state, incarnation, () => down(seat, failure, atMs));
+      if (seat.isGiven) return replaceSeat(state, incarnation, () => down(seat, failure, atMs));
       return convict(state, { ...seat, health }, failure.reason, atMs, rules);
     }
     case 'down':
@@ -66,14 +65,9 @@ function serving(seat: Extract<Seat, { address: Address }>, atMs: number): Seat 
 }
 
 // A replica of ours that does not listen yet may be about to, so that is not told. A wrong answer is, since it will not become right;
-// and so is any failure of a service of others, which nobody is starting.
-function complaining(
-  seat: Extract<Seat, { phase: 'started' }>,
-  failure: ProbeFailure,
-  atMs: number,
-  rules: FleetRules,
-): Seat {
-  const isWorthTelling = rules.keepNames || failure.kind === 'unfit' || atMs - seat.sinceMs >= COMPLAIN_AFTER_MS;
+// and so is any failure of a given one, which nobody here is starting.
+function complaining(seat: Extract<Seat, { phase: 'started' }>, failure: ProbeFailure, atMs: number): Seat {
+  const isWorthTelling = seat.isGiven || failure.kind === 'unfit' || atMs - seat.sinceMs >= COMPLAIN_AFTER_MS;
   return !isWorthTelling || seat.complaint?.reason === failure.reason ? seat : { ...seat, complaint: failure };
 }
 

@@ -24,7 +24,7 @@ export function convict(
   rules: FleetRules,
 ): FleetState {
   const { incarnation } = seat.replica;
-  const isNeeded = !rules.keepNames && wellBeside(state, seat) < Math.ceil(state.seats.length / 2);
+  const isNeeded = wellBeside(state, seat) < Math.ceil(state.seats.length / 2);
   const told = isNeeded ? `${reason}; it is the last choice until another serves in its place` : reason;
   const lost = loseReplica(state, incarnation, { reason: told, final: false }, atMs, rules);
   if (!isNeeded) return lost;

@@ -1,6 +1,6 @@
 // Single steps on the fleet's state: a seat more, a seat less, a seat that loses its replica. When each is taken is fleet.ts.
 
-import type { ReplicaRef } from '../ports.ts';
+import type { ReplicaRef, Wish } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';
 import {
   allReplicas,
@@ -11,7 +11,6 @@ import {
   predecessorOf,
   predecessors,
   type Seat,
-  type Wish,
 } from './fleet-state.ts';
 import { randomName } from './replica-name.ts';
 
@@ -31,32 +30,37 @@ export interface FleetRules {
   readonly backoffCapMs: number;
   /** A life of at least this many ms makes the next loss a first one again. */
   readonly stableMs: number;
-  /** Replicas that nobody can rename (`--upstream`) keep their hostname from life to life. */
-  readonly keepNames: boolean;
-  /** Good probes in a row after which one of those that was down takes requests again. */
+  /** Good probes in a row after which a given replica that was down takes requests again. */
   readonly riseToReturn: number;
 }
 
-/** One seat more, on the lowest free places, that waits for its replica. `slowly`: its slots are for a slow start. */
+/**
+ * One seat more, on the lowest free places. It waits for its replica, or has the given one. `slowly`: its slots are for
+ * a slow start.
+ */
 export function withNewSeat(state: FleetState, wish: Wish, slowly: boolean, atMs: number): FleetState {
   const taken = placement(state);
   const places: number[] = [];
   for (let place = 1; places.length < wish.weight; place++) if (!taken.has(place)) places.push(place);
   const [seat = 0, ...extraPlaces] = places;
   const replica = nextReplica(state, extraPlaces.length === 0 ? { seat } : { seat, extraPlaces }, wish.hostname);
-  const vacant: Seat = {
-    phase: 'vacant',
+  const { address } = wish;
+  const common = {
     replica,
     joined: replica.incarnation,
     firstServedMs: slowly ? undefined : Number.NEGATIVE_INFINITY,
-    startAtMs: atMs,
     lapses: NO_LAPSES,
     insists: wish.hostname !== undefined && !wish.ifFree,
+    isGiven: address !== undefined,
   };
+  const added: Seat =
+    address === undefined
+      ? { ...common, phase: 'vacant', startAtMs: atMs }
+      : { ...common, phase: 'started', address, sinceMs: atMs, giveUpAtMs: Number.POSITIVE_INFINITY };
   return {
     ...state,
     lastIncarnation: replica.incarnation,
-    seats: [...state.seats, vacant].sort((a, b) => a.replica.seat - b.replica.seat),
+    seats: [...state.seats, added].sort((a, b) => a.replica.seat - b.replica.seat),
   };
 }
 
@@ -66,7 +70,10 @@ export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs
   if (leavers.length === 0) return state;
   const leaving = leavers
     .filter((seat) => seat.phase !== 'vacant')
-    .map((seat) => leave(seat.replica, seat.phase === 'serving' || seat.phase === 'down', atMs));
+    .map((seat) => {
+      const drains = seat.phase === 'serving' || seat.phase === 'down';
+      return { ...leave(seat.replica, drains, atMs), isGiven: seat.isGiven };
+    });
   const predecessors = leavers.flatMap((seat) => predecessorOf(seat) ?? []);
   return {
     ...state,
@@ -89,7 +96,10 @@ export interface Loss {
   readonly nameIsTaken?: boolean;
 }
 
-/** The seat stays on the ring and waits for its next replica; the one it had is stopped, in case it still runs. */
+/**
+ * The seat stays on the ring and waits for its next replica; the one it had is stopped, in case it still runs. A seat
+ * whose replica is given does not lose it: only heartbeats say how that is.
+ */
 export function loseReplica(
   state: FleetState,
   incarnation: number,
@@ -98,7 +108,7 @@ export function loseReplica(
   rules: FleetRules,
 ): FleetState {
   const seat = state.seats.find((one) => one.replica.incarnation === incarnation);
-  if (seat === undefined || seat.phase === 'vacant') return state;
+  if (seat === undefined || seat.phase === 'vacant' || seat.isGiven) return state;
   const served = seat.phase === 'serving';
   const { reason, final = false, innocent = false } = loss;
   const count = innocent
@@ -109,7 +119,7 @@ export function loseReplica(
   // A replica that never served was never known: the next one may have its name, so that `server1` is there at start.
   const wasKnown = served || (seat.phase === 'started' && seat.isOld);
   const isRenamed = loss.nameIsTaken === true && !seat.insists;
-  const hostname = (wasKnown || isRenamed) && !rules.keepNames ? undefined : seat.replica.hostname;
+  const hostname = wasKnown || isRenamed ? undefined : seat.replica.hostname;
   const replica = nextReplica(state, seat.replica, hostname);
   const vacant: Seat = {
     phase: 'vacant',
@@ -119,6 +129,7 @@ export function loseReplica(
     startAtMs: atMs + (innocent ? IMPOSSIBLE_WAIT_MS : backoffMs(count, rules)),
     lapses: { count, reason, final: final && !isRenamed },
     insists: seat.insists && !wasKnown,
+    isGiven: false,
     predecessor: predecessorOf(seat),
   };
   const vacated = replaceSeat(state, incarnation, () => vacant);
@@ -143,7 +154,7 @@ export function withStrays(state: FleetState, strays: readonly ReplicaRef[], atM
 }
 
 export function leave(replica: ReplicaRef, drains: boolean, atMs: number): Leaving {
-  return { replica, drains, failedStops: 0, retryAtMs: atMs };
+  return { replica, drains, isGiven: false, failedStops: 0, retryAtMs: atMs };
 }
 
 /** The next life in a seat, which is given by one before it or by its places. */
@@ -168,6 +179,6 @@ export function replaceSeat(state: FleetState, incarnation: number, change: (sea
 }
 
 /** What a seat keeps from phase to phase. */
-export function lasting({ replica, joined, firstServedMs, lapses, insists }: Seat) {
-  return { replica, joined, firstServedMs, lapses, insists };
+export function lasting({ replica, joined, firstServedMs, lapses, insists, isGiven }: Seat) {
+  return { replica, joined, firstServedMs, lapses, insists, isGiven };
 }

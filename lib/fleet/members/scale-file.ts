@@ -1,10 +1,13 @@
-// The scale of a fleet from one orderly end to the next start (`--keep-scale`): which hostnames there were, and their weights, in a
-// small file. It is read once, and written anew whenever the fleet is another.
+// The scale of a fleet from one orderly end to the next start (`--keep-scale`): which hostnames there were, their
+// weights, and the addresses of those that were given, in a small file. It is read once, and written anew whenever the
+// fleet is another.
 
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type FleetState, MAX_WEIGHT, placesOf, type Wish } from '../../core/fleet/fleet-state.ts';
+import { addressText, parseAddress } from '../../core/address.ts';
+import { type FleetState, givenAddress, MAX_WEIGHT, placesOf } from '../../core/fleet/fleet-state.ts';
 import { HOSTNAME_PATTERN, sameHostname } from '../../core/fleet/replica-name.ts';
+import type { Wish } from '../../core/ports.ts';
 import { describe } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 
@@ -17,6 +20,8 @@ export interface ScaleLimits {
 interface Kept {
   readonly hostname: string;
   readonly weight: number;
+  /** As `parseAddress` reads it. */
+  readonly address?: string;
 }
 
 export class ScaleFile {
@@ -40,7 +45,7 @@ export class ScaleFile {
         return index < limits.maxReplicas && places <= limits.maxPlaces;
       });
       if (fitting.length < kept.length) this.#log.warn('scale-cut', { kept: kept.length, fitting: fitting.length });
-      return fitting.map((one) => ({ ...one, ifFree: true }));
+      return fitting.map(wishFor);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#tell('scale-unread', error);
       return undefined;
@@ -52,7 +57,12 @@ export class ScaleFile {
     const served = state.seats.filter((seat) => seat.firstServedMs !== undefined);
     const replicas = served
       .toSorted((a, b) => a.joined - b.joined)
-      .map(({ replica }): Kept => ({ hostname: replica.hostname, weight: placesOf(replica).length }));
+      .map((seat): Kept => {
+        const { replica } = seat;
+        const address = givenAddress(seat);
+        const kept = { hostname: replica.hostname, weight: placesOf(replica).length };
+        return address === undefined ? kept : { ...kept, address: addressText(address) };
+      });
     const text = JSON.stringify({ replicas });
     if (text === this.#known) return;
     this.#known = text;
@@ -76,13 +86,23 @@ export class ScaleFile {
   }
 }
 
+function wishFor({ hostname, weight, address: written }: Kept): Wish {
+  const address = written === undefined ? undefined : parseAddress(written);
+  return address === undefined ? { hostname, weight, ifFree: true } : { hostname, weight, address };
+}
+
 function checked(parsed: unknown): Kept[] {
   const replicas = (parsed as { replicas?: unknown } | null)?.replicas;
   if (!Array.isArray(replicas)) throw new Error('it has no list of replicas');
   const names: string[] = [];
   return replicas.map((one: unknown, index) => {
-    const { hostname, weight } = (one ?? {}) as { hostname?: unknown; weight?: unknown };
-    if (typeof hostname !== 'string' || !HOSTNAME_PATTERN.test(hostname)) {
+    const { hostname, weight, address } = (one ?? {}) as { hostname?: unknown; weight?: unknown; address?: unknown };
+    const isGiven = address !== undefined;
+    if (isGiven && (typeof address !== 'string' || parseAddress(address) === undefined)) {
+      throw new Error(`replicas[${index}] has no valid address`);
+    }
+    const isName = typeof hostname === 'string' && (HOSTNAME_PATTERN.test(hostname) || isGiven);
+    if (!isName) {
       throw new Error(`replicas[${index}] has no valid hostname`);
     }
     if (names.some((other) => sameHostname(other, hostname))) throw new Error(`${hostname} is there twice`);
@@ -90,6 +110,6 @@ function checked(parsed: unknown): Kept[] {
       throw new Error(`replicas[${index}] has no valid weight`);
     }
     names.push(hostname);
-    return { hostname, weight: weight as number };
+    return { hostname, weight: weight as number, ...(isGiven ? { address: address as string } : {}) };
   });
 }

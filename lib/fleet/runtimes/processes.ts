@@ -2,6 +2,7 @@
 // that only this user may enter: a third off the cost of a request, and nothing else can reach it. A guardian, and the
 // kernel where it can be told to, end the replicas if this process is killed.
 
+import assert from 'node:assert/strict';
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -33,34 +34,38 @@ interface Child {
   readonly exited: Promise<string | Error>;
 }
 
-/** Throws if no private directory can be made. */
-export async function createProcessRuntime(options: ProcessRuntimeOptions): Promise<ReplicaRuntime> {
-  const { clock } = options;
-  const base = Buffer.byteLength(tmpdir()) <= LONGEST_DIRECTORY_BYTES ? tmpdir() : '/tmp';
-  // mkdtemp makes it with mode 0700.
-  const directory = await mkdtemp(join(base, 'ringmaster-'));
-  return new ProcessRuntime(options, directory, startGuardian(directory, clock));
+/** `begin` rejects if no private directory can be made. */
+export function createProcessRuntime(options: ProcessRuntimeOptions): ReplicaRuntime {
+  return new ProcessRuntime(options);
+}
+
+/** What the runtime holds from its begin to its end. */
+interface Hold {
+  readonly directory: string;
+  readonly guardian: Guardian;
+  readonly launcher: readonly [string, ...string[]];
 }
 
 class ProcessRuntime implements ReplicaRuntime {
   readonly #options: ProcessRuntimeOptions;
-  readonly #directory: string;
-  readonly #guardian: Guardian;
-  readonly #launcher = launcher();
+  #hold: Promise<Hold> | undefined;
   readonly #children = new Map<number, Child>();
   readonly #listeners = new Set<(news: RuntimeNews) => void>();
 
-  constructor(options: ProcessRuntimeOptions, directory: string, guardian: Guardian) {
+  constructor(options: ProcessRuntimeOptions) {
     this.#options = options;
-    this.#directory = directory;
-    this.#guardian = guardian;
+  }
+
+  async begin(): Promise<void> {
+    this.#hold = takeHold(this.#options.clock);
+    await this.#hold;
   }
 
   async start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
     signal.throwIfAborted();
-    await ensurePrivate(this.#directory);
-    const path = join(this.#directory, `${replica.incarnation}.sock`);
-    const child = this.#spawn(replica, path);
+    const hold = await (this.#hold ?? neverBegun());
+    await ensurePrivate(hold.directory);
+    const child = this.#spawn(replica, hold);
     const abort = () => child.process.kill('SIGKILL');
     signal.addEventListener('abort', abort, { once: true });
     try {
@@ -106,12 +111,16 @@ class ProcessRuntime implements ReplicaRuntime {
     const children = [...this.#children.values()];
     for (const child of children) child.process.kill('SIGKILL');
     await Promise.all(children.map((child) => child.exited));
-    this.#guardian.release();
-    await rm(this.#directory, { recursive: true, force: true });
+    // A begin that is under way would leave its directory behind.
+    const hold = await this.#hold?.catch(() => undefined);
+    if (hold === undefined) return;
+    hold.guardian.release();
+    await rm(hold.directory, { recursive: true, force: true });
   }
 
-  #spawn(replica: ReplicaRef, path: string): Child {
-    const [command, ...leading] = this.#launcher;
+  #spawn(replica: ReplicaRef, { directory, guardian, launcher }: Hold): Child {
+    const path = join(directory, `${replica.incarnation}.sock`);
+    const [command, ...leading] = launcher;
     // Without a descriptor left it is there without its streams.
     const child = spawnChild(command, [...leading, '--disable-sigusr1', this.#options.script], {
       // A process group of its own: Ctrl-C in a terminal is for the balancer, which then stops its replicas in order.
@@ -128,11 +137,11 @@ class ProcessRuntime implements ReplicaRuntime {
       });
     });
     const { pid } = child;
-    if (pid !== undefined) this.#guardian.guard(pid);
+    if (pid !== undefined) guardian.guard(pid);
     const entry: Child = { replica, address: { type: 'unix', path }, process: child, exited };
     this.#children.set(replica.incarnation, entry);
     void exited.then((how) => {
-      if (pid !== undefined) this.#guardian.forget(pid);
+      if (pid !== undefined) guardian.forget(pid);
       this.#children.delete(replica.incarnation);
       void rm(path, { force: true });
       // The start has failed and says so itself: there was no process whose end could be told.
@@ -142,6 +151,17 @@ class ProcessRuntime implements ReplicaRuntime {
     });
     return entry;
   }
+}
+
+async function takeHold(clock: Clock): Promise<Hold> {
+  const base = Buffer.byteLength(tmpdir()) <= LONGEST_DIRECTORY_BYTES ? tmpdir() : '/tmp';
+  // mkdtemp makes it with mode 0700.
+  const directory = await mkdtemp(join(base, 'ringmaster-'));
+  return { directory, guardian: startGuardian(directory, clock), launcher: launcher() };
+}
+
+function neverBegun(): never {
+  assert.fail('a runtime starts replicas once it has begun');
 }
 
 // Node throws of some errors and tells of others by an event.

@@ -1,9 +1,8 @@
 // Options of the replicas, wherever they run.
 
 import { availableParallelism } from 'node:os';
-import type { Address } from '../../core/ports.ts';
 import { choice, duration, integer, onOff, path, redisUrl } from '../kinds.ts';
-import { upstreams } from '../list-kinds.ts';
+import { type Upstream, upstreams } from '../list-kinds.ts';
 import { atStart, group, option, settled } from '../option.ts';
 
 const SUPERVISED = atStart('the supervisor goes by what it began with');
@@ -33,9 +32,9 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
   // Which services there are can change, not whether replicas are started: that is settled as --runtime is.
   upstream: option(
     upstreams,
-    new Map<string, Address>(),
+    new Map<string, Upstream>(),
     'live',
-    'balance over these services instead: nothing is started',
+    'balance over these services instead: nothing is started; `host:port*3` has weight 3',
   ),
   runtime: option(
     choice(['process', 'docker']),

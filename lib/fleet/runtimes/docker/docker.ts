@@ -36,13 +36,12 @@ const CALL_TIMEOUT_MS = 60_000;
 const STUCK_START_MS = 2000;
 const LAST_WORDS_MS = 1000;
 
-/** Throws `runtime-unavailable` if the engine does not answer. Builds the replicas' image if it is missing. */
-export async function createDockerRuntime(options: DockerRuntimeOptions): Promise<ReplicaRuntime> {
-  const runtime = new DockerRuntime(options, new Docker({ timeout: CALL_TIMEOUT_MS }));
-  await runtime.prepare();
-  await runtime.checkNotHeld();
-  await runtime.tellDifferences();
-  return runtime;
+/**
+ * `begin` rejects with `runtime-unavailable` if the engine does not answer. It builds the replicas' image if it is
+ * missing.
+ */
+export function createDockerRuntime(options: DockerRuntimeOptions): ReplicaRuntime {
+  return new DockerRuntime(options, new Docker({ timeout: CALL_TIMEOUT_MS }));
 }
 
 class DockerRuntime implements ReplicaRuntime {
@@ -64,18 +63,16 @@ class DockerRuntime implements ReplicaRuntime {
     this.#docker = docker;
   }
 
-  async prepare(): Promise<void> {
+  async begin(): Promise<void> {
     await attempt('reach Docker', () => this.#docker.ping());
     await this.#ensureImage();
-  }
-
-  async checkNotHeld(): Promise<void> {
     const { fleet, image, clock } = this.#options;
     this.#heldSinceSeconds = await checkNotHeld({ docker: this.#docker, fleet, image: imageName(image), clock });
+    await this.#tellDifferences();
   }
 
   // What goes on as it is may have been made with other options: whoever changed them should know that they are not in force yet.
-  async tellDifferences(): Promise<void> {
+  async #tellDifferences(): Promise<void> {
     const { image, log } = this.#options;
     const { Id } = await attempt('look at the image', () => this.#docker.getImage(imageName(image)).inspect());
     for (const info of await this.#find(undefined)) {

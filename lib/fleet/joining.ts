@@ -1,0 +1,82 @@
+// What an /add waits for: all the replicas that it asked for have to serve. When it gives up depends on who runs them:
+// a start that fails is tried a few times, while a given replica is there or is not.
+
+import { startRounds } from '../core/fleet/fleet.ts';
+import type { FleetState, Seat } from '../core/fleet/fleet-state.ts';
+import { complaintOf } from '../core/fleet/outage.ts';
+import type { SeatId } from '../core/ring/ring.ts';
+import { BalancerError } from '../errors.ts';
+
+export interface JoinTerms {
+  readonly joinAttempts: number;
+  readonly startTimeoutMs: number;
+  /** What heartbeats give a replica that serves, before they convict it, in ms. */
+  readonly adoptTimeoutMs: number;
+  readonly parallelStarts: number;
+}
+
+/** Some of those that are awaited, and how long. */
+export interface Joining {
+  readonly seats: readonly Seat[];
+  readonly limitMs: number;
+  /** What is said when the time is up. */
+  readonly late: (state: FleetState) => BalancerError;
+}
+
+/** The seats that joined, as those that are started here and those that are given. */
+export function joinings(state: FleetState, joined: readonly Seat[], terms: JoinTerms): Joining[] {
+  const groups = [startedHere(state, joined, terms), given(joined, terms)];
+  return groups.filter(({ seats }) => seats.length > 0);
+}
+
+/** Do all of them serve? Throws `start-failed` or `name-taken` if one of them will not. */
+export function allServe(state: FleetState, { seats }: Joining, joinAttempts: number): boolean {
+  const now = seatsNow(state, seats);
+  const failed = now.find((seat) => seat.lapses.final || seat.lapses.count >= joinAttempts);
+  if (failed !== undefined) throw notUp(failed);
+  // Waiting does not change such an answer.
+  const unfit = now.find((seat) => seat.isGiven && complaintOf(seat)?.kind === 'unfit');
+  if (unfit !== undefined) throw unhealthy(unfit);
+  const removed = seats.find((seat) => !now.some((one) => one.replica.seat === seat.replica.seat));
+  if (removed !== undefined) throw notUp(removed, 'was removed before it was up');
+  return now.every((seat) => seat.phase === 'serving');
+}
+
+/** A seat whose replica does not come up. */
+export function notUp(seat: Seat, how = `did not come up: ${seat.lapses.reason}`): BalancerError {
+  const code = seat.lapses.final ? 'name-taken' : 'start-failed';
+  return new BalancerError(code, `${seat.replica.hostname} ${how}`);
+}
+
+// The attempts and the waits between them: a name that is not given back would keep a seat waiting for ever.
+function startedHere(state: FleetState, joined: readonly Seat[], terms: JoinTerms): Joining {
+  const seats = joined.filter(({ isGiven }) => !isGiven);
+  const limitMs = terms.joinAttempts * terms.startTimeoutMs * startRounds(state, terms) + 5000;
+  const late = (after: FleetState) => {
+    const reason = seatsNow(after, seats).find((seat) => seat.lapses.reason !== '')?.lapses.reason;
+    const why = reason === undefined ? '' : `: ${reason}`;
+    return new BalancerError('start-failed', `not all of them were up within ${limitMs} ms${why}`);
+  };
+  return { seats, limitMs, late };
+}
+
+// Nobody starts them, so they have the time that convicts one that serves, and no more than a start may take.
+function given(joined: readonly Seat[], { adoptTimeoutMs, startTimeoutMs }: JoinTerms): Joining {
+  const seats = joined.filter(({ isGiven }) => isGiven);
+  const limitMs = Math.min(adoptTimeoutMs, startTimeoutMs);
+  const late = (after: FleetState) => {
+    const [awaited] = seatsNow(after, seats).filter(({ phase }) => phase !== 'serving');
+    return unhealthy(awaited ?? (seats[0] as Seat), ` within ${limitMs} ms`);
+  };
+  return { seats, limitMs, late };
+}
+
+function seatsNow(state: FleetState, joined: readonly Seat[]): Seat[] {
+  const numbers = new Set<SeatId>(joined.map((seat) => seat.replica.seat));
+  return state.seats.filter((seat) => numbers.has(seat.replica.seat));
+}
+
+function unhealthy(seat: Seat, when = ''): BalancerError {
+  const reason = complaintOf(seat)?.reason ?? 'it did not answer';
+  return notUp(seat, `passed no heartbeat${when}: ${reason}`);
+}

@@ -1,0 +1,9 @@
+// Members by a list that does not change: the services of `--upstream`, as many replicas as `--replicas` says, or those
+// that `--keep-scale` kept.
+
+import type { Membership, Wish } from '../../core/ports.ts';
+
+/** @param read is called once, when the fleet begins. */
+export function listMembers(read: () => Promise<readonly Wish[]>): Membership {
+  return { first: read, watch: () => () => undefined };
+}
