@@ -42,7 +42,7 @@ export class Supervisor {
   #closing = false;
   #startsNoMore = false;
   readonly #closed = new AbortController();
-  readonly #unwatch: () => void;
+  #unwatch: () => void = () => undefined;
 
   constructor(ports: SupervisorPorts, rules: SupervisorRules, first: { nameSeed: number; lastIncarnation: number }) {
     this.#ports = ports;
@@ -52,8 +52,6 @@ export class Supervisor {
     );
     this.#underway = new Underway(ports, rules, (news) => this.#dispatch(news));
     this.#state = emptyFleet(first.nameSeed, first.lastIncarnation);
-    this.#unwatch = ports.runtime.watch((news) => this.#hear(news));
-    void this.#takeInventories();
   }
 
   get state(): FleetState {
@@ -88,6 +86,9 @@ export class Supervisor {
    */
   async begin(wishes: readonly Wish[]): Promise<void> {
     this.#dispatch({ type: 'adopt', present: await this.#ports.runtime.list() });
+    // Not before: to an inventory, what an earlier process left would be nobody's, and stopped.
+    this.#unwatch = this.#ports.runtime.watch((news) => this.#hear(news));
+    void this.#takeInventories();
     const there = this.#state.seats.map((seat) => seat.replica.hostname);
     const free = wishes.filter(({ hostname = '' }) => !there.some((other) => sameHostname(other, hostname)));
     const missing = free.slice(0, Math.max(0, wishes.length - there.length));
