@@ -21,6 +21,7 @@ const LAYERS: Record<string, readonly string[]> = {
   'lib/proxy/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
   'lib/fleet/': ['lib/core/', ...EVERYWHERE],
   'lib/admin/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
+  'bench/harness/': [],
   'bench/': ['lib/balancer.ts', 'lib/settings/options.ts', 'lib/core/'],
   'scripts/': ['lib/balancer.ts', 'lib/settings/options.ts', 'lib/core/', 'bench/'],
   'replica/': [],

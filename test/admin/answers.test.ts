@@ -3,8 +3,8 @@
 
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { freePort } from '../fixtures/free-port.ts';
-import { type Program, startProgram } from '../fixtures/program.ts';
+import { freePort } from '../../bench/harness/ports.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { connectRaw, exchangeRaw, type RawClient } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 

@@ -3,8 +3,9 @@
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import t, { type Test } from 'tap';
+import { replicaPid } from '../../bench/harness/faults.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { axeViolations, browserMissing, openBrowser, type PageFaults, watchPage } from '../fixtures/browser.ts';
-import { type Program, replicaPid, startProgram } from '../fixtures/program.ts';
 
 const missing = browserMissing();
 // On a busy machine a browser takes its time.

@@ -1,9 +1,9 @@
 // The picture of the course: compose up, the contract, a replica killed, the balancer killed, compose down.
 
 import type { Test } from 'tap';
+import { startLoad } from '../../bench/harness/load.ts';
 import { composeProject } from '../fixtures/compose.ts';
 import { containersOf, docker } from '../fixtures/engine.ts';
-import { startLoad } from '../fixtures/load.ts';
 import { composeAttacks } from './compose-attacks.ts';
 import { composeNeighbours } from './compose-neighbours.ts';
 

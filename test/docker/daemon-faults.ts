@@ -3,9 +3,9 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
+import { startLoad } from '../../bench/harness/load.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { docker, type EngineDoor, engineDoor, removeFleet } from '../fixtures/engine.ts';
-import { startLoad } from '../fixtures/load.ts';
-import { type Program, startProgram } from '../fixtures/program.ts';
 
 const FLEET = 'test-faults';
 const MAIN = fileURLToPath(new URL('../../lib/main.ts', import.meta.url));

@@ -1,7 +1,7 @@
 // Every row of the contract, over real sockets, against the real program with real replicas.
 
 import t from 'tap';
-import { startProgram } from '../fixtures/program.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 
 const program = await startProgram(['--max-replicas', '12']);

@@ -1,8 +1,9 @@
 // What the fleet is for: replicas that die and hang while requests come in.
 
 import t from 'tap';
-import { startLoad } from '../fixtures/load.ts';
-import { isRunning, replicaPid, startProgram } from '../fixtures/program.ts';
+import { isRunning, replicaPid } from '../../bench/harness/faults.ts';
+import { startLoad } from '../../bench/harness/load.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

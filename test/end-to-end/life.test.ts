@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { WebSocket } from 'ws';
-import { isRunning, replicaPid, startProgram } from '../fixtures/program.ts';
+import { isRunning, replicaPid } from '../../bench/harness/faults.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 import { socketService } from '../fixtures/sockets.ts';
@@ -262,7 +263,7 @@ t.test('no process that it starts is given what is set for the balancer, the adm
 });
 
 t.test('a program that a test has started ends with that test, even one that is killed', async (t) => {
-  const fixture = new URL('../fixtures/program.ts', import.meta.url).href;
+  const fixture = new URL('../../bench/harness/program.ts', import.meta.url).href;
   const hangs = `const { process: child } = await (await import('${fixture}')).startProgram(['--replicas', '1']);
     console.log(child.pid); setInterval(() => undefined, 1000);`;
   const test = spawn(process.execPath, ['--input-type=module', '--eval', hangs], {

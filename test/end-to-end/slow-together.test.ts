@@ -1,8 +1,9 @@
 // All replicas slow at once, as on a machine that has no time for them: answers are late, heartbeats are missed.
 
 import t from 'tap';
-import { startLoad } from '../fixtures/load.ts';
-import { replicaPid, startProgram } from '../fixtures/program.ts';
+import { replicaPid } from '../../bench/harness/faults.ts';
+import { startLoad } from '../../bench/harness/load.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -4,9 +4,9 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
+import { freePort } from '../../bench/harness/ports.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 import { openEvents } from '../fixtures/event-source.ts';
-import { freePort } from '../fixtures/free-port.ts';
-import { startProgram } from '../fixtures/program.ts';
 
 const QUICK = ['--heartbeat-interval', '50ms', '--heartbeat-timeout', '100ms'];
 

@@ -7,8 +7,9 @@ import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { replicaPid } from '../../bench/harness/faults.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { OPTIONS } from '../../replica/votes.ts';
-import { type Program, replicaPid, startProgram } from '../fixtures/program.ts';
 import { redisMissing, startRedis } from '../fixtures/redis.ts';
 
 const CLIENTS = 50;

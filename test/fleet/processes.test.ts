@@ -6,11 +6,12 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { isRunning, replicaPid } from '../../bench/harness/faults.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 import type { Address, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { httpProbe } from '../../lib/fleet/http-probe.ts';
 import { createProcessRuntime } from '../../lib/fleet/runtimes/processes.ts';
-import { isRunning, replicaPid, startProgram } from '../fixtures/program.ts';
 
 const script = fileURLToPath(new URL('../../replica/main.ts', import.meta.url));
 const replica = (incarnation: number): ReplicaRef => ({ seat: 1, incarnation, hostname: `r${incarnation}` });

@@ -1,11 +1,10 @@
-// The load, by autocannon: so many requests as fast as they go, or a steady stream. What autocannon counts itself is not used
-// where it would mislead: its fixed rate sends each connection's requests in one burst at the start of every second, its latencies are
+// The load: so many requests as fast as they go, a steady stream by connections of its own, or one that only tells what went wrong.
+// The first two are autocannon's. What it counts itself is not used where it would mislead: its fixed rate sends each connection's requests in one burst at the start of every second, its latencies are
 // whole milliseconds, and a reply that a closed connection took with it is missing from its errors. So a stream is made of
 // many connections with one request a second each, begun one after the other, and every request is followed from here.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
-import type { TimedRequest } from './samples.ts';
 
 const NAMED = /Hello from Server: ([\w.-]+)/;
 const NO_REPLICA = -1;
@@ -29,6 +28,9 @@ export async function countAnswers(
   await autocannon({ url, amount, connections, sampleInt: 50, requests: [{ onResponse }] });
   return { counts, failed: amount - answered };
 }
+
+/** One request of a steady load: key, when it was sent, how long it took, status (0: none), index of the replica (-1: none). */
+export type TimedRequest = readonly [key: number, sentMs: number, tookMs: number, status: number, replica: number];
 
 export interface SteadyLoad {
   /** When it began, by Date.now(). */
@@ -143,4 +145,42 @@ function follow(
 
 function round(ms: number): number {
   return Math.round(ms * 100) / 100;
+}
+
+/** A steady stream of GETs, and what became of them. */
+export interface Load {
+  /** Resolves when so many have begun. */
+  sent(count: number): Promise<void>;
+  /** Ends it, and tells what went wrong, with the time at which each began. */
+  stop(): Promise<{ failures: { atMs: number; what: string }[]; sent: number }>;
+}
+
+/** By `fetch`: a request that is not answered keeps none of those after it waiting. */
+export function startLoad(url: string, perSecond: number): Load {
+  const failures: { atMs: number; what: string }[] = [];
+  const running = new Set<Promise<void>>();
+  const waiting = new Map<number, () => void>();
+  let sent = 0;
+  const timer = setInterval(() => {
+    sent += 1;
+    waiting.get(sent)?.();
+    const atMs = performance.now();
+    const fail = (what: string) => failures.push({ atMs, what });
+    const one = fetch(url)
+      .then(async (response) => {
+        const text = await response.text();
+        if (response.status !== 200) fail(`${response.status} ${text}`);
+      })
+      .catch((error) => fail(String(error.cause ?? error)))
+      .then(() => void running.delete(one));
+    running.add(one);
+  }, 1000 / perSecond);
+  return {
+    sent: (count) => new Promise((resolve) => (sent >= count ? resolve() : waiting.set(count, resolve))),
+    stop: async () => {
+      clearInterval(timer);
+      await Promise.all(running);
+      return { failures, sent };
+    },
+  };
 }
