@@ -149,8 +149,8 @@ function round(ms: number): number {
 
 /** A steady stream of GETs, and what became of them. */
 export interface Load {
-  /** Resolves when so many have begun. */
-  sent(count: number): Promise<void>;
+  /** Resolves when so many more have begun. */
+  more(count: number): Promise<void>;
   /** Ends it, and tells what went wrong, with the time at which each began. */
   stop(): Promise<{ failures: { atMs: number; what: string }[]; sent: number }>;
 }
@@ -159,11 +159,11 @@ export interface Load {
 export function startLoad(url: string, perSecond: number): Load {
   const failures: { atMs: number; what: string }[] = [];
   const running = new Set<Promise<void>>();
-  const waiting = new Map<number, () => void>();
+  const waiting: { from: number; resolve: () => void }[] = [];
   let sent = 0;
   const timer = setInterval(() => {
     sent += 1;
-    waiting.get(sent)?.();
+    while ((waiting[0]?.from ?? Number.POSITIVE_INFINITY) <= sent) waiting.shift()?.resolve();
     const atMs = performance.now();
     const fail = (what: string) => failures.push({ atMs, what });
     const one = fetch(url)
@@ -176,7 +176,11 @@ export function startLoad(url: string, perSecond: number): Load {
     running.add(one);
   }, 1000 / perSecond);
   return {
-    sent: (count) => new Promise((resolve) => (sent >= count ? resolve() : waiting.set(count, resolve))),
+    more: (count) =>
+      new Promise((resolve) => {
+        waiting.push({ from: sent + count, resolve });
+        waiting.sort((a, b) => a.from - b.from);
+      }),
     stop: async () => {
       clearInterval(timer);
       await Promise.all(running);
