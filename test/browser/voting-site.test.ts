@@ -34,7 +34,7 @@ async function screenshot(page: Page, name: string): Promise<void> {
   if (directory === undefined) return;
   await page.mouse.move(0, 0);
   await page.evaluate('scrollTo(0, 0)');
-  // Not as it is on its way to what it will be.
+  // Not as it is on its way to what it will be. Only where somebody wants pictures.
   await page.waitForTimeout(500);
   await page.screenshot({ path: join(directory, `${name.replaceAll(/[ ,]+/g, '-')}.png`) });
 }

@@ -1,9 +1,9 @@
 import net from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { beginPeer, haproxy, unlessInstalled } from '../../bench/harness/peers.ts';
 import { startProgram } from '../../bench/harness/program.ts';
+import { eventually } from '../fixtures/eventually.ts';
 import { exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
@@ -41,11 +41,10 @@ backend checked
     await replica.close();
   });
   let state: string | undefined;
-  while (state === undefined || state === 'INI') {
-    // HAProxy tells nobody what it has found: it has to be asked.
-    await pause(20);
+  await eventually('HAProxy has found something', async () => {
     state = await checkStatus(join(checker.directory, 'stats'));
-  }
+    return state !== undefined && state !== 'INI';
+  });
   t.equal(state, 'L7OK');
 });
 

@@ -60,7 +60,7 @@ const until = (stream: IncomingMessage, fits: RegExp) =>
 
 t.test('the store is asked only while somebody listens, and once for all who do', async (t) => {
   const { connect, asked, setHelm } = await listeners(t, { pollMs: 50 });
-  // Here and below: time in which it would ask, if it did.
+  // Here and below: time in which it would ask, if it did. Its timers are its own.
   await sleep(100);
   t.equal(asked(), 0);
   const streams = await Promise.all(Array.from({ length: 20 }, () => connect()));
