@@ -6,18 +6,7 @@ import { allReplicas, type FleetState, placement, routes } from '../../lib/core/
 import type { FleetRules } from '../../lib/core/fleet/seats.ts';
 import type { ReplicaRef } from '../../lib/core/ports.ts';
 import type { SeatId } from '../../lib/core/ring/ring.ts';
-
-/** What was asked of the fleet and is not yet answered. */
-export interface Change {
-  /** Seats that it may still bring. */
-  toCome: number;
-  /** May it take that seat away? */
-  readonly removes: (seat: SeatId) => boolean;
-  /** Is it done, in that state? */
-  readonly isDone: (state: FleetState) => boolean;
-  /** Since when it has been. */
-  doneAtMs: number | undefined;
-}
+import type { Change } from './changes.ts';
 
 /** Of a state and the one published before. Throws AssertionError. */
 export function checkStep(before: FleetState, after: FleetState, changes: Iterable<Change>, rules: FleetRules): void {
@@ -61,14 +50,17 @@ export function checkStarts(state: FleetState, nowMs: number, rules: FleetRules)
   assert.deepEqual(due, [], 'a start is due, and was not begun');
 }
 
-/** A change that is done is answered at once. Throws AssertionError. */
-export function checkAnswers(changes: Iterable<Change>, nowMs: number): void {
-  for (const { doneAtMs = nowMs } of changes) assert(doneAtMs >= nowMs, 'a change is done, and is not answered');
-}
-
-/** Notes which changes are done in that state. */
-export function noteDone(changes: Iterable<Change>, state: FleetState, nowMs: number): void {
-  for (const change of changes) change.doneAtMs = change.isDone(state) ? (change.doneAtMs ?? nowMs) : undefined;
+/** Who is routed to is asked how it is at an even pace. Throws AssertionError. @param askedMs when each was, by incarnation. */
+export function checkProbes(
+  state: FleetState,
+  askedMs: ReadonlyMap<number, number>,
+  nowMs: number,
+  limitMs: number,
+): void {
+  for (const { replica } of routes(state)) {
+    const agoMs = nowMs - (askedMs.get(replica.incarnation) ?? Number.NEGATIVE_INFINITY);
+    assert(agoMs <= limitMs, `${replica.incarnation} is routed to, and was not probed for ${agoMs} ms`);
+  }
 }
 
 // Only changes that were asked for change the ring, and no more than was asked for.

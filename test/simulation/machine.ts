@@ -155,6 +155,7 @@ function addressOf(replica: ReplicaRef): Address {
   return { type: 'unix', path: `/${replica.incarnation}.sock` };
 }
 
-function incarnationAt(address: Address): number {
+/** Of the replica that listens there. */
+export function incarnationAt(address: Address): number {
   return address.type === 'unix' ? Number.parseInt(address.path.slice(1), 10) : Number.NaN;
 }

@@ -2,7 +2,13 @@
 // changes are asked for, and the balancer is killed and begins anew. Time is a number, chance a seed: it can be played again.
 
 import assert from 'node:assert/strict';
-import { allReplicas, emptyFleet, type FleetState, type Wish } from '../../lib/core/fleet/fleet-state.ts';
+import {
+  allReplicas,
+  emptyFleet,
+  type FleetState,
+  predecessorOf,
+  type Wish,
+} from '../../lib/core/fleet/fleet-state.ts';
 import type { Clock, ReplicaRuntime } from '../../lib/core/ports.ts';
 import type { SeatId } from '../../lib/core/ring/ring.ts';
 import { asBalancerError } from '../../lib/errors.ts';
@@ -11,8 +17,9 @@ import { createLog } from '../../lib/log.ts';
 import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 import { type Random, random } from '../fixtures/random.ts';
 import { VirtualClock } from '../fixtures/virtual-clock.ts';
-import { type Change, checkAnswers, checkLateNews, checkStarts, checkStep, noteDone } from './invariants.ts';
-import { Machine } from './machine.ts';
+import { type AskedChange, addition, beginning, type Change, checkAnswers, noteDone, removal } from './changes.ts';
+import { checkLateNews, checkProbes, checkStarts, checkStep } from './invariants.ts';
+import { incarnationAt, Machine } from './machine.ts';
 
 const RULES: SupervisorRules = {
   ...FLEET_RULES,
@@ -49,6 +56,7 @@ export class World {
   /** Changes are asked for once it has published something. */
   #state: FleetState | undefined;
   readonly #changes = new Set<Change>();
+  readonly #probedMs = new Map<number, number>();
   #failure: Error | undefined;
   /** What was done, and what became of it. */
   readonly history: string[] = [];
@@ -80,7 +88,9 @@ export class World {
       await this.#clock.advance(STEP_MS);
       this.#guard(() => {
         checkAnswers(this.#changes, this.#clock.now());
-        if (this.#state !== undefined) checkStarts(this.#state, this.#clock.now(), RULES);
+        if (this.#state === undefined) return;
+        checkStarts(this.#state, this.#clock.now(), RULES);
+        checkProbes(this.#state, this.#probedMs, this.#clock.now(), RULES.intervalMs + RULES.timeoutMs + 100);
       });
       if (this.#failure !== undefined) throw this.#failure;
     }
@@ -130,15 +140,17 @@ export class World {
     this.#supervisor = new Supervisor(
       {
         ...{ runtime, clock, log: SILENT },
-        probe: (address) => hears(machine.probe(address)),
+        probe: (address) => {
+          this.#guard(() => this.#noteProbe(incarnationAt(address)));
+          return hears(machine.probe(address));
+        },
         publish: (state) => this.#guard(() => this.#published(state)),
         drained: () => hears(this.#clock.sleep(this.#random.below(2 * RULES.graceMs))),
       },
       RULES,
       { nameSeed: this.#random.below(2 ** 31), lastIncarnation: process * 1000 },
     );
-    const begin = { toCome: Number.POSITIVE_INFINITY, removes: () => false, isDone: () => false };
-    this.#ask(begin, (supervisor) => supervisor.begin(this.#firstWishes));
+    this.#ask(beginning(), (supervisor) => supervisor.begin(this.#firstWishes));
   }
 
   // What was begun goes on in the world, but only the process that began it hears how it ended.
@@ -155,6 +167,15 @@ export class World {
       });
   }
 
+  #noteProbe(incarnation: number): void {
+    const { seats } = this.#state ?? emptyFleet(0);
+    const isThere = seats.some((seat) =>
+      [seat, predecessorOf(seat)].some((one) => one?.replica.incarnation === incarnation),
+    );
+    assert(isThere, `${incarnation} is probed, and nobody wants it`);
+    this.#probedMs.set(incarnation, this.#clock.now());
+  }
+
   #published(state: FleetState): void {
     const seats = state.seats.map(({ phase, replica }) => `${replica.seat}=${phase} ${replica.incarnation}`);
     const leaving = state.leaving.map(({ replica }) => replica.incarnation);
@@ -169,7 +190,7 @@ export class World {
     noteDone(this.#changes, state, nowMs);
   }
 
-  #ask(asked: Omit<Change, 'doneAtMs'>, ask: (supervisor: Supervisor) => Promise<void>): void {
+  #ask(asked: AskedChange, ask: (supervisor: Supervisor) => Promise<void>): void {
     const change: Change = { ...asked, doneAtMs: undefined };
     this.#changes.add(change);
     const answered = (how: string) => {
@@ -216,8 +237,7 @@ export class World {
   }
 
   #remove(seats: readonly SeatId[], remove: (supervisor: Supervisor) => Promise<void>): void {
-    const isDone = ({ leaving }: FleetState) => !leaving.some(({ replica }) => seats.includes(replica.seat));
-    this.#ask({ toCome: 0, removes: (seat) => seats.includes(seat), isDone }, remove);
+    this.#ask(removal(seats), remove);
   }
 
   // The process is killed and another begins: all that it knew is gone, what runs goes on.
@@ -246,22 +266,6 @@ export class World {
     assert(this.#machine.isWell, 'one that is wanted hangs');
     assert.equal(this.#changes.size, 0, 'a change was never answered');
   }
-}
-
-/** So many seats more than those there are. */
-function addition(before: readonly SeatId[], count: number): Omit<Change, 'doneAtMs'> {
-  const isNew = (seat: SeatId) => !before.includes(seat);
-  let own: readonly SeatId[] | undefined;
-  let isBroken = false;
-  const isDone = ({ seats }: FleetState) => {
-    const added = seats.filter(({ replica }) => isNew(replica.seat));
-    const there = added.map(({ replica }) => replica.seat);
-    own ??= there;
-    // Another may have the seat after one of them was removed.
-    isBroken ||= own.some((seat) => !there.includes(seat));
-    return !isBroken && added.length >= count && added.every(({ phase }) => phase === 'serving');
-  };
-  return { toCome: count, removes: isNew, isDone };
 }
 
 function wish(hostname: string | undefined, weight = 1): Wish {
