@@ -1,5 +1,5 @@
-// The services behind the contenders: two of them, the same for all, that name themselves at `/` and have bodies of set sizes. An
-// nginx where there is one, since it costs the least; otherwise a Node of our own (plain-backend.ts).
+// The services behind the contenders: two of them, the same for all, that name themselves at `/` and have bodies of set
+// sizes. An nginx where there is one, since it costs the least; otherwise a Node of our own (plain-backend.ts).
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// Child processes that do not outlive the process that began them, however it ends: also when it is killed for taking too long.
+// Child processes that do not outlive the process that began them, however it ends: also when it is killed for taking
+// too long.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 

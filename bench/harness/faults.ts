@@ -1,5 +1,5 @@
-// The ways in which a replica of the running program is struck: killed, hung (stopped, so that it neither answers nor ends),
-// removed by the API. The first two go past the balancer, to the process or the container.
+// The ways in which a replica of the running program is struck: killed, hung (stopped, so that it neither answers nor
+// ends), removed by the API. The first two go past the balancer, to the process or the container.
 
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -1,7 +1,8 @@
-// The load: so many requests as fast as they go, a steady stream by connections of its own, or one that only tells what went wrong.
-// The first two are autocannon's. What it counts itself is not used where it would mislead: its fixed rate sends each connection's requests in one burst at the start of every second, its latencies are
-// whole milliseconds, and a reply that a closed connection took with it is missing from its errors. So a stream is made of
-// many connections with one request a second each, begun one after the other, and every request is followed from here.
+// The load: so many requests as fast as they go, a steady stream by connections of its own, or one that only tells what
+// went wrong. The first two are autocannon's. What it counts itself is not used where it would mislead: its fixed rate
+// sends each connection's requests in one burst at the start of every second, its latencies are whole milliseconds, and
+// a reply that a closed connection took with it is missing from its errors. So a stream is made of many connections
+// with one request a second each, begun one after the other, and every request is followed from here.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
@@ -11,7 +12,10 @@ const NO_REPLICA = -1;
 const NO_STATUS = 0;
 const BEGINNINGS_PER_SECOND = 50;
 
-/** `amount` GETs of `url` over a few connections: answers by the replica that names itself in them, and requests without one. */
+/**
+ * `amount` GETs of `url` over a few connections: answers by the replica that names itself in them, and requests without
+ * one.
+ */
 export async function countAnswers(
   url: string,
   amount: number,
@@ -29,7 +33,10 @@ export async function countAnswers(
   return { counts, failed: amount - answered };
 }
 
-/** One request of a steady load: key, when it was sent, how long it took, status (0: none), index of the replica (-1: none). */
+/**
+ * One request of a steady load: key, when it was sent, how long it took, status (0: none), index of the replica (-1:
+ * none).
+ */
 export type TimedRequest = readonly [key: number, sentMs: number, tookMs: number, status: number, replica: number];
 
 export interface SteadyLoad {
@@ -41,7 +48,9 @@ export interface SteadyLoad {
   stop(): Promise<TimedRequest[]>;
 }
 
-/** `perSecond` requests every second, evenly, each by a connection of its own: connection k always asks for `pathOf(k)`. */
+/**
+ * `perSecond` requests every second, evenly, each by a connection of its own: connection k always asks for `pathOf(k)`.
+ */
 export function startSteadyLoad(url: string, perSecond: number, pathOf: (key: number) => string): SteadyLoad {
   const groups = Math.min(BEGINNINGS_PER_SECOND, perSecond);
   const startMs = performance.now();

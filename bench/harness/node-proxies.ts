@@ -1,5 +1,6 @@
-// Contenders that run on Node, each as its own documents would have it, round robin over the backends with connections kept:
-// `node bench/harness/node-proxies.ts KIND PORT HOST:PORT …`. The floor copies bytes between sockets and understands none of them.
+// Contenders that run on Node, each as its own documents would have it, round robin over the backends with connections
+// kept: `node bench/harness/node-proxies.ts KIND PORT HOST:PORT …`. The floor copies bytes between sockets and
+// understands none of them.
 
 import { Agent, createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { connect, createServer as createSocketServer, type Socket } from 'node:net';

@@ -1,5 +1,6 @@
-// Programs of others that run beside ours, before it or behind it: nginx, HAProxy, Caddy, proxies on Node, whatever listens on a port.
-// Each has a port and a directory of its own. How one is set up is told here once; for what, whoever starts it says.
+// Programs of others that run beside ours, before it or behind it: nginx, HAProxy, Caddy, proxies on Node, whatever
+// listens on a port. Each has a port and a directory of its own. How one is set up is told here once; for what, whoever
+// starts it says.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -94,7 +95,10 @@ export async function beginPeer<More extends object>(
   return { port: setup.port, directory, process: child, errors: () => errors, stop };
 }
 
-/** Resolves once it listens; rejects if it ends before, or after ten seconds. A program of others says it in no other way. */
+/**
+ * Resolves once it listens; rejects if it ends before, or after ten seconds. A program of others says it in no other
+ * way.
+ */
 export async function untilListens({ port, process: child, errors }: Peer): Promise<void> {
   const limitMs = performance.now() + LISTEN_LIMIT_MS;
   while (

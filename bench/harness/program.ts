@@ -1,4 +1,5 @@
-// The real program as a child process, as a user starts it: `node lib/main.ts` on a port of its own choosing, with what it logs.
+// The real program as a child process, as a user starts it: `node lib/main.ts` on a port of its own choosing, with what
+// it logs.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -30,7 +31,9 @@ export interface Program {
   readonly log: readonly LogLine[];
   /** What it has printed so far. */
   output(): string;
-  /** Resolves with the first line, past or future, that fits; rejects if the program ends before or `signal` is aborted. */
+  /**
+   * Resolves with the first line, past or future, that fits; rejects if the program ends before or `signal` is aborted.
+   */
   logged(fits: (line: LogLine) => boolean, signal?: AbortSignal): Promise<LogLine>;
   /** Resolves with exit code or signal. */
   readonly exited: Promise<number | string>;

@@ -34,8 +34,8 @@ t.test(
       client.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
       await arrived;
     }
-    // The clock of another process cannot be moved: here and below its limits pass, or a part of them. These have been looked at, and
-    // are not reached.
+    // The clock of another process cannot be moved: here and below its limits pass, or a part of them. These have been
+    // looked at, and are not reached.
     await sleep(300);
 
     program.process.kill('SIGSTOP');

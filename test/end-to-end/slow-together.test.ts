@@ -6,7 +6,9 @@ import { replicaPid } from '../../bench/harness/faults.ts';
 import { startLoad } from '../../bench/harness/load.ts';
 import { startProgram } from '../../bench/harness/program.ts';
 
-/** Lets that process run for a moment every now and then, until it has ended: the slowness itself is time that passes. */
+/**
+ * Lets that process run for a moment every now and then, until it has ended: the slowness itself is time that passes.
+ */
 async function slowDown(pid: number): Promise<void> {
   try {
     for (;;) {

@@ -111,7 +111,7 @@ export const nginx: Contender = peer('nginx', isInstalled('nginx'), nginxPeer(ng
 
 export const haproxy: Contender = peer('HAProxy', isInstalled('haproxy'), haproxyPeer(haproxyConfig));
 
-/** A bad reply may end it, so it has a process of its own. It is here to be measured, and so that cases are seen to fail. */
+/** It is here to be measured, and so that cases are seen to fail. A bad reply may end its process. */
 export const httpProxy: Contender = peer('http-proxy', true, nodeProxy('http-proxy'));
 
 /** Not to be compared with: they get wrong what they can, and show so that cases fail. */

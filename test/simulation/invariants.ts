@@ -24,7 +24,10 @@ export function checkStep(before: FleetState, after: FleetState, changes: Iterab
   }
 }
 
-/** Late news of a replica that is gone changes nothing, but that one that came up too late is stopped. Throws AssertionError. */
+/**
+ * Late news of a replica that is gone changes nothing, but that one that came up too late is stopped. Throws
+ * AssertionError.
+ */
 export function checkLateNews(state: FleetState, replica: ReplicaRef, atMs: number, rules: FleetRules): void {
   const { incarnation } = replica;
   const late: FleetEvent[] = [
@@ -50,7 +53,10 @@ export function checkStarts(state: FleetState, nowMs: number, rules: FleetRules)
   assert.deepEqual(due, [], 'a start is due, and was not begun');
 }
 
-/** Who is routed to is asked how it is at an even pace. Throws AssertionError. @param askedMs when each was, by incarnation. */
+/**
+ * Who is routed to is asked how it is at an even pace. Throws AssertionError. @param askedMs when each was, by
+ * incarnation.
+ */
 export function checkProbes(
   state: FleetState,
   askedMs: ReadonlyMap<number, number>,

@@ -1,5 +1,6 @@
-// Where the replicas of a history run: they come up, hang, die or stay behind. As long as it is faulty, starts and stops fail, those that
-// failed may come up all the same, and news is late or lost. It outlives the processes that ask it.
+// Where the replicas of a history run: they come up, hang, die or stay behind. As long as it is faulty, starts and
+// stops fail, those that failed may come up all the same, and news is late or lost. It outlives the processes that ask
+// it.
 
 import assert from 'node:assert/strict';
 import type { Address, Clock, PresentReplica, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';

@@ -1,5 +1,6 @@
-// A thread that plays histories: seed after seed from `first`, `step` apart, below `end`. It says which failed and how, and ends. Threads
-// have the second core too, and none of the hooks by which tap follows every promise, which cost more than the histories.
+// A thread that plays histories: seed after seed from `first`, `step` apart, below `end`. It says which failed and how,
+// and ends. Threads have the second core too, and none of the hooks by which tap follows every promise, which cost more
+// than the histories.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { World } from './world.ts';

@@ -1,5 +1,6 @@
-// One history of a fleet by chance: the real Supervisor, on a machine and by a clock that are not real, while replicas hang and die,
-// changes are asked for, and the balancer is killed and begins anew. Time is a number, chance a seed: it can be played again.
+// One history of a fleet by chance: the real Supervisor, on a machine and by a clock that are not real, while replicas
+// hang and die, changes are asked for, and the balancer is killed and begins anew. Time is a number, chance a seed: it
+// can be played again.
 
 import assert from 'node:assert/strict';
 import {
