@@ -3,7 +3,8 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { isInstalled, versionOf } from './machine.ts';
+import { caddy, haproxy, isInstalled, nginx, nodeProxy, type PeerKind, type Setup } from './harness/peers.ts';
+import { versionOf } from './machine.ts';
 
 export const OURS = 'ringmaster';
 
@@ -16,12 +17,9 @@ export const BY_UNIX = ' (Unix sockets)';
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** What a contender is told. */
-export interface Setup {
-  readonly port: number;
+export interface ContenderSetup extends Setup {
   /** `host:port` or `unix:/path`. */
   readonly backends: readonly string[];
-  /** Its own, for its files. */
-  readonly directory: string;
 }
 
 export interface Contender {
@@ -29,44 +27,23 @@ export interface Contender {
   readonly reach: 'tcp' | 'unix';
   /** Neither a program nor a package: it is here. */
   readonly needs?: { readonly command: string; readonly versionFlag: string } | { readonly package: string };
-  readonly words: (setup: Setup) => readonly string[];
-  readonly environment?: (setup: Setup) => Readonly<Record<string, string>>;
-  /** Files to write into its directory, by name. */
-  readonly files?: (setup: Setup) => Readonly<Record<string, string>>;
+  readonly kind: PeerKind<ContenderSetup>;
 }
 
+const NGINX = { needs: { command: 'nginx', versionFlag: '-v' }, kind: nginx(nginxConfig) };
+
 export const CONTENDERS: readonly Contender[] = [
-  { name: OURS, reach: 'tcp', words: ringmaster },
-  { name: OURS + BY_UNIX, reach: 'unix', words: ringmaster },
-  { name: 'nginx', reach: 'tcp', needs: { command: 'nginx', versionFlag: '-v' }, words: nginx, files: nginxFiles },
-  {
-    name: `nginx${BY_UNIX}`,
-    reach: 'unix',
-    needs: { command: 'nginx', versionFlag: '-v' },
-    words: nginx,
-    files: nginxFiles,
-  },
-  {
-    name: 'HAProxy',
-    reach: 'tcp',
-    needs: { command: 'haproxy', versionFlag: '-v' },
-    words: ({ directory }) => ['haproxy', '-db', '-f', `${directory}/haproxy.cfg`],
-    files: haproxyFiles,
-  },
-  {
-    name: 'Caddy',
-    reach: 'tcp',
-    needs: { command: 'caddy', versionFlag: 'version' },
-    words: ({ directory }) => ['caddy', 'run', '--config', `${directory}/Caddyfile`, '--adapter', 'caddyfile'],
-    // It writes down the configuration it was given.
-    environment: ({ directory }) => ({ GOMAXPROCS: '1', XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory }),
-    files: caddyFiles,
-  },
-  { name: FLOOR, reach: 'tcp', words: nodeProxy('floor') },
-  { name: 'undici', reach: 'tcp', needs: { package: 'undici' }, words: nodeProxy('undici') },
-  { name: 'httpxy', reach: 'tcp', needs: { package: 'httpxy' }, words: nodeProxy('httpxy') },
-  { name: 'fast-proxy', reach: 'tcp', needs: { package: 'fast-proxy' }, words: nodeProxy('fast-proxy') },
-  { name: 'http-proxy', reach: 'tcp', needs: { package: 'http-proxy' }, words: nodeProxy('http-proxy') },
+  { name: OURS, reach: 'tcp', kind: { words: ringmaster } },
+  { name: OURS + BY_UNIX, reach: 'unix', kind: { words: ringmaster } },
+  { name: 'nginx', reach: 'tcp', ...NGINX },
+  { name: `nginx${BY_UNIX}`, reach: 'unix', ...NGINX },
+  { name: 'HAProxy', reach: 'tcp', needs: { command: 'haproxy', versionFlag: '-v' }, kind: haproxy(haproxyConfig) },
+  { name: 'Caddy', reach: 'tcp', needs: { command: 'caddy', versionFlag: 'version' }, kind: caddy(caddySites) },
+  { name: FLOOR, reach: 'tcp', kind: nodeProxy('floor') },
+  { name: 'undici', reach: 'tcp', needs: { package: 'undici' }, kind: nodeProxy('undici') },
+  { name: 'httpxy', reach: 'tcp', needs: { package: 'httpxy' }, kind: nodeProxy('httpxy') },
+  { name: 'fast-proxy', reach: 'tcp', needs: { package: 'fast-proxy' }, kind: nodeProxy('fast-proxy') },
+  { name: 'http-proxy', reach: 'tcp', needs: { package: 'http-proxy' }, kind: nodeProxy('http-proxy') },
 ];
 
 /** Is it run by Node and reaches the backends over TCP, as the floor? One that does more should not cost less. */
@@ -96,30 +73,13 @@ export function contenderVersions(): Record<string, string> {
   );
 }
 
-function ringmaster({ port, backends, directory }: Setup): readonly string[] {
+function ringmaster({ port, backends, directory }: ContenderSetup): readonly string[] {
   const options = ['--port', String(port), '--upstream', backends.join(','), '--data-dir', directory];
   return [process.execPath, here('../lib/main.ts'), ...options, '--heartbeat-path', 'off', '--log', 'off'];
 }
 
-function nodeProxy(kind: string): Contender['words'] {
-  return ({ port, backends }) => [process.execPath, here('node-proxies.ts'), kind, String(port), ...backends];
-}
-
-function nginx({ directory }: Setup): readonly string[] {
-  return ['nginx', '-e', '/dev/null', '-p', directory, '-c', `${directory}/nginx.conf`];
-}
-
-function nginxFiles({ port, backends }: Setup): Record<string, string> {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  return {
-    'nginx.conf': `worker_processes 1;
-daemon off;
-pid nginx.pid;
-events { worker_connections 8192; }
-http {
-  access_log off;
-  keepalive_requests 100000000;
-  ${temporary.map((name) => `${name}_temp_path ${name};`).join(' ')}
+function nginxConfig({ port, backends }: ContenderSetup): string {
+  return `keepalive_requests 100000000;
   upstream backends {
     ${backends.map((backend) => `server ${backend};`).join(' ')}
     keepalive 128;
@@ -134,15 +94,11 @@ http {
       proxy_set_header Host $host;
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     }
-  }
-}
-`,
-  };
+  }`;
 }
 
-function haproxyFiles({ port, backends }: Setup): Record<string, string> {
-  return {
-    'haproxy.cfg': `global
+function haproxyConfig({ port, backends }: ContenderSetup): string {
+  return `global
   nbthread 1
   maxconn 8192
 defaults
@@ -157,22 +113,13 @@ frontend clients
   default_backend backends
 backend backends
   balance roundrobin
-${backends.map((backend, index) => `  server backend-${index + 1} ${backend}`).join('\n')}
-`,
-  };
+${backends.map((backend, index) => `  server backend-${index + 1} ${backend}`).join('\n')}`;
 }
 
-function caddyFiles({ port, backends }: Setup): Record<string, string> {
-  return {
-    Caddyfile: `{
-  admin off
-  auto_https off
-}
-http://127.0.0.1:${port} {
+function caddySites({ port, backends }: ContenderSetup): string {
+  return `http://127.0.0.1:${port} {
   reverse_proxy ${backends.join(' ')} {
     lb_policy round_robin
   }
-}
-`,
-  };
+}`;
 }

@@ -10,8 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import autocannon from 'autocannon';
-import { startSteadyLoad } from './load.ts';
-import { isInstalled, pinnedTo, versionOf } from './machine.ts';
+import { startSteadyLoad } from './harness/load.ts';
+import { isInstalled } from './harness/peers.ts';
+import { pinnedTo, versionOf } from './machine.ts';
 import { quantile } from './statistics.ts';
 
 const run = promisify(execFile);

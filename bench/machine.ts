@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem, type } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { isInstalled, SEARCH_PATH } from './harness/peers.ts';
 import type { Environment, Runtime } from './samples.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -21,13 +22,11 @@ export function firstLine(command: string, ...args: string[]): string | undefine
 
 /** The first version number in what a command says of itself, wherever it says so. */
 export function versionOf(command: string, flag: string): string | undefined {
-  const { stdout, stderr } = spawnSync(command, [flag], { encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync(command, [flag], {
+    encoding: 'utf8',
+    env: { ...process.env, PATH: SEARCH_PATH },
+  });
   return /\d+(?:\.\d+)+/.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[0];
-}
-
-/** Is there such a command? */
-export function isInstalled(command: string): boolean {
-  return firstLine('sh', '-c', `command -v ${command}`) !== undefined;
 }
 
 /** Takes half a second, in which it looks what else the machine does. */

@@ -2,10 +2,10 @@
 // keys lead to the replica is asked of the program before it is struck, so that one can tell when they are first served elsewhere.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { aim } from './faults.ts';
-import { type SteadyLoad, startSteadyLoad } from './load.ts';
-import { type Program, startProgram } from './program.ts';
-import type { EndpointCall, Fault, FaultKind, RecoverySamples, Runtime } from './samples.ts';
+import { aim, type FaultKind } from './harness/faults.ts';
+import { type SteadyLoad, startSteadyLoad } from './harness/load.ts';
+import { type Program, startProgram } from './harness/program.ts';
+import type { EndpointCall, Fault, RecoverySamples, Runtime } from './samples.ts';
 import type { RecoveryPlan } from './scenarios.ts';
 
 interface Call {

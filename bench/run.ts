@@ -6,10 +6,10 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { hashPairFault } from '../lib/core/ring/hashes/table.ts';
 import { parseOptions } from '../lib/settings/options.ts';
-import { endOnSignals } from './children.ts';
 import { runCommand } from './command.ts';
 import { contenderVersions } from './contenders.ts';
 import { generatorVersion } from './generator.ts';
+import { endOnSignals } from './harness/children.ts';
 import { describeEnvironment, watchOthers } from './machine.ts';
 import { runRecovery } from './recovery.ts';
 import { PARTIAL_OUT, type Part, pageIn, readResults, WHOLE_OUT, writePart, writeReport } from './report.ts';
@@ -169,7 +169,5 @@ async function run(request: Request): Promise<void> {
 
 if (import.meta.main) {
   endOnSignals();
-  // Where Debian keeps daemons, and a user's PATH does not lead.
-  process.env.PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin`;
   await runCommand('bench', readRequest, run);
 }

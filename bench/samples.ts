@@ -1,6 +1,9 @@
 // What an experiment writes down: raw samples, as they are kept in results/*.json. Nothing here is computed from other samples,
 // so that whatever is computed later (statistics, doubts, charts) can be computed anew without running.
 
+import type { FaultKind } from './harness/faults.ts';
+import type { TimedRequest } from './harness/load.ts';
+
 /** Where, when and with what a part was run. */
 export interface Environment {
   /** ISO 8601. */
@@ -47,8 +50,6 @@ export interface SpreadSamples {
   readonly runs: readonly SpreadRun[];
 }
 
-export type FaultKind = 'kill' | 'hang' | 'rm';
-
 /** Times are ms since the load began. */
 export interface Fault {
   readonly kind: FaultKind;
@@ -63,9 +64,6 @@ export interface Fault {
   /** Keys of the load that led to the replica when it was struck. */
   readonly keys: readonly number[];
 }
-
-/** One request of a steady load: key, when it was sent, how long it took, status (0: none), index of the replica (-1: none). */
-export type TimedRequest = readonly [key: number, sentMs: number, tookMs: number, status: number, replica: number];
 
 export interface EndpointCall {
   readonly request: string;

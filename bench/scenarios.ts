@@ -2,7 +2,7 @@
 // business of spread.ts, recovery.ts and speed.ts.
 
 import { HASH_NAMES } from '../lib/core/ring/hashes/table.ts';
-import type { FaultKind } from './samples.ts';
+import type { FaultKind } from './harness/faults.ts';
 
 export interface SpreadPlan {
   /** The hash of. */

@@ -2,16 +2,12 @@
 // driven in turn with the others, round after round, so that a disturbance of the machine falls on all. What counts is the processor
 // time of the contender's processes; requests per second also depend on the generator.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { bodyOf, bodyPath, freePorts, startBackends, untilListens } from './backend.ts';
+import { bodyOf, bodyPath, startBackends } from './backend.ts';
 import { size } from './charts/theme.ts';
-import { endOf, endWithUs } from './children.ts';
-import { CONTENDERS, type Contender, howToGet, type Setup } from './contenders.ts';
+import { CONTENDERS, type Contender, howToGet } from './contenders.ts';
 import { driveHard, driveSteadily, generatorName } from './generator.ts';
-import { countAnswers } from './load.ts';
+import { countAnswers } from './harness/load.ts';
+import { beginPeer, type Peer, untilListens } from './harness/peers.ts';
 import { canPin, pinnedTo, processorTimeMs } from './machine.ts';
 import type { LatencyRound, SpeedRound, SpeedSamples } from './samples.ts';
 import { BODIES_BYTES, type SpeedPlan } from './scenarios.ts';
@@ -26,8 +22,7 @@ const SMALL_BODY_BYTES = 0;
 interface Running {
   readonly contender: Contender;
   readonly url: string;
-  readonly port: number;
-  readonly process: ChildProcess;
+  readonly peer: Peer;
 }
 
 /** One thing to be driven. */
@@ -55,9 +50,6 @@ export async function runSpeed(
     }),
   );
   const backends = await startBackends(LOAD_CORE);
-  const directory = await mkdtemp(join(tmpdir(), 'ringmaster-contenders-'));
-  // An nginx that root started writes as another user.
-  await chmod(directory, 0o755);
   const running: Running[] = [];
   const wrong: Record<string, string> = {};
   const rounds: SpeedRound[] = [];
@@ -65,13 +57,12 @@ export async function runSpeed(
   try {
     tell('starting the contenders, and having each prove that it answers right');
     const there = CONTENDERS.filter((one) => !(one.name in missing));
-    const ports = await freePorts(there.length);
-    const setups = there.map(({ name, reach }, index) => ({
-      port: ports[index] as number,
-      directory: join(directory, name.replaceAll(/\W+/g, '-')),
-      backends: backends[reach],
-    }));
-    for (const [index, contender] of there.entries()) running.push(await begin(contender, setups[index] as Setup));
+    for (const contender of there) {
+      // That it did not start is found out when it does not listen.
+      const setup = { backends: backends[contender.reach] };
+      const peer = await beginPeer(contender.kind, setup, pinnedTo(CONTENDER_CORE));
+      running.push({ contender, url: `http://127.0.0.1:${peer.port}`, peer });
+    }
     const faults = await Promise.all(running.map((one) => prove(one)));
     for (const [index, fault] of faults.entries()) if (fault !== undefined) wrong[there[index]?.name ?? ''] = fault;
     const proven = running.filter(({ contender }) => !(contender.name in wrong));
@@ -88,9 +79,8 @@ export async function runSpeed(
       latencies.push({ contender: one.contender.name, perSecond, ...result });
     }
   } finally {
-    for (const { process } of running) await endOf(process);
+    for (const { peer } of running) await peer.stop();
     await backends.stop();
-    await rm(directory, { recursive: true, force: true });
   }
   return { generator: generatorName(), backend: backends.what, pinned: canPin(), rounds, latencies, missing, wrong };
 }
@@ -116,23 +106,9 @@ function describeTrial({ bodyBytes, connections, round }: Trial, plan: SpeedPlan
   return `${what}, round ${round + 1} of ${plan.sideRounds}`;
 }
 
-/** It need not listen yet. */
-async function begin(contender: Contender, setup: Setup): Promise<Running> {
-  await mkdir(setup.directory);
-  for (const [name, text] of Object.entries(contender.files?.(setup) ?? {})) {
-    await writeFile(join(setup.directory, name), text);
-  }
-  const [command = '', ...args] = [...pinnedTo(CONTENDER_CORE), ...contender.words(setup)];
-  const env = { ...process.env, ...contender.environment?.(setup) };
-  const child = endWithUs(spawn(command, args, { stdio: 'ignore', env }));
-  // That it did not start is found out when it does not listen.
-  child.on('error', () => undefined);
-  return { contender, url: `http://127.0.0.1:${setup.port}`, port: setup.port, process: child };
-}
-
-async function prove({ url, port, process }: Running): Promise<string | undefined> {
+async function prove({ url, peer }: Running): Promise<string | undefined> {
   try {
-    await untilListens(port, process);
+    await untilListens(peer);
     return await faultOf(url, BACKENDS);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -152,10 +128,10 @@ export async function faultOf(url: string, backends: number): Promise<string | u
   return undefined;
 }
 
-async function measure({ contender, url, process }: Running, trial: Trial): Promise<SpeedRound> {
+async function measure({ contender, url, peer }: Running, trial: Trial): Promise<SpeedRound> {
   const { bodyBytes, connections, round } = trial;
   const path = bodyBytes === SMALL_BODY_BYTES ? '/' : bodyPath(bodyBytes);
-  const pid = process.pid as number;
+  const pid = peer.process.pid as number;
   const beforeMs = processorTimeMs(pid);
   const result = await driveHard(url + path, connections, trial.seconds, LOAD_CORE);
   const afterMs = processorTimeMs(pid);

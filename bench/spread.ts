@@ -2,8 +2,8 @@
 // replica that answered. The bound on load is off, so that the ring alone decides, and A-1 is counted once more with it on. What
 // the ring is and which part of it leads where is asked of the program itself.
 
-import { countAnswers } from './load.ts';
-import { type Program, startProgram } from './program.ts';
+import { countAnswers } from './harness/load.ts';
+import { type Program, startProgram } from './harness/program.ts';
 import type { Runtime, SpreadRun } from './samples.ts';
 import { SHOWN_REPLICAS, type SpreadPlan } from './scenarios.ts';
 

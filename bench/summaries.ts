@@ -1,15 +1,8 @@
 // What the raw samples say, in the terms of the charts and the text beside them. Pure. Which numbers are void is decided here, so that
 // no chart shows one.
 
-import type {
-  Fault,
-  RecoverySamples,
-  SpeedRound,
-  SpeedSamples,
-  SpreadRun,
-  SpreadSamples,
-  TimedRequest,
-} from './samples.ts';
+import type { TimedRequest } from './harness/load.ts';
+import type { Fault, RecoverySamples, SpeedRound, SpeedSamples, SpreadRun, SpreadSamples } from './samples.ts';
 import { MAIN_CONNECTIONS, SHOWN_REPLICAS } from './scenarios.ts';
 import { maxOverMean, type Spread, spreadOf, standardDeviation } from './statistics.ts';
 

@@ -3,11 +3,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { endOnSignals } from '../bench/children.ts';
 import { runCommand } from '../bench/command.ts';
-import { replicaPid } from '../bench/faults.ts';
-import { countAnswers, startSteadyLoad } from '../bench/load.ts';
-import { type Program, startProgram } from '../bench/program.ts';
+import { endOnSignals } from '../bench/harness/children.ts';
+import { replicaPid } from '../bench/harness/faults.ts';
+import { countAnswers, startSteadyLoad } from '../bench/harness/load.ts';
+import { type Program, startProgram } from '../bench/harness/program.ts';
 
 const REQUESTS = 3000;
 const PER_SECOND = 200;
@@ -87,7 +87,7 @@ async function killOne(running: Program): Promise<void> {
   const load = startSteadyLoad(running.url, PER_SECOND, () => '/home');
   await sleep(PAUSE_MS);
   const struckMs = Date.now();
-  process.kill(await replicaPid(running.pid, 'server2'), 'SIGKILL');
+  process.kill(await replicaPid(running, 'server2'), 'SIGKILL');
   const limit = AbortSignal.timeout(10_000);
   const lost = await running.logged((line) => line.event === 'replica-lost', limit);
   const next = await running.logged((line) => line.event === 'replica-serving' && line.time >= lost.time, limit);

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startBackends } from '../bench/backend.ts';
-import { endOnSignals } from '../bench/children.ts';
 import { runCommand } from '../bench/command.ts';
 import { driveHard, generatorName } from '../bench/generator.ts';
+import { endOnSignals } from '../bench/harness/children.ts';
+import { startProgram } from '../bench/harness/program.ts';
 import { pinnedTo } from '../bench/machine.ts';
-import { startProgram } from '../bench/program.ts';
 import { type Profile, summariseTicks } from './ticks.ts';
 
 const BALANCER_CORE = 0;
@@ -52,7 +52,7 @@ async function load(flags: readonly string[]): Promise<void> {
   const backends = await startBackends(LOAD_CORE);
   try {
     const options = ['--log', 'off', '--upstream', backends.unix.join(','), '--heartbeat-path', 'off'];
-    const program = await startProgram(options, pinnedTo(BALANCER_CORE), flags);
+    const program = await startProgram(options, {}, { before: pinnedTo(BALANCER_CORE), nodeFlags: flags });
     say(
       `profile: ${generatorName()} asks over ${CONNECTIONS} connections for ${SECONDS} s, and ${backends.what} answers …`,
     );

@@ -24,6 +24,7 @@ const LAYERS: Record<string, readonly string[]> = {
   'lib/fleet/': ['lib/core/', ...EVERYWHERE],
   'lib/admin/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
   'lib/settings/': ['lib/core/', ...EVERYWHERE],
+  'bench/harness/': [],
   'bench/': ['lib/balancer.ts', 'lib/settings/', 'lib/core/'],
   'scripts/': ['lib/balancer.ts', 'lib/settings/', 'lib/core/', 'bench/'],
   'replica/': [],

@@ -50,6 +50,12 @@ const faulty: [string, string, string, RegExp][] = [
     /may not import/,
   ],
   [
+    'the harness knows an experiment',
+    'bench/harness/a.ts',
+    "// x\nimport { b } from '../samples.ts';\n",
+    /may not import bench\/samples.ts/,
+  ],
+  [
     'dockerode elsewhere',
     'lib/fleet/a.ts',
     "// x\nimport D from 'dockerode';\n",

@@ -1,6 +1,7 @@
 // for each fault a time line of three parts: what happened when, who answered, and how it went for the requests.
 
-import type { RecoverySamples, TimedRequest } from '../samples.ts';
+import type { TimedRequest } from '../harness/load.ts';
+import type { RecoverySamples } from '../samples.ts';
 import { BEFORE_FAULT_MS, type FaultStory, faultStories, LATE_MS, outcomeOf } from '../summaries.ts';
 import type { Specification } from './render.ts';
 import { COLOURS, duration, REPLICA_COLOURS, subtitle, whole } from './theme.ts';

@@ -1,10 +1,10 @@
 import { networkInterfaces } from 'node:os';
 import t from 'tap';
+import { freePort } from '../../bench/harness/ports.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { type AccessRules, checkAccess, checkCredentials, needsToken } from '../../lib/admin/access.ts';
 import type { BalancerError } from '../../lib/errors.ts';
 import { type AccessRequest, mayBeTold } from '../../lib/http/credentials.ts';
-import { freePort } from '../fixtures/free-port.ts';
-import { type Program, startProgram } from '../fixtures/program.ts';
 import { exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 

@@ -6,7 +6,7 @@ import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { startProgram } from '../fixtures/program.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 'ringmaster-admin-'));
 t.teardown(() => rm(directory, { recursive: true }));

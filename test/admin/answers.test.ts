@@ -3,8 +3,9 @@
 
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { freePort } from '../fixtures/free-port.ts';
-import { type Program, startProgram } from '../fixtures/program.ts';
+import { freePort } from '../../bench/harness/ports.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
+import { eventually } from '../fixtures/eventually.ts';
 import { connectRaw, exchangeRaw, type RawClient } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
@@ -35,12 +36,10 @@ const trickle = (client: RawClient, byte: string) => {
 const RING = 'GET /balancer/ring HTTP/1.1\r\nHost: localhost\r\n';
 
 /** Resolves when the program has closed its end of the connection between these ports: nothing of that reaches who does not read. */
-const letGo = async (port: number, clientPort: number) => {
+const letGo = (port: number, clientPort: number) => {
   const end = (number: number) => `0100007F:${number.toString(16).toUpperCase().padStart(4, '0')}`;
   const established = `${end(port)} ${end(clientPort)} 01`;
-  while (readFileSync('/proc/net/tcp', 'utf8').includes(established)) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  return eventually('it lets go', () => !readFileSync('/proc/net/tcp', 'utf8').includes(established));
 };
 
 for (const place of ['public port', 'admin port']) {

@@ -1,8 +1,8 @@
 // The dashboard's files as they are served, and the ends of the program and of those who watch it.
 
 import t from 'tap';
+import { startProgram } from '../../bench/harness/program.ts';
 import { openEvents } from '../fixtures/event-source.ts';
-import { startProgram } from '../fixtures/program.ts';
 
 const program = await startProgram(['--replicas', '1']);
 t.teardown(() => program.stop());

@@ -1,8 +1,9 @@
 // What those who watch are told, by the real program with real replicas.
 
 import t, { type Test } from 'tap';
+import { replicaPid } from '../../bench/harness/faults.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 import { openEvents, type SentEvent } from '../fixtures/event-source.ts';
-import { replicaPid, startProgram } from '../fixtures/program.ts';
 
 const program = await startProgram(['--max-replicas', '6', '--heartbeat-failures', '20']);
 t.teardown(() => program.stop());

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import t from 'tap';
 
-const CHILDREN = new URL('../../bench/children.ts', import.meta.url).href;
+const CHILDREN = new URL('../../bench/harness/children.ts', import.meta.url).href;
 
 const PARENT = `
 import { spawn } from 'node:child_process';

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { standing } from '../../bench/charts/speed.ts';
-import type { Fault, TimedRequest } from '../../bench/samples.ts';
+import type { TimedRequest } from '../../bench/harness/load.ts';
+import type { Fault } from '../../bench/samples.ts';
 import { evenness, faultStories, mainTrial, runsOf, speedSummaries, voidRounds } from '../../bench/summaries.ts';
 import { recovery, speed, speedRound, spread, spreadRun } from './samples.ts';
 

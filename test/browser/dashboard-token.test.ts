@@ -3,9 +3,9 @@
 
 import type { Browser, Page } from 'playwright-core';
 import t, { type Test } from 'tap';
+import { freePort } from '../../bench/harness/ports.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 import { axeViolations, browserMissing, openBrowser } from '../fixtures/browser.ts';
-import { freePort } from '../fixtures/free-port.ts';
-import { startProgram } from '../fixtures/program.ts';
 
 const skip = browserMissing() ?? false;
 const browser = (skip === false ? await openBrowser(t) : undefined) as Browser;

@@ -2,8 +2,8 @@
 
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import t, { type Test } from 'tap';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { axeViolations, browserMissing, openBrowser, watchPage } from '../fixtures/browser.ts';
-import { type Program, startProgram } from '../fixtures/program.ts';
 
 const skip = browserMissing() ?? false;
 const program = skip === false ? await startProgram() : (undefined as unknown as Program);

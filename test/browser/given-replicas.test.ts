@@ -2,8 +2,8 @@
 
 import type { Browser } from 'playwright-core';
 import t from 'tap';
+import { startProgram } from '../../bench/harness/program.ts';
 import { browserMissing, openBrowser } from '../fixtures/browser.ts';
-import { startProgram } from '../fixtures/program.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const skip = browserMissing() ?? false;

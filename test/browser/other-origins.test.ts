@@ -6,8 +6,8 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import t from 'tap';
+import { startProgram } from '../../bench/harness/program.ts';
 import { browserMissing, openBrowser } from '../fixtures/browser.ts';
-import { startProgram } from '../fixtures/program.ts';
 
 const missing = browserMissing();
 t.setTimeout(240_000);

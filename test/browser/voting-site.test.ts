@@ -3,8 +3,9 @@
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import t, { type Test } from 'tap';
+import { replicaPid } from '../../bench/harness/faults.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { axeViolations, browserMissing, openBrowser, type PageFaults, watchPage } from '../fixtures/browser.ts';
-import { type Program, replicaPid, startProgram } from '../fixtures/program.ts';
 
 const missing = browserMissing();
 // On a busy machine a browser takes its time.
@@ -33,7 +34,7 @@ async function screenshot(page: Page, name: string): Promise<void> {
   if (directory === undefined) return;
   await page.mouse.move(0, 0);
   await page.evaluate('scrollTo(0, 0)');
-  // Not as it is on its way to what it will be.
+  // Not as it is on its way to what it will be. Only where somebody wants pictures.
   await page.waitForTimeout(500);
   await page.screenshot({ path: join(directory, `${name.replaceAll(/[ ,]+/g, '-')}.png`) });
 }

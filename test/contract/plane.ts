@@ -2,12 +2,12 @@
 // replicas, and through nothing but the port.
 
 import type { Test } from 'tap';
+import { freePort } from '../../bench/harness/ports.ts';
 import type { DataPlane, PlaneNews } from '../../lib/core/plane-ports.ts';
 import { HashRing } from '../../lib/core/ring/ring.ts';
 import { planned, type RoutingPlan } from '../../lib/core/routing-plan.ts';
 import { trafficSettings } from '../../lib/limits.ts';
 import { defaultOptions, type Options } from '../../lib/settings/options.ts';
-import { freePort } from '../fixtures/free-port.ts';
 import { routeTo, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';

@@ -1,8 +1,8 @@
 // A balancer that was killed with -9 and started again: its containers go on, strays are removed.
 
 import type { Test } from 'tap';
+import { startProgram } from '../../bench/harness/program.ts';
 import { containersOf, docker, removeFleet } from '../fixtures/engine.ts';
-import { startProgram } from '../fixtures/program.ts';
 
 const FLEET = 'test-adoption';
 const args = ['--runtime', 'docker', '--fleet', FLEET, '--docker-volume', 'ringmaster-test', '--key', 'header:x-user'];

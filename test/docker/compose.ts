@@ -1,15 +1,16 @@
 // The picture of the course: compose up, the contract, a replica killed, the balancer killed, compose down.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
+import { startLoad } from '../../bench/harness/load.ts';
 import { composeProject } from '../fixtures/compose.ts';
 import { containersOf, docker } from '../fixtures/engine.ts';
-import { startLoad } from '../fixtures/load.ts';
+import { eventually } from '../fixtures/eventually.ts';
 import { composeAttacks } from './compose-attacks.ts';
 import { composeNeighbours } from './compose-neighbours.ts';
 
 const project = composeProject('ringmaster-test', 5099);
 const { url, ask, hostnames, compose, balancer } = project;
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function composeUpToDown(t: Test): Promise<void> {
   t.teardown(() => project.remove());
@@ -58,9 +59,9 @@ async function composeUpToDown(t: Test): Promise<void> {
 
   t.test('docker kill of a replica under load: no failed GET', async (t) => {
     const load = startLoad(`${url}/home`, 100);
-    await sleep(300);
+    await load.more(30);
     await docker('kill', 'server2');
-    await sleep(2000);
+    await load.more(200);
     const { failures, sent } = await load.stop();
     t.same(failures, []);
     t.ok(sent > 150);
@@ -73,20 +74,19 @@ async function composeUpToDown(t: Test): Promise<void> {
     const before = await containersOf(project.name);
     const names = await hostnames();
     const load = startLoad(`${url}/home`, 50);
-    await sleep(500);
+    await load.more(25);
     const killedMs = performance.now();
     await docker('kill', '--signal', 'KILL', balancer);
-    await sleep(500);
+    await load.more(25);
     await docker('start', balancer);
-    while (
-      !(await fetch(`${url}/home`).then(
+    await eventually('it answers again', () =>
+      fetch(`${url}/home`).then(
         (response) => response.ok,
         () => false,
-      ))
-    )
-      await sleep(20);
+      ),
+    );
     const backMs = performance.now();
-    await sleep(1000);
+    await load.more(50);
     const { failures } = await load.stop();
     t.ok(failures.length > 0, 'there was a gap');
     // A request sent just before the kill dies with its connection.
@@ -111,6 +111,7 @@ async function composeUpToDown(t: Test): Promise<void> {
   });
 
   t.test('docker compose down leaves nothing', async (t) => {
+    // What was stopped just now is being replaced by then: nothing of that may be left either.
     await sleep(2000);
     const begunMs = performance.now();
     await compose('down');

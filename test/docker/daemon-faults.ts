@@ -1,11 +1,13 @@
 // A Docker daemon that is away, slow, full or unwilling: the real engine behind a door that the test shuts.
 
 import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
+import { startLoad } from '../../bench/harness/load.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { docker, type EngineDoor, engineDoor, removeFleet } from '../fixtures/engine.ts';
-import { startLoad } from '../fixtures/load.ts';
-import { type Program, startProgram } from '../fixtures/program.ts';
+import { eventually } from '../fixtures/eventually.ts';
 
 const FLEET = 'test-faults';
 const MAIN = fileURLToPath(new URL('../../lib/main.ts', import.meta.url));
@@ -41,13 +43,7 @@ export async function daemonFaults(t: Test): Promise<void> {
 }
 
 async function withFaults(t: Test, program: Program, door: EngineDoor): Promise<void> {
-  const complete = async () => {
-    for (;;) {
-      const serving = await placesServing(program);
-      if (serving === 3) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  };
+  const complete = () => eventually('all serve', async () => (await placesServing(program)) === 3, 120_000);
   const killOne = async () => {
     const [victim] = await program.hostnames();
     const lost = program.logged((line) => line.event === 'replica-lost' && line.hostname === victim);
@@ -85,7 +81,8 @@ async function withFaults(t: Test, program: Program, door: EngineDoor): Promise<
   t.test('a daemon that takes 10 s to create: the seat waits, no request does', async (t) => {
     const load = startLoad(`${program.url}/home`, 50);
     door.intercept = async (method, path) => {
-      if (method === 'POST' && path.includes('/create')) await new Promise((resolve) => setTimeout(resolve, 10_000));
+      // The slowness itself.
+      if (method === 'POST' && path.includes('/create')) await sleep(10_000);
       return undefined;
     };
     await killOne();

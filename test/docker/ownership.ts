@@ -3,8 +3,8 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { containersOf, docker, removeFleet } from '../fixtures/engine.ts';
-import { type Program, startProgram } from '../fixtures/program.ts';
 
 const FLEET = 'test-owner';
 const OTHER = 'test-owner-2';

@@ -1,9 +1,9 @@
 // Containers that end, hang or run out of memory under load, seen from the program as a whole.
 
 import type { Test } from 'tap';
+import { startLoad } from '../../bench/harness/load.ts';
+import { type LogLine, startProgram } from '../../bench/harness/program.ts';
 import { containersOf, docker, removeFleet } from '../fixtures/engine.ts';
-import { startLoad } from '../fixtures/load.ts';
-import { type LogLine, startProgram } from '../fixtures/program.ts';
 
 const FLEET = 'test-replacement';
 

@@ -1,16 +1,9 @@
 // Servers that make variables of the names of fields, as CGI does, are those to which X_Real_IP is X-Real-IP: real ones are asked
 // here what they have got.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
-import { accepts } from '../fixtures/accepts.ts';
-import { freePort } from '../fixtures/free-port.ts';
-import { startProgram } from '../fixtures/program.ts';
+import { type Setup, startPeer, unlessInstalled } from '../../bench/harness/peers.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 import { exchangeRaw } from '../fixtures/raw-client.ts';
 
 const APPLICATION = `
@@ -32,9 +25,9 @@ if __name__ == '__main__':
     make_server('127.0.0.1', int(sys.argv[1]), application, handler_class=Quiet).serve_forever()
 `;
 
-const SERVERS: Readonly<Record<string, (dir: string, port: number) => readonly [string, ...string[]]>> = {
-  'python3 wsgiref': (dir, port) => ['python3', join(dir, 'application.py'), String(port)],
-  gunicorn: (dir, port) => ['gunicorn', '--chdir', dir, '--bind', `127.0.0.1:${port}`, 'application:application'],
+const SERVERS: Readonly<Record<string, (setup: Setup) => readonly string[]>> = {
+  'python3 wsgiref': ({ port }) => ['python3', 'application.py', String(port)],
+  gunicorn: ({ port }) => ['gunicorn', '--bind', `127.0.0.1:${port}`, 'application:application'],
 };
 
 const FORGED = [
@@ -42,21 +35,12 @@ const FORGED = [
   ...['X-Forwarded-Preferred-Username', 'X_Forwarded_Tls_Client_Cert', 'Forwarded', 'X.Real.IP', 'X!Forwarded!Host'],
 ];
 
-for (const [name, command] of Object.entries(SERVERS)) {
-  const installed = spawnSync(name.split(' ')[0] as string, ['--version']).status === 0;
-  const skip = installed ? false : `${name} is not installed`;
+for (const [name, words] of Object.entries(SERVERS)) {
+  const skip = unlessInstalled(name.split(' ')[0] as string);
   t.test(`${name} sees nothing that a stranger has forged`, { skip }, async (t) => {
-    const dir = await mkdtemp(join(tmpdir(), 'cgi-names-'));
-    await writeFile(join(dir, 'application.py'), APPLICATION);
-    const port = await freePort();
-    const [file, ...args] = command(dir, port);
-    const server = spawn(file, args, { stdio: 'ignore' });
-    t.teardown(async () => {
-      await stop(server);
-      await rm(dir, { recursive: true, force: true });
-    });
-    while (!(await accepts(port))) await pause(20);
-    const program = await startProgram(['--upstream', `127.0.0.1:${port}`, '--heartbeat-path', 'off']);
+    const server = await startPeer({ words, files: () => ({ 'application.py': APPLICATION }) }, {});
+    t.teardown(() => server.stop());
+    const program = await startProgram(['--upstream', `127.0.0.1:${server.port}`, '--heartbeat-path', 'off']);
     t.teardown(() => program.stop());
     const answer = await exchangeRaw(
       program.port,
@@ -73,10 +57,4 @@ for (const [name, command] of Object.entries(SERVERS)) {
     t.match(seen, { HTTP_X_FORWARDED_FOR: '127.0.0.1', HTTP_X_FORWARDED_PROTO: 'http', HTTP_X_FORWARDED_HOST: 'a' });
     t.equal(seen.HTTP_USER_ID, '7', 'what is nobody’s passes');
   });
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGTERM');
-  await once(child, 'exit');
 }

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import t from 'tap';
-import { type Program, startProgram } from '../fixtures/program.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 
 function change(program: Program, method: string, path: string, body: unknown) {
   return program.json(path, { method, body: JSON.stringify(body) });

@@ -4,8 +4,9 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import net, { type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { freePort } from '../fixtures/free-port.ts';
-import { type Program, replicaPid, startProgram } from '../fixtures/program.ts';
+import { replicaPid } from '../../bench/harness/faults.ts';
+import { freePort } from '../../bench/harness/ports.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 
 interface Idler {
   readonly socket: Socket;
@@ -16,7 +17,7 @@ const REFUSAL = /^HTTP\/1\.1 503 .*there are \d+ connections already/s;
 
 async function startLimited(t: Test, descriptors: number) {
   const adminPort = await freePort();
-  const program = await startProgram(['--admin-port', String(adminPort)], {}, descriptors);
+  const program = await startProgram(['--admin-port', String(adminPort)], {}, { descriptors });
   t.teardown(() => program.stop());
   const admin = async (method: string, path: string, body?: unknown) => {
     const init = body === undefined ? { method } : { method, body: JSON.stringify(body) };
@@ -113,7 +114,7 @@ t.test('the start says which maximum cannot be had, and what to do', async (t) =
     wanted: 10_000,
     reason: /^this process may have 1024 open files, .* allow 25552 \(ulimit -n\), or set --max-connections to \d+$/,
   });
-  const modest = await startProgram(['--max-connections', '50'], {}, 1024);
+  const modest = await startProgram(['--max-connections', '50'], {}, { descriptors: 1024 });
   await modest.stop();
   t.notOk(modest.log.some((line) => line.event === 'max-connections-lowered'));
 });

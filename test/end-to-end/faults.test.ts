@@ -1,10 +1,9 @@
 // What the fleet is for: replicas that die and hang while requests come in.
 
 import t from 'tap';
-import { startLoad } from '../fixtures/load.ts';
-import { isRunning, replicaPid, startProgram } from '../fixtures/program.ts';
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+import { isRunning, replicaPid } from '../../bench/harness/faults.ts';
+import { startLoad } from '../../bench/harness/load.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 
 t.test(
   'kill -9 of a replica under 200 requests per second costs no GET; its exit is noticed, and there are three again',
@@ -12,7 +11,7 @@ t.test(
     const program = await startProgram();
     t.teardown(() => program.stop());
     const requests = startLoad(`${program.url}/home`, 200);
-    await sleep(500);
+    await requests.more(100);
     for (const victim of ['server2', 'server1']) {
       process.kill(await replicaPid(program, victim), 'SIGKILL');
       const lost = await program.logged((line) => line.event === 'replica-lost' && line.hostname === victim);
@@ -27,7 +26,7 @@ t.test(
     }
     const serving = program.log.filter((line) => line.event === 'replica-serving');
     t.equal(serving.length, 5, 'and no other was taken for lost');
-    await requests.sent(100);
+    await requests.more(100);
     const { failures } = await requests.stop();
     t.same(failures, []);
   },
@@ -38,7 +37,7 @@ t.test('a hung replica is out after three heartbeats, and no GET is lost to it',
   t.teardown(() => program.stop());
   const pid = await replicaPid(program, 'server3');
   const requests = startLoad(`${program.url}/home`, 50);
-  await sleep(300);
+  await requests.more(15);
   process.kill(pid, 'SIGSTOP');
   const lost = await program.logged((line) => line.event === 'replica-lost');
   t.match(lost, { level: 'warn', hostname: 'server3', reason: /no answer to the heartbeat within 500 ms/ });
@@ -83,7 +82,8 @@ t.test('a removed replica finishes the requests that it has', async (t) => {
   const program = await startProgram([], { REPLICA_DELAY_MS: '400' });
   t.teardown(() => program.stop());
   const open = Array.from({ length: 12 }, () => program.json('/home'));
-  await sleep(100);
+  // Who is asked after it is answered after all of those have come.
+  for (let count = 0; count < 3; count++) await program.json('/rep');
   const removed = await program.json('/rm', { method: 'DELETE', body: '{"n":3}' });
   t.same(removed.body, { message: { N: 0, replicas: [] }, status: 'successful' });
   for (const answer of await Promise.all(open)) t.equal(answer.status, 200);

@@ -3,8 +3,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import t from 'tap';
+import { startProgram } from '../../bench/harness/program.ts';
 import { pythonMissing, startHttpServer } from '../fixtures/http-server.ts';
-import { startProgram } from '../fixtures/program.ts';
 
 const run = promisify(execFile);
 

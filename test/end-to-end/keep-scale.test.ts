@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { startProgram } from '../fixtures/program.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 
 async function directory(t: { teardown: (end: () => unknown) => unknown }) {
   const path = await mkdtemp(join(tmpdir(), 'ringmaster-scale-'));

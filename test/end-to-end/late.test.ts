@@ -1,8 +1,9 @@
 // A balancer that did not run for a while: whose fault that is not, it blames nobody.
 
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { startProgram } from '../fixtures/program.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
@@ -12,9 +13,12 @@ t.test(
   'a balancer that was stopped for longer than any limit: replies, clients and replicas are as they were',
   async (t) => {
     const held: (() => void)[] = [];
+    const arrivals = new EventEmitter();
     const one = await scriptedReplica((socket, head) => {
-      if (head.startsWith('GET /slow')) held.push(() => socket.write(reply('late')));
-      else socket.write(reply('ok'));
+      if (head.startsWith('GET /slow')) {
+        held.push(() => socket.write(reply('late')));
+        arrivals.emit('held');
+      } else socket.write(reply('ok'));
     });
     const limits = LIMITS.flatMap((name) => [`--${name}`, '1s']);
     const program = await startProgram(['--upstream', one.upstream, '--heartbeat-interval', '50ms', ...limits]);
@@ -25,11 +29,13 @@ t.test(
     const upload = await connectRaw(program.port);
     upload.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345');
     const [waiting, patient] = [await connectRaw(program.port), await connectRaw(program.port)];
-    waiting.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
-    while (held.length === 0) await sleep(1);
-    patient.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
-    while (held.length === 1) await sleep(1);
-    // Its limits have been looked at, and are not reached.
+    for (const client of [waiting, patient]) {
+      const arrived = once(arrivals, 'held');
+      client.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
+      await arrived;
+    }
+    // The clock of another process cannot be moved: here and below its limits pass, or a part of them. These have been
+    // looked at, and are not reached.
     await sleep(300);
 
     program.process.kill('SIGSTOP');

@@ -6,17 +6,19 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { WebSocket } from 'ws';
-import { isRunning, replicaPid, startProgram } from '../fixtures/program.ts';
+import { isRunning, replicaPid } from '../../bench/harness/faults.ts';
+import { startProgram } from '../../bench/harness/program.ts';
+import { eventually } from '../fixtures/eventually.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 import { socketService } from '../fixtures/sockets.ts';
 
 const MAIN = fileURLToPath(new URL('../../lib/main.ts', import.meta.url));
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   try {
@@ -105,7 +107,7 @@ t.test('SIGTERM: open requests finish, replicas are stopped, exit code 0', async
 t.test('requests that outlast the grace are cut', async (t) => {
   const program = await startProgram(['--grace', '300ms'], { REPLICA_HANG_AFTER: '8', REPLICA_ONLY: 'server1' });
   const stuck = Array.from({ length: 40 }, () => fetch(`${program.url}/home`).catch((error) => error));
-  await sleep(100);
+  for (let count = 0; count < 3; count++) await program.json('/rep');
   program.process.kill('SIGTERM');
   // What hangs would hold it up for ever.
   t.equal(await program.exited, 0);
@@ -139,6 +141,7 @@ t.test('a second signal exits at once', async (t) => {
   for (let count = 0; count < 3; count++) await program.json('/rep');
   program.process.kill('SIGINT');
   await program.logged((line) => line.event === 'closing');
+  // By the clock of that process: two that come at once are one, as a terminal and npm send them.
   await sleep(300);
   program.process.kill('SIGINT');
   // An end in order has another code.
@@ -154,7 +157,7 @@ t.test('kill -9 of the balancer: its replicas do not outlive it', async (t) => {
   process.kill(pids[1] ?? 0, 'SIGSTOP');
   program.process.kill('SIGKILL');
   await program.exited;
-  while (pids.some(isRunning) || existsSync(dirname(socket))) await sleep(20);
+  await eventually('all are gone', () => !pids.some(isRunning) && !existsSync(dirname(socket)));
 });
 
 t.test('whoever read the log has gone: it goes on, quietly, and ends when it is told to', async (t) => {
@@ -165,6 +168,7 @@ t.test('whoever read the log has gone: it goes on, quietly, and ends when it is 
   const pid = program.process.pid as number;
   const ticks = () => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[13]);
   const before = ticks();
+  // The time of a process is counted while time passes.
   await sleep(1000);
   t.ok(ticks() - before < 30, `${ticks() - before} ticks of CPU in a second of nothing`);
   program.process.kill('SIGTERM');
@@ -175,7 +179,7 @@ t.test('SIGTERM while a change is made: it is answered, and no kept connection h
   const program = await startProgram(['--replicas', '1', '--grace', '1h'], { REPLICA_START_DELAY_MS: '500' });
   const client = await connectRaw(program.port);
   client.send('POST /add HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n{"n":1}');
-  await sleep(100);
+  await program.logged((line) => line.event === 'replica-starting' && line.hostname !== 'server1');
   program.process.kill('SIGTERM');
   await client.until(/^HTTP\/1.1 /);
   t.equal(await program.exited, 0);
@@ -215,8 +219,8 @@ t.test('a signal during the start ends it in order', async (t) => {
     env: { ...process.env, REPLICA_START_DELAY_MS: '3000' },
     stdio: 'pipe',
   });
-  await once(child.stderr, 'data');
-  await sleep(300);
+  let log = '';
+  while (!log.includes('replica-starting')) log += String(await once(child.stderr, 'data'));
   child.kill('SIGTERM');
   const [code] = await once(child, 'exit');
   t.equal(code, 0);
@@ -262,7 +266,7 @@ t.test('no process that it starts is given what is set for the balancer, the adm
 });
 
 t.test('a program that a test has started ends with that test, even one that is killed', async (t) => {
-  const fixture = new URL('../fixtures/program.ts', import.meta.url).href;
+  const fixture = new URL('../../bench/harness/program.ts', import.meta.url).href;
   const hangs = `const { process: child } = await (await import('${fixture}')).startProgram(['--replicas', '1']);
     console.log(child.pid); setInterval(() => undefined, 1000);`;
   const test = spawn(process.execPath, ['--input-type=module', '--eval', hangs], {
@@ -271,5 +275,5 @@ t.test('a program that a test has started ends with that test, even one that is 
   const pid = Number((await once(test.stdout, 'data'))[0]);
   t.ok(isRunning(pid));
   test.kill('SIGKILL');
-  while (isRunning(pid)) await sleep(20);
+  await eventually('it is gone', () => !isRunning(pid));
 });

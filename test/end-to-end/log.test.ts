@@ -2,7 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { replicaPid, startProgram } from '../fixtures/program.ts';
+import { replicaPid } from '../../bench/harness/faults.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 t.setTimeout(120_000);

@@ -3,7 +3,7 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
-import { type Program, startProgram } from '../fixtures/program.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { random, runSeed } from '../fixtures/random.ts';
 
 interface Explained {

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { Server as SocketServer } from 'socket.io';
 import { io } from 'socket.io-client';
 import t, { type Test } from 'tap';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { trafficSettings } from '../../lib/limits.ts';
 import { parseOptions } from '../../lib/settings/options.ts';
-import { type Program, startProgram } from '../fixtures/program.ts';
 
 type Sessions = (request: http.IncomingMessage, response: http.ServerResponse, next: () => void) => void;
 // It comes without types.

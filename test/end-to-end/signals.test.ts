@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { startProgram } from '../fixtures/program.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const MAIN = fileURLToPath(new URL('../../lib/main.ts', import.meta.url));

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
 import t from 'tap';
-import { startProgram } from '../fixtures/program.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 
 // More than three replicas have places for.
 const MANY = 1560;

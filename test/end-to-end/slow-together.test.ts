@@ -1,12 +1,14 @@
 // All replicas slow at once, as on a machine that has no time for them: answers are late, heartbeats are missed.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { startLoad } from '../fixtures/load.ts';
-import { replicaPid, startProgram } from '../fixtures/program.ts';
+import { replicaPid } from '../../bench/harness/faults.ts';
+import { startLoad } from '../../bench/harness/load.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Lets that process run for a moment every now and then, until it has ended. */
+/**
+ * Lets that process run for a moment every now and then, until it has ended: the slowness itself is time that passes.
+ */
 async function slowDown(pid: number): Promise<void> {
   try {
     for (;;) {
@@ -35,7 +37,7 @@ for (const n of [3, 1]) {
       ),
     );
     await ended;
-    await load.sent(40);
+    await load.more(40);
     const { failures } = await load.stop();
     t.same(failures, []);
     const after = await program.hostnames();

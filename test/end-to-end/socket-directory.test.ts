@@ -3,7 +3,8 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import t from 'tap';
-import { replicaPid, startProgram } from '../fixtures/program.ts';
+import { replicaPid } from '../../bench/harness/faults.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 
 t.test('replicas that lost their sockets are replaced, in a directory that is made anew', async (t) => {
   const program = await startProgram(['--heartbeat-interval', '100ms']);

@@ -7,9 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { freePort } from '../../bench/harness/ports.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { openEvents } from '../fixtures/event-source.ts';
-import { freePort } from '../fixtures/free-port.ts';
-import { type Program, startProgram } from '../fixtures/program.ts';
 
 const QUICK = ['--heartbeat-interval', '50ms', '--heartbeat-timeout', '100ms'];
 

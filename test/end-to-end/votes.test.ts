@@ -2,19 +2,20 @@
 // no 200 sends its vote again with the same key, as the page does; at the end each vote must have been counted exactly once.
 
 import { randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { replicaPid } from '../../bench/harness/faults.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { OPTIONS } from '../../replica/votes.ts';
-import { type Program, replicaPid, startProgram } from '../fixtures/program.ts';
 import { redisMissing, startRedis } from '../fixtures/redis.ts';
 
 const CLIENTS = 50;
 const OPTION_ARGS = ['--replicas', '4', '--log', 'off'];
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 interface Voting {
   /** Votes answered with 200. */
@@ -32,6 +33,7 @@ function startVoting(count: number, program: () => Program): Voting {
   let next = 0;
   let answered = 0;
   let failures = 0;
+  const progress = new EventEmitter();
   const send = (body: string, key: string) =>
     new Promise<boolean>((resolve) => {
       const headers = { 'Idempotency-Key': key, 'Content-Length': body.length };
@@ -52,9 +54,11 @@ function startVoting(count: number, program: () => Program): Voting {
       const key = randomUUID();
       while (!(await send(body, key))) {
         failures += 1;
+        // As a client would, so that a balancer that is not there is not asked without end.
         await sleep(20);
       }
       answered += 1;
+      progress.emit('answered');
     }
   };
   const done = Promise.all(Array.from({ length: CLIENTS }, client)).finally(() => agent.destroy());
@@ -66,7 +70,7 @@ function startVoting(count: number, program: () => Program): Voting {
       return failures;
     },
     until: async (enough) => {
-      while (answered < enough) await sleep(5);
+      while (answered < enough) await once(progress, 'answered');
     },
     done,
   };

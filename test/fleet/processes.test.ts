@@ -14,13 +14,16 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { isRunning, replicaPid } from '../../bench/harness/faults.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 import type { Address, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { httpProbe } from '../../lib/fleet/http-probe.ts';
 import { createProcessRuntime } from '../../lib/fleet/runtimes/processes.ts';
-import { isRunning, replicaPid, startProgram } from '../fixtures/program.ts';
+import { eventually } from '../fixtures/eventually.ts';
 
 const script = fileURLToPath(new URL('../../replica/main.ts', import.meta.url));
 const replica = (incarnation: number): ReplicaRef => ({ seat: 1, incarnation, hostname: `r${incarnation}` });
@@ -95,7 +98,8 @@ t.test('one that does not end within the grace is killed', async (t) => {
   const address = await processes.start(replica(1), soon());
   // A request that never ends keeps the replica from stopping by itself.
   const waiting = probe(address, soon()).catch((error) => error);
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  // The replica tells nobody that it has come.
+  await sleep(100);
   const begunMs = performance.now();
   await processes.stop(replica(1), 200);
   t.ok(performance.now() - begunMs >= 199);
@@ -175,9 +179,8 @@ t.test('if the balancer is killed with -9, its replicas, a stopped one too, are 
   t.equal(pids.length, 2);
   process.kill(pids[0] ?? 0, 'SIGSTOP');
   balancer.kill('SIGKILL');
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  for (const pid of pids) t.notOk(isRunning(pid));
-  t.notOk(existsSync(directory));
+  await eventually('all are gone', () => !pids.some(isRunning) && !existsSync(directory), 1000);
+  t.notOk(pids.some(isRunning));
 });
 
 t.test('the directory of the sockets is made anew if something removed it, and is not shared', async (t) => {
@@ -229,8 +232,8 @@ t.test('the guardian and the balancer are killed in a row: no replica is left', 
   process.kill(Number(guardian), 'SIGKILL');
   program.process.kill('SIGKILL');
   await program.exited;
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  for (const pid of pids) t.notOk(isRunning(pid));
+  await eventually('all are gone', () => !pids.some(isRunning), 1000);
+  t.notOk(pids.some(isRunning));
 });
 
 t.test('a guardian that is killed is followed by another, which guards the same', async (t) => {
@@ -252,11 +255,12 @@ t.test('a guardian that is killed is followed by another, which guards the same'
   );
   await once(balancer.stdout, 'data');
   const guardian = async (known?: string): Promise<string> => {
-    for (;;) {
-      const found = await text(spawn('pgrep', ['-P', String(balancer.pid), '-f', 'ringmaster-guardian']).stdout);
-      if (found.trim() !== '' && found.trim() !== known) return found.trim();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    let found = '';
+    await eventually('there is another', async () => {
+      found = (await text(spawn('pgrep', ['-P', String(balancer.pid), '-f', 'ringmaster-guardian']).stdout)).trim();
+      return found !== '' && found !== known;
+    });
+    return found;
   };
   for (let round = 0, known: string | undefined; round < 2; round++) {
     known = await guardian(known);

@@ -1,16 +1,17 @@
 // The proxies that the cases are played against, each as a process of its own with the same replicas behind it, set up as its
 // manual advises for a reverse proxy. Ours is the real program.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { accepts } from '../fixtures/accepts.ts';
-import { freePort } from '../fixtures/free-port.ts';
-import { startProgram } from '../fixtures/program.ts';
+import {
+  haproxy as haproxyPeer,
+  isInstalled,
+  nginx as nginxPeer,
+  nodeProxy,
+  type PeerKind,
+  type Setup,
+  startPeer,
+} from '../../bench/harness/peers.ts';
+import { startProgram } from '../../bench/harness/program.ts';
 import type { Profile } from './case.ts';
 
 export interface Running {
@@ -61,15 +62,16 @@ export const ringmaster: Contender = {
   },
 };
 
-const NGINX = (dir: string, port: number, replicaPorts: readonly number[], tight: boolean) => `
-daemon off; worker_processes 1; pid ${dir}/pid; error_log /dev/null crit;
-events { worker_connections 1024; }
-http {
-  access_log off; client_body_temp_path ${dir}/b; proxy_temp_path ${dir}/p; fastcgi_temp_path ${dir}/f;
-  uwsgi_temp_path ${dir}/u; scgi_temp_path ${dir}/s;
-  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-  upstream replicas { ${replicaPorts.map((one) => `server 127.0.0.1:${one} max_fails=0;`).join(' ')} keepalive 32; }
-  ${tight ? 'client_header_timeout 300ms; proxy_read_timeout 300ms; client_max_body_size 1000;' : 'client_max_body_size 0;'}
+interface ReplicasSetup extends Setup {
+  readonly backends: readonly string[];
+  readonly isTight: boolean;
+}
+
+function nginxConfig({ port, backends, isTight }: ReplicasSetup): string {
+  const tight = 'client_header_timeout 300ms; proxy_read_timeout 300ms; client_max_body_size 1000;';
+  return `map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+  upstream replicas { ${backends.map((one) => `server ${one} max_fails=0;`).join(' ')} keepalive 32; }
+  ${isTight ? tight : 'client_max_body_size 0;'}
   large_client_header_buffers 8 64k; proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 64k;
   server {
     listen 127.0.0.1:${port};
@@ -79,21 +81,11 @@ http {
       proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $http_host;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
     }
-  }
-}`;
+  }`;
+}
 
-export const nginx: Contender = {
-  name: 'nginx',
-  installed: existsSync('/usr/sbin/nginx'),
-  start: async (profile, replicaPorts) => {
-    const [dir, port] = [await mkdtemp(join(tmpdir(), 'contender-nginx-')), await freePort()];
-    await writeFile(join(dir, 'nginx.conf'), NGINX(dir, port, replicaPorts, profile === 'tight'));
-    return startProcess(port, dir, '/usr/sbin/nginx', ['-p', dir, '-c', join(dir, 'nginx.conf')]);
-  },
-};
-
-const HAPROXY = (port: number, replicaPorts: readonly number[], tight: boolean) => `
-global
+function haproxyConfig({ port, backends, isTight }: ReplicasSetup): string {
+  return `global
   tune.bufsize 65536
   tune.http.maxhdr 2000
 defaults
@@ -103,8 +95,8 @@ defaults
   retries 3
   timeout connect 1s
   timeout client 60s
-  timeout http-request ${tight ? '300ms' : '10s'}
-  timeout server ${tight ? '300ms' : '60s'}
+  timeout http-request ${isTight ? '300ms' : '10s'}
+  timeout server ${isTight ? '300ms' : '60s'}
   http-reuse always
 frontend clients
   bind 127.0.0.1:${port}
@@ -112,33 +104,15 @@ frontend clients
 backend replicas
   retry-on conn-failure empty-response
   http-request disable-l7-retry unless METH_GET
-  ${replicaPorts.map((one, index) => `server r${index} 127.0.0.1:${one}`).join('\n  ')}
-`;
-
-export const haproxy: Contender = {
-  name: 'HAProxy',
-  installed: existsSync('/usr/sbin/haproxy'),
-  start: async (profile, replicaPorts) => {
-    const [dir, port] = [await mkdtemp(join(tmpdir(), 'contender-haproxy-')), await freePort()];
-    await writeFile(join(dir, 'haproxy.cfg'), HAPROXY(port, replicaPorts, profile === 'tight'));
-    return startProcess(port, dir, '/usr/sbin/haproxy', ['-db', '-f', join(dir, 'haproxy.cfg')]);
-  },
-};
-
-function script(name: string, file: string): Contender {
-  return {
-    name,
-    installed: true,
-    start: async (_profile, replicaPorts) => {
-      const [dir, port] = [await mkdtemp(join(tmpdir(), 'contender-')), await freePort()];
-      const path = fileURLToPath(new URL(file, import.meta.url));
-      const args = ['--no-deprecation', path, String(port), ...replicaPorts.map(String)];
-      return startProcess(port, dir, process.execPath, args);
-    },
-  };
+  ${backends.map((one, index) => `server r${index} ${one}`).join('\n  ')}`;
 }
 
-export const httpProxy: Contender = script('http-proxy', 'http-proxy-contender.ts');
+export const nginx: Contender = peer('nginx', isInstalled('nginx'), nginxPeer(nginxConfig));
+
+export const haproxy: Contender = peer('HAProxy', isInstalled('haproxy'), haproxyPeer(haproxyConfig));
+
+/** It is here to be measured, and so that cases are seen to fail. A bad reply may end its process. */
+export const httpProxy: Contender = peer('http-proxy', true, nodeProxy('http-proxy'));
 
 /** Not to be compared with: they get wrong what they can, and show so that cases fail. */
 export const BLUNDERERS: readonly Contender[] = [
@@ -149,24 +123,22 @@ export const BLUNDERERS: readonly Contender[] = [
 /** All of them, ours first. */
 export const CONTENDERS: readonly Contender[] = [ringmaster, nginx, haproxy, httpProxy];
 
-async function startProcess(port: number, dir: string, command: string, args: readonly string[]): Promise<Running> {
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  let errors = '';
-  child.stderr.on('data', (bytes) => {
-    errors += bytes;
+function script(name: string, file: string): Contender {
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  const portsOf = (backends: readonly string[]) => backends.map((one) => one.split(':')[1] as string);
+  return peer(name, true, {
+    words: ({ port, backends }) => [process.execPath, path, String(port), ...portsOf(backends)],
   });
-  while (!(await accepts(port))) {
-    if (child.exitCode !== null) throw new Error(`${command} ended: ${errors}`);
-    await pause(20);
-  }
-  return { port, faults: () => [], stop: () => stop(child, dir) };
 }
 
-async function stop(child: ChildProcess, dir: string): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) {
-    const exited = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGTERM');
-    await exited;
-  }
-  await rm(dir, { recursive: true, force: true });
+function peer(name: string, installed: boolean, kind: PeerKind<ReplicasSetup>): Contender {
+  return {
+    name,
+    installed,
+    start: async (profile, replicaPorts) => {
+      const backends = replicaPorts.map((port) => `127.0.0.1:${port}`);
+      const { port, stop } = await startPeer(kind, { backends, isTight: profile === 'tight' });
+      return { port, stop, faults: () => [] };
+    },
+  };
 }

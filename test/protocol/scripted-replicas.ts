@@ -25,8 +25,10 @@ export interface Replicas {
   begin(script: Pick<Case, 'answers' | 'answerAt'>, clientHas: () => string): void;
   /** What has come since then, connection by connection. */
   seen(): readonly ReplicaSide[];
-  /** Called at each byte. */
+  /** Called at each change. */
   onChange: () => void;
+  /** Something has come, at a replica or at the client: whoever waits for it looks again. */
+  changed(): void;
   /** Closes every connection there is. */
   clear(): void;
   close(): void;
@@ -39,10 +41,22 @@ export async function listenAsReplicas(count: number): Promise<Replicas> {
   let clientHas = () => '';
   let asked = 0;
 
+  // A replica waits for bytes that it may never get: until its connection ends, which it does with the case.
+  const waiting = new Set<() => void>();
+  const until: Until = (socket, holds) =>
+    new Promise((resolve) => {
+      const check = () => {
+        if (!socket.destroyed && !holds()) return;
+        waiting.delete(check);
+        resolve();
+      };
+      waiting.add(check);
+      check();
+    });
   const answer = async (connection: Connection, steps: readonly ReplicaStep[]) => {
     for (const step of steps) {
       if (connection.socket.destroyed) return;
-      await playStep(connection, step, clientHas);
+      await playStep(connection, step, until, clientHas);
     }
   };
   const read = (connection: Connection) => {
@@ -73,6 +87,10 @@ export async function listenAsReplicas(count: number): Promise<Replicas> {
     },
     seen: () => connections.map(describe),
     onChange: () => undefined,
+    changed: () => {
+      for (const check of waiting) check();
+      replicas.onChange();
+    },
     clear: () => {
       for (const { socket } of connections) socket.destroy();
     },
@@ -93,7 +111,7 @@ export async function listenAsReplicas(count: number): Promise<Replicas> {
       for (const event of ['end', 'close']) {
         socket.on(event, () => {
           connection.ended = true;
-          replicas.onChange();
+          replicas.changed();
         });
       }
       socket.on('data', (bytes) => {
@@ -101,7 +119,7 @@ export async function listenAsReplicas(count: number): Promise<Replicas> {
         connection.text += text;
         connection.unread += text;
         read(connection);
-        replicas.onChange();
+        replicas.changed();
       });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -110,21 +128,23 @@ export async function listenAsReplicas(count: number): Promise<Replicas> {
   return Object.assign(replicas, { ports: servers.map((server) => (server.address() as AddressInfo).port) });
 }
 
-async function playStep(connection: Connection, step: ReplicaStep, clientHas: () => string): Promise<void> {
+type Until = (socket: Socket, holds: () => boolean) => Promise<void>;
+
+async function playStep(
+  connection: Connection,
+  step: ReplicaStep,
+  until: Until,
+  clientHas: () => string,
+): Promise<void> {
   const { socket } = connection;
   if (typeof step !== 'string') {
     if ('pauseMs' in step) await pause(step.pauseMs);
-    else if ('until' in step) await poll(socket, () => step.until.test(connection.text));
-    else await poll(socket, () => step.clientHas.test(clientHas()));
+    else if ('until' in step) await until(socket, () => step.until.test(connection.text));
+    else await until(socket, () => step.clientHas.test(clientHas()));
   } else if (step === 'end') socket.end();
   else if (step === 'reset') socket.resetAndDestroy();
   else if (step === 'tunnel') connection.tunnel = true;
   else await new Promise((resolve) => socket.write(step, 'latin1', resolve));
-}
-
-// A replica waits for bytes that it may never get: until its connection ends, which it does with the case.
-async function poll(socket: Socket, holds: () => boolean): Promise<void> {
-  while (!socket.destroyed && !holds()) await pause(2);
 }
 
 function tryRead(connection: Connection): Message | undefined {

@@ -65,7 +65,7 @@ async function perform(one: Case, running: Running, replicas: Replicas): Promise
   const socket = net.connect({ port: running.port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
   socket.on('data', (bytes) => {
     text += bytes.toString('latin1');
-    onChange();
+    replicas.changed();
   });
   socket.on('end', () => {
     if (ended === 'open') ended = 'closed';
@@ -77,13 +77,10 @@ async function perform(one: Case, running: Running, replicas: Replicas): Promise
   });
   const deadline = performance.now() + LIMIT_MS;
   let stuck: string | undefined;
-  const wait = async (what: string, holds: () => boolean) => {
+  const until = async (endMs: number, holds: () => boolean): Promise<boolean> => {
     while (!holds()) {
-      const leftMs = deadline - performance.now();
-      if (leftMs <= 0) {
-        stuck ??= `waited for ${what}`;
-        return;
-      }
+      const leftMs = endMs - performance.now();
+      if (leftMs <= 0) return false;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, leftMs);
         onChange = () => {
@@ -92,6 +89,10 @@ async function perform(one: Case, running: Running, replicas: Replicas): Promise
         };
       });
     }
+    return true;
+  };
+  const wait = async (what: string, holds: () => boolean) => {
+    if (!(await until(deadline, holds))) stuck ??= `waited for ${what}`;
   };
   const received = () => replicas.seen().map((side) => side.text);
   const holds: Record<string, (step: never) => boolean> = {
@@ -117,7 +118,7 @@ async function perform(one: Case, running: Running, replicas: Replicas): Promise
   if (!left) await wait('the end of the connection', () => ended !== 'open');
   // What a proxy tells a replica about the end of its client may come a little later.
   const settled = () => replicas.seen().every((side) => side.ended || side.requests.every(({ complete }) => complete));
-  for (let passMs = 0; passMs < SETTLE_MS && !settled(); passMs += 5) await pause(5);
+  await until(performance.now() + SETTLE_MS, settled);
   const { replies, garbled } = readReplies(text, methods, ended !== 'open');
   const connections = replicas.seen();
   socket.destroy();

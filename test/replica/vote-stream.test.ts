@@ -3,6 +3,7 @@
 import { EventEmitter, once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { createVoteStream, STREAM_LIMITS, type StreamLimits } from '../../replica/vote-stream.ts';
 import type { Votes } from '../../replica/votes.ts';
@@ -56,10 +57,10 @@ const until = (stream: IncomingMessage, fits: RegExp) =>
       if (fits.test(seen)) resolve(seen);
     });
   });
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 t.test('the store is asked only while somebody listens, and once for all who do', async (t) => {
   const { connect, asked, setHelm } = await listeners(t, { pollMs: 50 });
+  // Here and below: time in which it would ask, if it did. Its timers are its own.
   await sleep(100);
   t.equal(asked(), 0);
   const streams = await Promise.all(Array.from({ length: 20 }, () => connect()));

@@ -1,267 +1,268 @@
-// A small world for the fleet's two pure functions: replicas that come up, hang, die or stay behind; news that is late, lost or
-// told twice; inventories that are old when they arrive. Time is a number, chance a seed: a history can be played again.
+// One history of a fleet by chance: the real Supervisor, on a machine and by a clock that are not real, while replicas
+// hang and die, changes are asked for, and the balancer is killed and begins anew. Time is a number, chance a seed: it
+// can be played again.
 
 import assert from 'node:assert/strict';
-import { type FleetEvent, observe, plan } from '../../lib/core/fleet/fleet.ts';
-import { emptyFleet, type FleetState, predecessors } from '../../lib/core/fleet/fleet-state.ts';
-import type { FleetRules } from '../../lib/core/fleet/seats.ts';
-import type { Address, PresentReplica, ReplicaRef, Wish } from '../../lib/core/ports.ts';
+import { allReplicas, emptyFleet, type FleetState, predecessorOf } from '../../lib/core/fleet/fleet-state.ts';
+import type { Clock, ReplicaRuntime, Wish } from '../../lib/core/ports.ts';
+import type { SeatId } from '../../lib/core/ring/ring.ts';
+import { asBalancerError } from '../../lib/errors.ts';
+import { Supervisor, type SupervisorRules } from '../../lib/fleet/supervisor.ts';
+import { createLog } from '../../lib/log.ts';
 import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
-import type { Random } from '../fixtures/random.ts';
-import { checkStep } from './invariants.ts';
+import { type Random, random } from '../fixtures/random.ts';
+import { VirtualClock } from '../fixtures/virtual-clock.ts';
+import { type AskedChange, addition, beginning, type Change, checkAnswers, noteDone, removal } from './changes.ts';
+import { checkLateNews, checkProbes, checkStarts, checkStep } from './invariants.ts';
+import { incarnationAt, Machine } from './machine.ts';
 
-export const rules: FleetRules = { ...FLEET_RULES, backoffCapMs: 30_000, stableMs: 10_000 };
+const RULES: SupervisorRules = {
+  ...FLEET_RULES,
+  backoffCapMs: 30_000,
+  stableMs: 10_000,
+  intervalMs: 500,
+  timeoutMs: 400,
+  graceMs: 1000,
+  inventoryIntervalMs: 5000,
+  joinAttempts: 3,
+  beginTimeoutMs: 5000,
+};
 
 /** Until then things go wrong; then nothing does any more, and the fleet has `SETTLE_MS` to be whole. */
 const FAULTS_END_MS = 60_000;
 const SETTLE_MS = 60_000;
-const PROBE_MS = 500;
-const INVENTORY_MS = 5000;
-
-type Life = 'up' | 'hung' | 'ended';
-type News = FleetEvent extends infer Event ? (Event extends FleetEvent ? Omit<Event, 'atMs'> : never) : never;
+const CLOSE_MS = 10_000;
+const STEP_MS = 1000;
+const MOST_SEATS = 12;
+const SILENT = createLog(
+  'off',
+  () => undefined,
+  () => new Date(0),
+);
 
 export class World {
   readonly #random: Random;
-  readonly #there = new Map<number, { replica: ReplicaRef; life: Life }>();
-  readonly #running = new Set<string>();
-  readonly #told: News[] = [];
-  #queue: { atMs: number; happen: () => void }[] = [];
-  #nowMs = 0;
+  readonly #clock = new VirtualClock();
+  readonly #machine: Machine;
+  readonly #firstWishes: readonly Wish[];
   /** Of how many processes, one after the other, this is the history. */
-  #process = 0;
-  #state: FleetState;
-  /** What was done, for the message of a failure. */
+  #processes = 0;
+  #supervisor: Supervisor | undefined;
+  /** Changes are asked for once it has published something. */
+  #state: FleetState | undefined;
+  readonly #changes = new Set<Change>();
+  readonly #probedMs = new Map<number, number>();
+  #failure: Error | undefined;
+  /** What was done, and what became of it. */
   readonly history: string[] = [];
 
-  constructor(random: Random) {
-    this.#random = random;
-    this.#state = emptyFleet(random.below(2 ** 31));
+  constructor(seed: number) {
+    this.#random = random(seed);
+    this.#machine = new Machine(this.#clock, this.#random);
+    this.#firstWishes = Array.from({ length: this.#random.below(6) }, (_, index) => wish(`server${index + 1}`));
   }
 
-  /** Plays one history and checks the invariants at every step and the end state. Throws AssertionError. */
-  play(): void {
-    this.#observe({
-      type: 'add',
-      wishes: Array.from({ length: this.#random.below(6) }, (_, i) => wish(`server${i + 1}`)),
-      slowly: false,
-    });
-    this.#every(PROBE_MS, () => this.#probeAll());
-    this.#every(INVENTORY_MS, () => this.#takeInventory());
-    this.#every(1000, () => this.#act());
+  /** Plays it, and checks the invariants at every state and the end. Rejects with an AssertionError. */
+  async play(): Promise<void> {
+    this.#beginProcess();
     for (let faults = 5 + this.#random.below(40); faults > 0; faults--) {
-      this.#at(this.#random.below(FAULTS_END_MS), () => this.#fault());
+      void this.#clock.sleep(this.#random.below(FAULTS_END_MS)).then(() => this.#guard(() => this.#fault()));
     }
-    while (this.#nowMs < FAULTS_END_MS + SETTLE_MS) {
-      this.#queue.sort((a, b) => a.atMs - b.atMs);
-      const next = this.#queue.shift();
-      assert(next !== undefined);
-      this.#nowMs = Math.max(this.#nowMs, next.atMs);
-      next.happen();
-    }
+    await this.#pass(FAULTS_END_MS);
+    this.#machine.isFaulty = false;
+    await this.#pass(SETTLE_MS);
     this.#checkEnd();
+    this.#remove(this.#seats(), (supervisor) => supervisor.close());
+    await this.#pass(CLOSE_MS);
+    assert.deepEqual(this.#machine.present, [], 'replicas are left after the end');
   }
 
-  get #faulty(): boolean {
-    return this.#nowMs < FAULTS_END_MS;
+  async #pass(ms: number): Promise<void> {
+    const endMs = this.#clock.now() + ms;
+    while (this.#clock.now() < endMs) {
+      await this.#clock.advance(STEP_MS);
+      this.#guard(() => {
+        checkAnswers(this.#changes, this.#clock.now());
+        if (this.#state === undefined) return;
+        checkStarts(this.#state, this.#clock.now(), RULES);
+        checkProbes(this.#state, this.#probedMs, this.#clock.now(), RULES.intervalMs + RULES.timeoutMs + 100);
+      });
+      if (this.#failure !== undefined) throw this.#failure;
+    }
   }
 
-  #at(atMs: number, happen: () => void): void {
-    this.#queue.push({ atMs, happen });
+  #note(what: string): void {
+    this.history.push(`${this.#clock.now()} ms: ${what}`);
   }
 
-  #after(longestMs: number, happen: () => void): void {
-    this.#at(this.#nowMs + 1 + this.#random.below(longestMs), happen);
+  // Whoever is called back may not throw: the first failure is kept until it can be told.
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#failure ??= error as Error;
+    }
   }
 
-  #every(ms: number, happen: () => void): void {
-    const again = () => {
-      happen();
-      this.#at(this.#nowMs + ms, again);
+  // The only place that knows how a Supervisor is made and begun.
+  #beginProcess(): void {
+    const process = ++this.#processes;
+    const hears = this.#hearing(process);
+    const machine = this.#machine;
+    const clock: Clock = {
+      now: () => this.#clock.now(),
+      sleep: (ms, signal) => hears(this.#clock.sleep(ms, signal)),
+      every: (ms, call) => this.#clock.every(ms, call),
     };
-    this.#at(this.#nowMs + ms, again);
-  }
-
-  #observe(news: News): void {
-    const event = { ...news, atMs: this.#nowMs } as FleetEvent;
-    this.history.push(JSON.stringify(event));
-    this.#told.push(news);
-    const before = this.#state;
-    this.#state = observe(before, event, rules);
-    checkStep(before, event, this.#state, rules);
-    this.#act();
-  }
-
-  #act(): void {
-    for (const action of plan(this.#state, this.#nowMs, rules)) {
-      const key = `${action.type} ${action.replica.incarnation}`;
-      if (this.#running.has(key)) continue;
-      this.#running.add(key);
-      if (action.type === 'start') this.#start(action.replica, key);
-      else this.#stop(action.replica, key);
-    }
-  }
-
-  #start(replica: ReplicaRef, key: string): void {
-    const { incarnation } = replica;
-    const tell = this.#teller();
-    this.#observe({ type: 'starting', incarnation });
-    assert(
-      !plan(this.#state, this.#nowMs, rules).some(
-        (one) => one.type === 'start' && one.replica.incarnation === incarnation,
-      ),
-      'plan asks for a start that is under way',
+    let isFirstList = true;
+    const runtime: ReplicaRuntime = {
+      begin: async () => undefined,
+      start: (replica) => hears(machine.start(replica)),
+      stop: (replica) => hears(machine.stop(replica)),
+      list: () => {
+        // A process that cannot even see what is there does not begin.
+        const list = isFirstList ? machine.list() : machine.listOrFail();
+        isFirstList = false;
+        return hears(list);
+      },
+      watch: (listener) => {
+        machine.listener = listener;
+        return () => undefined;
+      },
+      close: async () => undefined,
+    };
+    machine.forget();
+    this.#state = undefined;
+    this.#changes.clear();
+    this.#supervisor = new Supervisor(
+      {
+        ...{ runtime, clock, log: SILENT },
+        probe: (address) => {
+          this.#guard(() => this.#noteProbe(incarnationAt(address)));
+          return hears(machine.probe(address));
+        },
+        publish: (state) => this.#guard(() => this.#published(state)),
+        drained: () => hears(this.#clock.sleep(this.#random.below(2 * RULES.graceMs))),
+      },
+      RULES,
+      { nameSeed: this.#random.below(2 ** 31), lastIncarnation: process * 1000 },
     );
-    const failed = (reason: string) => tell(key, { type: 'start-failed', incarnation, reason, final: false });
-    // A runtime may report a failure, or nothing until the time is up, and yet have made the replica, or make it later.
-    const comesUp = () => this.#there.set(incarnation, { replica, life: 'up' });
-    if (this.#faulty && this.#random.chance(0.2)) {
-      if (this.#random.chance(0.5)) this.#after(15_000, comesUp);
-      this.#after(rules.startTimeoutMs, () => failed('no reply'));
-      return;
-    }
-    this.#after(2000, () => {
-      comesUp();
-      tell(key, { type: 'started', replica, address: addressOf(replica) });
-    });
-  }
-
-  #stop(replica: ReplicaRef, key: string): void {
-    const { incarnation } = replica;
-    const tell = this.#teller();
-    this.#after(1000, () => {
-      if (this.#faulty && this.#random.chance(0.2)) {
-        tell(key, { type: 'stop-failed', incarnation });
-        return;
-      }
-      this.#there.delete(incarnation);
-      tell(key, { type: 'stopped', incarnation });
-    });
+    this.#ask(beginning(), (supervisor) => supervisor.begin(this.#firstWishes));
   }
 
   // What was begun goes on in the world, but only the process that began it hears how it ended.
-  #teller(): (key: string | undefined, news: News) => void {
-    const listener = this.#process;
-    return (key, news) => {
-      if (this.#process !== listener) return;
-      if (key !== undefined) this.#running.delete(key);
-      this.#observe(news);
+  #hearing(process: number): <T>(answer: Promise<T>) => Promise<T> {
+    return (answer) =>
+      new Promise((resolve, reject) => {
+        answer.then(
+          (value) => this.#processes === process && resolve(value),
+          (error) => {
+            if (error instanceof assert.AssertionError) this.#failure ??= error;
+            if (this.#processes === process) reject(error);
+          },
+        );
+      });
+  }
+
+  #noteProbe(incarnation: number): void {
+    const { seats } = this.#state ?? emptyFleet(0);
+    const isThere = seats.some((seat) =>
+      [seat, predecessorOf(seat)].some((one) => one?.replica.incarnation === incarnation),
+    );
+    assert(isThere, `${incarnation} is probed, and nobody wants it`);
+    this.#probedMs.set(incarnation, this.#clock.now());
+  }
+
+  #published(state: FleetState): void {
+    const seats = state.seats.map(({ phase, replica }) => `${replica.seat}=${phase} ${replica.incarnation}`);
+    const leaving = state.leaving.map(({ replica }) => replica.incarnation);
+    this.#note(`${seats.join(', ')}; leaving: ${leaving.join(', ')}`);
+    const before = this.#state ?? emptyFleet(0);
+    const nowMs = this.#clock.now();
+    checkStep(before, state, this.#changes, RULES);
+    const there = allReplicas(state).map(({ incarnation }) => incarnation);
+    const gone = allReplicas(before).find(({ incarnation }) => !there.includes(incarnation));
+    if (gone !== undefined) checkLateNews(state, gone, nowMs, RULES);
+    this.#state = state;
+    noteDone(this.#changes, state, nowMs);
+  }
+
+  #ask(asked: AskedChange, ask: (supervisor: Supervisor) => Promise<void>): void {
+    const change: Change = { ...asked, doneAtMs: undefined };
+    this.#changes.add(change);
+    const answered = (how: string) => {
+      if (!this.#changes.delete(change)) return;
+      this.#note(how);
+      this.#guard(() => checkAnswers([change], this.#clock.now()));
     };
-  }
-
-  #probeAll(): void {
-    const up = this.#state.seats.filter(({ phase }) => phase === 'started' || phase === 'serving');
-    for (const { replica } of [...up, ...predecessors(this.#state)]) {
-      const { incarnation } = replica;
-      const life = this.#there.get(incarnation)?.life;
-      this.#observe({ type: 'probed', incarnation, failure: life === 'up' ? undefined : `it is ${life ?? 'gone'}` });
-    }
-  }
-
-  #takeInventory(): void {
-    if (this.#faulty && this.#random.chance(0.2)) return;
-    const askedAtMs = this.#nowMs;
-    const present = this.#present();
-    const tell = this.#teller();
-    this.#after(2000, () => tell(undefined, { type: 'inventory', present, askedAtMs }));
+    ask(this.#supervisor as Supervisor).then(
+      () => answered('done'),
+      (error) => answered(asBalancerError(error).message),
+    );
   }
 
   #fault(): void {
-    const present = [...this.#there.values()];
-    const victim = present[this.#random.below(present.length)];
     const kind = this.#random.below(9);
-    if (kind === 0 && victim !== undefined) victim.life = 'hung';
-    else if (kind <= 2 && victim !== undefined) this.#kill(victim.replica);
+    this.#note(`fault ${kind}`);
+    if (kind === 0) this.#machine.hangOne();
+    else if (kind <= 2) this.#machine.killOne();
     else if (kind === 3) this.#grow();
     else if (kind === 4) this.#shrink();
-    else if (kind === 5 && this.#told.length > 0) this.#repeatOldNews();
+    else if (kind === 5) this.#machine.tellAgain();
     else if (kind === 6) this.#beginAnew();
-    else if (kind === 7) this.#slowDown();
+    else if (kind === 7) this.#machine.slowDown();
     else this.#suspect();
   }
-
-  // All hang at once, and come back one after the other, unless they were ended for it.
-  #slowDown(): void {
-    for (const one of this.#there.values()) {
-      if (one.life !== 'up') continue;
-      one.life = 'hung';
-      this.#after(8000, () => {
-        if (one.life === 'hung') one.life = 'up';
-      });
-    }
-  }
-
-  // The process is killed and another begins: all that it knew is gone, what runs goes on.
-  #beginAnew(): void {
-    this.#running.clear();
-    this.#process += 1;
-    this.#told.length = 0;
-    this.history.push('the balancer begins anew');
-    this.#state = emptyFleet(this.#random.below(2 ** 31), this.#process * 1000);
-    this.#observe({ type: 'adopt', present: this.#present() });
-  }
-
-  #seats(): number[] {
-    return this.#state.seats.map((seat) => seat.replica.seat);
-  }
-
-  #present(): PresentReplica[] {
-    return [...this.#there.values()].map(({ replica, life }) => ({
-      replica,
-      address: life === 'ended' ? undefined : addressOf(replica),
-    }));
-  }
-
-  #kill(replica: ReplicaRef): void {
-    const victim = this.#there.get(replica.incarnation);
-    // A container that has ended still takes its place; a process does not.
-    if (victim !== undefined && this.#random.chance(0.5)) victim.life = 'ended';
-    else this.#there.delete(replica.incarnation);
-    // The event may be lost, or come late.
-    if (this.#random.chance(0.3)) return;
-    const tell = this.#teller();
-    this.#after(3000, () => tell(undefined, { type: 'exited', incarnation: replica.incarnation, reason: 'killed' }));
+  #seats(): SeatId[] {
+    return (this.#state?.seats ?? []).map(({ replica }) => replica.seat);
   }
 
   #grow(): void {
     const wishes = this.#random.chance(0.5)
       ? [wish(undefined)]
       : [wish(`S${this.#random.below(1000)}`, 1 + this.#random.below(3)), wish(undefined)];
-    if (this.#seats().length < 12) this.#observe({ type: 'add', wishes, slowly: true });
+    if (this.#state === undefined || this.#seats().length >= MOST_SEATS) return;
+    this.#ask(addition(this.#seats(), wishes.length), (supervisor) => supervisor.add(wishes));
   }
 
   #shrink(): void {
     const seats = this.#seats().filter(() => this.#random.chance(0.4));
-    this.#observe({ type: 'remove', seats });
+    const replicas = (this.#state?.seats ?? [])
+      .map(({ replica }) => replica)
+      .filter(({ seat }) => seats.includes(seat));
+    this.#remove(seats, (supervisor) => supervisor.remove(replicas));
   }
 
-  #repeatOldNews(): void {
-    const old = this.#told[this.#random.below(this.#told.length)];
-    // Wishes are not news: nobody repeats them by mistake.
-    if (old !== undefined && old.type !== 'add' && old.type !== 'remove' && old.type !== 'adopt') this.#observe(old);
+  #remove(seats: readonly SeatId[], remove: (supervisor: Supervisor) => Promise<void>): void {
+    this.#ask(removal(seats), remove);
+  }
+
+  // The process is killed and another begins: all that it knew is gone, what runs goes on.
+  #beginAnew(): void {
+    this.#note('the balancer begins anew');
+    this.#beginProcess();
   }
 
   #suspect(): void {
-    const seat = this.#state.seats[this.#random.below(this.#state.seats.length)];
-    if (seat !== undefined) this.#observe({ type: 'suspected', incarnation: seat.replica.incarnation });
+    const seats = this.#state?.seats ?? [];
+    const seat = seats[this.#random.below(seats.length)];
+    if (seat !== undefined) this.#supervisor?.suspect(seat.replica.incarnation);
   }
 
   #checkEnd(): void {
-    const { seats, leaving } = this.#state;
+    const { seats, leaving } = this.#state ?? emptyFleet(0);
     assert.deepEqual(
       seats.filter((seat) => seat.phase !== 'serving'),
       [],
       'the fleet is not whole',
     );
     assert.deepEqual(leaving, [], 'replicas are still leaving');
-    const wanted = seats.map((seat) => seat.replica.incarnation).sort();
-    assert.deepEqual([...this.#there.keys()].sort(), wanted, 'what is there is not what is wanted');
-    assert([...this.#there.values()].every((one) => one.life === 'up'));
+    const wanted = seats.map(({ replica }) => replica.incarnation).sort();
+    const there = this.#machine.present.map(({ replica }) => replica.incarnation).sort();
+    assert.deepEqual(there, wanted, 'what is there is not what is wanted');
+    assert(this.#machine.isWell, 'one that is wanted hangs');
+    assert.equal(this.#changes.size, 0, 'a change was never answered');
   }
-}
-
-function addressOf(replica: ReplicaRef): Address {
-  return { type: 'unix', path: `/${replica.incarnation}.sock` };
 }
 
 function wish(hostname: string | undefined, weight = 1): Wish {

@@ -1,18 +1,21 @@
-// The load, by autocannon: so many requests as fast as they go, or a steady stream. What autocannon counts itself is not used
-// where it would mislead: its fixed rate sends each connection's requests in one burst at the start of every second, its latencies are
-// whole milliseconds, and a reply that a closed connection took with it is missing from its errors. So a stream is made of
-// many connections with one request a second each, begun one after the other, and every request is followed from here.
+// The load: so many requests as fast as they go, a steady stream by connections of its own, or one that only tells what
+// went wrong. The first two are autocannon's. What it counts itself is not used where it would mislead: its fixed rate
+// sends each connection's requests in one burst at the start of every second, its latencies are whole milliseconds, and
+// a reply that a closed connection took with it is missing from its errors. So a stream is made of many connections
+// with one request a second each, begun one after the other, and every request is followed from here.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
-import type { TimedRequest } from './samples.ts';
 
 const NAMED = /Hello from Server: ([\w.-]+)/;
 const NO_REPLICA = -1;
 const NO_STATUS = 0;
 const BEGINNINGS_PER_SECOND = 50;
 
-/** `amount` GETs of `url` over a few connections: answers by the replica that names itself in them, and requests without one. */
+/**
+ * `amount` GETs of `url` over a few connections: answers by the replica that names itself in them, and requests without
+ * one.
+ */
 export async function countAnswers(
   url: string,
   amount: number,
@@ -30,6 +33,12 @@ export async function countAnswers(
   return { counts, failed: amount - answered };
 }
 
+/**
+ * One request of a steady load: key, when it was sent, how long it took, status (0: none), index of the replica (-1:
+ * none).
+ */
+export type TimedRequest = readonly [key: number, sentMs: number, tookMs: number, status: number, replica: number];
+
 export interface SteadyLoad {
   /** When it began, by Date.now(). */
   readonly epochMs: number;
@@ -39,7 +48,9 @@ export interface SteadyLoad {
   stop(): Promise<TimedRequest[]>;
 }
 
-/** `perSecond` requests every second, evenly, each by a connection of its own: connection k always asks for `pathOf(k)`. */
+/**
+ * `perSecond` requests every second, evenly, each by a connection of its own: connection k always asks for `pathOf(k)`.
+ */
 export function startSteadyLoad(url: string, perSecond: number, pathOf: (key: number) => string): SteadyLoad {
   const groups = Math.min(BEGINNINGS_PER_SECOND, perSecond);
   const startMs = performance.now();
@@ -143,4 +154,46 @@ function follow(
 
 function round(ms: number): number {
   return Math.round(ms * 100) / 100;
+}
+
+/** A steady stream of GETs, and what became of them. */
+export interface Load {
+  /** Resolves when so many more have begun. */
+  more(count: number): Promise<void>;
+  /** Ends it, and tells what went wrong, with the time at which each began. */
+  stop(): Promise<{ failures: { atMs: number; what: string }[]; sent: number }>;
+}
+
+/** By `fetch`: a request that is not answered keeps none of those after it waiting. */
+export function startLoad(url: string, perSecond: number): Load {
+  const failures: { atMs: number; what: string }[] = [];
+  const running = new Set<Promise<void>>();
+  const waiting: { from: number; resolve: () => void }[] = [];
+  let sent = 0;
+  const timer = setInterval(() => {
+    sent += 1;
+    while ((waiting[0]?.from ?? Number.POSITIVE_INFINITY) <= sent) waiting.shift()?.resolve();
+    const atMs = performance.now();
+    const fail = (what: string) => failures.push({ atMs, what });
+    const one = fetch(url)
+      .then(async (response) => {
+        const text = await response.text();
+        if (response.status !== 200) fail(`${response.status} ${text}`);
+      })
+      .catch((error) => fail(String(error.cause ?? error)))
+      .then(() => void running.delete(one));
+    running.add(one);
+  }, 1000 / perSecond);
+  return {
+    more: (count) =>
+      new Promise((resolve) => {
+        waiting.push({ from: sent + count, resolve });
+        waiting.sort((a, b) => a.from - b.from);
+      }),
+    stop: async () => {
+      clearInterval(timer);
+      await Promise.all(running);
+      return { failures, sent };
+    },
+  };
 }

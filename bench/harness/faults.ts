@@ -1,10 +1,12 @@
-// The ways in which a replica of the running program is struck: killed, hung (stopped, so that it neither answers nor ends),
-// removed by the API. The first two go past the balancer, to the process or the container.
+// The ways in which a replica of the running program is struck: killed, hung (stopped, so that it neither answers nor
+// ends), removed by the API. The first two go past the balancer, to the process or the container.
 
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Program } from './program.ts';
-import type { FaultKind, Runtime } from './samples.ts';
+
+export type FaultKind = 'kill' | 'hang' | 'rm';
 
 const run = promisify(execFile);
 
@@ -13,7 +15,7 @@ export async function aim(
   kind: FaultKind,
   program: Program,
   replica: string,
-  runtime: Runtime,
+  runtime: 'process' | 'docker',
 ): Promise<() => Promise<unknown>> {
   if (kind === 'rm') {
     // The answer comes when the replica is gone. Nobody waits for it: whether it worked is seen in the log.
@@ -21,12 +23,12 @@ export async function aim(
     return async () => void remove().catch(() => undefined);
   }
   if (runtime === 'docker') return () => run('docker', [kind === 'kill' ? 'kill' : 'pause', replica]);
-  const pid = await replicaPid(program.pid, replica);
+  const pid = await replicaPid(program, replica);
   return async () => process.kill(pid, kind === 'kill' ? 'SIGKILL' : 'SIGSTOP');
 }
 
-/** The process of a replica that is a child of the balancer. Throws if there is none. */
-export async function replicaPid(balancerPid: number, replica: string): Promise<number> {
+/** The process of a replica that is a child of that program. Throws if there is none. */
+export async function replicaPid({ pid: balancerPid }: Pick<Program, 'pid'>, replica: string): Promise<number> {
   // With the environment, on Linux and macOS alike: the hostname is in it.
   const { stdout } = await run('ps', ['axeww', '-o', 'pid=,ppid=,command='], { maxBuffer: 64 * 2 ** 20 });
   for (const line of stdout.split('\n')) {
@@ -34,4 +36,13 @@ export async function replicaPid(balancerPid: number, replica: string): Promise<
     if (Number(parent) === balancerPid && words.includes(`SERVER_ID=${replica}`)) return Number(pid);
   }
   throw new Error(`no process of ${replica} below ${balancerPid}`);
+}
+
+/** Does that process still run? One that has ended and waits for its parent to notice does not. Linux only. */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }

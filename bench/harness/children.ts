@@ -1,24 +1,25 @@
-// The bench's child processes end with it: when it is done with them, and when it ends itself by an error or a signal.
+// Child processes that do not outlive the process that began them, however it ends: also when it is killed for taking
+// too long.
 
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 
 const KILL_AFTER_MS = 2000;
 const SIGNALLED_EXIT_CODE = 130;
 
-const children = new Set<ChildProcess>();
-
-process.on('exit', () => {
-  for (const child of children) child.kill('SIGTERM');
-});
-
 /** Gives the child back. */
 export function endWithUs<T extends ChildProcess>(child: T): T {
-  children.add(child);
-  child.once('exit', () => children.delete(child));
+  if (child.pid === undefined) return child;
+  // It reads from us until we are gone. Ctrl-C is for us and not for it, so it has a session of its own.
+  const watcher = spawn('sh', ['-c', 'read -r _; kill "$0"', String(child.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  watcher.unref();
+  child.once('exit', () => watcher.kill());
   return child;
 }
 
-/** For the programs' entries: a signal ends the process in the way in which its children end too. */
+/** For the programs' entries: a signal ends the process in an orderly way, which tells its exit code. */
 export function endOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(SIGNALLED_EXIT_CODE));
 }

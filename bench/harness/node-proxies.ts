@@ -1,8 +1,9 @@
-// Contenders that run on Node, each as its own documents would have it, round robin over the backends with connections kept:
-// `node bench/node-proxies.ts KIND PORT HOST:PORT …`. The floor copies bytes between sockets and understands none of them.
+// Contenders that run on Node, each as its own documents would have it, round robin over the backends with connections
+// kept: `node bench/harness/node-proxies.ts KIND PORT HOST:PORT …`. The floor copies bytes between sockets and
+// understands none of them.
 
 import { Agent, createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
-import { connect, createServer as createSocketServer } from 'node:net';
+import { connect, createServer as createSocketServer, type Socket } from 'node:net';
 
 const [kind = '', port = '', ...backends] = process.argv.slice(2);
 const LISTEN = { port: Number(port), host: '127.0.0.1', backlog: 4096 };
@@ -18,11 +19,16 @@ function next<T>(list: readonly T[]): T {
 // The packages are there only after `npm run bench:peers`: loaded by name, so that types can be checked without them.
 const load = (name: string) => import(name);
 
-const KINDS: Readonly<Record<string, () => Promise<RequestListener>>> = {
+interface Listeners {
+  readonly request: RequestListener;
+  readonly upgrade?: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+}
+
+const KINDS: Readonly<Record<string, () => Promise<Listeners>>> = {
   undici: async () => {
     const { Pool } = await load('undici');
     const pools = backends.map((backend) => new Pool(`http://${backend}`, { connections: MAX_SOCKETS }));
-    return (request, response) => {
+    const request: RequestListener = (request, response) => {
       const { connection: _, ...headers } = request.headers;
       const options = { path: request.url, method: request.method, headers, body: bodyOf(request) };
       next(pools)
@@ -32,26 +38,30 @@ const KINDS: Readonly<Record<string, () => Promise<RequestListener>>> = {
         })
         .catch(() => fail(response));
     };
+    return { request };
   },
   httpxy: async () => {
     const { createProxyServer } = await load('httpxy');
     const proxy = createProxyServer({});
     const agent = keepAlive();
-    return (request, response) => {
-      const target = `http://${next(backends)}`;
-      proxy.web(request, response, { target, agent, xfwd: true }).catch(() => fail(response));
+    const request: RequestListener = (request, response) => {
+      proxy.web(request, response, { target: target(), agent, xfwd: true }).catch(() => fail(response));
     };
+    return { request };
   },
   'fast-proxy': async () => {
     const { default: fastProxy } = await load('fast-proxy');
     const proxies = backends.map((backend) => fastProxy({ base: `http://${backend}`, maxSockets: MAX_SOCKETS }).proxy);
-    return (request, response) => next(proxies)(request, response, request.url, {});
+    return { request: (request, response) => next(proxies)(request, response, request.url, {}) };
   },
   'http-proxy': async () => {
     const { default: httpProxy } = await load('http-proxy');
     const proxy = httpProxy.createProxyServer({ agent: keepAlive(), xfwd: true });
-    proxy.on('error', (_error: Error, _request: IncomingMessage, response: ServerResponse) => fail(response));
-    return (request, response) => proxy.web(request, response, { target: `http://${next(backends)}` });
+    proxy.on('error', (_error: Error, _request: IncomingMessage, response: ServerResponse | Socket) => fail(response));
+    return {
+      request: (request, response) => proxy.web(request, response, { target: target() }),
+      upgrade: (request, socket, head) => proxy.ws(request, socket, head, { target: target() }),
+    };
   },
 };
 
@@ -68,9 +78,11 @@ if (kind === 'floor') {
   });
   server.listen(LISTEN);
 } else {
-  const listener = await KINDS[kind]?.();
-  if (listener === undefined) throw new Error(`there is no contender ${kind}`);
-  createServer({ keepAliveTimeout: 60_000 }, listener).listen(LISTEN);
+  const listeners = await KINDS[kind]?.();
+  if (listeners === undefined) throw new Error(`there is no contender ${kind}`);
+  const server = createServer({ keepAliveTimeout: 60_000 }, listeners.request);
+  if (listeners.upgrade !== undefined) server.on('upgrade', listeners.upgrade);
+  server.listen(LISTEN);
 }
 
 function keepAlive(): Agent {
@@ -83,7 +95,12 @@ function bodyOf(request: IncomingMessage): IncomingMessage | null {
     : request;
 }
 
-function fail(response: ServerResponse): void {
-  if (!response.headersSent) response.writeHead(502);
-  response.end();
+function target(): string {
+  return `http://${next(backends)}`;
+}
+
+// After an Upgrade there is only the socket.
+function fail(response: ServerResponse | Socket): void {
+  if (!('writeHead' in response) || response.headersSent) response.destroy();
+  else response.writeHead(502).end();
 }

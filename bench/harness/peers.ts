@@ -1,0 +1,168 @@
+// Programs of others that run beside ours, before it or behind it: nginx, HAProxy, Caddy, proxies on Node, whatever
+// listens on a port. Each has a port and a directory of its own. How one is set up is told here once; for what, whoever
+// starts it says.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { endOf, endWithUs } from './children.ts';
+import { accepts, freePort } from './ports.ts';
+
+const NODE_PROXIES = fileURLToPath(new URL('node-proxies.ts', import.meta.url));
+const LISTEN_LIMIT_MS = 10_000;
+const MOST_ERRORS = 4096;
+
+/** Where commands are, and where Debian keeps daemons, to which a user's PATH does not lead. */
+export const SEARCH_PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin`;
+
+/** What a peer is told. */
+export interface Setup {
+  readonly port: number;
+  /** Its own, for its files. */
+  readonly directory: string;
+}
+
+/** How a program is started. */
+export interface PeerKind<S extends Setup = Setup> {
+  readonly words: (setup: S) => readonly string[];
+  readonly environment?: (setup: S) => Readonly<Record<string, string>>;
+  /** Files to write into its directory, by name. */
+  readonly files?: (setup: S) => Readonly<Record<string, string>>;
+}
+
+export interface Peer {
+  readonly port: number;
+  readonly directory: string;
+  readonly process: ChildProcess;
+  /** The last of what it has written on standard error. */
+  errors(): string;
+  stop(): Promise<void>;
+}
+
+/** Is there such a command? */
+export function isInstalled(command: string): boolean {
+  return SEARCH_PATH.split(':').some((folder) => existsSync(join(folder, command)));
+}
+
+/** Why tests with it cannot run here, for the `skip` of a test; `false` if they can. */
+export function unlessInstalled(command: string): string | false {
+  return isInstalled(command) ? false : `${command} is not installed`;
+}
+
+/** Starts it and resolves when it listens. Rejects if it ends before, or after ten seconds, with what it has said. */
+export async function startPeer<More extends object>(kind: PeerKind<Setup & More>, more: More): Promise<Peer> {
+  const peer = await beginPeer(kind, more);
+  try {
+    await untilListens(peer);
+  } catch (error) {
+    await peer.stop();
+    throw error;
+  }
+  return peer;
+}
+
+/**
+ * Starts it, in a directory and on a port of its own. It need not listen yet, nor ever.
+ * @param before words in front of the command, such as those that pin it to a core.
+ */
+export async function beginPeer<More extends object>(
+  kind: PeerKind<Setup & More>,
+  more: More,
+  before: readonly string[] = [],
+): Promise<Peer> {
+  const directory = await mkdtemp(join(tmpdir(), 'ringmaster-peer-'));
+  // An nginx that root started reads and writes as another user.
+  await chmod(directory, 0o755);
+  const setup = { ...more, directory, port: await freePort() };
+  for (const [name, text] of Object.entries(kind.files?.(setup) ?? {})) await writeFile(join(directory, name), text);
+  const [command = '', ...args] = [...before, ...kind.words(setup)];
+  const env = { ...process.env, PATH: SEARCH_PATH, ...kind.environment?.(setup) };
+  const child = endWithUs(spawn(command, args, { cwd: directory, stdio: ['ignore', 'ignore', 'pipe'], env }));
+  let errors = '';
+  const note = (said: unknown) => {
+    errors = (errors + said).slice(-MOST_ERRORS);
+  };
+  child.stderr.on('data', note);
+  child.on('error', note);
+  const stop = async () => {
+    await endOf(child);
+    await rm(directory, { recursive: true, force: true });
+  };
+  return { port: setup.port, directory, process: child, errors: () => errors, stop };
+}
+
+/**
+ * Resolves once it listens; rejects if it ends before, or after ten seconds. A program of others says it in no other
+ * way.
+ */
+export async function untilListens({ port, process: child, errors }: Peer): Promise<void> {
+  const limitMs = performance.now() + LISTEN_LIMIT_MS;
+  while (
+    performance.now() < limitMs &&
+    child.pid !== undefined &&
+    child.exitCode === null &&
+    child.signalCode === null
+  ) {
+    if (await accepts(port)) return;
+    await sleep(20);
+  }
+  throw new Error(`${child.spawnargs.slice(0, 8).join(' ')} does not listen on port ${port}: ${errors()}`);
+}
+
+/** nginx with that inside its `http { … }`. Its files are in its directory. */
+export function nginx<S extends Setup>(http: (setup: S) => string): PeerKind<S> {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  return {
+    words: ({ directory }) => ['nginx', '-e', 'stderr', '-p', directory, '-c', `${directory}/nginx.conf`],
+    files: (setup) => ({
+      'nginx.conf': `worker_processes 1;
+daemon off;
+pid nginx.pid;
+error_log stderr crit;
+events { worker_connections 8192; }
+http {
+  access_log off;
+  ${temporary.map((name) => `${name}_temp_path ${name};`).join(' ')}
+  ${http(setup)}
+}
+`,
+    }),
+  };
+}
+
+export function haproxy<S extends Setup>(config: (setup: S) => string): PeerKind<S> {
+  return {
+    words: ({ directory }) => ['haproxy', '-db', '-f', `${directory}/haproxy.cfg`],
+    files: (setup) => ({ 'haproxy.cfg': `${config(setup)}\n` }),
+  };
+}
+
+/** Caddy with those sites, and without its admin port. */
+export function caddy<S extends Setup>(sites: (setup: S) => string): PeerKind<S> {
+  return {
+    words: ({ directory }) => ['caddy', 'run', '--config', `${directory}/Caddyfile`, '--adapter', 'caddyfile'],
+    // It writes down the configuration that it was given.
+    environment: ({ directory }) => ({ GOMAXPROCS: '1', XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory }),
+    files: (setup) => ({
+      Caddyfile: `{\n  admin off\n  auto_https off\n  default_bind 127.0.0.1\n}\n${sites(setup)}\n`,
+    }),
+  };
+}
+
+/** One of node-proxies.ts. */
+export function nodeProxy<S extends Setup & { readonly backends: readonly string[] }>(kind: string): PeerKind<S> {
+  return {
+    words: ({ port, backends }) => [
+      process.execPath,
+      '--no-deprecation',
+      NODE_PROXIES,
+      kind,
+      String(port),
+      ...backends,
+    ],
+  };
+}

@@ -1,0 +1,33 @@
+// Ports of programs that cannot be told to pick one, and whether such a program listens yet.
+
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
+
+/** A port that nobody listens on. Somebody else may take it until it is used. */
+export async function freePort(): Promise<number> {
+  const [port] = await freePorts(1);
+  return port as number;
+}
+
+// A program that was told of one may not listen yet.
+const given = new Set<number>();
+
+/** So many ports, each another, and none of those that were asked for before. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  for (const server of servers) if (!server.listening) await once(server, 'listening');
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  const isOld = ports.some((port) => given.has(port));
+  for (const port of ports) given.add(port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return isOld ? freePorts(count) : ports;
+}
+
+/** Takes a connection on 127.0.0.1 at that port, and closes it at once. */
+export function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}

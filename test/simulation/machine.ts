@@ -1,0 +1,162 @@
+// Where the replicas of a history run: they come up, hang, die or stay behind. As long as it is faulty, starts and
+// stops fail, those that failed may come up all the same, and news is late or lost. It outlives the processes that ask
+// it.
+
+import assert from 'node:assert/strict';
+import type { Address, Clock, PresentReplica, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
+import type { Random } from '../fixtures/random.ts';
+
+type Life = 'up' | 'hung' | 'ended';
+
+interface Running {
+  readonly replica: ReplicaRef;
+  life: Life;
+}
+
+const LONGEST_START_MS = 2000;
+const LONGEST_FAILED_START_MS = 10_000;
+const LONGEST_COMING_UP_LATE_MS = 15_000;
+const LONGEST_STOP_MS = 1000;
+const LONGEST_LIST_MS = 2000;
+const LONGEST_NEWS_MS = 3000;
+const LONGEST_SLOWNESS_MS = 8000;
+
+export class Machine {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #there = new Map<number, Running>();
+  readonly #begun = new Set<number>();
+  #stopping = new Set<number>();
+  readonly #told: RuntimeNews[] = [];
+  /** Whoever listens to its news now. */
+  listener: (news: RuntimeNews) => void = () => undefined;
+  isFaulty = true;
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  get present(): PresentReplica[] {
+    return [...this.#there.values()].map(({ replica, life }) => ({
+      replica,
+      address: life === 'ended' ? undefined : addressOf(replica),
+    }));
+  }
+
+  get isWell(): boolean {
+    return [...this.#there.values()].every(({ life }) => life === 'up');
+  }
+
+  /** Whoever asked it until now is gone. */
+  forget(): void {
+    this.listener = () => undefined;
+    this.#stopping = new Set();
+  }
+
+  async start(replica: ReplicaRef): Promise<Address> {
+    const { incarnation } = replica;
+    assert(!this.#begun.has(incarnation), `${incarnation} is started twice`);
+    this.#begun.add(incarnation);
+    const comesUp = () => this.#there.set(incarnation, { replica, life: 'up' });
+    if (this.#fails()) {
+      // It reports a failure, or nothing until the time is up, and yet has made the replica, or makes it later.
+      if (this.#random.chance(0.5)) void this.#pass(LONGEST_COMING_UP_LATE_MS).then(comesUp);
+      await this.#pass(LONGEST_FAILED_START_MS);
+      throw new Error('no reply');
+    }
+    // Whoever gives it up meanwhile does not keep it from coming up.
+    await this.#pass(LONGEST_START_MS);
+    comesUp();
+    return addressOf(replica);
+  }
+
+  async stop({ incarnation }: ReplicaRef): Promise<void> {
+    const stopping = this.#stopping;
+    assert(!stopping.has(incarnation), `${incarnation} is stopped while it is being stopped`);
+    stopping.add(incarnation);
+    await this.#pass(LONGEST_STOP_MS);
+    stopping.delete(incarnation);
+    if (this.#fails()) throw new Error('no reply');
+    this.#there.delete(incarnation);
+  }
+
+  /** It is old when it arrives. */
+  async list(): Promise<PresentReplica[]> {
+    const present = this.present;
+    await this.#pass(LONGEST_LIST_MS);
+    return present;
+  }
+
+  /** A list as above, or none. */
+  async listOrFail(): Promise<PresentReplica[]> {
+    if (this.#fails()) throw new Error('no reply');
+    return this.list();
+  }
+
+  async probe(address: Address): Promise<void> {
+    const life = this.#there.get(incarnationAt(address))?.life;
+    if (life === 'hung') await new Promise(() => undefined);
+    if (life !== 'up') throw new Error(`no heartbeat: it is ${life ?? 'gone'}`);
+  }
+
+  hangOne(): void {
+    const victim = this.#any();
+    if (victim !== undefined) victim.life = 'hung';
+  }
+
+  killOne(): void {
+    const victim = this.#any();
+    if (victim === undefined) return;
+    // A container that has ended still takes its place; a process does not.
+    if (this.#random.chance(0.5)) victim.life = 'ended';
+    else this.#there.delete(victim.replica.incarnation);
+    if (this.#random.chance(0.3)) return;
+    const news: RuntimeNews = { type: 'exited', replica: victim.replica, reason: 'killed' };
+    void this.#pass(LONGEST_NEWS_MS).then(() => this.#tell(news));
+  }
+
+  /** All hang at once, and come back one after the other, unless they were ended for it. */
+  slowDown(): void {
+    for (const one of this.#there.values()) {
+      if (one.life !== 'up') continue;
+      one.life = 'hung';
+      void this.#pass(LONGEST_SLOWNESS_MS).then(() => {
+        if (one.life === 'hung') one.life = 'up';
+      });
+    }
+  }
+
+  /** What it has told once, it tells again; or it was out of reach, and says no more than that it is back. */
+  tellAgain(): void {
+    const old = this.#told[this.#random.below(this.#told.length)];
+    if (old !== undefined && this.#random.chance(0.7)) this.#tell(old);
+    else this.#tell({ type: 'restored' });
+  }
+
+  #tell(news: RuntimeNews): void {
+    this.#told.push(news);
+    this.listener(news);
+  }
+
+  #any(): Running | undefined {
+    return [...this.#there.values()][this.#random.below(this.#there.size)];
+  }
+
+  #fails(): boolean {
+    return this.isFaulty && this.#random.chance(0.2);
+  }
+
+  #pass(longestMs: number): Promise<void> {
+    return this.#clock.sleep(1 + this.#random.below(longestMs));
+  }
+}
+
+function addressOf(replica: ReplicaRef): Address {
+  return { type: 'unix', path: `/${replica.incarnation}.sock` };
+}
+
+/** Of the replica that listens there. */
+export function incarnationAt(address: Address): number {
+  return address.type === 'unix' ? Number.parseInt(address.path.slice(1), 10) : Number.NaN;
+}
