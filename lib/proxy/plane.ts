@@ -4,7 +4,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DataPlane, PlaneNews } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
+import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
+import { Rows } from '../core/request/rows.ts';
 import { type Explanation, explain } from '../core/ring/explain.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
@@ -44,6 +46,7 @@ export interface PlanePorts {
 
 export class Plane implements DataPlane, FrontContext {
   readonly limits: ProxyLimits;
+  readonly ledger: Ledger;
   readonly uploads: UploadMemory;
   /** What waits for clients that are slow to take their replies. */
   readonly replies: ReplyMemory;
@@ -56,7 +59,7 @@ export class Plane implements DataPlane, FrontContext {
   readonly #ports: PlanePorts;
   readonly #budget: RetryBudget;
   readonly #line: WaitingLine;
-  readonly #load: Load = { inFlight: 0, idle: 0, diverted: 0, freed: () => this.#line.serve() };
+  readonly #load: Load;
   readonly #agents: ReplicaAgents;
   readonly #names: RequestNames;
   readonly #front: FrontServer;
@@ -75,16 +78,18 @@ export class Plane implements DataPlane, FrontContext {
     this.#ports = ports;
     this.#traffic = traffic;
     this.limits = limits;
+    this.ledger = new Ledger(new ArrayBuffer(ledgerBytes(1)), 0);
     this.log = new RequestLog(ports.log);
     this.uploads = new UploadMemory(limits);
     this.replies = new ReplyMemory(limits, (count) => ports.log.error('slow-readers-dropped', { count }));
     this.returns = new ReturnLine(limits);
-    this.#names = new RequestNames(ports.seed);
-    this.#agents = new ReplicaAgents(limits, this.#load, ports.clock, (incarnation) =>
+    this.#names = new RequestNames(ports.seed, this.ledger);
+    this.#load = { ledger: this.ledger, inFlight: 0, idle: 0, diverted: 0, freed: () => this.#line.serve() };
+    this.#agents = new ReplicaAgents(limits, this.#load, new Rows(), ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
     );
     this.meter = new Meter(this.#agents.byIncarnation, this.#load);
-    this.#budget = new RetryBudget(limits);
+    this.#budget = new RetryBudget(limits, this.ledger.budget);
     this.#line = new WaitingLine(limits);
     this.#readKey = keyReader(limits.key);
     this.#front = new FrontServer(this, ports.clock, ports.log);
@@ -128,8 +133,8 @@ export class Plane implements DataPlane, FrontContext {
     return this.#front.close(signal);
   }
 
-  pick(key: Key, tried: readonly SeatId[]): Lessor | undefined {
-    return this.#agents.table?.pick(key, tried);
+  take(key: Key, tried: readonly SeatId[]): Lessor | undefined {
+    return this.#agents.table?.take(key, tried);
   }
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {

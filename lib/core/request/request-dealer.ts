@@ -2,7 +2,6 @@
 // given a later id, and the id is kept for a request that comes when the seat has room again: the shares come out as even as the
 // ids are, whatever the load and however the replicas' speed wavers. Only a replica that stays slower than the others gets less.
 
-import { firstRequestId, nextRequestId } from '../ring/request-ids.ts';
 import type { SeatId } from '../ring/ring.ts';
 
 // Per seat. A seat that stays full, because its replica is slow, gets fewer requests: the oldest id kept for it is then used all the
@@ -10,12 +9,12 @@ import type { SeatId } from '../ring/ring.ts';
 const MAX_KEPT = 1024;
 
 export class RequestDealer {
-  #next: number;
+  readonly #next: () => number;
   readonly #kept = new Map<SeatId, number[]>();
 
-  /** @param seed where the ids begin: any whole number ≥ 0. */
-  constructor(seed: number) {
-    this.#next = firstRequestId(seed);
+  /** @param next gives the next id, each once before any comes again. */
+  constructor(next: () => number) {
+    this.#next = next;
   }
 
   /**
@@ -29,8 +28,7 @@ export class RequestDealer {
       if (hasRoom(seat)) return this.#takeOldest(seat, ids);
     }
     for (;;) {
-      const id = this.#next;
-      this.#next = nextRequestId(id);
+      const id = this.#next();
       const seat = ownerOf(id);
       if (seat === undefined || hasRoom(seat)) return id;
       const ids = this.#kept.get(seat) ?? [];

@@ -18,8 +18,8 @@ export interface ExchangeContext {
   readonly limits: ProxyLimits;
   /** What waits for replicas. */
   readonly uploads: UploadMemory;
-  /** The agent of the best seat for that key that takes requests and is not in `tried`. */
-  pick(key: Key, tried: readonly SeatId[]): Lessor | undefined;
+  /** The agent of the best seat for that key that takes requests and is not in `tried`. A place is taken there: it is to be leased. */
+  take(key: Key, tried: readonly SeatId[]): Lessor | undefined;
   /** There is none, but some are full: calls `onRoom` later. False if there is nothing to wait for, or no place to wait. */
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean;
   /** `tried`, and the seats that have as many tunnels as they may. */

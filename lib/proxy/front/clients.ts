@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/ports.ts';
+import type { Ledger } from '../../core/request/ledger.ts';
 import { Client, type ClientTerms, tooManyConnections } from './http1/client.ts';
 
 const TICK_MS = 100;
@@ -12,10 +13,10 @@ type ClientSocket = Socket & { [CLIENT]?: Client };
 
 export class Clients {
   readonly #terms: ClientTerms;
+  readonly #ledger: Ledger;
   readonly #onTick: (nowMs: number) => void;
   // Those that are told that there are too many included.
   readonly #all = new Set<Client>();
-  #admitted = 0;
   // Only the clients that were refused, the oldest first.
   readonly #refused = new Set<Client>();
   readonly #clock: Clock;
@@ -25,8 +26,9 @@ export class Clients {
   #tickedMs = 0;
 
   /** @param onTick called when a first client comes, and while there is any, before they are looked at. */
-  constructor(terms: ClientTerms, clock: Clock, onTick: (nowMs: number) => void) {
+  constructor(terms: ClientTerms, ledger: Ledger, clock: Clock, onTick: (nowMs: number) => void) {
     this.#terms = terms;
+    this.#ledger = ledger;
     this.#clock = clock;
     this.#onTick = onTick;
   }
@@ -46,13 +48,12 @@ export class Clients {
       this.#onTick(this.#tickedMs);
     }
     const { maxConnections } = this.#terms.limits;
-    const isAdmitted = this.#admitted < maxConnections;
-    if (isAdmitted) this.#admitted += 1;
-    else this.#refuse(client);
+    const isAdmitted = this.#ledger.connect(maxConnections);
+    if (!isAdmitted) this.#refuse(client);
     socket.once('close', () => {
       this.#all.delete(client);
       this.#refused.delete(client);
-      if (isAdmitted) this.#admitted -= 1;
+      if (isAdmitted) this.#ledger.disconnect();
     });
   }
 

@@ -3,6 +3,7 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/ports.ts';
+import type { Ledger } from '../../core/request/ledger.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { MayBeTold } from '../../http/credentials.ts';
@@ -31,6 +32,7 @@ import { Turn, type TurnTerms } from './http1/turn.ts';
 export interface FrontContext extends ExchangeContext {
   readonly log: RequestLog;
   readonly replies: ReplyMemory;
+  readonly ledger: Ledger;
   /** Connections are to end with the reply they carry. */
   readonly closing: boolean;
   /** A request has come: gives an id for it. */
@@ -70,7 +72,7 @@ export class FrontServer implements TurnTerms {
     this.#trust = trustRule(limits.trustedProxies);
     const { trusts } = this.#trust;
     const terms = { limits, trusts, replies, onRefused: (error: BalancerError) => this.#onRefused(error) };
-    this.#clients = new Clients(terms, clock, (nowMs) => context.onTick(nowMs));
+    this.#clients = new Clients(terms, context.ledger, clock, (nowMs) => context.onTick(nowMs));
     this.#server = createServer(limits);
     this.#hear();
   }

@@ -2,12 +2,16 @@
 // rest age and are closed. It counts what is in flight, and knows of no request more than that it sinks replies somewhere.
 
 import type { Address, Clock, ReplicaRef } from '../../core/ports.ts';
+import type { Ledger } from '../../core/request/ledger.ts';
 import { Tally } from '../../core/traffic/traffic.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import { type Pool, ReplicaConnection } from './connection.ts';
 
 /** Of all agents together. */
 export interface AgentLoad {
+  /** Of all threads. */
+  readonly ledger: Ledger;
+  /** Of this thread. */
   inFlight: number;
   /** Connections that are kept though nothing runs on them. */
   idle: number;
@@ -19,12 +23,13 @@ export class ReplicaAgent implements Pool {
   readonly replica: ReplicaRef;
   readonly authority: string;
   retired = false;
-  /** Requests that hold a lease, without event streams and tunnels. */
+  /** Requests of this thread that have a place there: event streams and tunnels have none. */
   inFlight = 0;
   /** Tunnels, and requests that offer to become one. */
   tunnels = 0;
   readonly tally = new Tally();
   readonly #load: AgentLoad;
+  readonly #row: number;
   readonly #address: Address;
   readonly #limits: ProxyLimits;
   readonly #idle: ReplicaConnection[] = [];
@@ -35,9 +40,13 @@ export class ReplicaAgent implements Pool {
   #stopSweeping: () => void;
   readonly #onIdle: (() => void)[] = [];
 
-  /** @param load of all agents together: each counts its own requests in. */
-  constructor(replica: ReplicaRef, address: Address, limits: ProxyLimits, load: AgentLoad, clock: Clock) {
+  /**
+   * @param load of all agents together: each counts its own requests in.
+   * @param row of the ledger.
+   */
+  constructor(replica: ReplicaRef, address: Address, limits: ProxyLimits, load: AgentLoad, row: number, clock: Clock) {
     this.#load = load;
+    this.#row = row;
     this.replica = replica;
     this.#address = address;
     this.authority = authorityOf(address);
@@ -46,9 +55,23 @@ export class ReplicaAgent implements Pool {
     this.#stopSweeping = this.#startSweeping();
   }
 
-  lease(fresh: boolean, offers = false): ReplicaConnection {
+  /** Requests that have a place there, in all threads. */
+  get inFlightInAll(): number {
+    return this.#load.ledger.inFlightAt(this.#row);
+  }
+
+  /**
+   * Takes a place for one request, if there is one. @param factor Infinity for no bound but the limit. @param part the seat's, of the
+   * weight of all.
+   */
+  take(factor: number, part: number): boolean {
+    if (!this.#load.ledger.take(this.#row, this.#limits.maxInFlight, factor, part)) return false;
     this.inFlight += 1;
     this.#load.inFlight += 1;
+    return true;
+  }
+
+  lease(fresh: boolean, offers = false): ReplicaConnection {
     if (offers) this.tunnels += 1;
     const connection = (fresh ? undefined : this.#takeIdle()) ?? this.#open();
     connection.offers = offers;
@@ -153,6 +176,7 @@ export class ReplicaAgent implements Pool {
   }
 
   #countOut(): void {
+    this.#load.ledger.give(this.#row);
     this.inFlight -= 1;
     this.#load.inFlight -= 1;
   }

@@ -19,7 +19,7 @@ export interface Lessor {
   /** Of the requests that ended there. */
   readonly tally: Tally;
   /**
-   * A connection for one request: the one used last, or a new one if there is none or `fresh` asks for it.
+   * A connection for one request that has taken its place: the one used last, or a new one if there is none or `fresh` asks for it.
    * @param offers the request offers to switch protocols.
    */
   lease(fresh: boolean, offers: boolean): Lease;

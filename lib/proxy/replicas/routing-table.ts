@@ -36,7 +36,7 @@ export class RoutingTable {
   // Nothing was tried, which is how nearly every request begins: made once per table, not per request.
   readonly #ready = (seat: SeatId) => {
     const entry = this.#entries[seat];
-    return entry !== undefined && !entry.suspected && entry.agent.inFlight < this.#limits.maxInFlight;
+    return entry !== undefined && !entry.suspected && entry.agent.inFlightInAll < this.#limits.maxInFlight;
   };
 
   constructor(
@@ -55,20 +55,26 @@ export class RoutingTable {
     }
   }
 
-  /** The agent for a key: of the first seat with the least objection that was not tried. `undefined`: none, or all full. */
-  pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined {
+  /**
+   * The agent for a key, at which a place is taken: of the first seat with the least objection that was not tried. `undefined`: none, or
+   * all are full. A seat that looked as if it had room may have lost it to another thread: then the next one is asked.
+   */
+  take(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined {
     const untried = tried.length === 0 ? this.#ready : (seat: SeatId) => this.#ready(seat) && !tried.includes(seat);
+    const { balanceFactor } = this.#limits;
     const owner = this.policy.pick(key, untried);
-    if (owner === undefined) {
-      // A suspected replica is better than none.
-      const seat = this.policy.pick(key, (one) => this.#isOpen(one) && !tried.includes(one));
-      return seat === undefined ? undefined : this.#entries[seat]?.agent;
+    if (owner !== undefined) {
+      if (this.#take(owner, balanceFactor)) return this.#agentOf(owner);
+      // All over the bound is no reason to refuse: it spreads load, `maxInFlight` limits it.
+      const seat =
+        this.policy.pick(key, (one) => one !== owner && untried(one) && this.#take(one, balanceFactor)) ??
+        this.policy.pick(key, (one) => untried(one) && this.#take(one, Number.POSITIVE_INFINITY));
+      if (seat !== undefined && seat !== owner) this.#load.diverted += 1;
+      if (seat !== undefined) return this.#agentOf(seat);
     }
-    if (this.hasRoom(owner)) return this.#entries[owner]?.agent;
-    // All over the bound is no reason to refuse: it spreads load, `maxInFlight` limits it.
-    const seat = this.policy.pick(key, (one) => untried(one) && this.hasRoom(one)) ?? owner;
-    if (seat !== owner) this.#load.diverted += 1;
-    return this.#entries[seat]?.agent;
+    // A suspected replica is better than none.
+    const seat = this.policy.pick(key, (one) => !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY));
+    return seat === undefined ? undefined : this.#agentOf(seat);
   }
 
   /** The seat where a request with that key belongs now: the first that is ready. */
@@ -79,7 +85,7 @@ export class RoutingTable {
     const entry = this.#entries[seat];
     return (
       entry !== undefined &&
-      entry.agent.inFlight < mostInFlight(this.#limits.balanceFactor, this.#load.inFlight, entry.part)
+      entry.agent.inFlightInAll < mostInFlight(this.#limits.balanceFactor, this.#load.ledger.inFlight, entry.part)
     );
   };
 
@@ -107,6 +113,15 @@ export class RoutingTable {
 
   #isOpen(seat: SeatId): boolean {
     const entry = this.#entries[seat];
-    return entry !== undefined && entry.agent.inFlight < this.#limits.maxInFlight;
+    return entry !== undefined && entry.agent.inFlightInAll < this.#limits.maxInFlight;
+  }
+
+  #take(seat: SeatId, factor: number): boolean {
+    const entry = this.#entries[seat];
+    return entry?.agent.take(factor, entry.part) === true;
+  }
+
+  #agentOf(seat: SeatId): ReplicaAgent | undefined {
+    return this.#entries[seat]?.agent;
   }
 }
