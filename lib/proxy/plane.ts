@@ -84,13 +84,13 @@ export class Plane implements DataPlane, FrontContext {
     this.replies = new ReplyMemory(limits, (count) => ports.log.error('slow-readers-dropped', { count }));
     this.returns = new ReturnLine(limits);
     this.#names = new RequestNames(ports.seed, this.ledger);
-    this.#load = { ledger: this.ledger, inFlight: 0, idle: 0, diverted: 0, freed: () => this.#line.serve() };
+    this.#load = { ledger: this.ledger, inFlight: 0, idle: 0, diverted: 0, freed: () => this.#freed() };
     this.#agents = new ReplicaAgents(limits, this.#load, new Rows(), ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
     );
     this.meter = new Meter(this.#agents.byIncarnation, this.#load);
     this.#budget = new RetryBudget(limits, this.ledger.budget);
-    this.#line = new WaitingLine(limits);
+    this.#line = new WaitingLine(limits, this.ledger);
     this.#readKey = keyReader(limits.key);
     this.#front = new FrontServer(this, ports.clock, ports.log);
   }
@@ -173,6 +173,8 @@ export class Plane implements DataPlane, FrontContext {
     this.meter.onTick(nowMs);
     this.replies.onTick(nowMs);
     this.returns.callSome();
+    // Another thread may have given back a place just before somebody began to wait here.
+    this.#line.serve();
   }
 
   arrive(): number {
@@ -239,6 +241,11 @@ export class Plane implements DataPlane, FrontContext {
       },
     );
     return loaded;
+  }
+
+  #freed(): void {
+    this.#line.serve();
+    this.ledger.wakeOthers();
   }
 
   #tell(news: PlaneNews): void {

@@ -19,10 +19,14 @@ const IN_FLIGHT = 0;
 const CONNECTIONS = 1;
 const DEALT = 2;
 const NAMED = 3;
+const WAITING = 4;
+const FREED = 5;
 const BUDGET = 8;
 const HEAD_CELLS = BUDGET + BUDGET_CELLS;
-// Of a thread: its part of the connections, then of what is in flight at each replica.
-const PART_HEAD_CELLS = 1;
+// Of a thread: its part of the connections and of those that wait, then of what is in flight at each replica.
+const PART_CONNECTIONS = 0;
+const PART_WAITING = 1;
+const PART_HEAD_CELLS = 2;
 const PART_CELLS = PART_HEAD_CELLS + MOST_REPLICAS;
 
 // Half of what a cell holds, so that the threads that come after it before it is set back do not overflow it.
@@ -88,13 +92,42 @@ export class Ledger {
       Atomics.sub(this.#cells, CONNECTIONS, 1);
       return false;
     }
-    this.#addPart(0, 1);
+    this.#addPart(PART_CONNECTIONS, 1);
     return true;
   }
 
   disconnect(): void {
-    this.#addPart(0, -1);
+    this.#addPart(PART_CONNECTIONS, -1);
     Atomics.sub(this.#cells, CONNECTIONS, 1);
+  }
+
+  /** Counts a request more that waits for a place, if there are less than `most`. */
+  wait(most: number): boolean {
+    if (Atomics.add(this.#cells, WAITING, 1) >= most) {
+      Atomics.sub(this.#cells, WAITING, 1);
+      return false;
+    }
+    this.#addPart(PART_WAITING, 1);
+    return true;
+  }
+
+  waitNoMore(): void {
+    this.#addPart(PART_WAITING, -1);
+    Atomics.sub(this.#cells, WAITING, 1);
+  }
+
+  /** A place was given back: threads in which a request waits are woken. */
+  wakeOthers(): void {
+    const own = this.#cells[this.#part + PART_WAITING] as number;
+    if (Atomics.load(this.#cells, WAITING) <= own) return;
+    Atomics.add(this.#cells, FREED, 1);
+    Atomics.notify(this.#cells, FREED);
+  }
+
+  /** What `Atomics.waitAsync` takes to be told when another thread gave back a place; `undefined` if there is no other thread. */
+  get freedElsewhere(): { readonly cells: Int32Array; readonly cell: number; readonly value: number } | undefined {
+    if (!(this.#cells.buffer instanceof SharedArrayBuffer)) return undefined;
+    return { cells: this.#cells, cell: FREED, value: Atomics.load(this.#cells, FREED) };
   }
 
   /** How many ids were dealt before, to requests that go by their id: 0, 1, …, each number once. */
@@ -110,7 +143,8 @@ export class Ledger {
   /** That thread has ended: what it held is given back. To be called when it does nothing any more. */
   giveBackOf(thread: number): void {
     const part = partOf(thread);
-    Atomics.sub(this.#cells, CONNECTIONS, this.#cells[part] as number);
+    Atomics.sub(this.#cells, CONNECTIONS, this.#cells[part + PART_CONNECTIONS] as number);
+    Atomics.sub(this.#cells, WAITING, this.#cells[part + PART_WAITING] as number);
     for (let row = 0; row < MOST_REPLICAS; row++) {
       const held = this.#cells[part + PART_HEAD_CELLS + row] as number;
       if (held === 0) continue;

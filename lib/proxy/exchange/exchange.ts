@@ -213,9 +213,11 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   }
 
   #attempt(fresh: boolean): void {
-    // Being called to try does not begin the wait anew.
-    if (!this.awaitsReturn) this.#progress += 1;
+    const awaitedReturn = this.awaitsReturn;
     const found = findReplica(this, this.#context);
+    // Being called to try in vain does not begin the wait anew.
+    const waitsOn = awaitedReturn || (found === undefined && this.#phase === 'waiting');
+    if (!waitsOn) this.#progress += 1;
     if (found instanceof BalancerError) {
       this.fail(found, false);
       return;
