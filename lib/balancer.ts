@@ -64,7 +64,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
 }
 
 // Checks before a replica is started in vain. Ports are bound only when replicas serve, so that even the first request
-// finds one.
+// finds a replica.
 async function checkPorts({ port, host, adminPort, adminHost }: Options): Promise<void> {
   await listening('--port', () => checkPortIsFree(port, host));
   if (adminPort !== 0) await listening('--admin-port', () => checkPortIsFree(adminPort, adminHost));

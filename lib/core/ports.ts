@@ -22,11 +22,11 @@ export interface PresentReplica {
   readonly replica: ReplicaRef;
   /** Where it listens; `undefined` if it has ended, or never began. */
   readonly address: Address | undefined;
-  /** It was created but never started. */
+  /** The replica was created but never started. */
   readonly untried?: true;
   /** How long ago it was created; `undefined` if that is unknown, which counts as long ago. */
   readonly ageMs?: number;
-  /** It was created by a change that an earlier process did not finish. */
+  /** The replica was created by a change that an earlier process did not finish. */
   readonly isUnfinished?: boolean;
 }
 
@@ -35,7 +35,7 @@ export type RuntimeNews =
   | { readonly type: 'exited'; readonly replica: ReplicaRef; readonly reason: string }
   /** The replica may not be well: probe it now. */
   | { readonly type: 'doubted'; readonly replica: ReplicaRef }
-  /** News may have been missed, and are told again from now on: list the replicas anew. */
+  /** News may have been missed, but will come again from now on: list the replicas anew. */
   | { readonly type: 'restored' };
 
 export interface Clock {

@@ -5,7 +5,7 @@
 /** What is known of a failed attempt. */
 export interface FailedAttempt {
   readonly method: string;
-  /** No byte of the request can have reached the replica, since the connection never came about. */
+  /** No byte of the request can have reached the replica, since no connection was established. */
   readonly unsent: boolean;
   /** Every byte of the body that was sent can be sent again. */
   readonly bodyInHand: boolean;

@@ -25,7 +25,7 @@ export interface OutgoingBody {
   readonly receivedBytes: number;
   /** Everything that was sent of the body can be sent again. */
   readonly inHand: boolean;
-  /** It waits for the target to take more. */
+  /** The body waits for its target to take more. */
   readonly blocked: boolean;
   /** The client has sent the whole body. */
   readonly ended: boolean;

@@ -24,7 +24,7 @@ export class ReturnLine {
   /** Calls `onRoom` later, any number of times. False if no replica is expected back, or too many requests wait. */
   join(one: Waiting): boolean {
     if (this.#outage?.mayEnd !== true || this.#line.size >= this.#limits.maxQueued) return false;
-    // A request that comes back after a call has found no replica.
+    // A request that comes back after a call has found no replica, so the next call is for a single scout again.
     this.#atATime = 1;
     this.#line.add(one);
     return true;

@@ -28,7 +28,6 @@ export class WaitingLine {
     return true;
   }
 
-  /** It waits no longer. */
   leave(one: Waiting): void {
     this.#line.delete(one);
   }

@@ -138,7 +138,7 @@ export class ReplicaConnection implements Lease {
 
   #limitConnect(limitMs: number): void {
     const socket = this.#socket;
-    // If this process is late, the connection may have come about unseen. Node reports it before the next timer fires.
+    // If this process is late, the connection may be there already. Node says so before the next timer fires.
     const unlessConnected = (late: () => void) => () => setTimeout(() => this.connected || late(), 1);
     const giveUp = unlessConnected(() => socket.destroy(new Error(`it accepted no connection within ${limitMs} ms`)));
     const doubt = unlessConnected(() => {

@@ -32,7 +32,7 @@ export interface Lease {
    * request.
    */
   readonly reused: boolean;
-  /** The connection came about. From here on bytes of the request may have arrived. */
+  /** The connection is established. From here on bytes of the request may have arrived. */
   readonly connected: boolean;
   /** A byte of the reply has come. */
   readonly replyBegun: boolean;
@@ -68,7 +68,7 @@ export interface Leaseholder extends ReplySink {
   /** The connection takes bytes again after `write` returned false. */
   onDrain(): void;
   /**
-   * The connection is slow to come about: the replica may hang, or a packet was lost. The attempt still waits for it.
+   * The connection takes long to be established: the replica may hang, or a packet was lost. The attempt still waits.
    */
   onSlowConnect(): void;
   /** The connection is gone before the reply was complete. */

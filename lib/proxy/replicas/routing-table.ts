@@ -77,10 +77,7 @@ export class RoutingTable {
   /** The seat where a request with this key belongs now: the first that is ready. */
   readonly ownerOf = (key: Key): SeatId | undefined => this.policy.pick(key, this.#ready);
 
-  /**
-   * May a ready seat get one more request by the bound on load? Also safe for a seat of an earlier table, which gives
-   * false.
-   */
+  /** May a ready seat get one more request by the bound on load? False if it was ready in an earlier table only. */
   readonly hasRoom = (seat: SeatId): boolean => {
     const entry = this.#entries[seat];
     return (

@@ -29,7 +29,7 @@ interface Gift {
   pieces: number;
   /** Arcs that can give something, the longest first. */
   readonly arcs: Arc[];
-  /** How many slots a piece must leave of its arc: the virtual node's own, or none if there are too few otherwise. */
+  /** How many slots a piece must leave of its arc: the virtual node's own, or none if slots would not suffice. */
   leaves: 0 | 1;
 }
 
@@ -155,7 +155,7 @@ export class EvenLayout {
   #cut(seat: SeatId, gift: Gift, arc: Arc, length: number): void {
     const { previous } = arc;
     const whole = length === arc.length;
-    // If lost, a whole arc would really go back to its giver. So few slots are not worth keeping account of.
+    // If this seat is lost, a whole arc really goes back to its giver. So few slots are not worth keeping account of.
     const heir = whole ? arc.next : arc;
     const piece: Arc = { seat, end: arc.end - arc.length + length, length, previous, next: heir };
     this.#inherit(previous.seat, arc.seat, -previous.length);
