@@ -1,9 +1,10 @@
-// How many retries there may be: a part of the requests of the last seconds, so that an outage is not answered with three times
-// the load (Google SRE book, chapter 22), and a few however many requests there are, so that a quiet service is helped too.
+// Limits retries to a part of the requests of the last seconds, so that an outage is not met with three times the load
+// (Google SRE book, chapter 22). A few retries are always allowed, so that a quiet service is helped too.
 
 import type { RetrySettings } from '../traffic-settings.ts';
 
-// Counted in two windows of this length: what is remembered is between one and two of them old.
+// Retries and requests are counted in two windows of this length, so what is remembered is between one and two of them
+// old.
 const WINDOW_MS = 5000;
 
 type Settings = Pick<RetrySettings, 'retryBudget' | 'leastRetriesPerSecond'>;
@@ -16,12 +17,12 @@ export class RetryBudget {
   #earlierRequests = 0;
   #earlierRetries = 0;
 
-  /** @param settings may change: what they are when a retry is asked for counts. */
+  /** @param settings read anew whenever a retry is asked for, since they may change. */
   constructor(settings: Settings) {
     this.#settings = settings;
   }
 
-  /** Time goes on; called before the first request, and now and then. */
+  /** Moves on to the time `nowMs`. Call it before the first request, and every now and then. */
   advance(nowMs: number): void {
     if (nowMs < this.#windowEndsMs) return;
     const late = nowMs >= this.#windowEndsMs + WINDOW_MS;
@@ -32,12 +33,12 @@ export class RetryBudget {
     this.#windowEndsMs = nowMs + WINDOW_MS;
   }
 
-  /** A request has come. */
+  /** Counts a request. */
   deposit(): void {
     this.#requests += 1;
   }
 
-  /** May one more be made? It is counted if so. */
+  /** May one more retry be made? If so, it is counted. */
   withdraw(): boolean {
     const { retryBudget, leastRetriesPerSecond } = this.#settings;
     const allowed =

@@ -1,6 +1,7 @@
-// Request ids: six digits, each used once before any is used again, and at every moment spread evenly over their range.
-// A Weyl sequence: adding a step that shares no factor with the number of ids visits all of them, and a step near the
-// golden section of that number always lands in one of the widest gaps left (Knuth, TAOCP 3, 6.4).
+// Request ids have six digits. Each is used once before any is used again, and at every moment those used are spread
+// evenly over their range. They form a Weyl sequence: adding a step that shares no factor with the number of ids visits
+// all of them, and a step near the golden section of that number always lands in one of the widest gaps left (Knuth,
+// TAOCP 3, 6.4).
 
 const FIRST_ID = 100_000;
 const ID_COUNT = 900_000;
@@ -9,7 +10,7 @@ const STEP = 556_231;
 // STEP × STEP_INVERSE mod 900,000 = 1.
 const STEP_INVERSE = 299_671;
 
-/** An id to begin with, 100000 … 999999, from a seed of any whole number ≥ 0. */
+/** The id to begin with, 100000 … 999999. @param seed any whole number ≥ 0. */
 export function firstRequestId(seed: number): number {
   return FIRST_ID + (seed % ID_COUNT);
 }
@@ -20,11 +21,14 @@ export function nextRequestId(id: number): number {
   return next < FIRST_ID + ID_COUNT ? next : next - ID_COUNT;
 }
 
-/** Where an id comes in the sequence, 0 … 899999: ids that follow each other have places that do. Any 32-bit key has one. */
+/**
+ * The position of an id in the sequence, 0 … 899999: consecutive ids have consecutive positions. Any 32-bit key has
+ * one.
+ */
 export function placeOfRequestId(key: number): number {
   const product = (key + ID_COUNT - FIRST_ID) * STEP_INVERSE;
-  // As product % ID_COUNT, exact below 2^53, without the slow path that % takes beyond 32 bits.
+  // This is product % ID_COUNT, which is exact below 2^53, without the slow path that % takes beyond 32 bits.
   const place = product - Math.floor(product * (1 / ID_COUNT)) * ID_COUNT;
-  // Of a multiple of ID_COUNT the quotient may come out just below the integer that it is.
+  // For a multiple of ID_COUNT the quotient may come out just below the integer that it is.
   return place === ID_COUNT ? 0 : place;
 }
