@@ -1,4 +1,4 @@
-// Where the balancer's own endpoints are, and who may use them: what the options say of it, taken together.
+// Decides from the options where the balancer's own endpoints are, and who may use them.
 
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -9,19 +9,19 @@ import { ipv4AsSuch, trustRule } from './http/trust.ts';
 import type { Options } from './settings/options.ts';
 
 export interface AdminPlace {
-  /** A listener of their own; `undefined` if they are on the public port. */
+  /** A listener for the endpoints alone; `undefined` if they are on the public port. */
   readonly own: ListenPlace | undefined;
   readonly access: AccessRules;
-  /** For requests on the public port. */
+  /** Who may get an explanation on the public port. */
   readonly explain: ExplainRules;
-  /** The token, if it was drawn here: nobody else knows it. */
+  /** The token, if it was drawn here. Nobody else knows it then. */
   readonly drawnToken: string | undefined;
 }
 
-/** @param machine what this machine calls itself. */
+/** @param machine this machine's own hostname. */
 export function adminPlace(options: Options, machine: string): AdminPlace {
   const own = ownPlace(options);
-  // Who may open a socket in the file system is on this machine.
+  // Only programs on this machine can open a socket in the file system, so it counts as loopback.
   const host = own === undefined ? options.host : own.type === 'tcp' ? own.host : 'localhost';
   const terms = { mode: options.admin, tokenGiven: options.adminToken !== '', proxied: options.trustProxy.length > 0 };
   const refusesProxied = options.admin === 'auto';
@@ -36,7 +36,7 @@ export function adminPlace(options: Options, machine: string): AdminPlace {
   };
 }
 
-/** The address that a request to these endpoints comes from; empty on a Unix socket. */
+/** Gives the address that a request to these endpoints comes from; empty on a Unix socket. */
 export function originReader({ trustProxy }: Options): (request: IncomingMessage) => string {
   const { trusts, originOf } = trustRule(trustProxy);
   return ({ socket, rawHeaders }) => {

@@ -1,5 +1,5 @@
-// The balancer as a whole, and the public API of the library: in which order its parts begin, and in which they end. What they are is
-// parts.ts.
+// The balancer as a whole, and the public API of the library: in which order its parts begin and end. parts.ts makes
+// them.
 
 import { members } from './core/fleet/fleet-state.ts';
 import { whyNone } from './core/fleet/outage.ts';
@@ -16,22 +16,25 @@ import { loadHashPair } from './settings/hash-source.ts';
 import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
 
 export interface Balancer {
-  /** Starts the replicas, then listens. Resolves with the port. Rejects if it cannot listen; then nothing is left behind. */
+  /**
+   * Starts the replicas, then listens. Resolves with the port. Rejects if it cannot listen, and leaves nothing behind
+   * then.
+   */
   start(): Promise<number>;
-  /** The replicas there, in the order in which they joined. */
+  /** Hostnames of the replicas, in the order in which they joined. */
   hostnames(): string[];
-  /** What those who change the fleet have to show, if it was drawn here: nobody else knows it. */
+  /** The token that changes of the fleet take, if it was drawn here. Nobody else knows it then. */
   readonly drawnToken: string | undefined;
-  /** Why no replica takes requests, in a line; `undefined` if one does. */
+  /** Why no replica takes requests, in one line; `undefined` if one does. */
   whyNone(): string | undefined;
-  /** Stops accepting, finishes open requests within the grace, ends every replica. */
+  /** Stops accepting, lets open requests finish within the grace, and ends every replica. */
   close(): Promise<void>;
 }
 
-// A ring of up to so many slots is laid out in less time than a change may hold up traffic.
+// A ring of up to this many slots is laid out in less time than a change may hold up traffic.
 const LARGE_RING_SLOTS = 512;
 
-/** A balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
+/** Makes a balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log): Promise<Balancer> {
   const parts = await createParts(options, await loadHashPair(options), log);
   const { supervisor, drawnToken } = parts;
@@ -54,7 +57,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     drawnToken,
     whyNone: () => whyNone(supervisor.state, options.failOpen),
     close: () => {
-      // Of what never began, nobody wants to hear the end.
+      // A balancer that never began has no end worth a log entry.
       if (supervisor.hasBegun && closing === undefined) log.info('closing', { graceMs: options.graceMs });
       closing ??= end(parts, options.graceMs, () => unfollow()).then(() => {
         if (supervisor.hasBegun) log.info('closed');
@@ -65,7 +68,8 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   return balancer;
 }
 
-// Before a replica is started for nothing. The ports are bound only when replicas serve: the first request finds them.
+// Checks before a replica is started in vain. Ports are bound only when replicas serve, so that even the first request
+// finds a replica.
 async function checkPorts({ port, host, adminPort, adminHost }: Options): Promise<void> {
   await listening('--port', () => checkPortIsFree(port, host));
   if (adminPort !== 0) await listening('--admin-port', () => checkPortIsFree(adminPort, adminHost));
@@ -97,7 +101,7 @@ async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise
     () => graceOver.abort(),
     () => undefined,
   );
-  // Those who watch would have to be waited for.
+  // Event streams of the feed have no end of their own, and closing would wait for them.
   feed.close();
   supervisor.startNoMore();
   await Promise.all([plane.close(graceOver.signal), adminServer?.close(graceOver.signal)]);

@@ -1,37 +1,34 @@
-// How many file descriptors this process may have, and what they are for. Clients that only wait could use up all of
-// them; then no heartbeat could be sent, no request forwarded and no replica started. So each use has its part, and the
-// clients get what is left.
+// Shares out the file descriptors of this process. Clients that only wait could use up all of them; then no heartbeat
+// could be sent, no request forwarded and no replica started. So each use has its part, and clients get the rest.
 
 import type { Log } from './log.ts';
 
 export interface DescriptorShares {
-  /** Of clients: each may need a second one, towards the replica of its request. */
+  /** Connections of clients. Each may need a second descriptor, towards the replica of its request. */
   readonly maxConnections: number;
-  /** Of clients over that limit, who are only told that they are too many. */
+  /** Connections over that limit, which are only told that there are too many. */
   readonly maxRefused: number;
-  /** To replicas, with nothing on them. */
+  /** Idle connections to replicas. */
   readonly maxIdleInAll: number;
-  /** To the admin port. */
+  /** Connections to the admin port. */
   readonly maxAdminConnections: number;
 }
 
 export interface DescriptorWishes {
   readonly maxConnections: number;
-  /** Replicas that there may be. */
+  /** The most replicas that there may be. */
   readonly replicas: number;
 }
 
 // Descriptors that no client, replica or heartbeat uses: Node's own, standard streams, listeners, the guardian, a file
 // for a moment.
 const OWN = 40;
-// For a replica: the pipes of its two outputs, and its heartbeat.
+// A replica takes the pipes of its two outputs, and its heartbeat.
 const DESCRIPTORS_OF_A_REPLICA = 3;
 const MOST_REFUSED = 256;
 const MOST_ADMIN = 64;
 
-/**
- * The limit of this process, which Node has raised as far as it may; Infinity where there is none or it is not known.
- */
+/** The limit of this process, which Node has raised as far as allowed; Infinity if there is none, or it is unknown. */
 export function descriptorLimit(): number {
   const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
   const soft = userLimits?.open_files?.soft;
@@ -43,12 +40,12 @@ export function shareDescriptors(limit: number, wishes: DescriptorWishes): Descr
   const maxAdminConnections = Math.min(MOST_ADMIN, Math.floor(limit / 16));
   const forReplicas = Math.min(DESCRIPTORS_OF_A_REPLICA * wishes.replicas, Math.floor(limit / 4));
   const left = Math.max(0, limit - OWN - maxRefused - maxAdminConnections - forReplicas);
-  // A fifth at least for connections that are kept, or each request would open one.
+  // At least a fifth is left for kept connections to replicas. Without these each request would open one.
   const maxConnections = Math.max(1, Math.min(wishes.maxConnections, Math.floor((2 / 5) * left)));
   return { maxConnections, maxRefused, maxAdminConnections, maxIdleInAll: Math.max(0, left - 2 * maxConnections) };
 }
 
-/** The limit of open files that would be enough for so many clients. */
+/** How many open files would be enough for all these clients. */
 export function descriptorsFor(wishes: DescriptorWishes): number {
   return (
     OWN +
@@ -59,7 +56,7 @@ export function descriptorsFor(wishes: DescriptorWishes): number {
   );
 }
 
-/** Says in the log what cannot be had. */
+/** Warns if the wanted number of clients is more than the limit allows. */
 export function warnOfShares(limit: number, wishes: DescriptorWishes, log: Log): void {
   const { maxConnections } = shareDescriptors(limit, wishes);
   if (maxConnections === wishes.maxConnections) return;

@@ -1,5 +1,5 @@
-// What the options mean for the fleet, the data plane and the admin endpoints: the limits that an option sets, and
-// those that nobody needed to set so far.
+// Turns the options into limits for the fleet, the data plane and the admin endpoints. Limits that nobody has needed to
+// set so far are constants here.
 
 import type { AmountLimits, TimeLimits, TrafficSettings } from './core/traffic-settings.ts';
 import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
@@ -26,7 +26,7 @@ export function supervisorRules(options: Options): SupervisorRules {
   };
 }
 
-/** What an admin request has for its body, and its client for the answer. */
+/** How long an admin request has for its body, and its client for the answer. */
 export function answerTimes({ headTimeoutMs, bodyTimeoutMs }: Options): {
   readTimeoutMs: number;
   takeTimeoutMs: number;
@@ -35,12 +35,15 @@ export function answerTimes({ headTimeoutMs, bodyTimeoutMs }: Options): {
   return { readTimeoutMs: headTimeoutMs, takeTimeoutMs: Math.min(30_000, bodyTimeoutMs) };
 }
 
-/** What the descriptors have to do for. */
+/** What the file descriptors must be enough for. */
 export function descriptorWishes({ maxConnections, maxReplicas, upstream }: Options): DescriptorWishes {
   return { maxConnections, replicas: Math.max(upstream.size, maxReplicas) };
 }
 
-/** How requests are to be treated, as the plan has it. Without the shares, no limit of descriptors is looked at. */
+/**
+ * How requests are to be treated, in the form that the plan has it in. Without `shares`, the limit on file descriptors
+ * is ignored.
+ */
 export function trafficSettings(
   options: Options,
   shares: DescriptorShares = shareDescriptors(Number.POSITIVE_INFINITY, descriptorWishes(options)),
@@ -52,7 +55,7 @@ export function trafficSettings(
     retries: {
       maxAttempts: options.maxAttempts,
       retryBudget: options.retryBudget,
-      // So that a request now and then is saved also where there are few.
+      // Some retries are allowed even if requests are few, so that a rare request can be saved too.
       leastRetriesPerSecond: 10,
     },
     messages: {
@@ -95,7 +98,7 @@ function timeLimits(options: Options): TimeLimits {
     replyTimeoutMs: options.replyTimeoutMs,
     requestTimeoutMs: options.requestTimeoutMs,
     tunnelIdleTimeoutMs: options.tunnelIdleTimeoutMs,
-    // Node's own servers close an idle connection after 5 s; this is up to a quarter late.
+    // Shorter than the 5 s after which Node's own servers close an idle connection, though it may be a quarter late.
     idleTimeoutMs: options.replicaIdleTimeoutMs,
   };
 }

@@ -1,20 +1,20 @@
-// What to listen on, and what to say where that fails: one line, with the option that names another place.
+// Listens, and says what went wrong in one line that names the option to change.
 
 import net from 'node:net';
 import { describe } from './errors.ts';
 
 export type ListenFlag = '--port' | '--admin-port' | '--admin-socket';
 
-/** Rejects with one line for the person who gave that flag if `listen` does. */
+/** Runs `listen`. If it rejects, rejects with one line for the person who gave this flag. */
 export async function listening<T>(flag: ListenFlag, listen: () => Promise<T>): Promise<T> {
   try {
     return await listen();
   } catch (error) {
-    throw new Error(explain(flag, error), { cause: error });
+    throw new Error(messageOf(flag, error), { cause: error });
   }
 }
 
-/** Rejects with the system's error if that port cannot be had now. */
+/** Rejects with the system's error if this port cannot be had now. */
 export function checkPortIsFree(port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const server = net.createServer();
@@ -23,7 +23,7 @@ export function checkPortIsFree(port: number, host: string): Promise<void> {
   });
 }
 
-function explain(flag: ListenFlag, error: unknown): string {
+function messageOf(flag: ListenFlag, error: unknown): string {
   const { code, port, address } = error as { code?: string; port?: number; address?: string };
   if (flag === '--admin-socket') {
     if (code === 'EADDRINUSE') return `${address} is in use: end what uses it, or choose another with --admin-socket`;

@@ -1,30 +1,33 @@
-// One JSON line per event on standard error, so that standard output stays for people. Lines are kept, and read by others: what
-// comes from outside is cut to a bound, and of a request's target the values of its query are left out.
+// Writes log entries: one JSON line each, on standard error, so that standard output stays for people. Logs are kept,
+// and read by others, so what comes from outside is cut to a bound, and values in the query of a request's target are
+// left out.
 
 export const LOG_LEVELS = ['off', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /**
- * Names what happened, in kebab-case, with what one needs to know about it. Any text in it may be of somebody else's; a request's
- * target is `url`.
+ * Writes a log entry. `event` names what happened, in kebab-case; `details` has what a reader needs to know about it.
+ * Texts in it may come from anybody. A request's target must be under `url`, from which secrets are removed.
  */
 export type LogLine = (event: string, details?: Readonly<Record<string, unknown>>) => void;
 
 export interface Log {
   readonly error: LogLine;
-  /** What an operator should mend, though the program goes on: a doubtful setting, a limit that cannot be had. */
+  /**
+   * Something that an operator should fix, though the program goes on: a doubtful setting, a limit that cannot be had.
+   */
   readonly warn: LogLine;
   readonly info: LogLine;
   readonly debug: LogLine;
-  /** Debug lines are written: for those that are costly to make. */
+  /** Debug entries are written. Lets callers skip those that are costly to make. */
   readonly writesDebug: boolean;
 }
 
 const MOST_CHARACTERS = 256;
-// Of our own mistakes one wants to know the place.
+// A stack shows where a mistake of our own is, so it may be longer.
 const MOST_OF_STACK = 4096;
 
-/** A log of `level` and what is graver. `write` gets whole lines, newline included. */
+/** Makes a log of `level` and graver ones. `write` gets whole lines, newline included. */
 export function createLog(level: LogLevel, write: (line: string) => void, now: () => Date): Log {
   const line =
     (of: LogLevel): LogLine =>
@@ -41,7 +44,7 @@ export function createLog(level: LogLevel, write: (line: string) => void, now: (
   };
 }
 
-// The attack: a disk filled by targets of 60 KB, at a request each (test/log.test.ts).
+// The attack: a disk filled by targets of 60 KB, with one request for each (test/log.test.ts).
 function bounded(key: string, value: unknown): unknown {
   if (typeof value !== 'string') return value;
   const text = key === 'url' ? withoutSecrets(value) : value;
@@ -49,8 +52,8 @@ function bounded(key: string, value: unknown): unknown {
   return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
-// The attack: a token in a link, read by whoever may read the log but not use the service. A part of a query without a name may be
-// one too, unless it is short.
+// The attack: a token in a link is read by somebody who may read the log but not use the service. A part of a query
+// without a name may be a token too, unless it is short.
 function withoutSecrets(url: string): string {
   const start = url.slice(0, 4096);
   const mark = start.search(/[?#]/);

@@ -1,4 +1,4 @@
-// Process entry: options in, a balancer started, signals heard. No logic of its own.
+// Process entry: parses the options, starts a balancer, and handles signals. No logic of its own.
 
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -10,11 +10,11 @@ import { startedByNohup } from './nohup.ts';
 import { helpText } from './settings/help.ts';
 import { ignoredInEnvironment, OptionError, type Options, parseOptions } from './settings/options.ts';
 
-// npm passes a Ctrl-C on to a process that already had it from the terminal: so soon it is the same one.
+// npm passes Ctrl-C on to a process that already had it from the terminal. A second signal this soon is the same one.
 const SAME_SIGNAL_MS = 150;
 
-// The attack: any process of this user opens the inspector by it, and with it all that is in memory (test/end-to-end/log.test.ts).
-// Before this line is reached, `--disable-sigusr1` of the command line sees to it.
+// The attack: any process of this user opens the inspector by this signal, and with it all that is in memory
+// (test/end-to-end/log.test.ts). Until this line runs, `--disable-sigusr1` on the command line prevents that.
 process.on('SIGUSR1', () => undefined);
 
 const argv = process.argv.slice(2);
@@ -32,7 +32,7 @@ if (argv.includes('--help')) {
 }
 
 async function run(options: Options): Promise<void> {
-  // Whoever read what is printed here has gone: that is no reason to end, and the log must not log its own failure.
+  // Whoever reads this output may go at any time. That is no reason to end, and the log must not log its own failure.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
   const write = lineWriter(process.stderr, (count) => log.error('log-lines-dropped', { count }));
@@ -55,7 +55,7 @@ async function run(options: Options): Promise<void> {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  // A terminal that is closed.
+  // SIGHUP comes when the terminal is closed.
   process.on('SIGHUP', startedByNohup() ? () => undefined : onSignal);
 
   balancer = await createBalancer(options, log);
@@ -66,7 +66,7 @@ async function run(options: Options): Promise<void> {
   console.log(`replicas: ${balancer.hostnames().join(', ')}`);
   if (options.adminPort !== 0) console.log(`its own endpoints: ${urlOf(options.adminHost, options.adminPort)}`);
   if (options.adminSocket !== '') console.log(`its own endpoints: ${options.adminSocket}`);
-  // Here only: the log is kept, and read by others.
+  // The token is printed but not logged, since the log is kept, and read by others.
   if (balancer.drawnToken !== undefined) console.log(`admin token: ${balancer.drawnToken}`);
   const none = balancer.whyNone();
   // Without a replica there is nothing to try.

@@ -1,13 +1,13 @@
-// Was this process started by nohup, to outlive its terminal? nohup ignores SIGHUP, but Node sets every ignored signal back to its
-// default before any of our code runs, so that it cannot be asked for any more. What is left to see is standard input: of a
-// terminal, nohup makes /dev/null, for writing only, as nobody else does.
+// Detects whether nohup started this process, to outlive its terminal. nohup ignores SIGHUP, but Node resets every
+// ignored signal to its default before any of our code runs, so the signal cannot tell. Standard input can: where it
+// was a terminal, nohup replaces it by /dev/null opened for writing only, as nobody else does.
 
 import { readFileSync, readlinkSync } from 'node:fs';
 
 const ACCESS_MODE = 0o3;
 const WRITE_ONLY = 0o1;
 
-/** On Linux; false elsewhere, and where standard input was no terminal. */
+/** Works on Linux. False elsewhere, and if standard input was no terminal. */
 export function startedByNohup(): boolean {
   try {
     if (readlinkSync('/proc/self/fd/0') !== '/dev/null') return false;

@@ -1,5 +1,5 @@
-// The parts of a balancer, and who is told what by whom. Making them has no effect: balancer.ts begins and ends them. Control plane and
-// data plane meet in the publisher, which gives plans, and in the news of the data plane.
+// Makes the parts of a balancer, and connects them. Making them has no effect; balancer.ts begins and ends them.
+// Control plane and data plane meet in two places: the publisher, which gives plans, and the news of the data plane.
 
 import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -42,18 +42,18 @@ export interface Parts {
   /** The members that are asked for at the admin endpoints. */
   readonly asked: AdminMembers;
   readonly feed: LiveFeed;
-  /** `undefined` where the balancer's own endpoints are on the public port. */
+  /** `undefined` if the balancer's own endpoints are on the public port. */
   readonly adminServer: AdminServer | undefined;
-  /** `undefined` where the scale is not kept. */
+  /** `undefined` if the scale is not kept. */
   readonly scale: ScaleFile | undefined;
-  /** What those who change the fleet have to show, if it was drawn here. */
+  /** The token that changes of the fleet take, if it was drawn here. */
   readonly drawnToken: string | undefined;
 }
 
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));
 
-/** @param pair the one that `--hash` names. */
+/** @param pair the hash pair that `--hash` names. */
 export async function createParts(options: Options, pair: HashPair, log: Log): Promise<Parts> {
   const place = adminPlace(options, hostname());
   const rings = new RingKeeper({ ...options, pair });
@@ -112,7 +112,8 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
       drained: (replica, signal) => publisher.drained(replica, signal),
     },
     supervisorRules(options),
-    // Containers outlive this process: what a later one starts must never be taken for what this one did.
+    // Containers outlive this process, so a later process must not reuse incarnations of this one: the time of day
+    // makes them differ.
     { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
   );
   const asked = adminMembers();
@@ -176,7 +177,7 @@ function adminOf({
   });
 }
 
-// What is told to whoever looks: nothing else of the options is for them.
+// What the dashboard and the ring page show. Other options are not for those who look at them.
 function ringTerms({ hash, virtualNodes, maxReplicas, upstream, failOpen }: Options) {
   return { hash, virtualNodes, maxReplicas, failOpen, startsReplicas: upstream.size === 0 };
 }
@@ -204,7 +205,7 @@ function probeOf({ heartbeatPath, heartbeatStatus, heartbeatHost }: Options): Pr
 async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime> {
   if (options.upstream.size > 0) return createNoRuntime();
   if (options.runtime === 'docker') return createDocker(options, log);
-  // What is set for the balancer, secrets included, is not for its replicas.
+  // Replicas do not get the balancer's own settings, secrets included.
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_'));
   return createProcessRuntime({
     script: REPLICA_SCRIPT,
@@ -214,7 +215,7 @@ async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime
 }
 
 async function createDocker(options: Options, log: Log): Promise<ReplicaRuntime> {
-  // Loaded only where it is used: it takes as long as all the rest.
+  // Loaded only if needed, since it takes as long to load as all the rest.
   const { createDockerRuntime } = await import('./fleet/runtimes/docker/docker.ts');
   const { fleet, dockerImage, dockerNetwork, dockerVolume, port } = options;
   return createDockerRuntime({

@@ -27,7 +27,7 @@ export function readKnobs(environment: NodeJS.ProcessEnv, id: string): Knobs {
   };
 }
 
-/** The service itself where no knob is turned, so that none costs anything. */
+/** Gives the service itself if no knob is turned, so that none costs anything. */
 export function withKnobs(knobs: Knobs, service: RequestListener): RequestListener {
   if (knobs.delayMs === 0 && Math.min(knobs.hangAfter, knobs.crashAfter) === Number.POSITIVE_INFINITY) return service;
   let requests = 0;

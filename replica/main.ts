@@ -1,4 +1,4 @@
-// Process entry of a replica: reads its environment, listens, and ends on SIGTERM as soon as its open requests are answered.
+// Process entry of a replica: reads its environment, listens, and ends on SIGTERM when its open requests are answered.
 //
 //   SERVER_ID   the hostname by which it introduces itself
 //   LISTEN      `unix:/path/of.sock` or `[host:]port`; 0.0.0.0:5000 if not given
@@ -13,7 +13,7 @@ import { sqliteVotes } from './sqlite-votes.ts';
 import { createVoteStream, STREAM_LIMITS } from './vote-stream.ts';
 import type { Votes } from './votes.ts';
 
-// On this signal Node would otherwise open its inspector to any process of this user.
+// Without this, Node would open its inspector to any process of this user on this signal.
 process.on('SIGUSR1', () => undefined);
 
 const id = process.env.SERVER_ID ?? hostname();
@@ -22,7 +22,7 @@ const votes = await openVotes(process.env);
 const stream = createVoteStream(id, votes, STREAM_LIMITS);
 const server = http.createServer(
   {
-    // Longer than a balancer keeps an idle connection, so that it is never the replica that closes one it is about to use.
+    // Longer than a balancer keeps an idle connection, so that the replica never closes one that is about to be used.
     keepAliveTimeout: 75_000,
     maxHeaderSize: 65_536,
   },
@@ -31,7 +31,7 @@ const server = http.createServer(
 
 let closing = false;
 server.on('request', (_request, response) => {
-  // `server.close` ends idle connections once; those of open requests become idle later.
+  // `server.close` ends idle connections only once. Those with open requests become idle later.
   response.once('close', () => closing && setImmediate(() => server.closeIdleConnections()));
 });
 process.on('SIGTERM', () => {
@@ -44,7 +44,7 @@ process.on('SIGTERM', () => {
 });
 
 const listen = process.env.LISTEN ?? '5000';
-// A Unix socket refuses at once what does not fit into its queue; the kernel cuts this down to what it allows.
+// A Unix socket refuses at once what does not fit into its queue. The kernel lowers this to what it allows.
 const backlog = 4096;
 const announce = () => console.log(JSON.stringify({ event: 'replica-listening', id, listen }));
 const begin = () => {
@@ -60,7 +60,7 @@ setTimeout(begin, knobs.startDelayMs);
 async function openVotes({ VOTES_URL = '', DATA_DIR = 'data' }: NodeJS.ProcessEnv): Promise<Votes> {
   if (VOTES_URL === '') return sqliteVotes(DATA_DIR);
   try {
-    // Loaded only where it is used: each file costs a replica a millisecond or two of its start.
+    // Loaded only if needed: each file adds a millisecond or two to the start of a replica.
     const { redisVotes } = await import('./redis-votes.ts');
     return redisVotes(VOTES_URL);
   } catch (error) {

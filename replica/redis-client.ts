@@ -1,7 +1,7 @@
-// As much of a Redis client as votes need: commands on one connection, replies in their order, a time limit, a new connection
-// when the old one broke. No library: the image of a replica has no node_modules, and RESP2 is a page of code
-// (https://redis.io/docs/latest/develop/reference/protocol-spec/). Whether a failed command may have been done is told; what
-// that means is left to the caller.
+// A Redis client with just what votes need: commands on one connection, replies in their order, a time limit, and a new
+// connection when the old one broke. There is no library because the image of a replica has no node_modules, and RESP2
+// is a page of code (https://redis.io/docs/latest/develop/reference/protocol-spec/). The client tells whether a failed
+// command may have been carried out; the caller decides what that means.
 
 import net, { type Socket } from 'node:net';
 
@@ -12,7 +12,7 @@ export class RedisError extends Error {
   override readonly name = 'RedisError';
 }
 
-/** A command went out, and its reply did not come: it may have been carried out. */
+/** A command was sent but its reply did not come, so it may have been carried out. */
 export class LostReply extends Error {
   override readonly name = 'LostReply';
 }
@@ -26,7 +26,10 @@ export interface RedisAddress {
 }
 
 export interface RedisClient {
-  /** One command and its reply. Rejects if Redis says no or cannot be reached, with LostReply if it does not answer in time. */
+  /**
+   * Sends a command and gives its reply. Rejects if Redis refuses or cannot be reached, with LostReply if it does not
+   * answer in time.
+   */
   send(...command: readonly string[]): Promise<RedisReply>;
   close(): void;
 }
@@ -34,7 +37,10 @@ export interface RedisClient {
 const MAX_UNANSWERED = 10_000;
 const MAX_REPLY_BYTES = 65_536;
 
-/** `redis://[[user]:password@]host[:port][/database]`. Throws if it is something else; the password stays out of the message. */
+/**
+ * Parses `redis://[[user]:password@]host[:port][/database]`. Throws for anything else, without the password in the
+ * message.
+ */
 export function parseRedisUrl(written: string): RedisAddress {
   const url = URL.parse(written);
   const database = /^\/?(\d{0,4})$/.exec(url?.pathname ?? '')?.[1];
@@ -42,7 +48,7 @@ export function parseRedisUrl(written: string): RedisAddress {
     throw new Error('VOTES_URL takes redis://[:password@]host[:port][/database]');
   }
   return {
-    // An IPv6 address is bracketed in a URL only.
+    // Only a URL has brackets around an IPv6 address.
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: Number(url.port || 6379),
     username: decodeURIComponent(url.username),
@@ -51,7 +57,7 @@ export function parseRedisUrl(written: string): RedisAddress {
   };
 }
 
-/** Connects at the first command, and again at the first one after a connection was lost. */
+/** Connects at the first command, and at the first one after a connection was lost. */
 export function createRedisClient(address: RedisAddress, timeoutMs: number): RedisClient {
   let connection: Connection | undefined;
   return {
@@ -90,10 +96,10 @@ class Connection {
     });
     this.#socket.on('data', (bytes: Buffer) => this.#read(bytes));
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
-      // Of a name with several addresses only the code is told.
+      // If a name has several addresses the error has a code but no message.
       this.fail(`${this.#name} cannot be reached: ${error.message || error.code}`);
     });
-    // At the end of what it sends: a command that is written after that goes nowhere.
+    // `end` means that Redis sends no more, so a further command would never get its reply.
     for (const over of ['end', 'close']) this.#socket.on(over, () => this.fail(`${this.#name} closed the connection`));
     const greetings: string[][] = [];
     if (password !== '') greetings.push(username === '' ? ['AUTH', password] : ['AUTH', username, password]);
@@ -107,7 +113,7 @@ class Connection {
       throw new Error(`${MAX_UNANSWERED} commands wait for ${this.#name} already`);
     this.#unanswered += 1;
     try {
-      // Not before: a command must not be carried out as another user, or in another database.
+      // Waits for the greeting, so that no command is carried out as another user or in another database.
       await this.#greeted.catch((error) => {
         throw new Error(error.message, { cause: error });
       });
@@ -117,7 +123,7 @@ class Connection {
     }
   }
 
-  /** Ends the connection: what waits for a reply is rejected. Before there was a connection, nothing went out. */
+  /** Ends the connection, and rejects all commands that wait for replies. If it never connected, nothing was sent. */
   fail(reason: string): void {
     this.alive = false;
     this.#socket.destroy();
@@ -130,7 +136,7 @@ class Connection {
 
   #write(command: readonly string[]): Promise<RedisReply> {
     return new Promise((resolve, reject) => {
-      // Replies have no number: after one that never came, all others would be taken for the one before.
+      // Replies are not numbered. If one never came, each later one would be taken for the reply before it.
       const late = () => this.fail(`${this.#name} did not answer within ${this.#timeoutMs} ms`);
       this.#pending.push({ resolve, reject, timer: setTimeout(late, this.#timeoutMs) });
       this.#socket.write(encodeCommand(command));
@@ -166,7 +172,9 @@ function encodeCommand(command: readonly string[]): string {
   return `*${command.length}\r\n${command.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`;
 }
 
-/** The reply that begins at `at`, and where it ends; `undefined` if it has not come whole. Throws for what is no RESP2. */
+/**
+ * The reply that begins at `at`, and where it ends; `undefined` if it has not come whole. Throws if it is not RESP2.
+ */
 export function parseReply(bytes: Buffer, at: number, depth = 0): { reply: RedisReply; end: number } | undefined {
   if (depth > 8) throw new Error('arrays within arrays, too deep');
   const lineEnd = bytes.indexOf('\r\n', at);

@@ -1,5 +1,6 @@
-// The votes in Redis, for replicas on several machines. A vote and its key are one script, which Redis runs as a whole or not at
-// all. How lasting an answered vote is, is for Redis to say: `appendonly yes`, `appendfsync always` makes it as lasting as SQLite.
+// Keeps the votes in Redis, for replicas on several machines. A vote and its key are counted by one script, which Redis
+// runs as a whole or not at all. Redis decides how durable a counted vote is: with `appendonly yes` and `appendfsync
+// always` it is as durable as in SQLite.
 
 import { createRedisClient, LostReply, parseRedisUrl, type RedisReply } from './redis-client.ts';
 import {
@@ -14,16 +15,16 @@ import {
   VotesError,
 } from './votes.ts';
 
-// The braces keep all of them in one slot of a Redis Cluster.
+// The braces keep all of these in one slot of a Redis Cluster.
 const VOTES = '{ringmaster}:votes';
 const KEY_PREFIX = '{ringmaster}:vote-key:';
-// The keys there are, by the time at which they came.
+// All keys, ordered by the time at which they came.
 const KEYS_IN_ORDER = '{ringmaster}:vote-keys';
 
-// ARGV: the option, how long its key is kept, how many are, what time it is, then all options. KEYS[2] is the key, where there is one,
-// and KEYS[3] are those in order.
-// The attack: votes under ever new keys, until Redis has no memory left (test/replica/redis-votes.test.ts). So two of the oldest
-// are looked at for each new one, as in SQLite: keys shrink to what may stay, and no script has much to do.
+// ARGV has the option, how long its key is kept, how many keys are kept, the time, and then all options. KEYS[2] is the
+// key, if there is one, and KEYS[3] has all keys in order. The attack: votes under ever new keys, until Redis has no
+// memory left (test/replica/redis-votes.test.ts). So for each new key two of the oldest are checked, as in SQLite: the
+// number of keys shrinks to what may stay, and no script has much to do.
 const ADD = `
   local counted = KEYS[2] and redis.call('GET', KEYS[2])
   if counted and counted ~= ARGV[1] then return 'reused' end
@@ -43,7 +44,7 @@ const ADD = `
   end
   return redis.call('HMGET', KEYS[1], unpack(ARGV, 5))`;
 
-/** The votes at `url`. Throws if it is not the URL of a Redis; connects at the first use. */
+/** The votes at `url`. Throws if that is not the URL of a Redis. Connects at the first use. */
 export function redisVotes(url: string, maxKeys = MAX_KEYS): Votes {
   const client = createRedisClient(parseRedisUrl(url), PATIENCE_MS);
   const ask = (...command: string[]) =>

@@ -1,4 +1,4 @@
-// What a replica answers: the contract's home, heartbeat and votes, the site, and 400 for every path that it does not have.
+// Answers the requests of a replica: the contract's home, heartbeat and votes, the site, and 400 for every other path.
 
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { failure, reply, success } from './replies.ts';
@@ -20,7 +20,7 @@ export function createService(id: string, votes: Votes, stream: VoteStream): Req
     '/api/votes/stream': { GET: (request, response) => stream.serve(request, signed(response)) },
     '/api/vote': { POST: (request, response) => void takeVote(request, signed(response), votes) },
   };
-  // The bodies of the contract have no room for who answered.
+  // The bodies of the contract have no room for who answered, so a field says it.
   const signed = (response: ServerResponse) => response.setHeader('X-Served-By', id);
   return (request, response) => {
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
@@ -30,7 +30,7 @@ export function createService(id: string, votes: Votes, stream: VoteStream): Req
     if (handler === undefined) {
       const allowed = Object.keys(methods).join(', ');
       response.setHeader('Allow', allowed);
-      // What HAProxy's `option httpchk` asks if it is not told otherwise.
+      // HAProxy's `option httpchk` asks this by default.
       if (request.method === 'OPTIONS') return reply(response, 200, '', undefined);
       return failure(response, 405, `'${path}' takes ${allowed}, not ${request.method}`);
     }
@@ -38,11 +38,12 @@ export function createService(id: string, votes: Votes, stream: VoteStream): Req
   };
 }
 
-// What pages of any origin may read: that a replica is there, and its name. Votes are not among it.
+// Pages of any origin may read that a replica is there, and its name, but no votes.
 function forAllOrigins(get: Handler): Record<string, Handler> {
   return {
     GET: (request, response) => get(request, response.setHeader('Access-Control-Allow-Origin', '*')),
-    // A browser asks first where a page sends a field of its own (https://fetch.spec.whatwg.org/#cors-preflight-fetch).
+    // A browser asks this first if a page sends a field of its own
+    // (https://fetch.spec.whatwg.org/#cors-preflight-fetch).
     OPTIONS: (_, response) => {
       response.writeHead(204, {
         Allow: 'GET, HEAD, OPTIONS',

@@ -1,5 +1,5 @@
-// The pages and what they are made of, read once when the replica starts and served from memory. They may use nothing but this
-// origin; what they look like and do is in replica/site/.
+// Serves the pages and what they are made of, read once at start, from memory. Pages may use nothing but this origin.
+// replica/site/ has what they look like and do.
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname } from 'node:path';
 import { reply } from './replies.ts';
 
-/** By path; nothing else of the folder is served. */
+/** Files by path. Nothing else in the folder is served. */
 const FILES: Readonly<Record<string, string>> = {
   '/': 'index.html',
   '/sample': 'sample.html',
@@ -24,7 +24,8 @@ const TYPES: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
 };
 
-// The attack: text that somebody got into a page, as script. None is run but ours, and no other host is spoken to.
+// The attack: somebody gets text into a page that runs as a script. Only our own scripts run, and they talk to no other
+// host.
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -36,7 +37,7 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** For each path of the site what answers it. Throws if a file is missing. */
+/** Gives a handler for each path of the site. Throws if a file is missing. */
 export function readSite(): Record<string, (request: IncomingMessage, response: ServerResponse) => void> {
   const entries = Object.entries(FILES).map(([path, name]) => {
     const content = readFileSync(new URL(`site/${name}`, import.meta.url));
@@ -45,7 +46,7 @@ export function readSite(): Record<string, (request: IncomingMessage, response: 
     const answer = (request: IncomingMessage, response: ServerResponse) => {
       response.setHeader('Content-Security-Policy', POLICY);
       response.setHeader('Referrer-Policy', 'no-referrer');
-      // Kept, but asked for each time: a replica of a newer version may answer next.
+      // The page may be cached but must be checked each time: a replica of a newer version may answer next.
       response.setHeader('Cache-Control', 'no-cache');
       response.setHeader('ETag', tag);
       if (!isKnown(tag, request.headers['if-none-match'])) reply(response, 200, content, type);
@@ -56,7 +57,8 @@ export function readSite(): Record<string, (request: IncomingMessage, response: 
   return Object.fromEntries(entries);
 }
 
-// A proxy on the way may have made the tag a weak one, which still says that the content is the same (RFC 9110, 13.1.2).
+// A proxy on the way may have made the tag a weak one, which still says that the content is the same (RFC 9110,
+// 13.1.2).
 function isKnown(tag: string, known = ''): boolean {
   return known.split(',').some((one) => one.trim().replace(/^W\//, '') === tag);
 }

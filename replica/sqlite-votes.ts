@@ -1,6 +1,7 @@
-// The votes in one SQLite file that all replicas of a machine share. What waits is counted in one transaction, so that a crowd
-// costs one write to the disk instead of one each. `node:sqlite` blocks this process while it works: a locked file is not waited
-// for inside SQLite but tried again, so that heartbeats are answered meanwhile. After any other trouble the file is opened anew.
+// Keeps the votes in one SQLite file that all replicas of a machine share. Votes that wait are counted in one
+// transaction, so that a crowd costs one write to the disk instead of one each. `node:sqlite` blocks this process while
+// it works. So a locked file is not waited for inside SQLite but tried again later, and heartbeats are answered
+// meanwhile. After any other trouble the file is opened anew.
 
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +20,7 @@ import {
 } from './votes.ts';
 
 const MAX_WAITING = 10_000;
-// So that one transaction takes milliseconds.
+// With this many a transaction takes milliseconds.
 const MAX_BATCH = 200;
 const LONGEST_PAUSE_MS = 50;
 
@@ -35,7 +36,7 @@ interface Waiting extends Vote {
   readonly reject: (error: VotesError) => void;
 }
 
-/** The votes in `directory`. Opened at the first use: most replicas never see a vote. */
+/** The votes in `directory`. It is opened at the first use, since most replicas never see a vote. */
 export function sqliteVotes(directory: string): Votes {
   return new SqliteVotes(directory);
 }
@@ -59,7 +60,7 @@ class SqliteVotes implements Votes {
         return this.#open().counts();
       } catch (error) {
         this.#recover(error);
-        if (!isBusy(error) || isLate(sinceMs)) throw this.#explain(error);
+        if (!isBusy(error) || isLate(sinceMs)) throw this.#asVotesError(error);
       }
       await pause(attempt);
     }
@@ -85,7 +86,8 @@ class SqliteVotes implements Votes {
     this.#working = true;
     let attempt = 0;
     while (this.#waiting.length > 0) {
-      // Also lets those in that came in the same turn of the event loop, and heartbeats between two transactions.
+      // Votes that came in the same turn of the event loop can join, and heartbeats are answered between two
+      // transactions.
       await pause(attempt);
       const batch = this.#waiting.slice(0, MAX_BATCH);
       try {
@@ -99,16 +101,16 @@ class SqliteVotes implements Votes {
       } catch (error) {
         this.#recover(error);
         attempt += 1;
-        // They came in order: the late ones are in front.
+        // Votes wait in the order in which they came, so the late ones are in front.
         const busy = isBusy(error);
         const hopeless = busy ? batch.filter((vote) => isLate(vote.sinceMs)) : batch;
-        for (const vote of this.#waiting.splice(0, hopeless.length)) vote.reject(this.#explain(error));
+        for (const vote of this.#waiting.splice(0, hopeless.length)) vote.reject(this.#asVotesError(error));
       }
     }
     this.#working = false;
   }
 
-  // A file that was replaced under its name must not swallow votes that nobody will find.
+  // If the file was replaced under its name, votes counted in the old one would be lost, so it is opened anew.
   #open(): OpenVotes {
     if (this.#opened !== undefined && this.#opened.inode !== inodeOf(this.#path)) this.close();
     if (this.#opened === undefined) {
@@ -123,7 +125,7 @@ class SqliteVotes implements Votes {
     if (!isBusy(error)) this.close();
   }
 
-  #explain(error: unknown): VotesError {
+  #asVotesError(error: unknown): VotesError {
     return new VotesError('unavailable', describe(error, this.#path), { cause: error });
   }
 }
@@ -140,7 +142,7 @@ class OpenVotes {
   constructor(path: string) {
     const database = new DatabaseSync(path, { timeout: 0 });
     try {
-      // FULL: what was answered survives a power cut.
+      // FULL: a vote that was answered survives a power cut.
       database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${SCHEMA}`);
       this.#counts = database.prepare('SELECT option, count FROM votes');
       this.#addVote = database.prepare(
@@ -165,7 +167,10 @@ class OpenVotes {
     return Object.fromEntries(OPTIONS.map((option) => [option, counted.get(option) ?? 0])) as Record<Option, number>;
   }
 
-  /** All of them or, when it throws, none. `reused` are those whose key belongs to another vote: they are not counted. */
+  /**
+   * Counts all of these votes or, if it throws, none. `reused` has those whose key belongs to another vote; they are
+   * not counted.
+   */
   add<V extends Vote>(votes: readonly V[]): { counts: Counts; reused: ReadonlySet<V> } {
     const { database } = this;
     const seconds = Math.floor(Date.now() / 1000);
@@ -177,7 +182,8 @@ class OpenVotes {
           this.#addVote.run(vote.option);
         } else if (this.#optionOfKey.get(vote.key)?.option !== vote.option) reused.add(vote);
       }
-      // Two of the oldest for each new one: the table shrinks to what may stay, and no transaction has much to do.
+      // Two of the oldest keys are dropped for each new one at most: the table shrinks to what may stay, and no
+      // transaction has much to do.
       this.#dropKeys.run(2 * votes.length, seconds - KEY_LIFETIME_SECONDS);
       const counts = this.counts();
       database.exec('COMMIT');
@@ -188,8 +194,8 @@ class OpenVotes {
   }
 }
 
-// The attack: another user of the machine reads votes and keys, or keeps the file locked (test/replica/sqlite-votes.test.ts). What SQLite
-// puts beside a new file has the mode of that.
+// The attack: another user of the machine reads votes and keys, or keeps the file locked
+// (test/replica/sqlite-votes.test.ts). The files that SQLite puts beside a new one get its mode.
 function keepPrivate(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600));
@@ -202,7 +208,7 @@ function keepPrivate(path: string): void {
   }
 }
 
-// The mode of a file of another user stays as it is: that user may share it on purpose.
+// The mode of another user's file stays as it is, since that user may share it on purpose.
 function tighten(path: string): void {
   try {
     chmodSync(path, 0o600);
@@ -219,7 +225,7 @@ function isLate(sinceMs: number): boolean {
   return performance.now() - sinceMs > PATIENCE_MS;
 }
 
-// Apart by chance, so that replicas which wait for the same lock do not meet at it again.
+// Pauses are random, so that replicas that wait for the same lock do not collide again.
 function pause(attempt: number): Promise<void> {
   if (attempt === 0) return new Promise((resolve) => setImmediate(resolve));
   const longestMs = Math.min(2 ** attempt, LONGEST_PAUSE_MS);

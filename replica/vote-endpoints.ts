@@ -1,4 +1,4 @@
-// POST /api/vote and GET /api/votes: what is refused, and what each trouble of the store means to a client.
+// POST /api/vote and GET /api/votes: checks what is refused, and says what each trouble of the store means to a client.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isForeignPage } from './foreign-page.ts';
@@ -41,9 +41,9 @@ function refuseVote(response: ServerResponse, error: unknown): void {
   const code = error instanceof VotesError ? error.code : 'unavailable';
   const reason = describe(error);
   if (code === 'unavailable') unavailable(response, `the vote was not counted: ${reason}`);
-  // RFC 9110, 15.5.21 is what the draft on Idempotency-Key asks for.
+  // The draft on Idempotency-Key asks for RFC 9110, 15.5.21.
   else if (code === 'key-reused') failure(response, 422, `the vote was not counted: ${reason}`);
-  // No Retry-After: who goes by that may have sent no key, and would vote twice.
+  // No Retry-After: a client that obeys it may have sent no key, and would vote twice.
   else
     failure(response, 503, `the vote may have been counted: ${reason}; with an Idempotency-Key it is safe to repeat`);
 }
@@ -56,7 +56,7 @@ function parseVote(body: string, key: string | string[] | undefined): Vote {
     throw new Error(`the body is not a vote: ${describe(error)}`);
   }
   if (!isOption(option)) throw new Error(`option must be one of ${OPTIONS.join(', ')}, not ${JSON.stringify(option)}`);
-  // A missing key is no error: older clients send none.
+  // A missing key is no error, since older clients send none.
   if (key === undefined) return { option, key };
   if (typeof key !== 'string' || !/^[!-~]+$/.test(key) || key.length > MAX_KEY_CHARACTERS) {
     throw new Error(`Idempotency-Key must be 1 to ${MAX_KEY_CHARACTERS} visible ASCII characters`);
@@ -67,7 +67,7 @@ function parseVote(body: string, key: string | string[] | undefined): Vote {
 async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
-  // Left whole when the body is refused: the answer still has to go out on its connection.
+  // The request is not destroyed if its body is refused, since the answer has to go out on the same connection.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     sizeBytes += chunk.length;
     if (sizeBytes > MAX_BODY_BYTES)

@@ -1,6 +1,6 @@
-// The counts as they change, as server-sent events. While anybody listens, the store is asked four times a second, once for all
-// of them: that finds the votes that other replicas counted too, and is four rows of SQLite or one command of Redis. Each
-// event has all counts, so one that is missed is made up for by the next.
+// Sends the counts as they change, as server-sent events. While anybody listens the store is read four times a second,
+// once for all listeners. That also finds votes that other replicas counted, and costs four rows of SQLite or one
+// command of Redis. Each event has all counts, so the next one makes up for one that was missed.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { clientOf } from './client.ts';
@@ -10,18 +10,18 @@ import { type Votes, VotesError } from './votes.ts';
 export interface VoteStream {
   /** Answers with events until the client leaves or `end` is called. */
   serve(request: IncomingMessage, response: ServerResponse): void;
-  /** No more: clients come back through the ring, to another replica. */
+  /** Ends all streams. Clients come back through the ring, to another replica. */
   end(): void;
 }
 
 export interface StreamLimits {
   readonly maxListeners: number;
-  /** So many of them may be of one client: the attack is one that takes all places (test/replica/vote-stream.test.ts). */
+  /** How many may belong to one client. The attack: one client takes all places (test/replica/vote-stream.test.ts). */
   readonly maxListenersPerClient: number;
   readonly pollMs: number;
-  /** A comment goes out after so long without an event, so that nothing between takes the connection for dead. */
+  /** A comment is sent after this time without an event, so that nothing on the way takes the connection for dead. */
   readonly keepAliveMs: number;
-  /** A client that has left so much unread is cut off. */
+  /** A client that has left this much unread is cut off. */
   readonly maxUnreadBytes: number;
 }
 
@@ -34,7 +34,7 @@ export const STREAM_LIMITS: StreamLimits = {
 };
 
 export function createVoteStream(id: string, votes: Votes, limits: StreamLimits): VoteStream {
-  // Each listener, with the client that it belongs to.
+  // Each listener, and the client that it belongs to.
   const listeners = new Map<ServerResponse, string>();
   let watching = false;
   let ended = false;
@@ -62,7 +62,7 @@ export function createVoteStream(id: string, votes: Votes, limits: StreamLimits)
       await look();
       await new Promise((resolve) => setTimeout(resolve, limits.pollMs));
     }
-    // What comes next may be long after: nobody is told what was.
+    // The next listener may come long after, and must not be told old counts.
     latest = '';
     watching = false;
   };
@@ -88,7 +88,7 @@ export function createVoteStream(id: string, votes: Votes, limits: StreamLimits)
       }
       listeners.set(response, client);
       response.once('close', () => listeners.delete(response));
-      // The wait before a browser comes back, who serves it, and what the others have been told already.
+      // The wait before a browser comes back, who serves the stream, and what the other listeners know already.
       response.write(`retry: 500\nevent: replica\ndata: ${id}\n\n${latest}`);
       if (!watching) void watch();
     },
@@ -99,7 +99,7 @@ export function createVoteStream(id: string, votes: Votes, limits: StreamLimits)
   };
 }
 
-// Never rejects: that the store is away is news as well.
+// Never rejects: listeners are told, too, that the store cannot be read.
 async function readEvent(votes: Votes): Promise<string> {
   try {
     return `data: ${JSON.stringify(await votes.counts())}\n\n`;

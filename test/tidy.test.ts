@@ -11,6 +11,9 @@ const faulty: [string, string, string, RegExp][] = [
   ['a name that says nothing', 'lib/utils.ts', '// x\n', /says nothing/],
   ['a default export', 'lib/a.ts', '// x\nexport default 1;\n', /exports a default/],
   ['301 lines', 'lib/a.ts', `// x\n${'\n'.repeat(300)}`, /has 301 lines/],
+  ['a comment of 121 columns', 'lib/a.ts', `// ${'x'.repeat(118)}\n`, /line 1: a comment goes beyond column 120/],
+  ['a wide line of a block', 'lib/a.ts', `// x\n/**\n * ${'x'.repeat(118)}\n */\n`, /line 3: a comment goes beyond/],
+  ['a wide comment behind code', 'lib/a.ts', `// x\nf(); // ${'x'.repeat(118)}\n`, /line 2: a comment goes beyond/],
   [
     'the proxy imports the fleet',
     'lib/proxy/a.ts',
@@ -127,4 +130,6 @@ t.test('comments and names that only look alike are no faults', async (t) => {
     checkSource('lib/core/a.ts', '// Date, Math.random and async are for others\nconst update = 1; // new Date()\n'),
     [],
   );
+  const widest = `// ${'x'.repeat(117)}`;
+  t.same(checkSource('lib/a.ts', `${widest}\nconst url = 'https://${'x'.repeat(120)}';\n`), []);
 });

@@ -1,31 +1,34 @@
-// Who may change the fleet. Two doors: a request that a web page of somebody else's made is never let in, whoever the browser
-// belongs to; and where more than this machine reaches the port, or a request came through a proxy, a token is asked for. Decides;
-// answering is routes.ts.
+// Decides who may change the fleet; routes.ts answers. There are two rules. A request made by a web page of another
+// origin is never let in, no matter whose browser sends it. And a token is asked for if more than this machine reaches
+// the port, or if the request came through a proxy.
 
 import { isIP } from 'node:net';
 import { BalancerError } from '../errors.ts';
 import { type AccessRequest, isBearer, proxyMark } from '../http/credentials.ts';
 
-/** `auto` is `open` on loopback where no token is given and no proxy is trusted, but for what came through one; else `token`. */
+/**
+ * `auto` means `open` on loopback, unless a token is given or a proxy is trusted; it still refuses what came through a
+ * proxy. In all other cases it means `token`.
+ */
 export type AccessMode = 'auto' | 'open' | 'token';
 
 export interface AccessRules {
   /** The address that is listened on. */
   readonly host: string;
-  /** What this machine calls itself. */
+  /** This machine's own hostname. */
   readonly machine: string;
-  /** Who changes the fleet has to know it; `undefined` if nobody has to. */
+  /** The token that changes of the fleet take; `undefined` if they take none. */
   readonly token: string | undefined;
-  /** Without a token: nothing that came through a proxy is let in. */
+  /** Nothing that came through a proxy is let in without a token. */
   readonly refusesProxied: boolean;
 }
 
-/** Only programs on this machine reach it there. */
+/** Can only programs on this machine reach that address? */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-/** What says whether a token is asked for, at a place that is listened on. */
+/** What decides whether a token is asked for, at one listener. */
 export interface TokenTerms {
   readonly mode: AccessMode;
   readonly host: string;
@@ -34,17 +37,18 @@ export interface TokenTerms {
   readonly proxied: boolean;
 }
 
-/** Must those who change the fleet show a token? */
+/** Must whoever changes the fleet show a token? */
 export function needsToken({ mode, host, tokenGiven, proxied }: TokenTerms): boolean {
   return mode === 'token' || (mode === 'auto' && (tokenGiven || proxied || !isLoopback(host)));
 }
 
-/** Throws `bad-request`, `forbidden` or `unauthorized` unless that request may change the fleet. */
+/** Throws `bad-request`, `forbidden` or `unauthorized` unless this request may change the fleet. */
 export function checkAccess(request: AccessRequest, rules: AccessRules): void {
   const { authorization, origin, 'sec-fetch-site': site } = request.headers;
   const authority = authorityOf(request).toLowerCase();
-  // The attack: any page on the web that has its visitors' browsers send POST /add to localhost (test/admin/access.test.ts). A
-  // browser says where a request comes from and no page can change that; programs say nothing.
+  // The attack: any page on the web makes its visitors' browsers send POST /add to localhost
+  // (test/admin/access.test.ts). A browser says where a request comes from, which no page can change; programs say
+  // nothing.
   if (origin !== undefined && !isOriginOf(authority, origin.toLowerCase())) {
     throw new BalancerError('forbidden', 'a page of another origin may not change the fleet');
   }
@@ -52,7 +56,7 @@ export function checkAccess(request: AccessRequest, rules: AccessRules): void {
     throw new BalancerError('forbidden', 'a page of another site may not change the fleet');
   }
   if (rules.token !== undefined) {
-    // No Host is asked of who has the token: a browser does not send it by itself, as it would a cookie.
+    // The Host is not checked for whoever has the token: unlike a cookie, browsers do not send it by themselves.
     if (!isBearer(authorization ?? '', rules.token)) {
       throw new BalancerError(
         'unauthorized',
@@ -61,7 +65,8 @@ export function checkAccess(request: AccessRequest, rules: AccessRules): void {
     }
     return;
   }
-  // The attack: nginx in front, to which anybody on the web is a neighbour of ours on loopback (test/admin/behind-a-proxy.test.ts).
+  // The attack: nginx runs in front, so that anybody on the web seems to be on loopback
+  // (test/admin/behind-a-proxy.test.ts).
   const mark = rules.refusesProxied ? proxyMark(request) : undefined;
   if (mark !== undefined) {
     throw new BalancerError(
@@ -69,7 +74,7 @@ export function checkAccess(request: AccessRequest, rules: AccessRules): void {
       `it came through a proxy (${mark}): such a change takes the admin token, and --admin-token sets one`,
     );
   }
-  // The attack: a page whose own name was made to resolve to this machine (DNS rebinding), so that its origin and Host agree.
+  // The attack: DNS rebinding. A page's own name is made to resolve to this machine, so that its origin and Host agree.
   const byPage = origin !== undefined || site !== undefined;
   if (authority !== '' && !isOurs(authority.replace(/:\d*$/, ''), byPage, rules)) {
     throw new BalancerError(
@@ -79,19 +84,20 @@ export function checkAccess(request: AccessRequest, rules: AccessRules): void {
   }
 }
 
-/** Throws `bad-request` for two Authorization fields: which of them counts, somebody in front may see otherwise. */
+/** Throws `bad-request` for two Authorization fields, since a proxy in front may go by the other one. */
 export function checkCredentials({ rawHeaders = [] }: AccessRequest): void {
   const names = rawHeaders.filter((text, index) => index % 2 === 0 && text.length === 13);
   if (names.filter((name) => name.toLowerCase() === 'authorization').length < 2) return;
   throw new BalancerError('bad-request', 'the request has more than one Authorization field');
 }
 
-// Empty if HTTP/1.0 named none: a browser always does.
+// Empty if an HTTP/1.0 request names no host, which no browser does.
 function authorityOf({ url = '', headers }: AccessRequest): string {
   return /^https?:\/\/([^/?#]*)/i.exec(url)?.[1] ?? headers.host ?? '';
 }
 
-// Behind something that ends TLS the scheme differs; the default port of neither is written.
+// Only the host and port count: the scheme differs behind something that ends TLS. Default ports are left out in either
+// scheme.
 function isOriginOf(authority: string, origin: string): boolean {
   const [, scheme, given = ''] = /^(https?):\/\/(.+)$/.exec(origin) ?? [];
   if (scheme === undefined) return false;
@@ -100,8 +106,9 @@ function isOriginOf(authority: string, origin: string): boolean {
   return withoutPort(given) === withoutPort(authority);
 }
 
-// On loopback, its names. Elsewhere also any address, since nobody can make one resolve to another, and any name without a dot, as
-// containers and machines next door have: no attacker can register one. Programs may use such a name everywhere.
+// Is this name one of ours? On loopback, only its names are. Elsewhere any address is, since nobody can make one
+// resolve to another, and any name without a dot, as containers and machines next door have: no attacker can register
+// such a name. Programs may use a name without a dot everywhere.
 function isOurs(name: string, byPage: boolean, { host, machine }: AccessRules): boolean {
   const address = name.replace(/^\[(.*)\]$/, '$1');
   if (isLoopback(address) || address === host.toLowerCase() || name === machine.toLowerCase()) return true;

@@ -1,5 +1,5 @@
-// The admin endpoints on a listener of their own: nothing else is there, and nothing of them is on the public port then. It has
-// limits of its own, so that neither port can use up what the other needs.
+// Serves the admin endpoints on a listener of their own. Nothing else is there, and the public port then has none of
+// them. It has its own limits, so that neither port can use up what the other needs.
 
 import { lstat, unlink } from 'node:fs/promises';
 import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -14,16 +14,16 @@ export type ListenPlace =
 export interface AdminServer {
   /** Rejects with the system's error. */
   listen(): Promise<void>;
-  /** Lets open answers finish, and cuts what is left when `signal` is aborted. A socket in the file system is removed. */
+  /** Lets open answers finish, and cuts what is left when `signal` is aborted. Removes a socket in the file system. */
   close(signal: AbortSignal): Promise<void>;
 }
 
-// A program that keeps its connection sends one request after the other.
+// How many requests may wait on one connection. Programs send one after the other, so few are needed.
 const MAX_WAITING = 8;
 
 /**
- * @param answer of all that comes
- * @param maxConnections more are closed at once
+ * @param answer called for each request.
+ * @param maxConnections any more are closed at once.
  */
 export function createAdminServer(
   place: ListenPlace,
@@ -33,7 +33,7 @@ export function createAdminServer(
 ): AdminServer {
   const server = http.createServer({
     headersTimeout: 10_000,
-    // Over all of a body: answer.ts.
+    // answer.ts limits the time for a whole body.
     requestTimeout: 0,
     keepAliveTimeout: 5000,
     connectionsCheckingInterval: 1000,
@@ -42,7 +42,7 @@ export function createAdminServer(
   let closing = false;
   const waiting = new WeakMap<Socket, number>();
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
-    // `server.close` ends idle connections once; those of open requests become idle later.
+    // `server.close` ends idle connections only once. Those with open requests become idle later.
     response.once('close', () => closing && server.closeIdleConnections());
     if (response.socket !== null) {
       answer(request, response);
@@ -63,7 +63,7 @@ export function createAdminServer(
     });
   };
   server.on('request', onRequest);
-  // Whether the body is wanted is said when it is known who asks.
+  // The body is only wanted if the client may ask, which is decided later.
   server.on('checkContinue', onRequest);
   server.on('checkExpectation', onRequest);
   return {
@@ -98,8 +98,8 @@ function listen(server: Server, place: ListenPlace): Promise<void> {
       server.listen({ host: place.host, port: place.port }, onListening);
       return;
     }
-    // The attack: a neighbour who connects before the mode is set (test/admin/admin-socket.test.ts). The file is made by this call, so
-    // it never had another mode.
+    // The attack: a neighbour connects before the mode is set (test/admin/admin-socket.test.ts). The file is made by
+    // this very call, so it never has another mode.
     const umask = process.umask(0o777 & ~place.mode);
     try {
       server.listen({ path: place.path }, onListening);
@@ -109,7 +109,8 @@ function listen(server: Server, place: ListenPlace): Promise<void> {
   });
 }
 
-// What a killed balancer has left behind. Anything but a socket, and a socket on which somebody listens, stays.
+// Removes what a killed balancer has left behind. Anything but a socket stays, and so does a socket on which somebody
+// listens.
 async function removeStale(path: string): Promise<void> {
   const file = await lstat(path).catch(() => undefined);
   if (file === undefined || !file.isSocket()) return;

@@ -1,5 +1,5 @@
-// One answer of the balancer itself: the body of its request read, and what is said put on the wire. Both have a limit of time and of
-// size, over all: whoever sends or reads a byte now and then holds a connection no longer than that. What is said is routes.ts.
+// Reads the body of a request to the balancer itself, and writes the answer. Both have a limit of size, and of time for
+// the whole: whoever sends or reads a byte now and then gains nothing. routes.ts decides what the answer is.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../core/ports.ts';
@@ -9,20 +9,23 @@ export interface AnswerLimits {
   readonly clock: Clock;
   /** For the whole body of a request, in ms. */
   readonly readTimeoutMs: number;
-  /** For the client to take the whole answer, in ms. The work in between has no limit: a replica takes as long as it takes. */
+  /**
+   * For the client to take the whole answer, in ms. The work in between has no limit, since a replica takes as long as
+   * it takes.
+   */
   readonly takeTimeoutMs: number;
 }
 
 export interface Answer {
   readonly status: number;
   readonly fields: Readonly<Record<string, string>>;
-  /** The body, in parts: what is kept for many answers is not copied into one. */
+  /** The body in parts, so that a part that many answers share need not be copied. */
   readonly parts: readonly Buffer[];
 }
 
 const MAX_BODY_BYTES = 65_536;
 const MAX_DROPPED_BYTES = 16 * 2 ** 20;
-// The attack: JSON with a text of somebody else's in it that a browser takes for a page (test/admin/answers.test.ts).
+// The attack: a browser takes JSON with somebody else's text in it for a page (test/admin/answers.test.ts).
 const JSON_FIELDS = { 'Content-Type': 'application/json', 'X-Content-Type-Options': 'nosniff' };
 
 export function jsonAnswer(...parts: readonly Buffer[]): Answer {
@@ -30,20 +33,21 @@ export function jsonAnswer(...parts: readonly Buffer[]): Answer {
 }
 
 export function failureAnswer(error: BalancerError): Answer {
-  // What it must show, by the challenge that RFC 9110, 15.5.2 asks for.
+  // A 401 must say what to show (RFC 9110, 15.5.2).
   const challenge = error.status === 401 ? { 'WWW-Authenticate': 'Bearer realm="ringmaster"' } : {};
   const fields = { ...JSON_FIELDS, ...challenge };
   return { status: error.status, fields, parts: [Buffer.from(failureBody(error.message))] };
 }
 
-/** Does a body come with it? One in chunks may turn out empty. */
+/** Does the request have a body? A chunked one may turn out to be empty. */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /**
  * The whole body as text. Rejects with `request-timeout`, `body-too-large`, or `bad-request` if it ends too early.
- * The attack: a body that is promised and never comes, on as many connections as there may be (test/admin/answers.test.ts).
+ * The attack: bodies that are promised and never come, on as many connections as there may be
+ * (test/admin/answers.test.ts).
  */
 export async function readBody(request: IncomingMessage, limits: AnswerLimits): Promise<string> {
   const { clock, readTimeoutMs } = limits;
@@ -54,11 +58,11 @@ export async function readBody(request: IncomingMessage, limits: AnswerLimits): 
   request.on('data', (chunk: Buffer) => {
     sizeBytes += chunk.length;
     if (sizeBytes <= MAX_BODY_BYTES) chunks.push(chunk);
-    // A body that is somewhat too large is read to its end, so that its client reads the answer.
+    // A body that is only somewhat too large is read to its end, so that its client reads the answer.
     else if (sizeBytes > MAX_DROPPED_BYTES) reject(tooLarge());
   });
   request.once('end', resolve);
-  // The public port says here what it cannot parse, and that the client has ended its side.
+  // On the public port, this event tells that the body cannot be parsed, or that the client has ended its side.
   request.on('error', (error) => error instanceof BalancerError && reject(error));
   request.once('close', () => reject(new BalancerError('bad-request', 'the request ended before its body was whole')));
   const read = new AbortController();
@@ -76,12 +80,12 @@ export async function readBody(request: IncomingMessage, limits: AnswerLimits): 
 }
 
 /**
- * Puts the answer on the wire, and ends the connection if it is not taken in time.
- * The attack: a page of megabytes that is asked for and not read (test/admin/answers.test.ts).
+ * Writes the answer, and ends the connection if it is not taken in time.
+ * The attack: a page of megabytes is requested and never read (test/admin/answers.test.ts).
  */
 export function send(response: ServerResponse, answer: Answer, limits: AnswerLimits): void {
   const lengthBytes = answer.parts.reduce((sum, part) => sum + part.length, 0);
-  // What was not read to its end cannot be followed by another request.
+  // If the body was not read to its end, no other request can follow it.
   const ending = response.req.complete ? {} : { Connection: 'close' };
   response.writeHead(answer.status, { ...answer.fields, ...ending, 'Content-Length': lengthBytes });
   for (const part of answer.parts) response.write(part);

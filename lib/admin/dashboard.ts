@@ -1,5 +1,5 @@
-// The dashboard's files: read once, served as they are, under a policy by which the page can load nothing and talk to nobody but
-// this balancer.
+// The dashboard's files, read once and served as they are. Their policy lets the page load nothing, and talk to nobody,
+// but this balancer.
 
 import { readFileSync } from 'node:fs';
 
@@ -8,8 +8,9 @@ export interface PageFile {
   readonly bytes: Buffer;
 }
 
-// The attack: a hostname or a reason in the log that is taken for markup. Without inline scripts and foreign hosts it could do
-// nothing, and framed by another site the buttons could not be clicked (test/browser/dashboard.test.ts).
+// The attack: a hostname, or a reason in the log, is taken for markup. Without inline scripts and foreign hosts it can
+// do nothing. Framing is forbidden too, so that no other site gets its buttons clicked
+// (test/browser/dashboard.test.ts).
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -29,7 +30,7 @@ export const PAGE_FIELDS = {
   'Cache-Control': 'no-cache',
 };
 
-// By name, not by what is in the folder: a file that is left there by accident is not for everybody.
+// Files are listed by name, so that a file left in the folder by accident is not served.
 const PAGES = ['index.html'];
 const STYLES = ['colours.css', 'dashboard.css', 'ring.css', 'replicas.css', 'charts.css', 'narrow.css'];
 const MODULES = [
@@ -47,7 +48,7 @@ const MODULES = [
   'token.js',
 ];
 
-/** All files by their path; the page itself is at /balancer/. */
+/** All files by their path. The page itself is at /balancer/. */
 export function readPageFiles(): Map<string, PageFile> {
   const read = (names: readonly string[], type: string) =>
     names.map((name): [string, PageFile] => [

@@ -1,5 +1,5 @@
-// What the ring says of itself: /balancer/ring, where each virtual node is and how even the shares are, and /balancer/explain,
-// where a request would go, and why.
+// What the ring tells about itself: /balancer/ring shows where each virtual node is and how even the shares are, and
+// /balancer/explain where a request would go, and why.
 
 import { type FleetState, placement, placesOf, weightsOf } from '../core/fleet/fleet-state.ts';
 import { absentees, failsOpen } from '../core/fleet/outage.ts';
@@ -20,11 +20,11 @@ export interface InsightPorts {
   readonly balanceFactor: number;
   /** How often the bound on load has sent a request past its owner. */
   readonly diverted: () => Promise<number>;
-  /** Replicas that answer with 5xx again and again though their heartbeats are good. */
+  /** Hostnames of replicas that reply with 5xx again and again though their heartbeats are good. */
   readonly erring: () => readonly string[];
   readonly failOpen: boolean;
   readonly explain: (key: Key) => Promise<Explanation | undefined>;
-  /** The key of a request, `undefined` if it would go by its request id. */
+  /** The key of a request; `undefined` if it would go by its request id. */
   readonly readKey: (
     request: { url: string; rawHeaders: readonly string[] },
     clientAddress: string | undefined,
@@ -32,9 +32,9 @@ export interface InsightPorts {
 }
 
 /**
- * What answers /balancer/ring: JSON, in parts. A large ring is megabytes and a tenth of a second: they are made once for each
- * ring and its hostnames, since anybody may ask for them (test/admin/ring-page.test.ts). What
- * changes without the ring is new each time.
+ * Gives the function that answers /balancer/ring: JSON, in parts. For a large ring it has megabytes and takes a tenth
+ * of a second, and anybody may ask for it. So it is made once for each ring and its hostnames
+ * (test/admin/ring-page.test.ts). The part that changes without the ring is made each time.
  */
 export function createRingPage(ports: InsightPorts): () => Promise<readonly Buffer[]> {
   let madeFor = '';
@@ -51,10 +51,11 @@ export function createRingPage(ports: InsightPorts): () => Promise<readonly Buff
   };
 }
 
-// What changes without the ring.
+// Facts that change without the ring.
 function passingFacts(ports: InsightPorts, state: FleetState, diverted: number): unknown {
   return {
-    // Who takes no requests, and why; who should not, by its answers; and whether the last that were well get them for want of better.
+    // `absent` says who takes no requests and why. `erring` says who should not, judging by its replies. `failsOpen`
+    // says whether the replicas that were well last get requests for want of better ones.
     absent: Object.fromEntries(absentees(state).map(({ hostname, reason }) => [hostname, reason])),
     erring: ports.erring(),
     failsOpen: failsOpen(state, ports.failOpen),
@@ -81,13 +82,13 @@ function ringFacts(ports: InsightPorts, state: FleetState): unknown {
   };
 }
 
-// Made once for all that is named: a search for each would be quadratic.
+// Made once for all seats: a search for each one would take quadratic time.
 function hostnames(state: FleetState): (seat: SeatId) => string | undefined {
   const bySeat = new Map(state.seats.map(({ replica }) => [replica.seat, replica.hostname]));
   return (seat) => bySeat.get(seat);
 }
 
-/** Throws `bad-body` for a question that is none or says too little, `no-replica` before there was a ring. */
+/** Throws `bad-body` for a question that is malformed or says too little, `no-replica` before there was a ring. */
 export async function explainRequest(ports: InsightPorts, text: string): Promise<unknown> {
   const question = parseQuestion(text);
   const key = keyOf(ports, question);
@@ -96,7 +97,7 @@ export async function explainRequest(ports: InsightPorts, text: string): Promise
   return describeExplanation(explanation, hostnames(ports.state()));
 }
 
-/** An explanation with hostnames for seats, as JSON takes it. */
+/** An explanation in the form for JSON, with hostnames for seats. */
 function describeExplanation(explanation: Explanation, hostname: (seat: SeatId) => string | undefined): unknown {
   const { key, slot, order, skipped, taken } = explanation;
   const [owner] = order;
@@ -121,7 +122,7 @@ function keyOf(ports: InsightPorts, question: ReturnType<typeof parseQuestion>):
   );
 }
 
-// Keys are read from bytes, one unit for each; JSON has them as text.
+// On the wire a key is read byte by byte, one unit for each. JSON has it as text.
 function onWire(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }

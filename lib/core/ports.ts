@@ -8,38 +8,38 @@ export type Address =
   | { readonly type: 'unix'; readonly path: string }
   | { readonly type: 'tcp'; readonly host: string; readonly port: number };
 
-/** One life in a seat. The incarnation is never used again by this process: late news can be told by it. */
+/** One life in a seat. This process never uses an incarnation again, so late news can be recognized by it. */
 export interface ReplicaRef {
   readonly seat: SeatId;
-  /** For a weight of w: the w - 1 places on the ring that its seat holds beside its own number. */
+  /** For a weight of w: the w - 1 places on the ring that the seat holds beside its own number. */
   readonly extraPlaces?: readonly number[];
   readonly incarnation: number;
   readonly hostname: string;
 }
 
-/** A replica that the runtime shows. */
+/** A replica that the runtime finds. */
 export interface PresentReplica {
   readonly replica: ReplicaRef;
   /** Where it listens; `undefined` if it has ended, or never began. */
   readonly address: Address | undefined;
-  /** It was made, and never begun. */
+  /** The replica was created but never started. */
   readonly untried?: true;
-  /** How long ago it was made; `undefined` if that is not known, which counts as long. */
+  /** How long ago it was created; `undefined` if that is unknown, which counts as long ago. */
   readonly ageMs?: number;
-  /** It came with a change that an earlier process did not finish. */
+  /** The replica was created by a change that an earlier process did not finish. */
   readonly isUnfinished?: boolean;
 }
 
-/** What a runtime tells unasked. */
+/** News of a runtime: what it tells unasked. */
 export type RuntimeNews =
   | { readonly type: 'exited'; readonly replica: ReplicaRef; readonly reason: string }
-  /** It may not be well: ask it now. */
+  /** The replica may not be well: probe it now. */
   | { readonly type: 'doubted'; readonly replica: ReplicaRef }
-  /** News may have been missed, and are told again from now on: look for yourself. */
+  /** News may have been missed, but will come again from now on: list the replicas anew. */
   | { readonly type: 'restored' };
 
 export interface Clock {
-  /** Milliseconds that only grow; no relation to the time of day. */
+  /** Milliseconds that only grow. They have no relation to the time of day. */
   now(): number;
   /** Resolves after `ms`, or rejects with the signal's reason as soon as it is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
@@ -80,22 +80,29 @@ export interface Membership {
 export interface ReplicaRuntime {
   /** Takes hold of what it needs, since creating it has no effect. Called once, before all else but `close`. */
   begin(): Promise<void>;
-  /** Resolves once it is started, which is not yet healthy. Aborting gives the start up; what is left is stopped. */
+  /**
+   * Resolves when the replica is started, which does not mean healthy. Aborting gives up the start and stops what is
+   * left of it.
+   */
   start(replica: ReplicaRef, signal: AbortSignal): Promise<Address>;
-  /** Asks it to finish, and ends it after `graceMs`. One that is not there counts as stopped. */
+  /** Asks the replica to finish, and ends it after `graceMs`. A replica that is not there counts as stopped. */
   stop(replica: ReplicaRef, graceMs: number): Promise<void>;
   /**
-   * For runtimes whose replicas outlive this process: notes that a change is under way and which seats there were before it. If this
-   * process is killed meanwhile, the next one removes all others. Calling the function that it resolves with takes the note back.
+   * For runtimes whose replicas outlive this process. Notes that a change is under way, and which seats there were
+   * before it. If this process is killed meanwhile, the next one removes all others. Resolves with the function that
+   * removes the note.
    */
   announce?(seats: readonly SeatId[]): Promise<() => Promise<void>>;
-  /** All replicas of this fleet that are there, ended ones that still take a place included, and no one else's. */
+  /** All replicas of this fleet and no others, including ended ones that still take a place. */
   list(): Promise<readonly PresentReplica[]>;
-  /** Calls back soon after something has happened. Nothing may depend on it. Returns the function that ends the watch. */
+  /**
+   * Calls back soon after something has happened, but may miss it: nothing may depend on it. Returns the function that
+   * ends the watch.
+   */
   watch(listener: (news: RuntimeNews) => void): () => void;
   /** Gives back whatever the runtime holds, after the last replica was stopped. May be called without a begin. */
   close(): Promise<void>;
 }
 
-/** Resolves if the replica answers as a healthy one does; otherwise rejects with the reason. */
+/** Resolves if the replica answers like a healthy one; otherwise rejects with the reason. */
 export type Probe = (address: Address, signal: AbortSignal) => Promise<void>;

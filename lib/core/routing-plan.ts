@@ -1,5 +1,6 @@
-// What the control plane tells the data plane, as one value: plain data that survives `structuredClone`, so that it can be given to
-// another thread. A change of anything in it is a new plan. Nothing else of the control plane is known to a request.
+// A plan is everything that the control plane tells the data plane, as one value. It is plain data that survives
+// `structuredClone`, so that it can be given to another thread. Any change makes a new plan. Requests know nothing else
+// of the control plane.
 
 import type { Route } from './fleet/fleet-state.ts';
 import type { ReplicaRef } from './ports.ts';
@@ -10,53 +11,53 @@ import { HashRing, type SeatId } from './ring/ring.ts';
 import type { TrafficSettings } from './traffic-settings.ts';
 
 export interface RoutingPlan {
-  /** Grows from plan to plan: the highest one holds. */
+  /** Grows from plan to plan: the plan with the highest version holds. */
   readonly version: number;
   /** The hash pair: a name of the table, or the path of a module. */
   readonly hash: { readonly name: HashName } | { readonly path: string };
-  /** M. */
+  /** M, the number of slots. */
   readonly slots: number;
-  /** K. */
+  /** K, the number of virtual nodes of each place. */
   readonly virtualNodes: number;
   readonly ring: PlannedRing;
   /** Replicas that may be routed to. */
   readonly routes: readonly Route[];
-  /** Replicas that take no more requests but finish what they have. */
+  /** Replicas that take no more requests, but finish what they have. */
   readonly draining: readonly ReplicaRef[];
-  /** Replicas that get no requests for now and may again; what they have goes on as if they did. */
+  /** Replicas that get no requests for now, and may again. What they have goes on undisturbed. */
   readonly resting: readonly ReplicaRef[];
   readonly outage: Outage;
-  /** Of all seats, by what an explanation names them, also where no replica serves. */
+  /** Hostnames of all seats, for explanations; also of seats where no replica serves. */
   readonly hostnames: ReadonlyMap<SeatId, string>;
   readonly explain: ExplainRules;
   readonly traffic: TrafficSettings;
 }
 
 export interface PlannedRing {
-  /** The same number, the same ring: nothing is to be made anew. */
+  /** If two plans have the same version here, their rings are equal and nothing need be built anew. */
   readonly version: number;
   /** Slot and seat of each virtual node in turn, by ascending slot. */
   readonly points: Uint32Array;
 }
 
-/** What keeps the other replicas from taking requests. */
+/** Whether no replica takes requests, and what to expect. */
 export interface Outage {
-  /** Why none takes requests; `undefined` if one does. */
+  /** Why no replica takes requests; `undefined` if one does. */
   readonly whyNone: string | undefined;
-  /** It may be over soon: worth a wait. */
+  /** The outage may be over soon, so that it is worth waiting. */
   readonly mayEnd: boolean;
 }
 
-/** Who may be told of the fleet by `X-Ringmaster-Explain`. */
+/** Who may get an explanation by `X-Ringmaster-Explain`. */
 export interface ExplainRules {
-  /** Without the token nothing is told. */
+  /** Nobody gets one without the token. */
   readonly needsToken: boolean;
-  /** `undefined` if there is none. */
+  /** The token; `undefined` if there is none. */
   readonly token: string | undefined;
   readonly refusesProxied: boolean;
 }
 
-/** The policy that requests go by under that plan. @param pair the one that its `hash` names, loaded. */
+/** Makes the policy that requests go by under this plan. @param pair the loaded pair that the plan's `hash` names. */
 export function compile({ ring, slots }: Pick<RoutingPlan, 'ring' | 'slots'>, pair: HashPair): RingPolicy {
   const points = Array.from({ length: ring.points.length / 2 }, (_, index) => ({
     slot: ring.points[2 * index] as number,
@@ -65,7 +66,7 @@ export function compile({ ring, slots }: Pick<RoutingPlan, 'ring' | 'slots'>, pa
   return ringPolicy(new HashRing(points, slots), pair);
 }
 
-/** A ring as a plan has it. */
+/** Makes a ring into the form that plans have it in. */
 export function planned(ring: HashRing, version: number): PlannedRing {
   return { version, points: Uint32Array.from(ring.points.flatMap(({ slot, seat }) => [slot, seat])) };
 }

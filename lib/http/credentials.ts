@@ -1,9 +1,10 @@
-// What a request shows of who sent it: a token, or signs that it came through a proxy. Pure. What it may do is for others to say.
+// Reads what a request shows of its sender: a token, or signs that it came through a proxy. Pure. Others decide what
+// that sender may do.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { ExplainRules } from '../core/routing-plan.ts';
 
-/** What is looked at: the fields in lower case, as `http.Server` gives them, and the target for one in absolute-form. */
+/** The parts of a request that are looked at. Fields are in lower case, as `http.Server` gives them. */
 export interface AccessRequest {
   readonly url?: string | undefined;
   readonly headers: {
@@ -19,36 +20,40 @@ export interface AccessRequest {
   readonly rawHeaders?: readonly string[];
 }
 
-/** By what one sees that a request came through a proxy, in words; `undefined` if nothing says so. */
+/** Says in words what shows that a request came through a proxy; `undefined` if nothing does. */
 export function proxyMark({ headers, httpVersion }: AccessRequest): string | undefined {
-  // As servers read names that make variables of them: all but letters and digits is the same.
+  // Servers that turn field names into variables read every character but letters and digits alike; so does this.
   const field = Object.keys(headers).find((name) =>
     /^(via|forwarded|x[^a-z\d]forwarded[^a-z\d].*|x[^a-z\d]real[^a-z\d]ip)$/.test(name),
   );
   if (field !== undefined) return nameOf(field);
-  // What nginx makes of every request where nothing is set but `proxy_pass`. To say so means nothing in HTTP/1.0: programs do not.
+  // nginx makes this of every request if its configuration has nothing but `proxy_pass`. A program has no reason to
+  // send `close` in HTTP/1.0, where it is the default, so it means nginx.
   const closes = httpVersion === '1.0' && headers.connection?.toLowerCase() === 'close';
   return closes ? 'HTTP/1.0 with Connection: close' : undefined;
 }
 
-/** By itself, by the admin token that it shows, or not. */
+/**
+ * Whether an explanation may be given: to anybody (`yes`), only because of the admin token shown (`by-token`), or not.
+ */
 export type MayBeTold = 'yes' | 'by-token' | 'no';
 
-/** May the request that asks be told why it goes where it goes? */
+/** May this request be told why it goes where it goes? */
 export function mayBeTold(request: AccessRequest, rules: ExplainRules): MayBeTold {
   const { authorization } = request.headers;
   if (rules.token !== undefined && isBearer(authorization ?? '', rules.token)) return 'by-token';
   return rules.needsToken || (rules.refusesProxied && proxyMark(request) !== undefined) ? 'no' : 'yes';
 }
 
-// As it is written: x-forwarded-for is X-Forwarded-For. Short, whatever comes.
+// The field's name as it is usually written: x-forwarded-for becomes X-Forwarded-For. Cut, since the client chose its
+// length.
 function nameOf(field: string): string {
   return field.slice(0, 40).replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
 }
 
 /**
- * Does the value of an Authorization field show that token? Digests are of one length whatever is given, so that how long the
- * comparison takes says nothing of the token.
+ * Does an Authorization value show this token? Digests have one length whatever is given, so the time that the
+ * comparison takes reveals nothing about the token.
  */
 export function isBearer(authorization: string, token: string): boolean {
   const given = /^bearer +(\S+) *$/i.exec(authorization)?.[1] ?? '';

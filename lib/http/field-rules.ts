@@ -1,9 +1,10 @@
-// What a field is by its name: one table, from which the quick look at each name is made too. What is done with which kind is for
-// headers.ts and trailers.ts. Pure, and quick: it is asked for each field of each head.
+// Tells from its name what kind a field is. One table holds the rules; a quick check of each name is derived from it.
+// What happens to each kind is decided in headers.ts and trailers.ts. Pure, and fast, since it runs for each field of
+// each head.
 
 /**
- * `hop`: for one hop only (RFC 9110, 7.6.1). `forwarding`: says where a request comes from. `own`: some other rule of this proxy
- * looks at it.
+ * `hop`: for one hop only (RFC 9110, 7.6.1). `forwarding`: says where a request comes from. `own`: another rule of this
+ * proxy reads it.
  */
 export type FieldKind = 'hop' | 'forwarding' | 'own';
 
@@ -13,7 +14,7 @@ const NAMES: Readonly<Record<FieldKind, string>> = {
   own: 'host content-length expect max-forwards date via authorization x-ringmaster-explain',
 };
 
-// Whatever follows: there are more of them than anybody can list.
+// Proxies invent more names with this prefix than anybody can list.
 const PREFIXES: readonly (readonly [prefix: string, kind: FieldKind])[] = [['x-forwarded-', 'forwarding']];
 
 interface Rule {
@@ -21,10 +22,11 @@ interface Rule {
   readonly kind: FieldKind;
 }
 
-// By length and the last five bits of the first letter, which are those of both its cases; the last row is for all longer names. A map
-// would have to read the whole of a name before it says that it has none such.
+// Rules are filed by the name's length and the last five bits of its first letter, which do not depend on its case. The
+// last row holds all longer names. A map would have to hash the whole name before it could say that there is no rule
+// for it.
 const ROWS = 64;
-/** How many numbers `cellOf` gives. */
+/** `cellOf` gives numbers below this one. */
 export const CELLS = ROWS * 32;
 const RULES: Rule[][] = Array.from({ length: CELLS }, () => []);
 const RULED = new Uint8Array(CELLS);
@@ -52,36 +54,39 @@ export function kindOf(lower: string): FieldKind | undefined {
   return undefined;
 }
 
-/** A number of a name that is the same in any case of its letters, below `CELLS`: for tables of names. */
+/** A number below `CELLS` that does not depend on the case of the name's letters, to index tables of names. */
 export function cellOf(name: string, length: number): number {
   return Math.min(length, ROWS - 1) * 32 + (name.charCodeAt(0) & 31);
 }
 
 /**
- * May `kindOf` know a field of that name, or one that it is an alias of? If not, it need not be put into lower case. The attack: a
- * name that is covered by a rule but passed over here for its looks, as X-Forwarded-Access-Token was for its length
- * (test/proxy/field-rules.test.ts).
+ * Can there be a rule for a field of this name, or for a name that it is an alias of? If not, nobody need lower its
+ * case. The attack: a name that has a rule but is skipped here for its looks, as X-Forwarded-Access-Token once was for
+ * its length (test/proxy/field-rules.test.ts).
  */
 export function mayHaveRule(name: string): boolean {
   return RULED[cellOf(name, name.length)] === 1;
 }
 
 /**
- * Does a server that makes variables of names, as CGI does, read that name as one of a kind of ours? The attack: `X_Real_IP` or
- * `Content_Length`, which pass by every rule here and are HTTP_X_REAL_IP and CONTENT_LENGTH there.
+ * Would a server that turns names into variables, as CGI does, confuse this name with one that has a rule here? The
+ * attack: `X_Real_IP` or `Content_Length` match no rule here but become HTTP_X_REAL_IP and CONTENT_LENGTH there.
  * @param lower the name in lower case.
  */
 export function isAlias(lower: string): boolean {
   return isOdd(lower) && kindOf(plain(lower)) !== undefined;
 }
 
-/** Has the name other characters than letters, digits and `-`? */
+/** Has the name characters other than letters, digits and `-`? */
 export function isOdd(name: string): boolean {
   for (let at = 0; at < name.length; at++) if (isOddCode(name.charCodeAt(at))) return true;
   return false;
 }
 
-/** The name with `-` for all that such a server takes for it. @param lower the name in lower case. */
+/**
+ * The name with `-` in place of every character that such a server reads like one.
+ * @param lower the name in lower case.
+ */
 export function plain(lower: string): string {
   if (!isOdd(lower)) return lower;
   let text = '';

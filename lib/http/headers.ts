@@ -1,5 +1,5 @@
-// Heads as they go out: what is for one hop only is taken off, what a gateway has to say is put on, and the rest passes in its
-// order, case and bytes (RFC 9110, 7.6; RFC 9112, 3 and 6). Pure: texts in, texts out, all latin1.
+// Builds the heads that go out: fields for one hop only are removed, what a gateway must say is added, and the rest
+// passes in its order, case and bytes (RFC 9110, 7.6; RFC 9112, 3 and 6). Pure: text in, text out, all latin1.
 
 import type { Underscores } from '../core/traffic-settings.ts';
 import { BalancerError } from '../errors.ts';
@@ -12,9 +12,9 @@ import { readTarget } from './target.ts';
 export interface ClientFacts {
   /** IP address, as X-Forwarded-For shows it. */
   readonly address: string;
-  /** It is a proxy whose word is taken on where the request comes from. */
+  /** The client is a proxy whose word is taken on where a request comes from. */
   readonly trusted: boolean;
-  /** This proxy is not to show itself by a Via. */
+  /** This proxy must not show itself by a Via field. */
   readonly omitsVia?: boolean;
 }
 
@@ -28,31 +28,36 @@ export interface ParsedRequest {
 }
 
 export interface RequestHead {
-  /** Everything up to and including the empty line, but for the Host field if the request `lacksHost`. */
+  /** Everything up to and including the empty line. The Host field is missing if the request `lacksHost`. */
   readonly text: string;
-  /** HTTP/1.0 need not name a host; HTTP/1.1, in which it is passed on, must (RFC 9112, 3.2). */
+  /**
+   * The request names no host. HTTP/1.0 allows that, but HTTP/1.1, in which it is passed on, does not (RFC 9112, 3.2).
+   */
   readonly lacksHost: boolean;
   readonly body: 'none' | 'length' | 'chunked';
-  /** Of a body under `length`, else 0. */
+  /** Size of a body framed by `length`, else 0. */
   readonly lengthBytes: number;
-  /** Protocols that the connection may be switched to, as in its Upgrade field; empty if it is an ordinary request. */
+  /** Protocols that the connection may switch to, as its Upgrade field lists them; empty for an ordinary request. */
   readonly offered: string;
-  /** The client waits for a 100 before it sends the body. */
+  /** The client waits for a 100 (Continue) before it sends the body. */
   readonly expectsContinue: boolean;
   /** The client asks why its request goes where it goes. */
   readonly asksWhy: boolean;
 }
 
-/** The error of more fields, or elements of the lists that are read here, than there may be: to be asked before all else. */
+/**
+ * Gives an error if the request has too many fields, or too many elements in the lists that are read here. Call it
+ * before anything else reads the fields: it bounds how much work they can make.
+ */
 export function overfull({ rawHeaders }: ParsedRequest, maxFields: number): BalancerError | undefined {
   if (!isOverfull(rawHeaders, maxFields)) return undefined;
   return new BalancerError('head-too-large', `the request has more than ${maxFields} fields or connection options`);
 }
 
 /**
- * The head for the replica. Throws `bad-request` or `not-implemented` for what must not be passed on.
- * @param offered protocols that the connection may be switched to; empty for an ordinary request.
- * @param hopsLeft of a request with Max-Forwards: its new value.
+ * Builds the head for the replica. Throws `bad-request` or `not-implemented` for what must not be passed on.
+ * @param offered protocols that the connection may switch to; empty for an ordinary request.
+ * @param hopsLeft the new value of Max-Forwards, if the request has one that counts.
  */
 export function requestHead(
   request: ParsedRequest,
@@ -78,12 +83,12 @@ export function requestHead(
     (offered === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${offered}\r\n`) +
     (body === 'chunked' ? 'Transfer-Encoding: chunked\r\n\r\n' : '\r\n');
   const { asksWhy, lengthBytes } = fields;
-  // Whoever speaks HTTP/1.0 cannot mean it (RFC 9110, 10.1.1).
+  // An expectation in HTTP/1.0 must be ignored (RFC 9110, 10.1.1).
   const expectsContinue = fields.expectsContinue && request.httpVersionMinor > 0;
   return { text, lacksHost, body, lengthBytes, offered, expectsContinue, asksWhy };
 }
 
-/** The text for the replica of that authority, which is the host of a request that named none. */
+/** The head's text for one replica, whose authority serves as the host of a request that named none. */
 export function textFor({ text, lacksHost }: RequestHead, authority: string): string {
   return lacksHost ? text.replace('\r\n', () => `\r\nHost: ${authority}\r\n`) : text;
 }
@@ -94,20 +99,20 @@ export interface ReplyTerms {
   readonly clientMinor: number;
   readonly keepAlive: boolean;
   readonly body: 'none' | 'length' | 'chunked' | 'close';
-  /** For a reply without a Date (RFC 9110, 6.6.1). */
+  /** The value of a Date field, for a reply that has none (RFC 9110, 6.6.1). */
   readonly date: string;
-  /** Fields to be added, each with its CRLF. */
+  /** More fields for the reply, each with its CRLF. */
   readonly added?: string;
-  /** This proxy is not to show itself by a Via. */
+  /** This proxy must not show itself by a Via field. */
   readonly omitsVia?: boolean;
 }
 
-/** The head for the client, up to and including the empty line. */
+/** Builds the head for the client, up to and including the empty line. */
 export function replyHead(reply: ReplyHead, terms: ReplyTerms): string {
   let text = `HTTP/1.1 ${reply.status} ${reply.reason}\r\n`;
   let dated = false;
   const { fields, nominated } = reply;
-  // A 204 has no body to have a length, and a 1xx neither (RFC 9110, 8.6).
+  // A 1xx or 204 must not have a Content-Length (RFC 9110, 8.6).
   const lengthless = reply.status === 204 || reply.status < 200;
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] as string;
@@ -131,7 +136,7 @@ export function replyHead(reply: ReplyHead, terms: ReplyTerms): string {
 
 interface RequestFields {
   passed: string;
-  /** Of an absolute target: goes before the Host field. */
+  /** The authority of an absolute target, which overrides the Host field. */
   readonly authority: string | undefined;
   readonly hopsLeft: number | undefined;
   readonly minor: number;
@@ -140,7 +145,7 @@ interface RequestFields {
   codings: string | undefined;
   hasBody: boolean;
   lengthBytes: number;
-  // What a trusted proxy has said.
+  // What a trusted proxy said in its X-Forwarded-* fields.
   forwardedFor: string | undefined;
   forwardedHost: boolean;
   forwardedProto: boolean;
@@ -180,13 +185,14 @@ function readRequestFields(
     if (mayHaveRule(name)) {
       const lower = name.toLowerCase();
       const kind = kindOf(lower);
-      // A name of the table has no odd characters, but one that only begins like those of it may.
+      // Names in the table of rules have no odd characters, so only a name without a rule, or one that matches
+      // `x-forwarded-` as a prefix, can be an alias.
       if ((kind === undefined || kind === 'forwarding') && underscores !== 'pass' && isAlias(lower)) continue;
       if (kind === 'hop') {
         if (lower === 'transfer-encoding') fields.codings = joined(fields.codings, value);
         continue;
       }
-      // The attack: a client that says it is another, to a replica that looks at these for who may do what.
+      // The attack: a client claims another address to a replica that grants rights by these fields.
       if (kind === 'forwarding' && (!trusted || takeForwarding(fields, lower, value, isNominated))) continue;
       if (kind === 'own') {
         const passed = takeOwn(fields, lower, value);
@@ -199,16 +205,16 @@ function readRequestFields(
   return fields;
 }
 
-// Gives what is passed on of the value, `undefined` if the field is not.
+// Gives the value to pass on, or `undefined` if the field is dropped.
 function takeOwn(fields: RequestFields, lower: string, value: string): string | undefined {
   switch (lower) {
     case 'host':
-      // The attack: two hops that each believe another one of two Host fields (RFC 9112, 3.2).
+      // The attack: with two Host fields, two hops may each believe a different one (RFC 9112, 3.2).
       if (fields.host !== undefined) throw new BalancerError('bad-request', 'the request has more than one Host field');
       fields.host = value;
       return fields.authority ?? value;
     case 'authorization':
-      // The attack: one hop checks the credentials of one field, the next goes by those of another.
+      // The attack: one hop checks the credentials in one field, the next one goes by those in the other.
       if (fields.authorized) {
         throw new BalancerError('bad-request', 'the request has more than one Authorization field');
       }
@@ -231,9 +237,11 @@ function takeOwn(fields: RequestFields, lower: string, value: string): string | 
   }
 }
 
-// Of a trusted proxy. True if the field is not passed on as it came. The attack: `Connection: x-forwarded-proto`, which such a proxy
-// passes on from its client, so that neither its field nor ours is there (test/proxy/headers.test.ts). What is nominated for this
-// hop is no word on it; X-Forwarded-For is ours in any case, and what it says goes before our own.
+// Reads a forwarding field of a trusted proxy. True if the field must not pass as it came.
+// X-Forwarded-For never does: this proxy writes its own, which begins with what that field said. The attack on the
+// others: a client sends `Connection: x-forwarded-proto`, the trusted proxy passes it on, and the replica sees neither
+// that proxy's field nor ours (test/proxy/headers.test.ts). So a nominated field is dropped without counting as
+// present.
 function takeForwarding(fields: RequestFields, lower: string, value: string, isNominated: boolean): boolean {
   if (lower === 'x-forwarded-for') {
     if (value !== '') fields.forwardedFor = joined(fields.forwardedFor, value);
@@ -249,12 +257,12 @@ function joined(list: string | undefined, value: string): string {
   return list === undefined ? value : `${list}, ${value}`;
 }
 
-// The host that the request is for; empty if HTTP/1.0 names none.
+// The host that the request is for; empty if an HTTP/1.0 request names none.
 function checkHost({ host, authority, minor }: RequestFields): string {
   if (host === undefined && minor > 0) {
     throw new BalancerError('bad-request', 'the request has no Host field');
   }
-  // Also the one that a target overrides: what is wrong in it is believed somewhere (RFC 9112, 3.2).
+  // A Host field that the target overrides is checked too, since some server behind may believe it (RFC 9112, 3.2).
   if (host !== undefined && !HOST.test(host)) {
     throw new BalancerError('bad-request', 'the Host field is not a host and port');
   }
@@ -264,7 +272,7 @@ function checkHost({ host, authority, minor }: RequestFields): string {
   return authority ?? host ?? '';
 }
 
-// uri-host [ ":" port ] of RFC 9110, 7.2, by its characters; not empty, which names no http resource (4.2.1).
+// The characters of uri-host [ ":" port ] (RFC 9110, 7.2). An empty host names no http resource (RFC 9110, 4.2.1).
 const HOST = /^(?:[\w.~%!$&'()*+,;=-]+|\[[\da-fA-F:.]+\])(?::\d*)?$/;
 
 function checkFraming(request: ParsedRequest, fields: RequestFields): void {
@@ -272,7 +280,7 @@ function checkFraming(request: ParsedRequest, fields: RequestFields): void {
     throw new BalancerError('bad-request', 'only HTTP/1.0 and HTTP/1.1 are understood');
   if (fields.codings === undefined) return;
   if (fields.hasBody) throw new BalancerError('bad-request', 'the request has Content-Length and Transfer-Encoding');
-  // A recipient of HTTP/1.0 may not know chunked: its sender neither (RFC 9112, 6.1).
+  // HTTP/1.0 has no transfer codings, so sender and recipient may frame the message differently (RFC 9112, 6.1).
   if (request.httpVersionMinor === 0)
     throw new BalancerError('bad-request', 'Transfer-Encoding is not part of HTTP/1.0');
   if (fields.codings.toLowerCase() !== 'chunked') {

@@ -1,9 +1,10 @@
-// Lists of a field's value, `a, b ,,c` (RFC 9110, 5.6.1), and how much of them there may be in a head. Pure. Each is read once per
-// head, not once per field: the attack is a head of 64 KiB that takes seconds (test/proxy/head-work.test.ts).
+// Reads values that are lists, `a, b ,,c` (RFC 9110, 5.6.1), and bounds how many elements a head may have. Pure. Each
+// list is read once per head, not once per field. The attack: a head of 64 KiB that takes seconds
+// (test/proxy/head-work.test.ts).
 
 import { CELLS, cellOf } from './field-rules.ts';
 
-/** The elements, without blanks around them and without empty ones. */
+/** The elements, trimmed and without empty ones. */
 export function elementsOf(list: string): string[] {
   return list
     .split(',')
@@ -16,14 +17,16 @@ export function hasToken(list: string, token: string): boolean {
   return list === token || (list.includes(token) && elementsOf(list).includes(token));
 }
 
-/** Names in lower case that `Connection` nominates for this hop; `undefined` for what nearly all say, which nominates nothing. */
+/**
+ * Names in lower case that `Connection` nominates for this hop. `undefined` if there is none, as in nearly all heads.
+ */
 export type Nominations = ReadonlySet<string> | undefined;
 
 /** @param options all `Connection` values of a head in lower case, separated by commas; empty if there is none. */
 export function nominations(options: string): Nominations {
   if (options === '' || options === 'keep-alive' || options === 'close') return undefined;
   const names = new Set(elementsOf(options));
-  // The attack: naming one that the next hop needs, to have it removed.
+  // The attack: a sender nominates a field that the next hop needs, so that it is removed.
   for (const needed of NEEDED) names.delete(needed);
   return names;
 }
@@ -42,7 +45,7 @@ export function connectionOptions(fields: readonly string[]): string {
 
 const NEEDED = ['host', 'content-length', 'expect'];
 
-/** Is there more in that head than its limit: too many fields, or too many elements in the lists that are read here? */
+/** Has the head too many fields, or too many elements in the lists that are read here? */
 export function isOverfull(fields: readonly string[], maxFields: number): boolean {
   if (fields.length > 2 * maxFields) return true;
   let elements = 0;
@@ -54,7 +57,7 @@ export function isOverfull(fields: readonly string[], maxFields: number): boolea
   return elements > maxFields;
 }
 
-/** Empty ones too. */
+/** Counts the elements of a list, empty ones included. */
 export function countElements(list: string): number {
   let count = 1;
   for (let at = list.indexOf(','); at !== -1; at = list.indexOf(',', at + 1)) count += 1;

@@ -1,15 +1,15 @@
-// Max-Forwards of TRACE and OPTIONS (RFC 9110, 7.6.2): at 0 this gateway is where the request ends, and answers it. Other methods
-// may carry the field, but nobody looks at it. Pure.
+// Max-Forwards of TRACE and OPTIONS (RFC 9110, 7.6.2): at 0 the request ends at this gateway, which answers it. With
+// other methods the field means nothing. Pure.
 
 import { BalancerError } from '../errors.ts';
 import type { ParsedRequest } from './headers.ts';
 
-// What the client could not have counted down itself.
+// A larger value is lowered to this one, the most that is supported (RFC 9110, 7.6.2).
 const MOST = 2 ** 31 - 1;
-// Secrets that an echo would tell to whoever can make a browser send TRACE (RFC 9110, 9.3.8).
+// An echo of these fields would give secrets to anybody who can make a browser send TRACE (RFC 9110, 9.3.8).
 const SECRET = /^(?:authorization|proxy-authorization|cookie|cookie2)$/i;
 
-/** Hops that the request may still make after this one; `undefined` if it does not say. Throws `bad-request`. */
+/** How many hops the request may still make after this one; `undefined` if it sets no limit. Throws `bad-request`. */
 export function hopsLeft({ method, rawHeaders }: ParsedRequest): number | undefined {
   if (method !== 'TRACE' && method !== 'OPTIONS') return undefined;
   let hops: number | undefined;
@@ -25,7 +25,9 @@ export function hopsLeft({ method, rawHeaders }: ParsedRequest): number | undefi
   return hops;
 }
 
-/** The answer to a request that goes no further: the request itself for TRACE, what can be asked here for OPTIONS. */
+/**
+ * The answer to a request that goes no further: TRACE gets its own request back, OPTIONS the methods that are allowed.
+ */
 export function lastHopReply(request: ParsedRequest, date: string, keepAlive: boolean, omitsVia = false): string {
   const { method, url, httpVersionMinor, rawHeaders } = request;
   let echo = '';

@@ -1,31 +1,32 @@
-// The head of a reply, and what it says of the body that follows (RFC 9112, 4, 5 and 6.3). Pure.
+// Parses the head of a reply, and decides how its body is framed (RFC 9112, 4, 5 and 6.3). Pure.
 
 import { BalancerError } from '../errors.ts';
 import { countElements, hasToken, type Nominations, nominations } from './lists.ts';
 
-/** How the end of a body is known: `none` has no bytes whatever its fields say. */
+/** What ends a body. With `none` there are no bytes, whatever the fields say. */
 export type ReplyFraming = 'none' | 'length' | 'chunked' | 'close';
 
 export interface ReplyHead {
-  /** 100 … 999. */
+  /** 100 to 999. */
   readonly status: number;
   readonly reason: string;
-  /** Name, value, name, value, … in the order and the case in which they came; bytes as latin1. */
+  /** Name, value, name, value, … in the order and case in which they came; bytes as latin1. */
   readonly fields: readonly string[];
-  /** For this hop only, by its `Connection`. */
+  /** Names that its `Connection` field nominates for this hop only. */
   readonly nominated: Nominations;
-  /** Of the HTTP/1 version that it came in. */
+  /** Minor version of the reply's HTTP/1.x. */
   readonly minor: number;
   readonly framing: ReplyFraming;
-  /** Bytes of the body under `length`, else 0. */
+  /** Size of a body framed by `length`, else 0. */
   readonly lengthBytes: number;
   /** The replica will take another request on this connection. */
   readonly persistent: boolean;
 }
 
 /**
- * @param text the head in latin1, each line with its CRLF, the empty line left out. @param maxFields and elements of the lists
- * that are read. Throws `bad-reply`.
+ * Throws `bad-reply`.
+ * @param text the head in latin1, each line with its CRLF, without the empty line.
+ * @param maxFields limit on the fields, and on the elements of the lists that are read.
  */
 export function parseReplyHead(text: string, method: string, maxFields: number): ReplyHead {
   const endOfLine = text.indexOf('\r\n');
@@ -64,14 +65,20 @@ export function parseReplyHead(text: string, method: string, maxFields: number):
   return { status, reason, fields, nominated, minor, persistent: persistent && body.framing !== 'close', ...body };
 }
 
-/** Server-sent events: a reply that goes on until somebody ends it, to a client that comes back when it has ended. */
+/**
+ * Is it a stream of server-sent events? Such a reply has no end of its own, and its client connects again when it is
+ * cut.
+ */
 export function isEventStream({ framing, fields }: ReplyHead): boolean {
   if (framing !== 'chunked' && framing !== 'close') return false;
   const at = fields.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === 'content-type');
   return at !== -1 && /^text\/event-stream(\s*;|$)/i.test(fields[at + 1] as string);
 }
 
-/** @param text the trailer section in latin1, each line with its CRLF. Throws `bad-reply`. */
+/**
+ * Throws `bad-reply`.
+ * @param text the trailer section in latin1, each line with its CRLF.
+ */
 export function parseTrailers(text: string, maxFields: number): string[] {
   return parseFields(text, 0, maxFields);
 }
@@ -101,13 +108,13 @@ function parseFields(text: string, from: number, maxFields: number): string[] {
     const end = text.indexOf('\r\n', at);
     const colon = text.indexOf(':', at);
     if (colon === -1 || colon > end) throw malformed('a line of its head has no colon');
-    // RFC 9112, 5.1: white space before the colon is removed from a reply that is passed on.
+    // A proxy removes white space before the colon of a reply's field (RFC 9112, 5.1).
     const nameEnd = trimEnd(text, at, colon);
     let start = colon + 1;
     while (start < end && isBlank(text.charCodeAt(start))) start += 1;
     const name = text.slice(at, nameEnd);
     const value = text.slice(start, trimEnd(text, start, end));
-    // A line that begins with white space (obs-fold) is refused here too: a blank is no token character.
+    // This also refuses a line that begins with white space (obs-fold), since a blank is no token character.
     if (!isToken(name)) throw malformed('a field name of its head is not valid');
     checkText(value, `its field ${name.slice(0, 100)}`);
     fields.push(name, value);
@@ -126,7 +133,7 @@ function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
 
-// tchar of RFC 9110, 5.6.2, by character code.
+// The characters of a token (tchar, RFC 9110, 5.6.2), by code.
 const TOKEN_CHARACTERS = new Uint8Array(256);
 for (const character of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
   TOKEN_CHARACTERS[character.charCodeAt(0)] = 1;
@@ -151,12 +158,12 @@ function isStatus(digits: string): boolean {
   return /^[1-9][0-9]{2}$/.test(digits);
 }
 
-// At most 15 digits: exact in a double.
+// A number of 15 digits is still exact in a double.
 function isLength(text: string): boolean {
   return /^[0-9]{1,15}$/.test(text);
 }
 
-/** The replica's bytes are not a reply: `what` is wrong with it. */
+/** The error for bytes of a replica that are no valid reply. @param what is wrong with them. */
 export function malformed(what: string): BalancerError {
   return new BalancerError('bad-reply', `the reply of the replica is broken: ${what}`);
 }

@@ -1,19 +1,23 @@
-// HTTP/1.1 framing of what a replica sends: bytes in, in pieces of any size; heads, body bytes and ends out. Knows RFC 9112 and
-// nothing of sockets. Strict: a reply that can be read in two ways is refused, since what comes after it would be too.
+// Reads the HTTP/1.1 framing of what a replica sends: bytes go in, in pieces of any size; heads, body bytes and ends
+// come out. It knows RFC 9112 and nothing of sockets. It refuses a reply that can be read in two ways, since the bytes
+// after such a reply would be ambiguous too.
 
 import { malformed, parseReplyHead, parseTrailers, type ReplyHead } from './reply-head.ts';
 import { SectionReader } from './section.ts';
 
-/** Who gets what the reader finds. The reader calls in this order: onInformation*, onHead or onSwitch, onBody*, onEnd. */
+/** Gets what the reader finds. The reader calls in this order: onInformation*, onHead or onSwitch, onBody*, onEnd. */
 export interface ReplySink {
   /** An interim reply, 1xx. */
   onInformation(head: ReplyHead): void;
   onHead(head: ReplyHead): void;
-  /** A 101 that was hoped for: what follows are bytes until the connection ends. May throw `bad-reply`. */
+  /**
+   * A 101 that the request allowed. All further bytes, until the connection ends, are of the new protocol. May throw
+   * `bad-reply`.
+   */
   onSwitch(head: ReplyHead): void;
-  /** Bytes of the body, transfer coding removed. The view is only valid during the call. */
+  /** Bytes of the body, without transfer coding. The view is only valid during the call. */
   onBody(bytes: Buffer): void;
-  /** The reply is whole. `trailers` as in `ReplyHead.fields`. */
+  /** The reply is whole. `trailers` has the form of `ReplyHead.fields`. */
   onEnd(trailers: readonly string[]): void;
 }
 
@@ -34,15 +38,15 @@ const CR = 0x0d;
 const LF = 0x0a;
 const SEMICOLON = 0x3b;
 const NO_TRAILERS: readonly string[] = [];
-// 2^52 - 1: sizes stay exact in a double.
+// The largest size is 2^52 - 1, which a double holds exactly.
 const MAX_CHUNK_DIGITS = 13;
-// Bytes of leading zeros of a chunk size, and of what follows it, that are taken at most.
+// How many bytes of leading zeros, and of blanks and extensions, a chunk size may have.
 const MAX_PADDING_BYTES = 1024;
 
 export interface ReaderLimits {
-  /** Also of a trailer section. */
+  /** Limits the head, and a trailer section too. */
   readonly maxHeadBytes: number;
-  /** Also of a trailer section, and elements of the lists that are read. */
+  /** Limits the fields of the head or trailer section, and the elements of the lists that are read. */
   readonly maxFields: number;
 }
 
@@ -55,7 +59,7 @@ export class ReplyReader {
   #begun = false;
   #excess = false;
   #persistent = false;
-  // Bytes of the body, or of the chunk, still to come.
+  // How many bytes of the body, or of the chunk, are still to come.
   #remaining = 0;
   #digits = 0;
   #paddingBytes = 0;
@@ -66,7 +70,7 @@ export class ReplyReader {
     this.#maxFields = maxFields;
   }
 
-  /** A byte of this reply has come. */
+  /** The first byte of this reply has come. */
   get begun(): boolean {
     return this.#begun;
   }
@@ -76,7 +80,10 @@ export class ReplyReader {
     return this.#phase === 'done' && this.#persistent && !this.#excess;
   }
 
-  /** The next bytes answer a request of this method, which may have offered to switch protocols. */
+  /**
+   * Call it when a request is sent: the next bytes answer that request. `offers` says that it offered to switch
+   * protocols.
+   */
   expectReply(method: string, offers = false): void {
     this.#method = method;
     this.#offers = offers;
@@ -85,20 +92,23 @@ export class ReplyReader {
     this.#excess = false;
   }
 
-  /** Takes the next bytes. Throws `bad-reply` when they are not HTTP/1.1; the connection is then of no more use. */
+  /** Takes the next bytes. Throws `bad-reply` if they are not HTTP/1.1; the connection must not be used after that. */
   read(bytes: Buffer, sink: ReplySink): void {
     this.#begun = true;
     let at = 0;
     while (at < bytes.length) at = this.#step(bytes, at, sink);
   }
 
-  /** Nobody wants the rest of this reply. */
+  /** Call it when nobody wants the rest of this reply. */
   stop(): void {
     this.#phase = 'done';
     this.#excess = true;
   }
 
-  /** The connection has ended: the end of a reply without other framing. Throws `bad-reply` if the reply was cut. */
+  /**
+   * Call it when the connection has ended, which ends a reply without other framing. Throws `bad-reply` if the reply
+   * was cut.
+   */
   finish(sink: ReplySink): void {
     if (this.#phase === 'done') return;
     if (this.#phase !== 'until-close') throw malformed('it ended before it was complete');
@@ -126,7 +136,7 @@ export class ReplyReader {
       case 'trailers':
         return this.#readTrailers(bytes, at, sink);
       case 'done':
-        // Not ours to interpret: the connection is not used again.
+        // Nobody asked for these bytes. They are not interpreted, and the connection is not used again.
         this.#excess = true;
         return bytes.length;
     }
@@ -137,7 +147,7 @@ export class ReplyReader {
     if (taken === undefined) return bytes.length;
     const head = parseReplyHead(taken.text, this.#method, this.#maxFields);
     if (head.status === 101) {
-      // RFC 9110, 15.2.2.
+      // A server must not switch to what was not offered (RFC 9110, 15.2.2).
       if (!this.#offers) throw malformed('it switches protocols unasked');
       this.#phase = 'until-close';
       this.#persistent = false;
@@ -171,7 +181,7 @@ export class ReplyReader {
     return end;
   }
 
-  // chunk-size [ chunk-ext ] CRLF (RFC 9112, 7.1). Extensions are for the next hop only: they end here.
+  // chunk-size [ chunk-ext ] CRLF (RFC 9112, 7.1). Extensions hold for one hop only, so they are dropped.
   #readChunkLine(bytes: Buffer, at: number): number {
     const byte = bytes[at] as number;
     if (this.#phase === 'chunk-size') {
@@ -191,7 +201,7 @@ export class ReplyReader {
       this.#paddingBytes += 1;
       if (byte === CR) this.#phase = 'chunk-size-end';
       else if (byte === SEMICOLON) this.#phase = 'chunk-extension';
-      // Blanks alone, with which some pad a size, can mean nothing else.
+      // Some servers pad a size with blanks, which is harmless: blanks alone can mean nothing else.
       else if (this.#phase === 'chunk-blank' && !isBlank(byte))
         throw malformed('a chunk size is followed by something');
       else if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f) throw malformed('a chunk extension has a control byte');
@@ -209,7 +219,7 @@ export class ReplyReader {
     this.#paddingBytes = 0;
   }
 
-  // Some servers pad chunk sizes with zeros, so that they can fill them in later.
+  // Leading zeros are allowed, since some servers pad chunk sizes to fill them in later.
   #readDigit(digit: number): void {
     if (digit === 0 && this.#digits === 0) {
       this.#paddingBytes += 1;

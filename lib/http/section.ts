@@ -1,4 +1,5 @@
-// Heads and trailer sections out of bytes that come in pieces of any size: everything up to an empty line. Knows lines, not fields.
+// Collects a head or trailer section, which is everything up to an empty line, from bytes that come in pieces of any
+// size. It knows lines, not fields.
 
 import { malformed } from './reply-head.ts';
 
@@ -9,16 +10,19 @@ const LF = 0x0a;
 const START = 'HTTP/1.';
 
 export interface Section {
-  /** In latin1, each line with its CRLF, the empty line left out. */
+  /** The text in latin1, each line with its CRLF, without the empty line. */
   readonly text: string;
-  /** Where the bytes go on behind it. */
+  /** Index of the first byte behind the section. */
   readonly next: number;
 }
 
-/** Looks at each byte once, however small the pieces. The attack: a head of 64 KiB byte by byte (test/proxy/head-work.test.ts). */
+/**
+ * Looks at each byte once, however small the pieces are. The attack: a head of 64 KiB, byte by byte
+ * (test/proxy/head-work.test.ts).
+ */
 export class SectionReader {
   readonly #maxBytes: number;
-  // What has come of a section: the first bytes are its own, the rest is room for more.
+  // The section so far: `#partialBytes` bytes that have come, and room for more.
   #partial = EMPTY;
   #partialBytes = 0;
 
@@ -26,17 +30,20 @@ export class SectionReader {
     this.#maxBytes = maxBytes;
   }
 
-  /** Nothing of a section has come. */
+  /** No byte of a section has come. */
   get isEmpty(): boolean {
     return this.#partialBytes === 0;
   }
 
-  /** So that a section that may have no line at all ends with an empty line too. The text then begins with a CRLF. */
+  /**
+   * Puts a CRLF in front, so that even a section without any line ends with an empty line. The text then begins with
+   * that CRLF.
+   */
   beginWithLineEnd(): void {
     this.#keep(END, 0, 2);
   }
 
-  /** The section, `undefined` as long as its end has not come. Throws `bad-reply`. */
+  /** Gives the section, or `undefined` while its end has not come. Throws `bad-reply`. */
   take(bytes: Buffer, at: number, isHead: boolean): Section | undefined {
     const earlierBytes = this.#partialBytes;
     if (earlierBytes === 0) {
@@ -44,7 +51,7 @@ export class SectionReader {
       this.#checkSize((end === -1 ? bytes.length : end) - at);
       if (end !== -1) return { text: bytes.toString('latin1', at, end + 2), next: end + END.length };
     }
-    // No more than a section may have: what follows it in these bytes is not for here.
+    // Copies no more than a section may have: anything beyond belongs to what follows it.
     const mostBytes = this.#maxBytes + END.length + 1 - earlierBytes;
     this.#keep(bytes, at, Math.min(bytes.length, at + mostBytes));
     const partial = this.#partial.subarray(0, this.#partialBytes);
@@ -63,7 +70,7 @@ export class SectionReader {
     if (sizeBytes > this.#maxBytes) throw malformed(`its head is larger than ${this.#maxBytes} bytes`);
   }
 
-  // A copy, since the bytes are only lent; with room to grow, so that it is not made anew for each piece.
+  // Copies the bytes, since they are only lent. The copy has room to grow, so that not every piece needs a new one.
   #keep(bytes: Buffer, from: number, until: number): void {
     const sizeBytes = this.#partialBytes + until - from;
     if (sizeBytes > this.#partial.length) {
@@ -76,8 +83,8 @@ export class SectionReader {
   }
 }
 
-// Refuses at once what can never become a head, instead of waiting for an end that will not come. The earlier bytes were looked at
-// when they came.
+// Refuses at once what can never become a head, instead of waiting for an end that will not come. Earlier bytes were
+// checked when they came.
 function checkPartial(bytes: Buffer, earlierBytes: number, isHead: boolean): void {
   if (isHead && earlierBytes < START.length && !startsLikeHead(bytes)) throw malformed('it is not HTTP/1.1');
   for (let lf = bytes.indexOf(LF, earlierBytes); lf !== -1; lf = bytes.indexOf(LF, lf + 1)) {

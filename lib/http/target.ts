@@ -1,21 +1,25 @@
-// The forms of a request target (RFC 9112, 3.2): what the ring and the balancer's own endpoints go by is the same in each.
+// The forms of a request target (RFC 9112, 3.2). The ring and the balancer's own endpoints must see the same path in
+// each of them.
 
 import { BalancerError } from '../errors.ts';
 
-/** A target without scheme and authority, should it come in absolute form; empty if nothing is left. */
+/** The target without scheme and authority, if it has them; empty if nothing is left. */
 export function originForm(target: string): string {
   return target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*/i, '');
 }
 
-/** What is passed on as the target, and the authority of an absolute one. Throws `bad-request` for one that is neither path nor URL. */
+/**
+ * The target to pass on, and the authority if it was absolute. Throws `bad-request` if it is neither a path nor a URL.
+ */
 export function readTarget({ method, url }: { readonly method: string; readonly url: string }): {
   path: string;
   authority: string | undefined;
 } {
-  // A fragment is for the client alone (RFC 9112, 3.2): a replica may cut it off, or not, and so see another path than ours.
+  // A fragment is for the client alone (RFC 9112, 3.2). Some replicas cut it off and some do not, so they might see
+  // another path than we do.
   if (url.includes('#')) throw new BalancerError('bad-request', 'the request target has a fragment');
   if (url.charCodeAt(0) === 0x2f || (url === '*' && method === 'OPTIONS')) return { path: url, authority: undefined };
-  // absolute-form: what it names goes before the Host field (RFC 9112, 3.2.2).
+  // An authority in absolute-form overrides the Host field (RFC 9112, 3.2.2).
   const [, authority, path = ''] = /^https?:\/\/([^/?#]+)(.*)$/i.exec(url) ?? [];
   if (authority === undefined) throw new BalancerError('bad-request', 'the request target is not a path');
   if (path === '' && method === 'OPTIONS') return { path: '*', authority };

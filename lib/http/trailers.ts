@@ -1,9 +1,10 @@
-// What may come after a body. Pure.
+// Decides which fields may come after a body. Pure.
 
 import { kindOf, plain } from './field-rules.ts';
 
-// RFC 9110, 6.5.1: what says how a message is framed, routed, controlled, who sends it, or how its content is to be read is not
-// for after it. The attack: a server that merges trailers into the head takes from here what is replaced or refused there.
+// A trailer must not say how the message is framed, routed, controlled or authenticated, or how its content is to be
+// read (RFC 9110, 6.5.1). The attack: a server merges trailers into the head, and there they set what is replaced or
+// refused in a head.
 const NOT_AFTER = new Set(
   [
     'content-type content-encoding content-range content-location content-language content-disposition range trailer',
@@ -13,7 +14,10 @@ const NOT_AFTER = new Set(
 );
 const PREFIXES_NOT_AFTER = ['if-', 'proxy-', 'access-control-'];
 
-/** Trailer fields without those that mean something only in a head, each with its CRLF. */
+/**
+ * The trailer fields that may come after a body, each with its CRLF. Fields that only mean something in a head are
+ * dropped.
+ */
 export function trailerSection(fields: readonly string[]): string {
   let text = '';
   for (let index = 0; index < fields.length; index += 2) {

@@ -1,16 +1,19 @@
-// Whose word is taken on where a request comes from. A proxy in front may say it in X-Forwarded-*; anybody else may only pretend
-// to, so what others say there is replaced. Pure.
+// Decides whose word is taken on where a request comes from. A proxy in front says so in X-Forwarded-*; others could
+// forge these fields, so what they say there is replaced. Pure.
 
 import { BlockList, isIPv6 } from 'node:net';
 
-/** Decides by address. */
+/** Decides by address whose word is taken. */
 export interface Trust {
   trusts(address: string): boolean;
-  /** The last address before the trusted proxies, going back from `peer`, which is one, by the X-Forwarded-For values. */
+  /**
+   * The client's address: the last one in X-Forwarded-For that is not itself a trusted proxy, going back from `peer`,
+   * which is one.
+   */
   originOf(peer: string, rawHeaders: readonly string[]): string;
 }
 
-/** @param entries addresses, networks, `loopback`, `all`: settings/list-kinds.ts has checked them. */
+/** @param entries addresses, networks, `loopback`, `all`. lib/settings/list-kinds.ts has checked them. */
 export function trustRule(entries: readonly string[]): Trust {
   const all = entries.includes('all');
   const list = new BlockList();
@@ -40,7 +43,7 @@ export function trustRule(entries: readonly string[]): Trust {
   };
 }
 
-// The elements of all X-Forwarded-For fields in their order; most requests have none.
+// The elements of all X-Forwarded-For fields in their order; `undefined` for most requests, which have none.
 function hopsOf(rawHeaders: readonly string[]): string[] | undefined {
   let hops: string[] | undefined;
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -52,14 +55,18 @@ function hopsOf(rawHeaders: readonly string[]): string[] | undefined {
   return hops;
 }
 
-// Some proxies add the port of the connection, as Azure's Application Gateway does: each connection of a client has another.
+// Some proxies, such as Azure's Application Gateway, add the port. It is cut off: it differs for each connection of a
+// client.
 function addressOf(hop: string): string {
   const [, bracketed, plain] = /^(?:\[([^[\]]*)\](?::\d+)?|([^:]*):\d+)$/.exec(hop) ?? [];
   const address = bracketed ?? plain ?? hop;
   return isIPv6(address) ? ipv4AsSuch(address.toLowerCase()) : address;
 }
 
-/** An IPv4 address as such, also where a dual-stack listener gives it as one of IPv6. @param address in lower case. */
+/**
+ * The address in IPv4 form, if it is an IPv4 address that a dual-stack listener shows as IPv6.
+ * @param address in lower case.
+ */
 export function ipv4AsSuch(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
 }

@@ -1,5 +1,5 @@
-// Which protocols a connection may be switched to (RFC 9110, 7.8). WebSocket and the like pass through as bytes that nobody here
-// reads; what would change how this hop itself speaks is not offered on.
+// Decides which protocols a connection may switch to (RFC 9110, 7.8). WebSocket and the like pass through as bytes that
+// nobody here reads. Protocols that would change how this hop itself speaks are not offered to the replica.
 
 import { BalancerError } from '../errors.ts';
 import { kindOf } from './field-rules.ts';
@@ -7,7 +7,9 @@ import type { ParsedRequest } from './headers.ts';
 import { elementsOf, hasToken } from './lists.ts';
 import type { ReplyHead } from './reply-head.ts';
 
-/** What the request offers, as the value of an Upgrade field; empty if it is to be taken as an ordinary request. */
+/**
+ * What the request offers, as the value of an Upgrade field; empty if the request is to be handled as an ordinary one.
+ */
 export function offeredProtocols({ httpVersionMinor, rawHeaders }: ParsedRequest): string {
   let offered = '';
   let asked = false;
@@ -19,13 +21,13 @@ export function offeredProtocols({ httpVersionMinor, rawHeaders }: ParsedRequest
     if (lower === 'upgrade') offered = offered === '' ? value : `${offered},${value}`;
   }
   if (!asked) return '';
-  // The attack: HTTP/2 spoken with the replica through a tunnel, where no rule of this proxy is looked at (h2c smuggling).
+  // The attack: h2c smuggling, which is HTTP/2 spoken with the replica through a tunnel, past every rule of this proxy.
   return elementsOf(offered)
     .filter((protocol) => !/^(?:h2c?|http|tls)(?:\/|$)/i.test(protocol))
     .join(', ');
 }
 
-/** Bytes of its body as the head has it: Infinity if it is chunked. */
+/** Size of the request's body as its head announces it; Infinity if it is chunked. */
 export function announcedBytes({ rawHeaders }: ParsedRequest): number {
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const lower = (rawHeaders[index] as string).toLowerCase();
@@ -35,7 +37,7 @@ export function announcedBytes({ rawHeaders }: ParsedRequest): number {
   return 0;
 }
 
-/** The head of a request once more, as the text of one that offers nothing. */
+/** The text of the same head without its Upgrade field. */
 export function withoutOffer(request: ParsedRequest): string {
   const { method, url, httpVersionMajor, httpVersionMinor, rawHeaders } = request;
   let text = `${method} ${url} HTTP/${httpVersionMajor}.${httpVersionMinor}\r\n`;
@@ -46,7 +48,7 @@ export function withoutOffer(request: ParsedRequest): string {
   return `${text}\r\n`;
 }
 
-/** The head of a 101 for the client. Throws `bad-reply` if the replica switches to what was not offered. */
+/** Builds the head of a 101 for the client. Throws `bad-reply` if the replica switches to what was not offered. */
 export function switchingHead(reply: ReplyHead, offered: string, omitsVia = false): string {
   let chosen = '';
   let passed = '';

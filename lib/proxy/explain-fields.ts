@@ -1,4 +1,4 @@
-// The answer to `X-Ringmaster-Explain: 1`: why the request went where it went, as fields of its reply.
+// Answers `X-Ringmaster-Explain: 1`: the reply gets fields that say why the request went where it went.
 
 import type { Explanation } from '../core/ring/explain.ts';
 import type { SeatId } from '../core/ring/ring.ts';
@@ -10,10 +10,10 @@ interface Explained {
   readonly agent: { readonly replica: { readonly hostname: string } } | undefined;
 }
 
-// Of a thousand replicas all names would be more than clients take of a head.
+// The names of a thousand replicas would make a larger head than clients accept.
 const MOST_NAMED = 32;
 
-/** What is told of an exchange whose client asks; empty for the others. */
+/** The fields for an exchange whose client asked why; empty for all others. */
 export function explainFields(exchange: Explained, hostnameOf: (seat: SeatId) => string | undefined): string {
   const { explanation, requestId, agent } = exchange;
   if (explanation === undefined) return '';
@@ -25,7 +25,7 @@ export function explainFields(exchange: Explained, hostnameOf: (seat: SeatId) =>
     Key: key,
     Slot: slot,
     Owner: owner === undefined ? '' : name(owner),
-    // Another than was taken, if that one failed.
+    // The replica that replied: not the first one picked, if that one failed.
     Replica: agent?.replica.hostname ?? '',
     Skipped: listed(skipped, ({ seat, why }) => `${name(seat)} (${why})`),
     Order: listed(order, name),

@@ -1,11 +1,12 @@
-// `X-Ringmaster-Explain: 1` tells of the fleet: who may ask is said by others, and what becomes of the request here. Pure.
+// `X-Ringmaster-Explain: 1` reveals the fleet. Others decide who may ask; this file builds the head of the request
+// accordingly. Pure.
 
 import type { IncomingMessage } from 'node:http';
 import type { Underscores } from '../core/traffic-settings.ts';
 import type { MayBeTold } from '../http/credentials.ts';
 import { type ClientFacts, type ParsedRequest, type RequestHead, requestHead } from '../http/headers.ts';
 
-/** The head of a request as it goes on, by `requestHead`: what it asks is left out if it may not be told. */
+/** The request's head as `requestHead` builds it. `asksWhy` is cleared if the client may not be told. */
 export function permittedHead(
   mayBeTold: (request: ParsedRequest & IncomingMessage) => MayBeTold,
   request: ParsedRequest & IncomingMessage,
@@ -19,7 +20,7 @@ export function permittedHead(
   const told = mayBeTold(request);
   if (told === 'yes') return head;
   if (told === 'no') return { ...head, asksWhy: false };
-  // The attack: the service behind reads the admin token of who asked (test/admin/access.test.ts).
+  // The attack: the service behind reads the admin token of whoever asked (test/admin/access.test.ts).
   return requestHead(withoutAuthorization(request), client, underscores, offered, hopsLeft);
 }
 

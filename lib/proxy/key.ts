@@ -1,5 +1,5 @@
-// From a request to the number that the ring is asked with. `--key` is a list: the first source that the request has decides.
-// One that has none of them goes by its request id.
+// Computes the number that a request asks the ring with. `--key` is a list of sources: the first one that the request
+// has decides. A request that has none of them goes by its request id.
 
 import type { KeySource } from '../core/request/key-source.ts';
 import { hashText } from '../core/ring/hashes/text.ts';
@@ -7,10 +7,10 @@ import type { Key } from '../core/ring/policy.ts';
 import type { ParsedRequest } from '../http/headers.ts';
 import { originForm } from '../http/target.ts';
 
-/** Gives the key of a request, `undefined` if it goes by its request id. */
+/** Gives the key of a request, or `undefined` if the request goes by its id. */
 export type KeyReader = (request: KeyedRequest, clientAddress: string | undefined) => Key | undefined;
 
-/** What a key can be taken from. */
+/** The parts of a request that a key can be taken from. */
 export type KeyedRequest = Pick<ParsedRequest, 'url' | 'rawHeaders'>;
 
 export function keyReader(sources: readonly KeySource[]): KeyReader {
@@ -18,7 +18,7 @@ export function keyReader(sources: readonly KeySource[]): KeyReader {
     for (const source of sources) {
       if (source.type === 'request') return undefined;
       const text = readText(source, request, clientAddress);
-      // An empty one would gather all who have none in one place.
+      // If an empty value counted, all requests with an empty value would go to one replica.
       if (text !== undefined && text !== '') return hashText(text);
     }
     return undefined;
@@ -46,7 +46,7 @@ function readText(
   }
 }
 
-// What `read` finds in the first field of that name in which it finds something; an empty text is nothing.
+// What `read` finds in the first field of this name in which it finds a text that is not empty.
 function firstOf(
   rawHeaders: readonly string[],
   name: string,
@@ -61,7 +61,8 @@ function firstOf(
   return undefined;
 }
 
-// The value of the first pair of that name that has one; a cookie may write none as two quotes (RFC 6265, 4.1.1).
+// The value of the first pair of this name that is not empty. A cookie may write an empty value as two quotes (RFC
+// 6265, 4.1.1).
 function pairValue(list: string, separator: string, name: string): string | undefined {
   const start = `${name}=`;
   for (const pair of list.split(separator)) {

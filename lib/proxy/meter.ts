@@ -1,9 +1,9 @@
-// What the data plane tells of its traffic to whoever looks: counters, times of some requests, and the slots that some of
-// them landed on. It is asked, and never tells unasked: it knows of no reader, and there may be many.
+// Measures the traffic of the data plane: counters, the times of some requests, and the slots that some of them landed
+// on. Readers ask the meter; it calls nobody, so there may be any number of readers.
 //
-// It costs a request next to nothing, watched or not: counting is a few additions, and since reading the clock twice would
-// cost more than the rest together, only a second's first requests are timed, and one in 16 of those that follow, which then
-// weighs as 16.
+// It costs a request next to nothing, whether anybody reads or not. Counting is a few additions, but reading the clock
+// twice would cost more than all the rest. So only the first requests of each second are timed, and then one in 16,
+// which weighs as 16.
 
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
 import type { Counters } from '../core/traffic/counters.ts';
@@ -11,30 +11,30 @@ import { LandingLog, type Landings } from '../core/traffic/landings.ts';
 import { Tally } from '../core/traffic/traffic.ts';
 import type { BalancerError } from '../errors.ts';
 
-/** A request that is timed until the head of its reply: how long the rest takes is up to its size and its client. */
+/** A request that is timed until the head of its reply. What comes after depends on the reply's size and the client. */
 export interface Sample {
   readonly startedMs: number;
-  /** 0 before. */
+  /** When the head of the reply came; 0 before. */
   answeredMs: number;
-  /** How many it stands for. */
+  /** How many requests this one stands for. */
   readonly weight: number;
 }
 
-/** What it needs of a replica's agent. */
+/** The parts of a replica's agent that the meter reads. */
 interface Metered {
   readonly replica: { readonly incarnation: number; readonly seat: number };
   readonly inFlight: number;
   readonly tally: Tally;
 }
 
-/** Of all agents together. */
+/** Load of all agents together. */
 interface MeteredLoad {
   readonly inFlight: number;
   readonly diverted: number;
 }
 
 interface Ended {
-  /** The last one tried. */
+  /** The agent of the replica that was tried last. */
   readonly agent: Metered | undefined;
   readonly status: number;
   readonly sample: Sample | undefined;
@@ -53,13 +53,13 @@ export class Meter {
   #timedFreely = 0;
   #untimed = 0;
 
-  /** @param agents of all replicas that there are, whenever it is asked. */
+  /** @param agents the agents of all replicas; the map is read anew at each call. */
   constructor(agents: ReadonlyMap<number, Metered>, load: MeteredLoad) {
     this.#agents = agents;
     this.#load = load;
   }
 
-  /** At the begin of a request: whether it is timed. */
+  /** Call it when a request begins. Gives a sample if the request is to be timed. */
   sample(): Sample | undefined {
     if (this.#timedFreely < TIMED_FREELY) {
       this.#timedFreely += 1;
@@ -71,7 +71,7 @@ export class Meter {
     return { startedMs: performance.now(), answeredMs: 0, weight: TIMED_ONE_IN };
   }
 
-  /** At its end. `error` if the client got no whole reply of a replica. */
+  /** Call it when a request has ended. `error` says why the client got no whole reply of a replica, if it got none. */
   count({ agent, status, sample, key }: Ended, error: BalancerError | undefined, policy: RingPolicy | undefined): void {
     if (error === undefined) {
       this.#total.countReply(status);
@@ -90,7 +90,7 @@ export class Meter {
     this.#landings.note(policy.slotOf(key), agent.replica.seat, error === undefined ? status : 0);
   }
 
-  /** A few times a second, while there are clients. */
+  /** Called a few times a second while there are clients. */
   onTick(nowMs: number): void {
     this.#landings.onTick(nowMs);
     const second = Math.floor(nowMs / 1000);
@@ -99,7 +99,7 @@ export class Meter {
     this.#timedFreely = 0;
   }
 
-  /** All that was counted since the start. To look changes nothing. */
+  /** All that was counted since the start. Reading changes nothing. */
   counters(): Counters {
     const { inFlight, diverted } = this.#load;
     return {
@@ -114,7 +114,10 @@ export class Meter {
     };
   }
 
-  /** Where requests landed since the look that ended at `after`. Noting ends about a second after the last look. */
+  /**
+   * Where requests landed since the look that ended at `after`. Landings stop being noted about a second after the last
+   * look.
+   */
   landings(after: number): Landings {
     return this.#landings.since(after);
   }

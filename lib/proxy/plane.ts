@@ -1,5 +1,5 @@
-// The data plane in this thread: what holds for all requests at once, and how the control plane reaches it. Connections of clients are
-// ./front/, one request is ./exchange/, connections to replicas are ./replicas/.
+// The data plane in this thread. It holds what concerns all requests, and is what the control plane talks to.
+// Connections of clients are in ./front/, one request is in ./exchange/, connections to replicas are in ./replicas/.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DataPlane, PlaneNews } from '../core/plane-ports.ts';
@@ -30,17 +30,17 @@ import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
 import type { Lessor } from './replicas/lease.ts';
 import type { Load } from './replicas/routing-table.ts';
+import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
-import { RequestNames } from './request-names.ts';
 
 export interface PlanePorts {
   readonly log: Log;
   readonly clock: Clock;
-  /** Loads the hash pair of a plan. Rejects if it cannot be had. */
+  /** Loads the hash pair of a plan. Rejects if it cannot be loaded. */
   readonly loadPair: (plan: Pick<RoutingPlan, 'hash' | 'slots' | 'virtualNodes'>) => Promise<HashPair>;
-  /** Takes the requests that are the balancer's own; false leaves the request to the ring. */
+  /** Answers a request that is for the balancer itself; false leaves the request to the ring. */
   readonly answersOwn: (request: IncomingMessage, response: ServerResponse) => boolean;
-  /** Where the request ids begin: any whole number. */
+  /** The first request id: any whole number. */
   readonly seed: number;
 }
 
@@ -48,10 +48,10 @@ export class Plane implements DataPlane, FrontContext {
   readonly limits: ProxyLimits;
   readonly ledger: Ledger;
   readonly uploads: UploadMemory;
-  /** What waits for clients that are slow to take their replies. */
+  /** Memory for replies that clients are slow to take. */
   readonly replies: ReplyMemory;
   readonly returns: ReturnLine;
-  /** Of the traffic, for whoever wants to know. */
+  /** Measures the traffic for any number of readers. */
   readonly meter: Meter;
   readonly log: RequestLog;
   closing = false;
@@ -61,10 +61,10 @@ export class Plane implements DataPlane, FrontContext {
   readonly #line: WaitingLine;
   readonly #load: Load;
   readonly #agents: ReplicaAgents;
-  readonly #names: RequestNames;
+  readonly #ids: RequestIds;
   readonly #front: FrontServer;
   readonly #listeners = new Set<(news: PlaneNews) => void>();
-  // The plan that holds, what was made of it, and the latest one, which may still wait for its hash pair.
+  // The plan in force and what was made of it. `#latest` is the newest plan, which may still wait for its hash pair.
   #plan: RoutingPlan | undefined;
   #latest: RoutingPlan | undefined;
   #policy: RingPolicy | undefined;
@@ -72,7 +72,7 @@ export class Plane implements DataPlane, FrontContext {
   #traffic: TrafficSettings;
   #readKey: KeyReader;
 
-  /** @param traffic in force until a plan holds. */
+  /** @param traffic the settings in force until the first plan is. */
   constructor(ports: PlanePorts, traffic: TrafficSettings) {
     const limits = proxyLimits(traffic);
     this.#ports = ports;
@@ -83,7 +83,7 @@ export class Plane implements DataPlane, FrontContext {
     this.uploads = new UploadMemory(limits);
     this.replies = new ReplyMemory(limits, (count) => ports.log.error('slow-readers-dropped', { count }));
     this.returns = new ReturnLine(limits);
-    this.#names = new RequestNames(ports.seed, this.ledger);
+    this.#ids = new RequestIds(ports.seed, this.ledger);
     this.#load = { ledger: this.ledger, inFlight: 0, idle: 0, diverted: 0, freed: () => this.#freed() };
     this.#agents = new ReplicaAgents(limits, this.#load, new Rows(), ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
@@ -103,7 +103,8 @@ export class Plane implements DataPlane, FrontContext {
     if (this.#latest === undefined || plan.version > this.#latest.version) this.#latest = plan;
     while (this.#plan !== this.#latest) {
       const latest = this.#latest;
-      // Without a wait where the pair is known, so that nobody waits for a change that is made in this thread.
+      // If the pair is loaded already there is no `await`, so that a plan made in this thread is in force when the call
+      // returns.
       const { pair } = this.#pairOf(latest);
       if (pair instanceof Promise) await pair;
       else this.#apply(latest, pair);
@@ -179,15 +180,15 @@ export class Plane implements DataPlane, FrontContext {
 
   arrive(): number {
     this.#budget.deposit();
-    return this.#names.next();
+    return this.#ids.next();
   }
 
   nextId(): number {
-    return this.#names.next();
+    return this.#ids.next();
   }
 
   dealId(): number {
-    return this.#names.deal(this.#agents.table);
+    return this.#ids.deal(this.#agents.table);
   }
 
   keyOf(request: IncomingMessage & ParsedRequest, origin: string): Key | undefined {

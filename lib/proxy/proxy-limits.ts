@@ -1,6 +1,6 @@
-// The settings of traffic that are in force, without their groups. There is one object of them in a data plane: a plan with other
-// settings replaces its values, and whoever holds it goes by the new ones from then on. What each says is
-// lib/core/traffic-settings.ts; what happens when one is reached, patience.ts, client.ts and exchange.ts.
+// The traffic settings in force, without their groups. A data plane has one object of them. A plan with other settings
+// replaces the values in that object, so whoever holds it goes by the new ones. lib/core/traffic-settings.ts says what
+// each setting means; patience.ts, client.ts and exchange.ts what happens when a limit is reached.
 
 import type { TrafficSettings } from '../core/traffic-settings.ts';
 

@@ -1,4 +1,5 @@
-// What the log says of requests. A client that leaves is no fault of anybody's, and no error.
+// Writes log entries about requests. A client that leaves early is nobody's fault, so it is logged for debugging and
+// not as an error.
 
 import type { BalancerError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -21,7 +22,7 @@ export class RequestLog {
     else this.#log.error('request-failed', { ...outcome, code: error.code, reason: error.message });
   }
 
-  /** A request was refused before it went anywhere; without a request, a connection was. */
+  /** A request was refused before it reached an exchange. Without `request`, a connection was refused. */
   refused(requestId: number, { code, message: reason }: BalancerError, request?: Ended['request']): void {
     if (code === 'client-left') this.#log.debug('client-left', { requestId, code, reason });
     else this.#log.error('request-refused', { requestId, method: request?.method, url: request?.url, code, reason });

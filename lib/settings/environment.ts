@@ -1,25 +1,25 @@
-// Which variable of the environment is which option, and what is said of those that are none: a misspelt one is not
-// passed over in silence. Pure.
+// Says which environment variable is which option, and reports variables that are none, so that a misspelt one is not
+// silently ignored. Pure.
 
 const PREFIX = 'RINGMASTER_';
 
-// What Kubernetes sets in every container beside a service of the name ringmaster, or ringmaster-something
+// Kubernetes sets these in every container for a service named ringmaster, or ringmaster-something
 // (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
 const SERVICE_NAME = /^RINGMASTER_(.*_)?(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
 const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\/[^/]+:\d+$/;
 
-/** A variable that is not taken, and why. */
+/** A variable that is not used, and why. */
 export interface IgnoredVariable {
   readonly variable: string;
   readonly reason: string;
 }
 
-/** The variable of that option. */
+/** The variable of an option. */
 export function variableOf(flag: string): string {
   return `${PREFIX}${flag.toUpperCase().replaceAll('-', '_')}`;
 }
 
-/** What the environment says of that option; an empty text says nothing. */
+/** What the environment says about an option; `undefined` if it says nothing. An empty text says nothing. */
 export function readVariable(
   flag: string,
   { alsoFrom }: { readonly alsoFrom?: string },
@@ -32,8 +32,8 @@ export function readVariable(
 }
 
 /**
- * The variables that look as if they were for us and are not. What Kubernetes sets by names that we never had is left
- * out.
+ * Gives the variables that look as if they were for us but are not. Variables that Kubernetes sets are left out if they
+ * have no name of an option.
  */
 export function ignoredVariables(
   flags: readonly string[],
@@ -62,7 +62,7 @@ function nearest(variable: string, known: readonly string[]): string {
   return distance <= 4 ? `: did you mean ${best}?` : '; --help lists them';
 }
 
-// By how many letters that are put in, left out or exchanged (Levenshtein).
+// How many letters must be put in, left out or exchanged to get from one to the other (Levenshtein).
 function distanceBetween(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= Math.min(a.length, 100); i++) {

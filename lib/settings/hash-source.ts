@@ -1,4 +1,4 @@
-// The hash pair that `--hash` names: one of the table, or a user's own module.
+// Loads the hash pair that `--hash` names: one of the table, or a user's own module.
 
 import { hash } from 'node:crypto';
 import { resolve } from 'node:path';
@@ -10,13 +10,16 @@ import type { RoutingPlan } from '../core/routing-plan.ts';
 import { describe } from '../errors.ts';
 import { OptionError, type Options } from './options.ts';
 
-/** The pair that a plan names. Rejects with what went wrong if its module cannot be loaded. */
+/** The pair that a plan names. Rejects if its module cannot be loaded. */
 export async function loadPair({ hash: of, slots, virtualNodes }: PlannedHash): Promise<HashPair> {
   if ('path' in of) return await import(pathToFileURL(of.path).href);
   return hashPair(of.name, slots, virtualNodes, (algorithm, text) => hash(algorithm, text, 'buffer'));
 }
 
-/** The pair of `--hash`, called for whatever it may be asked. Throws OptionError if it is no pair. */
+/**
+ * The pair of `--hash`. A user's module is called once with everything that it may be asked. Throws OptionError if it
+ * is no pair.
+ */
 export async function loadHashPair(options: Options): Promise<HashPair> {
   const { hash: source, slots, maxReplicas, virtualNodes } = options;
   const planned = hashOf(options);
@@ -32,7 +35,7 @@ export async function loadHashPair(options: Options): Promise<HashPair> {
   return pair;
 }
 
-/** What `--hash` names, as a plan has it: a path is relative to the working directory. */
+/** What `--hash` names, in the form of a plan. A path is relative to the working directory. */
 export function hashOf({ hash: source }: Options): RoutingPlan['hash'] {
   const name = HASH_NAMES.find((one) => one === source);
   return name === undefined ? { path: resolve(source) } : { name };

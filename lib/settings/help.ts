@@ -1,9 +1,9 @@
-// The options as people read them: in `--help`, and in README.md, which scripts/tidy.ts holds against this.
+// The options for people to read: in `--help`, and in README.md, which scripts/tidy.ts compares with this.
 
 import { variableOf } from './environment.ts';
 import { GROUPS, OPTIONS, type Option } from './table.ts';
 
-/** What `--help` prints. */
+/** The text that `--help` prints. */
 export function helpText(): string {
   const starts = new Map([...OPTIONS].map(([flag, { kind }]) => [flag, `  --${flag} ${kind.placeholder}`]));
   const width = Math.max(...[...starts.values()].map((start) => start.length)) + 2;

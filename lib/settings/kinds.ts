@@ -1,18 +1,18 @@
-// What the value of an option can be: how it is written, which bounds it has, how it is read. Reading never throws: a
-// text that is no such value reads as `undefined`, and the caller says which option it was.
+// The kinds of values that options have: how they are written, their bounds, and how they are read. Reading never
+// throws: a text that is no such value gives `undefined`, and the caller knows which option it was for.
 
 export interface Kind<T, Unit extends string = ''> {
-  /** What its value is counted in, as the end of its key in `Options`. */
+  /** What the value is counted in. The option's key in `Options` ends with it. */
   readonly unit: Unit;
-  /** In the help, after the flag. */
+  /** Stands after the flag in the help. */
   readonly placeholder: string;
-  /** Which values there are, in words that follow "takes". */
+  /** Which values are allowed, in words that follow "takes". */
   readonly bounds: string;
   read(written: string): T | undefined;
   write(value: T): string;
-  /** What the flag means without a value. */
+  /** The value that a flag without a value has. */
   readonly bare?: string;
-  /** It may hold a password: what was given is not repeated in a message. */
+  /** The value may hold a password, so messages must not repeat it. */
   readonly secret?: true;
 }
 
@@ -36,7 +36,7 @@ export function decimal(least: number, most: number): Kind<number> {
   };
 }
 
-/** Also `off`: no bound, which is Infinity unless it is a lower one. */
+/** Also takes `off`, which means no bound. Its value is Infinity, or `off` if that is given. */
 export function orOff<Unit extends string>(
   kind: Kind<number, Unit>,
   off = Number.POSITIVE_INFINITY,
@@ -50,7 +50,7 @@ export function orOff<Unit extends string>(
   };
 }
 
-/** Bytes; written as a bare number of them, or with a unit of powers of 1024. */
+/** Bytes, written as a bare number, or with a unit of powers of 1024. */
 export function size(leastBytes: number, mostBytes: number): Kind<number, 'Bytes'> {
   return {
     unit: 'Bytes',
@@ -65,12 +65,12 @@ export function size(leastBytes: number, mostBytes: number): Kind<number, 'Bytes
   };
 }
 
-/** A size a second. */
+/** A size per second. */
 export function rate(leastBytes: number, mostBytes: number): Kind<number, 'BytesPerSecond'> {
   return { ...size(leastBytes, mostBytes), unit: 'BytesPerSecond' };
 }
 
-/** Milliseconds; written as a bare number of them, or with a unit. */
+/** Milliseconds, written as a bare number, or with a unit. */
 export function duration(leastMs: number, mostMs: number): Kind<number, 'Ms'> {
   return {
     unit: 'Ms',
@@ -116,7 +116,7 @@ export function text(what: string): Kind<string> {
   };
 }
 
-/** What fits into an Authorization field as it is. */
+/** A text that fits into an Authorization field as it is. */
 export const token: Kind<string> = {
   unit: '',
   placeholder: 'TOKEN',
@@ -136,7 +136,7 @@ export const fleetName: Kind<string> = {
 
 export const path: Kind<string> = { ...text('a path'), placeholder: 'PATH' };
 
-/** Where a Unix socket can be: sockaddr_un holds 107 bytes and their end. */
+/** The path of a Unix socket. sockaddr_un holds 107 bytes and a terminating zero. */
 export const socketPath: Kind<string> = {
   unit: '',
   placeholder: 'PATH',
@@ -170,7 +170,7 @@ export const hostField: Kind<string> = {
   write: (value) => value,
 };
 
-/** Ranges of statuses, ends included. */
+/** Ranges of statuses, both ends included. */
 export const statuses: Kind<readonly (readonly [number, number])[]> = {
   unit: '',
   placeholder: 'LIST',
@@ -185,7 +185,7 @@ export const statuses: Kind<readonly (readonly [number, number])[]> = {
   write: (value) => value.map(([least, most]) => (least === most ? `${least}` : `${least}-${most}`)).join(','),
 };
 
-/** The name of a hash pair, or the path of a module: only a path has a slash. */
+/** The name of a hash pair, or the path of a module. Only a path has a slash. */
 export function hashSource(names: readonly string[]): Kind<string> {
   return {
     unit: '',
@@ -230,7 +230,7 @@ function writeMs(ms: number): string {
   return `${ms}ms`;
 }
 
-/** `undefined` if it is not within. */
+/** The value, or `undefined` if it is out of bounds. */
 export function bounded(value: number, least: number, most: number): number | undefined {
   return value >= least && value <= most ? value : undefined;
 }

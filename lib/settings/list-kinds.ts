@@ -1,4 +1,4 @@
-// Kinds of options that are lists: services, sources of keys, proxies. An entry that is none makes the whole list none.
+// Kinds of options that are lists: services, sources of keys, proxies. One bad entry makes the whole list bad.
 
 import { isIP } from 'node:net';
 import { parseAddress } from '../core/address.ts';
@@ -32,7 +32,7 @@ export const keySources: Kind<readonly KeySource[]> = {
   bounds: 'a list of header:NAME, cookie:NAME, query:NAME, then client, path or request',
   read: (written) => {
     const sources = written.split(',').map((entry) => readKeySource(entry.trim()));
-    // What every request has leaves nothing for those that come after it.
+    // Every request has a client, a path and an id, so a source after one of these would never be used.
     const fits = sources.every(
       (source, index) => source !== undefined && (index === sources.length - 1 || 'name' in source),
     );
@@ -41,7 +41,7 @@ export const keySources: Kind<readonly KeySource[]> = {
   write: (value) => value.map((source) => ('name' in source ? `${source.type}:${source.name}` : source.type)).join(','),
 };
 
-/** Addresses and networks as they are written; `off` is the empty list. */
+/** Addresses and networks in the form that they are written in; `off` gives the empty list. */
 export const trustedProxies: Kind<readonly string[]> = {
   unit: '',
   placeholder: 'LIST|off',

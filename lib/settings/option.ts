@@ -1,11 +1,9 @@
-// A row of the tables of options: what its value can be, what it is where nobody says, whether it can change while the
-// balancer runs, and its line of help. Rows come in groups.
+// A row of the tables of options: the kind of its value, its default, whether it can change while the balancer runs,
+// and its line of help. Rows come in groups.
 
 import type { Kind } from './kinds.ts';
 
-/**
- * Whether another value could be taken over by a balancer that runs, or why it could not. Nothing takes one over yet.
- */
+/** `live` if a running balancer could take over another value, else why it could not. Nothing takes one over yet. */
 export type Changes = 'live' | { readonly atStart: string };
 
 export const atStart = (reason: string): Changes => ({ atStart: reason });
@@ -14,21 +12,21 @@ interface Row<T, Unit extends string> {
   readonly kind: Kind<T, Unit>;
   readonly changes: Changes;
   readonly help: string;
-  /** A second variable that it is taken from. */
+  /** Another variable that the value may come from. */
   readonly alsoFrom?: string;
 }
 
-/** Its value depends on no other row. */
+/** An option whose default depends on no other option. */
 export interface PlainOption<T, Unit extends string = ''> extends Row<T, Unit> {
-  /** The value where nobody says. */
+  /** The default. */
   readonly otherwise: T;
 }
 
-/** Its value depends on those of plain rows, `Known`, or on the machine. */
+/** An option whose value depends on options of plain rows, `Known`, or on the machine. */
 export interface SettledOption<T, Unit extends string = '', Known = object> extends Row<T, Unit> {
-  /** What the help says of the value where nobody says. */
+  /** How the help shows the default. */
   readonly shown: string;
-  /** @param given `undefined` if nobody says. */
+  /** @param given the value if somebody set one. */
   settle(given: T | undefined, known: Known): T;
 }
 
@@ -51,9 +49,9 @@ export const settled = <T, Unit extends string, Known>(
 /** Options of one subject. */
 export interface Group<Rows> {
   readonly name: string;
-  /** What they are about, in words that follow the name and a colon. */
+  /** What the options are about, in words that follow the name and a colon. */
   readonly about: string;
-  /** By flag. */
+  /** Rows by flag. */
   readonly rows: Rows;
 }
 

@@ -1,4 +1,4 @@
-// From a command line and an environment to the values of all options. What each can be is said by its row of tables/.
+// Turns a command line and an environment into the values of all options. The rows of tables/ say what each can be.
 
 import { type IgnoredVariable, ignoredVariables, readVariable, variableOf } from './environment.ts';
 import type { SettledOption } from './option.ts';
@@ -6,14 +6,14 @@ import { OPTIONS, type Option, type Options, type PlainOptions } from './table.t
 
 export type { Options };
 
-// What a ring of so many virtual nodes takes is what traffic waits for when it changes, or is imagined: 50 ms at most.
+// When a ring changes, or is imagined, traffic waits while it is built: 50 ms at most with this many virtual nodes.
 const MOST_POINTS = 16_384;
 const MOST_PLACES = 2048;
 
-/** What options have to be together. */
+/** A rule about several options together. */
 interface Rule {
   breaks(options: Options): boolean;
-  /** Of options that break it. */
+  /** The message for options that break the rule. */
   says(options: Options): string;
 }
 
@@ -32,7 +32,7 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-// Where others run the replicas, the options that say how many to start mean nothing.
+// If others run the replicas, the options that say how many to start mean nothing.
 const RULES_OF_STARTED: readonly Rule[] = [
   {
     breaks: ({ replicas, slots }) => replicas > slots,
@@ -55,13 +55,13 @@ const RULES_OF_STARTED: readonly Rule[] = [
   },
 ];
 
-/** One line for the person who gave a wrong option. Exit code 2. */
+/** One line for the person who gave a wrong option. The process ends with exit code 2. */
 export class OptionError extends Error {
   override readonly name = 'OptionError';
 }
 
 /**
- * The options that a command line and an environment give; the command line goes first. Throws OptionError for an
+ * The options that a command line and an environment give. The command line takes precedence. Throws OptionError for an
  * unknown flag, a value out of bounds, or values that do not go together.
  */
 export function parseOptions(argv: readonly string[], environment: Readonly<NodeJS.ProcessEnv>): Options {
@@ -80,7 +80,7 @@ export function parseOptions(argv: readonly string[], environment: Readonly<Node
   return options;
 }
 
-/** The variables that look as if they were options and are not taken as any. */
+/** Variables that look like options but are not used as any. */
 export function ignoredInEnvironment(environment: Readonly<NodeJS.ProcessEnv>): readonly IgnoredVariable[] {
   return ignoredVariables([...OPTIONS.keys()], environment);
 }
@@ -98,7 +98,7 @@ export function upstreamPlaces({ upstream }: Options): number {
   return upstream.values().reduce((sum, { weight }) => sum + weight, 0);
 }
 
-/** All options at their defaults: a start for programs that use the library. */
+/** All options at their defaults, for programs that use the library. */
 export function defaultOptions(): Options {
   return parseOptions([], {});
 }

@@ -1,4 +1,4 @@
-// All options: the groups of tables/ in the order in which they are shown, and the type of what they give.
+// All options: the groups of tables/ in the order in which they are shown, and the type of their values.
 
 import type { Kind } from './kinds.ts';
 import type { Group, PlainOption, SettledOption } from './option.ts';
@@ -23,10 +23,12 @@ type UnitOf<R> = R extends { readonly kind: Kind<infer _V, infer Unit> } ? Unit 
 type CamelCase<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<CamelCase<B>>}` : S;
 type KeyOf<F extends Flag> = `${CamelCase<F>}${UnitOf<RowOf<F>>}`;
 
-/** The value of every option, by its flag in camel case with its unit: `--reply-timeout` is `replyTimeoutMs`. */
+/**
+ * The values of all options. Each key is the flag in camel case with its unit: `--reply-timeout` is `replyTimeoutMs`.
+ */
 export type Options = { readonly [F in Flag as KeyOf<F>]: ValueOf<RowOf<F>> };
 
-/** Those whose value depends on no other: they may decide the value of others. */
+/** Options that depend on no other. Others may depend on them. */
 export type PlainOptions = {
   readonly [F in Flag as RowOf<F> extends { readonly otherwise: unknown } ? KeyOf<F> : never]: ValueOf<RowOf<F>>;
 };

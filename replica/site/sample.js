@@ -50,7 +50,7 @@ async function start(count) {
     }
   };
   await Promise.all(Array.from({ length: Math.min(CONCURRENCY, count) }, work));
-  // It was cleared away: what it came to is nobody's any more, or the next run is on.
+  // The run was cleared away, or the next one has begun.
   if (run !== mine) return;
   const seconds = (performance.now() - begunMs) / 1000;
   if (done > 0) byId('rate').textContent = format(Math.round(done / seconds));
@@ -59,10 +59,10 @@ async function start(count) {
   byId('status').textContent = summary(signal.aborted, done, count, reason);
 }
 
-/** One request. Resolves with what went wrong, `undefined` if nothing did. */
+/** Sends one request. Resolves with what went wrong, or `undefined`. */
 async function request(signal) {
   let problem = 'no answer came';
-  // Twice: a browser drops what it has open when a network interface comes or goes, as they do with containers.
+  // Tries twice: a browser drops its open requests when a network interface comes or goes, as happens with containers.
   for (let attempt = 0; attempt < 2 && !signal.aborted; attempt++) {
     try {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]);
@@ -77,7 +77,7 @@ async function request(signal) {
       problem = String(message).replace(/^<Error> /, '');
       break;
     } catch {
-      // Once more, or the problem it is.
+      // Tries again, or reports the problem.
     }
   }
   if (signal.aborted) return undefined;
@@ -104,7 +104,7 @@ function measure() {
   return { total, most, mean, imbalance: mean === 0 ? '–' : (most / mean).toFixed(2) };
 }
 
-// Not `disabled`, which would take the focus from whoever has just pressed the button with a key.
+// Not `disabled`, which would take the focus from somebody who has just pressed the button with a key.
 function setRunning(running) {
   byId('stop').ariaDisabled = String(!running);
   for (const button of document.querySelectorAll('.send')) button.ariaDisabled = String(running);
@@ -114,7 +114,7 @@ function draw() {
   cancelAnimationFrame(frame);
   frame = undefined;
   const { total, most, mean, imbalance } = measure();
-  // The longest bar leaves a tenth of the room free.
+  // Leaves a tenth of the room free behind the longest bar.
   const room = Math.max(1, most * 1.1);
   const names = [...answers.keys()].sort((one, other) => one.localeCompare(other, 'en', { numeric: true }));
   const list = byId('replicas');

@@ -1,5 +1,5 @@
-// The voting page: sends votes, shows the counts as they change, and says who answered. A vote that failed is sent again under
-// the same key, so that the store counts it once whatever became of the first try.
+// The voting page: sends votes, shows the counts as they change, and says who answered. A vote that failed is sent
+// again under the same key, so that the store counts it once, whatever became of the first try.
 
 const OPTIONS = ['docker', 'helm', 'kubernetes', 'prometheus'];
 const WAITS_MS = [150, 300, 600, 1200, 2500];
@@ -11,7 +11,7 @@ const byId = (id) => document.getElementById(id);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const format = (number) => number.toLocaleString('en');
 
-// Keys of the votes that were given up without an answer that settles them: the next clicks on that option go on with them.
+// Keys of votes that were given up before an answer settled them. The next clicks on the same option use them again.
 const unsettled = new Map(OPTIONS.map((option) => [option, []]));
 const tally = new Map();
 let counted = Object.fromEntries(OPTIONS.map((option) => [option, 0]));
@@ -38,7 +38,10 @@ async function vote(button) {
   say(`Your vote for ${option} ${verdict}: ${outcome.reason}.${advice}`, 'bad');
 }
 
-/** Sends a vote until an answer settles it: `votes` when it was counted, `final` when it never will be; `unheard` when it may have been. */
+/**
+ * Sends a vote until an answer settles it. The outcome has `votes` if it was counted, `final` if it never will be, and
+ * `unheard` if it may have been.
+ */
 async function cast(option, key) {
   let unheard = false;
   for (let attempt = 0; ; attempt++) {
@@ -61,7 +64,8 @@ async function send(option, key) {
     const replica = response.headers.get('X-Served-By') ?? 'a replica';
     const body = await response.json();
     if (response.ok) return { votes: body.votes, replica };
-    // 502 and 504 say that the replica had the vote, and its answer was lost; a replica says the same of its store in words.
+    // 502 and 504 mean that the replica had the vote, but its answer was lost. A replica says the same about its store
+    // in words.
     const unheard = response.status === 502 || response.status === 504 || / may have been counted: /.test(body.message);
     return { final: response.status < 500, unheard, reason: withoutLabel(body.message) };
   } catch {
@@ -69,7 +73,7 @@ async function send(option, key) {
   }
 }
 
-// Not crypto.randomUUID, which browsers keep from pages that came over plain HTTP from another machine.
+// Not crypto.randomUUID: browsers withhold it from pages that came over plain HTTP from another machine.
 function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
@@ -83,7 +87,7 @@ function say(text, mood) {
   byId('status').dataset.mood = mood;
 }
 
-// The answer to a vote may come late, after the stream has told of more: it only ever raises what is shown.
+// The answer to a vote may come after the stream has told of more votes, so it may only raise what is shown.
 function raiseCounts(votes) {
   showCounts(Object.fromEntries(OPTIONS.map((option) => [option, Math.max(counted[option], votes[option])])));
 }
@@ -121,8 +125,8 @@ function showLive(state, text, replica) {
   if (replica !== undefined) byId('live-from').textContent = replica;
 }
 
-// Live counts. The browser comes back by itself, through the ring, when the replica that serves the stream goes; an answer that is
-// no stream it takes for final, and then it is asked for again here. Meanwhile the counts are polled.
+// Live counts. If the replica that serves the stream goes, the browser connects again by itself, through the ring. But
+// it takes an answer that is no stream for final, and then this page connects again. Meanwhile it polls the counts.
 let source;
 let failures = 0;
 let poller;
@@ -172,7 +176,7 @@ async function poll() {
   }
 }
 
-// A browser has six connections to a host for all its tabs: one that nobody looks at gives its own back.
+// A browser has six connections to a host for all its tabs, so a hidden tab gives its own back.
 function onVisibility() {
   if (document.visibilityState === 'visible') {
     listen();

@@ -1,12 +1,12 @@
-// What happened to the fleet, for people: the news between two states, told as the life of seats. Only the last entries are kept;
-// the log on standard error has them all.
+// The history of the fleet for people: the news between two states, told as the life of seats. Only the latest entries
+// are kept; the log on standard error has all of it.
 
 import { fleetNews } from '../../core/fleet/fleet-news.ts';
 import type { FleetState } from '../../core/fleet/fleet-state.ts';
 import type { ReplicaRef } from '../../core/ports.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 
-export interface LogEntry {
+export interface FeedEntry {
   /** Grows by one from entry to entry. */
   readonly number: number;
   /** Time of day, in ms since 1970. */
@@ -24,28 +24,28 @@ export interface LogEntry {
     | 'drained';
   readonly replica: string;
   readonly seat: SeatId;
-  /** Of a death, or of being down: why. */
+  /** Why it died or is down. */
   readonly reason?: string;
-  /** Of a replacement: whose place it takes. */
+  /** The hostname that a replacement takes the place of. */
   readonly instead?: string;
 }
 
 const MAX_ENTRIES = 200;
 const MOST_OF_REASON = 500;
 
-/** The start of a reason: it may be what an engine or a crash had to say, and is told to all who watch. */
+/** The start of a reason. It may be what an engine or a crash had to say, and goes to all who watch. */
 export function shortReason(reason: string): string {
   return reason.length > MOST_OF_REASON ? `${reason.slice(0, MOST_OF_REASON)}…` : reason;
 }
 
 export class EventLog {
-  readonly #entries: LogEntry[] = [];
+  readonly #entries: FeedEntry[] = [];
   #last = 0;
   readonly #lost = new Map<SeatId, string>();
   readonly #draining = new Set<number>();
 
-  /** All that is kept and came after the entry of that number, the oldest first. */
-  since(number: number): LogEntry[] {
+  /** The kept entries after the one of this number, the oldest first. */
+  since(number: number): FeedEntry[] {
     return this.#entries.filter((entry) => entry.number > number);
   }
 
@@ -57,7 +57,7 @@ export class EventLog {
   add(before: FleetState, after: FleetState, atMs: number): void {
     for (const { event, replica, reason } of fleetNews(before, after)) {
       const { seat, hostname, incarnation } = replica;
-      const add = (what: LogEntry['what'], more: { reason?: string; instead?: string } = {}) =>
+      const add = (what: FeedEntry['what'], more: { reason?: string; instead?: string } = {}) =>
         this.#push({ atMs, what, replica: hostname, seat, ...more });
       switch (event) {
         case 'replica-starting':
@@ -67,7 +67,7 @@ export class EventLog {
           const instead = this.#lost.get(seat);
           this.#lost.delete(seat);
           if (instead === undefined) add('joined');
-          // One of others that was down is itself again.
+          // A replica that others run was down and is itself again.
           else if (instead === hostname) add('cleared');
           else add('replaced', { instead });
           break;
@@ -91,19 +91,19 @@ export class EventLog {
           add('draining');
           break;
         case 'replica-stopped':
-          // That a dead one is cleared away is no news.
+          // Only the end of a draining replica is worth an entry. A dead one was reported before it was cleared away.
           if (this.#draining.delete(incarnation)) add('drained');
           break;
       }
     }
   }
 
-  /** Most of what it answers has a status from 500 up, though its heartbeats are good. */
+  /** Adds that most replies of a replica have a status from 500 up, though its heartbeats are good. */
   addErring({ hostname, seat }: ReplicaRef, atMs: number): void {
     this.#push({ atMs, what: 'erring', replica: hostname, seat });
   }
 
-  #push(entry: Omit<LogEntry, 'number'>): void {
+  #push(entry: Omit<FeedEntry, 'number'>): void {
     this.#last += 1;
     this.#entries.push({ number: this.#last, ...entry });
     if (this.#entries.length > MAX_ENTRIES) this.#entries.shift();

@@ -1,23 +1,23 @@
-// Those who watch: server-sent events to a bounded number of clients, and a smaller one from each address. What the events say is
-// for others. A client that does not read what it is sent is dropped: it may come again, and its memory is ours.
+// Sends server-sent events to those who watch: to a bounded number of clients, and fewer from each address. Others
+// decide what the events say. A client that does not read is dropped: it can come again, and it would take our memory.
 
 import type { ServerResponse } from 'node:http';
 import { BalancerError } from '../../errors.ts';
 
-// The attack: whoever opens as many as there may be locks everybody else out (test/admin/event-stream.test.ts). Who has more
-// addresses than these take still can: a dashboard that must be seen is on the admin port.
+// The attack: somebody opens as many as there may be, and locks everybody else out (test/admin/event-stream.test.ts).
+// Somebody with many addresses still can, so a dashboard that must be seen belongs on the admin port.
 const MAX_PER_ADDRESS = 16;
 const MAX_WATCHERS = 128;
-// Twice the snapshot of the largest fleet; a minute of everything else.
+// Twice the snapshot of the largest fleet, or a minute of everything else.
 const MAX_UNREAD_BYTES = 2 ** 20;
-// How many seconds in a row something may lie unread.
+// For how many seconds in a row something may lie unread.
 const MAX_SECONDS_BEHIND = 30;
-// How long a browser waits before it comes again.
+// How long a browser waits before it connects again.
 const RETRY_MS = 1000;
 
 interface Watcher {
   readonly response: ServerResponse;
-  /** From where: see `neighbourhood`. */
+  /** The part of the address that clients are counted by: see `neighbourhood`. */
   readonly from: string;
   secondsBehind: number;
 }
@@ -26,7 +26,7 @@ export class EventStream {
   readonly #watchers = new Set<Watcher>();
   readonly #onWatched: (watched: boolean) => void;
 
-  /** @param onWatched is told when the first comes and when the last has gone. */
+  /** @param onWatched called when the first watcher comes, and when the last has gone. */
   constructor(onWatched: (watched: boolean) => void) {
     this.#onWatched = onWatched;
   }
@@ -35,7 +35,7 @@ export class EventStream {
     return this.#watchers.size > 0;
   }
 
-  /** One watcher more from `address`, that is sent `first`. Throws `too-many-watchers`. */
+  /** Adds a watcher from `address`, and sends it `first`. Throws `too-many-watchers`. */
   add(response: ServerResponse, address: string, first: string): void {
     const from = neighbourhood(address);
     this.#checkRoom(from);
@@ -43,7 +43,7 @@ export class EventStream {
       'Content-Type': 'text/event-stream',
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',
-      // A proxy before this one must not collect them.
+      // A proxy in front must not hold events back.
       'X-Accel-Buffering': 'no',
     });
     response.write(`retry: ${RETRY_MS}\n\n${first}`);
@@ -57,7 +57,7 @@ export class EventStream {
     if (this.#watchers.size === 1) this.#onWatched(true);
   }
 
-  /** To all of them. */
+  /** Sends to all watchers. */
   send(event: string): void {
     for (const { response } of this.#watchers) {
       if (response.writableLength > MAX_UNREAD_BYTES) response.destroy();
@@ -65,7 +65,7 @@ export class EventStream {
     }
   }
 
-  /** Called once a second: who has not caught up for long is dropped, however little there was to read. */
+  /** Called once a second. Drops whoever has not caught up for long, however little there was to read. */
   dropLate(): void {
     for (const watcher of this.#watchers) {
       watcher.secondsBehind = watcher.response.writableLength === 0 ? 0 : watcher.secondsBehind + 1;
@@ -73,7 +73,7 @@ export class EventStream {
     }
   }
 
-  /** Lets all of them go. */
+  /** Ends all streams. */
   end(): void {
     for (const { response } of this.#watchers) response.end();
   }
@@ -87,15 +87,15 @@ export class EventStream {
 }
 
 /**
- * An event as it is on the wire (WHATWG HTML, 9.2). JSON has no line breaks of its own.
- * @param made further members, whose values are JSON already; `data` then has one at least.
+ * An event in its form on the wire (WHATWG HTML, 9.2). JSON has no line breaks of its own.
+ * @param made more members, whose values are JSON already. If there are any, `data` must have at least one member.
  */
 export function formatEvent(name: string, data: object, made: Readonly<Record<string, string>> = {}): string {
   const further = Object.entries(made).map(([member, json]) => `,${JSON.stringify(member)}:${json}`);
   return `event: ${name}\ndata: ${JSON.stringify(data).slice(0, -1)}${further.join('')}}\n\n`;
 }
 
-// Of IPv6 the network: each customer of a provider has 2^64 addresses in it.
+// For IPv6 this is the network, since each customer of a provider has 2^64 addresses in one.
 function neighbourhood(address: string): string {
   if (!address.includes(':')) return address;
   const [head = '', tail] = address.toLowerCase().split('::');

@@ -1,6 +1,6 @@
-// What is told to those who watch, and when: a snapshot first; then changes of the fleet within 50 ms, the traffic once a second,
-// and where requests land at most 20 times a second. The counters are looked at every second, watched or not, so that who comes
-// has the last minutes before them; everything else rests while nobody watches.
+// Decides what those who watch are told, and when: first a snapshot, then changes of the fleet within 50 ms, the
+// traffic once a second, and where requests land at most 20 times a second. It looks at the counters every second,
+// watched or not, so that whoever comes sees the last minutes. Everything else rests while nobody watches.
 
 import type { ServerResponse } from 'node:http';
 import { emptyFleet, type FleetState, placesOf, type Seat } from '../../core/fleet/fleet-state.ts';
@@ -16,33 +16,35 @@ import { TrafficHistory } from './traffic-history.ts';
 
 export interface FeedPorts {
   readonly clock: Clock;
-  /** In ms since 1970. */
+  /** Time of day, in ms since 1970. */
   readonly timeOfDay: () => number;
-  /** Since the start. A look that fails is left out: the next one has what it would have had. */
+  /** Everything counted since the start. A look that fails is skipped; the next one makes up for it. */
   readonly counters: () => Promise<Counters>;
-  /** Gets each look of this feed at them, and gives those of which it shows now that they err. */
+  /** Gets each look at the counters. Gives the replicas that are found to err by it. */
   readonly erring: (counters: Counters, nowMs: number) => readonly ReplicaRef[];
-  /** Since the look that ended at `after`; asked only while somebody watches. It may fail as `counters` may. */
+  /**
+   * Landings since the look that ended at `after`. Asked for only while somebody watches. May fail as `counters` may.
+   */
   readonly landings: (after: number) => Promise<Landings>;
-  /** What never changes: shown as it is. */
+  /** What never changes. It is shown as it is. */
   readonly about: {
     readonly hash: string;
     readonly virtualNodes: number;
     readonly maxReplicas: number;
     /** If not, each new one has to be given with its address. */
     readonly startsReplicas: boolean;
-    /** Requests go on where no replica passes its heartbeats. */
+    /** Requests go on even if no replica passes its heartbeats. */
     readonly failOpen: boolean;
   };
 }
 
-/** Who watches, and what their page may do. */
+/** Somebody who watches, and what their page may do. */
 export interface Watcher {
-  /** From where, as far as a trusted proxy says it. */
+  /** The address as far as it can be trusted: a trusted proxy may have said it. */
   readonly address: string;
-  /** The page has an origin of its own: nobody else's script can read what is typed there. */
+  /** The page has an origin of its own, so that no other page's script can read what is typed there. */
   readonly alone: boolean;
-  /** Why it may not change anything, if so. */
+  /** Why the page may not change anything; `undefined` if it may. */
   readonly looksOnlyBecause: string | undefined;
 }
 
@@ -56,7 +58,7 @@ export class LiveFeed {
   readonly #history = new TrafficHistory();
   #state: FleetState = emptyFleet(0);
   #ring: HashRing | undefined;
-  // What the watchers have been told.
+  // What the watchers have been told so far.
   #toldState = this.#state;
   #toldRing: HashRing | undefined;
   #toldEntry = 0;
@@ -70,12 +72,14 @@ export class LiveFeed {
     this.#stream = new EventStream((watched) => this.#onWatched(watched));
   }
 
-  /** From now on the counters are looked at. Called once, when the balancer starts. */
+  /** Starts to look at the counters. Call it once, when the balancer starts. */
   begin(): void {
     void this.#lookEverySecond();
   }
 
-  /** The fleet is another, or its ring. Watchers are told soon, not now: many changes may come at once. */
+  /**
+   * The fleet or its ring has changed. Watchers are told soon, but not at once, since many changes may come together.
+   */
   fleetChanged(state: FleetState, ring: HashRing): void {
     this.#log.add(this.#state, state, this.#ports.timeOfDay());
     this.#state = state;
@@ -83,7 +87,7 @@ export class LiveFeed {
     this.#ring = ring;
   }
 
-  /** That response is now an event stream. Throws `too-many-watchers` or `closing`. */
+  /** Turns the response into an event stream. Throws `too-many-watchers` or `closing`. */
   watch(response: ServerResponse, { address, alone, looksOnlyBecause }: Watcher): void {
     if (this.#closed.signal.aborted) throw new BalancerError('closing', 'the balancer is shutting down');
     const snapshot = {
@@ -117,7 +121,7 @@ export class LiveFeed {
   }
 
   async #tellLandingsWhileWatched(signal: AbortSignal): Promise<void> {
-    // With the first look they begin to be noted. What landed before it is not for those who come now.
+    // The first look makes landings be noted. What landed before it is not for those who come now.
     let seen: Landings | undefined;
     for (;;) {
       const now = await this.#ports.landings(seen?.last ?? 0).catch(() => undefined);
@@ -130,7 +134,7 @@ export class LiveFeed {
     }
   }
 
-  // For itself: no news of the fleet waits for an answer of the data plane.
+  // A loop of its own, so that news of the fleet never waits for the data plane.
   async #tellFleetWhileWatched(signal: AbortSignal): Promise<void> {
     for (;;) {
       await this.#ports.clock.sleep(FLUSH_MS, signal).catch(() => undefined);
@@ -151,7 +155,7 @@ export class LiveFeed {
     const { signal } = this.#closed;
     let lastMs = clock.now();
     for (;;) {
-      // By the clock, not a second after the last look: rows would drift from seconds.
+      // Sleeps until the next full second of the clock. Sleeping a second after each look would make the rows drift.
       await clock.sleep(SECOND_MS - (clock.now() % SECOND_MS), signal).catch(() => undefined);
       if (signal.aborted) return;
       // A timer may be a little early, and the last answer may have been late.
@@ -174,7 +178,7 @@ export class LiveFeed {
     return { traffic: this.#history.replicas, spread: this.#history.spread() };
   }
 
-  // As JSON: thousands of pairs that are told to each who comes, and new only with the ring.
+  // The ring as JSON: thousands of pairs that every new watcher is sent, made once for each ring.
   #ringNow(): string {
     if (this.#ring !== this.#shownRing || this.#ringText === '') {
       this.#shownRing = this.#ring;

@@ -1,5 +1,5 @@
-// What the counters of the data plane say over time: a row for each of the last seconds, and for each replica how it does now.
-// Bounded: the rows by their number, the rest by that of the replicas.
+// What the counters of the data plane say over time: a row for each of the last seconds, and the present state of each
+// replica. Bounded by the number of rows and of replicas.
 
 import type { SeatId } from '../../core/ring/ring.ts';
 import {
@@ -13,7 +13,9 @@ import {
 import { Histogram } from '../../core/traffic/histogram.ts';
 import type { Counts } from '../../core/traffic/traffic.ts';
 
-/** A second: time of day in ms, then requests, refused, failed (errors of replicas included), in flight, and p50, p90, p99 in ms. */
+/**
+ * One second. `refused` are replies from 400 to 499, `failed` includes replies from 500 up. The percentiles are in ms.
+ */
 export type Row = readonly [
   atMs: number,
   requests: number,
@@ -34,14 +36,15 @@ export interface ReplicaTraffic {
   readonly requests: number;
   readonly refused: number;
   readonly failed: number;
-  /** In ms, of the last seconds. */
+  /** In ms, over the last seconds. */
   readonly p50: number | null;
   readonly p99: number | null;
 }
 
 const MAX_ROWS = 300;
 const SPREAD_ROWS = 60;
-// What a replica's times count for a look later: half of what is shown is of the last three seconds.
+// What a replica's times still count for at the next look. It makes half of what is shown come from the last three
+// seconds.
 const KEPT_PER_LOOK = 0.8;
 
 export class TrafficHistory {
@@ -52,7 +55,7 @@ export class TrafficHistory {
   #times = new Map<number, Histogram>();
   #spread: ReadonlyMap<SeatId, number>[] = [];
 
-  /** A look at the counters, `tookMs` after the one before; at `atMs`, time of day. */
+  /** Takes a look at the counters. @param atMs time of day. @param tookMs time since the look before. */
   add(counters: Counters, atMs: number, tookMs: number): void {
     const { total, replicas } = countersSince(this.#last, counters);
     const [requests, refused, failed] = ratesOf(total.counts, tookMs);
@@ -72,7 +75,7 @@ export class TrafficHistory {
     if (this.#spread.length > SPREAD_ROWS) this.#spread.shift();
   }
 
-  /** Shares under one ring and under another must not be added up. */
+  /** Forgets the spread, since shares under two different rings must not be added up. */
   restartSpread(): void {
     this.#spread = [];
   }
@@ -86,7 +89,7 @@ export class TrafficHistory {
     return this.#replicas;
   }
 
-  /** Requests that ended at each seat over the last minute, if the ring is so old, and over how many seconds that was. */
+  /** Requests that ended at each seat, and over how many seconds: a minute, or less if the ring is younger. */
   spread(): { seconds: number; seats: [SeatId, number][] } {
     const seats = new Map<SeatId, number>();
     for (const landed of this.#spread) {
@@ -95,7 +98,7 @@ export class TrafficHistory {
     return { seconds: this.#spread.length, seats: [...seats] };
   }
 
-  // Those of the last look fade, and what has come since is as it is.
+  // Times of earlier looks fade, and those since the last look are added at full weight.
   #timesOf({ incarnation, times }: ReplicaCounters): Histogram {
     const known = this.#times.get(incarnation) ?? new Histogram();
     known.fade(KEPT_PER_LOOK);
@@ -122,7 +125,7 @@ function trafficOf(replica: ReplicaCounters, gained: Counts, latency: Latency, t
   };
 }
 
-// Per second: a look may come late.
+// Per second. The time is needed since a look may come late.
 function ratesOf({ requests, refused, erred, failed }: Counts, tookMs: number): [number, number, number] {
   const rate = (count: number) => Math.round((count * 1000) / tookMs);
   return [rate(requests), rate(refused), rate(erred + failed)];

@@ -1,13 +1,13 @@
-// Where the key of a request is taken from: what `--key` names. Reading it from a request is lib/proxy/key.ts.
+// Where the key of a request comes from, as `--key` names it. lib/proxy/key.ts reads it from a request.
 
-/** One entry of the list. `request` is the request id, which is no key of the client's. */
+/** One entry of the list. `request` means the request id, which says nothing of the client. */
 export type KeySource =
   | { readonly type: 'request' }
   | { readonly type: 'client' }
   | { readonly type: 'path' }
   | { readonly type: 'header' | 'cookie' | 'query'; readonly name: string };
 
-/** Requests have no key that would send those of one client to one place. */
+/** Do requests go by their ids, so that those of one client are spread over all replicas? */
 export function goesByRequestId(sources: readonly KeySource[]): boolean {
   return sources[0]?.type === 'request';
 }

@@ -1,11 +1,11 @@
-// What all threads of a data plane keep in common: how many requests are in flight, at each replica and in all, how many connections
-// there are, and which request id comes next. Each number is a cell of memory that the threads share, and every change of one is
-// atomic. With one thread it is the same, on memory of its own.
+// What all threads of a data plane keep in common: how many requests are in flight, at each replica and in all, how
+// many connections there are, and which request id comes next. Each number is a cell of memory that the threads share,
+// and every change of one is atomic. With one thread it is the same, on memory of its own.
 //
-// A bound is kept by reserve, check, undo: a thread counts its request first, looks whether that was one too many, and takes it back
-// if so. Whoever looks first and counts later lets two threads in where there is room for one. What is in flight in all is counted after
-// the place at the replica is taken, and before it is given back: so that number may be too small for a moment, and never too large,
-// and no request is let in for the sake of one that was refused.
+// A bound is kept by reserve, check, undo: a thread counts its request first, looks whether that was one too many, and
+// takes it back if so. Whoever looks first and counts later lets two threads in where there is room for one. What is in
+// flight in all is counted after the place at the replica is taken, and before it is given back: so that number may be
+// too small for a moment, and never too large, and no request is let in for the sake of one that was refused.
 
 import { mostInFlight } from '../ring/bounded-load.ts';
 import { ID_COUNT } from '../ring/request-ids.ts';
@@ -39,7 +39,8 @@ export function ledgerBytes(threads: number): number {
 
 export class Ledger {
   readonly #cells: Int32Array;
-  // Where this thread's own part begins. Only this thread writes there, so that what it held can be given back when it has died.
+  // Where this thread's own part begins. Only this thread writes there, so that what it held can be given back when it
+  // has died.
   readonly #part: number;
 
   /** @param memory of `ledgerBytes`, all 0 at first. @param thread 0, 1, … */
@@ -64,8 +65,8 @@ export class Ledger {
   }
 
   /**
-   * Takes a place at the replica of that row, if there is one. False if it has `most` already, or if one more would put it above its part
-   * of all that is in flight times `factor`.
+   * Takes a place at the replica of that row, if there is one. False if it has `most` already, or if one more would put
+   * it above its part of all that is in flight times `factor`.
    */
   take(row: number, most: number, factor: number, part: number): boolean {
     const there = Atomics.add(this.#cells, HEAD_CELLS + row, 1);
@@ -124,7 +125,10 @@ export class Ledger {
     Atomics.notify(this.#cells, FREED);
   }
 
-  /** What `Atomics.waitAsync` takes to be told when another thread gave back a place; `undefined` if there is no other thread. */
+  /**
+   * What `Atomics.waitAsync` takes to be told when another thread gave back a place; `undefined` if there is no other
+   * thread.
+   */
   get freedElsewhere(): { readonly cells: Int32Array; readonly cell: number; readonly value: number } | undefined {
     if (!(this.#cells.buffer instanceof SharedArrayBuffer)) return undefined;
     return { cells: this.#cells, cell: FREED, value: Atomics.load(this.#cells, FREED) };

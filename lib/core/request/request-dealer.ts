@@ -1,11 +1,12 @@
-// Deals request ids. A request without a key has no home on the ring, so when the seat of the next id has its fill, the request is
-// given a later id, and the id is kept for a request that comes when the seat has room again: the shares come out as even as the
-// ids are, whatever the load and however the replicas' speed wavers. Only a replica that stays slower than the others gets less.
+// Deals out request ids. A request without a key has no home on the ring. So when the seat of the next id is full, the
+// request gets a later id, and the earlier one is kept for a request that comes when the seat has room again. Shares
+// thus come out as even as the ids are, whatever the load and however the replicas' speed varies. Only a replica that
+// stays slower than the others gets fewer requests.
 
 import type { SeatId } from '../ring/ring.ts';
 
-// Per seat. A seat that stays full, because its replica is slow, gets fewer requests: the oldest id kept for it is then used all the
-// same. A replica that stands still for 200 ms at 15,000 requests per second among three has missed 1,000.
+// How many ids are kept per seat. If a seat stays full because its replica is slow, the oldest of them is used all the
+// same. At 15,000 requests per second, a replica of three that stands still for 200 ms misses 1,000.
 const MAX_KEPT = 1024;
 
 export class RequestDealer {
@@ -18,13 +19,13 @@ export class RequestDealer {
   }
 
   /**
-   * The oldest id kept for a seat that has room, or else the first of the next ones whose seat has room, or else the oldest of
-   * those that have been kept for too long.
+   * Gives the oldest id kept for a seat that has room. If there is none, gives the next id whose seat has room. If too
+   * many had to be kept on the way there, gives the oldest of these.
    * @param ownerOf the seat that an id leads to, `undefined` if there is none.
    */
   deal(ownerOf: (id: number) => SeatId | undefined, hasRoom: (seat: SeatId) => boolean): number {
     for (const [seat, ids] of this.#kept) {
-      // By now the ids may lead elsewhere, when the ring has changed; then they are as good as any.
+      // If the ring has changed these ids may lead elsewhere by now. They are as good as any then.
       if (hasRoom(seat)) return this.#takeOldest(seat, ids);
     }
     for (;;) {

@@ -1,13 +1,14 @@
-// How many retries there may be: a part of the requests of the last seconds, so that an outage is not answered with three times
-// the load (Google SRE book, chapter 22), and a few however many requests there are, so that a quiet service is helped too.
+// Limits retries to a part of the requests of the last seconds, so that an outage is not met with three times the load
+// (Google SRE book, chapter 22). A few retries are always allowed, so that a quiet service is helped too.
 
 import type { RetrySettings } from '../traffic-settings.ts';
 
-// Counted in two windows of this length: what is remembered is between one and two of them old.
+// Retries and requests are counted in two windows of this length, so what is remembered is between one and two of them
+// old.
 const WINDOW_MS = 5000;
 
-// What all threads count together: requests and retries of this window and of the one before, and whether a thread is at work to
-// begin the next window. Behind them, in two cells, is when that is due.
+// All threads count in the same cells: requests and retries of this window and of the one before, and whether a thread
+// is at work to begin the next window. Two more cells say when that is due.
 const REQUESTS = 0;
 const RETRIES = 1;
 const EARLIER_REQUESTS = 2;
@@ -24,8 +25,8 @@ export class RetryBudget {
   readonly #due: Float64Array;
 
   /**
-   * @param settings may change: what they are when a retry is asked for counts.
-   * @param cells `BUDGET_CELLS` of them, all 0 at first; threads that have the same ones have one budget.
+   * @param settings read anew whenever a retry is asked for, since they may change.
+   * @param cells `BUDGET_CELLS` of them, all 0 at first. Threads that share cells share the budget.
    */
   constructor(settings: Settings, cells: Int32Array = new Int32Array(BUDGET_CELLS)) {
     this.#settings = settings;
@@ -33,11 +34,14 @@ export class RetryBudget {
     this.#due = new Float64Array(cells.buffer, cells.byteOffset + DUE * Int32Array.BYTES_PER_ELEMENT, 1);
   }
 
-  /** Time goes on; called before the first request, and now and then. The threads have one clock. */
+  /**
+   * Moves on to the time `nowMs`, by a clock that all threads share. Call it before the first request, and every now
+   * and then.
+   */
   advance(nowMs: number): void {
     const cells = this.#cells;
     if (nowMs < this.#dueMs || Atomics.compareExchange(cells, TURNING, 0, 1) !== 0) return;
-    // Another thread may have been here in between.
+    // Another thread may have begun the next window in between.
     if (nowMs >= this.#dueMs) {
       const late = nowMs >= this.#dueMs + WINDOW_MS;
       const [requests, retries] = [Atomics.exchange(cells, REQUESTS, 0), Atomics.exchange(cells, RETRIES, 0)];
@@ -48,18 +52,18 @@ export class RetryBudget {
     Atomics.store(cells, TURNING, 0);
   }
 
-  /** A request has come. */
+  /** Counts a request. */
   deposit(): void {
     Atomics.add(this.#cells, REQUESTS, 1);
   }
 
-  /** May one more be made? It is counted if so. */
+  /** May one more retry be made? If so, it is counted. */
   withdraw(): boolean {
     const cells = this.#cells;
     const { retryBudget, leastRetriesPerSecond } = this.#settings;
     const requests = Atomics.load(cells, REQUESTS) + Atomics.load(cells, EARLIER_REQUESTS);
     const allowed = retryBudget * requests + (leastRetriesPerSecond * 2 * WINDOW_MS) / 1000;
-    // Counted before it is looked at, as in ledger.ts.
+    // The retry is counted before the check, as ledger.ts explains.
     const retries = Atomics.add(cells, RETRIES, 1) + 1 + Atomics.load(cells, EARLIER_RETRIES);
     if (retries <= allowed) return true;
     Atomics.sub(cells, RETRIES, 1);

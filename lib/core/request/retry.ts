@@ -1,16 +1,17 @@
-// May a failed attempt be repeated? RFC 9110, 9.2.2: a request whose effect may have begun is repeated only if its method
-// is idempotent; one of which no byte was sent may always be. Where to is the ring's answer: on past the seats tried.
+// Decides whether a failed attempt may be repeated. If a request may have had an effect, it is repeated only if its
+// method is idempotent (RFC 9110, 9.2.2). If no byte of it was sent it may always be. Where it goes next is for the
+// ring: past the seats tried.
 
 /** What is known of a failed attempt. */
 export interface FailedAttempt {
   readonly method: string;
-  /** No byte of the request can have reached the replica: the connection never came about. */
+  /** No byte of the request can have reached the replica, since no connection was established. */
   readonly unsent: boolean;
-  /** Every body byte sent is still in hand, so that it can be sent again. */
+  /** Every byte of the body that was sent can be sent again. */
   readonly bodyInHand: boolean;
-  /** A byte of a reply, interim ones included, has come from the replica. */
+  /** A byte of a reply has come from the replica; interim replies count too. */
   readonly replyBegun: boolean;
-  /** Replicas that have failed it. A kept connection that was closed counts for none. */
+  /** How many replicas have failed the request. A kept connection that was closed does not count. */
   readonly replicasTried: number;
 }
 

@@ -1,4 +1,5 @@
-// Which row of the ledger is whose: each replica has one from its first plan on, until nothing is left there in any thread.
+// Which row of the ledger is whose: each replica has one from its first plan on, until nothing is left there in any
+// thread.
 
 import { MOST_REPLICAS } from './ledger.ts';
 
@@ -7,7 +8,10 @@ export class Rows {
   readonly #free: number[] = [];
   #next = 0;
 
-  /** The row of that incarnation. When all are taken the last one is shared: a bound on load is then kept for those together. */
+  /**
+   * The row of that incarnation. When all are taken the last one is shared: a bound on load is then kept for those
+   * together.
+   */
   rowOf(incarnation: number): number {
     const known = this.#rows.get(incarnation);
     if (known !== undefined) return known;

@@ -1,13 +1,14 @@
-// Bounded load: no seat is given more than its part of the requests in flight, times a factor; what does not fit walks on round
-// the ring. Source: Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing with Bounded Loads", SODA 2018.
+// Bounded load: no seat gets more than its part of the requests in flight, times a factor. The rest walks on round the
+// ring. Source: Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing with Bounded Loads", SODA 2018.
 
 /**
- * The requests that a seat may have in flight, one more included that is to be placed: ⌈factor × its part⌉, at least 1.
+ * How many requests a seat may have in flight, including one that is about to be placed: ⌈factor × its part⌉, at least
+ * 1.
  * @param factor 1 or more; Infinity for no bound.
  * @param inFlight requests in flight at all seats now.
  * @param part the seat's weight over the weight of all seats that take requests.
  */
 export function mostInFlight(factor: number, inFlight: number, part: number): number {
-  // A part such as 1/3 is not exact: 55.00000000000001 is 55.
+  // A part such as 1/3 is inexact: 55.00000000000001 must not become 56.
   return Math.ceil(factor * (inFlight + 1) * part - 1e-9);
 }

@@ -1,18 +1,24 @@
-// Why a request goes where it goes: its slot, the seats in the order of the ring, and what speaks against each. The same order and
-// the same objections by which the proxy picks, so that the answer is what would happen, not a story about it.
+// Explains why a request goes where it goes: its slot, the seats in the order of the ring, and what speaks against
+// each. It uses the order and the objections by which the proxy picks, so that it tells what would really happen.
 
 import type { Key, RingPolicy } from './policy.ts';
 import type { SeatId } from './ring.ts';
 
-/** What speaks against a seat, the least first: the proxy takes the first seat with the least objection short of `absent`. */
+/**
+ * What may speak against a seat, the least first. The proxy takes the first seat with the least objection, unless that
+ * is `absent`.
+ */
 export const OBJECTIONS = ['none', 'busy', 'suspected', 'absent'] as const;
-/** `busy`: it has its part of the load. `suspected`: something failed there and it has not answered since. `absent`: no replica serves. */
+/**
+ * `busy`: the seat has its part of the load. `suspected`: something failed there, and it has not answered since.
+ * `absent`: no replica takes requests there.
+ */
 export type Objection = (typeof OBJECTIONS)[number];
 
 export interface Explanation {
   readonly key: Key;
   readonly slot: number;
-  /** All seats, in the order in which they are asked; the first is the owner. */
+  /** All seats, in the order in which they are asked; the first one is the owner. */
   readonly order: readonly SeatId[];
   readonly skipped: readonly { readonly seat: SeatId; readonly why: Objection }[];
   /** The seat that gets the request, if any does. */

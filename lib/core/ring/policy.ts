@@ -1,10 +1,11 @@
-// A policy gives an order of preference; the caller filters it. Health, load and what was tried already are all one
-// `accept`, so that each rule serves every policy. A policy is built anew when the wanted seats change.
+// A policy gives each key an order of preference, and the caller filters it. Health, load and what was tried already
+// are all one `accept`, so that each of these rules works with every policy. A policy is built anew when the wanted
+// seats change.
 
 import { type HashPair, modulo } from './hashes/hash-pair.ts';
 import type { HashRing, SeatId } from './ring.ts';
 
-/** What a request is hashed by: its request id, or the 32-bit hash of a text (key.ts). A whole number from 0 up. */
+/** What a request is hashed by: its request id, or the 32-bit hash of a text (lib/proxy/key.ts). A whole number ≥ 0. */
 export type Key = number;
 
 export interface Policy {
@@ -14,11 +15,11 @@ export interface Policy {
 
 export interface RingPolicy extends Policy {
   readonly ring: HashRing;
-  /** 0 … M-1. */
+  /** The slot of a key, 0 … M-1. */
   slotOf(key: Key): number;
 }
 
-/** Consistent hashing: the seats in the order in which they come clockwise of the key's slot. */
+/** Consistent hashing: takes seats in the order in which they come clockwise of the key's slot. */
 export function ringPolicy(ring: HashRing, pair: HashPair): RingPolicy {
   const slots = ring.slotCount;
   const slotOf = (key: Key) => modulo(pair.requestSlot(key, slots), slots);

@@ -1,6 +1,7 @@
-// Request ids: six digits, each used once before any is used again, and at every moment spread evenly over their range.
-// A Weyl sequence: adding a step that shares no factor with the number of ids visits all of them, and a step near the
-// golden section of that number always lands in one of the widest gaps left (Knuth, TAOCP 3, 6.4).
+// Request ids have six digits. Each is used once before any is used again, and at every moment those used are spread
+// evenly over their range. They form a Weyl sequence: adding a step that shares no factor with the number of ids visits
+// all of them, and a step near the golden section of that number always lands in one of the widest gaps left (Knuth,
+// TAOCP 3, 6.4).
 
 const FIRST_ID = 100_000;
 export const ID_COUNT = 900_000;
@@ -17,14 +18,17 @@ export function requestIdAt(seed: number, number: number): number {
   return FIRST_ID + moduloIds((seed % ID_COUNT) + number * STEP);
 }
 
-/** Where an id comes in the sequence, 0 … 899999: ids that follow each other have places that do. Any 32-bit key has one. */
+/**
+ * The position of an id in the sequence, 0 … 899999: consecutive ids have consecutive positions. Any 32-bit key has
+ * one.
+ */
 export function placeOfRequestId(key: number): number {
   return moduloIds((key + ID_COUNT - FIRST_ID) * STEP_INVERSE);
 }
 
-// As value % ID_COUNT, exact below 2^53, without the slow path that % takes beyond 32 bits.
+// This is value % ID_COUNT, which is exact below 2^53, without the slow path that % takes beyond 32 bits.
 function moduloIds(value: number): number {
   const rest = value - Math.floor(value * (1 / ID_COUNT)) * ID_COUNT;
-  // Of a multiple of ID_COUNT the quotient may come out just below the integer that it is.
+  // For a multiple of ID_COUNT the quotient may come out just below the integer that it is.
   return rest === ID_COUNT ? 0 : rest;
 }

@@ -1,5 +1,5 @@
-// The ring for a fleet as it is: built anew when the wanted seats change, and in steps while a seat starts slowly, and otherwise
-// the same object. Health never changes it.
+// Keeps the ring of a fleet. It is built anew when the wanted seats change, and in steps while a seat starts slowly;
+// otherwise the same object is given again. Health never changes it.
 
 import { type FleetState, placement } from '../fleet/fleet-state.ts';
 import { buildRing, type HashPair } from './hashes/hash-pair.ts';
@@ -18,9 +18,9 @@ export interface RingSettings {
 export interface KeptRing {
   /** The ring of the wanted seats. */
   readonly ring: HashRing;
-  /** What requests go by: the same but for slow starts. */
+  /** What requests go by: the same ring, but for slow starts. */
   readonly policy: RingPolicy;
-  /** When the policy will be another, if nothing happens before; Infinity if never. */
+  /** When the policy changes next if nothing else happens; Infinity if it does not. */
   readonly nextChangeMs: number;
 }
 
@@ -42,13 +42,16 @@ export class RingKeeper {
     this.#policy = ringPolicy(this.#ring, settings.pair);
   }
 
-  /** Does now what the first ring with so many places has to do: for a large one it takes too long while traffic waits. */
+  /**
+   * Does in advance what the first ring with this many places would have to do. For a large ring that takes too long
+   * while traffic waits.
+   */
   prepare(places: number): void {
     const { pair, slots, virtualNodes } = this.#settings;
     if (pair.takesOver) pair.virtualNodeSlot(places, 0, slots, virtualNodes);
   }
 
-  /** The ring of any set of places, and the seats that hold them. */
+  /** The ring of any set of places, each with the seat that holds it. */
   build(places: ReadonlyMap<number, SeatId>): HashRing {
     const { pair, slots, virtualNodes } = this.#settings;
     return buildRing(places, pair, slots, virtualNodes);
@@ -78,14 +81,14 @@ export class RingKeeper {
     };
   }
 
-  // The youngest first: those that do not serve yet, then by the time since which they do.
+  // Seats that start slowly, the youngest first: those that do not serve yet, then by the time since which they serve.
   #slowStarts(state: FleetState, nowMs: number): Map<SeatId, number> {
     const { slowStartMs } = this.#settings;
     if (slowStartMs === 0) return new Map();
     const since = ({ firstServedMs }: { firstServedMs: number | undefined }) =>
       firstServedMs ?? Number.POSITIVE_INFINITY;
     const starting = state.seats.filter((seat) => nowMs - since(seat) < slowStartMs);
-    // Not by the difference, which is no number for two that do not serve yet.
+    // Not compared by difference: Infinity - Infinity is NaN for two seats that do not serve yet.
     const youngestFirst = starting.toSorted((a, b) =>
       since(a) === since(b) ? b.replica.seat - a.replica.seat : since(a) < since(b) ? 1 : -1,
     );

@@ -1,16 +1,16 @@
-// Rings in numbers: who has which part of the slots, how even that is, and what would move from one ring to another. Exact: slots
-// are counted, not sampled.
+// Describes rings in numbers: which part of the slots each seat has, how even that is, and what would move between two
+// rings. The numbers are exact, since slots are counted and not sampled.
 
 import type { HashRing, SeatId } from './ring.ts';
 
 export interface Shares {
-  /** Part of the slots that leads to each seat, 0 … 1. */
+  /** The part of the slots that leads to each seat, 0 … 1. */
   readonly bySeat: ReadonlyMap<SeatId, number>;
-  /** The largest share over what it should be, 1 if all are as they should be. */
+  /** The largest ratio of a share to what it should be; 1 if all shares are right. */
   readonly maxOverMean: number;
 }
 
-/** @param weights of all seats on the ring; a seat should have its weight over their sum. */
+/** @param weights of all seats on the ring. A seat's share should be its weight over their sum. */
 export function sharesOf(ring: HashRing, weights: ReadonlyMap<SeatId, number>): Shares {
   const slots = ring.slotsPerSeat();
   const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0);
@@ -23,11 +23,11 @@ export function sharesOf(ring: HashRing, weights: ReadonlyMap<SeatId, number>): 
 export interface Move {
   readonly from: SeatId;
   readonly to: SeatId;
-  /** 0 … 1. */
+  /** The part that moves, 0 … 1. */
   readonly fraction: number;
 }
 
-/** What changes hands between two rings of the same size, the largest move first. Empty if either has no seat. */
+/** What changes hands between two rings of the same size, the largest move first. Empty if either ring has no seat. */
 export function movesBetween(before: HashRing, after: HashRing): Move[] {
   const moved = new Map<string, { from: SeatId; to: SeatId; slots: number }>();
   for (let slot = 0; slot < before.slotCount; slot++) {

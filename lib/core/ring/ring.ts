@@ -1,12 +1,12 @@
-// The hash ring: virtual nodes on slots 0 … M-1, kept sorted, looked up by binary search and walked clockwise.
-// It decides nothing about health: the caller's `accept` says which seats will do. A ring is never edited; when the
-// wanted seats change, another one is built, so that it has no history.
-// Source: Karger et al., "Consistent Hashing and Random Trees", STOC 1997.
+// The hash ring: virtual nodes on slots 0 … M-1, kept sorted, looked up by binary search and walked clockwise. It knows
+// nothing of health: the caller's `accept` says which seats will do. A ring is never edited. When the wanted seats
+// change another one is built, so a ring has no history. Source: Karger et al., "Consistent Hashing and Random Trees",
+// STOC 1997.
 
-/** A numbered place in the fleet, 1, 2, …: it keeps its virtual nodes however often its replica is replaced. */
+/** A numbered place in the fleet, 1, 2, …. It keeps its virtual nodes however often its replica is replaced. */
 export type SeatId = number;
 
-/** One virtual node: a slot 0 … M-1 and the seat that holds it. */
+/** One virtual node: a slot 0 … M-1, and the seat that holds it. */
 export interface RingPoint {
   readonly slot: number;
   readonly seat: SeatId;
@@ -16,11 +16,13 @@ export class HashRing {
   readonly slotCount: number;
   readonly #slots: Uint32Array;
   readonly #seats: Uint32Array;
-  // Where the binary search begins: for each block of slots the first virtual node there. With about as many blocks as virtual nodes
-  // it has one or two left to look at where they are spread; a lookup then costs the same for 10 seats and for 1,000.
+  // Where the binary search begins: for each block of slots, the index of the first virtual node there. There are about
+  // as many blocks as virtual nodes, so one or two are left to search where they are spread well. A lookup then costs
+  // the same for 10 seats and for 1,000.
   readonly #blocks: Uint32Array;
   readonly #blockBits: number;
-  // Scratch of `walk`: a seat was asked in this walk if it carries this walk's number. Nothing to clear, nothing to allocate.
+  // Scratch memory of `walk`: a seat that carries this walk's number was asked already. Nothing need be cleared or
+  // allocated.
   readonly #askedIn: Float64Array;
   #walkNumber = 0;
 
@@ -40,12 +42,15 @@ export class HashRing {
     return Array.from(this.#slots, (slot, index) => ({ slot, seat: this.#seats[index] as SeatId }));
   }
 
-  /** The seat of the nearest virtual node clockwise of `slot`, its own slot included; `undefined` on an empty ring. */
+  /**
+   * The seat of the nearest virtual node clockwise of `slot`, which may be on `slot` itself; `undefined` on an empty
+   * ring.
+   */
   owner(slot: number): SeatId | undefined {
     return this.#seats[this.#indexAtOrAfter(slot)];
   }
 
-  /** The first seat clockwise of `slot` that `accept` takes. Each seat is asked once; `undefined` if none is taken. */
+  /** The first seat clockwise of `slot` that `accept` takes; `undefined` if it takes none. Each seat is asked once. */
   walk(slot: number, accept: (seat: SeatId) => boolean): SeatId | undefined {
     const seats = this.#seats;
     const start = this.#indexAtOrAfter(slot);
@@ -64,7 +69,7 @@ export class HashRing {
     return undefined;
   }
 
-  /** For each seat on the ring the number of slots that lead to it: exact shares once divided by `slotCount`. */
+  /** How many slots lead to each seat on the ring. Divided by `slotCount` these are the exact shares. */
   slotsPerSeat(): Map<SeatId, number> {
     const counts = new Map<SeatId, number>();
     let previous = (this.#slots.at(-1) ?? 0) - this.slotCount;
@@ -75,7 +80,9 @@ export class HashRing {
     return counts;
   }
 
-  /** 16 hexadecimal digits that are equal for equal rings: two lanes of FNV-1a (Fowler, Noll, Vo) over M and the points. */
+  /**
+   * 16 hexadecimal digits that are equal for equal rings: two lanes of FNV-1a (Fowler, Noll, Vo) over M and the points.
+   */
   digest(): string {
     const lanes = [0x811c9dc5, 0xcbf29ce4].map((basis) => {
       let hash = basis;

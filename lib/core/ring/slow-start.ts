@@ -1,6 +1,7 @@
-// Slow start: a seat that has just joined takes its slots bit by bit, so that its replica can warm up. A slot that it does not have
-// yet stays with the seat that would have it without the joiner. So each slot, and with it each key, goes to a joiner once and
-// never back, also while several start: the ring without the youngest says who has what the youngest has not taken, and so on.
+// Slow start: a seat that has just joined takes its slots bit by bit, so that its replica can warm up. A slot that it
+// has not taken yet stays with the seat that would have it without the joiner. So each slot, and with it each key,
+// moves to a joiner once and never back. This also holds while several seats start: the ring without the youngest says
+// who has what the youngest has not taken, and so on.
 
 import { HashRing, type RingPoint, type SeatId } from './ring.ts';
 
@@ -9,12 +10,12 @@ const GOLDEN_SECTION = (Math.sqrt(5) - 1) / 2;
 /** A seat that starts slowly. */
 export interface Starter {
   readonly seat: SeatId;
-  /** The ring without it, and without those that came later. */
+  /** The ring without this seat, and without those that came later. */
   readonly without: HashRing;
 }
 
 /**
- * The ring in between.
+ * Gives the ring of this moment.
  * @param ring with all seats.
  * @param starters the youngest first.
  * @param taken for each starter, the part of its slots that it has, 0 … 1. It may only grow.
@@ -25,23 +26,24 @@ export function withSlowStart(
   taken: ReadonlyMap<SeatId, number>,
 ): HashRing {
   const oldest = starters.at(-1);
-  // Nobody to leave a slot with.
+  // There is no other seat to leave a slot with.
   if (oldest === undefined || oldest.without.owner(0) === undefined) return ring;
   const begun = new Set<SeatId>();
   const owners = Array.from({ length: ring.slotCount }, (_, slot) => {
     let owner = ring.owner(slot) as SeatId;
     for (const { seat, without } of starters) {
       if (owner !== seat) continue;
-      // The first slot is its own from the beginning: a seat on no slot would not be there if others fail.
+      // The first slot is its own from the beginning: a seat without any slot could not step in when others fail.
       const first = !begun.has(seat);
       begun.add(seat);
-      // By the slot alone, so that it stays taken whatever else joins. The golden section spreads them over the ring.
+      // Whether a slot is taken depends on the slot alone, so that it stays taken whatever else joins. The golden
+      // section spreads taken slots over the ring.
       if (first || (slot * GOLDEN_SECTION) % 1 < (taken.get(seat) as number)) return owner;
       owner = without.owner(slot) as SeatId;
     }
     return owner;
   });
-  // A virtual node at the end of each run of slots with the same owner; there are at least two owners.
+  // A virtual node stands at the end of each run of slots with the same owner. There are at least two owners.
   const points = owners.map((seat, slot): RingPoint => ({ slot, seat }));
   return new HashRing(
     points.filter(({ slot, seat }) => owners[(slot + 1) % owners.length] !== seat),

@@ -1,14 +1,14 @@
 // What the data plane has counted, as plain data that survives structuredClone. Counters of several planes can be added
-// up, and reading them takes nothing from them: who wants to know of a span of time takes the difference of two looks.
+// up. Reading takes nothing from them: for a span of time, take the difference of two looks.
 
 import type { SeatId } from '../ring/ring.ts';
 import { BUCKETS, type Histogram } from './histogram.ts';
 import type { Counts } from './traffic.ts';
 
-/** At one replica, or at all. */
+/** Counted at one replica, or at all. */
 export interface Counted {
   readonly counts: Counts;
-  /** Requests that hold a place now: no sum over time like the rest. */
+  /** Requests that hold a place now. Unlike the rest, this is no sum over time. */
   readonly inFlight: number;
   /** The buckets of a histogram of times in µs. */
   readonly times: Float64Array;
@@ -19,17 +19,17 @@ export interface ReplicaCounters extends Counted {
   readonly incarnation: number;
 }
 
-/** Since the start, or of the time between two looks. */
+/** Since the start, or between two looks. */
 export interface Counters {
-  /** Of all requests, those at replicas that have gone and those that no replica got included. */
+  /** All requests, including those at replicas that have gone and those that no replica got. */
   readonly total: Counted;
   /** How often the bound on load has sent a request past its owner. */
   readonly diverted: number;
-  /** Of the replicas that take requests or have some left. */
+  /** Replicas that take requests, or have some left. */
   readonly replicas: readonly ReplicaCounters[];
 }
 
-/** How long requests took, in µs; `undefined` where there were none. */
+/** How long requests took, in µs; `undefined` if there were none. */
 export interface Latency {
   readonly p50: number | undefined;
   readonly p90: number | undefined;
@@ -38,12 +38,12 @@ export interface Latency {
 
 export const NO_COUNTS: Counts = { requests: 0, refused: 0, erred: 0, failed: 0, abandoned: 0 };
 
-/** Those of a plane that has just begun. */
+/** The counters of a plane that has just begun. */
 export function noCounters(): Counters {
   return { total: nothing(), diverted: 0, replicas: [] };
 }
 
-/** Those of two planes together. Replicas come in the order of their incarnations. */
+/** The counters of two planes together. Replicas come in the order of their incarnations. */
 export function mergeCounters(one: Counters, other: Counters): Counters {
   const merged = new Map(one.replicas.map((replica) => [replica.incarnation, replica]));
   for (const replica of other.replicas) {
@@ -58,8 +58,8 @@ export function mergeCounters(one: Counters, other: Counters): Counters {
 }
 
 /**
- * What was counted from one look to a later one. The replicas, their order and what is in flight are those of the later
- * one. A number that went down counts as unchanged: with a plane that has ended, what it had counted may be gone.
+ * What was counted between two looks. Replicas, their order and what is in flight come from the later look. A number
+ * that went down counts as unchanged: if a plane has ended, what it counted may be gone.
  */
 export function countersSince(before: Counters, after: Counters): Counters {
   const earlier = new Map(before.replicas.map((replica) => [replica.incarnation, replica]));
@@ -73,7 +73,7 @@ export function countersSince(before: Counters, after: Counters): Counters {
   };
 }
 
-/** Counts only: see `countersSince`. */
+/** Does for counts alone what `countersSince` does. */
 export function countsSince(before: Counts, after: Counts): Counts {
   return eachOf(before, after, gained);
 }

@@ -1,20 +1,20 @@
-// Replicas whose heartbeats are good and whose answers are not: most of what they said in a window of time had a status from 500 up. That
-// convicts nobody, since it may be the requests; it is worth a word.
+// Finds replicas with good heartbeats but bad replies: in a window of time, most of their replies had a status from 500
+// up. The requests may be to blame, so nobody is convicted, but operators are told.
 
 import type { ReplicaRef } from '../ports.ts';
 import { countsSince, NO_COUNTS, type ReplicaCounters } from './counters.ts';
 import type { Counts } from './traffic.ts';
 
 /**
- * What the counters have gained is looked at in windows of time, one after the other. Who errs is told as soon as it
- * shows, once in each window. Each reader of the counters has one of these, and none knows of another.
+ * Looks at what the counters have gained, in one window of time after the other. A replica that errs is told as soon as
+ * it shows, once in each window. Each reader of the counters has its own instance.
  */
 export class ErringReplicas {
   readonly #windowMs: number;
   #sinceMs: number;
-  // By incarnation, when the window began.
+  // Counts at the start of the window, by incarnation.
   #before = new Map<number, Counts>();
-  // In the last whole window, and in this one so far.
+  // Incarnations that erred in the last whole window, and in this one so far.
   #erred: ReadonlySet<number> = new Set();
   #errs: ReadonlySet<number> = new Set();
   #told = new Set<number>();
@@ -24,12 +24,12 @@ export class ErringReplicas {
     this.#windowMs = windowMs;
   }
 
-  /** Of those, which err, or erred in the last whole window. */
+  /** Those of `replicas` that err now, or erred in the last whole window. */
   among(replicas: readonly ReplicaRef[]): ReplicaRef[] {
     return replicas.filter(({ incarnation }) => this.#errs.has(incarnation) || this.#erred.has(incarnation));
   }
 
-  /** A look: gives those that err and were not given in this window yet. */
+  /** Takes a look at the counters. Gives the replicas that err and were not told in this window yet. */
   look(replicas: readonly ReplicaCounters[], nowMs: number): readonly ReplicaCounters[] {
     const found = replicas.filter((one) => hasErred(one.counts, this.#before.get(one.incarnation)));
     const untold = found.filter((one) => !this.#told.has(one.incarnation));
@@ -46,7 +46,7 @@ export class ErringReplicas {
   }
 }
 
-// A few may be chance.
+// Fewer may be chance.
 const LEAST = 5;
 
 function hasErred(now: Counts, before: Counts = NO_COUNTS): boolean {

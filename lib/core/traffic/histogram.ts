@@ -1,5 +1,5 @@
-// A histogram of fixed size for values that span many powers of two, such as times: 16 buckets for each doubling, so that what is
-// read from it is off by 2.2 % at most, whatever the value. Histograms of the same kind are added up bucket by bucket.
+// A histogram of fixed size for values that span many powers of two, such as times. Each doubling has 16 buckets, so
+// what is read from it is off by 2.2 % at most, whatever the value. Histograms can be added up bucket by bucket.
 
 const BUCKETS_PER_DOUBLING = 16;
 /** Values from 1 to this are told apart: with microseconds, up to two minutes. */
@@ -8,29 +8,32 @@ const MOST = 2 ** 27;
 export const BUCKETS = Math.log2(MOST) * BUCKETS_PER_DOUBLING;
 
 export class Histogram {
-  // Not whole numbers: what fades becomes less than one.
+  // Weights are not whole numbers, since fading makes them fractions.
   readonly #weights: Float64Array;
 
-  /** @param weights of its buckets, where it is kept; they may be part of something larger. */
+  /** @param weights memory for its buckets, which may be part of something larger. */
   constructor(weights: Float64Array = new Float64Array(BUCKETS)) {
     this.#weights = weights;
   }
 
-  /** Values out of 1 … 2^27 count as the nearest one within. A value that stands for several others weighs as many. */
+  /** Records a value that stands for `weight` of them. Values outside of 1 … 2^27 count as the nearest one within. */
   record(value: number, weight: number): void {
     const index = Math.floor(Math.log2(value) * BUCKETS_PER_DOUBLING);
     const bucket = Math.min(BUCKETS - 1, Math.max(0, index));
     this.#weights[bucket] = (this.#weights[bucket] as number) + weight;
   }
 
-  /** All that another histogram holds in those buckets. */
+  /** Adds the buckets of another histogram. */
   add(weights: Float64Array): void {
     for (let index = 0; index < BUCKETS; index++) {
       this.#weights[index] = (this.#weights[index] as number) + (weights[index] as number);
     }
   }
 
-  /** The value that so large a part (0 … 1) of all lies at or below; `undefined` if there is less than half a value. */
+  /**
+   * The value at or below which this part (0 … 1) of all lies; `undefined` if the weights sum to less than half a
+   * value.
+   */
   percentile(part: number): number | undefined {
     const total = this.#weights.reduce((sum, weight) => sum + weight, 0);
     if (total < 0.5) return undefined;
@@ -44,7 +47,7 @@ export class Histogram {
     return 2 ** ((found + 0.5) / BUCKETS_PER_DOUBLING);
   }
 
-  /** All that was recorded counts only so much from here on: 0 forgets it. */
+  /** Multiplies the weight of all that was recorded so far. A factor of 0 forgets it. */
   fade(factor: number): void {
     for (let index = 0; index < BUCKETS; index++) this.#weights[index] = (this.#weights[index] as number) * factor;
   }

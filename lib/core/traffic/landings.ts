@@ -1,15 +1,15 @@
-// Where requests landed, for whoever draws them: a bounded log of some of them, spread over all, that any number of
-// readers follow, each at its own pace and without a trace. Nothing is noted while nobody looks.
+// Where requests landed, for whoever draws them. A bounded log of a sample of requests, which any number of readers
+// follow at their own pace without changing it for others. Nothing is noted while nobody looks.
 
 import type { SeatId } from '../ring/ring.ts';
 
 /** What landed since a reader's last look. */
 export interface Landings {
-  /** Where this look ended: what the next one begins after. */
+  /** Where this look ended, which is where the next one goes on. */
   readonly last: number;
-  /** How many have landed since the start, whether they are told of or not. */
+  /** How many requests have landed since the start, told or not. */
   readonly landed: number;
-  /** Some of those that came after the last look: slot, seat and status (0 for none) in turn. */
+  /** A sample of those that came after the last look: slot, seat and status (0 for none) in turn. */
   readonly told: readonly number[];
 }
 
@@ -21,42 +21,43 @@ interface Landing {
   readonly status: number;
 }
 
-/** In one look. */
+/** How many landings one look tells. */
 const MOST_TOLD = 24;
-/** From tick to tick, which is time for two looks. */
+/** How many are noted per tick, which is time for two looks. */
 const MOST_NOTED = 2 * MOST_TOLD;
-/** From earlier ticks, for who looks late. */
+/** How many are kept from earlier ticks, for readers that look late. */
 const MOST_KEPT = 4 * MOST_NOTED;
 const NOTED_MS = 1000;
 
 export class LandingLog {
   #landed = 0;
-  // Somebody has looked lately; and since the last tick.
+  // Whether somebody has looked lately, and whether somebody has since the last tick.
   #isNoting = false;
   #wasRead = false;
   #readMs = 0;
-  // Those since the last tick are from `#begin` on, and the number of each is a multiple of the stride.
+  // Landings since the last tick begin at `#begin`; their numbers are multiples of the stride.
   #noted: Landing[] = [];
   #begin = 0;
   #stride = 1;
 
-  /** One more has landed. Returns whether to note it: its slot costs a hash, and most are not noted. */
+  /** Counts a request. Returns whether to note it: finding its slot costs a hash, and most requests are not noted. */
   land(): boolean {
     this.#landed += 1;
     return this.#isNoting && this.#landed % this.#stride === 0;
   }
 
-  /** Of the one that landed last. @param status 0 if it got no whole reply. */
+  /** Notes the request that landed last. @param status 0 if it got no whole reply. */
   note(slot: number, seat: SeatId, status: number): void {
     this.#noted.push({ number: this.#landed, slot, seat, status });
     if (this.#noted.length - this.#begin <= MOST_NOTED) return;
-    // Too many for this tick: every other one is dropped, and so of those to come. The rest is spread over all.
+    // Too many for this tick, so every other one is dropped, both now and from now on. What is left is still spread
+    // over all.
     this.#stride *= 2;
     const rest = this.#noted.splice(this.#begin).filter(({ number }) => number % this.#stride === 0);
     this.#noted.push(...rest);
   }
 
-  /** A few times a second, while anything may land. */
+  /** Called a few times a second while anything may land. */
   onTick(nowMs: number): void {
     if (this.#wasRead) this.#readMs = nowMs;
     else if (nowMs - this.#readMs > NOTED_MS) this.#isNoting = false;
@@ -66,7 +67,10 @@ export class LandingLog {
     this.#stride = 1;
   }
 
-  /** A look. @param after `last` of the look before; 0 for a first one, which may tell what others had noted. */
+  /**
+   * Takes a look.
+   * @param after `last` of the look before, or 0 for a first look, which may tell what others had noted.
+   */
   since(after: number): Landings {
     this.#isNoting = true;
     this.#wasRead = true;

@@ -1,14 +1,14 @@
-// What is counted of the traffic: by replica and in all. Counting is a few additions for each request; what is made of
-// the numbers is for whoever reads them (counters.ts).
+// Counts the traffic of one replica, or of all. Counting is a few additions per request; readers make sense of the
+// numbers (counters.ts).
 
 import { BUCKETS, Histogram } from './histogram.ts';
 
-/** Requests since the start, by how they ended. The first includes the others. */
+/** Requests since the start, by how they ended. `requests` includes all others. */
 export interface Counts {
   readonly requests: number;
   /** The replica's reply had a status from 400 to 499. */
   readonly refused: number;
-  /** It had a status from 500 up. */
+  /** The replica's reply had a status from 500 up. */
   readonly erred: number;
   /** The balancer had to answer itself, or to cut the reply. */
   readonly failed: number;
@@ -16,7 +16,7 @@ export interface Counts {
   readonly abandoned: number;
 }
 
-// Where each number is in a tally's cells; the buckets of the times follow.
+// Where each number is in a tally's cells. The buckets of the times follow.
 const REQUESTS = 0;
 const REFUSED = 1;
 const ERRED = 2;
@@ -27,13 +27,13 @@ type CountCells = [number, number, number, number, number];
 /** How many numbers a tally takes: the counts in the order of `Counts`, then the buckets of its times in µs. */
 export const TALLY_CELLS = TIMES + BUCKETS;
 
-/** The counters of one replica, or of all. What it counts only grows. */
+/** The counters of one replica, or of all. They only grow. */
 export class Tally {
-  // Of 64 bits, so that whole numbers are exact up to 2^53. There is one writer, so adding needs no lock.
+  // 64 bits hold whole numbers exactly up to 2^53. There is one writer, so adding needs no lock.
   readonly #cells: Float64Array;
   readonly #times: Histogram;
 
-  /** @param cells exactly `TALLY_CELLS` numbers, where all is kept. They may be part of a memory shared with readers. */
+  /** @param cells memory for exactly `TALLY_CELLS` numbers. Readers may share it. */
   constructor(cells: Float64Array = new Float64Array(TALLY_CELLS)) {
     this.#cells = cells;
     this.#times = new Histogram(cells.subarray(TIMES));
@@ -51,12 +51,12 @@ export class Tally {
     this.#addOne(how === 'failed' ? FAILED : ABANDONED);
   }
 
-  /** @param weight how many requests the one that was timed stands for. */
+  /** @param weight how many requests the timed one stands for. */
   time(tookMs: number, weight: number): void {
     this.#times.record(tookMs * 1000, weight);
   }
 
-  /** A copy of what it has counted so far. */
+  /** A copy of what was counted so far. */
   read(): { readonly counts: Counts; readonly times: Float64Array } {
     const [requests, refused, erred, failed, abandoned] = this.#cells as unknown as CountCells;
     return { counts: { requests, refused, erred, failed, abandoned }, times: this.#cells.slice(TIMES) };

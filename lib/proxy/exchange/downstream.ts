@@ -1,62 +1,65 @@
-// Where one exchange's reply goes, and where its request came from: one turn of an HTTP/1 connection, or a stream of some later
-// version. Types only: the exchange writes no text of HTTP and knows no socket of a client; a folder of ../front/ does.
+// The client as one exchange sees it: where the reply goes, and where the request came from. That is one turn of an
+// HTTP/1 connection, or a stream of some later version. Types only. The exchange writes no text of HTTP and knows no
+// socket of a client; the folders of ../front/ do.
 
 import type { BalancerError } from '../../errors.ts';
 import type { ReplyHead } from '../../http/reply-head.ts';
 
-/** A request as it came. Node's `IncomingMessage` is one. */
+/** A request as it came, such as Node's `IncomingMessage`. */
 export interface Incoming extends BodySource {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
-  /** All of it has come. */
+  /** The whole request has come. */
   readonly complete: boolean;
 }
 
-/** A body as it comes, in pieces. Paused, it leaves them where they are. */
+/** A body as it comes, in pieces. While it is paused the pieces stay in the socket. */
 export interface BodySource {
   on(event: 'data', listener: (bytes: Buffer) => void): unknown;
   on(event: 'end', listener: () => void): unknown;
   pause(): unknown;
   resume(): unknown;
-  /** Name, value, name, value, …, once it has ended. */
+  /** Name, value, name, value, …, once the body has ended. */
   readonly rawTrailers: readonly string[];
 }
 
-/** Where the reply goes. Calls come in the order in which they stand here; `finish` or `cut` is the last. */
+/** Where the reply goes. Calls come in the order in which they stand here; `finish` or `cut` is the last one. */
 export interface Downstream {
   /** The client takes no more for now. */
   readonly blocked: boolean;
-  /** The client takes no more, nor is there memory left to keep it: no more is to be read for it. */
+  /** The client takes no more, and there is no memory left to read ahead of it: nothing more must be read for it. */
   readonly full: boolean;
   /** Passes on an interim reply. */
   inform(head: ReplyHead): void;
   /**
    * Begins the reply.
-   * @param isWhole the client has sent its whole request. @param added fields, each with its CRLF.
+   * @param isWhole the client has sent its whole request.
+   * @param added more fields, each with its CRLF.
    */
   begin(head: ReplyHead, isWhole: boolean, added: string): void;
-  /** The reply that was begun holds no place: there is nothing to gain from reading ahead of its client. */
+  /** The reply holds no place at its replica, so there is nothing to gain from reading ahead of the client. */
   followClient(): void;
   /**
-   * Begins what has no end but that of the connection, in both directions.
-   * @param offered the protocols that the client offered. @param early what it had sent before it knew.
-   * Throws `bad-reply` if the replica switches to what was not offered.
+   * Begins a tunnel, which only ends with the connection. Throws `bad-reply` if the replica switches to a protocol that
+   * was not offered.
+   * @param offered the protocols that the client offered.
+   * @param early what the client sent before it knew of the switch.
    */
   beginTunnel(head: ReplyHead, offered: string, replica: TunnelEnd, early: Buffer | undefined): Tunnel;
-  /** The bytes are only lent. */
+  /** Relays bytes of the body, which are only valid during the call. */
   body(bytes: Buffer): void;
   /** Writes what was held back to be written together with what follows. */
   flush(): void;
   end(trailers: readonly string[]): void;
-  /** Drops the reply that has begun, if nothing of it has gone out. False if something has. */
+  /** Drops the reply that was begun, unless something of it has gone out. Returns whether it was dropped. */
   takeBack(): boolean;
-  /** Ends the connection so that nobody takes what was begun for the whole. */
+  /** Ends the connection so that nobody takes an incomplete reply for a complete one. */
   cut(): void;
-  /** Gives an error as the reply, in place of one that has not begun. */
+  /** Replies with an error. No reply may have begun. */
   refuse(error: BalancerError, requestId: number, isWhole: boolean): void;
-  /** The exchange hears no more of its client. */
+  /** Says that the exchange wants to hear no more of its client. */
   release(): void;
-  /** The next request has its turn, or the connection ends. */
+  /** Lets the next request have its turn, or ends the connection. */
   finish(): void;
 }
 
@@ -65,25 +68,28 @@ export interface Occupant {
   /** The client takes bytes again. */
   onClientDrain(): void;
   onClientGone(): void;
-  /** What the client sends cannot be parsed. True if that is of a request that is not whole yet: it is then answered. */
+  /**
+   * The client's bytes cannot be parsed. Returns true if they belong to this request, which is then answered with the
+   * error.
+   */
   onClientBroken(error: BalancerError): boolean;
-  /** Time to give up what has taken longer than it may. */
+  /** Called a few times a second: gives up whatever has taken too long. */
   onTick(nowMs: number): void;
 }
 
 /** The replica's end of a tunnel. */
 export interface TunnelEnd {
-  /** False: it takes no more until `resume` of the tunnel is called. */
+  /** Sends bytes. False asks for a pause until `resume` of the tunnel is called. */
   write(bytes: Buffer): boolean;
   endWriting(): void;
 }
 
-/** What the client sends goes to the replica. The other way is a reply without end, which is relayed like any other. */
+/** The client's end of a tunnel: its bytes go to the replica. The other direction is relayed like any reply. */
 export interface Tunnel {
-  /** How much has gone to the replica. */
+  /** How many bytes have gone to the replica. */
   readonly sentBytes: number;
   /** The replica takes bytes again. */
   resume(): void;
-  /** Nobody takes what the client still sends. */
+  /** Nobody wants what the client still sends. */
   stop(): void;
 }

@@ -1,4 +1,4 @@
-// What one exchange is given to work with, and what is left of it when it is over. Types only.
+// What one exchange is given to work with, and what is left when it is over. Types only.
 
 import type { ReplicaRef } from '../../core/ports.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
@@ -16,48 +16,54 @@ import type { Waiting } from './waiting-line.ts';
 /** What an exchange needs of the data plane around it. */
 export interface ExchangeContext {
   readonly limits: ProxyLimits;
-  /** What waits for replicas. */
+  /** Memory for bodies that no replica has yet. */
   readonly uploads: UploadMemory;
-  /** The agent of the best seat for that key that takes requests and is not in `tried`. A place is taken there: it is to be leased. */
+  /**
+   * Takes a place for a request with that key, at the best seat that takes requests and is not in `tried`. The caller
+   * must lease it.
+   */
   take(key: Key, tried: readonly SeatId[]): Lessor | undefined;
-  /** There is none, but some are full: calls `onRoom` later. False if there is nothing to wait for, or no place to wait. */
+  /**
+   * Waits for room if all replicas are full: `onRoom` is called later. False if there is nothing to wait for, or no
+   * place to wait.
+   */
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean;
   /** `tried`, and the seats that have as many tunnels as they may. */
   barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[];
-  /** For requests that nobody is left for. */
+  /** The line for requests that no replica is left for. */
   readonly returns: ReturnLine;
-  /** It waits no longer. */
+  /** Leaves every line. */
   stopWaiting(exchange: Waiting): void;
-  /** May one more attempt be made at something that failed? It is counted if so. */
+  /** May one more attempt be made after a failure? If so, it is counted. */
   spendRetry(): boolean;
-  /** Why a request with that key goes where it goes; `undefined` before there was a ring. */
+  /** Why a request with this key goes where it goes; `undefined` before there was a ring. */
   explanationOf(key: Key): Explanation | undefined;
   readonly hostnameOf: (seat: SeatId) => string | undefined;
-  /** A request failed there. */
+  /** Reports that a request failed at a replica. */
   suspect(replica: ReplicaRef): void;
-  /** An exchange is over. */
+  /** Reports that an exchange is over. */
   onOver(ended: Ended): void;
 }
 
-/** What is asked for, and by which key and id. */
+/** One request, with the key and the id that it goes by. */
 export interface Asked {
   readonly head: RequestHead;
   readonly key: Key;
   readonly requestId: number;
   /** Bytes that came behind a request that offers to switch protocols. */
   readonly early: Buffer | undefined;
-  /** If it is timed. */
+  /** Set if the request is timed. */
   readonly sample: Sample | undefined;
 }
 
-/** An exchange that is over: what the meter and the log observe. It is read at once and not kept. */
+/** An exchange that is over, as the meter and the log see it. They read it at once and do not keep it. */
 export interface Ended {
   readonly request: { readonly method?: string | undefined; readonly url?: string | undefined };
   readonly requestId: number;
   readonly key: Key;
   /** The replica that was tried last. */
   readonly agent: Lessor | undefined;
-  /** Of the reply, 0 if there was none. */
+  /** Status of the reply, 0 if there was none. */
   readonly status: number;
   readonly sample: Sample | undefined;
   /** Why the client got no whole reply of a replica, if it got none. */

@@ -1,5 +1,6 @@
-// One request and its reply: seat, attempt, perhaps another attempt, relay; and when to stop waiting. Where the reply goes is
-// downstream.ts, what becomes of a lost attempt loss.ts, how long is too long patience.ts.
+// One request and its reply: finds a replica, attempts, perhaps attempts again, relays, and gives up what takes too
+// long. downstream.ts is where the reply goes, loss.ts decides what becomes of a lost attempt, patience.ts how long is
+// too long.
 
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
@@ -24,7 +25,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   readonly request: Incoming;
   readonly requestId: number;
   readonly key: Key;
-  /** If it is timed. */
+  /** Set if the request is timed. */
   readonly sample: Sample | undefined;
   readonly head: RequestHead;
   readonly tried: SeatId[] = [];
@@ -41,7 +42,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   #lease: Lease | undefined;
   #mayContinue = false;
   #tunnel: Tunnel | undefined;
-  // Counts what has gone forward.
+  // Grows with each step forward, so that standing still shows.
   #progress = 0;
   #patience: Patience | undefined;
 
@@ -97,13 +98,13 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   onTick(nowMs: number): void {
     const awaitsContinue = this.head.expectsContinue && !this.#mayContinue;
     const wait = waitOf(this.#phase, this.#body, this.#downstream, awaitsContinue);
-    // There may be memory again for what its client does not take.
+    // There may be memory again to read ahead of this client.
     if (wait === 'client-takes' && !this.#downstream.full) this.#lease?.resume();
     const found = this.#lease?.connected === true ? 1 : 0;
     const receivedBytes = this.#body.receivedBytes;
     const progress = this.#progress + found + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
     const isWhole = !this.#replyBegun && this.#isWhole;
-    // Most requests are over before the first tick.
+    // Made late, since most requests are over before the first tick.
     this.#patience ??= new Patience(this.#context.limits);
     const error =
       this.#patience.lost(nowMs, wait, progress, isWhole, this.agent?.replica.hostname ?? '') ??
@@ -117,7 +118,10 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     return this.tried.length === 0 && this.head.offered === '' ? 'full' : 'choosy';
   }
 
-  /** Answers with an error if nothing of a reply has gone out yet, else cuts the connection: a cut is no complete answer. */
+  /**
+   * Replies with an error, or cuts the connection if part of a reply has gone out, so that nobody takes it for
+   * complete.
+   */
   fail(error: BalancerError, closeClient: boolean): void {
     if (this.#phase === 'over') return;
     this.#lease?.abandon();
@@ -184,7 +188,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   }
 
   onSlowConnect(): void {
-    // It may hang: until a probe has told, other requests go elsewhere.
+    // The replica may hang. Other requests go elsewhere until a probe has cleared it.
     if (this.agent !== undefined) this.#context.suspect(this.agent.replica);
   }
 
@@ -206,8 +210,9 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     const onFault = (error: BalancerError) => this.fail(error, true);
     const body = new RequestBody(this.request, this.head.body === 'chunked', limits, uploads, onFault);
     this.#body = body;
-    // The attack: bodies of which a byte comes now and then, each with a place at a replica that others would need
-    // (test/proxy/slow-uploads.test.ts). One that waits for a 100 has to have it from the replica.
+    // The attack: bodies that come a byte at a time, each with a place at a replica that others need
+    // (test/proxy/slow-uploads.test.ts). So a replica is asked only when enough of the body is here. A client that
+    // expects a 100 needs the replica first, since the 100 comes from there.
     if (this.head.expectsContinue) this.#attempt(false);
     else body.onceReady(() => this.#phase === 'over' || this.#attempt(false));
   }
@@ -215,7 +220,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   #attempt(fresh: boolean): void {
     const awaitedReturn = this.awaitsReturn;
     const found = findReplica(this, this.#context);
-    // Being called to try in vain does not begin the wait anew.
+    // An attempt in vain, after being called from a line, does not begin the wait anew.
     const waitsOn = awaitedReturn || (found === undefined && this.#phase === 'waiting');
     if (!waitsOn) this.#progress += 1;
     if (found instanceof BalancerError) {
@@ -252,14 +257,14 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     return this.head.body === 'chunked' || this.head.lengthBytes > 0;
   }
 
-  // There may be bytes of the request that the replica will take for the next one: those to come after an early answer, or a body
-  // that it did not read.
+  // Bytes of this request may be left that the replica would take for its next request: those that come after an early
+  // reply, or a body that the replica did not read.
   get #mayLeaveRest(): boolean {
     return this.#hasBody && (!this.#isWhole || mayBeUnread(this.request.method ?? '', this.status));
   }
 
-  // All of the request is here. A client that is still sending when it has its answer may not stop: what it sends must not become
-  // its next request, nor that of its replica.
+  // The whole request has come. A client that still sends when it has its answer may go on, and its bytes must not
+  // become its next request, nor the replica's.
   get #isWhole(): boolean {
     return this.#body.ended;
   }

@@ -1,4 +1,5 @@
-// Which replica a request goes to next: one that the table gives, a place in the line for one, or the error of there being none.
+// Finds where a request goes next: a replica from the routing table, a place in a line to wait for one, or the error
+// that there is none.
 
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
@@ -9,23 +10,23 @@ import type { Lessor } from '../replicas/lease.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 import type { Waiting } from './waiting-line.ts';
 
-/** A request that is to go somewhere. */
+/** A request that needs a replica. */
 export interface Seeker extends Waiting {
   readonly key: Key;
   readonly head: RequestHead;
-  /** Seats that have failed it. */
+  /** Seats that have failed this request. */
   readonly tried: SeatId[];
-  /** The error of the last of them. */
+  /** The error of the seat that failed last. */
   readonly lastError: BalancerError | undefined;
-  /** It has its place in the line. */
+  /** The request has its place in a line. */
   readonly isWaiting: boolean;
-  /** No replica was left when it was tried, and none has been found since. */
+  /** No replica was left at the last attempt, and none has been found since. */
   awaitsReturn: boolean;
-  /** Why it goes where it goes, if its client asks. */
+  /** Why the request goes where it goes, if its client asks. */
   explanation: Explanation | undefined;
 }
 
-/** `undefined`: it waits for one, in the line. */
+/** Gives `undefined` if the request now waits in a line. */
 export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | BalancerError | undefined {
   const { tried } = seeker;
   const barred = seeker.head.offered === '' ? tried : context.barredFromTunnels(tried);
@@ -34,10 +35,10 @@ export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | 
     const agent = context.take(seeker.key, barred);
     if (agent !== undefined) return agent;
   } catch (error) {
-    // A hash module of the user's own may throw.
+    // A user's own hash module may throw.
     return asBalancerError(error);
   }
-  // All replicas that it could go to are full, and there is a place to wait for one.
+  // All replicas that the request could go to are full. It keeps its place in the line, or gets one.
   if ((seeker.isWaiting && !seeker.awaitsReturn) || context.wait(seeker, barred)) return undefined;
   if (barred.length === tried.length) return waitForReturn(seeker, context) ? undefined : noReplica(seeker, context);
   if (seeker.lastError !== undefined) return seeker.lastError;
@@ -45,7 +46,10 @@ export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | 
   return new BalancerError('overloaded', `each replica has ${maxTunnels} upgraded connections already`);
 }
 
-/** Nobody is left, but somebody may be soon, and it can be sent (again) then. False if that is in vain. */
+/**
+ * Waits until some replica is back. Seats that failed may be tried again then. False if none is expected, or too many
+ * requests wait.
+ */
 export function waitForReturn(seeker: Seeker, context: ExchangeContext): boolean {
   if (!context.returns.join(seeker)) return false;
   seeker.awaitsReturn = true;

@@ -1,16 +1,16 @@
-// The beginning of a body, kept so that it can be sent, and sent once more. Its client chooses the pieces: small ones are put
-// together, since a piece costs some hundred bytes beside its own (the attack: chunks of one byte).
+// Keeps the beginning of a body, so that it can be sent, and sent again. The client chooses the size of the pieces, so
+// small ones are put together. The attack: chunks of one byte, each of which would cost some hundred bytes of memory.
 
-// Pieces from here on are not put together.
+// Pieces of at least this size are kept as they are.
 const LARGE_BYTES = 4096;
 
 export class KeptBytes {
-  /** Bytes of the body that are kept. */
+  /** Length of the kept part of the body. */
   lengthBytes = 0;
-  /** Bytes of memory that they take: at most twice their length and a piece more. */
+  /** Memory that it takes: at most twice its length, and one piece more. */
   sizeBytes = 0;
   #pieces: Buffer[] = [];
-  // Memory of the last piece, and how much of it is in use: 0 if it is none to be added to.
+  // Memory of the last piece if it can be added to, and how much of it is in use.
   #tail: Buffer | undefined;
   #used = 0;
 
@@ -46,13 +46,14 @@ export class KeptBytes {
     }
     const copied = bytes.copy(this.#tail, this.#used, at);
     this.#used += copied;
-    // Bytes that a socket still has to write are before those that were added.
+    // This only grows the view: bytes that a socket still has to write stay where they are.
     this.#pieces[this.#pieces.length - 1] = this.#tail.subarray(0, this.#used);
     return copied;
   }
 }
 
-// `http.Server` gives each piece memory of its own size. What is part of something larger would keep all of that.
+// `http.Server` gives each piece memory of its own size. A piece of some larger memory would keep all of that alive, so
+// it is copied.
 function ownMemory(bytes: Buffer): Buffer {
   if (bytes.buffer.byteLength < 2 * bytes.length) return bytes;
   const memory = Buffer.allocUnsafeSlow(bytes.length);

@@ -1,5 +1,5 @@
-// An attempt was lost: whom that is held against, and whether the request is tried once more. What may be repeated at all is
-// lib/core/request/retry.ts.
+// Judges a lost attempt: which replica is to blame, and whether the request is tried again. lib/core/request/retry.ts
+// says which attempts may be repeated at all.
 
 import { mayRetry } from '../../core/request/retry.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
@@ -8,14 +8,14 @@ import type { Lease } from '../replicas/lease.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 
 /**
- * Try it once more, on a new connection if `again-fresh`, or once somebody may have come back, since nothing was sent; or the error to fail
- * with.
+ * What to do with the request: try again, try again on a new connection, wait until some replica is back (nothing was
+ * sent), or fail with the error.
  */
 export type Verdict = 'again' | 'again-fresh' | 'when-back' | BalancerError;
 
 /**
- * @param tried seats that have failed the request; the one of this attempt is added if it is to blame.
- * @param bodyInHand all that was sent of the body can be sent once more.
+ * @param tried seats that have failed the request. The seat of this attempt is added if it is to blame.
+ * @param bodyInHand everything that was sent of the body can be sent again.
  */
 export function judgeLoss(
   error: BalancerError,
@@ -25,9 +25,10 @@ export function judgeLoss(
   tried: SeatId[],
   context: ExchangeContext,
 ): Verdict {
-  // What this process is out of, it is out of at every seat, and no replica is to blame.
+  // This process lacks something, such as file descriptors. No replica is to blame, and no other seat would do better.
   if (error.code === 'overloaded') return error;
-  // A kept connection may close at any time, which says nothing of the replica: ask it once more on a new one.
+  // A kept connection may close at any time, which says nothing about the replica. It gets another attempt on a new
+  // connection.
   const stale = lease.reused && !lease.replyBegun;
   if (!stale) {
     tried.push(lease.lessor.replica.seat);
@@ -43,7 +44,7 @@ export function judgeLoss(
   const isUnsent = error.code === 'connect-failed' && bodyInHand;
   if (!mayRetry(attempt, context.limits.maxAttempts)) return isUnsent ? 'when-back' : error;
   if (stale) return 'again-fresh';
-  // What was moved away from a replica that is gone, or found an old connection closed, is no load that an outage multiplies.
+  // The budget keeps an outage from multiplying load. An attempt at a retired replica adds none, so it is free.
   if (lease.lessor.retired || context.spendRetry()) return 'again';
   if (isUnsent) return 'when-back';
   return new BalancerError(error.code, `${error.message}; too many requests are being repeated`);

@@ -1,12 +1,12 @@
-// When a request has waited long enough, and for whom: the client, the replica, or a place at one. Pure: what is known goes in, the
-// error comes out. Time is looked at a few times a second for all requests at once, so no request has a timer of its own.
+// Decides when a request has waited too long, and for whom: the client, a replica, or a place at one. Pure: facts go
+// in, an error comes out. All requests are checked together a few times a second, so none has a timer of its own.
 
 import type { TimeLimits } from '../../core/traffic-settings.ts';
 import { BalancerError } from '../../errors.ts';
 
 /**
- * How far an exchange has come. `receiving`: no replica was asked for, since too little of the request is here. `waiting`: in the line
- * for a place. `asking`: a replica has it. `replying`: of the reply, something was relayed.
+ * How far an exchange has come. `receiving`: too little of the request is here to ask a replica. `waiting`: it is in a
+ * line for a place. `asking`: a replica has it. `replying`: the reply has begun.
  */
 export type Phase = 'receiving' | 'waiting' | 'asking' | 'replying' | 'tunnel' | 'over';
 
@@ -16,11 +16,11 @@ export type Wait =
   | 'room'
   // The client's next body bytes.
   | 'upload'
-  // The replica takes no more of the body.
+  // The replica must take more of the body.
   | 'replica-takes'
   | 'reply-head'
   | 'reply-body'
-  // The client takes no more of the reply.
+  // The client must take more of the reply.
   | 'client-takes'
   | 'tunnel';
 
@@ -46,7 +46,7 @@ export function waitOf(
 
 const MOST_BETWEEN_LOOKS_MS = 500;
 
-/** Of one request: since when nothing has moved, and when it should be over. */
+/** Measures one request: since when nothing has moved, and when it should be over. */
 export class Patience {
   readonly #limits: TimeLimits;
   #seenProgress = -1;
@@ -62,7 +62,7 @@ export class Patience {
   /**
    * The error of having waited too long, or `undefined`.
    * @param progress any number that changes with each step forward.
-   * @param isWhole the client has sent all of it, and no reply has begun.
+   * @param isWhole the client has sent its whole request, and no reply has begun.
    * @param who hostname of the replica.
    */
   lost(nowMs: number, wait: Wait, progress: number, isWhole: boolean, who: string): BalancerError | undefined {
@@ -80,11 +80,11 @@ export class Patience {
   }
 
   /**
-   * The error of a client that sends, but too little: a byte a minute would hold up its request for days. Only the time counts in
-   * which its next bytes are waited for, not that in which nobody here reads them.
+   * The error of a client that sends too slowly, or `undefined`: at a byte a minute its request would last for days.
+   * Only the time counts in which its next bytes are waited for; time in which nobody here reads them does not.
    */
   lostPace(nowMs: number, wait: Wait, receivedBytes: number): BalancerError | undefined {
-    // After a late look nobody knows how long the client really took.
+    // A late check does not show how long the client really took.
     const passedMs = Math.min(nowMs - this.#lookedMs, MOST_BETWEEN_LOOKS_MS);
     this.#lookedMs = nowMs;
     if (wait !== 'upload' || Number.isNaN(passedMs)) return undefined;

@@ -1,5 +1,5 @@
-// The body of a request on its way to a replica: framed by us, sent when enough of it is here, then as fast as the replica takes
-// it. Its first bytes are kept up to a limit, so that a request that may be repeated can be.
+// A request's body on its way to a replica: framed anew, held until enough of it is here, then sent as fast as the
+// replica takes it. Its beginning is kept, up to a limit, so that the request can be repeated.
 
 import { BalancerError } from '../../errors.ts';
 import { trailerSection } from '../../http/trailers.ts';
@@ -15,7 +15,7 @@ export interface BodyTarget {
   uncork(): void;
 }
 
-/** More of a body than there may be. */
+/** The error for a body that exceeds the limit. */
 export function bodyTooLarge(maxBytes: number): BalancerError {
   return new BalancerError('body-too-large', `the body is larger than ${maxBytes} bytes`);
 }
@@ -23,13 +23,13 @@ export function bodyTooLarge(maxBytes: number): BalancerError {
 /** The body of a request on its way, or `NO_BODY`. */
 export interface OutgoingBody {
   readonly receivedBytes: number;
-  /** All that was sent of it can be sent once more. */
+  /** Everything that was sent of the body can be sent again. */
   readonly inHand: boolean;
-  /** It waits for the target to take more. */
+  /** The body waits for its target to take more. */
   readonly blocked: boolean;
-  /** The client has sent all of it. */
+  /** The client has sent the whole body. */
   readonly ended: boolean;
-  /** Sends what is kept, then what comes. Only if `inHand`. */
+  /** Sends what is kept, then what comes. Only allowed while `inHand`. */
   sendTo(target: BodyTarget): void;
   /** The target takes bytes again. */
   resume(): void;
@@ -39,7 +39,7 @@ export interface OutgoingBody {
   discard(): void;
 }
 
-/** Of a request that has none: all of it is here, and nothing is to be sent. One for all, since most requests are such. */
+/** The body of a request that has none. One object serves all such requests, since most are such. */
 export const NO_BODY: OutgoingBody = {
   receivedBytes: 0,
   inHand: true,
@@ -61,7 +61,7 @@ export class RequestBody implements Upload, OutgoingBody {
   readonly #memory: UploadMemory;
   readonly #onFault: (error: BalancerError) => void;
   readonly #kept = new KeptBytes();
-  // How much of the memory for uploads it has.
+  // How much of the memory for uploads this body takes.
   #takenBytes = 0;
   #allKept = true;
   #ended = false;
@@ -72,7 +72,8 @@ export class RequestBody implements Upload, OutgoingBody {
 
   /**
    * @param memory counts what is kept while no replica has it.
-   * @param onFault it cannot go on: the request is to be failed with this, and the body discarded.
+   * @param onFault called if the body cannot go on. The request must then fail with this error, and the body be
+   * discarded.
    */
   constructor(
     request: BodySource,
@@ -103,7 +104,7 @@ export class RequestBody implements Upload, OutgoingBody {
     return this.#ended;
   }
 
-  /** Calls back when a replica may be troubled with it: when all of it is here, or as much as is kept. */
+  /** Calls back when a replica may be bothered with the body: when all of it is here, or as much as is kept. */
   onceReady(callback: () => void): void {
     this.#onReady = callback;
     this.#request.resume();
@@ -168,7 +169,7 @@ export class RequestBody implements Upload, OutgoingBody {
     this.#kept.add(bytes);
     const grownBytes = this.#kept.sizeBytes - before;
     this.#takenBytes += grownBytes;
-    // There may be no memory left, and this body the one that has to give way: it is discarded then.
+    // If no memory is left this very body may have to give way. It is discarded by then.
     this.#memory.take(this, grownBytes);
     if (this.#kept.lengthBytes < this.#limits.maxKeptBytes || this.#discards) return;
     this.#request.pause();

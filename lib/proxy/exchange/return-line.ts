@@ -1,6 +1,6 @@
-// Requests of which nothing was sent and that nobody is left for, while a replica is expected back: a service that restarts, a seat
-// that gets its next replica. When one is back all are called. Until then a few are, time and again: one as a scout, and as many
-// more as have found somebody.
+// Requests that no replica is left for, while one is expected back: a service restarts, or a seat gets its next
+// replica. Nothing of them was sent, or they may be repeated. When a replica is back all of them are called. Until then
+// some are called now and then: first one as a scout, then twice as many each time, as long as they find a replica.
 
 import type { Outage, RoutingPlan } from '../../core/routing-plan.ts';
 import type { Waiting } from './waiting-line.ts';
@@ -11,7 +11,7 @@ export class ReturnLine {
   #atATime = 1;
   #outage: Outage | undefined;
 
-  /** @param limits `maxQueued`: who comes when so many wait is turned away. */
+  /** @param limits if `maxQueued` requests wait, the next one is turned away. */
   constructor(limits: { readonly maxQueued: number }) {
     this.#limits = limits;
   }
@@ -21,10 +21,10 @@ export class ReturnLine {
     return this.#outage?.whyNone ?? 'no replica can take the request now';
   }
 
-  /** Calls `onRoom` later, any number of times. False if nobody is expected back, or too many wait. */
+  /** Calls `onRoom` later, any number of times. False if no replica is expected back, or too many requests wait. */
   join(one: Waiting): boolean {
     if (this.#outage?.mayEnd !== true || this.#line.size >= this.#limits.maxQueued) return false;
-    // A request that was called and comes back has found no replica.
+    // A request that comes back after a call has found no replica, so the next call is for a single scout again.
     this.#atATime = 1;
     this.#line.add(one);
     return true;
@@ -34,13 +34,13 @@ export class ReturnLine {
     this.#line.delete(one);
   }
 
-  /** Other replicas may take requests now. */
+  /** A plan is in force, in which other replicas may take requests. */
   onPlan({ routes, outage }: Pick<RoutingPlan, 'routes' | 'outage'>): void {
     this.#outage = outage;
     if (routes.some((route) => !route.suspected)) this.#call(this.#line.size);
   }
 
-  /** There may be somebody: called a few times a second. */
+  /** Called a few times a second, in case a replica takes requests again. */
   callSome(): void {
     if (this.#line.size === 0) return;
     const called = this.#atATime;
@@ -48,7 +48,7 @@ export class ReturnLine {
     this.#call(called);
   }
 
-  // A request that is called may come back at once: it goes to the end of the line.
+  // A request that is called may join again at once, at the end of the line.
   #call(count: number): void {
     for (const one of [...this.#line].slice(0, count)) {
       this.#line.delete(one);

@@ -1,14 +1,14 @@
-// Memory for bodies of requests that no replica has yet: they are kept here until there is enough to trouble a replica with, and a
-// client takes its time. All of them together have a bound; request-body.ts says what one of them keeps.
+// Memory for bodies of requests that no replica has yet. They wait here until there is enough to bother a replica with,
+// since clients may be slow. All bodies share one bound; request-body.ts decides how much of one is kept.
 
 /** A body whose client is still sending. */
 export interface Upload {
-  /** It gives way: what is kept of it is to be given back before this returns. */
+  /** The body gives way: it must give back its memory before this returns. */
   onMemoryFull(): void;
 }
 
 export class UploadMemory {
-  /** Bytes taken now. */
+  /** How many bytes are taken now. */
   takenBytes = 0;
   readonly #limits: { readonly uploadMemoryBytes: number };
   // In the order in which they began.
@@ -19,10 +19,10 @@ export class UploadMemory {
   }
 
   /**
-   * Takes memory for a body that is still coming. When there is none left, the body that has been coming for longest gives way,
-   * which may be this one. The attack: bodies that never end and fill what there is (test/proxy/slow-uploads.test.ts). Were the
-   * newest refused, or made to wait, that would keep out everybody. A client that sends as it can is done in a moment and never
-   * the oldest, so that whoever wants to keep others out has to send all of this memory anew for each of their moments.
+   * Takes memory for a body that is still coming. If none is left, the body that has been coming for longest gives way,
+   * which may be this one. The attack: bodies that never end and fill the memory (test/proxy/slow-uploads.test.ts).
+   * Refusing or delaying the newest body would then keep everybody out. An honest client is done in a moment and so
+   * never the oldest; to keep it out, an attacker has to fill the whole memory anew within each such moment.
    */
   take(upload: Upload, sizeBytes: number): void {
     this.takenBytes += sizeBytes;
@@ -35,12 +35,15 @@ export class UploadMemory {
     }
   }
 
-  /** Counts a body again whose replica was lost, whether there is room or not: the places in flight bound how many there are. */
+  /**
+   * Counts a body again whose replica was lost, even beyond the bound: the places in flight limit how many of these
+   * there are.
+   */
   retake(sizeBytes: number): void {
     this.takenBytes += sizeBytes;
   }
 
-  /** Enough of it has come: what it waits for now is no fault of its client. */
+  /** Enough of the body has come. If it still waits here, its client is not to blame, so it need not give way. */
   stay(upload: Upload): void {
     this.#sending.delete(upload);
   }

@@ -1,11 +1,11 @@
-// Requests that wait because every replica that could take them has as many as it may: first come, first served, and no more of
-// them than a limit. One line before all replicas, not one before each: whichever has room first takes the next.
+// Requests that wait because all replicas that could take them are full: first come, first served, and up to a limit.
+// There is one line for all replicas, so that whichever has room first takes the next request.
 
 import type { Ledger } from '../../core/request/ledger.ts';
 
 /**
- * `gone`: it waits no longer. `full`: there is no room for anybody. `choosy`: none where it can go, since it has failed elsewhere; there may
- * be for others.
+ * `gone`: the request no longer waits. `full`: there is no room for anybody. `choosy`: there is none where this request
+ * can still go, but there may be for others.
  */
 export type Answer = 'gone' | 'full' | 'choosy';
 
@@ -36,14 +36,13 @@ export class WaitingLine {
     return true;
   }
 
-  /** It waits no longer. */
   leave(one: Waiting): void {
     if (this.#line.delete(one)) this.#ledger.waitNoMore();
   }
 
-  /** A replica may have room. */
+  /** Call it when a replica may have room. */
   serve(): void {
-    // What is served may fail at once and make room: the loop under way sees that.
+    // A request that is served may fail at once and make room. The loop under way takes care of that.
     if (this.#line.size === 0 || this.#serving) return;
     this.#serving = true;
     try {

@@ -1,5 +1,5 @@
-// All connections of clients: how many there may be, and the one timer that looks a few times a second whether any of them has
-// waited longer than it may. A timer per request would cost more than the request's limits are worth.
+// All connections of clients: how many there may be, and one timer that checks them all a few times a second for having
+// waited too long. A timer per request would cost more than these limits are worth.
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/ports.ts';
@@ -15,17 +15,17 @@ export class Clients {
   readonly #terms: ClientTerms;
   readonly #ledger: Ledger;
   readonly #onTick: (nowMs: number) => void;
-  // Those that are told that there are too many included.
+  // Includes the clients that are being told that there are too many.
   readonly #all = new Set<Client>();
-  // Only the clients that were refused, the oldest first.
+  // The clients that were refused, the oldest first.
   readonly #refused = new Set<Client>();
   readonly #clock: Clock;
   #stopTicking: (() => void) | undefined;
-  // Time in which this process ran, and when it was last looked at.
+  // How long this process has really run, and when that was last updated.
   #ranMs = 0;
   #tickedMs = 0;
 
-  /** @param onTick called when a first client comes, and while there is any, before they are looked at. */
+  /** @param onTick called when the first client comes, and then before each check of the clients. */
   constructor(terms: ClientTerms, ledger: Ledger, clock: Clock, onTick: (nowMs: number) => void) {
     this.#terms = terms;
     this.#ledger = ledger;
@@ -33,7 +33,7 @@ export class Clients {
     this.#onTick = onTick;
   }
 
-  /** A connection has come, or is read anew by another parser. */
+  /** A connection has come, or another parser begins to read it. */
   admit(socket: ClientSocket): void {
     if (socket[CLIENT] !== undefined) {
       socket[CLIENT].reading.watchParser();
@@ -57,7 +57,7 @@ export class Clients {
     });
   }
 
-  /** The client of a socket that was admitted. */
+  /** The client of a socket that `admit` was given. */
   of(socket: Socket): Client {
     return (socket as ClientSocket)[CLIENT] as Client;
   }
@@ -67,13 +67,13 @@ export class Clients {
     for (const { socket } of this.#all) socket.destroy();
   }
 
-  // A refusal that one can read is better than a place in a backlog that nobody sees.
+  // Refuses with a reply: a client can read that, while waiting unseen in the backlog would tell it nothing.
   #refuse(client: Client): void {
     const { maxConnections, maxRefused } = this.#terms.limits;
     client.refuse(tooManyConnections(maxConnections));
     this.#refused.add(client);
-    // The attack: who is refused and does not go holds a descriptor until it has lingered (test/end-to-end/descriptors.test.ts). The one
-    // that has had longest to read its answer makes room.
+    // The attack: a refused client that does not leave holds a descriptor until it has lingered
+    // (test/end-to-end/descriptors.test.ts). The client that has had the longest to read its answer makes room.
     for (const oldest of this.#refused) {
       if (this.#refused.size <= maxRefused) break;
       oldest.socket.destroy();
@@ -84,7 +84,8 @@ export class Clients {
   #tick(): void {
     const nowMs = this.#clock.now();
     this.#onTick(nowMs);
-    // After this process was stopped or starved, what clients sent meanwhile lies unread: they are not the ones who were late.
+    // If this process was stopped or starved, bytes of clients lie unread. Their clients were not late, so that time
+    // does not count.
     this.#ranMs += Math.min(nowMs - this.#tickedMs, 2 * TICK_MS);
     this.#tickedMs = nowMs;
     for (const client of this.#all) client.onTick(this.#ranMs);

@@ -1,10 +1,10 @@
-// The value of a Date field for now. Kept for a second, since the field has no finer grain, and making it costs as much as all else
-// that is done to a reply's head.
+// The current value of a Date field. It is kept for a second, since the field has no finer grain and making it costs as
+// much as all the rest of a reply's head.
 
 export class DateField {
   #value = '';
 
-  /** Of now. */
+  /** The value for the current second. */
   value(): string {
     if (this.#value === '') {
       const now = new Date();

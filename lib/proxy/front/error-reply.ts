@@ -1,5 +1,5 @@
-// What a client is told when no replica's reply can be had: a whole reply in the failure envelope of the contract. Which error is
-// which status is lib/errors.ts.
+// Builds the reply for a client that can get none from a replica, in the failure envelope of the contract.
+// lib/errors.ts says which error has which status.
 
 import { STATUS_CODES } from 'node:http';
 import { type BalancerError, failureBody } from '../../errors.ts';
@@ -11,13 +11,13 @@ interface Asking {
 }
 
 /**
- * @param keepAlive the connection goes on after it. HTTP/1.0 is told either way: `ab -k` waits for the end of a connection that it
- * was not told of (test/proxy/old-clients.test.ts).
- * @param requestId as the log has it. It goes out as a field: the envelope has exactly the two members that scripts know. On
- * a reply of our own there is no application's X-Request-Id that it could be taken for.
+ * @param keepAlive the connection stays open. HTTP/1.0 is told so explicitly: without it, `ab -k` waits for the
+ * connection to end (test/proxy/old-clients.test.ts).
+ * @param requestId the id in the log. It is sent as a field, since scripts rely on the envelope's two members. A reply
+ * of our own has no X-Request-Id of an application that it could be confused with.
  */
 export function errorReply(error: BalancerError, requestId: number, keepAlive: boolean, asking?: Asking): string {
-  // Non-ASCII text of a message as the bytes of its UTF-8: replies are written as latin1.
+  // Replies are written as latin1, so text that is not ASCII is turned into the bytes of its UTF-8 first.
   const body = Buffer.from(failureBody(error.message)).toString('latin1');
   const persistence = !keepAlive
     ? 'Connection: close\r\n'

@@ -1,4 +1,4 @@
-// The front: the hand-written `http.Server`, its connections, and what is asked before a request becomes an exchange.
+// The front: Node's `http.Server`, its connections, and the checks that a request passes before it becomes an exchange.
 
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -33,20 +33,20 @@ export interface FrontContext extends ExchangeContext {
   readonly log: RequestLog;
   readonly replies: ReplyMemory;
   readonly ledger: Ledger;
-  /** Connections are to end with the reply they carry. */
+  /** Each connection must end with the reply that it carries now. */
   readonly closing: boolean;
-  /** A request has come: gives an id for it. */
+  /** Call it when a request comes; gives an id for it. */
   arrive(): number;
-  /** An id for what is refused before there is a request. */
+  /** An id for something refused before there is a request. */
   nextId(): number;
-  /** An id for a request that goes by it. */
+  /** An id for a request that has no key and goes by its id. */
   dealId(): number;
-  /** @param origin the client's address. `undefined` for a request that goes by its id. */
+  /** The key of a request; `undefined` if the request goes by its id. @param origin the client's address. */
   keyOf(request: IncomingMessage & ParsedRequest, origin: string): Key | undefined;
-  /** Whether the request that begins now is timed. */
+  /** Gives a sample if the request that begins now is to be timed. */
   sample(): Sample | undefined;
   mayBeTold(request: IncomingMessage): MayBeTold;
-  /** Takes the requests that are the balancer's own; false leaves the request to the ring. */
+  /** Answers a request that is for the balancer itself; false leaves the request to the ring. */
   answersOwn(request: IncomingMessage, response: ServerResponse): boolean;
   /** Called a few times a second while there are clients. */
   onTick(nowMs: number): void;
@@ -91,7 +91,7 @@ export class FrontServer implements TurnTerms {
     });
   }
 
-  /** Accepts no more connections, lets open requests finish, cuts what is left when `signal` is aborted. */
+  /** Accepts no more connections and lets open requests finish; cuts what is left when `signal` is aborted. */
   close(signal: AbortSignal): Promise<void> {
     const cut = () => this.#clients.cut();
     signal.addEventListener('abort', cut, { once: true });
@@ -107,7 +107,7 @@ export class FrontServer implements TurnTerms {
     });
   }
 
-  /** Other limits are in force. */
+  /** Call it when the limits have changed. */
   settingsChanged(): void {
     applyLimits(this.#server, this.#context.limits);
   }
@@ -124,12 +124,12 @@ export class FrontServer implements TurnTerms {
     const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#onRequest(request, response);
     this.#server.on('connection', (socket) => this.#clients.admit(socket));
     this.#server.on('request', onRequest);
-    // Whether to continue, and what else may be expected, is for the replica to say.
+    // The replica answers every expectation, 100-continue included.
     this.#server.on('checkContinue', onRequest);
     this.#server.on('checkExpectation', onRequest);
     this.#server.on('clientError', (error, socket) => {
       const client = this.#clients.of(socket as Socket);
-      // After ECONNRESET and the like nobody is there to hear it.
+      // After ECONNRESET and the like nobody is left to read an answer.
       if (!socket.destroyed && !client.reading.hasStopped(error)) client.refuse(describeClientError(error));
     });
     this.#server.on('connect', (_request, socket) => this.#onConnect(socket as Socket));
@@ -144,7 +144,8 @@ export class FrontServer implements TurnTerms {
     client.inTurn(response, () => this.#begin(client, response));
   }
 
-  // `offered` and `early`: of a request that offers to switch protocols, which ones, and what came behind it.
+  // `offered` and `early` come with a request that offers to switch protocols: the protocols, and the bytes that came
+  // after its head.
   #begin(client: Client, response: ServerResponse, offered?: string, early?: Buffer): void {
     const request = response.req as IncomingMessage & ParsedRequest;
     const context = this.#context;
@@ -197,11 +198,12 @@ export class FrontServer implements TurnTerms {
     this.#clients.of(socket).refuse(new BalancerError('not-implemented', 'CONNECT is not for a load balancer'));
   }
 
-  // `http.Server` has let go of the socket: what the client sends from now on waits there until the replica has switched.
+  // `http.Server` has let go of the socket. What the client sends from now on waits in it until the replica has
+  // switched.
   #onUpgrade(request: IncomingMessage & ParsedRequest, socket: Socket, early: Buffer): void {
     readFurther(socket);
     const client = this.#clients.of(socket);
-    // Fields over the limit are lost already: one that is read once more would seem to be within it.
+    // The parser has dropped the fields over the limit, so a head that is read once more would seem to be within it.
     const fault = overfull(request, this.#context.limits.maxFields);
     if (fault !== undefined) {
       client.refuse(fault);

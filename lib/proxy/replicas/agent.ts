@@ -1,5 +1,5 @@
-// The keep-alive agent of one replica: a pool of raw sockets, last in first out, so that few connections stay warm and the
-// rest age and are closed. It counts what is in flight, and knows of no request more than that it sinks replies somewhere.
+// The keep-alive agent of one replica: a pool of raw sockets, last in, first out, so that a few connections stay warm
+// and the rest age and are closed. It counts requests in flight, but of a request it only knows where the reply goes.
 
 import type { Address, Clock, ReplicaRef } from '../../core/ports.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
@@ -7,15 +7,15 @@ import { Tally } from '../../core/traffic/traffic.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import { type Pool, ReplicaConnection } from './connection.ts';
 
-/** Of all agents together. */
+/** Load of all agents together. */
 export interface AgentLoad {
   /** Of all threads. */
   readonly ledger: Ledger;
   /** Of this thread. */
   inFlight: number;
-  /** Connections that are kept though nothing runs on them. */
+  /** Connections that are kept without a request on them. */
   idle: number;
-  /** A request has given back its place. */
+  /** Called when a request has given back its place. */
   freed(): void;
 }
 
@@ -41,8 +41,8 @@ export class ReplicaAgent implements Pool {
   readonly #onIdle: (() => void)[] = [];
 
   /**
-   * @param load of all agents together: each counts its own requests in.
-   * @param row of the ledger.
+   * @param load of all agents together. Each agent adds its own requests.
+   * @param row of this replica in the ledger.
    */
   constructor(replica: ReplicaRef, address: Address, limits: ProxyLimits, load: AgentLoad, row: number, clock: Clock) {
     this.#load = load;
@@ -61,8 +61,9 @@ export class ReplicaAgent implements Pool {
   }
 
   /**
-   * Takes a place for one request, if there is one. @param factor Infinity for no bound but the limit. @param part the seat's, of the
-   * weight of all.
+   * Takes a place for one request, if there is one.
+   * @param factor of bounded load; Infinity for no bound but the limit.
+   * @param part the seat's weight over that of all.
    */
   take(factor: number, part: number): boolean {
     if (!this.#load.ledger.take(this.#row, this.#limits.maxInFlight, factor, part)) return false;
@@ -102,17 +103,19 @@ export class ReplicaAgent implements Pool {
     this.#streams.add(connection);
     this.#countOut();
     this.#load.freed();
-    // The stream began when the others had been ended already. Its head has to be written before it can end in order.
+    // Event streams are being ended already. This one's head must be written first, so that the stream can end in
+    // order.
     if (this.#endsStreams) setImmediate(() => connection.endStream());
   }
 
-  // The attack: WebSockets that say nothing and hold all places of ordinary requests (test/proxy/tunnel-places.test.ts).
+  // The attack: WebSockets that say nothing and hold all places of ordinary requests
+  // (test/proxy/tunnel-places.test.ts). So a tunnel gives back its place.
   addTunnel(_connection: ReplicaConnection): void {
     this.#countOut();
     this.#load.freed();
   }
 
-  /** Ends all event streams, and those to come: their clients come back, to another replica. */
+  /** Ends all event streams, now and from now on. Their clients come back, to another replica. */
   endStreams(): void {
     this.#endsStreams = true;
     for (const connection of this.#streams) connection.endStream();
@@ -143,14 +146,14 @@ export class ReplicaAgent implements Pool {
     });
   }
 
-  /** Other limits are in force. */
+  /** Call it when the limits have changed. */
   settingsChanged(): void {
     if (this.retired) return;
     this.#stopSweeping();
     this.#stopSweeping = this.#startSweeping();
   }
 
-  /** Ends all connections: requests in flight fail as if the replica had gone. */
+  /** Ends all connections. Requests in flight fail as if the replica had gone. */
   destroy(): void {
     this.retire();
     for (const connection of this.#all) connection.close();
@@ -185,7 +188,7 @@ export class ReplicaAgent implements Pool {
     return this.#clock.every(this.#limits.idleTimeoutMs / SWEEPS_TO_CLOSE, () => this.#sweep());
   }
 
-  // The pool is a stack: those that were idle longest lie at its bottom.
+  // The pool is a stack: the connections that were idle longest lie at the bottom.
   #sweep(): void {
     for (const connection of this.#idle) connection.idleSweeps += 1;
     while ((this.#idle[0]?.idleSweeps ?? 0) > SWEEPS_TO_CLOSE) {
@@ -195,12 +198,12 @@ export class ReplicaAgent implements Pool {
   }
 }
 
-// A Unix socket has no host and port: a name stands for them in the Host field.
+// A Unix socket has no host and port, so a name stands for them in the Host field.
 function authorityOf(address: Address): string {
   if (address.type === 'unix') return 'localhost';
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   return `${host}:${address.port}`;
 }
 
-// One sweep more than a connection is young enough for: it is closed between 1 and 1.25 times the idle timeout.
+// A connection closes at the sweep after this many, so between 1 and 1.25 times the idle timeout.
 const SWEEPS_TO_CLOSE = 4;

@@ -1,5 +1,5 @@
-// The agents of all replicas, and the table that a request reads once. Both follow the plans of the control plane; retired agents stay
-// until nothing is in flight there.
+// The agents of all replicas, and the routing table that each request reads. Both follow the control plane's plans. A
+// retired agent stays until nothing is in flight there.
 
 import type { Clock } from '../../core/ports.ts';
 import type { Rows } from '../../core/request/rows.ts';
@@ -9,7 +9,8 @@ import type { ProxyLimits } from '../proxy-limits.ts';
 import { ReplicaAgent } from './agent.ts';
 import { type Load, RoutingTable } from './routing-table.ts';
 
-// What a lost replica had sent before is still read; then its connections are cut, so that the requests are tried elsewhere.
+// How long to read what a lost replica had sent before. Then its connections are cut, so that its requests are tried
+// elsewhere.
 const LAST_WORDS_MS = 100;
 
 export class ReplicaAgents {
@@ -33,7 +34,10 @@ export class ReplicaAgents {
     this.#onDrained = onDrained;
   }
 
-  /** From now on requests go by that plan. What a replica had that is in none of its lists is tried elsewhere, or cut. */
+  /**
+   * From now on requests go by this plan. If a replica is in none of its lists, requests in flight there are tried
+   * elsewhere, or cut.
+   */
   route({ routes, resting, draining }: Pick<RoutingPlan, 'routes' | 'resting' | 'draining'>, policy: RingPolicy): void {
     const agents = this.byIncarnation;
     const routed = new Set(routes.map(({ replica }) => replica.incarnation));
@@ -44,7 +48,7 @@ export class ReplicaAgents {
       if (routed.has(incarnation) || rests.has(incarnation)) continue;
       if (!agent.retired) this.#retire(agent);
       if (this.#draining.has(incarnation)) continue;
-      // One that was draining has had its time, and its end is waited for.
+      // A draining replica has had its time, and somebody waits for its end.
       if (hadTime.has(incarnation)) agent.destroy();
       else this.#clock.sleep(LAST_WORDS_MS).then(() => agent.destroy());
     }
@@ -56,11 +60,11 @@ export class ReplicaAgents {
     }
     const agentOf = (incarnation: number) => agents.get(incarnation) as ReplicaAgent;
     this.table = new RoutingTable(policy, routes, agentOf, this.#limits, this.#load);
-    // Those of which nothing was ever known here have nothing to finish.
+    // A replica that never had an agent here has nothing to finish.
     for (const { incarnation } of draining) if (!agents.has(incarnation)) this.#onDrained(incarnation);
   }
 
-  /** Other limits are in force. */
+  /** Call it when the limits have changed. */
   settingsChanged(): void {
     for (const agent of this.byIncarnation.values()) agent.settingsChanged();
   }

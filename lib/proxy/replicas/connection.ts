@@ -1,5 +1,5 @@
-// One connection to a replica, and the lease on it: a request's bytes out, its reply to whoever holds it. Which connection a request
-// gets is agent.ts, what a reply is reply-reader.ts.
+// One connection to a replica, and the lease on it: sends a request's bytes, and gives the reply to the lease's holder.
+// agent.ts chooses the connection for a request, reply-reader.ts parses the reply.
 
 import type net from 'node:net';
 import type { Address } from '../../core/ports.ts';
@@ -11,23 +11,23 @@ import { ReplicaSocket } from './socket.ts';
 
 /** What a connection tells the agent that it belongs to. */
 export interface Pool extends Lessor {
-  /** Its lease has ended. */
+  /** The lease of a connection has ended. */
   giveBack(connection: ReplicaConnection): void;
-  /** It has closed. */
+  /** A connection has closed. */
   forget(connection: ReplicaConnection): void;
   addStream(connection: ReplicaConnection): void;
   addTunnel(connection: ReplicaConnection): void;
 }
 
-/** One connection, which is lent for one request after the other. */
+/** One connection, which is lent to one request after the other. */
 export class ReplicaConnection implements Lease {
   reused = false;
   connected = false;
   isStream = false;
-  /** Its request offers to switch protocols, and its replica has switched. */
+  /** The request of the current lease offers to switch protocols. */
   offers = false;
   isTunnel = false;
-  /** Sweeps that found it idle. */
+  /** How many sweeps have found it idle. */
   idleSweeps = 0;
   readonly lessor: Pool;
   readonly #socket: net.Socket;
@@ -38,7 +38,7 @@ export class ReplicaConnection implements Lease {
     this.lessor = pool;
     this.#reader = new ReplyReader(limits);
     const onread = { buffer: readBuffer, callback: (sizeBytes: number) => this.#onRead(sizeBytes) };
-    // These are options of the socket, though the types know them of a connection alone.
+    // The socket takes these options, though Node's types only know them for `connect`.
     const socket = new ReplicaSocket({ onread, noDelay: true } as net.SocketConstructorOpts);
     if (address.type === 'unix') socket.connect({ path: address.path });
     else socket.connect({ host: address.host, port: address.port });
@@ -117,7 +117,7 @@ export class ReplicaConnection implements Lease {
     this.lessor.addTunnel(this);
   }
 
-  /** Has the event stream on it ended. */
+  /** Ends the event stream on this connection, if there is one. */
   endStream(): void {
     if (this.isStream) this.#holder?.endStream();
   }
@@ -126,7 +126,7 @@ export class ReplicaConnection implements Lease {
     if (this.#holder === undefined) return;
     this.#holder = undefined;
     this.#reader.stop();
-    // A replica that does not take it is not waited for.
+    // Does not wait for a replica that takes no bytes.
     this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy());
     this.#socket.destroySoon();
     this.lessor.giveBack(this);
@@ -138,7 +138,7 @@ export class ReplicaConnection implements Lease {
 
   #limitConnect(limitMs: number): void {
     const socket = this.#socket;
-    // If it is this process that is late, the connection may be there: that is seen before the next timer.
+    // If this process is late, the connection may be there already. Node says so before the next timer fires.
     const unlessConnected = (late: () => void) => () => setTimeout(() => this.connected || late(), 1);
     const giveUp = unlessConnected(() => socket.destroy(new Error(`it accepted no connection within ${limitMs} ms`)));
     const doubt = unlessConnected(() => {
@@ -157,7 +157,8 @@ export class ReplicaConnection implements Lease {
   #onRead(sizeBytes: number): boolean {
     const holder = this.#holder;
     if (holder === undefined) {
-      // The attack: bytes on an idle connection, to be taken as the reply to the next request (test/proxy/replica-agent.test.ts).
+      // The attack: bytes on an idle connection, to be taken for the reply to the next request
+      // (test/proxy/replica-agent.test.ts).
       this.#socket.destroy();
       return true;
     }
@@ -174,7 +175,7 @@ export class ReplicaConnection implements Lease {
   #onEnd(): void {
     const holder = this.#holder;
     if (holder === undefined) {
-      // Before anybody is lent a connection that the replica has closed.
+      // The replica has closed an idle connection, which must not be lent to anybody.
       this.#socket.destroy();
       return;
     }
@@ -211,10 +212,10 @@ export class ReplicaConnection implements Lease {
   }
 }
 
-// After that time the system sends a SYN again that was lost.
+// After this time the system repeats a SYN that was lost.
 const SLOW_CONNECT_MS = 1000;
-// How long a replica may take nothing of what was written when a connection ends.
+// How long a replica may take nothing of what was written, when a connection ends.
 const LINGER_MS = 2000;
 
-// One buffer for all connections: what is read is dealt with before the next read, whichever connection that is on.
+// One buffer serves all connections: whatever is read is dealt with before the next read on any of them.
 const readBuffer = Buffer.allocUnsafeSlow(65_536);

@@ -1,25 +1,26 @@
-// The right of one attempt to a connection to a replica, and to one place in flight there, until `finish`, `abandon` or `endSoon`.
-// Types only: an exchange knows its lease and not what is behind it, which is an agent and one of its connections.
+// A lease is an attempt's right to one connection to a replica, and to one place in flight there, until `finish`,
+// `abandon` or `endSoon`. Types only: an exchange knows its lease, but not the agent and the connection behind it.
 
 import type { ReplicaRef } from '../../core/ports.ts';
 import type { Tally } from '../../core/traffic/traffic.ts';
 import type { BalancerError } from '../../errors.ts';
 import type { ReplySink } from '../../http/reply-reader.ts';
 
-/** Who gives leases: the agent of one replica. */
+/** Gives leases: the agent of one replica. */
 export interface Lessor {
   readonly replica: ReplicaRef;
   /** Host and port, as a Host field has them. */
   readonly authority: string;
-  /** Connections are used again. */
+  /** Connections are used for more than one request. */
   readonly keepsAlive: boolean;
-  /** It takes no more requests. */
+  /** The replica takes no more requests. */
   readonly retired: boolean;
   readonly inFlight: number;
-  /** Of the requests that ended there. */
+  /** Counts the requests that ended there. */
   readonly tally: Tally;
   /**
-   * A connection for one request that has taken its place: the one used last, or a new one if there is none or `fresh` asks for it.
+   * Lends a connection for one request that has taken its place: the one used last, or a new one if there is none or
+   * `fresh` asks for it.
    * @param offers the request offers to switch protocols.
    */
   lease(fresh: boolean, offers: boolean): Lease;
@@ -27,47 +28,54 @@ export interface Lessor {
 
 export interface Lease {
   readonly lessor: Lessor;
-  /** Its connection has carried a request before: the replica may close it at any moment without having seen this one. */
+  /**
+   * The connection has carried a request before, so the replica may close it at any moment without having seen this
+   * request.
+   */
   readonly reused: boolean;
-  /** The connection came about: from here on, bytes may have arrived. */
+  /** The connection is established. From here on bytes of the request may have arrived. */
   readonly connected: boolean;
   /** A byte of the reply has come. */
   readonly replyBegun: boolean;
   /** The reply is an event stream. */
   readonly isStream: boolean;
-  /** To be called once, before all else. */
+  /** Call it once, before anything else. */
   begin(holder: Leaseholder, method: string): void;
-  /** False: the bytes are kept, but wait for `onDrain` before the next. Text is latin1. */
+  /** Writes bytes, or text as latin1. False asks to wait for `onDrain` before the next write; the bytes are kept. */
   write(data: string | Buffer): boolean;
   cork(): void;
   uncork(): void;
   /** Nothing more will be written; the reply still comes. */
   endWriting(): void;
-  /** No more of the reply for now. What was read already still comes. */
+  /** Stops reading for now. What was read already still comes. */
   pause(): void;
   resume(): void;
-  /** The reply is an event stream: it gives back its place in flight, or would distort the load for hours. */
+  /** The reply is an event stream. It gives back its place in flight, which it would otherwise hold for hours. */
   becomeStream(): void;
-  /** The replica has switched protocols: it gives back its place in flight. */
+  /** The replica has switched protocols. The tunnel gives back its place in flight. */
   becomeTunnel(): void;
-  /** The reply is whole and the request was sent: the connection may be used again. */
+  /** The reply is complete and the request was sent: the connection may be used again. */
   finish(): void;
   /** Nobody wants the rest of this reply: the connection cannot be used again. */
   abandon(): void;
-  /** There is nothing more to say: the connection closes when the replica has what was written. */
+  /** Nothing more is to be said: the connection closes when the replica has what was written. */
   endSoon(): void;
 }
 
-/** Who holds a lease: the reply goes there, and the news that there will be none. */
+/** Holds a lease: gets the reply, or learns that there will be none. */
 export interface Leaseholder extends ReplySink {
-  /** All bytes that had come are read: nothing more is known to follow soon. */
+  /** All bytes that had come are read. More may not follow soon. */
   onPause(): void;
-  /** The connection takes bytes again after `write` gave false. */
+  /** The connection takes bytes again after `write` returned false. */
   onDrain(): void;
-  /** The connection takes long to come about: its replica may hang, or a packet was lost. It is still waited for. */
+  /**
+   * The connection takes long to be established: the replica may hang, or a packet was lost. The attempt still waits.
+   */
   onSlowConnect(): void;
-  /** The connection is gone before the reply was whole. */
+  /** The connection is gone before the reply was complete. */
   onLost(error: BalancerError): void;
-  /** An event stream is to end, in order: its replica takes no more requests, and would wait for it for ever. */
+  /**
+   * The event stream must end, in order: its replica takes no more requests, and would wait for the stream for ever.
+   */
   endStream(): void;
 }

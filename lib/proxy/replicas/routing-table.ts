@@ -1,5 +1,5 @@
-// What a request reads once: the order of seats, the agents of those that take requests, and how loaded they are. Made anew for
-// each plan.
+// What a request reads to find its replica: the order of seats, the agents of those that take requests, and their load.
+// Each plan makes a new table.
 
 import type { Route } from '../../core/fleet/fleet-state.ts';
 import { mostInFlight } from '../../core/ring/bounded-load.ts';
@@ -8,15 +8,15 @@ import type { Key, RingPolicy } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { AgentLoad, ReplicaAgent } from './agent.ts';
 
-/** Requests in flight at all replicas, and how often the bound on them has sent one past its owner. */
+/** Requests in flight at all replicas, and how often the bound on load sent a request past its owner. */
 export interface Load extends AgentLoad {
   diverted: number;
 }
 
 export interface RoutingLimits {
-  /** Of bounded load; Infinity for no bound. */
+  /** Factor of bounded load; Infinity for no bound. */
   readonly balanceFactor: number;
-  /** At one replica. */
+  /** Limit at one replica. */
   readonly maxInFlight: number;
   readonly maxTunnels: number;
 }
@@ -24,7 +24,7 @@ export interface RoutingLimits {
 interface Entry {
   readonly agent: ReplicaAgent;
   readonly suspected: boolean;
-  /** The seat's weight over that of all that take requests. */
+  /** The seat's weight over the weight of all seats that take requests. */
   readonly part: number;
 }
 
@@ -33,7 +33,7 @@ export class RoutingTable {
   readonly #entries: (Entry | undefined)[] = [];
   readonly #limits: RoutingLimits;
   readonly #load: Load;
-  // Nothing was tried, which is how nearly every request begins: made once per table, not per request.
+  // Accepts any seat that is ready. Made once per table, since nearly all requests begin with nothing tried.
   readonly #ready = (seat: SeatId) => {
     const entry = this.#entries[seat];
     return entry !== undefined && !entry.suspected && entry.agent.inFlightInAll < this.#limits.maxInFlight;
@@ -56,8 +56,9 @@ export class RoutingTable {
   }
 
   /**
-   * The agent for a key, at which a place is taken: of the first seat with the least objection that was not tried. `undefined`: none, or
-   * all are full. A seat that looked as if it had room may have lost it to another thread: then the next one is asked.
+   * Takes a place for a request with that key, at the first untried seat with the least objection. `undefined` if there
+   * is none, or all are full. A seat that seemed to have room may have lost it to another thread; then the next is
+   * asked.
    */
   take(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined {
     const untried = tried.length === 0 ? this.#ready : (seat: SeatId) => this.#ready(seat) && !tried.includes(seat);
@@ -65,7 +66,7 @@ export class RoutingTable {
     const owner = this.policy.pick(key, untried);
     if (owner !== undefined) {
       if (this.#take(owner, balanceFactor)) return this.#agentOf(owner);
-      // All over the bound is no reason to refuse: it spreads load, `maxInFlight` limits it.
+      // If all seats are over the bound the owner takes the request: the bound spreads load, `maxInFlight` limits it.
       const seat =
         this.policy.pick(key, (one) => one !== owner && untried(one) && this.#take(one, balanceFactor)) ??
         this.policy.pick(key, (one) => untried(one) && this.#take(one, Number.POSITIVE_INFINITY));
@@ -77,10 +78,10 @@ export class RoutingTable {
     return seat === undefined ? undefined : this.#agentOf(seat);
   }
 
-  /** The seat where a request with that key belongs now: the first that is ready. */
+  /** The seat where a request with this key belongs now: the first that is ready. */
   readonly ownerOf = (key: Key): SeatId | undefined => this.policy.pick(key, this.#ready);
 
-  /** May a seat that is ready get one more, by the bound on load? False for one that was ready in an earlier table. */
+  /** May a ready seat get one more request by the bound on load? False if it was ready in an earlier table only. */
   readonly hasRoom = (seat: SeatId): boolean => {
     const entry = this.#entries[seat];
     return (
@@ -89,7 +90,7 @@ export class RoutingTable {
     );
   };
 
-  /** Is there any that was not tried? Without one that `pick` gives, those are full. */
+  /** Is there an untried seat? If `pick` gives none all the same, those are full. */
   hasUntried(tried: readonly SeatId[]): boolean {
     return this.#entries.some((entry, seat) => entry !== undefined && !tried.includes(seat));
   }

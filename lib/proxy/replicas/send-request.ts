@@ -1,9 +1,9 @@
-// The first words of a request on a connection to a replica: its head, and as much of its body as is here.
+// Sends a request on a connection to a replica: its head, and as much of its body as is here.
 
 import { type RequestHead, textFor } from '../../http/headers.ts';
 import type { Lease } from './lease.ts';
 
-/** What is here of a body is sent, and then what comes. */
+/** A body that sends what is here of it, and then what comes. */
 interface Sendable {
   sendTo(lease: Lease): void;
 }
@@ -22,8 +22,8 @@ export function sendRequest(lease: Lease, head: RequestHead, body: Sendable): vo
   lease.uncork();
 }
 
-// The replica is told that no other request follows, so that it does not wait for one. An offer to switch has a Connection field of
-// its own.
+// Tells the replica that no other request follows, so that it does not wait for one. An offer to switch already has a
+// Connection field.
 function closing(text: string, offered: string): string {
   return offered === '' ? `${text.slice(0, -'\r\n'.length)}Connection: close\r\n\r\n` : text;
 }

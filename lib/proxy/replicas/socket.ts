@@ -1,12 +1,12 @@
-// A socket that goes on reading when it can no longer write. A replica may answer before it has the whole request (413, say) and
-// close at once; the bytes that are still on their way to it are then refused, and `net.Socket` would destroy itself over that
-// with the answer unread. The end is left to the reading side, which comes to the answer, or to its own end or error.
+// A socket that goes on reading when it can no longer write. A replica may reply before it has the whole request (413,
+// say) and close at once. The bytes still on their way to it are then refused, and `net.Socket` would destroy itself
+// with the reply unread. This one lets the reading side decide: it comes to the reply, or to its own end or error.
 
 import net from 'node:net';
 
 type WriteCallback = (error?: Error | null) => void;
 
-/** The one subclass of something other than Error: Node offers no other way to what a failed write does. */
+/** The only subclass of anything but Error, since Node offers no other way to change what a failed write does. */
 export class ReplicaSocket extends net.Socket {
   override _write(chunk: unknown, encoding: BufferEncoding, callback: WriteCallback): void {
     super._write(chunk, encoding, (error) => callback(isRefusal(error) ? null : error));

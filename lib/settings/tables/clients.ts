@@ -23,15 +23,15 @@ export const CLIENTS = group('Clients', 'their connections, and how long they ma
     'live',
     'time that a client’s connection is kept without a request',
   ),
-  // What Apache's mod_reqtimeout asks of bodies.
+  // Apache's mod_reqtimeout asks the same rate of bodies.
   'min-upload-rate': option(
     orOff(rate(1, MIB), 0),
     500,
     'live',
     'bytes per second that a client has to send of a body, on average, once it has taken 20 s',
   ),
-  // What programs that speak HTTP do when they end their side: browsers, curl and the libraries leave. nginx, Envoy and
-  // Go cut as well.
+  // Most programs that end their side have left: browsers, curl and HTTP libraries do. nginx, Envoy and Go cut the
+  // request as well.
   'client-half-close': option(
     choice(['close', 'allow']),
     'close',

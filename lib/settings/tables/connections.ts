@@ -4,7 +4,7 @@ import { duration, integer, onOff } from '../kinds.ts';
 import { DAY_MS, group, option } from '../option.ts';
 
 export const CONNECTIONS = group('Connections to replicas', 'how they are kept, and how much one replica may have', {
-  // A lost SYN is sent again after 1 s, and once more 1 or 2 s later: either may be lost too, and the answer takes its
+  // A lost SYN is sent again after 1 s, and once more 1 or 2 s later. Either may be lost too, and the answer takes its
   // time.
   'connect-timeout': option(duration(1, 60_000), 3500, 'live', 'time that a replica has to accept a connection'),
   'replica-idle-timeout': option(
@@ -19,9 +19,9 @@ export const CONNECTIONS = group('Connections to replicas', 'how they are kept, 
     'live',
     'keep connections to replicas; `off`: one for each request, for replicas that close theirs without a word',
   ),
-  // About what the listen backlog of a service holds: 511 in Node, if it does not say.
+  // About as many as the listen backlog of a service holds, which is 511 in Node by default.
   'max-in-flight': option(integer(1, 1_000_000), 512, 'live', 'requests that one replica may have at a time'),
-  // Three replicas with as many leave ordinary requests a third of the connections that there may be.
+  // Three replicas with this many leave ordinary requests a third of all connections.
   'max-tunnels': option(
     integer(0, 1_000_000),
     2048,

@@ -18,7 +18,7 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
   'max-replicas': settled(
     integer(1, 1000),
     '64, or --slots if that is less',
-    // Each seat needs a slot: a small ring lowers a limit that nobody set.
+    // Each seat needs a slot, so a small ring lowers the default.
     (given, { slots }: { slots: number }) => given ?? Math.min(64, slots),
     atStart('places and file descriptors are shared out by it'),
     'replicas that there may be',
@@ -29,7 +29,7 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     atStart('what was kept is read at the start'),
     'begin with the hostnames and weights of the last orderly end, kept in `--data-dir`, instead of `--replicas`',
   ),
-  // Which services there are can change, not whether replicas are started: that is settled as --runtime is.
+  // Which services there are could change. Whether replicas are started could not, since --runtime settles that.
   upstream: option(
     upstreams,
     new Map<string, Upstream>(),
@@ -51,14 +51,14 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
   'parallel-starts': settled(
     integer(0, 1000),
     '0',
-    // If all started at once, each would take longer than it may. At least two, so that one that hangs does not hold up
-    // the rest.
+    // If all started at once, each would take longer than it may. At least two start together, so that one that hangs
+    // does not hold up the rest.
     (given = 0) => (given === 0 ? Math.max(2, availableParallelism()) : given),
     SUPERVISED,
     'replicas that may be coming up at a time; 0: one for each processor, at least two',
   ),
   'data-dir': option(path, './data', STARTED, 'where child processes keep the votes, and `--keep-scale` its file'),
-  // Replicas know it by that name.
+  // Replicas know this setting by the name VOTES_URL.
   'votes-url': option(
     redisUrl,
     '',

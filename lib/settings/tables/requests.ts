@@ -18,7 +18,7 @@ export const REQUESTS = group('Requests', 'how long one may wait, and how often 
   ),
   'body-timeout': option(duration(1, DAY_MS), 60_000, 'live', 'longest pause within a body, on either side'),
   'tunnel-idle-timeout': option(duration(1, DAY_MS), 600_000, 'live', 'longest silence of an upgraded connection'),
-  // Whoever may have a connection may wait: how long is the limit that counts.
+  // Whoever may have a connection may wait, so the limit that counts is on the time.
   queue: option(
     integer(0, 1_000_000),
     10_000,

@@ -21,9 +21,9 @@ export const RING = group('Ring', 'which replica a request goes to', {
   'balance-factor': settled(
     orOff(decimal(1, 100)),
     '1.25 with even and no key, else off',
-    // The pairs beside `even` are there to see how they spread: nothing evens that out unless somebody asks for it. And
-    // who gives a key wants its requests in one place: with few in flight the bound would send every second one of a
-    // session elsewhere.
+    // The pairs beside `even` are there to show how they spread, so nothing evens that out unless somebody asks for it.
+    // And whoever sets a key wants its requests in one place: with few in flight, the bound would send every second
+    // request of a session elsewhere.
     (given, { hash, key }: { hash: string; key: readonly KeySource[] }) =>
       given ?? (hash === 'even' && goesByRequestId(key) ? 1.25 : Number.POSITIVE_INFINITY),
     'live',
@@ -32,7 +32,7 @@ export const RING = group('Ring', 'which replica a request goes to', {
   'slow-start': settled(
     duration(0, DAY_MS),
     '0ms',
-    // Requests that go by their id have nothing that a replica could be warm for.
+    // A replica cannot be warm for requests that go by their id.
     (given = 0, { key }: { key: readonly KeySource[] }) => (goesByRequestId(key) ? 0 : given),
     'live',
     'time over which a replica that joins takes its slots, where `--key` is a key',

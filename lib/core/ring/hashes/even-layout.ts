@@ -1,14 +1,15 @@
-// Where the virtual nodes of the even ring lie. The ring is made of arcs; an arc belongs to the virtual node at its end. Seat 1 has
-// the whole ring in K equal arcs. Each further seat n cuts pieces off the fronts of at most K arcs of the seats that hold most,
-// ⌊M / n⌋ slots in all, so that the shares come out equal:
+// Where the virtual nodes of the even ring lie. The ring is made of arcs; an arc belongs to the virtual node at its
+// end. Seat 1 has the whole ring in K equal arcs. Each further seat n cuts pieces off the fronts of at most K arcs of
+// the seats that hold most, ⌊M / n⌋ slots in all, so that the shares come out equal:
 //
 //      before   ──────────────────●a        all of it goes to a
 //      after    ───────●n─────────●a        the front goes to n, the rest to a as before
 //
-// A piece is followed by the arc that it was cut from: when n is lost, every slot goes back to where it came from. A virtual node
-// never moves, so a join moves keys only to the joiner. Which arcs are cut decides who inherits what when another seat is lost:
-// they are chosen so that each seat's arcs are followed by arcs of as many different seats as can be. Where arcs have become too
-// short to be cut, n takes whole ones: two seats then want the same slot, and the higher one has it while it is there.
+// A piece is followed by the arc that it was cut from, so when n is lost every slot goes back to where it came from. A
+// virtual node never moves, so a join moves keys only to the joiner. The choice of arcs decides who inherits what when
+// another seat is lost: each seat's arcs should be followed by arcs of as many different seats as possible. Where arcs
+// have become too short to be cut, n takes whole ones. Two seats then want the same slot, and the higher one has it
+// while it is there.
 
 import type { SeatId } from '../ring.ts';
 
@@ -21,34 +22,34 @@ interface Arc {
   next: Arc;
 }
 
-/** How much of a seat is to be cut off, and in how many pieces. */
+/** What one seat gives to a joiner: how many slots, and in how many pieces. */
 interface Gift {
   readonly from: SeatId;
   slots: number;
   pieces: number;
-  /** Arcs that can give something, longest first. */
+  /** Arcs that can give something, the longest first. */
   readonly arcs: Arc[];
-  /** What a piece leaves of its arc at least: the virtual node's own slot, or nothing where that would not do. */
+  /** How many slots a piece must leave of its arc: the virtual node's own, or none if slots would not suffice. */
   leaves: 0 | 1;
 }
 
 export class EvenLayout {
   readonly #slots: number;
   readonly #virtualNodes: number;
-  // By seat; seat 0 does not exist.
+  // Indexed by seat; there is no seat 0.
   readonly #arcs: Arc[][] = [[]];
   readonly #ends: number[][] = [[]];
   readonly #shares: number[] = [0];
-  // Slots of the arcs of one seat that are followed by an arc of another: what the other inherits if the one is lost.
+  // By pair of seats: slots in arcs of the first that are followed by an arc of the second, which inherits them.
   readonly #inherited = new Map<number, number>();
 
-  /** @param slots M, 1 or more. @param virtualNodes K, 1 or more; more than M are as many as M. */
+  /** @param slots M, 1 or more. @param virtualNodes K, 1 or more; more than M count as M. */
   constructor(slots: number, virtualNodes: number) {
     this.#slots = slots;
     this.#virtualNodes = Math.min(slots, virtualNodes);
   }
 
-  /** The slots of a seat's virtual nodes, at most K of them. A higher seat may want one of them too, and then has it. */
+  /** The slots of a seat's virtual nodes, at most K. If a higher seat wants one of them too, that seat has it. */
   virtualNodes(seat: SeatId): number[] {
     while (this.#arcs.length <= seat) this.#join(this.#arcs.length);
     return this.#ends[seat] as number[];
@@ -64,7 +65,7 @@ export class EvenLayout {
     this.#ends.push((this.#arcs[seat] as Arc[]).map((arc) => arc.end));
   }
 
-  // Seat 1: K arcs, as equal as whole slots can be.
+  // Gives seat 1 its K arcs, as equal as whole slots allow.
   #divide(): void {
     const bound = (index: number) => Math.floor((index * this.#slots) / this.#virtualNodes);
     const arcs = Array.from(
@@ -80,7 +81,7 @@ export class EvenLayout {
     this.#inherit(1, 1, this.#slots);
   }
 
-  // Slot by slot from whoever then holds most: that levels the shares as far as K givers can.
+  // Takes slot by slot from whoever holds most at that moment, which levels the shares as far as K givers can.
   #gifts(seat: SeatId): Gift[] {
     const givers = Array.from({ length: seat - 1 }, (_, index) => index + 1)
       .sort((a, b) => this.#share(b) - this.#share(a) || a - b)
@@ -102,7 +103,7 @@ export class EvenLayout {
     );
   }
 
-  // Gives `slots` of the joiner's to the givers, and says how many could not be had. Each keeps a slot of its own.
+  // Spreads `slots` that the joiner wants over the givers, each of which keeps some. Returns how many nobody can give.
   #level(givers: readonly Gift[], slots: number): number {
     const spares = givers.map(({ from, arcs, leaves }) => this.#share(from) - (leaves === 1 ? arcs.length : 1));
     for (let left = slots; left > 0; left--) {
@@ -118,15 +119,16 @@ export class EvenLayout {
     return 0;
   }
 
-  // The arc to cut next and the length of the piece: of those that let the rest be had from the others, the one after which what
-  // seats inherit from each other is spread best. The sum of v^2.5 falls fastest where the largest v falls.
+  // Chooses the arc to cut next, and the length of the piece. The other arcs must be able to give the rest; of the arcs
+  // that fulfil this, it takes the one after which inheritances are spread best. The measure is the sum of v^2.5, which
+  // falls fastest where the largest v falls.
   #chooseArc(seat: SeatId, gift: Gift): [arc: Arc, length: number] {
     const { arcs, pieces, slots, from, leaves } = gift;
     const others = arcs.slice(0, pieces).reduce((sum, arc) => sum + arc.length - leaves, 0);
     let best: [Arc, number] | undefined;
     let least = Number.POSITIVE_INFINITY;
     arcs.forEach((arc, index) => {
-      // What the longest `pieces - 1` other arcs can give.
+      // How much the longest `pieces - 1` other arcs can give.
       const elsewhere = others - ((index < pieces ? arc : (arcs[pieces - 1] as Arc)).length - leaves);
       const length = Math.min(arc.length - leaves, Math.max(Math.ceil(slots / pieces), slots - elsewhere));
       const missing = Math.max(0, slots - elsewhere - length);
@@ -153,7 +155,7 @@ export class EvenLayout {
   #cut(seat: SeatId, gift: Gift, arc: Arc, length: number): void {
     const { previous } = arc;
     const whole = length === arc.length;
-    // A whole arc would really go back to its giver; so few slots are not worth a ledger of their own.
+    // If this seat is lost, a whole arc really goes back to its giver. So few slots are not worth keeping account of.
     const heir = whole ? arc.next : arc;
     const piece: Arc = { seat, end: arc.end - arc.length + length, length, previous, next: heir };
     this.#inherit(previous.seat, arc.seat, -previous.length);
@@ -182,7 +184,7 @@ export class EvenLayout {
   }
 }
 
-// Each giver gets the fewest pieces that its gift can be had in, and those left over go where pieces are largest.
+// Gives each gift the fewest pieces that it can come in. Pieces left over go where pieces are largest.
 function dealPieces(gifts: Gift[], pieces: number): Gift[] {
   let left = pieces;
   for (const gift of gifts) {
@@ -193,7 +195,8 @@ function dealPieces(gifts: Gift[], pieces: number): Gift[] {
     }
     left -= gift.pieces;
   }
-  // Arcs too short for that: who would need most pieces gives less. One piece each can be had: there are no more givers than pieces.
+  // If arcs are too short for that, whoever needs most pieces gives less. One piece each is always possible, since
+  // there are no more givers than pieces.
   for (; left < 0; left++) {
     const most = gifts.reduce((a, b) => (b.pieces > a.pieces ? b : a));
     most.pieces -= 1;
@@ -212,7 +215,7 @@ function pairOf(lost: SeatId, heir: SeatId): number {
   return lost * 2 ** 20 + heir;
 }
 
-// v^2.5 by operations that are exact everywhere: two balancers must not differ by the last bit of a power.
+// v^2.5 by operations that are exact everywhere, so that no two balancers differ in the last bit of a power.
 function power(value: number): number {
   return value * value * Math.sqrt(value);
 }

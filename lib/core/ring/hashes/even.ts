@@ -1,12 +1,16 @@
-// The even pair, the default: virtual nodes laid out so that all seats have equal shares (even-layout.ts), and request ids dealt
-// to the slots in turn, so that every run of M requests meets each slot once.
+// The even pair, which is the default. Virtual nodes are laid out so that all seats have equal shares (even-layout.ts).
+// Request ids are dealt to the slots in turn, so that every run of M requests meets each slot once.
 
 import { placeOfRequestId } from '../request-ids.ts';
 import type { HashRing, SeatId } from '../ring.ts';
 import { EvenLayout } from './even-layout.ts';
 import { buildRing, type HashPair } from './hash-pair.ts';
 
-/** @param slots M. @param virtualNodes K. The pair is made for one ring size; its layout grows as seats join. */
+/**
+ * The pair is made for one ring size; its layout grows as seats join.
+ * @param slots M.
+ * @param virtualNodes K.
+ */
 export function evenPair(slots: number, virtualNodes: number): HashPair {
   const layout = new EvenLayout(slots, virtualNodes);
   const pairWith = (stride: number): HashPair => ({
@@ -22,9 +26,9 @@ export function evenPair(slots: number, virtualNodes: number): HashPair {
   return pairWith(chooseStride(slots, rings));
 }
 
-// From slot to slot by a stride that shares no factor with M, every M steps meet each slot once. In between, each seat should be
-// met as often as its share says: of a few strides the one is taken with which the count of any seat, of 2 … 6, is least off
-// in any run. The candidates are spread over the ring by the golden section.
+// Chooses the stride from slot to slot. It shares no factor with M, so every M steps meet each slot once. Within fewer
+// steps, each seat should be met as often as its share says. So some strides are tried, spread over the ring by the
+// golden section, and the one is taken whose counts are least off, for any seat in any run, with 2 to 6 seats.
 function chooseStride(slots: number, rings: readonly HashRing[]): number {
   const owners = rings.map((ring) => Uint16Array.from({ length: slots }, (_, slot) => ring.owner(slot) as SeatId));
   let best = 1;
@@ -38,12 +42,12 @@ function chooseStride(slots: number, rings: readonly HashRing[]): number {
   return best;
 }
 
-// Of the rings that the stride is chosen for.
+// The stride is chosen for rings of up to this many seats.
 const MOST_SEATS = 6;
 const STRIDES_TRIED = 64;
 const GOLDEN_SECTION = (Math.sqrt(5) - 1) / 2;
 
-// By how many the count of any seat in any run of requests is off at most.
+// How far off the count of any seat can be, in any run of requests.
 function discrepancy(owners: Uint16Array, stride: number): number {
   const slots = owners.length;
   const shares = new Float64Array(MOST_SEATS + 1);

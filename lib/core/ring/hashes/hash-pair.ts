@@ -1,21 +1,28 @@
-// What a named pair of hash functions is, and how a ring is built from one: place by place, virtual node by virtual node.
-// Which pairs there are is the table's business (table.ts).
+// What a pair of hash functions is, and how a ring is built from one: place by place, virtual node by virtual node.
+// table.ts has the pairs that there are.
 
 import { HashRing, type RingPoint, type SeatId } from '../ring.ts';
 
-/** Two pure functions, chosen by name with `--hash`. Both may return any integer: it is taken modulo M. */
+/** Two pure functions, chosen with `--hash`. Both may return any integer, which is taken modulo M. */
 export interface HashPair {
   /** The slot of a request. `key` is the request id, or the 32-bit hash of a client, header, cookie, query or path. */
   requestSlot(key: number, slots: number): number;
-  /** The slot of virtual node `index` = 0 … K-1 of place = 1, 2, … (of a seat); `undefined` if it is to have no more. */
+  /**
+   * The slot of virtual node `index` = 0 … K-1 of a place 1, 2, …, which some seat holds; `undefined` if the place gets
+   * no more.
+   */
   virtualNodeSlot(place: number, index: number, slots: number, virtualNodes: number): number | undefined;
-  /** Of the places that want the same slot, the highest has it. Otherwise the lowest, and the others probe: the next free one. */
+  /**
+   * If several places want a slot the highest one gets it. Otherwise the lowest one does, and the others take the next
+   * free slot.
+   */
   readonly takesOver?: boolean;
 }
 
 /**
- * The ring of a set of places, and the seats that hold them: the same for the same places, whatever the order in which they
- * came. A seat of weight 1 has one place, its own number; one of weight 2 has another beside it, and so on.
+ * The ring of a set of places, each with the seat that holds it. It is the same for the same places, in whatever order
+ * they came. A seat of weight 1 holds one place, its own number; a seat of weight 2 holds another one beside it, and so
+ * on.
  */
 export function buildRing(
   places: ReadonlyMap<number, SeatId>,
@@ -25,7 +32,7 @@ export function buildRing(
 ): HashRing {
   const ordered = [...places].sort(([a], [b]) => a - b);
   const perPlace = pair.takesOver ? virtualNodes : nodesThatFit(ordered.at(-1)?.[0] ?? 1, slots, virtualNodes);
-  // By slot; seat 0 does not exist.
+  // The seat on each slot. 0 means none, since there is no seat 0.
   const holders = new Uint32Array(slots);
   for (const [place, seat] of ordered) {
     for (let index = 0; index < perPlace; index++) {
@@ -43,7 +50,7 @@ export function buildRing(
   return new HashRing(points, slots);
 }
 
-// Once round at most: a full ring has none.
+// Goes round at most once: a full ring has no free slot.
 function freeSlot(holders: Uint32Array, wanted: number): number | undefined {
   for (let step = 0; step < holders.length; step++) {
     const slot = (wanted + step) % holders.length;
@@ -53,8 +60,8 @@ function freeSlot(holders: Uint32Array, wanted: number): number | undefined {
 }
 
 /**
- * K, or fewer where a place that probes would find no free slot: then every place gets fewer, so that the last is not left
- * without any. Crossing that line, M / K places, moves keys between seats that stay.
+ * K, or fewer if a place that probes would find no free slot. Then every place gets fewer, so that the last one is not
+ * left without any. When the number of places crosses M / K, keys also move between seats that stay.
  */
 function nodesThatFit(highestPlace: number, slots: number, virtualNodes: number): number {
   return Math.max(1, Math.min(virtualNodes, Math.floor(slots / highestPlace)));

@@ -8,7 +8,7 @@ export const mixed: HashPair = {
   virtualNodeSlot: (seat, index, slots) => scale(mix32(mix32(seat) + index), slots),
 };
 
-/** A bijection on 32-bit words in which neighbours end up unrelated. */
+/** A bijection on 32-bit words after which neighbours are unrelated. */
 export function mix32(word: number): number {
   let hash = word >>> 0;
   hash = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);
@@ -16,7 +16,7 @@ export function mix32(word: number): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-// 0 … 2³²-1 onto 0 … slots-1 by multiplication: no slot is favoured when M is not a power of two.
+// Maps 0 … 2³²-1 onto 0 … slots-1 by multiplication, which favours no slot if M is not a power of two.
 function scale(hash: number, slots: number): number {
   return Math.floor((hash * slots) / 2 ** 32);
 }

@@ -1,4 +1,4 @@
-// Requests dealt out evenly over the slots, virtual nodes where `quadratic` puts them: shows that with the course's
+// Deals requests evenly over the slots, but puts virtual nodes where `quadratic` does. Shows that with the course's
 // placement no request hash can help.
 
 import type { HashPair } from './hash-pair.ts';

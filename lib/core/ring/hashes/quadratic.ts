@@ -1,11 +1,11 @@
 // The course's functions: H(i) = i² + 2i + 17 and Φ(i, j) = i² + j² + 2j + 25, both modulo M. With them one replica of
-// three gets over 80 % of all requests: a choice to study, not to run.
+// three gets over 80 % of all requests. They are here to be studied, not to be used.
 
 import type { HashPair } from './hash-pair.ts';
 
 export const quadratic: HashPair = {
   requestSlot: (key, slots) => {
-    // Reduced first: a 32-bit key squared would leave the integers that a double holds exactly.
+    // The key is reduced first: the square of a 32-bit key is more than a double holds exactly.
     const rest = key % slots;
     return rest * rest + 2 * rest + 17;
   },

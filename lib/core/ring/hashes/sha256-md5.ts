@@ -1,9 +1,9 @@
-// What most solutions of the course end up with: sha256 of the request id in decimal, md5 of `seat-j`, each read as the
-// big-endian number in its first four bytes.
+// What most solutions of the course end up with: sha256 of the request id in decimal, and md5 of `seat-j`. Of each, the
+// first four bytes are read as a big-endian number.
 
 import type { HashPair } from './hash-pair.ts';
 
-/** A cryptographic digest of ASCII text. Given from outside, since `core/` imports nothing of Node. */
+/** A cryptographic digest of ASCII text. It is passed in, since `core/` imports nothing of Node. */
 export type Digest = (algorithm: 'sha256' | 'md5', text: string) => Uint8Array;
 
 export function sha256Md5(digest: Digest): HashPair {

@@ -1,4 +1,4 @@
-// The hash pairs that have a name, and the check of one that a user wrote.
+// The hash pairs that have a name, and a check for a pair that a user wrote.
 
 import { evenPair } from './even.ts';
 import type { HashPair } from './hash-pair.ts';
@@ -10,7 +10,7 @@ import { type Digest, sha256Md5 } from './sha256-md5.ts';
 export const HASH_NAMES = ['even', 'mixed', 'quadratic', 'modulo', 'sha256-md5'] as const;
 export type HashName = (typeof HASH_NAMES)[number];
 
-/** The pair of that name for a ring of M = `slots` and K = `virtualNodes`. */
+/** The pair of this name for a ring of M = `slots` and K = `virtualNodes`. */
 export function hashPair(name: HashName, slots: number, virtualNodes: number, digest: Digest): HashPair {
   switch (name) {
     case 'even':
@@ -27,8 +27,8 @@ export function hashPair(name: HashName, slots: number, virtualNodes: number, di
 }
 
 /**
- * Why a user's module is not a hash pair, or `undefined` if it is one. The functions are called for every virtual node there
- * may be and for a thousand keys, so that a slip shows at start and not in the middle of a request.
+ * Why a user's module is not a hash pair, or `undefined` if it is one. Calls its functions for every virtual node that
+ * there may be and for a thousand keys, so that a mistake shows at start and not in the middle of a request.
  */
 export function hashPairFault(
   candidate: unknown,

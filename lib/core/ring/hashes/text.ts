@@ -1,4 +1,4 @@
-// From a text (a client address, a cookie, a path) to the number that the ring is asked with.
+// Turns a text (a client address, a cookie, a path) into the number that the ring is asked with.
 
 import { mix32 } from './mixed.ts';
 
@@ -6,8 +6,9 @@ import { mix32 } from './mixed.ts';
 const MULTIPLIER = 0x9e3779b1;
 
 /**
- * 32 bits of a text, from two UTF-16 units at a time: each pair is mixed in by a multiplication and a shift, which lose nothing,
- * and a finaliser mixes the last ones with the length. Twice as fast as FNV-1a, which takes unit by unit.
+ * Hashes a text to 32 bits, two UTF-16 units at a time. Each pair is mixed in by a multiplication and a shift, which
+ * lose nothing; a finaliser mixes the last pairs with the length. Twice as fast as FNV-1a, which takes one unit at a
+ * time.
  */
 export function hashText(text: string): number {
   const paired = text.length & ~1;

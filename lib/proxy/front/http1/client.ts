@@ -1,5 +1,6 @@
-// One client's connection: whose turn it is, how long it may be idle, and how it ends. `http.Server` owns the socket and reads from
-// it; replies are written to it here, and `http.Server` is told that one is over by the `finish` event of its response.
+// One client's connection: whose turn it is, how long it may be idle, and how it ends. `http.Server` owns the socket
+// and reads from it. Replies are written to the socket here; the `finish` event of its response tells `http.Server`
+// that a reply is over.
 
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -16,37 +17,37 @@ export interface ClientTerms {
   readonly limits: ProxyLimits;
   readonly trusts: (address: string) => boolean;
   readonly replies: ReplyMemory;
-  /** A connection is refused without there being a request: gives the id that the client is told. */
+  /** Called when a connection is refused without a request; gives the id that the client is told. */
   readonly onRefused: (error: BalancerError) => number;
 }
 
-// How long a client that is still sending when it has its answer may go on: what it sends is read and dropped, since closing
-// with bytes unread would reset the connection and take the answer with it (RFC 9112, 9.6).
+// How long a client may go on sending when it has its answer. What it sends is read and dropped: closing with bytes
+// unread would reset the connection and destroy the answer (RFC 9112, 9.6).
 const LINGER_MS = 2000;
 
 export class Client {
   readonly socket: Socket;
-  /** IP address, IPv4 as such also on a dual-stack listener. */
+  /** IP address, in IPv4 form also where a dual-stack listener shows it as IPv6. */
   readonly address: string;
-  /** Its word on where a request comes from is taken. */
+  /** The client's word is taken on where a request comes from. */
   readonly trusted: boolean;
   readonly omitsVia: boolean;
   readonly relay: ReplyRelay;
   readonly reading: Reading;
-  /** The request under way, if there is one. */
+  /** Whoever handles the request under way, if there is one. */
   occupant: Occupant | undefined;
   readonly #terms: ClientTerms;
-  // Requests that were begun, and those that have come but have no whole reply yet.
+  // How many requests were begun, and how many have come but have no whole reply yet.
   #requests = 0;
   #open = 0;
-  // Of the request under way, if the balancer answers it itself.
+  // The response of the request under way, if the balancer answers it itself.
   #own: ServerResponse | undefined;
   #ending = false;
-  // The client has ended its side and is not waited for: the reply that it has coming is the last.
+  // The client has ended its side, and half-closed connections are not served: the reply under way is the last.
   #hasLeft = false;
   #refusal: BalancerError | undefined;
   #last: (() => void) | undefined;
-  // What was last seen to change, and since when it has not.
+  // The value that shows progress while no request is under way, and since when it has not changed.
   #mark = Number.NaN;
   #sinceMs = 0;
 
@@ -60,7 +61,7 @@ export class Client {
     this.reading = new Reading(socket, () => this.#ending);
     socket.on('drain', () => this.occupant?.onClientDrain());
     socket.on('end', () => this.#onEnd());
-    // After CONNECT and Upgrade nobody else listens for errors.
+    // After CONNECT and Upgrade nobody else listens for errors, and an unheard one would end the process.
     socket.on('error', () => undefined);
     socket.on('close', () => this.occupant?.onClientGone());
   }
@@ -70,7 +71,7 @@ export class Client {
     return this.#requests >= this.#terms.limits.maxRequestsPerConnection;
   }
 
-  /** Calls `begin` when it is this request's turn: after the reply to the one before it, never if the connection ends first. */
+  /** Calls `begin` when the reply to the request before is complete, or never if the connection ends first. */
   inTurn(response: ServerResponse, begin: () => void): void {
     this.#open += 1;
     if (response.socket !== null) {
@@ -84,25 +85,31 @@ export class Client {
     });
   }
 
-  /** `http.Server` has let go of the connection after an offer: it is read once more when all before it have their replies. */
+  /**
+   * `http.Server` has let go of the connection because of an offer. Reads the connection anew when all requests before
+   * have their replies.
+   */
   readAnew(server: Server, early: Buffer, offer: Offer): void {
     this.reading.putBack(early, offer);
     this.inLastTurn(() => setImmediate(() => this.reading.begin(server, offer)));
   }
 
-  /** Calls `begin` when all requests before have their replies; nothing comes after it. */
+  /** Calls `begin` when all requests before have their replies. Nothing may come after it. */
   inLastTurn(begin: () => void): void {
     if (this.#open === 0) begin();
     else this.#last ??= begin;
   }
 
-  /** For the request that takes the last turn, with a socket that `http.Server` has let go of. */
+  /** Counts the request that takes the last turn, which comes from a socket that `http.Server` has let go of. */
   beginLast(): void {
     this.#open += 1;
     this.#requests += 1;
   }
 
-  /** The whole reply is written: goes on to the next request when the client has it, or ends the connection. */
+  /**
+   * Call it when the whole reply is written. Goes on to the next request once the client has it, or ends the
+   * connection.
+   */
   finish(response: ServerResponse, keepAlive: boolean): void {
     const { socket } = this;
     const finish = () => {
@@ -110,30 +117,31 @@ export class Client {
       this.#ending ||= !keepAlive || this.#hasLeft;
       response.emit('finish');
       if (!this.#ending) this.#answered();
-      // Also after a whole request: more may have come after it, and what is left unread makes the system reset the connection.
+      // Lingers after a whole request too: more may have come after it, and bytes left unread make the system reset the
+      // connection.
       else this.#linger();
     };
-    // Not before the last byte is out: a connection that looks idle may be closed.
+    // Waits for the last byte to be out: until then the connection looks idle, and an idle connection may be closed.
     if (socket.writableLength === 0) finish();
     else socket.write('', 'latin1', (error) => error ?? finish());
   }
 
   /**
-   * The request under way is not passed on: whoever answers it ends the response.
-   * @param reader of its body, if there is one.
+   * The balancer answers the request under way itself, and ends the response.
+   * @param reader reads the request's body, if there is one.
    */
   answersItself(response: ServerResponse, reader: Occupant | undefined): void {
     this.#own = response;
     this.occupant = reader;
     response.once('finish', () => {
-      // The next may have begun by now.
+      // The next request may have begun by now.
       if (this.#own === response) this.#own = undefined;
       if (this.occupant === reader) this.occupant = undefined;
       this.#answered();
     });
   }
 
-  // A request has its whole reply.
+  // Counts a request that has its whole reply.
   #answered(): void {
     this.#open -= 1;
     if (this.#open > 0) return;
@@ -142,7 +150,9 @@ export class Client {
     last?.();
   }
 
-  /** What the client sent cannot be parsed: said when the requests before it have their replies. The connection ends. */
+  /**
+   * The client's bytes cannot be parsed. Says so when the requests before have their replies, and ends the connection.
+   */
   refuse(error: BalancerError): void {
     if (this.#ending || this.occupant?.onClientBroken(error)) return;
     this.#refusal = error;
@@ -158,7 +168,8 @@ export class Client {
     }
     const { socket } = this;
     const unsent = socket.writableLength;
-    // Ending, the last bytes of a reply on their way, or what has been read: told apart by their sign.
+    // One number shows what goes on: -1 while ending, less while a reply is being sent, and the bytes read in all other
+    // cases.
     const mark = this.#ending ? -1 : unsent > 0 ? -1 - unsent : socket.bytesRead;
     if (mark !== this.#mark) {
       this.#mark = mark;
@@ -169,17 +180,17 @@ export class Client {
   #patienceMs(mark: number): number {
     if (mark === -1) return LINGER_MS;
     if (mark < 0) return this.#terms.limits.bodyTimeoutMs;
-    // How long the first head may take, and any that has begun, `http.Server` looks after.
+    // `http.Server` limits the time for the first head, and for any head that has begun.
     return this.#open === 0 && this.#requests > 0 ? this.#terms.limits.keepAliveTimeoutMs : Number.POSITIVE_INFINITY;
   }
 
-  // The client has ended its side. Of a request that is half there it is told so, if it still reads.
+  // The client has ended its side. If its request is incomplete it is told so, in case it still reads.
   #onEnd(): void {
     const { occupant } = this;
     if (this.relay.isTunnel || this.#ending || occupant?.onClientBroken(endedTooEarly()) === true) return;
     if (this.#terms.limits.servesHalfClosed) return;
     this.#hasLeft = true;
-    // A reply that is whole is still sent; what waits behind it is not begun.
+    // A whole reply under way is still sent, but the requests that wait behind it are not begun.
     if (occupant === undefined && this.#own === undefined && this.#open > 0) return;
     occupant?.onClientGone();
     this.socket.destroy();
@@ -190,7 +201,7 @@ export class Client {
     this.#requests += 1;
     begin();
     if (response.req.complete) return;
-    // The end of a side is told once, and may have been while this request waited.
+    // `end` is emitted once, perhaps while this request waited, so it must be looked up here.
     const fault = this.#refusal ?? (this.socket.readableEnded ? endedTooEarly() : undefined);
     if (fault !== undefined) this.occupant?.onClientBroken(fault);
   }
@@ -198,7 +209,7 @@ export class Client {
   #refuse(error: BalancerError): void {
     const { socket } = this;
     this.#ending = true;
-    // A browser opens connections ahead of need: one that has said nothing waits for no answer.
+    // Browsers open connections ahead of need. One that never sent anything expects no answer.
     if (!socket.writable || (error.code === 'request-timeout' && socket.bytesRead === 0)) {
       socket.destroy();
       return;
@@ -207,19 +218,19 @@ export class Client {
     this.#linger();
   }
 
-  // Bounded by `onTick`.
+  // `onTick` bounds how long this lasts.
   #linger(): void {
     this.socket.end();
     this.socket.resume();
   }
 }
 
-/** The client will send no more, and its request is not whole. */
+/** The error for a client that will send no more although its request is incomplete. */
 export function endedTooEarly(): BalancerError {
   return new BalancerError('client-left', 'the client ended its side before its request was whole');
 }
 
-/** The connection cannot be taken on: there are as many as there may be. */
+/** The error for a connection too many. */
 export function tooManyConnections(max: number): BalancerError {
   return new BalancerError('overloaded', `there are ${max} connections already`);
 }

@@ -1,5 +1,5 @@
-// How Node's `http.Server` is set up, and what its errors mean. It parses heads and bodies of requests; all else that it could do is
-// switched off here, since others do it.
+// Sets up Node's `http.Server`, and translates its errors. It only parses heads and bodies of requests. Everything else
+// that it can do is switched off here, since other files do it.
 
 import http from 'node:http';
 import { BalancerError } from '../../../errors.ts';
@@ -8,37 +8,38 @@ import { endedTooEarly } from './client.ts';
 import { correctVersion } from './other-protocols.ts';
 import type { ParserError } from './parser.ts';
 
-/** Not yet listening; all its events are for server.ts. */
+/** Makes a server that does not listen yet. server.ts handles all its events. */
 export function createServer(limits: ProxyLimits): http.Server {
   const server = http.createServer({
     maxHeaderSize: limits.maxHeadBytes,
     headersTimeout: limits.headTimeoutMs,
-    // The limits on bodies and on idle connections are looked after by client.ts and exchange.ts.
+    // client.ts and exchange.ts enforce the limits on bodies and on idle connections.
     requestTimeout: 0,
     keepAliveTimeout: 0,
     connectionsCheckingInterval: Math.min(1000, limits.headTimeoutMs),
     requireHostHeader: false,
     optimizeEmptyRequests: true,
-    // Also of what is passed over: server.ts has such a request read once more, without it.
+    // Node asks this about each offer. Also for an offer that is ignored the answer is yes: server.ts has that request
+    // read again, without it.
     shouldUpgradeCallback: (request) => {
       correctVersion(request);
       return true;
     },
   });
   applyLimits(server, limits);
-  // A client that has sent all that it will may still wait for its reply. Not in the documentation of Node, but there since 0.7.
+  // A client that has sent everything may still wait for its reply. Undocumented, but in Node since 0.7.
   Object.assign(server, { httpAllowHalfOpen: true });
   return server;
 }
 
-/** What can change while it listens. */
+/** Applies the limits that can change while the server listens. */
 export function applyLimits(server: http.Server, limits: ProxyLimits): void {
   server.headersTimeout = limits.headTimeoutMs;
-  // Fields over this count are dropped silently: one more than there may be says that there were too many.
+  // The server silently drops fields over this count. One more than the limit shows that there were too many.
   server.maxHeadersCount = limits.maxFields + 1;
 }
 
-/** What a client is told whose bytes are not HTTP/1.1. */
+/** The error for a client whose bytes are not HTTP/1.1. */
 export function describeClientError(error: ParserError): BalancerError {
   switch (error.code) {
     case 'HPE_INVALID_EOF_STATE':
@@ -48,7 +49,7 @@ export function describeClientError(error: ParserError): BalancerError {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new BalancerError('request-timeout', 'the head of the request took too long');
     case 'HPE_INVALID_CONSTANT':
-      // The methods of RTSP, which the parser knows: FLUSH, DESCRIBE and others.
+      // This is the parser's error for the methods of RTSP, such as FLUSH and DESCRIBE, which it knows.
       if (error.reason === 'Invalid method for HTTP/x.x request') return unknownMethod();
       return notHttp(error);
     case 'HPE_INVALID_METHOD':
@@ -67,7 +68,8 @@ function notHttp(error: ParserError): BalancerError {
   return new BalancerError('bad-request', `the request is not HTTP/1.1: ${error.message}`);
 }
 
-// The parser knows a list of methods. One that is well formed but not in it is not the client's mistake (RFC 9110, 9.1).
+// The parser knows a fixed list of methods. A request line with another one is well formed and no mistake of the client
+// (RFC 9110, 9.1).
 function isRequestLine({ rawPacket, bytesParsed = 0 }: ParserError): boolean {
   const text = rawPacket?.toString('latin1') ?? '';
   const start = text.lastIndexOf('\n', bytesParsed) + 1;

@@ -1,17 +1,19 @@
-// One request with a body, given to `http.Server` without what is behind it: the request offers to switch protocols, so that may be
-// in another one, and waits in the socket until the replica has switched. Bodies are still read by one parser alone; here it is
-// only given them in pieces that cannot go beyond the end.
+// Gives `http.Server` one request with a body, and nothing after it. The request offers to switch protocols, so the
+// bytes after it may be in another protocol; they wait in the socket until the replica has switched. Node's parser
+// still reads the body; it only gets it in pieces that cannot go beyond its end.
 
 import type { Socket } from 'node:net';
 
-/** `broken`: nothing of it is wanted any more. */
+/** `broken`: the rest of the request is not wanted any more. */
 export type Progress = 'reading' | 'whole' | 'broken';
 
 type DataSocket = Socket & { readonly _paused?: boolean };
 
 /**
- * To be called when `http.Server` has the connection, before it has read from it.
- * @param head of the request. @param lengthBytes of its body; Infinity if it is chunked. @param progress how far it has come.
+ * Call it when `http.Server` has the connection, before it has read from it.
+ * @param head of the request.
+ * @param lengthBytes size of its body; Infinity if it is chunked.
+ * @param progress says how far the request has come.
  */
 export function giveOneRequest(socket: DataSocket, head: Buffer, lengthBytes: number, progress: () => Progress): void {
   const [give] = socket.listeners('data') as ((bytes: Buffer) => void)[];
@@ -20,7 +22,7 @@ export function giveOneRequest(socket: DataSocket, head: Buffer, lengthBytes: nu
   let line = '';
   const take = (bytes: Buffer) => {
     let from = 0;
-    // `http.Server` takes nothing while it has paused the connection itself.
+    // Stops when `http.Server` has paused the connection: it would not take any bytes.
     while (from < bytes.length && progress() === 'reading' && socket._paused !== true) {
       const to = lengthBytes === Number.POSITIVE_INFINITY ? endOfPiece(bytes, from, line) : from + leftBytes;
       const piece = bytes.subarray(from, to);
@@ -38,9 +40,9 @@ export function giveOneRequest(socket: DataSocket, head: Buffer, lengthBytes: nu
   give(head);
 }
 
-// A chunked body ends with an empty line, so a piece that ends with the first of those cannot go beyond it.
+// A chunked body ends with an empty line, so a piece that ends with the first empty line cannot go beyond the body.
 function endOfPiece(bytes: Buffer, from: number, before: string): number {
-  // That line may have begun in what came before.
+  // The empty line may have begun in the piece before.
   const begun = before + bytes.toString('latin1', from, from + 3);
   const early = begun.indexOf(EMPTY_LINE);
   if (early !== -1) return from + early + EMPTY_LINE.length - before.length;

@@ -3,7 +3,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Occupant } from '../../exchange/downstream.ts';
 
-/** While its body comes it is read as a stream, with limits of time of its own: what ends it too early is told whoever reads it. */
+/**
+ * Handles such a request while its body comes. Whoever reads the body as a stream limits its time, and learns from the
+ * stream's `error` event if the body ends too early.
+ */
 export function readerOf(request: IncomingMessage): Occupant {
   return {
     onClientDrain: () => undefined,

@@ -1,11 +1,12 @@
-// What this proxy asks of the parser in Node's `http.Server` that is not in the documentation: to stop behind a head, to keep what
-// it has not read for later, and to begin anew on a connection. `checkParser` tries all of it before the proxy listens.
+// The undocumented parts of the parser in Node's `http.Server` that this proxy needs: stopping behind a head, keeping
+// what was not read for later, and starting anew on a connection. `checkParser` tries all of them before the proxy
+// listens.
 
 import http, { type IncomingMessage, type Server } from 'node:http';
 import { Duplex } from 'node:stream';
 
 interface Parser {
-  // Called for each head; what it returns says what comes behind (`on_headers_complete` of llhttp).
+  // Called for each head. Its result says what comes behind the head (`on_headers_complete` of llhttp).
   onIncoming: (request: IncomingMessage & { readonly upgrade: boolean }, shouldKeepAlive: boolean) => number;
   execute(bytes: Buffer): unknown;
   pause(): void;
@@ -15,35 +16,35 @@ interface Parser {
 type ParsedSocket = Duplex & {
   readonly parser?: Parser | null;
   readonly _readableState: { readonly ended: boolean };
-  // `http.Server` has paused it, and will resume it when it has drained.
+  // `http.Server` has paused the socket, and will resume it when it has drained.
   readonly _paused?: boolean;
 };
 
 /** An error of the parser. */
 export interface ParserError extends NodeJS.ErrnoException {
-  // What it was given last, and how far it came.
+  // The bytes that the parser was given last, and how far it came in them.
   readonly reason?: string;
   readonly rawPacket?: Buffer;
   readonly bytesParsed?: number;
 }
 
-// Nothing behind this head is of this message or in this protocol: it is left unread. Node would go on to read a body, and would
-// lose what follows a request whose Upgrade is passed over.
+// Results of `onIncoming` that leave the bytes behind the head unread. The first is for an Upgrade: by itself, Node
+// would read on to a body, and would lose what follows a request whose Upgrade is ignored.
 const OTHER_PROTOCOL = 2;
 const STOP = 21;
 const NOTHING = Buffer.alloc(1).subarray(0, 0);
 
-/** The parser of one connection, which can be told to stop behind a head. */
+/** The parser of one connection. It can be told to stop behind a head. */
 export class HeadStop {
-  /** It has stopped, and what it has not read waits in the socket. */
+  /** The parser has stopped, and what it has not read waits in the socket. */
   held = false;
   readonly #socket: ParsedSocket;
-  // It was told to stop, and has not said yet where it did.
+  // The parser was told to stop, but has not reported yet where it did.
   #stopping = false;
 
   /**
-   * To be made when the connection has come to `http.Server`.
-   * @param stopsNow asked behind each head, when its `request` event is over.
+   * Make it when the connection has come to `http.Server`.
+   * @param stopsNow asked behind each head, after its `request` event.
    */
   constructor(socket: Duplex, stopsNow: () => boolean) {
     this.#socket = socket as ParsedSocket;
@@ -57,34 +58,36 @@ export class HeadStop {
     };
   }
 
-  /** Nothing is read now: it has stopped, or `http.Server` has let go of the connection. */
+  /** Nothing is being read: the parser has stopped, or `http.Server` has let go of the connection. */
   get rests(): boolean {
     return this.held || this.#socket.parser === undefined || this.#socket.parser === null;
   }
 
-  /** The other side has ended, and nobody was told of that: there is something to be read before. */
+  /** The client has ended its side, but Node has not said so because unread bytes come first. */
   get hasEnded(): boolean {
     return this.#socket._readableState.ended && !this.#socket.readableEnded;
   }
 
-  /** If that error only says that the parser has stopped: what it has not read. */
+  /** What the parser has not read, if the error only says that it has stopped. */
   rest(error: ParserError): Buffer | undefined {
     if (error.code !== 'HPE_PAUSED' || error.rawPacket === undefined) return undefined;
-    // What comes while it is stopped is not looked at, and has no place in it.
+    // A stopped parser does not look at bytes that still come, so `bytesParsed` says nothing about them.
     const from = this.#stopping ? (error.bytesParsed ?? 0) : 0;
     this.#stopping = false;
     return error.rawPacket.subarray(from);
   }
 
-  /** What the parser has not read waits, and the connection with it, until `goOn`. */
+  /** Keeps the unread bytes, and pauses the connection, until `goOn`. */
   hold(rest: Buffer): void {
     const socket = this.#socket;
     if (!this.held) {
       this.held = true;
-      // Hearing data takes the connection from the parser, which otherwise reads from it on its own, and would not give back.
+      // A parser reads straight from the socket's handle and could not give bytes back. Listening for `data` takes the
+      // handle from it.
       socket.on('data', ignore);
       socket.off('data', ignore);
-      // The message whose head it was is over, if it has no body: that is said only with the next bytes, and there may be none.
+      // A message without a body is over after its head, but the parser says so only at the next bytes, which may never
+      // come.
       const parser = socket.parser as Parser;
       parser.resume();
       parser.execute(NOTHING);
@@ -95,14 +98,14 @@ export class HeadStop {
     readFurther(socket);
   }
 
-  /** `http.Server` resumes a connection that it had paused itself, held or not. */
+  /** Call it on `drain`: `http.Server` then resumes a connection that it had paused, even if it is held. */
   onDrain(): void {
     if (!this.held) return;
     this.#socket.parser?.pause();
     this.#socket.pause();
   }
 
-  /** The parser reads on. Not to be called by what it calls. */
+  /** Lets the parser read on. Must not be called from within a parser's callback. */
   goOn(): void {
     if (!this.held) return;
     this.held = false;
@@ -114,15 +117,17 @@ export class HeadStop {
 }
 
 /**
- * Gives a connection back to `http.Server`, which let go of it after an Upgrade: it reads it from here on as if it had just come,
- * and says so by its `connection` event. Not to be called by what a parser calls.
+ * Gives a connection back to `http.Server`, which had let go of it after an Upgrade. The server reads it as if it had
+ * just come, and emits `connection` for it. Must not be called from within a parser's callback.
  */
 export function readAnew(server: Server, socket: Duplex): void {
   server.emit('connection', socket);
   socket.resume();
 }
 
-/** To be called of a connection that `http.Server` lets go of: it may have been about to read on, and would not do so any more. */
+/**
+ * Call it when `http.Server` lets go of a connection: a read that it was about to make would otherwise never be made.
+ */
 export function readFurther(socket: Duplex): void {
   socket._read(0);
 }
@@ -133,7 +138,7 @@ const HEAD = ' HTTP/1.1\r\nHost: a\r\n';
 const TRIAL = `GET /1${HEAD}\r\nPOST /2${HEAD}Content-Length: 1\r\n\r\nxGET /3${HEAD}\r\nPOST /4${HEAD}Connection: upgrade\r\nUpgrade: a\r\nContent-Length: 4\r\n\r\nbody`;
 const EXPECTED = '/1 stop:162 whole:true /2 /3 upgrade:/4:body';
 
-/** Rejects if the parser of this Node does not do what is asked of it here. */
+/** Rejects if the parser of this version of Node does not behave as this file expects. */
 export async function checkParser(): Promise<void> {
   const seen: string[] = [];
   let first: IncomingMessage | undefined;

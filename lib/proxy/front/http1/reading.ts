@@ -1,24 +1,25 @@
-// What is read of a client's connection, and how far ahead: a few requests wait for the replies to those before them, what is behind
-// waits in the socket. And what is read anew: a request whose offer to switch protocols is passed over, or has a body before it.
+// Controls what is read of a client's connection, and how far ahead. A few requests wait here for the replies to those
+// before; the bytes behind them wait in the socket. A request whose offer to switch protocols is ignored, or that has a
+// body, is read a second time from here, without the offer.
 
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { giveOneRequest, type Progress } from './one-request.ts';
 import { HeadStop, type ParserError, readAnew } from './parser.ts';
 
-// Requests that may wait, and what they may hold in memory together before nothing more is read. The attack: 2,450 requests in 62 KiB
-// behind a reply without end (test/proxy/pipelining.test.ts).
+// How many requests may wait, and how much memory they may hold together, before nothing more is read. The attack:
+// 2,450 requests in 62 KiB behind a reply without end (test/proxy/pipelining.test.ts).
 const MAX_WAITING = 8;
 const MAX_WAITING_BYTES = 32_768;
 const STRING_BYTES = 16;
 
-/** A request that offers to switch protocols, to be read without the offer. */
+/** A request that offers to switch protocols, to be read again without the offer. */
 export interface Offer {
-  /** What of it is offered on; empty if it is passed over. */
+  /** The protocols to offer to the replica; empty if the offer is ignored. */
   readonly offered: string;
-  /** Its head without the offer. */
+  /** The request's head without the offer. */
   readonly head: Buffer;
-  /** Of the body; Infinity if it is chunked. */
+  /** Size of the request's body; Infinity if it is chunked. */
   readonly lengthBytes: number;
 }
 
@@ -28,14 +29,15 @@ export class Reading {
   #stop: HeadStop;
   #waiting = 0;
   #waitingBytes = 0;
-  // Nothing more is read until none waits.
+  // Nothing more is read until no request waits.
   #full = false;
   #isBroken = false;
-  // What a request offers that is read without it: before it has begun, and then the request.
+  // The offer of a request that is read again without it: `#offered` until the request begins, from then on the request
+  // itself.
   #offered: string | undefined;
   #offering: IncomingMessage | undefined;
 
-  /** @param isOver nothing that still comes is wanted. */
+  /** @param isOver says that nothing more is wanted of this client. */
   constructor(socket: Socket, isOver: () => boolean) {
     this.#socket = socket;
     this.#isOver = isOver;
@@ -43,18 +45,18 @@ export class Reading {
     socket.on('drain', () => isOver() || this.#stop.onDrain());
   }
 
-  /** `http.Server` has a parser for the connection. */
+  /** Call it when `http.Server` has given the connection a parser. */
   watchParser(): HeadStop {
     this.#stop = new HeadStop(this.#socket, () => this.#full);
     return this.#stop;
   }
 
-  /** The client has ended its side behind what waits to be read: nobody is told of that. */
+  /** The client has ended its side, but Node has not said so because unread bytes come first. */
   get endsUnread(): boolean {
     return (this.#stop.rests || this.#offering?.complete === true) && this.#stop.hasEnded;
   }
 
-  /** True if that error of the parser says only that it has stopped, as it was told to; else it cannot read on. */
+  /** True if the parser's error only says that it stopped as told. False if it cannot read on. */
   hasStopped(error: ParserError): boolean {
     const rest = this.#stop.rest(error);
     if (rest === undefined) this.#isBroken = true;
@@ -62,16 +64,16 @@ export class Reading {
     return rest !== undefined;
   }
 
-  /** That request waits for the replies to those before it. */
+  /** Counts a request that waits for the replies to those before it. */
   wait({ url = '', headers, rawHeaders }: IncomingMessage): void {
     this.#waiting += 1;
     this.#waitingBytes += rawHeaders.reduce((sum, text) => sum + text.length + STRING_BYTES, url.length);
-    // A body waits where it is, and what is behind it too.
+    // A body is left in the socket until its request's turn, and so is everything behind it.
     const hasBody = 'content-length' in headers || 'transfer-encoding' in headers;
     this.#full ||= hasBody || this.#waiting >= MAX_WAITING || this.#waitingBytes >= MAX_WAITING_BYTES;
   }
 
-  /** One waits no longer. */
+  /** A request waits no longer. */
   goOn(): void {
     this.#waiting -= 1;
     if (this.#waiting > 0) return;
@@ -80,15 +82,18 @@ export class Reading {
     this.#stop.goOn();
   }
 
-  /** What was read behind the head of an offer waits to be read again: at once, before anybody is told of the end behind it. */
+  /**
+   * Puts what was read behind the head of an offer back into the socket. This must happen at once, before Node tells
+   * anybody that the client has ended its side.
+   */
   putBack(early: Buffer, { offered, head }: Offer): void {
     if (early.length > 0) this.#socket.unshift(early);
     if (offered === '') this.#socket.unshift(head);
   }
 
   /**
-   * Reads the offer and on from there with another parser. Of one that is not passed over nothing behind it is read, since that may
-   * be in another protocol. Not to be called by what a parser calls.
+   * Reads the offer's request, and on from there, with another parser. Nothing behind an offer that is passed on is
+   * read, since that may be in another protocol. Must not be called from within a parser's callback.
    */
   begin(server: Server, { offered, head, lengthBytes }: Offer): void {
     if (this.#isOver() || this.#socket.destroyed) return;
@@ -98,7 +103,7 @@ export class Reading {
     giveOneRequest(this.#socket, head, lengthBytes, () => this.#progress());
   }
 
-  /** What the request offers that is about to begin, if it was read without it. */
+  /** The offer of the request that is about to begin, if it is read without it. */
   takeOffer(request: IncomingMessage): string | undefined {
     const offered = this.#offered;
     if (offered !== undefined) this.#offering = request;

@@ -1,6 +1,6 @@
-// Replies on their way to one client, one after the other: the head in the client's terms, the body framed anew, in as few writes as
-// there are reads. Straight to the client's socket: `ServerResponse` would build and check each head once more, which costs a third
-// of the CPU of a request (lib/README.md says how that was measured).
+// Relays replies to one client, one after the other: the head in the client's terms, the body framed anew, in as few
+// writes as there were reads. It writes straight to the socket: `ServerResponse` would build and check each head again,
+// which costs a third of the CPU of a request (lib/README.md says how that was measured).
 
 import type { Socket } from 'node:net';
 import { replyHead } from '../../../http/headers.ts';
@@ -9,21 +9,21 @@ import { trailerSection } from '../../../http/trailers.ts';
 import { COPY_BYTES, writeCopy, writeLastingCopy } from './copies.ts';
 import type { ReplyMemory, Taker } from './reply-memory.ts';
 
-// A small piece of a body goes out in one write with its head; a larger one is not worth the copy.
+// A small piece of a body is written together with its head. A larger one is not worth the copy.
 const MERGE_BYTES = 16_384;
-// What a write costs beside its bytes while it waits.
+// Memory that a waiting write takes beside its bytes.
 const WRITE_BYTES = 256;
 
 export class ReplyRelay implements Taker {
-  /** After the reply that was begun last the connection can carry another. */
+  /** The connection can carry another reply after the one that was begun last. */
   goesOn = true;
-  /** What comes from either side, and its end, is for the other alone. */
+  /** The connection is a tunnel: it passes bytes, and the end of either side, without looking at them. */
   isTunnel = false;
   readonly #socket: Socket;
   readonly #memory: ReplyMemory;
-  // Of the body, as far as it is known.
+  // Size of the body, as far as it is known.
   #bodyBytes = 0;
-  // Bytes of writes that may not be out yet, and how many of them are counted in the memory for replies.
+  // Bytes of writes that may not be out yet, and how many of these are counted in the memory for replies.
   #unsentBytes = 0;
   #takenBytes = 0;
   readonly #omitsVia: boolean;
@@ -33,7 +33,7 @@ export class ReplyRelay implements Taker {
   #isOut = false;
   #framing: 'none' | 'length' | 'chunked' | 'close' = 'none';
 
-  /** @param omitsVia this proxy is not to show itself by a Via. */
+  /** @param omitsVia this proxy must not show itself by a Via field. */
   constructor(socket: Socket, memory: ReplyMemory, omitsVia: boolean) {
     this.#socket = socket;
     this.#memory = memory;
@@ -45,19 +45,22 @@ export class ReplyRelay implements Taker {
     return this.#socket.writableNeedDrain && this.#socket.writableLength > 0;
   }
 
-  /** The client takes no more, nor is there memory left to keep it. */
+  /** The client takes no more, and there is no memory left to read ahead of it. */
   get full(): boolean {
     return this.blocked && !(this.#readsAhead && this.#memory.mayTake(this.#takenBytes));
   }
 
-  /** The reply that was begun holds no place: there is nothing to gain from reading ahead of its client. */
+  /**
+   * Call it when the reply holds no place at its replica, so that there is nothing to gain from reading ahead of the
+   * client.
+   */
   followClient(): void {
     this.#bodyBytes = Number.POSITIVE_INFINITY;
   }
 
   /**
-   * Passes on an interim reply. It is counted as what follows is. The attack: interim replies without end to a client that takes
-   * none (test/proxy/slow-readers.test.ts).
+   * Passes on an interim reply, and counts it like the rest. The attack: interim replies without end, to a client that
+   * takes none (test/proxy/slow-readers.test.ts).
    */
   inform(head: ReplyHead): void {
     const text = replyHead(head, { clientMinor: 1, keepAlive: true, body: 'none', date: '' });
@@ -67,8 +70,9 @@ export class ReplyRelay implements Taker {
 
   /**
    * Begins a reply.
-   * @param mayGoOn the connection may go on after it, should the framing allow it.
-   * @param date for a reply without one. @param added fields, each with its CRLF.
+   * @param mayGoOn the connection may go on after the reply, if its framing allows that.
+   * @param date for a reply without one.
+   * @param added more fields, each with its CRLF.
    */
   begin(head: ReplyHead, clientMinor: number, mayGoOn: boolean, date: string, added: string): void {
     this.#isOut = false;
@@ -83,9 +87,9 @@ export class ReplyRelay implements Taker {
     this.#pending = replyHead(head, { clientMinor, keepAlive, body: this.#framing, date, added, omitsVia });
   }
 
-  /** Ends the connection so that nobody takes what was begun for the whole. */
+  /** Ends the connection so that nobody takes an incomplete reply for a complete one. */
   cut(): void {
-    // An end would look like that of the reply.
+    // An orderly end would look like the end of the reply.
     if (this.#framing === 'close') {
       this.#socket.resetAndDestroy();
       return;
@@ -94,7 +98,7 @@ export class ReplyRelay implements Taker {
     this.#socket.destroySoon();
   }
 
-  /** Begins what has no end but that of the connection, with this text. */
+  /** Begins a tunnel, which only ends with the connection. `text` is the head of the 101. */
   beginTunnel(text: string): void {
     this.isTunnel = true;
     this.#framing = 'close';
@@ -104,7 +108,7 @@ export class ReplyRelay implements Taker {
     this.#pending = text;
   }
 
-  /** The bytes are only lent. */
+  /** Relays bytes of the body, which are only valid during the call. */
   body(bytes: Buffer): void {
     const chunked = this.#framing === 'chunked';
     if (this.#framing !== 'length') this.#bodyBytes += bytes.length;
@@ -128,7 +132,7 @@ export class ReplyRelay implements Taker {
     this.flush();
   }
 
-  /** Drops the reply that has begun, if nothing of it has gone out. False if something has. */
+  /** Drops the reply that was begun, unless something of it has gone out. Returns whether it was dropped. */
   takeBack(): boolean {
     if (this.#isOut) return false;
     this.#pending = '';
@@ -167,7 +171,7 @@ export class ReplyRelay implements Taker {
     this.#takenBytes = this.#unsentBytes;
   }
 
-  // The client has all of it, or has gone.
+  // The client has taken everything, or has gone.
   readonly #giveBack = () => {
     this.#socket.off('drain', this.#giveBack);
     this.#socket.off('close', this.#giveBack);

@@ -1,5 +1,5 @@
-// One turn of one request on its client's connection: where its reply goes. Whether the connection goes on after it is decided here;
-// what is written, and when, is for the exchange.
+// One request's turn on its client's connection: where its reply goes. Decides whether the connection goes on after the
+// reply; the exchange decides what is written, and when.
 
 import type { ServerResponse } from 'node:http';
 import type { BalancerError } from '../../../errors.ts';
@@ -10,11 +10,11 @@ import { errorReply } from '../error-reply.ts';
 import type { Client } from './client.ts';
 import { SocketTunnel } from './tunnel.ts';
 
-/** What holds for all connections. */
+/** What a turn needs to know of the front. */
 export interface TurnTerms {
-  /** The value of a Date field for now. */
+  /** The current value of a Date field. */
   date(): string;
-  /** Connections are to end with the reply they carry. */
+  /** Each connection must end with the reply that it carries now. */
   readonly closing: boolean;
 }
 
@@ -22,7 +22,7 @@ export class Turn implements Downstream {
   readonly #client: Client;
   readonly #response: ServerResponse;
   readonly #terms: TurnTerms;
-  // Of an error: whether the connection goes on after it.
+  // Whether the connection goes on after an error reply; `undefined` if there was none.
   #goesOn: boolean | undefined;
 
   constructor(client: Client, response: ServerResponse, terms: TurnTerms) {
@@ -46,7 +46,8 @@ export class Turn implements Downstream {
 
   /**
    * Begins the reply.
-   * @param isWhole the client has sent its whole request. @param added fields, each with its CRLF.
+   * @param isWhole the client has sent its whole request.
+   * @param added more fields, each with its CRLF.
    */
   begin(head: ReplyHead, isWhole: boolean, added: string): void {
     const { httpVersionMinor } = this.#response.req;

@@ -1,15 +1,15 @@
-// The ids of requests. Those of requests without a key spread them over the ring; all others only need a name for the log, and must
-// not make holes among the ids that spread.
+// Deals out the ids of requests. The ids of requests without a key spread these over the ring. All other requests need
+// an id for the log alone, and take it from a second sequence, so that they leave no holes in the first.
 
 import type { Ledger } from '../core/request/ledger.ts';
 import { RequestDealer } from '../core/request/request-dealer.ts';
 import { requestIdAt } from '../core/ring/request-ids.ts';
 import type { RoutingTable } from './replicas/routing-table.ts';
 
-// The two sequences are so far apart.
+// How far apart the two sequences begin.
 const HALF_OF_THE_IDS = 450_000;
 
-export class RequestNames {
+export class RequestIds {
   readonly #seed: number;
   readonly #ledger: Ledger;
   readonly #dealer: RequestDealer;
@@ -21,12 +21,12 @@ export class RequestNames {
     this.#dealer = new RequestDealer(() => requestIdAt(seed, ledger.nextDealt()));
   }
 
-  /** For a request that goes by its id: one whose seat has room for it. */
+  /** The id of a request that goes by its id: one whose seat has room for it. */
   deal(table: RoutingTable | undefined): number {
     return table === undefined ? this.next() : this.#dealer.deal(table.ownerOf, table.hasRoom);
   }
 
-  /** For one that does not. */
+  /** The id of a request that goes by something else. */
   next(): number {
     return requestIdAt(this.#seed + HALF_OF_THE_IDS, this.#ledger.nextNamed());
   }
