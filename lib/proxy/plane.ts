@@ -6,7 +6,7 @@ import type { DataPlane, PlaneNews } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
-import { Rows } from '../core/request/rows.ts';
+import { type RowBook, Rows } from '../core/request/rows.ts';
 import { type Explanation, explain } from '../core/ring/explain.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
@@ -78,14 +78,14 @@ export class Plane implements DataPlane, FrontContext {
     this.#ports = ports;
     this.#traffic = traffic;
     this.limits = limits;
-    this.ledger = new Ledger(new ArrayBuffer(ledgerBytes(1)), 0);
+    this.ledger = ports.shared?.ledger ?? new Ledger(new ArrayBuffer(ledgerBytes(1)), 0);
     this.log = new RequestLog(ports.log);
     this.uploads = new UploadMemory(limits);
     this.replies = new ReplyMemory(limits, (count) => ports.log.error('slow-readers-dropped', { count }));
     this.returns = new ReturnLine(limits);
     this.#ids = new RequestIds(ports.seed, this.ledger);
     this.#load = { ledger: this.ledger, inFlight: 0, idle: 0, diverted: 0, freed: () => this.#freed() };
-    this.#agents = new ReplicaAgents(limits, this.#load, new Rows(), ports.clock, (incarnation) =>
+    this.#agents = new ReplicaAgents(limits, this.#load, ports.shared?.rows ?? new Rows(), ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
     );
     this.meter = new Meter(this.#agents.byIncarnation, this.#load);

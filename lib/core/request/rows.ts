@@ -3,7 +3,15 @@
 
 import { MOST_REPLICAS } from './ledger.ts';
 
-export class Rows {
+/** Tells each replica's row. */
+export interface RowBook {
+  rowOf(incarnation: number): number;
+  /** Nothing is left at that replica in this thread, and it gets no requests any more. */
+  free(incarnation: number): void;
+}
+
+/** Gives rows out, for all threads. */
+export class Rows implements RowBook {
   readonly #rows = new Map<number, number>();
   readonly #free: number[] = [];
   #next = 0;
@@ -20,7 +28,6 @@ export class Rows {
     return row;
   }
 
-  /** Nothing is left at that replica, and it gets no requests any more. */
   free(incarnation: number): void {
     const row = this.#rows.get(incarnation);
     this.#rows.delete(incarnation);

@@ -2,7 +2,7 @@
 // retired agent stays until nothing is in flight there.
 
 import type { Clock } from '../../core/ports.ts';
-import type { Rows } from '../../core/request/rows.ts';
+import type { RowBook } from '../../core/request/rows.ts';
 import type { RingPolicy } from '../../core/ring/policy.ts';
 import type { RoutingPlan } from '../../core/routing-plan.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
@@ -20,13 +20,13 @@ export class ReplicaAgents {
   table: RoutingTable | undefined;
   readonly #limits: ProxyLimits;
   readonly #load: Load;
-  readonly #rows: Rows;
+  readonly #rows: RowBook;
   readonly #clock: Clock;
   readonly #onDrained: (incarnation: number) => void;
   #draining: ReadonlySet<number> = new Set();
 
   /** @param onDrained called when nothing is left at a replica that takes no more requests. */
-  constructor(limits: ProxyLimits, load: Load, rows: Rows, clock: Clock, onDrained: (incarnation: number) => void) {
+  constructor(limits: ProxyLimits, load: Load, rows: RowBook, clock: Clock, onDrained: (incarnation: number) => void) {
     this.#limits = limits;
     this.#load = load;
     this.#rows = rows;
