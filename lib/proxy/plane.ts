@@ -42,6 +42,8 @@ export interface PlanePorts {
   readonly answersOwn: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** The first request id: any whole number. */
   readonly seed: number;
+  /** What this plane shares with those in other threads, if there are any. */
+  readonly shared?: { readonly ledger: Ledger; readonly rows: RowBook };
 }
 
 export class Plane implements DataPlane, FrontContext {
