@@ -126,7 +126,7 @@ export class Plane implements DataPlane, FrontContext {
   close(signal: AbortSignal): Promise<void> {
     this.closing = true;
     this.#agents.endStreams();
-    return this.#front.close(signal);
+    return this.#front.close(signal).then(() => this.#agents.retireAll());
   }
 
   pick(key: Key, tried: readonly SeatId[]): Lessor | undefined {

@@ -1,6 +1,7 @@
 // What a data plane promises to the control plane, whether it runs in this thread or in several: played with real clients and
 // replicas, and through nothing but the port.
 
+import { once } from 'node:events';
 import type { Test } from 'tap';
 import { freePort } from '../../bench/harness/ports.ts';
 import type { DataPlane, PlaneNews } from '../../lib/core/plane-ports.ts';
@@ -188,6 +189,18 @@ export function planeContract(t: Test, create: CreatePlane): void {
     answer('late');
     t.match((await client.closed).text, /late$/);
     await closed;
+  });
+
+  t.test('closed, it keeps no connection to a replica', async (t) => {
+    const { plane, publish, ask } = await begun(t, create);
+    const replica = await scriptedReplica((socket) => socket.write(reply('first')));
+    t.teardown(() => replica.close());
+    await publish({ routes: [routeTo(1, tcp(replica.port))] });
+    await ask();
+    const closed = Promise.all(replica.sockets.map((socket) => socket.closed || once(socket, 'close')));
+    await plane.close(AbortSignal.abort());
+    await closed;
+    t.ok(replica.sockets.length > 0);
   });
 
   t.test('what is left when its time to close is over is cut', async (t) => {
