@@ -1,10 +1,10 @@
 // Listens to the runtime, and every few seconds asks it for all the replicas that it has, since it may not have told
 // all that happened.
 
+import type { UntimedEvent } from '../core/fleet/fleet.ts';
 import type { Clock, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
 import { describe } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { News } from './underway.ts';
 
 export interface RuntimeWatchPorts {
   readonly runtime: ReplicaRuntime;
@@ -15,7 +15,7 @@ export interface RuntimeWatchPorts {
 export class RuntimeWatch {
   readonly #ports: RuntimeWatchPorts;
   readonly #intervalMs: number;
-  readonly #report: (news: News) => void;
+  readonly #report: (event: UntimedEvent) => void;
   readonly #doubt: (incarnation: number) => void;
   readonly #ended = new AbortController();
   #unwatch = () => {};
@@ -24,7 +24,7 @@ export class RuntimeWatch {
   constructor(
     ports: RuntimeWatchPorts,
     intervalMs: number,
-    report: (news: News) => void,
+    report: (event: UntimedEvent) => void,
     doubt: (incarnation: number) => void,
   ) {
     this.#ports = ports;

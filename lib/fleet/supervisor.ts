@@ -1,7 +1,7 @@
 // Keeps the fleet as it is wanted: every event goes through `observe`, then the state is published, probe loops are matched
 // to the replicas that are up, and what `plan` asks for and is not yet under way is begun. It may run twice without harm.
 
-import { type FleetEvent, nextDueMs, observe, plan } from '../core/fleet/fleet.ts';
+import { type FleetEvent, nextDueMs, observe, plan, type UntimedEvent } from '../core/fleet/fleet.ts';
 import { fleetNews } from '../core/fleet/fleet-news.ts';
 import { emptyFleet, type FleetState, predecessors, type Seat } from '../core/fleet/fleet-state.ts';
 import { isSettled } from '../core/fleet/outage.ts';
@@ -13,7 +13,7 @@ import { within } from './clock.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
 import { allServe, type Joining, joinings, notUp } from './joining.ts';
 import { RuntimeWatch } from './runtime-watch.ts';
-import { type News, Underway, type UnderwayLimits, type UnderwayPorts } from './underway.ts';
+import { Underway, type UnderwayLimits, type UnderwayPorts } from './underway.ts';
 import { Waiters } from './waiters.ts';
 
 export interface SupervisorRules extends FleetRules, HeartbeatPace, UnderwayLimits {
@@ -54,12 +54,12 @@ export class Supervisor {
     this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, ports.log, (incarnation, failure, kind) =>
       this.#dispatch({ type: 'probed', incarnation, failure, kind }),
     );
-    this.#underway = new Underway(ports, rules, (news) => this.#dispatch(news));
+    this.#underway = new Underway(ports, rules, (event) => this.#dispatch(event));
     this.#state = emptyFleet(first.nameSeed, first.lastIncarnation);
     this.#runtimeWatch = new RuntimeWatch(
       ports,
       rules.inventoryIntervalMs,
-      (news) => this.#dispatch(news),
+      (event) => this.#dispatch(event),
       (incarnation) => this.#heartbeats.hurry(incarnation),
     );
   }
@@ -232,12 +232,12 @@ export class Supervisor {
     if (this.#startsNoMore) throw new BalancerError('closing', 'the balancer is shutting down');
   }
 
-  #imagine(news: News): FleetState {
-    return observe(this.#state, { ...news, atMs: this.#ports.clock.now() } as FleetEvent, this.#rules);
+  #imagine(event: UntimedEvent): FleetState {
+    return observe(this.#state, { ...event, atMs: this.#ports.clock.now() } as FleetEvent, this.#rules);
   }
 
-  #dispatch(news: News): void {
-    this.#backlog.push({ ...news, atMs: this.#ports.clock.now() } as FleetEvent);
+  #dispatch(untimed: UntimedEvent): void {
+    this.#backlog.push({ ...untimed, atMs: this.#ports.clock.now() } as FleetEvent);
     // An action begun below may report at once: its event waits until this one is dealt with.
     if (this.#dispatching) return;
     this.#dispatching = true;
@@ -253,10 +253,10 @@ export class Supervisor {
     const before = this.#state;
     this.#state = observe(before, event, this.#rules);
     if (this.#state !== before) {
-      for (const { event: name, replica, reason } of fleetNews(before, this.#state)) {
-        const isLoss = name === 'replica-down' || name === 'replica-lost';
+      for (const { type, replica, reason } of fleetNews(before, this.#state)) {
+        const isLoss = type === 'replica-down' || type === 'replica-lost';
         const write = isLoss ? this.#ports.log.warn : this.#ports.log.info;
-        write(name, { ...replica, ...(reason === undefined ? {} : { reason }) });
+        write(type, { ...replica, ...(reason === undefined ? {} : { reason }) });
       }
       this.#ports.publish(this.#state);
       this.#heartbeats.match(probed(this.#state));

@@ -1,14 +1,11 @@
 // Starts and stops that are under way: each is begun once, has its time, and is reported when it has come to its end. What is to be
 // begun, the fleet's plan says; what a report means too.
 
-import type { FleetEvent } from '../core/fleet/fleet.ts';
+import type { UntimedEvent } from '../core/fleet/fleet.ts';
 import type { Clock, ReplicaRef, ReplicaRuntime } from '../core/ports.ts';
 import { asBalancerError, BalancerError, describe, isFinal, localShortage } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from './clock.ts';
-
-// `Omit` would merge the union into one shape.
-export type News = FleetEvent extends infer Event ? (Event extends FleetEvent ? Omit<Event, 'atMs'> : never) : never;
 
 export interface UnderwayPorts {
   readonly runtime: ReplicaRuntime;
@@ -28,12 +25,12 @@ export interface UnderwayLimits {
 export class Underway {
   readonly #ports: UnderwayPorts;
   readonly #limits: UnderwayLimits;
-  readonly #report: (news: News) => void;
+  readonly #report: (event: UntimedEvent) => void;
   // By incarnation.
   readonly #starts = new Map<number, { abort: AbortController; done: Promise<void> }>();
   readonly #stops = new Set<number>();
 
-  constructor(ports: UnderwayPorts, limits: UnderwayLimits, report: (news: News) => void) {
+  constructor(ports: UnderwayPorts, limits: UnderwayLimits, report: (event: UntimedEvent) => void) {
     this.#ports = ports;
     this.#limits = limits;
     this.#report = report;

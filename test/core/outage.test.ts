@@ -145,8 +145,8 @@ t.test('what is down is told once for each kind of reason, and counted up to a h
   const again = probed(state, refused, 10);
   t.same(fleetNews(state, again), [], 'the same reason');
   const other = probed(again, unfit, 20);
-  t.match(fleetNews(again, other), [{ event: 'replica-down', reason: unfit.reason }]);
-  t.match(fleetNews(emptyFleet(1), other), [{ event: 'replica-down', reason: unfit.reason }]);
+  t.match(fleetNews(again, other), [{ type: 'replica-down', reason: unfit.reason }]);
+  t.match(fleetNews(emptyFleet(1), other), [{ type: 'replica-down', reason: unfit.reason }]);
   let long = other;
   for (let beat = 0; beat < 100; beat++) long = probed(long, unfit, 100 + beat);
   t.equal(probed(long, unfit, 1000), long, 'nothing changes any more');

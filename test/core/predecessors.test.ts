@@ -96,7 +96,7 @@ t.test('one that answers before the next was begun has its seat back, under its 
     [2, false],
   ]);
   t.match(members(state).at(0), { hostname: 'server2' });
-  t.match(fleetNews(allSlow(2), state), [{ event: 'replica-cleared', replica: { incarnation: 2 } }]);
+  t.match(fleetNews(allSlow(2), state), [{ type: 'replica-cleared', replica: { incarnation: 2 } }]);
 });
 
 t.test(

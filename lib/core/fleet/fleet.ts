@@ -25,6 +25,7 @@ import {
   withStrays,
 } from './seats.ts';
 
+/** What happened to the fleet, and when. */
 export type FleetEvent = { readonly atMs: number } & (
   | {
       readonly type: 'add';
@@ -55,6 +56,13 @@ export type FleetEvent = { readonly atMs: number } & (
   /** The runtime answers again: what waits to be tried once more need not. */
   | { readonly type: 'restored' }
 );
+
+/** A FleetEvent before it gets its time. (`Omit` alone would merge the union into one shape.) */
+export type UntimedEvent = FleetEvent extends infer Event
+  ? Event extends FleetEvent
+    ? Omit<Event, 'atMs'>
+    : never
+  : never;
 
 type VacantSeat = Extract<Seat, { phase: 'vacant' }>;
 

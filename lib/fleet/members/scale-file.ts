@@ -81,8 +81,8 @@ export class ScaleFile {
     await rename(`${this.#path}.new`, this.#path);
   }
 
-  #tell(event: string, error: unknown): void {
-    this.#log.warn(event, { file: this.#path, reason: describe(error) });
+  #tell(entry: string, error: unknown): void {
+    this.#log.warn(entry, { file: this.#path, reason: describe(error) });
   }
 }
 

@@ -20,7 +20,7 @@ import {
   replicaOf,
   specification,
 } from './container.ts';
-import { attempt, explain, unlessGone } from './errors.ts';
+import { attempt, fromEngineError, unlessGone } from './errors.ts';
 import { CONTAINER_EVENTS, watchContainers } from './events.ts';
 import { answerThatHeld, checkNotHeld } from './hold.ts';
 import { buildIfMissing, type ImageSource, imageName } from './image.ts';
@@ -214,7 +214,7 @@ class DockerRuntime implements ReplicaRuntime {
       if (statusCode === 409) throw await this.#nameTaken(replica, error);
       if (statusCode === 400)
         throw new BalancerError('name-refused', `Docker refuses it: ${describe(error)}`, { cause: error });
-      throw explain(`create ${replica.hostname}`, error);
+      throw fromEngineError(`create ${replica.hostname}`, error);
     }
   }
 

@@ -7,7 +7,7 @@ export async function attempt<T>(what: string, call: () => Promise<T>): Promise<
   try {
     return await call();
   } catch (error) {
-    throw explain(what, error);
+    throw fromEngineError(what, error);
   }
 }
 
@@ -17,7 +17,7 @@ export function unlessGone(error: { statusCode?: number }): void {
 }
 
 /** What went wrong, and what a person can do about it. */
-export function explain(what: string, error: unknown): BalancerError {
+export function fromEngineError(what: string, error: unknown): BalancerError {
   if (error instanceof BalancerError) return error;
   const { code, statusCode } = error as { code?: string; statusCode?: number };
   const reason = describe(error);
