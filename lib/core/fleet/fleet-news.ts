@@ -1,5 +1,5 @@
-// What happened to the fleet between two states, in words of the log: found by comparing, so that nothing is told twice and
-// nothing that changed goes untold.
+// Finds what has changed between two states of the fleet, as the log tells it. Because two states are compared, nothing
+// is told twice and no change is missed.
 
 import type { ReplicaRef } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';
@@ -12,7 +12,7 @@ export interface FleetNews {
   readonly type:
     | 'replica-starting'
     | 'replica-serving'
-    /** It is there, or should be, and its heartbeats fail. */
+    /** The replica runs, or should, and its heartbeats fail. */
     | 'replica-down'
     | 'replica-suspected'
     | 'replica-cleared'
@@ -20,7 +20,7 @@ export interface FleetNews {
     | 'replica-leaving'
     | 'replica-stopped';
   readonly replica: ReplicaRef;
-  /** Of a loss, or of being down: why. */
+  /** Why the replica was lost or is down. */
   readonly reason?: string;
 }
 
@@ -54,7 +54,7 @@ function seatNews(was: Seat | undefined, seat: Seat): FleetNews[] {
   if (seat.phase === 'starting') return [{ type: 'replica-starting', replica }];
   const complaint = complaintOf(seat);
   if (complaint !== undefined) {
-    // The first reason, and any of another kind; how long it was waited for may differ each time.
+    // A seat that stays down is told again only if the kind of failure changes: the text may differ with every probe.
     const isNews = was === undefined || complaintOf(was)?.kind !== complaint.kind;
     if (!isNews) return [];
     const type = was?.phase === 'serving' ? 'replica-lost' : 'replica-down';
