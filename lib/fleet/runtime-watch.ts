@@ -1,5 +1,4 @@
-// Listens to the runtime, and every few seconds asks it for all the replicas that it has, since it may not have told
-// all that happened.
+// Listens to the runtime, and every few seconds asks it for all its replicas, because its news may be incomplete.
 
 import type { UntimedEvent } from '../core/fleet/fleet.ts';
 import type { Clock, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
@@ -20,7 +19,7 @@ export class RuntimeWatch {
   readonly #ended = new AbortController();
   #unwatch = () => {};
 
-  /** @param doubt gets the incarnation of a replica that may not be well. */
+  /** @param doubt is called with the incarnation of a replica that may not be well. */
   constructor(
     ports: RuntimeWatchPorts,
     intervalMs: number,
