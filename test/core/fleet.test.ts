@@ -506,7 +506,7 @@ t.test(
   },
 );
 
-/** server1 … server`n`, which somebody else runs, all serving. */
+/** server1 … server`n`, all serving and run by somebody else. */
 function givenFleet(n: number): FleetState {
   const wishes = Array.from({ length: n }, (_, index) => ({ hostname: `server${index + 1}`, weight: 1, address }));
   const added = after(emptyFleet(1), { type: 'add', wishes, slowly: false, atMs: 0 });
@@ -517,7 +517,7 @@ function givenFleet(n: number): FleetState {
   );
 }
 
-/** The fleet after so many heartbeats of one seat, good or bad. */
+/** The fleet after these heartbeats of one seat. */
 function beaten(state: FleetState, seat: number, results: readonly ('good' | FailureKind)[]) {
   return results.reduce((known, result, index) => {
     const { incarnation } = replicaOf(known, seat);

@@ -17,7 +17,7 @@ function after(state: FleetState, ...events: FleetEvent[]): FleetState {
   return events.reduce((known, event) => observe(known, event, FLEET_RULES), state);
 }
 
-/** app1 … app`n`, wanted and nothing more. */
+/** app1 … app`n`, wanted but not yet started. */
 function wanted(n: number): FleetState {
   const wishes = Array.from({ length: n }, (_, index) => ({ hostname: `app${index + 1}`, weight: 1 }));
   return after(emptyFleet(1), { type: 'add', wishes, slowly: false, atMs: 0 });

@@ -81,7 +81,7 @@ t.test('at most half of the seats are without a replica because of heartbeats', 
     [5, 2],
   ] as const) {
     let state = fleetOf(n);
-    // One after the other hangs, while the others are well.
+    // One replica after the other hangs while the others are well.
     for (let seat = 1; seat <= n; seat++) {
       state = after(state, failed(seat, seat * 9000), failed(seat, seat * 9000 + 1), failed(seat, seat * 9000 + 2));
     }
