@@ -284,7 +284,7 @@ t.test('removed replicas leave the ring at once, drain if they served, and are s
   t.equal(after(state, { type: 'remove', seats: [9], atMs: 8 }), state);
 });
 
-t.test('late news of a past incarnation changes nothing', async (t) => {
+t.test('a late event about a past incarnation changes nothing', async (t) => {
   const state = serving(exited(fleetOf(1), 1, 100), 1, 200);
   const gone = after(state, { type: 'stopped', incarnation: 1, atMs: 300 });
   for (const event of [
@@ -420,17 +420,17 @@ t.test('a given replica is waited for at its address, never started, and keeps i
   t.same([...placement(state).keys()], [1, 2]);
   t.same(plan(state, 5, rules), []);
   t.equal(nextDueMs(state, 5), Number.POSITIVE_INFINITY);
-  const news: FleetEvent[] = [
+  const events: FleetEvent[] = [
     { type: 'exited', incarnation: 1, reason: 'gone', atMs: 9 },
     { type: 'inventory', present: [], askedAtMs: 100, atMs: 101 },
   ];
-  for (const event of news) t.equal(observe(state, event, rules), state, `${event.type} says nothing of it`);
+  for (const event of events) t.equal(observe(state, event, rules), state, `${event.type} says nothing of it`);
   const served = after(state, { type: 'probed', incarnation: 1, failure: undefined, atMs: 10 });
   t.match(served.seats, [{ phase: 'serving', firstServedMs: 10, replica: { hostname: 'app1', seat: 1 } }]);
   t.match(fleetNews(state, served), [{ type: 'replica-serving' }]);
 });
 
-t.test('news that are told twice, or too early, change nothing', async (t) => {
+t.test('events that come twice, or too early, change nothing', async (t) => {
   const starting = after(
     emptyFleet(1),
     { type: 'add', wishes: wishes('a'), slowly: false, atMs: 0 },

@@ -28,7 +28,7 @@ export function checkStep(before: FleetState, after: FleetState, changes: Iterab
  * Checks that late events about a replica that is gone change nothing, except that one which came up too late is
  * stopped. Throws AssertionError.
  */
-export function checkLateNews(state: FleetState, replica: ReplicaRef, atMs: number, rules: FleetRules): void {
+export function checkLateEvents(state: FleetState, replica: ReplicaRef, atMs: number, rules: FleetRules): void {
   const { incarnation } = replica;
   const late: FleetEvent[] = [
     { type: 'starting', incarnation, atMs },

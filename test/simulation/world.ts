@@ -13,7 +13,7 @@ import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 import { type Random, random } from '../fixtures/random.ts';
 import { VirtualClock } from '../fixtures/virtual-clock.ts';
 import { type AskedChange, addition, beginning, type Change, checkAnswers, noteDone, removal } from './changes.ts';
-import { checkLateNews, checkProbes, checkStarts, checkStep } from './invariants.ts';
+import { checkLateEvents, checkProbes, checkStarts, checkStep } from './invariants.ts';
 import { incarnationAt, Machine } from './machine.ts';
 
 const RULES: SupervisorRules = {
@@ -182,7 +182,7 @@ export class World {
     checkStep(before, state, this.#changes, RULES);
     const there = allReplicas(state).map(({ incarnation }) => incarnation);
     const gone = allReplicas(before).find(({ incarnation }) => !there.includes(incarnation));
-    if (gone !== undefined) checkLateNews(state, gone, nowMs, RULES);
+    if (gone !== undefined) checkLateEvents(state, gone, nowMs, RULES);
     this.#state = state;
     noteDone(this.#changes, state, nowMs);
   }
