@@ -87,8 +87,7 @@ export class Supervisor {
   suspect(incarnation: number): void {
     const before = this.#state;
     this.#dispatch({ type: 'suspected', incarnation });
-    // Only the first failure probes: with a probe for each of many failing requests, a moment of overload would
-    // convict.
+    // Only the first failure causes a probe: with one for each, a moment of overload would convict at once.
     if (this.#state !== before) this.#heartbeats.hurry(incarnation);
   }
 
@@ -115,7 +114,7 @@ export class Supervisor {
     let missing = Math.max(0, own);
     const added = free.filter(({ address }) => address !== undefined || missing-- > 0);
     this.#dispatch({ type: 'add', wishes: added, slowly: false });
-    // With no seat no event changes the state, so an empty fleet is published here.
+    // No event has changed the state of an empty fleet, so nothing has been published yet.
     if (this.#state.seats.length === 0) this.#ports.publish(this.#state);
     const settled = (counts: (seat: Seat) => boolean) => () =>
       this.#state.seats.filter(counts).every((seat) => {

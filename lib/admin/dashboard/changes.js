@@ -11,10 +11,10 @@ import { createAsker } from './token.js';
  *   points: { slot: number, seat: number }[] }} Preview
  * @typedef {{ text: string, done: string, busy: string, make: () => Promise<unknown>,
  *   of?: string, preview?: Preview, again?: () => Promise<Proposal> }} Proposal
- *   `of` is the replica that it is about, which has to be there
+ *   `of` is the replica that the proposal is about, which has to exist
  * @typedef {{ preview: (points: { slot: number, seat: number }[]) => void, clear: () => void, hostnames: () =>
  * string[],
- *   alone: () => boolean }} View `alone`: the origin is that of this page only
+ *   alone: () => boolean }} View `alone` says that no other page has the same origin
  */
 
 const MOST_MOVES = 6;
@@ -169,7 +169,7 @@ function createPanel(view) {
 /**
  * @param {Proposal} before
  * @param {Proposal} now
- * @returns {Proposal} says whether it is another
+ * @returns {Proposal} whose text says whether it has changed
  */
 function comparedTo(before, now) {
   const same = JSON.stringify(now.preview) === JSON.stringify(before.preview);

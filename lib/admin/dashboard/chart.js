@@ -5,8 +5,8 @@ import { byId, html, svg } from './document.js';
 
 /** @typedef {import('./model.js').Row} Row */
 /**
- * @typedef {{ marks: number[], partOf: (value: number) => number }} Axis where a value is, from 0 at the bottom to 1 at
- * the top
+ * @typedef {{ marks: number[], partOf: (value: number) => number }} Axis `partOf` says where a value is, from 0 at the
+ * bottom to 1 at the top
  */
 /** @typedef {{ label: string, column: 1 | 3 | 5 | 6 | 7, class: string }} Line */
 
@@ -15,7 +15,7 @@ const HEIGHT = 132;
 const EDGE = { left: 56, right: 10, top: 10, bottom: 22 };
 
 /**
- * @param {string} name of the chart: its picture and its legend have ids that begin with it
+ * @param {string} name is how the ids of the picture and the legend begin
  * @param {readonly Line[]} lines
  * @param {(value: number | null) => string} format
  * @param {(values: number[]) => Axis} axisOf

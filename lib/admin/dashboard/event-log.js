@@ -33,7 +33,7 @@ export function createEventLog() {
       this.add(entries);
     },
 
-    /** @param {readonly LogEntry[]} entries the oldest first */
+    /** @param {readonly LogEntry[]} entries come the oldest first */
     add(entries) {
       for (const entry of entries) {
         if (entry.number <= last) continue;

@@ -59,7 +59,7 @@ export function sharesOf(ring) {
 /**
  * The stretches of slots that would go to another seat, and to which.
  * @param {Ring} before
- * @param {Ring} after of the same size
+ * @param {Ring} after has the same size
  * @returns {{ from: number, to: number, seat: number }[]}
  */
 export function movesBetween(before, after) {

@@ -21,7 +21,7 @@ const MOST_LETTERS = 16;
 const CROWDED = 100;
 
 /**
- * @param {number} turn 0 … 1, clockwise from the top
+ * @param {number} turn is from 0 to 1, clockwise from the top
  * @param {number} radius
  * @returns {[x: number, y: number]}
  */

@@ -65,7 +65,7 @@ export function createSparks() {
 
   return {
     /**
-     * @param {readonly number[]} told slot, seat and status in turn
+     * @param {readonly number[]} told has slot, seat and status in turn
      * @param {import('./model.js').Ring} ring
      * @param {import('./model.js').Fleet} fleet
      */
@@ -109,7 +109,7 @@ function edgeOf({ x, y, radius }, turn) {
  * @param {CanvasRenderingContext2D} context
  * @param {Spark} spark
  * @param {number} ageMs
- * @param {boolean} still nothing moves: it is only a mark at its slot
+ * @param {boolean} still means that nothing may move: the spark is only a mark at its slot
  */
 function drawSpark(context, spark, ageMs, still) {
   const [x, y] = still ? pointAt(spark.turn, SKY - 14) : positionAt(spark, ageMs);

@@ -70,7 +70,7 @@ type VacantSeat = Extract<Seat, { phase: 'vacant' }>;
 export type FleetAction =
   | { readonly type: 'start'; readonly replica: ReplicaRef }
   | { readonly type: 'stop'; readonly replica: ReplicaRef; readonly drains: boolean }
-  /** A given replica is let finish its requests; it runs on without us. */
+  /** A given replica may finish its requests, and then runs on without us. */
   | { readonly type: 'release'; readonly replica: ReplicaRef; readonly drains: boolean };
 
 /** The state after an event; the same object if the event changes nothing. */
@@ -133,7 +133,7 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
   }
 }
 
-/** What should be under way at `nowMs`. The answer does not depend on what already is: the caller skips that. */
+/** What should be under way at `nowMs`, including what already is: the caller skips that. */
 export function plan(state: FleetState, nowMs: number, { parallelStarts }: FleetRules): readonly FleetAction[] {
   const free = Math.max(0, parallelStarts - startsUnderWay(state));
   const actions: FleetAction[] = dueStarts(state, nowMs)
