@@ -1,5 +1,5 @@
-// What a data plane promises to the control plane, whether it runs in this thread or in several: played with real clients and
-// replicas, and through nothing but the port.
+// What a data plane promises to the control plane, whether it runs in this thread or in several. Uses real clients and
+// replicas, and only the port.
 
 import { once } from 'node:events';
 import type { Test } from 'tap';
@@ -274,7 +274,7 @@ async function begun(t: Test, create: CreatePlane) {
   };
 }
 
-// A replica that answers its first request when it is told to.
+// A replica that answers its first request only when it is told to.
 async function holding(t: Test) {
   let arrive: (answer: (body: string) => void) => void;
   const arrived = new Promise<(body: string) => void>((resolve) => {
@@ -285,7 +285,7 @@ async function holding(t: Test) {
   return { port: started.port, arrived };
 }
 
-// The seats in turn, a slot each.
+// A ring with one slot for each of the seats, in turn.
 function ringOf(seats: readonly number[]): HashRing {
   const points =
     seats.length === 0

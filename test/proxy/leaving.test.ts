@@ -1,5 +1,6 @@
-// A client that leaves frees its replica at once, however it leaves and whatever it waits for; and what it had not got its turn with is
-// never sent. One that ends only its side is taken to have left too, or is answered: `--client-half-close`.
+// A client that leaves frees its replica at once, however it leaves and whatever it waits for; and what it had not got
+// its turn with is never sent. One that ends only its side is taken to have left too, or is answered:
+// `--client-half-close`.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { channel } from 'node:diagnostics_channel';

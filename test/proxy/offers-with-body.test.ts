@@ -1,5 +1,5 @@
-// A request with a body that offers to switch protocols, as `docker exec` does: the replica gets the offer and the body, and what is
-// behind the body only when it has switched.
+// A request with a body that offers to switch protocols, as `docker exec` does: the replica gets the offer and the
+// body, and what is behind the body only when it has switched.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';

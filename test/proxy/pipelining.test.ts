@@ -1,4 +1,5 @@
-// Requests that are sent before the replies to those before them: answered in their order, and kept in memory in small number only.
+// Requests that are sent before the replies to those before them: answered in their order, and kept in memory in small
+// number only.
 
 import { channel } from 'node:diagnostics_channel';
 import { once } from 'node:events';

@@ -16,7 +16,9 @@ const GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 const skip =
   platform() === 'linux' ? (pythonMissing() ?? false) : 'what becomes of a SYN is told by the /proc of Linux';
 
-/** A service with room for one connection in its backlog, which is taken: SYNs are dropped until it begins to accept. */
+/**
+ * A service with room for one connection in its backlog, which is taken: SYNs are dropped until it begins to accept.
+ */
 async function fullService(t: Test) {
   const program = `
 import socket, sys

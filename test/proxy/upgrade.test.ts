@@ -228,7 +228,8 @@ t.test('a client that goes on sending into a tunnel that has ended reads its las
   const client = await connectRaw(proxy.port);
   client.send(ASK);
   await client.until(/\r\n\r\n$/);
-  // More than fits between two sockets, so that it is read; and no more than a busy machine takes within the time for lingering.
+  // More than fits between two sockets, so that it is read; and no more than a busy machine takes within the time for
+  // lingering.
   const { socket } = client;
   for (let count = 0; (count < 10 || !client.text.endsWith('farewell')) && !socket.destroyed; count++) {
     client.send(Buffer.alloc(500_000));
