@@ -1,5 +1,6 @@
-// The services behind the contenders: two of them, the same for all, that name themselves at `/` and have bodies of set
-// sizes. An nginx where there is one, since it costs the least; otherwise a Node of our own (plain-backend.ts).
+// The services behind the contenders: two, the same for all, which name themselves at `/` and have bodies of fixed
+// sizes. They are nginx if it is installed, since it costs the least, and otherwise a small server on Node
+// (plain-backend.ts).
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,26 +14,26 @@ const PLAIN_BACKEND = fileURLToPath(new URL('plain-backend.ts', import.meta.url)
 const BACKENDS = 2;
 
 export interface Backends {
-  /** What they are, for people. */
+  /** The kind of backend, for people. */
   readonly what: string;
-  /** `host:port`. */
+  /** As `host:port`. */
   readonly tcp: readonly string[];
-  /** `unix:/path`. */
+  /** As `unix:/path`. */
   readonly unix: readonly string[];
   stop(): Promise<void>;
 }
 
-/** Where a backend has its body of that size. */
+/** The path of the body of that size. */
 export function bodyPath(bytes: number): string {
   return `/body-${bytes}`;
 }
 
-/** The body itself: every byte tells where it is, so that a mix-up shows. */
+/** The body itself. Every byte depends on its position, so that misplaced bytes show. */
 export function bodyOf(bytes: number): Buffer {
   return Buffer.from(Uint8Array.from({ length: bytes }, (_, index) => 33 + ((index * 7 + (index >> 8)) % 90)));
 }
 
-/** @param core that they run on. */
+/** @param core is the one that the backends run on. */
 export async function startBackends(core: number): Promise<Backends> {
   const ports = await freePorts(BACKENDS);
   const byNginx = isInstalled('nginx');

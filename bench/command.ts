@@ -1,8 +1,9 @@
-// How a command of the bench and of the scripts begins and ends: a wrong word on its command line is one line and exit code 2, as with
-// ringmaster itself, another error is exit code 1. What the words mean is each command's business.
+// How commands of the bench and of the scripts begin and end: for a wrong argument with a message in one line and exit
+// code 2, as ringmaster itself does, and for any other error with exit code 1.
 
 /**
- * @param read makes a request of the words; whatever it throws is the fault of who wrote them. A string is printed, and is all.
+ * @param read turns the arguments into a request. Whatever it throws is reported as a wrong argument. If it returns a
+ * string, that is printed and nothing is run.
  * @param run does what is requested.
  */
 export async function runCommand<T extends object>(

@@ -1,5 +1,5 @@
-// Who is compared in the speed experiment: how each is started in front of the two backends, on one core's worth of threads, and
-// what has to be installed for it. A new one is one more row.
+// The contenders of the speed experiment: how each is started in front of the two backends, with as many threads as one
+// core can run, and what has to be installed for it. A new contender is one more row.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,24 +8,24 @@ import { versionOf } from './machine.ts';
 
 export const OURS = 'ringmaster';
 
-/** Sockets joined in Node, with nothing parsed. */
+/** Sockets connected to each other in Node, with nothing parsed. It shows the least that a proxy on Node can cost. */
 export const FLOOR = 'bare sockets (the floor)';
 
-/** Behind the names of those that reach the backends over them; the others do so over TCP. */
+/** Follows the names of contenders that reach the backends over Unix sockets; all others use TCP. */
 export const BY_UNIX = ' (Unix sockets)';
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** What a contender is told. */
+/** What a contender is started with. */
 export interface ContenderSetup extends Setup {
-  /** `host:port` or `unix:/path`. */
+  /** As `host:port` or `unix:/path`. */
   readonly backends: readonly string[];
 }
 
 export interface Contender {
   readonly name: string;
   readonly reach: 'tcp' | 'unix';
-  /** Neither a program nor a package: it is here. */
+  /** What has to be installed; absent if the contender is part of this repository. */
   readonly needs?: { readonly command: string; readonly versionFlag: string } | { readonly package: string };
   readonly kind: PeerKind<ContenderSetup>;
 }
@@ -46,21 +46,23 @@ export const CONTENDERS: readonly Contender[] = [
   { name: 'http-proxy', reach: 'tcp', needs: { package: 'http-proxy' }, kind: nodeProxy('http-proxy') },
 ];
 
-/** Is it run by Node and reaches the backends over TCP, as the floor? One that does more should not cost less. */
+/**
+ * Whether the contender runs on Node and reaches the backends over TCP, as the floor does. It should then cost no less.
+ */
 export function standsOnFloor(name: string): boolean {
   const contender = CONTENDERS.find((one) => one.name === name);
   if (contender === undefined || contender.reach !== 'tcp') return false;
   return contender.needs === undefined || 'package' in contender.needs;
 }
 
-/** How to get a contender that is not installed; `undefined` if it is there. */
+/** How to install a contender; `undefined` if it is installed. */
 export function howToGet({ needs }: Contender): string | undefined {
   if (needs === undefined) return undefined;
   if ('command' in needs) return isInstalled(needs.command) ? undefined : `install ${needs.command}`;
   return existsSync(here(`node_modules/${needs.package}`)) ? undefined : 'npm run bench:peers';
 }
 
-/** The versions of what contenders need and is there. */
+/** The versions of what is installed for the contenders. */
 export function contenderVersions(): Record<string, string> {
   return Object.fromEntries(
     CONTENDERS.flatMap((contender) => {

@@ -1,4 +1,5 @@
-// Which charts a report has, from whatever parts were run: the name of the file, what to see in it, and its specification. Pure.
+// Which charts a report has, depending on the parts that were run: name of the file, explanation and specification.
+// Pure.
 
 import { hashScaleChart, hashSpreadChart, ringsChart } from './charts/hashes.ts';
 import { recoveryChart } from './charts/recovery.ts';
@@ -12,10 +13,10 @@ import { BODIES_BYTES, SHOWN_REPLICAS } from './scenarios.ts';
 import { evenness, hashesOf, mainTrial, runsOf, type SpeedSummary, shownRun, speedSummaries } from './summaries.ts';
 
 export interface Figure {
-  /** Of the SVG, without its ending. */
+  /** The name of the SVG file, without its ending. */
   readonly name: string;
   readonly heading: string;
-  /** What to see in it, and why it is so. */
+  /** What to see in the chart, and why it is so. */
   readonly text: string;
   readonly specification: Specification;
 }

@@ -1,6 +1,6 @@
-// The load generator of the speed experiment: a process of its own, so that it can be pinned beside the backend, with its answer
-// as JSON on standard output. wrk where there is one, since autocannon tires before a good proxy does; a stream that a proxy bears
-// is always autocannon's.
+// The load generator of the speed experiment. It runs in a process of its own, so that it can be pinned to the core of
+// the backend, and prints its result as JSON. It uses wrk if that is installed, since autocannon is slower than a good
+// proxy; steady streams always use autocannon.
 //
 //   node bench/generator.ts hard URL CONNECTIONS SECONDS
 //   node bench/generator.ts steady URL PER_SECOND SECONDS
@@ -32,23 +32,23 @@ export interface SteadyResult {
   readonly p99Ms: number;
 }
 
-/** What `driveHard` uses, for people. */
+/** The program that `driveHard` uses, for people. */
 export function generatorName(): 'wrk' | 'autocannon' {
   return isInstalled('wrk') ? 'wrk' : 'autocannon';
 }
 
-/** The version of wrk, where that is what `driveHard` uses. */
+/** The version of wrk, if `driveHard` uses it. */
 export function generatorVersion(): Record<string, string> {
   const version = generatorName() === 'wrk' ? versionOf('wrk', '-v') : undefined;
   return version === undefined ? {} : { wrk: version };
 }
 
-/** As many requests as it can, from a core of its own. */
+/** Sends as many requests as it can, from a core of its own. */
 export async function driveHard(url: string, connections: number, seconds: number, core: number): Promise<HardResult> {
   if (generatorName() === 'autocannon') {
     return runSelf(['hard', url, String(connections), String(seconds)], core);
   }
-  // It takes whole seconds only; SIGINT ends it before, with a result.
+  // wrk takes whole seconds only. SIGINT ends it earlier, and it still prints a result.
   const options = ['-t1', `-c${connections}`, `-d${Math.ceil(seconds)}s`, '--timeout', '10s', url];
   const [command = '', ...args] = [...pinnedTo(core), 'wrk', ...options];
   const running = run(command, args);
@@ -61,18 +61,18 @@ export async function driveHard(url: string, connections: number, seconds: numbe
   }
 }
 
-/** So many requests a second, evenly, from a core of its own. */
+/** Sends that many requests a second at even intervals, from a core of its own. */
 export function driveSteadily(url: string, perSecond: number, seconds: number, core: number): Promise<SteadyResult> {
   return runSelf(['steady', url, String(perSecond), String(seconds)], core);
 }
 
-/** What wrk prints. Throws if it is not that. */
+/** Parses what wrk prints. Throws if it is something else. */
 export function readWrk(output: string): HardResult {
   const [, requests, seconds, unit] = /(\d+) requests in ([\d.]+)(ms|s|m)/.exec(output) ?? [];
   if (requests === undefined || seconds === undefined) throw new Error(`wrk printed no result: ${output}`);
   const socketErrors = /Socket errors: (.*)/.exec(output)?.[1]?.match(/\d+/g) ?? [];
   const bad = /Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? '0';
-  // Divided, not multiplied by 0.001, which would write down 0.7000599999999999.
+  // Divides by 1000, because multiplying by 0.001 would write down 0.7000599999999999.
   const inSeconds = unit === 'm' ? Number(seconds) * 60 : Number(seconds) / (unit === 'ms' ? 1000 : 1);
   const errors = [...socketErrors, bad].reduce((sum, count) => sum + Number(count), 0);
   return { requests: Number(requests), seconds: inSeconds, errors };
@@ -95,7 +95,7 @@ async function hard(url: string, connections: number, seconds: number): Promise<
 
 async function steady(url: string, perSecond: number, seconds: number): Promise<SteadyResult> {
   const load = startSteadyLoad(url, perSecond, () => '/');
-  // The first second, in which connections are made, does not count.
+  // The first second is left out, because connections are made in it.
   await sleep((1 + seconds) * 1000);
   const requests = (await load.stop()).filter(([, sentMs]) => sentMs >= 1000);
   const tookMs = requests.map(([, , took]) => took);

@@ -1,5 +1,6 @@
-// What one lookup of the ring costs: the slot of a key, the binary search, the walk past a seat that is not taken; and what the hash
-// of a text key costs. Rings of 10, 100 and 1,000 seats in turns, in one process; medians over the rounds.
+// Measures what one lookup in the ring costs: the slot of a key, the binary search, and the walk past a seat that takes
+// no requests; also what hashing a text key costs. Rings of 10, 100 and 1,000 seats take turns in one process, and the
+// result is the median of the rounds.
 
 import { hash } from 'node:crypto';
 import { buildRing } from '../lib/core/ring/hashes/hash-pair.ts';
@@ -21,7 +22,7 @@ function policyOf(name: HashName, seats: number): RingPolicy {
   return ringPolicy(buildRing(places, pair, SLOTS, VIRTUAL_NODES), pair);
 }
 
-// Every tenth seat is not taken, so that walks happen.
+// Every tenth seat takes no requests, so that there are walks.
 const accept = (seat: number) => seat % 10 !== 0;
 
 function nanosecondsPerLookup(policy: RingPolicy): number {
@@ -29,7 +30,7 @@ function nanosecondsPerLookup(policy: RingPolicy): number {
   let sum = 0;
   const begin = performance.now();
   for (let lookup = 0; lookup < LOOKUPS; lookup++) {
-    // Keys that no branch predictor knows: a linear congruential generator (Numerical Recipes).
+    // Keys that no branch predictor can guess, by a linear congruential generator (Numerical Recipes).
     key = (Math.imul(key, 1_664_525) + 1_013_904_223) >>> 0;
     sum += policy.pick(key, accept) ?? 0;
   }
@@ -39,7 +40,7 @@ function nanosecondsPerLookup(policy: RingPolicy): number {
 }
 
 function bytesPerNanosecond(length: number): number {
-  // Through bytes, so that each is one flat string, as those from a socket are.
+  // The conversion through bytes makes each key one flat string, as those read from a socket are.
   const text = (index: number) => Buffer.from(String(index).padEnd(length, 'abcdefghij')).toString('latin1');
   const texts = Array.from({ length: 1000 }, (_, index) => text(index));
   let sum = 0;

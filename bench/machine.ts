@@ -1,5 +1,5 @@
-// What the machine is and what it lets us do: pin to a core, read the processor time of others' processes, tell how busy it is.
-// Where it does not let us, these say so, and the bench goes on without.
+// What the machine is and can do: pin processes to a core, tell the processor time of other processes, tell how busy it
+// is. If it cannot, these functions return nothing, and the bench goes on without them.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -11,16 +11,16 @@ import type { Environment, Runtime } from './samples.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const IDLE_SAMPLE_MS = 500;
-// Everything but what a run writes.
+// All files except those that a run writes.
 const SOURCES = ['.', ...['results', 'reports', 'out'].map((folder) => `:!bench/${folder}`)];
 
-/** The first line that a command prints on standard output; `undefined` if it cannot be run or fails. */
+/** The first line that a command prints on standard output; `undefined` if the command cannot be run or fails. */
 export function firstLine(command: string, ...args: string[]): string | undefined {
   const { stdout, status } = spawnSync(command, args, { cwd: ROOT, encoding: 'utf8' });
   return status === 0 ? stdout.split('\n', 1)[0] : undefined;
 }
 
-/** The first version number in what a command says of itself, wherever it says so. */
+/** The first version number that the command prints, on standard output or standard error. */
 export function versionOf(command: string, flag: string): string | undefined {
   const { stdout, stderr } = spawnSync(command, [flag], {
     encoding: 'utf8',
@@ -29,7 +29,7 @@ export function versionOf(command: string, flag: string): string | undefined {
   return /\d+(?:\.\d+)+/.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[0];
 }
 
-/** Takes half a second, in which it looks what else the machine does. */
+/** Takes half a second, to see what else the machine does. */
 export async function describeEnvironment(quick: boolean, runtime: Runtime): Promise<Environment> {
   const before = busyAndTotalMs();
   await sleep(IDLE_SAMPLE_MS);
@@ -50,17 +50,17 @@ export async function describeEnvironment(quick: boolean, runtime: Runtime): Pro
   };
 }
 
-/** Words in front of a command that pin it to a core; none where that cannot be done. */
+/** Words in front of a command that pin it to a core; none if that is not possible. */
 export function pinnedTo(core: number): readonly string[] {
   return canPin() ? ['taskset', '-c', String(core)] : [];
 }
 
-/** Are there two cores, and a way to pin to one? */
+/** Whether there are two cores, and a command that can pin to one. */
 export function canPin(): boolean {
   return cpus().length > 1 && isInstalled('taskset');
 }
 
-/** User and system time of a process and its descendants, in ms; `undefined` where the system does not tell. */
+/** User and system time of a process and its descendants, in ms; `undefined` if the system does not tell. */
 export function processorTimeMs(pid: number): number | undefined {
   try {
     const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
@@ -68,7 +68,7 @@ export function processorTimeMs(pid: number): number | undefined {
       .split('\n')
       .map((row) => row.trim().split(/\s+/).map(Number) as [number, number]);
     const family = new Set([pid]);
-    // Parents may come after their children in the list.
+    // A parent may come after its children in the list.
     for (let size = 0; size !== family.size; ) {
       size = family.size;
       for (const [child, parent] of rows) if (family.has(parent)) family.add(child);
@@ -81,8 +81,9 @@ export function processorTimeMs(pid: number): number | undefined {
 }
 
 /**
- * Begins to look what the rest of the machine does. The function that it gives tells which part of the processor time since then neither
- * this process nor its children had, 0 … 1; `undefined` where the system does not tell of children that have ended.
+ * Starts to watch what the rest of the machine does. Returns a function that tells which part of the processor time
+ * since then, from 0 to 1, went to processes other than this one and its children; `undefined` if the system does not
+ * tell the times of children that have ended.
  */
 export function watchOthers(): () => number | undefined {
   const before = busyAndTotalMs();
@@ -105,7 +106,7 @@ function timeIfThereMs(pid: number): number {
   try {
     return ownTimeMs(pid);
   } catch {
-    // It ended meanwhile: its parent has its time.
+    // The process has ended meanwhile, and its time is counted with its parent.
     return 0;
   }
 }
@@ -116,14 +117,14 @@ function ownTimeMs(pid: number): number {
   return readPsTimeMs(written);
 }
 
-/** User and system time in Linux's /proc/PID/stat: of the process, and of children that have ended. */
+/** User and system time in Linux's /proc/PID/stat, of the process and of its children that have ended. */
 export function readStatTimeMs(written: string): number {
-  // The name of the command may have spaces and brackets of its own.
+  // The name of the command may contain spaces and brackets.
   const fields = written.replace(/^.*\) /s, '').split(' ');
   return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * TICK_MS;
 }
 
-/** The time that `ps` writes on macOS and BSD: `[[days-]hours:]minutes:seconds.hundredths`. */
+/** Reads a time as `ps` prints it on macOS and BSD: `[[days-]hours:]minutes:seconds.hundredths`. */
 export function readPsTimeMs(written: string): number {
   const [days = '0', clock = written] = written.includes('-') ? written.split('-') : [];
   const seconds = clock.split(':').reduce((sum, part) => sum * 60 + Number(part), 0);

@@ -1,5 +1,5 @@
-// The page of a report: doubts first, then every chart with what to see in it, then with what and where it was measured. Pure: HTML
-// from what it is given, and nothing from elsewhere.
+// The page of a report: first the doubts, then every chart with an explanation, then what was measured and where. Pure:
+// makes HTML from its arguments alone and links to nothing elsewhere.
 
 import { escapeXml } from './charts/render.ts';
 import type { Environment, Results } from './samples.ts';

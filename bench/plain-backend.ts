@@ -1,5 +1,5 @@
-// The backends where there is no nginx: bare sockets that answer every request head with bytes made beforehand. Started by
-// backend.ts with `port,/path/of.sock` for each. It takes only what the load generators send: GETs without a body.
+// The backends if there is no nginx: bare sockets that answer every request head with bytes made in advance. backend.ts
+// starts it with `port,/path/of.sock` for each. It understands only what the load generators send: GETs without a body.
 
 import { createServer, type Socket } from 'node:net';
 import { bodyOf, bodyPath } from './backend.ts';

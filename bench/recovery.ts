@@ -1,5 +1,5 @@
-// Runs A-3: a steady load with a key in every request, under which one replica is killed, one is hung and one is removed. Which
-// keys lead to the replica is asked of the program before it is struck, so that one can tell when they are first served elsewhere.
+// Runs A-3: a steady load with a key in every request, under which one replica is killed, one hung and one removed.
+// Before each fault the program is asked which keys lead to the replica, to see when they are first served elsewhere.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { aim, type FaultKind } from './harness/faults.ts';
@@ -12,11 +12,11 @@ interface Call {
   readonly method: string;
   readonly path: string;
   readonly body?: unknown;
-  /** It goes on for ever: its first event is taken for the answer. */
+  /** The answer never ends, so its first event is taken instead. */
   readonly streams?: true;
 }
 
-// Every endpoint, of the replicas and of the balancer, also with what has to be refused.
+// Every endpoint of the replicas and of the balancer, including requests that have to be refused.
 const CALLS: readonly Call[] = [
   { method: 'GET', path: '/home' },
   { method: 'GET', path: '/heartbeat' },
@@ -48,14 +48,15 @@ const MAX_ANSWER = 160;
 
 export async function runRecovery(plan: RecoveryPlan, runtime: Runtime): Promise<Omit<RecoverySamples, 'environment'>> {
   const { hash, perSecond } = plan;
-  // The bound on load is what sends requests past a replica that hangs: where a key is given, it has to be asked for.
+  // Only the bound on load sends requests past a hung replica. It is off by default if a key is given, so it is set
+  // here.
   const key = ['--key', 'query:key,request', '--balance-factor', '1.25'];
   const options = ['--replicas', String(plan.replicas), '--hash', hash, '--runtime', runtime, ...key];
   const program = await startProgram(options);
   try {
     const endpoints = await callEndpoints(program);
     const load = startSteadyLoad(program.url, perSecond, pathOf);
-    // A second until every connection has begun.
+    // After one second every connection has begun.
     await sleep(1000 + plan.leadMs);
     const faults: Fault[] = [];
     for (const { kind, lastsMs } of plan.faults) {
@@ -96,7 +97,7 @@ async function playFault(
     (line) => line.event === 'replica-serving' && line.seat === told.seat && line.time >= told.time,
     limit,
   );
-  // Some time in which the replacement can be seen at work.
+  // Goes on for a while, so that the replacement can be seen at work.
   await Promise.all([ends, sleep(AFTERWARDS_MS)]);
   const replaced = { replacement: next.hostname as string, replacedMs: sinceStart(next.time) };
   return { ...detected, ...replaced, endMs: Date.now() - load.epochMs };
@@ -116,7 +117,7 @@ async function keysOf(replica: string, program: Program, keys: number): Promise<
   return owned.sort((a, b) => a - b);
 }
 
-// Once each, before the load: the fleet is as large after it as before.
+// Calls each endpoint once before the load, so that the fleet is as large afterwards as before.
 async function callEndpoints(program: Program): Promise<EndpointCall[]> {
   const answers: EndpointCall[] = [];
   for (const { method, path, body, streams } of CALLS) {

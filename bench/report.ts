@@ -1,5 +1,5 @@
-// `npm run report`: draws everything anew from bench/results/ into bench/reports/, or from and into the same two folders of
-// `--out DIR`, without running anything. The same samples give the same bytes.
+// `npm run report`: draws all charts again from bench/results/ into bench/reports/, or from and into the same folders
+// of `--out DIR`, without running anything. The same samples give the same bytes.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
@@ -17,15 +17,15 @@ const HELP = `Usage: npm run report -- [--out DIR]
 Draws the samples in bench/results, or in DIR/results, anew into bench/reports, or DIR/reports.
 `;
 
-/** The folder whose samples and report are committed: those of a run with everything. */
+/** The folder of the samples and the report that are committed, which come from a run of everything. */
 export const WHOLE_OUT = fileURLToPath(new URL('.', import.meta.url));
-/** The one of other runs, so that they leave the committed pictures alone. */
+/** The folder of all other runs, so that they leave the committed pictures alone. */
 export const PARTIAL_OUT = fileURLToPath(new URL('out', import.meta.url));
 
 const resultsIn = (out: string) => join(out, 'results');
 const reportsIn = (out: string) => join(out, 'reports');
 
-/** The page of a report, for people: its path from where they are, or from the root where that would lead upwards. */
+/** The path of a report's page, for people: relative to where they are, or absolute if that would lead upwards. */
 export function pageIn(out: string): string {
   const path = resolve(reportsIn(out), 'index.html');
   const fromHere = relative('', path);
@@ -35,7 +35,7 @@ export function pageIn(out: string): string {
 const PARTS = ['spread', 'recovery', 'speed'] as const;
 export type Part = (typeof PARTS)[number];
 
-/** The parts that there are samples of. */
+/** Reads the samples of all parts that were run. */
 export function readResults(out: string): Results {
   const folder = resultsIn(out);
   const there = PARTS.filter((part) => existsSync(join(folder, `${part}.json`)));
@@ -44,14 +44,14 @@ export function readResults(out: string): Results {
   );
 }
 
-/** Writes one part; what another run wrote there is replaced. */
+/** Writes the samples of one part over those of an earlier run. */
 export function writePart(out: string, part: Part, samples: unknown): void {
   const folder = resultsIn(out);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${part}.json`), `${compactJson(samples)}\n`);
 }
 
-/** Draws the report of those samples, in place of what was there. Resolves with the doubts about them. */
+/** Draws the report of those samples over the earlier one. Resolves with the doubts about them. */
 export async function writeReport(results: Results, out: string): Promise<string[]> {
   const folder = reportsIn(out);
   mkdirSync(folder, { recursive: true });
@@ -66,7 +66,7 @@ export async function writeReport(results: Results, out: string): Promise<string
   return doubts;
 }
 
-// Lists of plain values on one line each, so that a file of samples can be read and compared.
+// Puts lists of plain values on one line each, so that files of samples can be read and compared.
 function compactJson(value: unknown): string {
   return JSON.stringify(value, undefined, 1).replaceAll(/\[[^[\]{}]*\]|\{[^[\]{}]*\}/g, (plain) =>
     plain.replaceAll(/\s*\n\s*/g, ' '),

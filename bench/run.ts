@@ -1,5 +1,5 @@
-// `npm run bench`: runs what scenarios.ts says, keeps the raw samples and draws the report. It tells where it is and how long
-// it will take; how each experiment is run is its own file's business.
+// `npm run bench`: runs what scenarios.ts says, keeps the raw samples and draws the report. Prints what it does and how
+// long it will take. How an experiment is run is up to its own file.
 
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -39,19 +39,19 @@ interface Request {
   readonly plan: Plan;
   readonly quick: boolean;
   readonly runtime: Runtime;
-  /** Where samples and report go. */
+  /** The folder for samples and report. */
   readonly out: string;
 }
 
 const PARTS: readonly Part[] = ['spread', 'recovery', 'speed'];
 
-// Seconds that parts take on the reference machine, for the estimate.
+// Seconds that the parts take on the reference machine, for the estimate.
 const OVERHEAD_SECONDS = 3;
 const SPREAD_SECONDS_PER_RUN = 0.8;
 const SECONDS_BETWEEN_TRIALS = 0.1;
 const CONTENDERS = 11;
 
-/** What the words of the command line ask for; text to print, if that is all. Rejects with what is wrong about them. */
+/** What the command line asks for, or a text to print if that is all. Rejects with what is wrong about it. */
 export async function readRequest(words: readonly string[]): Promise<Request | string> {
   const { values } = parseArgs({
     args: [...words],
@@ -78,7 +78,7 @@ export async function readRequest(words: readonly string[]): Promise<Request | s
   return { parts, plan: planOf(quick, hash), quick, runtime, out };
 }
 
-// As the program would, but before anything has been run.
+// Checks the hash as the program would, but before anything is run.
 async function checkHash(hash: string): Promise<void> {
   const { slots, virtualNodes } = parseOptions(['--hash', hash], {});
   if (!hash.includes('/')) return;
@@ -105,7 +105,7 @@ function estimateSeconds(part: Part, { spread, recovery, speed }: Plan): number 
   }
 }
 
-/** Prints what is done now, and how long all will still take by the estimates. */
+/** Prints what is done now, and how long the rest will take by the estimates. */
 function createProgress({ parts, plan }: Request) {
   const totalSeconds = parts.reduce((sum, part) => sum + estimateSeconds(part, plan), 0);
   const startedMs = performance.now();

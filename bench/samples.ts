@@ -1,24 +1,24 @@
-// What an experiment writes down: raw samples, as they are kept in results/*.json. Nothing here is computed from other samples,
-// so that whatever is computed later (statistics, doubts, charts) can be computed anew without running.
+// The raw samples that an experiment writes to results/*.json. No value is computed from others, so that statistics,
+// doubts and charts can be computed again later without running anything.
 
 import type { FaultKind } from './harness/faults.ts';
 import type { TimedRequest } from './harness/load.ts';
 
 /** Where, when and with what a part was run. */
 export interface Environment {
-  /** ISO 8601. */
+  /** In ISO 8601. */
   readonly startedAt: string;
   readonly commit: string;
-  /** The checkout had changes that were not committed, beside samples and reports. */
+  /** Whether the checkout had uncommitted changes other than samples and reports. */
   readonly changed: boolean;
   readonly processor: string;
   readonly cores: number;
   readonly memoryBytes: number;
   readonly system: string;
   readonly versions: Readonly<Record<string, string>>;
-  /** Part of the machine's processor time that others used just before, 0 … 1. */
+  /** The part of the machine's processor time that others used just before, from 0 to 1. */
   readonly busyRatio: number;
-  /** The same while the part was run; absent where the system does not tell. */
+  /** The same while the part was run; absent if the system does not tell. */
   readonly busyRatioMeanwhile?: number;
   readonly quick: boolean;
   readonly runtime: Runtime;
@@ -26,18 +26,18 @@ export interface Environment {
 
 export type Runtime = 'process' | 'docker';
 
-/** So many requests through the real program with so many replicas, and who answered them. */
+/** One count of requests through the real program with a number of replicas, by who answered them. */
 export interface SpreadRun {
   readonly hash: string;
   readonly replicas: number;
   readonly requests: number;
-  /** With the bound on load that the options have by default; without it, the ring alone decides. */
+  /** With the default bound on load; without it, the ring alone decides. */
   readonly bounded: boolean;
   /** Answers by hostname, in the order in which the replicas joined. */
   readonly counts: Readonly<Record<string, number>>;
   /** Requests without a good answer. */
   readonly failed: number;
-  /** Part of the ring's slots that leads to each replica, 0 … 1. */
+  /** The part of the ring's slots that leads to each replica, from 0 to 1. */
   readonly slotShares: Readonly<Record<string, number>>;
   readonly slots: number;
   readonly points: readonly { readonly slot: number; readonly replica: string }[];
@@ -50,18 +50,18 @@ export interface SpreadSamples {
   readonly runs: readonly SpreadRun[];
 }
 
-/** Times are ms since the load began. */
+/** All times are in ms since the load began. */
 export interface Fault {
   readonly kind: FaultKind;
   readonly replica: string;
   readonly atMs: number;
-  /** The balancer said that the replica is lost, or leaves. */
+  /** When the balancer reported that the replica is lost, or leaves. */
   readonly detectedMs?: number;
   readonly replacement?: string;
   readonly replacedMs?: number;
-  /** Until when it was watched. */
+  /** Until when the fault was watched. */
   readonly endMs: number;
-  /** Keys of the load that led to the replica when it was struck. */
+  /** Keys of the load that led to the replica when the fault began. */
   readonly keys: readonly number[];
 }
 
@@ -81,7 +81,7 @@ export interface RecoverySamples {
   readonly endpoints: readonly EndpointCall[];
 }
 
-/** One contender driven as hard as the generator can, once. */
+/** One round with one contender, driven as hard as the generator can. */
 export interface SpeedRound {
   readonly contender: string;
   readonly bodyBytes: number;
@@ -89,12 +89,12 @@ export interface SpeedRound {
   readonly round: number;
   readonly requests: number;
   readonly seconds: number;
-  /** User and system time of the contender's processes; absent where the system does not tell. */
+  /** User and system time of the contender's processes; absent if the system does not tell. */
   readonly cpuMs?: number;
   readonly errors: number;
 }
 
-/** One contender under a load that it can bear, once. */
+/** One round with one contender, under a load that it can bear. */
 export interface LatencyRound {
   readonly contender: string;
   readonly perSecond: number;
@@ -109,11 +109,11 @@ export interface SpeedSamples {
   readonly environment: Environment;
   readonly generator: string;
   readonly backend: string;
-  /** Contender on one core, generator and backend on another. */
+  /** The contender ran on one core, the generator and the backend on another. */
   readonly pinned: boolean;
   readonly rounds: readonly SpeedRound[];
   readonly latencies: readonly LatencyRound[];
-  /** Contenders that are not installed, and how to get them. */
+  /** Contenders that are not installed, and how to install them. */
   readonly missing: Readonly<Record<string, string>>;
   /** Contenders that gave a wrong answer, and which. */
   readonly wrong: Readonly<Record<string, string>>;

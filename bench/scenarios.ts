@@ -1,5 +1,5 @@
-// What is run, as data: how many requests, replicas, connections and rounds, in full and with `--quick`. How it is run is the
-// business of spread.ts, recovery.ts and speed.ts.
+// What is run, as data: how many requests, replicas, connections and rounds, in full and with `--quick`. How it is run
+// is up to spread.ts, recovery.ts and speed.ts.
 
 import { HASH_NAMES } from '../lib/core/ring/hashes/table.ts';
 import type { FaultKind } from './harness/faults.ts';
@@ -7,18 +7,18 @@ import type { FaultKind } from './harness/faults.ts';
 export interface SpreadPlan {
   /** The hash of A-1 and A-2. */
   readonly hash: string;
-  /** Those of A-4. */
+  /** The hashes of A-4. */
   readonly hashes: readonly string[];
   readonly replicas: readonly number[];
   readonly requests: number;
-  /** For hashes that are only compared. */
+  /** The numbers of replicas for hashes that are only compared. */
   readonly comparedReplicas: readonly number[];
   readonly comparedRequests: number;
 }
 
 export interface RecoveryPlan {
   readonly hash: string;
-  /** Also the number of connections: each sends one request a second, in turn. */
+  /** Also the number of connections, since each sends one request a second. */
   readonly perSecond: number;
   readonly replicas: number;
   readonly leadMs: number;
@@ -28,17 +28,17 @@ export interface RecoveryPlan {
 export interface SpeedPlan {
   readonly rounds: number;
   readonly seconds: number;
-  /** Of all together. */
+  /** Seconds of warm-up for all contenders together. */
   readonly warmUpSeconds: number;
   readonly connections: number;
-  /** Beside the main one, with rounds of their own. */
+  /** Further trials besides the main one, with rounds of their own. */
   readonly bodies: readonly { readonly bytes: number; readonly connections: number }[];
   readonly manyConnections: readonly number[];
   readonly sideRounds: number;
   readonly sideSeconds: number;
-  /** For the latencies. */
+  /** The load under which latencies are measured. */
   readonly steadyPerSecond: number;
-  /** 0: latencies are left out. */
+  /** How long latencies are measured; 0 leaves them out. */
   readonly steadySeconds: number;
 }
 
@@ -53,16 +53,16 @@ const MIB = 2 ** 20;
 const REQUESTS = 10_000;
 const DEFAULT_HASH = 'even';
 
-/** The number of replicas of A-1 and of the rings that are drawn. */
+/** The number of replicas in A-1 and in the drawings of rings. */
 export const SHOWN_REPLICAS = 3;
 
-/** Of the trial by which all contenders are compared. */
+/** The connections of the trial by which all contenders are compared. */
 export const MAIN_CONNECTIONS = 64;
 
-/** The bodies that backends have: the small one names the backend. */
+/** The sizes of the backends' bodies. The smallest one names the backend. */
 export const BODIES_BYTES = [KIB, 64 * KIB, 10 * MIB] as const;
 
-/** @param hash of A-1, A-2 and A-3; one of the user's own joins A-4. */
+/** @param hash is that of A-1, A-2 and A-3. A user's own hash also joins A-4. */
 export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
   const named: readonly string[] = HASH_NAMES;
   return {
@@ -90,10 +90,10 @@ export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
       seconds: quick ? 1 : 2,
       warmUpSeconds: quick ? 2 : 4,
       connections: MAIN_CONNECTIONS,
-      // So few that even slow ones finish several of the large bodies in a round.
+      // Few enough connections for slow contenders to finish several of the large bodies in a round.
       bodies: quick ? [] : BODIES_BYTES.map((bytes) => ({ bytes, connections: bytes < MIB ? 16 : 2 })),
       manyConnections: quick ? [] : [16, 1000],
-      // Short, so that there is time for several: their spread says how far to trust them.
+      // The rounds are short, so that there is time for several: their spread says how far to trust them.
       sideRounds: 3,
       sideSeconds: 0.7,
       steadyPerSecond: 300,

@@ -1,6 +1,7 @@
-// Runs the speed comparison: every contender is started in front of the same backends, proves that it answers right, and is then
-// driven in turn with the others, round after round, so that a disturbance of the machine falls on all. What counts is the processor
-// time of the contender's processes; requests per second also depend on the generator.
+// Runs the speed comparison. Every contender is started in front of the same backends, has to prove that it answers
+// correctly, and then takes turns with the others, round after round, so that a disturbance of the machine affects all.
+// What counts is the processor time of the contender's processes, since requests per second also depend on the
+// generator.
 
 import { bodyOf, bodyPath, startBackends } from './backend.ts';
 import { size } from './charts/theme.ts';
@@ -25,7 +26,7 @@ interface Running {
   readonly peer: Peer;
 }
 
-/** One thing to be driven. */
+/** One combination of body size and connections to measure. */
 interface Trial {
   readonly bodyBytes: number;
   readonly connections: number;
@@ -33,12 +34,12 @@ interface Trial {
   readonly seconds: number;
 }
 
-/** How many steps it tells of. */
+/** How many steps `runSpeed` reports. */
 export function speedSteps(plan: SpeedPlan): number {
   return trialsOf(plan).length + (plan.steadySeconds > 0 ? 2 : 1);
 }
 
-/** @param tell is told of every step as it begins. */
+/** @param tell is called at the beginning of every step. */
 export async function runSpeed(
   plan: SpeedPlan,
   tell: (what: string) => void,
@@ -58,7 +59,7 @@ export async function runSpeed(
     tell('starting the contenders, and having each prove that it answers right');
     const there = CONTENDERS.filter((one) => !(one.name in missing));
     for (const contender of there) {
-      // That it did not start is found out when it does not listen.
+      // A contender that does not start is noticed when it does not listen.
       const setup = { backends: backends[contender.reach] };
       const peer = await beginPeer(contender.kind, setup, pinnedTo(CONTENDER_CORE));
       running.push({ contender, url: `http://127.0.0.1:${peer.port}`, peer });
@@ -66,7 +67,7 @@ export async function runSpeed(
     const faults = await Promise.all(running.map((one) => prove(one)));
     for (const [index, fault] of faults.entries()) if (fault !== undefined) wrong[there[index]?.name ?? ''] = fault;
     const proven = running.filter(({ contender }) => !(contender.name in wrong));
-    // All at once: it is for the compilers, not for the record.
+    // All warm up at once, because this is only for the compilers and is not measured.
     await Promise.all(proven.map((one) => driveHard(one.url, plan.connections, plan.warmUpSeconds, LOAD_CORE)));
     for (const trial of trialsOf(plan)) {
       tell(describeTrial(trial, plan));
@@ -85,7 +86,7 @@ export async function runSpeed(
   return { generator: generatorName(), backend: backends.what, pinned: canPin(), rounds, latencies, missing, wrong };
 }
 
-/** In the order in which they are driven: a side trial comes again only after all others. */
+/** The trials in the order in which they are driven: a side trial is repeated only after all others. */
 export function trialsOf(plan: SpeedPlan): Trial[] {
   const sides = [
     ...plan.bodies.map(({ bytes, connections }) => ({ bodyBytes: bytes, connections })),
@@ -115,7 +116,7 @@ async function prove({ url, peer }: Running): Promise<string | undefined> {
   }
 }
 
-/** What a contender does wrong: a status, a body, or all requests sent to one backend. */
+/** What a contender does wrong, if anything: a status, a body, or all requests sent to one backend. */
 export async function faultOf(url: string, backends: number): Promise<string | undefined> {
   const { counts, failed } = await countAnswers(url, PROOF_REQUESTS, 8);
   if (failed > 0) return `${failed} of ${PROOF_REQUESTS} requests were not answered as the backend answers`;

@@ -1,19 +1,19 @@
-// Runs, which are one experiment: for each hash, so many requests at each number of replicas, counted by the
-// replica that answered. The bound on load is off, so that the ring alone decides, and A-1 is counted once more with it on. What
-// the ring is and which part of it leads where is asked of the program itself.
+// Runs, which are one experiment: for each hash, sends a number of requests at each number of replicas
+// and counts which replica answered. The bound on load is off, so that the ring alone decides; A-1 is counted once more
+// with it. The program itself is asked for the ring and the shares.
 
 import { countAnswers } from './harness/load.ts';
 import { type Program, startProgram } from './harness/program.ts';
 import type { Runtime, SpreadRun } from './samples.ts';
 import { SHOWN_REPLICAS, type SpreadPlan } from './scenarios.ts';
 
-/** What is counted for one hash: with one program, to which replicas are added between the counts. */
+/** What is counted for one hash, with one program that gets more replicas between the counts. */
 export interface SpreadTask {
   readonly hash: string;
-  /** Ascending. */
+  /** In ascending order. */
   readonly replicas: readonly number[];
   readonly requests: number;
-  /** With the bound on load that the options have by default. */
+  /** With the default bound on load. */
   readonly bounded: boolean;
 }
 
@@ -48,7 +48,7 @@ export async function runSpread(task: SpreadTask, runtime: Runtime): Promise<Spr
   }
 }
 
-/** What the program is started with. */
+/** The options that the program is started with. */
 export function spreadOptions({ hash, replicas, bounded }: SpreadTask, runtime: Runtime): string[] {
   const options = ['--hash', hash, '--replicas', String(replicas[0] ?? 1), '--runtime', runtime, '--log', 'error'];
   return bounded ? options : [...options, '--balance-factor', 'off'];

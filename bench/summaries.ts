@@ -1,14 +1,14 @@
-// What the raw samples say, in the terms of the charts and the text beside them. Pure. Which numbers are void is decided here, so that
-// no chart shows one.
+// What the raw samples say, in the terms of the charts and the text beside them. Pure. Void numbers are left out here,
+// so that no chart shows one.
 
 import type { TimedRequest } from './harness/load.ts';
 import type { Fault, RecoverySamples, SpeedRound, SpeedSamples, SpreadRun, SpreadSamples } from './samples.ts';
 import { MAIN_CONNECTIONS, SHOWN_REPLICAS } from './scenarios.ts';
 import { maxOverMean, type Spread, spreadOf, standardDeviation } from './statistics.ts';
 
-/** From here on an answer counts as late. */
+/** An answer that takes at least this long is late. */
 export const LATE_MS = 100;
-/** How far before a fault its time line begins. */
+/** How long before a fault its time line begins. */
 export const BEFORE_FAULT_MS = 500;
 
 /** The runs of one hash without the bound on load, fewest replicas first. */
@@ -16,7 +16,7 @@ export function runsOf(samples: SpreadSamples, hash: string): SpreadRun[] {
   return samples.runs.filter((run) => run.hash === hash && !run.bounded).toSorted((a, b) => a.replicas - b.replicas);
 }
 
-/** The hashes that were run, the one of A-1 and A-2 first. */
+/** The hashes that were run, beginning with that of A-1 and A-2. */
 export function hashesOf(samples: SpreadSamples): string[] {
   return [...new Set(samples.runs.map((run) => run.hash))];
 }
@@ -31,7 +31,7 @@ export function evenness({ counts }: SpreadRun): { maxOverMean: number; deviatio
   return { maxOverMean: maxOverMean(values), deviation: standardDeviation(values) };
 }
 
-/** As `evenness`, of the parts of the ring. */
+/** Like `evenness`, but for the shares of the ring. */
 export function slotMaxOverMean({ slotShares }: SpreadRun): number {
   return maxOverMean(Object.values(slotShares));
 }
@@ -43,7 +43,7 @@ export function outcomeOf([, , tookMs, status]: TimedRequest): Outcome {
   return tookMs > LATE_MS ? 'answered late' : 'answered at once';
 }
 
-/** One fault's part of the load, with times in ms from the fault. */
+/** The part of the load around one fault, with times in ms from the fault. */
 export interface FaultStory {
   readonly fault: Fault;
   readonly endMs: number;
@@ -52,7 +52,7 @@ export interface FaultStory {
   readonly late: number;
   readonly longestMs: number;
   readonly detectedMs: number | undefined;
-  /** The first answer that another replica gave to a request whose key the struck one had always answered before. */
+  /** When another replica first answered a request whose key only the struck replica had answered before. */
   readonly elsewhereMs: number | undefined;
   readonly replacedMs: number | undefined;
 }
@@ -84,7 +84,7 @@ export function faultStories({ faults, requests, replicas }: RecoverySamples): F
   });
 }
 
-// The bound on load sends some requests past their replica without any fault: keys that it ever did that to tell nothing of one.
+// The bound on load sends some requests past their replica without any fault. Keys for which it did so are left out.
 function steadyKeys({ keys, atMs }: Fault, struck: number, requests: readonly TimedRequest[]): Set<number> {
   const steady = new Set(keys);
   for (const [key, sentMs, tookMs, , by] of requests) if (sentMs + tookMs < atMs && by !== struck) steady.delete(key);
@@ -96,15 +96,15 @@ export interface SpeedSummary {
   readonly contender: string;
   readonly bodyBytes: number;
   readonly connections: number;
-  /** Absent where the system does not tell processor times. */
+  /** Absent if the system does not tell processor times. */
   readonly cpuMicros: Spread | undefined;
   readonly perSecond: Spread;
-  /** Part of its core that the contender used, 0 … 1. */
+  /** The part of its core that the contender used, from 0 to 1. */
   readonly coreRatio: number | undefined;
   readonly rounds: number;
 }
 
-/** Those of the whole comparison, in the order of their medians; one with a void round is left out. */
+/** A summary for each contender of each trial, in the order of their medians. A trial with a void round is left out. */
 export function speedSummaries({ rounds }: SpeedSamples): SpeedSummary[] {
   const byTrial = Map.groupBy(rounds, (round) => `${round.contender} ${round.bodyBytes} ${round.connections}`);
   return [...byTrial.values()]
@@ -113,19 +113,19 @@ export function speedSummaries({ rounds }: SpeedSamples): SpeedSummary[] {
     .toSorted((a, b) => costOf(a) - costOf(b));
 }
 
-/** Rounds that give no number. */
+/** Rounds that give no usable number. */
 export function voidRounds({ rounds }: SpeedSamples): SpeedRound[] {
   return rounds.filter(isVoid);
 }
 
-// Processor time comes in ticks of 10 ms: of a few, one more or less would be the number.
+// Processor time comes in ticks of 10 ms, so a few ticks say nothing: one more or less would decide the number.
 const LEAST_CPU_MS = 50;
 
 function isVoid({ errors, requests, cpuMs }: SpeedRound): boolean {
   return errors > 0 || requests === 0 || (cpuMs !== undefined && cpuMs < LEAST_CPU_MS);
 }
 
-/** The trial that all contenders are compared by. */
+/** The trial by which all contenders are compared. */
 export function mainTrial(summaries: readonly SpeedSummary[]): SpeedSummary[] {
   return summaries.filter((one) => one.bodyBytes === 0 && one.connections === MAIN_CONNECTIONS);
 }

@@ -1,5 +1,5 @@
-// The doubts about a run, as sentences: what a reader has to know before trusting a chart. Pure; shown above the charts and printed at
-// the end of a run.
+// The doubts about a run, as sentences: what a reader has to know before trusting a chart. They are shown above the
+// charts and printed at the end of a run. Pure.
 
 import { size } from './charts/theme.ts';
 import { FLOOR, standsOnFloor } from './contenders.ts';
@@ -12,7 +12,7 @@ const IDLE_CORE_RATIO = 0.9;
 const STALLED_MS = 100;
 const STALLED_REQUESTS = 5;
 const ENOUGH_ROUNDS = 3;
-// Five of them are above the 99th percentile.
+// With this many, five latencies are above the 99th percentile.
 const ENOUGH_LATENCIES = 500;
 const ENOUGH_REQUESTS = 10_000;
 

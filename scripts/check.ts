@@ -1,4 +1,5 @@
-// `npm run check`: format and lint, types, tidiness, tests, one after the other. All run even if one fails; exit code 1 then.
+// `npm run check`: format and lint, types, tidiness and tests, one after the other. All run even if one fails; the exit
+// code is then 1.
 
 import { spawnSync } from 'node:child_process';
 

@@ -1,5 +1,5 @@
-// `npm run conformance`: the cases of test/protocol/ against ours and every peer that is installed. Prints which failed, and puts
-// the table of how many held into lib/README.md.
+// `npm run conformance`: plays the cases of test/protocol/ against ours and every peer that is installed. Prints which
+// cases failed, and writes the table of the results into lib/README.md.
 //
 //   npm run conformance -- nginx     one of them, with what was wrong, and no table
 
@@ -13,7 +13,7 @@ import { playAll, type Verdict } from '../test/protocol/run.ts';
 const README = new URL('../lib/README.md', import.meta.url);
 const MARKED = /(<!-- conformance -->)[\s\S]*?(<!-- \/conformance -->)/;
 const LOTS = 4;
-// Most cases hang in those.
+// A blunderer hangs in most cases, so it gets more lots.
 const BLUNDERER_LOTS = 16;
 
 const DUTIES: readonly string[] = [
@@ -36,7 +36,7 @@ for (const contender of [...CONTENDERS, ...BLUNDERERS].filter(({ name }) => only
     console.log(`${contender.name}: not installed`);
     continue;
   }
-  // What needs an option that only ours has is nothing to compare by.
+  // Cases that need an option of ours cannot be used to compare.
   const cases = COMPARED.includes(contender) ? ALL_CASES.filter((one) => !one.oursOnly) : ALL_CASES;
   const verdicts = await playAll(contender, cases, BLUNDERERS.includes(contender) ? BLUNDERER_LOTS : LOTS);
   results.set(contender.name, verdicts);

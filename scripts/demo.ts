@@ -1,5 +1,6 @@
-// `npm run demo`: a first look, in under half a minute. Requests and where they go, a replica killed under load, the spread again,
-// one more replica and what it moved. It runs the real program on a port of its own, and leaves nothing behind.
+// `npm run demo`: a first look in under half a minute. Shows where requests go, kills a replica under load, shows the
+// spread again, adds a replica and shows what that moved. Runs the real program on a port of its own and leaves nothing
+// behind.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';

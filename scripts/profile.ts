@@ -1,5 +1,5 @@
-// `npm run profile`: the balancer under load with `node --prof`, and where its time went: by layer, by file of ours, by function.
-// What the ticks mean is decided in ticks.ts.
+// `npm run profile`: runs the balancer under load with `node --prof` and prints where the time went, by layer, by file
+// of ours and by function. What the ticks mean is decided in ticks.ts.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -47,7 +47,8 @@ async function takeProfile(): Promise<void> {
   }
 }
 
-// Replicas of its own would share its core with it: backends on the other core stand in for them, over Unix sockets as theirs.
+// Replicas would share a core with the balancer, so backends on the other core stand in for them, over Unix sockets as
+// well.
 async function load(flags: readonly string[]): Promise<void> {
   const backends = await startBackends(LOAD_CORE);
   try {

@@ -1,5 +1,5 @@
-// How evenly each hash pair spreads, and what it moves: the table of lib/README.md, from all 900,000 request ids. `node
-// scripts/rings.ts` prints it; scripts/tidy.ts holds the document against it.
+// How evenly each hash pair spreads and what it moves, over all 900,000 request ids: the table of lib/README.md. `node
+// scripts/rings.ts` prints it; scripts/tidy.ts checks that the document has the same.
 
 import { hash } from 'node:crypto';
 import { buildRing, type HashPair, modulo } from '../lib/core/ring/hashes/hash-pair.ts';
@@ -10,7 +10,7 @@ const SLOTS = 512;
 const VIRTUAL_NODES = 9;
 const SIZES = Array.from({ length: 31 }, (_, index) => index + 2);
 
-/** In Markdown: a row for each number of seats, a column for each pair. */
+/** A table in Markdown with a row for each number of seats and a column for each pair. */
 export function ringsTable(): string {
   const pairs = HASH_NAMES.map((name) =>
     hashPair(name, SLOTS, VIRTUAL_NODES, (algorithm, text) => hash(algorithm, text, 'buffer')),

@@ -1,5 +1,5 @@
-// Installs what is missing, says so while it takes long, and does nothing the second time. Plain JavaScript, since it runs on
-// whatever Node the machine has (20 or newer) before Node 26 is there.
+// Installs what is missing, says so if it takes long, and does nothing the second time. It is plain JavaScript, since
+// it runs on whatever Node the machine has (20 or newer) before Node 26 is there.
 //
 //   node scripts/setup.js          packages
 //   node scripts/setup.js --test   packages, and the test runner's plugins
@@ -20,15 +20,15 @@ if (Number.parseInt(process.versions.node, 10) < 20) {
 
 const packages = fingerprint(['package-lock.json'], `${process.platform}-${process.arch}`);
 await once('node_modules/.ringmaster-setup', packages, async () => {
-  // The attack: a package deep among them that was taken over, and runs what it likes as it is installed (test/setup.test.ts). So none
-  // runs a script but `node`, which fetches its program in one.
+  // The attack: a package deep in the tree is taken over and runs its code while it is installed (test/setup.test.ts).
+  // So no package may run a script but `node`, which downloads its program in one.
   const install = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   await step('installing packages into node_modules (once, half a minute or so)', npm(), install);
   await step('fetching Node', npm(), ['rebuild', 'node', '--ignore-scripts=false', '--loglevel=error']);
   checkNode();
 });
 if (process.argv.includes('--test')) {
-  // Without it the first run of tap would still load its default plugins, and fail.
+  // Without these, the first run of tap would still load its default plugins, and fail.
   await once('.tap/.ringmaster-setup', fingerprint(['package-lock.json', 'package.json'], ''), () =>
     step(
       'preparing the test runner (once)',
@@ -59,7 +59,7 @@ function npm() {
   return script?.endsWith('.js') ? [process.execPath, script] : ['npm'];
 }
 
-/** Runs a command; its output is shown if it fails. Ends this process with its exit code then. */
+/** Runs a command. If it fails, shows its output and ends this process with its exit code. */
 function step(what, [command, ...first], args) {
   say(`${what} …`);
   const startedMs = Date.now();
@@ -86,7 +86,7 @@ function step(what, [command, ...first], args) {
   });
 }
 
-/** The install script of `node` says nothing of its failures. */
+/** Checks that the installed Node runs, since the install script of `node` does not report its failures. */
 function checkNode() {
   const node = join(root, 'node_modules/.bin/node');
   const { stdout, error } = spawnSync(node, ['--version'], { encoding: 'utf8' });

@@ -1,23 +1,27 @@
-// Where the time of a profiled process went, from the ticks that `node --prof` took. Pure: profile.ts takes them and prints.
+// Where the time of a profiled process went, from the ticks that `node --prof` took. Pure: profile.ts collects the
+// ticks and prints.
 
-/** What `node --prof-process --preprocess` prints, as far as it is used. */
+/** The parts of the output of `node --prof-process --preprocess` that are used. */
 export interface Profile {
   readonly code: readonly { readonly name: string; readonly type: string }[];
-  /** `vm`: what V8 was doing. `s`: the stack, innermost first, as pairs of an index into `code`, or -1, and an offset. */
+  /**
+   * `vm` is what V8 was doing. `s` is the stack, innermost first, as pairs of an index into `code` (or -1) and an
+   * offset.
+   */
   readonly ticks: readonly { readonly vm: number; readonly s: readonly number[] }[];
 }
 
 export interface Share {
   readonly name: string;
-  /** Part of all ticks, 0 … 1. */
+  /** The part of all ticks, from 0 to 1. */
   readonly part: number;
 }
 
 export interface TickSummary {
   readonly ticks: number;
-  /** By what was running. */
+  /** Shares by what was running. */
   readonly layers: readonly Share[];
-  /** By the file of ours that was running, or had called what was running. */
+  /** Shares by the file of ours that was running or had called what was running. */
   readonly files: readonly (Share & { readonly ownPart: number })[];
   /** Functions of ours by their own time. */
   readonly functions: readonly Share[];
@@ -27,7 +31,7 @@ export interface TickSummary {
 const COLLECTS = 1;
 const COMPILES = [2, 3, 4];
 const OURS = /file:\/\/\S*?\/((?:lib|replica)\/[\w./-]+\.ts)/;
-// The C library's names for what leads into the kernel, or waits for another thread there.
+// The C library's names for functions that enter the kernel, or wait there for another thread.
 const SYSTEM_CALL =
   /^_*(?:GI_+)?(?:libc_)?(?:p?writev?|p?readv?|epoll_\w+|connect|accept4?|close|shutdown|socket|sendmsg|recvmsg|syscall|futex\w*|lll_\w+|pthread_cond_\w+|mmap|munmap|madvise|mprotect|clock_gettime|getpeername|getsockname|setsockopt|fstat|open)(?:64)?(?:@@|$)/;
 

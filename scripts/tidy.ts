@@ -1,5 +1,5 @@
-// What a compiler does not check: who may import whom, how long files may get, what the pure core may not touch,
-// and that the documents name only what is there. Runs as a test and as `node scripts/tidy.ts`, which prints the faults.
+// Checks what a compiler does not: who may import whom, how long files may get, what the pure core may not touch, and
+// that documents name only what exists. Runs as a test and as `node scripts/tidy.ts`, which prints the faults.
 
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -11,23 +11,10 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const DOCUMENTS = ['README.md', 'lib/README.md', '.github/SECURITY.md'];
 const MAX_FILE_LINES = 300;
 const MAX_COMMENT_COLUMNS = 120;
-/** Where comments may still be wider, until they are wrapped. */
-const WIDE_COMMENTS = [
-  'lib/core/fleet/',
-  'lib/fleet/',
-  'lib/admin/bodies.ts',
-  'lib/admin/change-queue.ts',
-  'lib/admin/changes.ts',
-  'lib/admin/routes.ts',
-  'bench/',
-  'scripts/',
-  'test/',
-];
-
 const MAX_FOLDER_FILES = 12;
 
 const EVERYWHERE = ['lib/errors.ts', 'lib/log.ts'];
-/** From a folder (or file) to what it may import of the project, beside itself. The first that fits counts. */
+/** What a folder or file may import of the project, besides itself. The first entry that fits counts. */
 const LAYERS: Record<string, readonly string[]> = {
   'lib/core/': [],
   'lib/http/': ['lib/core/', 'lib/errors.ts'],
@@ -43,7 +30,7 @@ const LAYERS: Record<string, readonly string[]> = {
   'replica/': [],
 };
 
-/** What may not be imported although the layer may be. */
+/** What may not be imported although its layer may be. */
 const REFUSED: Record<string, readonly string[]> = {
   'lib/proxy/exchange/': ['lib/proxy/front/'],
 };
@@ -59,7 +46,7 @@ const IMPURE =
 const TIMERS = /\b(setTimeout|setInterval|setImmediate|Math\.random)\(/;
 const TIMERS_ALLOWED = ['lib/fleet/clock.ts', 'lib/main.ts', 'lib/proxy/'];
 
-/** Tables of the documents that are made from the code. */
+/** Tables of the documents that are generated from the code. */
 const TABLES: Record<string, { readonly made: () => string; readonly printedBy: string }> = {
   options: { made: optionsTable, printedBy: 'node scripts/tidy.ts --options' },
   rings: { made: ringsTable, printedBy: 'node scripts/rings.ts' },
@@ -75,9 +62,7 @@ export function checkSource(path: string, text: string): string[] {
   if (/^export default/m.test(code) && !path.startsWith('test/')) fault('exports a default');
   const lines = text.split('\n').length - 1;
   if (lines > MAX_FILE_LINES) fault(`has ${lines} lines, more than ${MAX_FILE_LINES}`);
-  if (!WIDE_COMMENTS.some((prefix) => path.startsWith(prefix))) {
-    for (const line of wideComments(text)) fault(`line ${line}: a comment goes beyond column ${MAX_COMMENT_COLUMNS}`);
-  }
+  for (const line of wideComments(text)) fault(`line ${line}: a comment goes beyond column ${MAX_COMMENT_COLUMNS}`);
   for (const imported of importsOf(path, code)) faults.push(...checkImport(path, imported));
   if (path.startsWith('lib/core/')) {
     const impure = path.endsWith('ports.ts') ? null : IMPURE.exec(code);
@@ -90,13 +75,15 @@ export function checkSource(path: string, text: string): string[] {
   return faults;
 }
 
-/** The faults of a document: paths in backticks and links that lead nowhere, and tables that are not those of the code. */
+/**
+ * The faults of a document: paths in backticks and links that lead nowhere, and tables that are not those of the code.
+ */
 export function checkDocument(path: string, text: string): string[] {
   const faults: string[] = [];
   for (const [, named = ''] of text.matchAll(/`([\w.-]+(?:\/[\w.*-]+)*\/?)`/g)) {
     const looksLikePath =
       /^(lib|replica|bench|scripts|test|\.ci)\//.test(named) || /^[\w-]+\.(ts|js|json|yaml|md)$/.test(named);
-    // What a run makes is not in a fresh checkout.
+    // Files that a run makes are not in a fresh checkout.
     if (!looksLikePath || named.includes('*') || named.startsWith('bench/out/')) continue;
     const found = [
       named,
@@ -120,7 +107,7 @@ export function checkDocument(path: string, text: string): string[] {
   return faults;
 }
 
-// As GitHub names them in links.
+// The name that GitHub gives a heading in links.
 function headingsOf(file: string): string[] {
   return [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
     title
@@ -130,7 +117,7 @@ function headingsOf(file: string): string[] {
   );
 }
 
-/** The faults of compose.yaml: options that it neither passes on nor says why not, and variables that are none. */
+/** The faults of compose.yaml: options that it neither passes on nor explains, and variables that do not exist. */
 export function checkCompose(text: string): string[] {
   const variables = (written: string) => new Set(written.match(/RINGMASTER_[A-Z_]+/g));
   const [known, named] = [variables(optionsTable()), variables(text)];
@@ -205,7 +192,7 @@ function checkCircles(sources: readonly string[], read: (path: string) => string
   return findCircles(imports).map((circle) => `${circle.join(', ')}: import each other in a circle`);
 }
 
-/** The folders of the library with so many files that a reader does not see what they are about. */
+/** Folders of the library with too many files to show what they are about. */
 export function checkFolders(sources: readonly string[]): string[] {
   const byFolder = Map.groupBy(
     sources.filter((path) => path.startsWith('lib/')),
@@ -224,7 +211,7 @@ function wideComments(text: string): number[] {
   });
 }
 
-// Relative imports as paths from the root, others as they are written.
+// Relative imports as paths from the root, all others as written.
 function importsOf(path: string, code: string): string[] {
   return [...code.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, specifier = '']) =>
     specifier.startsWith('.') ? normalize(join(dirname(path), specifier)) : specifier,

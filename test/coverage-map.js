@@ -1,4 +1,4 @@
-// Which files a test has to cover whole: those of the pure core. The shell is tested by what it does.
+// Tests have to cover the files of the pure core completely. The rest is tested by what it does.
 import { globSync } from 'node:fs';
 
 const core = globSync('lib/core/**/*.ts').filter((file) => !file.endsWith('ports.ts'));

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { descriptorLimit, descriptorsFor, shareDescriptors } from '../lib/descriptors.ts';
 import { localShortage } from '../lib/errors.ts';
-import { explain } from '../lib/fleet/runtimes/docker/errors.ts';
+import { fromEngineError } from '../lib/fleet/runtimes/docker/errors.ts';
 
 t.test('what is given to clients, to those refused, to admins and to replicas fits the limit', async (t) => {
   for (const limit of [64, 256, 1024, 4096, 20_000, 1_048_576]) {
@@ -42,7 +42,7 @@ t.test('what this process is out of is known from an error, its cause or one of 
   t.equal(localShortage(failed('EAGAIN')), undefined, 'a full backlog is of the replica');
   t.equal(localShortage(failed('ECONNREFUSED')), undefined);
   t.match(localShortage(new AggregateError([failed('EMFILE'), failed('EMFILE')])), /EMFILE/);
-  const docker = explain('start server1', failed('EMFILE'));
+  const docker = fromEngineError('start server1', failed('EMFILE'));
   t.match(docker.message, /cannot start server1: this process has no file descriptor left/);
   t.match(localShortage(docker), /EMFILE/);
 });

@@ -1,4 +1,4 @@
-// scripts/setup.js with the real npm, in a project of two packages that come from files: nothing is asked of a registry.
+// scripts/setup.js with the real npm, in a project of two packages that come from files, so that no registry is asked.
 
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ t.test('no package runs a script of its own when it is installed, but the one th
   };
   const mark = (name: string) => `echo > ${join(directory, `${name}-ran`)}`;
   const scripts = { preinstall: mark('evil'), install: mark('evil'), postinstall: mark('evil') };
-  // What stands for a Node that is fetched: a script that says so.
+  // A script stands in for the Node that is downloaded.
   const fetch = `${mark('node')} && printf '#!/bin/sh\\necho v26.0.0\\n' > fetch`;
   const dependencies = {
     evil: pack('evil', { scripts }),

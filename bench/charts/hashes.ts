@@ -1,5 +1,5 @@
-// the hash pairs side by side. What each replica got beside its part of the ring, the same over the number of replicas, and the
-// rings themselves.
+// A-4, the hash pairs side by side: what each replica got compared to its part of the ring, the same over the number of
+// replicas, and the rings themselves.
 
 import type { SpreadRun } from '../samples.ts';
 import { evenness, slotMaxOverMean } from '../summaries.ts';
@@ -10,7 +10,7 @@ import { COLOURS, hashName, REPLICA_COLOURS, subtitle, whole } from './theme.ts'
 const WIDTH = 710;
 const GAP = 34;
 
-/** @param runs one for each hash, all with the same number of replicas. */
+/** @param runs has one run for each hash, all with the same number of replicas. */
 export function hashSpreadChart(runs: readonly SpreadRun[]): Specification {
   const highest = Math.max(
     ...runs.flatMap((run) => [...measuredParts(run).values(), ...Object.values(run.slotShares)]),
@@ -30,7 +30,7 @@ export function hashSpreadChart(runs: readonly SpreadRun[]): Specification {
   };
 }
 
-/** @param runsByHash for each hash its runs, fewest replicas first. */
+/** @param runsByHash has for each hash its runs, fewest replicas first. */
 export function hashScaleChart(runsByHash: readonly (readonly SpreadRun[])[]): Specification {
   const all = runsByHash.flat();
   const ratios = all.map((run) => evenness(run).maxOverMean);
@@ -59,7 +59,7 @@ export function hashScaleChart(runsByHash: readonly (readonly SpreadRun[])[]): S
   };
 }
 
-/** @param runs one for each hash, all with the same number of replicas. */
+/** @param runs has one run for each hash, all with the same number of replicas. */
 export function ringsChart(runs: readonly SpreadRun[]): Specification {
   return {
     title: {
@@ -87,7 +87,7 @@ function panelTitle(text: string, below?: string): Specification {
   return { text: hashName(text), subtitle: below ?? [], fontSize: 13, offset: 10, anchor: 'middle', frame: 'group' };
 }
 
-// The first panel of a row has the axis; for the others it is the same.
+// Only the first panel of a row shows the axis, which is the same for all.
 function bare(panel: Specification, first: boolean): Specification {
   const layer = panel.layer as Specification[];
   if (first) return panel;

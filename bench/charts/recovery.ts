@@ -1,4 +1,4 @@
-// A-3: for each fault a time line of three parts: what happened when, who answered, and how it went for the requests.
+// A-3: for each fault a time line in three parts: what happened when, who answered, and how the requests fared.
 
 import type { TimedRequest } from '../harness/load.ts';
 import type { RecoverySamples } from '../samples.ts';
@@ -94,12 +94,12 @@ function labelOf(atMs: number, replacement: string | undefined, what: string): s
   return what === 'replacement serves' && replacement !== undefined ? `${after}: ${replacement}` : after;
 }
 
-// Counts of each bin by what `nameOf` says of a request.
+// Counts the requests of each bin by the name that `nameOf` gives them.
 function binned({ requests, endMs }: FaultStory, nameOf: (request: TimedRequest) => string) {
   const bins = new Map<string, { fromS: number; toS: number; name: string; count: number }>();
   for (const request of requests) {
     const from = Math.floor(request[1] / BIN_MS) * BIN_MS;
-    // The last one would be cut off.
+    // The last bin is left out if it is not complete.
     if (from + BIN_MS > endMs) continue;
     const name = nameOf(request);
     const bin = bins.get(`${from} ${name}`) ?? { fromS: from / 1000, toS: (from + BIN_MS) / 1000, name, count: 0 };
@@ -113,7 +113,7 @@ function repliesPanel(story: FaultStory, { replicas }: RecoverySamples): Specifi
   const nobody = 'nobody';
   const nameOf = (request: TimedRequest) => replicas[request[4]] ?? nobody;
   const seen = new Set(story.requests.map(nameOf));
-  // Colours go with the replica through all three faults.
+  // A replica keeps its colour through all three faults.
   const names = [...replicas.toSorted(byJoining), nobody];
   const colours = [...REPLICA_COLOURS.slice(0, replicas.length), COLOURS.failed];
   const shown = names.filter((name) => seen.has(name));
@@ -123,7 +123,7 @@ function repliesPanel(story: FaultStory, { replicas }: RecoverySamples): Specifi
   });
 }
 
-// The first replicas by their numbers, then the replacements as they came.
+// Orders the first replicas by their numbers, and the replacements after them as they came.
 function byJoining(a: string, b: string): number {
   const number = (name: string) => Number(/^server(\d+)$/.exec(name)?.[1] ?? Number.POSITIVE_INFINITY);
   const difference = number(a) - number(b);

@@ -1,4 +1,4 @@
-// what each replica gets as there are more of them, beside the ideal; and how far the busiest is above the mean.
+// what each replica gets as their number grows, compared to the ideal, and how far the busiest is above the mean.
 
 import type { SpreadRun } from '../samples.ts';
 import { evenness } from '../summaries.ts';
@@ -26,7 +26,7 @@ export interface Size {
   readonly height: number;
 }
 
-/** Requests of every replica over the number of replicas, with their mean and the ideal. */
+/** The requests of every replica over the number of replicas, with their mean and the ideal. */
 export function loadPanel(runs: readonly SpreadRun[], size: Size, highest?: number): Specification {
   const dots = runs.flatMap((run) =>
     Object.values(run.counts).map((count) => ({ n: run.replicas, part: count / run.requests })),
@@ -68,8 +68,9 @@ export function loadPanel(runs: readonly SpreadRun[], size: Size, highest?: numb
 }
 
 /**
- * The busiest over the mean, over the number of replicas.
- * @param digits after the point, on the labels. @param highest end of the axis; without it every dot has room for its label.
+ * The busiest replica relative to the mean, over the number of replicas.
+ * @param digits is how many digits labels have after the point.
+ * @param highest is the end of the axis; without it, every dot has room for its label.
  */
 export function ratioPanel(runs: readonly SpreadRun[], size: Size, digits: number, highest?: number): Specification {
   const rows = runs.map((run) => {

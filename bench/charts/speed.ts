@@ -1,5 +1,6 @@
-// The speed comparison: processor time per request, requests per second and latency of each contender; and the processor time with
-// larger bodies and with fewer and more connections. Where we lose, the subtitle says to whom and by how much.
+// The speed comparison: processor time per request, requests per second and latency of each contender, and the
+// processor time with larger bodies and with fewer and more connections. The subtitle says who beats us, and by how
+// much.
 
 import { BY_UNIX, OURS } from '../contenders.ts';
 import type { LatencyRound, SpeedSamples } from '../samples.ts';
@@ -8,7 +9,7 @@ import type { Specification } from './render.ts';
 import { brief, COLOURS, subtitle, whole } from './theme.ts';
 
 const ROW_HEIGHT = 26;
-// Below this width an axis has room for two labels beside its zero.
+// Below this width an axis has room for two labels besides its zero.
 const NARROW = 150;
 
 export function speedChart(samples: SpeedSamples): Specification {
@@ -34,7 +35,7 @@ export function speedChart(samples: SpeedSamples): Specification {
   };
 }
 
-/** One panel for each of the trials given, rows in the order of the whole comparison. */
+/** One panel for each of the given trials, with rows in the order of the whole comparison. */
 export function sideChart(
   title: string,
   explanation: string,
@@ -52,7 +53,10 @@ export function sideChart(
   };
 }
 
-/** Who is cheaper than we are, and by how much, among those that reach their backends alike; and that we are, where nobody is. */
+/**
+ * Who is cheaper than we are, and by how much, among contenders that reach their backends in the same way; says so if
+ * nobody is.
+ */
 export function standing(summaries: readonly SpeedSummary[]): string {
   const overTcp = summaries.filter((one) => !one.contender.endsWith(BY_UNIX));
   const overUnix = summaries.filter((one) => one.contender.endsWith(BY_UNIX));
@@ -101,7 +105,7 @@ function rowsAxis(names: readonly string[], labelled: boolean): Specification {
   return { field: 'contender', type: 'nominal', sort: names, scale: { domain: names }, axis };
 }
 
-// Ours stand out.
+// Our own bars have a colour of their own.
 const colour = {
   condition: { test: `indexof(datum.contender, '${OURS}') === 0`, value: COLOURS.ours },
   value: COLOURS.plain,
@@ -115,7 +119,7 @@ function barPanel(
   labelled: boolean,
 ): Specification {
   const y = rowsAxis(names, labelled);
-  // Room for the label behind the longest bar.
+  // Leaves room for the label behind the longest bar.
   const most = Math.max(...rows.map((row) => row.most)) * (1 + 52 / width);
   const x = (field: string) => ({
     field,
@@ -179,7 +183,7 @@ function latencyPanel(names: readonly string[], latencies: readonly LatencyRound
   const x = (field: string) => ({
     field,
     type: 'quantitative',
-    // Room for the label behind the longest.
+    // Leaves room for the label behind the longest bar.
     scale: { type: 'log', domain: [least * 0.8, most * (most / least) ** 0.9], nice: false },
     axis: {
       title: [`latency in ms at ${latencies[0]?.perSecond} a second:`, 'p50 (dot), p90 (bar), p99 (end)'],

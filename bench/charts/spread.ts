@@ -1,4 +1,4 @@
-// A-1: who got how many of the requests, and how far each is off the mean beside what pure chance would do.
+// A-1: how many requests each replica got, and how far each is off the mean compared to what chance alone would do.
 
 import type { SpreadRun } from '../samples.ts';
 import { chanceMargin, mean } from '../statistics.ts';
@@ -78,7 +78,7 @@ export function spreadChart(run: SpreadRun): Specification {
             },
           },
           ...([1, -1] as const).map((side) => ({
-            // Away from the line.
+            // Puts labels on the side away from the line of the mean.
             transform: [{ filter: `${side} * datum.off >= ${side === 1 ? 0 : 1e-9}` }],
             mark: { type: 'text', dy: -15 * side, color: COLOURS.ink },
             encoding: {

@@ -1,7 +1,9 @@
-// How all charts look: colours that people with colour blindness tell apart (after Okabe and Ito), each with its twin for a dark page,
-// and Vega-Lite's settings. What a chart shows is its own file's business.
+// How all charts look: colours that colour-blind people can tell apart (after Okabe and Ito), each with a counterpart
+// for dark pages, and Vega-Lite's settings. What a chart shows is up to its own file.
 
-/** By meaning. The light value is written into the chart, its dark twin into the style sheet of the SVG. */
+/**
+ * Colours by meaning. The light one is written into the chart, its dark counterpart into the style sheet of the SVG.
+ */
 export const COLOURS = {
   paper: '#ffffff',
   ink: '#1f2328',
@@ -23,13 +25,13 @@ const DARK: Readonly<Record<string, string>> = {
   [COLOURS.plain]: '#6e7883',
   [COLOURS.ours]: '#ff8838',
   [COLOURS.blue]: '#3b8fd9',
-  // A replica's, to stay apart from that blue.
+  // A replica's colour, which has to differ from the blue above.
   '#56b4e9': '#9bdcff',
   [COLOURS.failed]: '#ff5c8a',
   [COLOURS.fine]: '#2f6f5b',
 };
 
-/** For replicas, in the order in which they joined; seven can be told apart. */
+/** Colours of replicas, in the order in which they joined. No more than these seven can be told apart. */
 export const REPLICA_COLOURS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#8c6d31'] as const;
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
@@ -69,7 +71,7 @@ export const CONFIG = {
   text: { color: COLOURS.ink, fontSize: 12 },
 } as const;
 
-/** The rules that turn the light colours dark where the page is. */
+/** The rules that replace light colours by dark ones on a dark page. */
 export function styleSheet(): string {
   const rules = Object.entries(DARK).flatMap(([light, dark]) => [
     `[fill="${light}"]{fill:${dark}}`,
@@ -78,7 +80,7 @@ export function styleSheet(): string {
   return `@media (prefers-color-scheme:dark){${rules.join('')}}`;
 }
 
-/** Sentences as the lines below a title, none longer than the chart is wide. */
+/** Breaks sentences into the lines below a title, none wider than the chart. */
 export function subtitle(...sentences: readonly string[]): string[] {
   return sentences.flatMap((sentence) => {
     const lines: string[] = [];
@@ -93,29 +95,29 @@ export function subtitle(...sentences: readonly string[]): string[] {
 
 const LONGEST_LINE = 105;
 
-/** A hash by its name, or a user's by that of its file. */
+/** The name of a hash; for a user's own, the name of its file. */
 export function hashName(hash: string): string {
   return hash.slice(hash.lastIndexOf('/') + 1);
 }
 
-/** 12345.6 as `12,346`. */
+/** Formats 12345.6 as `12,346`. */
 export function whole(value: number): string {
   return Math.round(value)
     .toString()
     .replaceAll(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** Three digits that count: 0.123, 1.23, 12.3, 123, 1,230. */
+/** Formats with at most three significant digits: 0.12, 1.23, 12.3, 123, 1,230. */
 export function brief(value: number): string {
   return value >= 100 ? whole(value) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
-/** A time as people say it. */
+/** Formats a time in ms or s. */
 export function duration(ms: number): string {
   return ms < 1000 ? `${whole(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** Of a body, in whole KiB or MiB. */
+/** Formats the size of a body in whole KiB or MiB. */
 export function size(bytes: number): string {
   return bytes >= 2 ** 20 ? `${bytes / 2 ** 20} MiB` : `${bytes / 2 ** 10} KiB`;
 }

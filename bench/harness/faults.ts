@@ -1,5 +1,5 @@
-// The ways in which a replica of the running program is struck: killed, hung (stopped, so that it neither answers nor
-// ends), removed by the API. The first two go past the balancer, to the process or the container.
+// The faults that befall a replica of the running program: it is killed, hung (stopped, so that it neither answers nor
+// ends), or removed by the API. For the first two, the balancer is bypassed.
 
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,9 @@ export type FaultKind = 'kill' | 'hang' | 'rm';
 
 const run = promisify(execFile);
 
-/** Gives the function that strikes: what takes time, such as finding the process, is done before. */
+/**
+ * Prepares a fault and returns the function that causes it. Slow work, such as finding the process, is done beforehand.
+ */
 export async function aim(
   kind: FaultKind,
   program: Program,
@@ -18,7 +20,7 @@ export async function aim(
   runtime: 'process' | 'docker',
 ): Promise<() => Promise<unknown>> {
   if (kind === 'rm') {
-    // The answer comes when the replica is gone. Nobody waits for it: whether it worked is seen in the log.
+    // The answer comes when the replica is gone. It is not awaited, since the log shows whether it worked.
     const remove = () => program.call('DELETE', '/rm', { n: 1, hostnames: [replica] });
     return async () => void remove().catch(() => undefined);
   }
@@ -27,9 +29,9 @@ export async function aim(
   return async () => process.kill(pid, kind === 'kill' ? 'SIGKILL' : 'SIGSTOP');
 }
 
-/** The process of a replica that is a child of that program. Throws if there is none. */
+/** The process id of a replica that is a child of that program. Throws if there is none. */
 export async function replicaPid({ pid: balancerPid }: Pick<Program, 'pid'>, replica: string): Promise<number> {
-  // With the environment, on Linux and macOS alike: the hostname is in it.
+  // With `e`, ps prints the environment, which holds the hostname, on Linux and macOS alike.
   const { stdout } = await run('ps', ['axeww', '-o', 'pid=,ppid=,command='], { maxBuffer: 64 * 2 ** 20 });
   for (const line of stdout.split('\n')) {
     const [pid, parent, ...words] = line.trim().split(/\s+/);
@@ -38,7 +40,7 @@ export async function replicaPid({ pid: balancerPid }: Pick<Program, 'pid'>, rep
   throw new Error(`no process of ${replica} below ${balancerPid}`);
 }
 
-/** Does that process still run? One that has ended and waits for its parent to notice does not. Linux only. */
+/** Whether the process still runs. One that has ended but was not yet waited for does not. Linux only. */
 export function isRunning(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));

@@ -1,8 +1,8 @@
-// The load: so many requests as fast as they go, a steady stream by connections of its own, or one that only tells what
-// went wrong. The first two are autocannon's. What it counts itself is not used where it would mislead: its fixed rate
-// sends each connection's requests in one burst at the start of every second, its latencies are whole milliseconds, and
-// a reply that a closed connection took with it is missing from its errors. So a stream is made of many connections
-// with one request a second each, begun one after the other, and every request is followed from here.
+// The load generators: a number of requests as fast as possible, a steady stream with a connection for each request of
+// a second, and a stream that only reports failures. The first two use autocannon, but not those of its numbers that
+// mislead: its fixed rate sends each connection's requests in one burst at the start of a second, its latencies are
+// whole milliseconds, and its errors leave out replies lost with their connection. So a steady stream has many
+// connections with one request a second each, begun one after the other, and every request is timed here.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
@@ -13,8 +13,8 @@ const NO_STATUS = 0;
 const BEGINNINGS_PER_SECOND = 50;
 
 /**
- * `amount` GETs of `url` over a few connections: answers by the replica that names itself in them, and requests without
- * one.
+ * Sends `amount` GETs for `url` over a few connections. Counts the answers by the replica that they name, and the
+ * requests that got none.
  */
 export async function countAnswers(
   url: string,
@@ -34,22 +34,23 @@ export async function countAnswers(
 }
 
 /**
- * One request of a steady load: key, when it was sent, how long it took, status (0: none), index of the replica (-1:
- * none).
+ * One request of a steady load: its key, when it was sent, how long it took, its status (0 if none came), and the index
+ * of the replica (-1 if none answered).
  */
 export type TimedRequest = readonly [key: number, sentMs: number, tookMs: number, status: number, replica: number];
 
 export interface SteadyLoad {
-  /** When it began, by Date.now(). */
+  /** When the load began, by Date.now(). */
   readonly epochMs: number;
-  /** Replicas by their index in the requests. */
+  /** The replicas by their index in the requests. */
   readonly replicas: readonly string[];
-  /** Ends it and waits for what is under way; a request that never comes back is one without a status. */
+  /** Ends the load and waits for open requests. A request that never comes back gets no status. */
   stop(): Promise<TimedRequest[]>;
 }
 
 /**
- * `perSecond` requests every second, evenly, each by a connection of its own: connection k always asks for `pathOf(k)`.
+ * Sends `perSecond` requests every second at even intervals. Each has a connection of its own: connection k always asks
+ * for `pathOf(k)`.
  */
 export function startSteadyLoad(url: string, perSecond: number, pathOf: (key: number) => string): SteadyLoad {
   const groups = Math.min(BEGINNINGS_PER_SECOND, perSecond);
@@ -78,7 +79,7 @@ export function startSteadyLoad(url: string, perSecond: number, pathOf: (key: nu
         client.setRequests([{ method: 'GET', path: pathOf(key), onResponse: (_, body) => onAnswer(body) }]);
       },
     });
-    // Its types know of the promise only, or of the instance only.
+    // autocannon's types describe either the promise or the instance, but it returns both in one.
     const { stop } = instance as unknown as { stop(): void };
     stopping.signal.addEventListener('abort', stop, { once: true });
     await instance;
@@ -107,7 +108,7 @@ interface Call {
   name: string | undefined;
 }
 
-/** What of autocannon's clients is used here; its types know less of them. */
+/** The part of autocannon's clients that is used here, which its types leave out. */
 interface FollowedClient {
   on(event: 'request' | 'connError' | 'timeout', listener: () => void): void;
   on(event: 'response', listener: (status: number) => void): void;
@@ -121,7 +122,7 @@ interface Line {
   readonly stopping: AbortSignal;
 }
 
-/** Gives the function that is to be told every reply's body, before the client tells of the reply. */
+/** Follows a client. Returns a function that has to get every reply's body before the client reports the reply. */
 function follow(
   client: FollowedClient,
   key: number,
@@ -138,7 +139,7 @@ function follow(
     requests.push([key, sentMs, tookMs, status, name === undefined ? NO_REPLICA : replicas.indexOf(name)]);
   };
   client.on('request', () => {
-    // The one before was lost with its connection.
+    // The request before this one was lost with its connection.
     finish(NO_STATUS);
     if (stopping.aborted) return;
     call = { key, sentMs: round(performance.now() - startMs), name: undefined };
@@ -158,13 +159,13 @@ function round(ms: number): number {
 
 /** A steady stream of GETs, and what became of them. */
 export interface Load {
-  /** Resolves when so many more have begun. */
+  /** Resolves when `count` more have begun. */
   more(count: number): Promise<void>;
-  /** Ends it, and tells what went wrong, with the time at which each began. */
+  /** Ends the stream. Resolves with the failures, each with the time at which its request began. */
   stop(): Promise<{ failures: { atMs: number; what: string }[]; sent: number }>;
 }
 
-/** By `fetch`: a request that is not answered keeps none of those after it waiting. */
+/** Uses `fetch`, so that a request without an answer does not hold up those after it. */
 export function startLoad(url: string, perSecond: number): Load {
   const failures: { atMs: number; what: string }[] = [];
   const running = new Set<Promise<void>>();

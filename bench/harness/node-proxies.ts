@@ -1,13 +1,13 @@
-// Contenders that run on Node, each as its own documents would have it, round robin over the backends with connections
-// kept: `node bench/harness/node-proxies.ts KIND PORT HOST:PORT …`. The floor copies bytes between sockets and
-// understands none of them.
+// Contenders that run on Node, each set up as its own documentation says: round robin over the backends, with
+// connections kept open (`node bench/harness/node-proxies.ts KIND PORT HOST:PORT …`). The floor copies bytes between
+// sockets and parses none of them.
 
 import { Agent, createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { connect, createServer as createSocketServer, type Socket } from 'node:net';
 
 const [kind = '', port = '', ...backends] = process.argv.slice(2);
 const LISTEN = { port: Number(port), host: '127.0.0.1', backlog: 4096 };
-// Of connections kept to one backend.
+// The most connections kept open to one backend.
 const MAX_SOCKETS = 128;
 
 let turn = 0;
@@ -16,7 +16,7 @@ function next<T>(list: readonly T[]): T {
   return list[turn] as T;
 }
 
-// The packages are there only after `npm run bench:peers`: loaded by name, so that types can be checked without them.
+// The packages exist only after `npm run bench:peers`, so they are imported by name to keep the type check working.
 const load = (name: string) => import(name);
 
 interface Listeners {

@@ -1,6 +1,6 @@
-// Programs of others that run beside ours, before it or behind it: nginx, HAProxy, Caddy, proxies on Node, whatever
-// listens on a port. Each has a port and a directory of its own. How one is set up is told here once; for what, whoever
-// starts it says.
+// Other programs that run beside ours, before it or behind it: nginx, HAProxy, Caddy, proxies on Node, and anything
+// else that listens on a port. Each gets a port and a directory. How to set one up is told here, once; what it is for
+// is up to the caller.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -16,13 +16,13 @@ const NODE_PROXIES = fileURLToPath(new URL('node-proxies.ts', import.meta.url));
 const LISTEN_LIMIT_MS = 10_000;
 const MOST_ERRORS = 4096;
 
-/** Where commands are, and where Debian keeps daemons, to which a user's PATH does not lead. */
+/** The PATH, and where Debian keeps daemons, which is often not in a user's PATH. */
 export const SEARCH_PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin`;
 
-/** What a peer is told. */
+/** What a peer is started with. */
 export interface Setup {
   readonly port: number;
-  /** Its own, for its files. */
+  /** A directory of the peer's own, for its files. */
   readonly directory: string;
 }
 
@@ -38,22 +38,24 @@ export interface Peer {
   readonly port: number;
   readonly directory: string;
   readonly process: ChildProcess;
-  /** The last of what it has written on standard error. */
+  /** The end of what the peer has written on standard error. */
   errors(): string;
   stop(): Promise<void>;
 }
 
-/** Is there such a command? */
+/** Whether the command is installed. */
 export function isInstalled(command: string): boolean {
   return SEARCH_PATH.split(':').some((folder) => existsSync(join(folder, command)));
 }
 
-/** Why tests with it cannot run here, for the `skip` of a test; `false` if they can. */
+/** For the `skip` of a test that needs the command: the reason, or `false` if it is installed. */
 export function unlessInstalled(command: string): string | false {
   return isInstalled(command) ? false : `${command} is not installed`;
 }
 
-/** Starts it and resolves when it listens. Rejects if it ends before, or after ten seconds, with what it has said. */
+/**
+ * Starts a peer and resolves when it listens. Rejects with what it wrote if it ends first or takes over ten seconds.
+ */
 export async function startPeer<More extends object>(kind: PeerKind<Setup & More>, more: More): Promise<Peer> {
   const peer = await beginPeer(kind, more);
   try {
@@ -66,8 +68,8 @@ export async function startPeer<More extends object>(kind: PeerKind<Setup & More
 }
 
 /**
- * Starts it, in a directory and on a port of its own. It need not listen yet, nor ever.
- * @param before words in front of the command, such as those that pin it to a core.
+ * Starts a peer in a directory and on a port of its own, without waiting for it to listen.
+ * @param before holds words in front of the command, such as those that pin it to a core.
  */
 export async function beginPeer<More extends object>(
   kind: PeerKind<Setup & More>,
@@ -75,7 +77,7 @@ export async function beginPeer<More extends object>(
   before: readonly string[] = [],
 ): Promise<Peer> {
   const directory = await mkdtemp(join(tmpdir(), 'ringmaster-peer-'));
-  // An nginx that root started reads and writes as another user.
+  // An nginx started by root reads and writes as another user.
   await chmod(directory, 0o755);
   const setup = { ...more, directory, port: await freePort() };
   for (const [name, text] of Object.entries(kind.files?.(setup) ?? {})) await writeFile(join(directory, name), text);
@@ -96,8 +98,7 @@ export async function beginPeer<More extends object>(
 }
 
 /**
- * Resolves once it listens; rejects if it ends before, or after ten seconds. A program of others says it in no other
- * way.
+ * Resolves once the peer listens, which only a connection can show. Rejects if it ends first or takes over ten seconds.
  */
 export async function untilListens({ port, process: child, errors }: Peer): Promise<void> {
   const limitMs = performance.now() + LISTEN_LIMIT_MS;
@@ -113,7 +114,7 @@ export async function untilListens({ port, process: child, errors }: Peer): Prom
   throw new Error(`${child.spawnargs.slice(0, 8).join(' ')} does not listen on port ${port}: ${errors()}`);
 }
 
-/** nginx with that inside its `http { … }`. Its files are in its directory. */
+/** An nginx with that inside its `http { … }`. It keeps its files in its directory. */
 export function nginx<S extends Setup>(http: (setup: S) => string): PeerKind<S> {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   return {
@@ -141,11 +142,11 @@ export function haproxy<S extends Setup>(config: (setup: S) => string): PeerKind
   };
 }
 
-/** Caddy with those sites, and without its admin port. */
+/** A Caddy with those sites and without its admin port. */
 export function caddy<S extends Setup>(sites: (setup: S) => string): PeerKind<S> {
   return {
     words: ({ directory }) => ['caddy', 'run', '--config', `${directory}/Caddyfile`, '--adapter', 'caddyfile'],
-    // It writes down the configuration that it was given.
+    // Caddy stores the configuration that it was given.
     environment: ({ directory }) => ({ GOMAXPROCS: '1', XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory }),
     files: (setup) => ({
       Caddyfile: `{\n  admin off\n  auto_https off\n  default_bind 127.0.0.1\n}\n${sites(setup)}\n`,
@@ -153,7 +154,7 @@ export function caddy<S extends Setup>(sites: (setup: S) => string): PeerKind<S>
   };
 }
 
-/** One of node-proxies.ts. */
+/** One of the proxies in node-proxies.ts. */
 export function nodeProxy<S extends Setup & { readonly backends: readonly string[] }>(kind: string): PeerKind<S> {
   return {
     words: ({ port, backends }) => [

@@ -1,18 +1,18 @@
-// Ports of programs that cannot be told to pick one, and whether such a program listens yet.
+// Free ports for programs that cannot pick one themselves, and whether such a program listens yet.
 
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 
-/** A port that nobody listens on. Somebody else may take it until it is used. */
+/** A port that nobody listens on, as long as nobody else takes it before it is used. */
 export async function freePort(): Promise<number> {
   const [port] = await freePorts(1);
   return port as number;
 }
 
-// A program that was told of one may not listen yet.
+// Ports given out before, since the program that was told of one may not listen yet.
 const given = new Set<number>();
 
-/** So many ports, each another, and none of those that were asked for before. */
+/** That many different ports, none of which was given out before. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   for (const server of servers) if (!server.listening) await once(server, 'listening');
@@ -23,7 +23,7 @@ export async function freePorts(count: number): Promise<number[]> {
   return isOld ? freePorts(count) : ports;
 }
 
-/** Takes a connection on 127.0.0.1 at that port, and closes it at once. */
+/** Whether a connection to that port of 127.0.0.1 is accepted. Closes it at once. */
 export function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

@@ -1,5 +1,5 @@
-// The real program as a child process, as a user starts it: `node lib/main.ts` on a port of its own choosing, with what
-// it logs.
+// Runs the real program as a child process, as a user would: `node lib/main.ts` on a port that it picks itself, with
+// its log.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -27,37 +27,38 @@ export interface Program {
   readonly port: number;
   readonly pid: number;
   readonly process: ChildProcess;
-  /** What it has logged so far. */
+  /** What the program has logged so far. */
   readonly log: readonly LogLine[];
-  /** What it has printed so far. */
+  /** What the program has printed so far. */
   output(): string;
   /**
-   * Resolves with the first line, past or future, that fits; rejects if the program ends before or `signal` is aborted.
+   * Resolves with the first line of the log, past or future, that fits. Rejects if the program ends first or `signal`
+   * is aborted.
    */
   logged(fits: (line: LogLine) => boolean, signal?: AbortSignal): Promise<LogLine>;
-  /** Resolves with exit code or signal. */
+  /** Resolves with the exit code or the signal. */
   readonly exited: Promise<number | string>;
   call(method: string, path: string, body?: unknown): Promise<Answer>;
-  /** GET, parsed. */
+  /** GET, with the answer parsed as JSON. */
   json(path: string, init?: RequestInit): Promise<{ status: number; body: unknown }>;
   hostnames(): Promise<string[]>;
-  /** Begins a stream of server-sent events, and leaves it after the first one. */
+  /** Opens a stream of server-sent events and closes it after the first one. */
   firstEvent(path: string): Promise<Answer>;
-  /** SIGTERM, and the end of it. */
+  /** Sends SIGTERM and resolves when the program has ended. */
   stop(): Promise<void>;
 }
 
-/** How its process is started. */
+/** How the process is started. */
 export interface ProgramStart {
   /** Words in front of the command, such as those that pin it to a core. */
   readonly before?: readonly string[];
-  /** For the Node that runs it. */
+  /** Flags for Node. */
   readonly nodeFlags?: readonly string[];
-  /** Files that it may have open; as many as this process if nothing is said. */
+  /** How many files the program may have open; by default as many as this process. */
   readonly descriptors?: number;
 }
 
-/** Starts the program and resolves when it says that it listens. Rejects with its output if it ends before. */
+/** Starts the program and resolves when it says that it listens. Rejects with its output if it ends first. */
 export async function startProgram(
   args: readonly string[] = [],
   environment: Readonly<Record<string, string>> = {},
@@ -75,7 +76,7 @@ export async function startProgram(
     child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
   });
   void exited.then(() => rm(dataDir, { recursive: true, force: true }));
-  // What it wrote last may be read after its exit: its streams have come to their end too.
+  // The last output may be read after the exit, so this also waits for the end of the streams.
   const ended = new Promise<never>((_, reject) => {
     const fail = (how: unknown) => reject(new Error(`the balancer ended with ${how}: ${heard.errors()}`));
     child.once('error', fail).once('close', (code, signal) => fail(code ?? signal));
@@ -117,7 +118,7 @@ async function firstEvent(url: string): Promise<Answer> {
   for await (const bytes of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
     text += bytes;
     const end = text.indexOf('\n\n');
-    // Leaving the loop ends the stream.
+    // Leaving the loop closes the stream.
     if (end !== -1) return { status: response.status, text: text.slice(0, end) };
   }
   return { status: response.status, text };
@@ -132,7 +133,7 @@ function listen(child: ChildProcess) {
   const port = new Promise<number>((resolve) => {
     child.stdout?.on('data', (bytes) => {
       output += bytes;
-      // The whole of what it says, so that all of it can be read at once.
+      // Waits for the whole greeting, so that all of it can be read at once.
       const [, found] = /listens on http:\/\/\S+:(\d+)\n[\s\S]*stop: Ctrl-C\n/.exec(output) ?? [];
       if (found !== undefined) resolve(Number(found));
     });

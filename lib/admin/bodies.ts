@@ -1,5 +1,5 @@
-// The bodies of the endpoints: from JSON to checked values, or to the reason why not. Pure. What the values mean for the fleet as
-// it is (names that are there already, the limit) is for others.
+// The bodies of the endpoints: parses JSON into checked values, or says why it cannot. Pure. What the values mean for
+// the fleet (hostnames that exist, the limit) is decided elsewhere.
 
 import { addressText, parseAddress } from '../core/address.ts';
 import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
@@ -8,22 +8,26 @@ import type { Address } from '../core/ports.ts';
 import { BalancerError } from '../errors.ts';
 
 export interface ChangeRequest {
-  /** 1 or more. */
+  /** A whole number, 1 or more. */
   readonly n: number;
   /**
-   * At most n, each valid, no two the same. Where one is left out and there is an address, its text is the hostname.
+   * At most n, each valid, no two the same. If a hostname is missing but its address is given, the address is the
+   * hostname.
    */
   readonly hostnames: readonly string[];
-  /** At most n, in the order of `hostnames` and of those without a name after them. 1 … 16. */
+  /** At most n, from 1 to 16, in the order of `hostnames` and then of the replicas without one. */
   readonly weights: readonly number[];
-  /** At most n, in the same order, no two the same. A replica with an address is run by somebody else, and is there. */
+  /**
+   * At most n, in the same order, no two the same. A replica with an address already runs, and somebody else runs it.
+   */
   readonly addresses: readonly Address[];
 }
 
 /**
- * Linear in the length of the body, whatever it says: 65 KB of names cost a few milliseconds.
- * @param tooMany what the contract says if there are more hostnames than n. Throws `bad-body`.
- * @param checkNumber may refuse n, before the rest is looked at.
+ * Takes time linear in the length of the body, whatever it says: a few milliseconds for 65 KB of names.
+ * Throws `bad-body`.
+ * @param tooMany is the message of the contract for more hostnames than n.
+ * @param checkNumber may refuse n by throwing, before anything else is checked.
  */
 export function parseChange(text: string, tooMany: string, checkNumber: (n: number) => void = () => {}): ChangeRequest {
   const {
@@ -33,7 +37,7 @@ export function parseChange(text: string, tooMany: string, checkNumber: (n: numb
     addresses: written = [],
   } = parseObject(text, '{"n": 1, "hostnames": ["S1"]}');
   if (n === undefined) throw refusal('n is missing: the number of replicas, a whole number from 1 up');
-  // As large as anyone likes: to /rm more than there are means all, and /add has a limit of its own.
+  // There is no upper limit: for /rm, more than there are means all, and /add has its own limit.
   if (!Number.isInteger(n) || (n as number) < 1) throw refusal(`n must be a whole number from 1 up, not ${shown(n)}`);
   checkNumber(n as number);
   if (!Array.isArray(hostnames)) throw refusal(`hostnames must be a list, not ${shown(hostnames)}`);
@@ -51,21 +55,21 @@ export function parseChange(text: string, tooMany: string, checkNumber: (n: numb
   return { n: n as number, hostnames: names, weights, addresses };
 }
 
-/** Why `hostnames[index]` is no name for a replica that is started here. */
+/** The error if `hostnames[index]` cannot be the name of a replica that is started here. */
 export function refusedHostname(index: number, hostname: unknown): BalancerError {
   return refusal(
     `hostnames[${index}] must be a letter or digit, then up to 62 of letters, digits, "_", "." and "-", not ${shown(hostname)}`,
   );
 }
 
-/** The hostname that /balancer/kill is given. Throws `bad-body`. */
+/** The hostname in the body of /balancer/kill. Throws `bad-body`. */
 export function parseKill(text: string): string {
   const { hostname } = parseObject(text, '{"hostname": "server1"}');
   if (typeof hostname !== 'string') throw refusal(`hostname must be that of a replica, not ${shown(hostname)}`);
   return hostname;
 }
 
-/** What /balancer/explain is asked: a key, or a request that has one. */
+/** The question put to /balancer/explain: a key, or a request from which the key is taken. */
 export type Question =
   | { readonly type: 'key'; readonly key: number | string }
   | {
@@ -75,7 +79,7 @@ export type Question =
       readonly client: string | undefined;
     };
 
-/** Throws `bad-body`. */
+/** Parses the body of /balancer/explain. Throws `bad-body`. */
 export function parseQuestion(text: string): Question {
   const example = '{"requestId": 123456}, {"key": "alice"} or {"path": "/home", "headers": {}, "client": "192.0.2.1"}';
   const { requestId, key, method = 'GET', path = '/', headers = {}, client } = parseObject(text, example);
@@ -132,8 +136,8 @@ function parseAddresses(n: number, written: unknown): Address[] {
   });
 }
 
-// Names after the first `given` were derived from addresses. Among those before, the text of an address is valid too:
-// a replica that was added without a hostname is called so, and /rm has to be able to name it.
+// The names after the first `given` were made from addresses. Before those, an address is a valid name too: a replica
+// that was added without a hostname is called by its address, and /rm has to be able to name it.
 function checkNames(names: readonly unknown[], given: number): void {
   const firstAt = new Map<string, number>();
   const at = (index: number) => (index < given ? `hostnames[${index}]` : `addresses[${index}]`);
@@ -148,7 +152,7 @@ function checkNames(names: readonly unknown[], given: number): void {
 
 const MOST_SHOWN = 100;
 
-// As it was written, the start of it; JSON has no way to write what a number too large becomes.
+// The start of the value as it was written. JSON has no Infinity, which is what a too large number becomes.
 function shown(value: unknown): string {
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;

@@ -1,15 +1,18 @@
-// In which order changes of the fleet are made: one after the other, and when one is not begun any more. What a change does is
-// changes.ts.
+// The order in which changes of the fleet are made: one after the other. Also decides when a waiting change is dropped.
+// What a change does is up to changes.ts.
 
 import type { Clock } from '../core/ports.ts';
 import { BalancerError } from '../errors.ts';
 import type { Answer } from './answer.ts';
 
-/** Who waits for an answer. */
+/** The client that waits for the answer to a change. */
 export interface WaitingClient {
-  /** Nobody reads the answer any more. */
+  /** The connection is closed, so nobody reads the answer. */
   readonly hasGone: () => boolean;
-  /** It will send nothing more: most have gone then, some only say that this was all. */
+  /**
+   * The client has ended its side of the connection. Most have gone then, but some only say that they will send no
+   * more.
+   */
   readonly hasEnded: () => boolean;
 }
 
@@ -20,8 +23,8 @@ export type Run = (text: string, query: URLSearchParams, client: WaitingClient) 
 const LONGEST_TURN_MS = 3000;
 
 /**
- * Changes one after the other. One that is under way is done to its end, whether its client waits or not: half a change would be
- * worse. One that has to wait is not begun once its client has given it up, which may have asked again meanwhile.
+ * Runs changes one after the other. A change under way is always finished, even if its client has gone, since half a
+ * change would be worse. A waiting change is dropped once its client has gone, as the client may have asked again.
  */
 export function queueOfChanges(): (change: Run) => Run {
   let last: Promise<unknown> = Promise.resolve();
@@ -45,8 +48,8 @@ export function queueOfChanges(): (change: Run) => Run {
 }
 
 /**
- * A removal in its turn, or out of it after a while if it ends starts only: what ends a start that hangs must not wait for the change
- * that waits for that start.
+ * Runs a removal in its turn. If it only ends starts, it runs out of turn after a while: it may end a start that hangs,
+ * and must not wait for the change that waits for that start.
  */
 export function withPatience(
   clock: Clock,

@@ -1,5 +1,5 @@
-// /rep, /add and /rm: what a change asks for, held against the fleet as it is; and, with `?dry-run`, what it would move. And
-// /balancer/kill, which changes nothing that is wanted, to see the fleet mend itself.
+// /rep, /add and /rm: checks what a change asks for against the fleet as it is, and with `?dry-run` tells what it would
+// move. Also /balancer/kill, which shows how the fleet mends itself.
 
 import { type FleetState, hostnameIn, members, placement, weightsOf } from '../core/fleet/fleet-state.ts';
 import { chooseLeavers } from '../core/fleet/leavers.ts';
@@ -17,34 +17,34 @@ export interface ChangePorts {
   readonly state: () => FleetState;
   readonly add: (wishes: readonly Wish[]) => Promise<void>;
   readonly remove: (replicas: readonly ReplicaRef[]) => Promise<void>;
-  /** Ends it as a crash would, told to nobody: it is for the fleet to find out. */
+  /** Ends the replica as a crash would. Nobody is told, so that the fleet has to find out. */
   readonly kill: (replica: ReplicaRef) => Promise<void>;
-  /** The fleet as it would be, without anything being done. */
+  /** The fleet as it would be after a change, without making the change. */
   readonly imagine: {
     readonly added: (wishes: readonly Wish[]) => FleetState;
     readonly removed: (replicas: readonly ReplicaRef[]) => FleetState;
   };
   readonly ringOf: (places: ReadonlyMap<number, SeatId>) => HashRing;
   readonly log: Log;
-  /** A whole number from 0 to below `limit`. */
+  /** Returns a whole number from 0 to below `limit`. */
   readonly random: (limit: number) => number;
   readonly maxReplicas: number;
   readonly slots: number;
-  /** Of all weights together. */
+  /** The most that all weights may add up to. */
   readonly maxPlaces: number;
-  /** Replicas are started here; if not, each new one has to be given with its address. */
+  /** If false, nothing is started here and each new replica has to be given with its address. */
   readonly startsReplicas: boolean;
 }
 
-// How many names that somebody else gave are told in a line of the log.
+// How many names from a request's body one log entry may hold.
 const MOST_TOLD = 16;
-// Traffic waits while choices are weighed: some hundredths of a second at most.
+// No request is answered while choices are weighed, so this limits the pause to some hundredths of a second.
 const MOST_SLOTS_WEIGHED = 100_000;
 
 const TOO_MANY_TO_ADD = 'Length of hostname list is more than newly added instances';
 const TOO_MANY_TO_REMOVE = 'Length of hostname list is more than removable instances';
 
-/** What /rep shows. */
+/** The answer of /rep. */
 export function rep(ports: ChangePorts): { N: number; replicas: string[] } {
   return repOf(ports.state());
 }
@@ -52,19 +52,20 @@ export function rep(ports: ChangePorts): { N: number; replicas: string[] } {
 export async function addReplicas(ports: ChangePorts, text: string, query: URLSearchParams): Promise<unknown> {
   const present = members(ports.state());
   const checkRoom = (n: number, there: number) => {
-    // A list of --upstream may be longer than the limit.
+    // The list of --upstream may be longer than maxReplicas.
     const room = Math.max(0, ports.maxReplicas - present.length);
     if (n - there <= room) return;
     const most = room + there;
     const may = most === 0 ? 'nothing can be added now' : `n must be at most ${most} now`;
     throw refusal(`${may}: there are ${present.length} replicas and the limit is ${ports.maxReplicas}, not ${n}`);
   };
-  // Even if some of them are there already, so many can never be added.
+  // Refuses at once what cannot fit, even if some of the hostnames are there already.
   const asked = parseChange(text, TOO_MANY_TO_ADD, (n) => n > ports.maxReplicas && checkRoom(n, 0));
   checkQuery(query, 'dry-run');
   const state = ports.state();
   const there = new Set(present.map((one) => foldedHostname(one.hostname)));
-  // A script that repeats itself gets what it asked for: a name that is there counts as added. Before anything is made of that length.
+  // A hostname that is there counts as added, so that a script may repeat itself. The room is checked before a list of
+  // that length is made.
   checkRoom(asked.n, asked.hostnames.filter((hostname) => there.has(foldedHostname(hostname))).length);
   const wishes = wishesOf(asked, state, ports.startsReplicas);
   const places = placement(state).size + wishes.reduce((sum, wish) => sum + wish.weight, 0);
@@ -90,7 +91,7 @@ export async function removeReplicas(ports: ChangePorts, text: string, query: UR
   if (query.has('only-named')) checkOnlyNamed(n, hostnames, chosen);
   const others = present.filter((one) => !isAsked(one));
   const named = chosen.length;
-  // More than there are means all: scripts clean up this way.
+  // If n is more than there are, all leave: scripts clean up this way.
   if (n > chosen.length) chosen.push(...leaversOf(ports, others, n - chosen.length, chosen));
   if (query.has('dry-run')) return imagined(ports, ports.imagine.removed(chosen));
   tellUnnamed(ports.log, chosen.slice(named), hostnames, present);
@@ -116,7 +117,9 @@ function leaversOf(
   });
 }
 
-/** Would that /rm only end replicas that do not serve yet? The change that waits for them must not be waited for. */
+/**
+ * Whether that /rm would only end replicas that do not serve yet. It must not wait for the change that waits for them.
+ */
 export function endsStartsOnly(ports: ChangePorts, text: string): boolean {
   try {
     const { n, hostnames } = parseChange(text, TOO_MANY_TO_REMOVE);
@@ -125,7 +128,7 @@ export function endsStartsOnly(ports: ChangePorts, text: string): boolean {
       seats.some(({ phase, replica }) => phase !== 'serving' && sameHostname(replica.hostname, hostname));
     return n === hostnames.length && hostnames.every(isStarting);
   } catch {
-    // The body is refused, with the reason, when its turn comes.
+    // A bad body is refused, with the reason, when its turn comes.
     return false;
   }
 }
@@ -140,7 +143,7 @@ export async function killReplica(ports: ChangePorts, text: string): Promise<unk
   return { killed: seat.replica.hostname };
 }
 
-// /rep as it would be, and what would move: parts of all slots, exact, by hostname.
+// The answer of /rep as it would be, and what would move: exact parts of all slots, by hostname.
 function imagined(ports: ChangePorts, after: FleetState): unknown {
   const before = ports.state();
   const [ringBefore, ringAfter] = [before, after].map((state) => ports.ringOf(placement(state))) as [
@@ -166,15 +169,15 @@ function repOf(state: FleetState): { N: number; replicas: string[] } {
   return { N: replicas.length, replicas };
 }
 
-// The slip that this catches: `?dry_run`, which would be done in earnest.
+// Refuses unknown names, because a slip such as `?dry_run` would otherwise make the change.
 function checkQuery(query: URLSearchParams, ...known: readonly string[]): void {
   for (const name of query.keys()) {
     if (!known.includes(name)) throw refusal(`the query may have ${known.join(' and ')}, not ${name.slice(0, 100)}`);
   }
 }
 
-// The contract wants them picked; whoever mistyped a name finds here what it cost. Beside each other, since the one is in place of
-// the other.
+// The contract has other replicas picked for names that are not there, so the log tells anybody who mistyped a name
+// what was picked. Both lists are in one entry because one takes the place of the other.
 function tellUnnamed(
   log: Log,
   picked: readonly ReplicaRef[],
@@ -189,7 +192,7 @@ function tellUnnamed(
   else log.warn('removal-picked', { ...details, notThere: notThere.slice(0, MOST_TOLD), safely: '/rm?only-named' });
 }
 
-// Else the place of a name that has gone meanwhile would be filled at random, as the contract of /rm has it.
+// Without this check, another replica would be picked for a name that has gone meanwhile, as the contract of /rm says.
 function checkOnlyNamed(n: number, hostnames: readonly string[], chosen: readonly ReplicaRef[]): void {
   if (n !== hostnames.length) {
     throw refusal(`n must be the number of hostnames with only-named, ${hostnames.length}, not ${n}`);

@@ -1,6 +1,6 @@
-// The balancer's own endpoints: which there are, and the envelope of what they answer. Any other path or method is a request for a
-// replica. Changes of the fleet are made one after the other, and answered when they are done. What only shows something is open
-// to whoever reaches the port, as /rep is.
+// The balancer's own endpoints and the form of their answers. Any other path or method is a request for a replica.
+// Changes of the fleet are made one after the other and answered when they are done. Endpoints that only show something
+// are open to anybody who reaches the port, as /rep is.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { asBalancerError, BalancerError } from '../errors.ts';
@@ -15,11 +15,11 @@ import type { Watcher } from './feed/live-feed.ts';
 import { createRingPage, explainRequest, type InsightPorts } from './insight.ts';
 
 export interface AdminPorts extends ChangePorts, InsightPorts {
-  /** That response becomes an event stream. Throws `too-many-watchers`. */
+  /** Turns the response into an event stream. Throws `too-many-watchers`. */
   readonly watch: (response: ServerResponse, watcher: Watcher) => void;
-  /** The address that a request comes from, as far as a trusted proxy says it. */
+  /** The address that a request comes from, according to a trusted proxy if there is one. */
   readonly originOf: (request: IncomingMessage) => string;
-  /** They are on a listener of their own. */
+  /** The endpoints have a listener of their own. */
   readonly alone: boolean;
   readonly access: AccessRules;
   readonly answerLimits: AnswerLimits;
@@ -28,20 +28,20 @@ export interface AdminPorts extends ChangePorts, InsightPorts {
 }
 
 export interface Admin {
-  /** Answers what is the balancer's own; false leaves the request alone. */
+  /** Answers a request for one of the balancer's own endpoints; returns false for any other and leaves it alone. */
   answersOwn(request: IncomingMessage, response: ServerResponse): boolean;
-  /** Answers everything: for a port where nothing else is. */
+  /** Answers every request, for a port that serves only these endpoints. */
   answer(request: IncomingMessage, response: ServerResponse): void;
 }
 
 type AdminRoute =
   | {
       readonly method: string;
-      /** It does something to the fleet: not for everybody. */
+      /** The endpoint acts on the fleet, so not everybody may use it. */
       readonly changes?: true;
       readonly run: Run;
     }
-  /** Its answer has no end. */
+  /** The answer is a stream without an end. */
   | {
       readonly method: 'GET';
       readonly changes?: never;
@@ -87,7 +87,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
     ['/add', { method: 'POST', changes: true, run: inTurn(add) }],
     ['/rm', { method: 'DELETE', changes: true, run: removeInTime }],
-    // Not in turn: a crash does not wait for others either.
+    // A crash does not wait its turn either.
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
     ['/balancer/ready', { method: 'GET', run: () => success(ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: async () => jsonAnswer(...(await ringPage())) }],
@@ -104,7 +104,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
   ]);
 }
 
-// For whoever sends requests here, or restarts what does not answer.
+// For health checks by whatever sends requests here or restarts this process.
 function ready({ whyNone }: AdminPorts): string {
   const reason = whyNone();
   if (reason !== undefined) throw new BalancerError('no-replica', reason);
@@ -137,7 +137,8 @@ async function answer(
       if (refusal !== undefined) throw refusal;
       response.writeContinue();
     }
-    // Also of a request that needs none, and of one that is refused: what is left of it would be read with no limit.
+    // The body is read even if it is not needed or the request is refused: unread, it would be read later without a
+    // limit.
     const text = hasBody(request) ? await readBody(request, limits) : '';
     if (refusal !== undefined) throw refusal;
     const client = { hasGone: () => response.destroyed, hasEnded: () => request.socket.readableEnded };
@@ -164,8 +165,8 @@ function refusalOf(ports: AdminPorts, route: AdminRoute, request: IncomingMessag
 
 function watcherOf({ access, alone, originOf }: AdminPorts, request: IncomingMessage): Watcher {
   const address = originOf(request);
-  // The attack: a script of the service behind, which has the origin of the public port, reads the token as it is typed
-  // (test/browser/dashboard-token.test.ts). Where changes take none, there is no secret to read.
+  // The attack: on the public port, a script of the service behind has the same origin and can read the token as it is
+  // typed (test/browser/dashboard-token.test.ts). If changes need no token, there is no secret to read.
   if (alone) return { address, alone, looksOnlyBecause: undefined };
   if (access.token !== undefined) {
     return {

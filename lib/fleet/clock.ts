@@ -1,4 +1,4 @@
-// The real clock, and how long something may take by it. Apart from the hot path's own time limits, all timers are here.
+// The real clock, and a time limit measured by it. All timers are here, except for the time limits of the hot path.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../core/ports.ts';
@@ -13,8 +13,8 @@ export const realClock: Clock = {
 };
 
 /**
- * The result of `work`, or a rejection with `late()` once `limitMs` have passed. Its signal is aborted when the time is
- * up or `signal` is, so that the work can let go of what it holds.
+ * Gives the result of `work`, or rejects with `late()` after `limitMs`. The signal given to `work` is aborted when the
+ * time is up or when `signal` is, so that the work can release what it holds.
  */
 export async function within<T>(
   clock: Clock,
@@ -26,7 +26,7 @@ export async function within<T>(
   const finished = new AbortController();
   const working = new AbortController();
   const pass = () => working.abort(signal?.reason);
-  // Not AbortSignal.any: a signal that lives as long as the process would keep track of every call.
+  // AbortSignal.any is avoided: a signal that lives as long as the process would keep a reference for every call.
   if (signal?.aborted) pass();
   signal?.addEventListener('abort', pass, { once: true });
   const aborted = new Promise<never>((_, reject) => {
@@ -36,7 +36,7 @@ export async function within<T>(
   const startedMs = clock.now();
   const elapse = async () => {
     await clock.sleep(limitMs, finished.signal);
-    // This process is late itself, and what it waits for may lie unread: it is read before the next timer.
+    // If this process itself is late, the result may already wait to be read, so it is read before the time is up.
     if (clock.now() - startedMs > 1.1 * limitMs) await clock.sleep(1, finished.signal);
     working.abort(late());
   };

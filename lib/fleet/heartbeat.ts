@@ -1,5 +1,5 @@
-// One probe loop for each replica that is up: fast until the first success, then at an even pace, at once when somebody suspects
-// the replica. What the results mean is health.ts.
+// One probe loop for each replica that is up: fast until the first success, then at a regular interval, and at once
+// when the replica is suspected. health.ts decides what the results mean.
 
 import type { FailureKind } from '../core/fleet/health.ts';
 import type { Address, Clock, Probe, ReplicaRef } from '../core/ports.ts';
@@ -14,15 +14,15 @@ export interface HeartbeatPace {
 }
 
 export interface Heartbeat {
-  /** Probe now instead of at the next beat. */
+  /** Probes now instead of at the next interval. */
   hurry(): void;
   stop(): void;
 }
 
-// A replica that is coming up is asked this often at first; each time the wait grows by half, up to the interval.
+// The first wait between probes of a replica that is coming up. Each wait is half as long again, up to the interval.
 const FIRST_WAIT_MS = 15;
 
-/** The loops of a fleet, by incarnation. */
+/** The probe loops of a fleet, by incarnation. */
 export class Heartbeats {
   readonly #loops = new Map<number, Heartbeat>();
   readonly #start: (incarnation: number, address: Address) => Heartbeat;
@@ -36,7 +36,7 @@ export class Heartbeats {
     report: (incarnation: number, failure: string | undefined, kind: FailureKind) => void,
   ) {
     const judged = (incarnation: number, { verdict, failure, kind, shortage }: Judgement) => {
-      // Said once, not with every beat of every replica.
+      // The shortage is logged once, not with every probe of every replica.
       if (shortage !== undefined && this.#shortage === undefined)
         log.warn('heartbeat-impossible', { reason: shortage });
       if (verdict || shortage !== undefined) this.#shortage = shortage;
@@ -46,7 +46,7 @@ export class Heartbeats {
       startHeartbeat(address, probe, clock, pace, (judgement) => judged(incarnation, judgement));
   }
 
-  /** From now on these are probed, and no others. */
+  /** From now on, probes these replicas and no others. */
   match(replicas: readonly { readonly replica: ReplicaRef; readonly address: Address }[]): void {
     const wanted = new Set(replicas.map(({ replica }) => replica.incarnation));
     for (const [incarnation, loop] of this.#loops) {
@@ -65,19 +65,19 @@ export class Heartbeats {
   }
 }
 
-/** What a probe says of a replica. */
+/** What a probe says about a replica. */
 export interface Judgement {
-  /** False if it says nothing, since this process was late or could not even ask. */
+  /** False if the probe says nothing, because this process was late or could not even send it. */
   readonly verdict: boolean;
-  /** `undefined` for a success. */
+  /** Why the probe failed; `undefined` if it succeeded. */
   readonly failure: string | undefined;
-  /** Of a failure. */
+  /** The kind of failure; meaningless after a success. */
   readonly kind: FailureKind;
-  /** What this process is out of. */
+  /** What this process has run out of, if that is why it could not probe. */
   readonly shortage?: string | undefined;
 }
 
-/** Starts the loop. */
+/** Starts the probe loop of one replica. */
 export function startHeartbeat(
   address: Address,
   probe: Probe,
@@ -124,9 +124,10 @@ async function probeOnce(
     await within(clock, timeoutMs, (working) => probe(address, working), late, signal);
     return { verdict: true, failure: undefined, kind: 'other' };
   } catch (error) {
-    // This process was asleep or busy meanwhile: it may have asked late, or not read the answer. That convicts nobody.
+    // If this process was asleep or busy, it may have probed late or left the answer unread. That convicts nobody.
     const overslept = lag.stop() > timeoutMs / 5;
-    // Nor does a probe that could not be made: without a descriptor left, all replicas would be convicted at once.
+    // A probe that could not be made convicts nobody either: without a free descriptor, all replicas would be out at
+    // once.
     const shortage = localShortage(error);
     return { verdict: !overslept && shortage === undefined, failure: describe(error), kind: kindOf(error), shortage };
   } finally {
@@ -134,7 +135,7 @@ async function probeOnce(
   }
 }
 
-// How much later than it should this process woke up, in ms: looked at every `sliceMs`.
+// Measures how much later than planned this process wakes up, in ms, by a timer that fires every `sliceMs`.
 function watchLag(clock: Clock, sliceMs: number): { stop(): number } {
   const stopped = new AbortController();
   let lagMs = 0;

@@ -1,12 +1,12 @@
-// Asks a replica how it is: GET of the heartbeat path, or a mere connect, on a connection of its own, so that a probe says whether the
-// replica still accepts one. Nothing is read of the body.
+// Probes a replica, by a GET of the heartbeat path or a mere connect. Each probe opens a connection of its own, so that
+// it also shows whether the replica still accepts one. The body of the answer is not read.
 
 import http from 'node:http';
 import net from 'node:net';
 import type { FailureKind } from '../core/fleet/health.ts';
 import type { Address, Probe } from '../core/ports.ts';
 
-/** The replica answered, and not as one that is well. */
+/** The replica answered, but not with a status that counts as healthy. */
 export class WrongAnswer extends Error {
   override readonly name = 'WrongAnswer';
   readonly status: number;
@@ -18,8 +18,8 @@ export class WrongAnswer extends Error {
 }
 
 /**
- * @param statuses ranges of those that are health, ends included.
- * @param host the Host field; the replica's address if empty.
+ * @param statuses are the ranges that count as healthy, ends included.
+ * @param host is the Host field; if empty, the address of the replica is sent.
  */
 export function httpProbe(
   path: string,
@@ -47,7 +47,7 @@ export function httpProbe(
     });
 }
 
-/** For `--heartbeat-path tcp`: who accepts a connection is well. */
+/** For `--heartbeat-path tcp`: a replica that accepts a connection is healthy. */
 export const connectProbe: Probe = (address: Address, signal) =>
   new Promise((resolve, reject) => {
     const socket = address.type === 'unix' ? net.connect(address.path) : net.connect(address.port, address.host);
@@ -61,13 +61,13 @@ export const connectProbe: Probe = (address: Address, signal) =>
     socket.once('close', () => signal.removeEventListener('abort', give));
   });
 
-/** For `--heartbeat-path off`: every replica counts as healthy, and only exits convict. */
+/** For `--heartbeat-path off`: every replica counts as healthy, and only an exit convicts it. */
 export const noProbe: Probe = () => Promise.resolve();
 
-// Of those from 300 up that are not failures of the server: it is busy, or was asked too slowly.
+// Statuses below 500 that may change by waiting: the server is busy, or was sent the request too slowly.
 const PASSING = [408, 425, 429];
 
-/** What a failed probe says beside its words. */
+/** The kind of a failed probe. */
 export function kindOf(error: unknown): FailureKind {
   if (error instanceof WrongAnswer) {
     return error.status >= 300 && error.status < 500 && !PASSING.includes(error.status) ? 'unfit' : 'other';

@@ -1,5 +1,5 @@
-// What an /add waits for: all the replicas that it asked for have to serve. When it gives up depends on who runs them:
-// a start that fails is tried a few times, while a given replica is there or is not.
+// What an /add waits for: all replicas that it asked for have to serve. How long it waits depends on who runs them: a
+// start that fails is tried again a few times, but a given replica either is there or is not.
 
 import { startRounds } from '../core/fleet/fleet.ts';
 import type { FleetState, Seat } from '../core/fleet/fleet-state.ts';
@@ -10,31 +10,31 @@ import { BalancerError } from '../errors.ts';
 export interface JoinTerms {
   readonly joinAttempts: number;
   readonly startTimeoutMs: number;
-  /** What heartbeats give a replica that serves, before they convict it, in ms. */
+  /** How long heartbeats let a serving replica fail before they convict it, in ms. */
   readonly adoptTimeoutMs: number;
   readonly parallelStarts: number;
 }
 
-/** Some of those that are awaited, and how long. */
+/** Some of the seats that an /add waits for, and for how long. */
 export interface Joining {
   readonly seats: readonly Seat[];
   readonly limitMs: number;
-  /** What is said when the time is up. */
+  /** The error when the time is up. */
   readonly late: (state: FleetState) => BalancerError;
 }
 
-/** The seats that joined, as those that are started here and those that are given. */
+/** The seats that joined, grouped into those that are started here and those that are given. */
 export function joinings(state: FleetState, joined: readonly Seat[], terms: JoinTerms): Joining[] {
   const groups = [startedHere(state, joined, terms), given(joined, terms)];
   return groups.filter(({ seats }) => seats.length > 0);
 }
 
-/** Do all of them serve? Throws `start-failed` or `name-taken` if one of them will not. */
+/** Whether all of them serve. Throws `start-failed` or `name-taken` if one of them will not. */
 export function allServe(state: FleetState, { seats }: Joining, joinAttempts: number): boolean {
   const now = seatsNow(state, seats);
   const failed = now.find((seat) => seat.lapses.final || seat.lapses.count >= joinAttempts);
   if (failed !== undefined) throw notUp(failed);
-  // Waiting does not change such an answer.
+  // Such an answer does not change by waiting.
   const unfit = now.find((seat) => seat.isGiven && complaintOf(seat)?.kind === 'unfit');
   if (unfit !== undefined) throw unhealthy(unfit);
   const removed = seats.find((seat) => !now.some((one) => one.replica.seat === seat.replica.seat));
@@ -42,13 +42,14 @@ export function allServe(state: FleetState, { seats }: Joining, joinAttempts: nu
   return now.every((seat) => seat.phase === 'serving');
 }
 
-/** A seat whose replica does not come up. */
+/** The error for a seat whose replica does not come up. */
 export function notUp(seat: Seat, how = `did not come up: ${seat.lapses.reason}`): BalancerError {
   const code = seat.lapses.final ? 'name-taken' : 'start-failed';
   return new BalancerError(code, `${seat.replica.hostname} ${how}`);
 }
 
-// The attempts and the waits between them: a name that is not given back would keep a seat waiting for ever.
+// The limit covers all attempts and the waits between them. Without it, a seat whose name is never freed would wait for
+// ever.
 function startedHere(state: FleetState, joined: readonly Seat[], terms: JoinTerms): Joining {
   const seats = joined.filter(({ isGiven }) => !isGiven);
   const limitMs = terms.joinAttempts * terms.startTimeoutMs * startRounds(state, terms) + 5000;
@@ -60,7 +61,7 @@ function startedHere(state: FleetState, joined: readonly Seat[], terms: JoinTerm
   return { seats, limitMs, late };
 }
 
-// Nobody starts them, so they have the time that convicts one that serves, and no more than a start may take.
+// Nobody here starts given replicas, so they have as long as heartbeats take to convict, but no longer than a start.
 function given(joined: readonly Seat[], { adoptTimeoutMs, startTimeoutMs }: JoinTerms): Joining {
   const seats = joined.filter(({ isGiven }) => isGiven);
   const limitMs = Math.min(adoptTimeoutMs, startTimeoutMs);

@@ -1,5 +1,5 @@
-// What the data plane goes by: a plan for each state of the fleet, at once, and whenever time alone changes it, as while a seat starts
-// slowly. The supervisor gives states; what requests are told is made of them here and nowhere else.
+// Turns each state of the fleet into a plan for the data plane. A plan goes out at every change of state, and whenever
+// time alone changes what it says, as during a slow start. No other file tells requests where to go.
 
 import { draining, type FleetState, resting, routes } from '../core/fleet/fleet-state.ts';
 import { failsOpen, mayReturn, whyNone } from '../core/fleet/outage.ts';
@@ -12,7 +12,7 @@ import { type PlannedRing, planned, type RoutingPlan } from '../core/routing-pla
 import { describe } from '../errors.ts';
 import type { Log } from '../log.ts';
 
-/** What is in every plan, whatever the fleet does. */
+/** The part of a plan that does not depend on the fleet. */
 export type PlanTerms = Pick<RoutingPlan, 'hash' | 'slots' | 'virtualNodes' | 'explain' | 'traffic'>;
 
 export interface PublisherPorts {
@@ -20,14 +20,14 @@ export interface PublisherPorts {
   readonly rings: RingKeeper;
   readonly clock: Clock;
   readonly log: Log;
-  /** Is told of each state and its ring once its plan is on its way. */
+  /** Called with each state and its ring, once the plan is on its way. */
   readonly observe: (state: FleetState, ring: HashRing) => void;
 }
 
 export interface PublisherRules {
-  /** Where no replica passes its heartbeats, requests go to those that listen. */
+  /** If no replica passes its heartbeats, requests go to those that accept connections. */
   readonly failOpen: boolean;
-  /** Without heartbeats nobody knows what comes back. */
+  /** Without heartbeats there is no way to learn that a replica is back. */
   readonly hasHeartbeats: boolean;
 }
 
@@ -44,7 +44,7 @@ export class Publisher {
   #alarm = new AbortController();
   #unwatch = () => {};
   #held: Promise<void> = Promise.resolve();
-  // By incarnation, of those that are leaving: at which nothing is left, and which have had their time.
+  // Incarnations of leaving replicas: those with no request left, and those whose time to finish is over.
   readonly #drained = new Set<number>();
   readonly #cut = new Set<number>();
   readonly #waiting = new Map<number, () => void>();
@@ -55,32 +55,34 @@ export class Publisher {
     this.#rules = rules;
   }
 
-  /** Begins to hear the data plane. */
+  /** Begins to listen to the data plane. */
   begin(): void {
     this.#unwatch = this.#ports.plane.watch((news) => {
       if (news.type === 'drained') this.#onDrained(news.incarnation);
     });
   }
 
-  /** Publishes no more. */
+  /** Stops publishing. */
   close(): void {
     this.#unwatch();
     this.#alarm.abort();
   }
 
-  /** That is the fleet from now on. Does not throw. */
+  /** Makes this the state that requests go by. Does not throw. */
   publish(state: FleetState): void {
     this.#state = state;
     this.#forgetThoseGone(state);
     this.#publish(state);
   }
 
-  /** Resolves when requests go by the last state that was published. */
+  /** Resolves when requests go by the state that was published last. */
   holds(): Promise<void> {
     return this.#held;
   }
 
-  /** Resolves when no request is left at a replica that is leaving; when `signal` is aborted, what is left there is cut. */
+  /**
+   * Resolves when a leaving replica has no request left. When `signal` is aborted, its remaining requests are cut off.
+   */
   async drained({ incarnation }: ReplicaRef, signal: AbortSignal): Promise<void> {
     if (this.#drained.has(incarnation)) return;
     const cut = () => {

@@ -1,10 +1,9 @@
-// Listens to the runtime, and every few seconds asks it for all the replicas that it has, since it may not have told
-// all that happened.
+// Listens to the runtime, and every few seconds asks it for all its replicas, because its news may be incomplete.
 
+import type { UntimedEvent } from '../core/fleet/fleet.ts';
 import type { Clock, ReplicaRuntime, RuntimeNews } from '../core/ports.ts';
 import { describe } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { News } from './underway.ts';
 
 export interface RuntimeWatchPorts {
   readonly runtime: ReplicaRuntime;
@@ -15,16 +14,16 @@ export interface RuntimeWatchPorts {
 export class RuntimeWatch {
   readonly #ports: RuntimeWatchPorts;
   readonly #intervalMs: number;
-  readonly #report: (news: News) => void;
+  readonly #report: (event: UntimedEvent) => void;
   readonly #doubt: (incarnation: number) => void;
   readonly #ended = new AbortController();
   #unwatch = () => {};
 
-  /** @param doubt gets the incarnation of a replica that may not be well. */
+  /** @param doubt is called with the incarnation of a replica that may not be well. */
   constructor(
     ports: RuntimeWatchPorts,
     intervalMs: number,
-    report: (news: News) => void,
+    report: (event: UntimedEvent) => void,
     doubt: (incarnation: number) => void,
   ) {
     this.#ports = ports;

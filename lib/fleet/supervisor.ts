@@ -1,7 +1,7 @@
-// Keeps the fleet as it is wanted: every event goes through `observe`, then the state is published, probe loops are matched
-// to the replicas that are up, and what `plan` asks for and is not yet under way is begun. It may run twice without harm.
+// Keeps the fleet as it is wanted. Every event goes through `observe`; then the state is published, the replicas that
+// are up are probed, and whatever `plan` asks for is begun, unless it is already under way.
 
-import { type FleetEvent, nextDueMs, observe, plan } from '../core/fleet/fleet.ts';
+import { type FleetEvent, nextDueMs, observe, plan, type UntimedEvent } from '../core/fleet/fleet.ts';
 import { fleetNews } from '../core/fleet/fleet-news.ts';
 import { emptyFleet, type FleetState, predecessors, type Seat } from '../core/fleet/fleet-state.ts';
 import { isSettled } from '../core/fleet/outage.ts';
@@ -13,22 +13,20 @@ import { within } from './clock.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
 import { allServe, type Joining, joinings, notUp } from './joining.ts';
 import { RuntimeWatch } from './runtime-watch.ts';
-import { type News, Underway, type UnderwayLimits, type UnderwayPorts } from './underway.ts';
+import { Underway, type UnderwayLimits, type UnderwayPorts } from './underway.ts';
 import { Waiters } from './waiters.ts';
 
 export interface SupervisorRules extends FleetRules, HeartbeatPace, UnderwayLimits {
   readonly inventoryIntervalMs: number;
-  /**
-   * How long `begin` waits for the first replicas that are started, in ms. Given ones are waited for two heartbeats.
-   */
+  /** How long `begin` waits for the first replicas that are started, in ms. For given ones it waits two heartbeats. */
   readonly beginTimeoutMs: number;
-  /** So many failed starts of a seat in a row make `/add` give up. */
+  /** How many failed starts of a seat in a row make `/add` give up. */
   readonly joinAttempts: number;
 }
 
 export interface SupervisorPorts extends UnderwayPorts {
   readonly probe: Probe;
-  /** Gets every new state, before anything is done about it. Must not throw. */
+  /** Gets every new state before anything is done about it. Must not throw. */
   readonly publish: (state: FleetState) => void;
 }
 
@@ -54,12 +52,12 @@ export class Supervisor {
     this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, ports.log, (incarnation, failure, kind) =>
       this.#dispatch({ type: 'probed', incarnation, failure, kind }),
     );
-    this.#underway = new Underway(ports, rules, (news) => this.#dispatch(news));
+    this.#underway = new Underway(ports, rules, (event) => this.#dispatch(event));
     this.#state = emptyFleet(first.nameSeed, first.lastIncarnation);
     this.#runtimeWatch = new RuntimeWatch(
       ports,
       rules.inventoryIntervalMs,
-      (news) => this.#dispatch(news),
+      (event) => this.#dispatch(event),
       (incarnation) => this.#heartbeats.hurry(incarnation),
     );
   }
@@ -68,37 +66,37 @@ export class Supervisor {
     return this.#state;
   }
 
-  /** Its runtime has begun: there may be something to end. */
+  /** The runtime has begun, so there may be something to end. */
   get hasBegun(): boolean {
     return this.#hasBegun;
   }
 
-  /** All are on their way out: what is left of the fleet is not what was wanted. */
+  /** All replicas are leaving, so the state no longer says which fleet was wanted. */
   get isClosing(): boolean {
     return this.#closing;
   }
 
-  /** The state as it would be after a change. Nothing is done. */
+  /** The state as it would be after a change, without making the change. */
   readonly imagine = {
     added: (wishes: readonly Wish[]): FleetState => this.#imagine({ type: 'add', wishes, slowly: true }),
     removed: (replicas: readonly ReplicaRef[]): FleetState =>
       this.#imagine({ type: 'remove', seats: replicas.map((replica) => replica.seat) }),
   };
 
-  /** A request failed at that replica: it is probed at once and is last choice until it answers. */
+  /** A request failed at that replica. It is probed at once and is the last choice until it answers. */
   suspect(incarnation: number): void {
     const before = this.#state;
     this.#dispatch({ type: 'suspected', incarnation });
-    // Once only: if each of many failing requests brought a probe, a moment of overload would convict within it.
+    // Only the first failure causes a probe: with one for each, a moment of overload would convict at once.
     if (this.#state !== before) this.#heartbeats.hurry(incarnation);
   }
 
   /**
-   * Begins the runtime, then the first replicas. Those that an earlier process left go on in their seats. Of the
-   * wishes, each with a hostname of its own, all that are given are added, and of the others as many as are missing.
-   * Resolves when each serves or has failed `joinAttempts` times, at the latest after `beginTimeoutMs`; or, where some
-   * were left, when any serves: it is an outage that lasts until then. Those that do not serve go on trying. Throws
-   * what can't be mended by trying.
+   * Begins the runtime, then the first replicas. Replicas that an earlier process left keep their seats. Of the wishes,
+   * each with its own hostname, all given ones are added, and as many others as are still missing. Resolves when each
+   * replica serves or has failed `joinAttempts` times, or after `beginTimeoutMs`. If an earlier process left replicas,
+   * it is enough that one serves, since until then the service is down. Replicas that do not serve yet are still tried.
+   * Throws errors that trying again cannot mend.
    */
   async begin(wishes: readonly Wish[]): Promise<void> {
     await this.#ports.runtime.begin();
@@ -107,23 +105,23 @@ export class Supervisor {
     const present = await this.#ports.runtime.list();
     if (this.#closing) return;
     this.#dispatch({ type: 'adopt', present });
-    // Not before: to an inventory, what an earlier process left would be nobody's, and stopped.
+    // The watch begins only now: an inventory before the adoption would stop what an earlier process left.
     this.#runtimeWatch.begin();
     const there = this.#state.seats.map((seat) => seat.replica.hostname);
     const free = wishes.filter(({ hostname = '' }) => !there.some((other) => sameHostname(other, hostname)));
-    // Those that an earlier process left stand in for as many that would be started, whatever their names.
+    // Each replica that an earlier process left takes the place of one that would be started, whatever its name.
     const own = wishes.filter(({ address }) => address === undefined).length - there.length;
     let missing = Math.max(0, own);
     const added = free.filter(({ address }) => address !== undefined || missing-- > 0);
     this.#dispatch({ type: 'add', wishes: added, slowly: false });
-    // Else nobody would be told of a fleet that is empty from the start.
+    // No event has changed the state of an empty fleet, so nothing has been published yet.
     if (this.#state.seats.length === 0) this.#ports.publish(this.#state);
     const settled = (counts: (seat: Seat) => boolean) => () =>
       this.#state.seats.filter(counts).every((seat) => {
         if (seat.lapses.final) throw notUp(seat);
         return isSettled(seat, this.#rules.joinAttempts);
       });
-    // Each that is well has answered by then, and has its keys from the first request on.
+    // After this time every given replica that is well has answered, so it has its keys from the first request on.
     const quickMs = 2 * this.#rules.timeoutMs;
     if (there.length === 0) {
       const [given, started] = [settled(({ isGiven }) => isGiven), settled(({ isGiven }) => !isGiven)];
@@ -138,7 +136,7 @@ export class Supervisor {
     }
   }
 
-  // The start goes on with the fleet that is there by then.
+  // When the time is up, the start goes on with the replicas that serve by then.
   async #waitAtMost(limitMs: number, condition: () => boolean): Promise<void> {
     const late = () => new BalancerError('start-failed', 'not all replicas are up yet');
     const until = (signal: AbortSignal) => this.#waiters.until(condition, signal);
@@ -148,13 +146,13 @@ export class Supervisor {
   }
 
   /**
-   * One new seat for each wish. Resolves when all serve. Throws `start-failed` or
-   * `name-taken` when one does not come up; then none of them stays.
+   * Adds a seat for each wish and resolves when all serve. If one does not come up, removes all of them and throws
+   * `start-failed` or `name-taken`.
    */
   async add(wishes: readonly Wish[]): Promise<void> {
     const { runtime } = this.#ports;
     const startsAny = wishes.some(({ address }) => address === undefined);
-    // Not where nothing is to be kept: a change then begins at once.
+    // Given replicas need no announcement, so their change begins at once.
     const finished = startsAny
       ? await runtime.announce?.(this.#state.seats.map((seat) => seat.replica.seat))
       : undefined;
@@ -192,11 +190,14 @@ export class Supervisor {
     return within(this.#ports.clock, group.limitMs, until, () => group.late(this.#state), signal);
   }
 
-  /** Takes those replicas' seats off the ring at once. Resolves when they have finished their requests and are gone. */
+  /**
+   * Takes the seats of those replicas off the ring at once. Resolves when they have finished their requests and are
+   * gone.
+   */
   async remove(replicas: readonly ReplicaRef[]): Promise<void> {
     this.#dispatch({ type: 'remove', seats: replicas.map((replica) => replica.seat) });
     const staying = () => this.#state.leaving.find((one) => replicas.some((r) => r.seat === one.replica.seat));
-    // Draining and ending may each take the grace; the rest is for a slow runtime.
+    // Draining and ending may each take `graceMs`; the rest is for a slow runtime.
     const limitMs = 3 * this.#rules.graceMs + 5000;
     const late = () => {
       const hostname = staying()?.replica.hostname;
@@ -206,13 +207,13 @@ export class Supervisor {
     await within(this.#ports.clock, limitMs, gone, late);
   }
 
-  /** Who waits for replicas that come up is told at once that they will not. All else goes on until `close`. */
+  /** From now on no start is waited for: whoever waits gets an error at once. All else goes on until `close`. */
   startNoMore(): void {
     this.#startsNoMore = true;
     this.#waiters.check();
   }
 
-  /** Ends every replica, then the runtime. Resolves also if some could not be ended: the log says which. */
+  /** Ends every replica, then the runtime. Also resolves if some could not be ended; the log says which. */
   async close(): Promise<void> {
     this.#closing = true;
     this.startNoMore();
@@ -232,13 +233,13 @@ export class Supervisor {
     if (this.#startsNoMore) throw new BalancerError('closing', 'the balancer is shutting down');
   }
 
-  #imagine(news: News): FleetState {
-    return observe(this.#state, { ...news, atMs: this.#ports.clock.now() } as FleetEvent, this.#rules);
+  #imagine(event: UntimedEvent): FleetState {
+    return observe(this.#state, { ...event, atMs: this.#ports.clock.now() } as FleetEvent, this.#rules);
   }
 
-  #dispatch(news: News): void {
-    this.#backlog.push({ ...news, atMs: this.#ports.clock.now() } as FleetEvent);
-    // An action begun below may report at once: its event waits until this one is dealt with.
+  #dispatch(untimed: UntimedEvent): void {
+    this.#backlog.push({ ...untimed, atMs: this.#ports.clock.now() } as FleetEvent);
+    // An action begun in #apply may report at once. Its event waits in the backlog until this one has been applied.
     if (this.#dispatching) return;
     this.#dispatching = true;
     try {
@@ -253,10 +254,10 @@ export class Supervisor {
     const before = this.#state;
     this.#state = observe(before, event, this.#rules);
     if (this.#state !== before) {
-      for (const { event: name, replica, reason } of fleetNews(before, this.#state)) {
-        const isLoss = name === 'replica-down' || name === 'replica-lost';
+      for (const { type, replica, reason } of fleetNews(before, this.#state)) {
+        const isLoss = type === 'replica-down' || type === 'replica-lost';
         const write = isLoss ? this.#ports.log.warn : this.#ports.log.info;
-        write(name, { ...replica, ...(reason === undefined ? {} : { reason }) });
+        write(type, { ...replica, ...(reason === undefined ? {} : { reason }) });
       }
       this.#ports.publish(this.#state);
       this.#heartbeats.match(probed(this.#state));
@@ -281,7 +282,7 @@ export class Supervisor {
   }
 }
 
-// Those that are up, and those that are routed to until another serves in their place.
+// Replicas that are up, and convicted ones that still get requests until their successors serve.
 function probed(state: FleetState) {
   const up = state.seats.filter((seat) => seat.phase !== 'vacant' && seat.phase !== 'starting');
   return [...up, ...predecessors(state)];

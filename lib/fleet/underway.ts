@@ -1,14 +1,11 @@
-// Starts and stops that are under way: each is begun once, has its time, and is reported when it has come to its end. What is to be
-// begun, the fleet's plan says; what a report means too.
+// Starts and stops that are under way. Each is begun once, has a time limit, and is reported when it ends. The plan of
+// the fleet says what to begin; `observe` decides what a report means.
 
-import type { FleetEvent } from '../core/fleet/fleet.ts';
+import type { UntimedEvent } from '../core/fleet/fleet.ts';
 import type { Clock, ReplicaRef, ReplicaRuntime } from '../core/ports.ts';
 import { asBalancerError, BalancerError, describe, isFinal, localShortage } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from './clock.ts';
-
-// `Omit` would merge the union into one shape.
-export type News = FleetEvent extends infer Event ? (Event extends FleetEvent ? Omit<Event, 'atMs'> : never) : never;
 
 export interface UnderwayPorts {
   readonly runtime: ReplicaRuntime;
@@ -19,21 +16,21 @@ export interface UnderwayPorts {
 }
 
 export interface UnderwayLimits {
-  /** From the start of a replica to its first good probe, in ms. */
+  /** Longest time from the start of a replica to its first good probe, in ms. */
   readonly startTimeoutMs: number;
-  /** How long a replica that was asked to leave may finish its requests, and how long to end after that, in ms. */
+  /** How long a leaving replica may take to finish its requests, and then again to end, in ms. */
   readonly graceMs: number;
 }
 
 export class Underway {
   readonly #ports: UnderwayPorts;
   readonly #limits: UnderwayLimits;
-  readonly #report: (news: News) => void;
-  // By incarnation.
+  readonly #report: (event: UntimedEvent) => void;
+  // The starts and stops that are under way, by incarnation.
   readonly #starts = new Map<number, { abort: AbortController; done: Promise<void> }>();
   readonly #stops = new Set<number>();
 
-  constructor(ports: UnderwayPorts, limits: UnderwayLimits, report: (news: News) => void) {
+  constructor(ports: UnderwayPorts, limits: UnderwayLimits, report: (event: UntimedEvent) => void) {
     this.#ports = ports;
     this.#limits = limits;
     this.#report = report;
@@ -68,7 +65,7 @@ export class Underway {
     }
   }
 
-  /** A start of it that is under way is given up. */
+  /** Stops a replica. If its start is still under way, gives the start up first. */
   async stop(replica: ReplicaRef, drains: boolean): Promise<void> {
     const { incarnation } = replica;
     if (this.#stops.has(incarnation)) return;
@@ -88,7 +85,7 @@ export class Underway {
     }
   }
 
-  /** Somebody else runs the replica: for us it has stopped when no request of ours is left there. */
+  /** Lets a given replica go: it counts as stopped once it has none of our requests left. */
   async release(replica: ReplicaRef, drains: boolean): Promise<void> {
     const { incarnation } = replica;
     if (this.#stops.has(incarnation)) return;
@@ -98,7 +95,7 @@ export class Underway {
     this.#report({ type: 'stopped', incarnation });
   }
 
-  // Or the grace is over.
+  // Resolves when no request is left there or the grace is over.
   async #drained(replica: ReplicaRef): Promise<void> {
     const { clock, drained } = this.#ports;
     const late = () => new Error('the grace is over');

@@ -1,9 +1,12 @@
-// Those who wait for the fleet to be in a certain state: asked again after each change of it.
+// Lets callers wait until the fleet is in a certain state. Conditions are checked again after each change of it.
 
 export class Waiters {
   readonly #checks = new Set<() => void>();
 
-  /** Resolves when `condition` holds, rejects if it throws. Forgotten, and never settled, once `signal` is aborted. */
+  /**
+   * Resolves when `condition` holds and rejects if it throws. Once `signal` is aborted, it is dropped and never
+   * settles.
+   */
   until(condition: () => boolean, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const check = () => {
@@ -21,7 +24,7 @@ export class Waiters {
     });
   }
 
-  /** Something has changed. */
+  /** Checks all conditions, since the state has changed. */
   check(): void {
     for (const check of this.#checks) check();
   }

@@ -133,7 +133,7 @@ export class Plane implements DataPlane, FrontContext {
   close(signal: AbortSignal): Promise<void> {
     this.closing = true;
     this.#agents.endStreams();
-    return this.#front.close(signal);
+    return this.#front.close(signal).then(() => this.#agents.retireAll());
   }
 
   take(key: Key, tried: readonly SeatId[]): Lessor | undefined {

@@ -1,4 +1,4 @@
-// The endpoints on a Unix socket: its mode says who may use it, and what a killed balancer left behind is no obstacle.
+// The endpoints on a Unix socket: its mode says who may use it, and a socket left by a killed balancer is replaced.
 
 import { existsSync, statSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ const directory = await mkdtemp(join(tmpdir(), 'ringmaster-admin-'));
 t.teardown(() => rm(directory, { recursive: true }));
 const path = join(directory, 'admin.sock');
 
-/** As `curl --unix-socket` asks. */
+/** Asks as `curl --unix-socket` does. */
 const ask = (method: string, target: string, body = ''): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
     const request = http.request({ socketPath: path, method, path: target, agent: false });

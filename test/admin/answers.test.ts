@@ -1,5 +1,5 @@
-// What a client can do to the balancer's own endpoints with its time: send a body and take an answer slowly, or not at all. Played
-// against the real program, on the public port and on one of its own.
+// Clients that send a body or read an answer slowly, or not at all, at the balancer's own endpoints. Runs the real
+// program, with the endpoints on the public port and on a port of their own.
 
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
@@ -9,13 +9,13 @@ import { eventually } from '../fixtures/eventually.ts';
 import { connectRaw, exchangeRaw, type RawClient } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
-// The machine may be busy.
+// Leaves time for a busy machine.
 t.setTimeout(120_000);
 
 const service = await scriptedReplica((socket) => socket.write(reply('{}')));
 t.teardown(() => service.close());
 
-/** The program over one service, with the endpoints on the public port, or on their own. */
+/** Starts the program over one service, with the endpoints on the public port or on their own. */
 const start = async (t: Test, place: string, ...args: string[]): Promise<{ program: Program; port: number }> => {
   const own = place === 'admin port' ? await freePort() : 0;
   const program = await startProgram([
@@ -27,7 +27,7 @@ const start = async (t: Test, place: string, ...args: string[]): Promise<{ progr
   return { program, port: own === 0 ? program.port : own };
 };
 
-/** One byte of `text` after the other, until the other side ends it. */
+/** Sends one byte after the other until the other side closes the connection. */
 const trickle = (client: RawClient, byte: string) => {
   const timer = setInterval(() => client.send(byte), 50);
   void client.closed.then(() => clearInterval(timer));
@@ -35,7 +35,10 @@ const trickle = (client: RawClient, byte: string) => {
 
 const RING = 'GET /balancer/ring HTTP/1.1\r\nHost: localhost\r\n';
 
-/** Resolves when the program has closed its end of the connection between these ports: nothing of that reaches who does not read. */
+/**
+ * Resolves when the program has closed its end of the connection between these ports. A client that does not read
+ * cannot see this by itself.
+ */
 const letGo = (port: number, clientPort: number) => {
   const end = (number: number) => `0100007F:${number.toString(16).toUpperCase().padStart(4, '0')}`;
   const established = `${end(port)} ${end(clientPort)} 01`;
@@ -54,7 +57,7 @@ for (const place of ['public port', 'admin port']) {
       ['GET /balancer/ HTTP/1.1\r\nContent-Length: 1000', ''],
       ['GET /balancer HTTP/1.1\r\nContent-Length: 1000', ''],
       ['GET /balancer/events HTTP/1.1\r\nContent-Length: 1000', ' '],
-      // Refused by its head alone.
+      // These are refused by their head alone.
       ['POST /balancer/kill HTTP/1.1\r\nOrigin: http://evil.example\r\nContent-Length: 1000', ' '],
     ] as const;
     const play = async ([head, byte]: (typeof cases)[number]) => {
@@ -114,7 +117,7 @@ for (const place of ['public port', 'admin port']) {
       const client = await connectRaw(port);
       client.socket.pause();
       const timer = takes ? setInterval(() => client.socket.read(8192), 20) : undefined;
-      // Both ends keep some of it: so many that one of them has to wait.
+      // The buffers of both ends take some of it, so this is more than they can hold.
       client.send(`${RING}\r\n`.repeat(4));
       await letGo(port, client.socket.localPort as number);
       clearInterval(timer);

@@ -1,5 +1,5 @@
-// nginx and Caddy in front, set up as README.md says; and nginx as it is where nothing is set, by which an outsider looks like a
-// neighbour. The real ones.
+// The real nginx and Caddy in front, set up as README.md says, and also an nginx with its defaults, which makes an
+// outsider look like a neighbour.
 
 import { readFileSync } from 'node:fs';
 import t from 'tap';
@@ -10,7 +10,7 @@ import { exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-/** What README.md has of that language, for other ports. */
+/** The block of README.md in that language, with the test's ports. */
 const readmeConfig = (language: string, port: number, ringmaster: number) =>
   (new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 's').exec(README)?.[1] ?? '')
     .replace(/listen 80;/, `listen 127.0.0.1:${port};`)

@@ -1,4 +1,4 @@
-// The arithmetic of the dashboard's page against that of the core: what is drawn is what is true.
+// Compares the arithmetic of the dashboard's page with that of the core, so that the page draws what is true.
 
 import t from 'tap';
 import { buildRing } from '../../lib/core/ring/hashes/hash-pair.ts';
@@ -6,7 +6,7 @@ import { mixed } from '../../lib/core/ring/hashes/mixed.ts';
 import type { HashRing } from '../../lib/core/ring/ring.ts';
 import { movesBetween as coreMoves, sharesOf as coreShares } from '../../lib/core/ring/ring-view.ts';
 
-// A script of the page: not part of the project that this file is checked with.
+// A script of the page, which does not belong to the TypeScript project of this file.
 const page = await import(new URL('../../lib/admin/dashboard/model.js', import.meta.url).href);
 
 const places = (...seats: number[]) => new Map(seats.map((seat) => [seat, seat]));

@@ -1,4 +1,4 @@
-// The dashboard's files as they are served, and the ends of the program and of those who watch it.
+// The dashboard's files as they are served, and what happens when the program or a watching client ends.
 
 import t from 'tap';
 import { startProgram } from '../../bench/harness/program.ts';

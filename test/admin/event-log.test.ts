@@ -1,4 +1,4 @@
-// The fleet's news as people read them, and the bounds on what is kept.
+// The dashboard's log of what happened to the fleet, and the limits on what it keeps.
 
 import t from 'tap';
 import { EventLog } from '../../lib/admin/feed/event-log.ts';
@@ -89,7 +89,7 @@ const timesOf = (...ms: number[]): Float64Array => {
   for (const one of ms) new Histogram(times).record(one * 1000, 1);
   return times;
 };
-// How long ten requests took. Their percentiles are 1.5, 2.5 and 9 ms, told as the middle of a bucket.
+// The durations of ten requests. Their percentiles are 1.5, 2.5 and 9 ms, reported as the middle of a bucket.
 const SECOND = [...Array(8).fill(1.5), 2.5, 9];
 const [P50, P90, P99] = [1.48, 2.489, 9.129];
 const reading = (seconds: number, ...perSeat: number[]): Counters => ({

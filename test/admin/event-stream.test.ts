@@ -1,4 +1,5 @@
-// Those who watch, over real sockets: who does not read is dropped, at a bounded cost, and the others notice nothing.
+// Watching clients over real sockets: one that does not read is dropped at a limited cost, and the others are not
+// affected.
 
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -53,7 +54,7 @@ t.test('a watcher that is always behind is dropped, however little it is sent', 
   deaf.socket.pause();
   const reader = await openEvents(url);
   const [deafResponse] = responses as [ServerResponse];
-  // Until both ends of its connection are full.
+  // Writes until the buffers at both ends of the connection are full.
   while (deafResponse.writableLength === 0) {
     stream.send(formatEvent('news', { text: 'x'.repeat(65_536) }));
     await new Promise((resolve) => setImmediate(resolve));

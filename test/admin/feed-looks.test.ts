@@ -1,5 +1,5 @@
-// How the live feed looks at what the data plane counts: when, what a late or a failed answer does, and that another
-// reader of the same counters changes nothing for it. The traffic is made up: SEED=… repeats it.
+// How the live feed reads the counters of the data plane: when it does, what a late or failed answer does, and that
+// another reader changes nothing for it. The traffic is random; SEED=… repeats it.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
@@ -24,7 +24,7 @@ interface Told {
   readonly data: any;
 }
 
-/** A feed that has begun, and what one who watches it from the start is told. */
+/** A feed that has begun, and what a client that watches from the start is told. */
 function startFeed(clock: VirtualClock, ports: Pick<FeedPorts, 'counters' | 'landings'>) {
   const erring = new ErringReplicas(clock.now());
   const feed = new LiveFeed({
@@ -49,7 +49,7 @@ function startFeed(clock: VirtualClock, ports: Pick<FeedPorts, 'counters' | 'lan
 
 const policy = { ...inOrder(1, 2, 3), slotOf: (key: number) => key };
 
-/** A meter, and what goes on there in 10 ms. */
+/** A meter, and a function that makes 10 ms of traffic on it. */
 function meterWithTraffic(chance: Random) {
   const agents = new Map(
     [1, 2, 3].map((seat) => [seat, { replica: { seat, incarnation: seat }, inFlight: 0, tally: new Tally() }]),
@@ -58,7 +58,7 @@ function meterWithTraffic(chance: Random) {
   const meter = new Meter(agents, load);
   const happen = (nowMs: number) => {
     if (nowMs % 100 === 0) meter.onTick(nowMs);
-    // Quiet seconds and busy ones.
+    // Alternates quiet seconds and busy ones.
     for (let count = chance.below(nowMs % 3000 < 1000 ? 2 : 60); count > 0; count--) {
       const agent = agents.get(1 + chance.below(4));
       const sample = meter.sample();
@@ -76,7 +76,7 @@ function meterWithTraffic(chance: Random) {
 
 const RAN_MS = 15_000;
 
-/** What a feed tells of 15 seconds of traffic while others look at the same counters. */
+/** What a feed tells of 15 seconds of traffic while other readers look at the same counters. */
 async function tellOf(others: (meter: Meter, clock: VirtualClock) => () => void) {
   const clock = new VirtualClock();
   const { meter, happen } = meterWithTraffic(random(SEED));
@@ -92,7 +92,7 @@ async function tellOf(others: (meter: Meter, clock: VirtualClock) => () => void)
   return { told, counters: meter.counters() };
 }
 
-// All of them would be more than one can read.
+// Shows only the first difference, since all of them would be too many to read.
 function firstDifference(some: readonly Told[], others: readonly Told[]) {
   const length = Math.max(some.length, others.length);
   const pairs = Array.from({ length }, (_, index) => [some[index], others[index]]);

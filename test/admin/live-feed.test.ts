@@ -1,4 +1,4 @@
-// What those who watch are told, by the real program with real replicas.
+// What watching clients are told by the real program with real replicas.
 
 import t, { type Test } from 'tap';
 import { replicaPid } from '../../bench/harness/faults.ts';
@@ -54,7 +54,7 @@ t.test(
 
 t.test('the traffic of a second, in all and for each replica', async (t) => {
   const source = await watch(t);
-  // What came before is in the first look.
+  // Traffic from before is in the first look.
   const before = (await source.until('traffic')).traffic.reduce(sumOf, 0);
   for (let count = 0; count < 6; count++) await fetch(`${program.url}/${count === 0 ? 'other' : 'home'}`);
   const { traffic, spread } = await source.until('traffic', (data) => data.traffic.reduce(sumOf, 0) >= before + 6);
@@ -92,7 +92,7 @@ t.test('a replica that is killed dies, and another takes its seat', async (t) =>
   const fleet = await source.until('fleet', ({ log }) =>
     log.some((entry: { what: string }) => entry.what === 'replaced'),
   );
-  // A heartbeat may find it out first, and suspect it.
+  // A heartbeat may fail first and make the replica suspected.
   const certain = entries().filter((entry: { what: string }) => entry.what !== 'suspected');
   t.match(certain, [
     { what: 'died', replica: 'server2', seat: 2, reason: 'killed by SIGKILL' },
@@ -151,7 +151,7 @@ t.test('sixteen may watch; one more is told so, until one of them leaves', async
   const refused = await open();
   t.match([refused.status, refused.headers['content-type']], [503, 'application/json']);
   sources[3]?.close();
-  // It takes a moment until the balancer knows.
+  // The balancer needs a moment to notice.
   let again = await open();
   while (again.status !== 200) again = await open();
   t.ok(await again.until('snapshot'));

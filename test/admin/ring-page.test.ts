@@ -1,4 +1,4 @@
-// What a large ring costs: its page and its part of a snapshot are made once, and not for each who asks.
+// The cost of a large ring: its page and its part of a snapshot are made once, not for each client.
 
 import t from 'tap';
 import { LiveFeed } from '../../lib/admin/feed/live-feed.ts';

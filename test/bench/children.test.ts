@@ -8,7 +8,7 @@ const PARENT = `
 import { spawn } from 'node:child_process';
 import { endOnSignals, endWithUs } from '${CHILDREN}';
 endOnSignals();
-// Its standard output is ours, so that its end can be seen from outside: then nobody holds the pipe.
+// The child inherits our standard output, so that its end can be seen from outside: nothing holds the pipe any more.
 endWithUs(spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: ['ignore', 'inherit', 'ignore'] }));
 console.log('begun');
 `;

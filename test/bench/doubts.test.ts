@@ -85,7 +85,7 @@ t.test('each limit is where it is said to be', async (t) => {
   const asked = (requests: number) => doubtsAbout({ spread: { ...spread, runs: [spreadRun('even', [requests])] } });
   t.same(asked(10_000), []);
   t.match(asked(9999), [/only 9999 requests/]);
-  // At 10 requests a second five of them are half a second, at 1,000 the limit is 100 ms.
+  // At 10 requests a second five of them take half a second; at 1,000 the limit is 100 ms.
   const paused = (perSecond: number, pauseMs: number) => {
     const requests = [0, pauseMs].map((sentMs) => [1, sentMs, 1, 200, 0] as const);
     return doubtsAbout({ recovery: { ...recovery, perSecond, requests } });

@@ -18,7 +18,7 @@ const RUN = join(import.meta.dirname, '../../bench/run.ts');
 
 t.test('every request of a spread run is counted at the replica that answered it', async (t) => {
   const [two, three] = await runSpread({ hash: 'even', replicas: [2, 3], requests: 512, bounded: false }, 'process');
-  // 512 ids in turn meet each of the 512 slots once.
+  // 512 successive ids hit each of the 512 slots once.
   t.same(two?.counts, { server1: 256, server2: 256 });
   t.match(two, { failed: 0, slots: 512, slotShares: { server1: 0.5, server2: 0.5 } });
   t.same(Object.keys(three?.counts ?? {}), ['server1', 'server2', 'server3']);

@@ -57,7 +57,7 @@ t.test('A-1 has a bar for each replica, its number on it, and what was computed 
 });
 
 t.test('A-2 has a dot for each replica at each number of them', async (t) => {
-  // Two, three, and on the right one for each of both.
+  // The runs have two and three dots, and the panel on the right has one for each run.
   t.equal((files['a2-scale.svg'] ?? '').split('aria-roledescription="circle"').length - 1, 2 + 3 + 2);
 });
 

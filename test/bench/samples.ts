@@ -55,7 +55,7 @@ export const spread: SpreadSamples = {
   ],
 };
 
-/** 10 requests a second for 4 s; server1 is killed at 1000 ms, found out at 1050, replaced at 1300. */
+/** 10 requests a second for 4 s. server1 is killed at 1000 ms, detected at 1050 and replaced at 1300. */
 export const recovery: RecoverySamples = {
   environment,
   hash: 'even',
@@ -83,7 +83,7 @@ export const recovery: RecoverySamples = {
   endpoints: [{ request: 'GET /home', status: 200, answer: '{"message":"<b>"}' }],
 };
 
-/** Of 1000 requests in a second on one core, each of `micros`. */
+/** A round of 1000 requests in a second on one core, each taking `micros`. */
 export function speedRound(contender: string, micros: number, round = 0, errors = 0): SpeedRound {
   return { contender, bodyBytes: 0, connections: 64, round, requests: 1000, seconds: 1, cpuMs: micros, errors };
 }

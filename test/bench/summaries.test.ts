@@ -16,7 +16,7 @@ t.test('the runs of a hash come by replicas, without those under the bound on lo
 t.test('a fault is told with its times, its late and its failed requests', async (t) => {
   const [story] = faultStories(recovery);
   t.match(story, { failed: 1, late: 1, longestMs: 150, detectedMs: 50, replacedMs: 300 });
-  // Key 1 was led to server1; its first request after the fault was sent at 1100 ms and answered by server2 150 ms later.
+  // Key 1 led to server1. Its first request after the fault was sent at 1100 ms, and server2 answered it 150 ms later.
   t.equal(story?.elsewhereMs, 250);
   t.equal(story?.requests[0]?.[1], -500, 'half a second before the fault is shown');
 });

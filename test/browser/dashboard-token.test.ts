@@ -1,5 +1,5 @@
-// Where the dashboard takes the admin token, and where it only looks: in a real browser, in front of the real program. `SHOTS=folder`
-// keeps pictures of it.
+// When the dashboard asks for the admin token and when it only looks, in a real browser in front of the real program.
+// `SHOTS=folder` keeps pictures of it.
 
 import type { Browser, Page } from 'playwright-core';
 import t, { type Test } from 'tap';
@@ -9,7 +9,7 @@ import { axeViolations, browserMissing, openBrowser } from '../fixtures/browser.
 
 const skip = browserMissing() ?? false;
 const browser = (skip === false ? await openBrowser(t) : undefined) as Browser;
-// On a busy machine a browser takes its time.
+// A browser is slow on a busy machine.
 t.setTimeout(240_000);
 
 const open = async (t: Test, url: string, headers: Record<string, string> = {}): Promise<Page> => {
@@ -25,7 +25,7 @@ const shoot = async (page: Page, name: string) => {
   if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${name}.png`, fullPage: true });
 };
 
-/** Nothing that changes anything can be seen, and no place for a token. */
+/** Checks that the page shows nothing that changes anything, and no place for a token. */
 const onlyLooks = async (t: Test, page: Page) => {
   t.equal(await page.getByRole('button').count(), 0);
   t.equal(await page.getByRole('textbox').count(), 0);
@@ -103,7 +103,7 @@ t.test('where changes are open the page changes, but not through a proxy', { ski
   t.teardown(() => program.stop());
   const page = await open(t, program.url);
   t.ok(await page.getByRole('button', { name: 'Add replica' }).isVisible());
-  // As if a proxy had come in between: the page does not ask for a token here.
+  // Looks as if a proxy were in between, where the page must not ask for a token.
   await page.setExtraHTTPHeaders({ Via: '1.1 front' });
   await page.getByRole('button', { name: 'Add replica' }).click();
   await page.locator('#change.failed', { hasText: 'it came through a proxy (Via)' }).waitFor();

@@ -1,4 +1,5 @@
-// The dashboard in a real browser, in front of the real program with real replicas. `SHOTS=folder` keeps pictures of it.
+// The dashboard in a real browser, in front of the real program with real replicas. `SHOTS=folder` keeps pictures of
+// it.
 
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import t, { type Test } from 'tap';
@@ -9,10 +10,10 @@ const skip = browserMissing() ?? false;
 const program = skip === false ? await startProgram() : (undefined as unknown as Program);
 const browser = (skip === false ? await openBrowser(t) : undefined) as Browser;
 t.teardown(() => program?.stop());
-// On a busy machine a browser takes its time.
+// A browser is slow on a busy machine.
 t.setTimeout(240_000);
 
-/** Opens the dashboard, lets `use` do what it does, and says what the page did wrong meanwhile. */
+/** Opens the dashboard, runs `use` on it, and checks that the page did nothing wrong meanwhile. */
 const visit = async (t: Test, options: BrowserContextOptions, use: (page: Page) => Promise<void>): Promise<void> => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   t.teardown(() => context.close());
@@ -22,7 +23,7 @@ const visit = async (t: Test, options: BrowserContextOptions, use: (page: Page) 
   await page.locator('#connection[data-state="live"]').waitFor();
   await page.locator('#replicas tr').first().waitFor();
   await use(page);
-  // A refusal that a test asked for is written to the console by the browser itself.
+  // The browser itself writes a refusal that a test provoked to the console.
   t.same(
     consoleErrors.filter((error) => !/status of 40[01]|ERR_FAILED/.test(error)),
     [],
@@ -69,7 +70,7 @@ t.test('requests become numbers, bars and sparks', { skip }, (t) =>
 
 t.test('a killed replica turns, and its seat comes back under a new name', { skip }, (t) =>
   visit(t, {}, async (page) => {
-    // Each state that an arc of seat 2 has ever had, also one that lasts only a moment.
+    // Collects every state that an arc of seat 2 has ever had, even for a moment.
     await page.evaluate(`
     window.seen = [];
     new MutationObserver(() => seen.push(document.querySelector('.arc[data-seat="2"]').dataset.state))

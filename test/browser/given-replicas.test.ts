@@ -1,4 +1,4 @@
-// The dashboard in front of services that somebody else runs: what it offers, and what it does not.
+// The dashboard in front of services that somebody else runs: what it offers and what it does not.
 
 import type { Browser } from 'playwright-core';
 import t from 'tap';

@@ -1,5 +1,5 @@
-// A page of another port, as `python3 -m http.server 8000` serves one, in a real browser: it reads /home and /heartbeat through the
-// balancer, and neither votes nor changes or reads anything else.
+// A page of another port in a real browser, as `python3 -m http.server 8000` would serve it. Through the balancer it
+// can read /home and /heartbeat, but it cannot vote, change or read anything else.
 
 import { once } from 'node:events';
 import http from 'node:http';
@@ -26,7 +26,7 @@ t.test('a page of another origin', missing === undefined ? { timeout: 240_000 } 
   const page = await browser.newPage();
   await page.goto(`http://localhost:${(elsewhere.address() as AddressInfo).port}/`);
   const ours = `http://localhost:${program.port}`;
-  /** What that page's script gets of it. */
+  /** What that page's script gets to see of the answer. */
   const read = (path: string, init: RequestInit = {}): Promise<string> =>
     page.evaluate(
       `fetch(${JSON.stringify(ours + path)}, ${JSON.stringify(init)}).then(

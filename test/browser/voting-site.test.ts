@@ -1,4 +1,5 @@
-// The voting site and the sample site in a real browser, through the ring. With SCREENSHOTS=directory it leaves pictures there.
+// The voting site and the sample site in a real browser, through the ring. With SCREENSHOTS=directory it keeps
+// pictures.
 
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
@@ -8,7 +9,7 @@ import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { axeViolations, browserMissing, openBrowser, type PageFaults, watchPage } from '../fixtures/browser.ts';
 
 const missing = browserMissing();
-// On a busy machine a browser takes its time.
+// A browser is slow on a busy machine.
 t.setTimeout(240_000);
 
 const VIEWS: Readonly<Record<string, BrowserContextOptions>> = {
@@ -22,7 +23,7 @@ const VIEWS: Readonly<Record<string, BrowserContextOptions>> = {
   },
 };
 
-/** Resolves when the element shows that. */
+/** Resolves when the element shows that text. */
 const shows = (page: Page, selector: string, text: string | RegExp) =>
   page.locator(selector).filter({ hasText: text }).waitFor({ timeout: 10_000 });
 const shown = async (page: Page, selector: string) => (await page.textContent(selector))?.trim() ?? '';
@@ -34,7 +35,7 @@ async function screenshot(page: Page, name: string): Promise<void> {
   if (directory === undefined) return;
   await page.mouse.move(0, 0);
   await page.evaluate('scrollTo(0, 0)');
-  // Not as it is on its way to what it will be. Only where somebody wants pictures.
+  // Waits for transitions to finish, but only if somebody wants pictures.
   await page.waitForTimeout(500);
   await page.screenshot({ path: join(directory, `${name.replaceAll(/[ ,]+/g, '-')}.png`) });
 }
@@ -136,7 +137,7 @@ t.test('the site in chromium', missing === undefined ? { timeout: 240_000 } : { 
       await shows(page, '#live', /^live$/);
       await page.click('button[value=docker]');
       await shows(page, '#docker-votes', exactly(1));
-      // Both the one that counted and the one that streams.
+      // Kills the replica that counted the vote, and then the one that streams.
       for (const [round, selector] of ['#voted-by', '#live-from'].entries()) {
         const killed = await shown(page, selector);
         const pid = await replicaPid(program, killed);
@@ -171,7 +172,7 @@ t.test('the site in chromium', missing === undefined ? { timeout: 240_000 } : { 
     await page.route('**/api/vote', async (route) => {
       keys.push(route.request().headers()['idempotency-key']);
       if (keys.length > 2) return route.continue();
-      // It is counted, and the page never hears of it.
+      // The vote is counted, but the page never gets the answer.
       await route.fetch();
       return route.abort();
     });

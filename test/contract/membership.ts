@@ -1,5 +1,5 @@
-// What a fleet keeps, whichever source its members come from: one suite for all of them. It is played over the real
-// supervisor, with a fake runtime, services that a test plays, and a clock that the test moves.
+// The contract of every source of members, as one suite for all of them. It runs the real supervisor with a fake
+// runtime, services played by the test, and a clock that the test moves.
 
 import type { Test } from 'tap';
 import { addressText } from '../../lib/core/address.ts';
@@ -14,10 +14,10 @@ import { FakeRuntime } from '../fixtures/fake-runtime.ts';
 import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 import { VirtualClock } from '../fixtures/virtual-clock.ts';
 
-/** A source that wants certain members, at first or once it is asked to. */
+/** A source that wants certain members, at the start or once it is asked to. */
 export interface SourceUnderTest {
   readonly source: Membership;
-  /** Called when the fleet has begun. Resolves when they have joined. */
+  /** Called when the fleet has begun. Resolves when the members have joined. */
   readonly ask: () => Promise<void>;
 }
 
@@ -32,18 +32,18 @@ export const RULES: SupervisorRules = {
   beginTimeoutMs: 10_000,
 };
 
-/** `well` is assumed of those that nothing is said of. */
+/** A service that is not mentioned is `well`. */
 type Health = 'well' | 'hung' | 'refused' | 'unfit';
 
-/** A fleet of such sources, and the calls of an admin beside them, as the balancer has it. */
+/** A fleet with such sources and an admin's calls besides them, as the balancer has it. */
 export class MembersWorld {
   readonly clock = new VirtualClock();
   readonly runtime = new FakeRuntime();
   readonly admin: AdminMembers = adminMembers();
-  /** By the text of the address. */
+  /** The health of the services, by the text of their address. */
   readonly health = new Map<string, Health>();
   readonly probed: string[] = [];
-  /** What the data plane says of requests that are left at a replica that leaves. */
+  /** Resolves when the data plane has no request left at a replica that leaves. */
   drained: () => Promise<void> = () => Promise.resolve();
   readonly supervisor: Supervisor;
   #unfollow = () => {};
@@ -76,7 +76,7 @@ export class MembersWorld {
     return members(this.state).map(({ hostname }) => hostname);
   }
 
-  /** By hostname, of those that are routed to: where, and with how many places on the ring. */
+  /** The address and the number of places of each routed replica, by hostname. */
   routed(): Record<string, string> {
     return Object.fromEntries(
       routes(this.state).map(({ replica, address, weight }) => [
@@ -133,12 +133,12 @@ export class MembersWorld {
   }
 }
 
-/** One that somebody else runs on that port. */
+/** A replica that somebody else runs on that port. */
 export function given(hostname: string, port: number, weight = 1): Wish {
   return { hostname, weight, address: { type: 'tcp', host: '127.0.0.1', port } };
 }
 
-/** Adds the contract's tests to `t`. `create` makes the source, which knows of calls of the admin that it is to be. */
+/** Adds the contract's tests to `t`. `create` makes the source, which may add its members by calls of `admin`. */
 export function membershipContract(
   t: Test,
   create: (wishes: readonly Wish[], admin: AdminMembers) => SourceUnderTest,

@@ -1,4 +1,4 @@
-// The data plane in this thread keeps the contract of data planes.
+// Runs the contract of data planes on the data plane in this thread.
 
 import t from 'tap';
 import { realClock } from '../../lib/fleet/clock.ts';

@@ -1,6 +1,7 @@
-// What a data plane promises to the control plane, whether it runs in this thread or in several: played with real clients and
-// replicas, and through nothing but the port.
+// What a data plane promises to the control plane, whether it runs in this thread or in several. Uses real clients and
+// replicas, and only the port.
 
+import { once } from 'node:events';
 import type { Test } from 'tap';
 import { freePort } from '../../bench/harness/ports.ts';
 import type { DataPlane, PlaneNews } from '../../lib/core/plane-ports.ts';
@@ -190,6 +191,18 @@ export function planeContract(t: Test, create: CreatePlane): void {
     await closed;
   });
 
+  t.test('closed, it keeps no connection to a replica', async (t) => {
+    const { plane, publish, ask } = await begun(t, create);
+    const replica = await scriptedReplica((socket) => socket.write(reply('first')));
+    t.teardown(() => replica.close());
+    await publish({ routes: [routeTo(1, tcp(replica.port))] });
+    await ask();
+    const closed = Promise.all(replica.sockets.map((socket) => socket.closed || once(socket, 'close')));
+    await plane.close(AbortSignal.abort());
+    await closed;
+    t.ok(replica.sockets.length > 0);
+  });
+
   t.test('what is left when its time to close is over is cut', async (t) => {
     const { plane, publish, port } = await begun(t, create);
     const held = await holding(t);
@@ -261,7 +274,7 @@ async function begun(t: Test, create: CreatePlane) {
   };
 }
 
-// A replica that answers its first request when it is told to.
+// A replica that answers its first request only when it is told to.
 async function holding(t: Test) {
   let arrive: (answer: (body: string) => void) => void;
   const arrived = new Promise<(body: string) => void>((resolve) => {
@@ -272,7 +285,7 @@ async function holding(t: Test) {
   return { port: started.port, arrived };
 }
 
-// The seats in turn, a slot each.
+// A ring with one slot for each of the seats, in turn.
 function ringOf(seats: readonly number[]): HashRing {
   const points =
     seats.length === 0

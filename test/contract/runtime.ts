@@ -1,4 +1,4 @@
-// What every ReplicaRuntime keeps, whatever runs its replicas. One suite for all of them.
+// The contract of every ReplicaRuntime, as one suite for all of them.
 
 import type { Test } from 'tap';
 import type { Address, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../../lib/core/ports.ts';
@@ -7,7 +7,7 @@ export interface RuntimeUnderTest {
   readonly runtime: ReplicaRuntime;
   /** Ends a replica from outside, as a crash would. */
   kill(replica: ReplicaRef): Promise<void>;
-  /** Does the replica at that address answer its heartbeat? */
+  /** Whether the replica at that address answers its heartbeat. */
   answers(address: Address): Promise<boolean>;
   /** Makes the next start fail, if the test knows how. */
   breakNextStart?: () => void;
@@ -20,7 +20,7 @@ function replica(seat: number): ReplicaRef {
   return { seat, incarnation, hostname: `contract_${incarnation.toString(36)}` };
 }
 
-/** Adds the contract's tests to `t`. `create` is called for each. */
+/** Adds the contract's tests to `t`. `create` is called for each test. */
 export function runtimeContract(t: Test, create: () => Promise<RuntimeUnderTest>): void {
   const limit = () => AbortSignal.timeout(30_000);
   const check = (name: string, run: (t: Test, under: RuntimeUnderTest) => Promise<void>) =>
@@ -48,7 +48,7 @@ export function runtimeContract(t: Test, create: () => Promise<RuntimeUnderTest>
     const listed = await runtime.list();
     const sorted = listed.toSorted((a, b) => a.replica.incarnation - b.replica.incarnation);
     t.same(
-      // How old they are, only some runtimes know.
+      // The age is left out, since only some runtimes know it.
       sorted.map(({ replica, address }) => ({ replica, address })),
       [
         { replica: one, address: first },

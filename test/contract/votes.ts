@@ -1,9 +1,9 @@
-// What every store of votes promises, whatever it keeps them in.
+// The contract of every store of votes.
 
 import type { Test } from 'tap';
 import { OPTIONS, type Votes } from '../../replica/votes.ts';
 
-/** `open` gives one more view of the same, empty store: as another replica has it. */
+/** `open` returns another view of the same, empty store, as another replica would have it. */
 export function votesContract(t: Test, open: () => Promise<Votes> | Votes): void {
   const zero = { docker: 0, helm: 0, kubernetes: 0, prometheus: 0 };
 

@@ -1,5 +1,5 @@
-// Counters of several planes are added up and looks at them subtracted, in whatever order. The traffic is made up:
-// SEED=… repeats it.
+// Counters of several planes are added and differences of reads are taken, in any order, with the same result. The
+// traffic is random; SEED=… repeats it.
 
 import t from 'tap';
 import {
@@ -18,7 +18,7 @@ const SEED = runSeed();
 t.comment(`SEED=${SEED}`);
 const chance = random(SEED);
 
-/** One plane: its replicas are some of six, and counts of it only grow. */
+/** One plane: its replicas are some of six, and its counters only grow. */
 function plane() {
   const total = new Tally();
   const tallies = new Map<number, Tally>();

@@ -135,7 +135,8 @@ t.test('refusing seats leads each slot where a ring built without them would', a
     fc.property(anyRing, fc.nat(), (drawn, lost) => {
       const { slots, virtualNodes } = drawn;
       const pair = evenPair(slots, virtualNodes);
-      // Where no arc is so short that it was taken whole: a refused seat's slot then has another seat's point to go back to.
+      // Where no arc is so short that it was taken whole: a refused seat's slot then has another seat's point to go
+      // back to.
       fc.pre(Math.min(slots, drawn.highest) * virtualNodes * 2 <= slots);
       const seats = setOf(drawn);
       const refused = seats[lost % Math.max(1, seats.length)];
@@ -174,7 +175,8 @@ t.test(
   async (t) => {
     for (const n of [2, 3, 4, 5, 6]) {
       const policy = ringPolicy(ringOf(seatsTo(n)), usual);
-      // Slots are met in a cycle of 512, but for where the ids begin anew: each start in one cycle, and some around that seam.
+      // Slots are met in a cycle of 512, but for where the ids begin anew: each start in one cycle, and some around
+      // that seam.
       const starts = [...seatsTo(512), ...seatsTo(20).map((k) => 900_000 - k * 500)];
       let worst = 0;
       for (const start of starts) {

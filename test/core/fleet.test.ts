@@ -284,7 +284,7 @@ t.test('removed replicas leave the ring at once, drain if they served, and are s
   t.equal(after(state, { type: 'remove', seats: [9], atMs: 8 }), state);
 });
 
-t.test('late news of a past incarnation changes nothing', async (t) => {
+t.test('a late event about a past incarnation changes nothing', async (t) => {
   const state = serving(exited(fleetOf(1), 1, 100), 1, 200);
   const gone = after(state, { type: 'stopped', incarnation: 1, atMs: 300 });
   for (const event of [
@@ -420,17 +420,17 @@ t.test('a given replica is waited for at its address, never started, and keeps i
   t.same([...placement(state).keys()], [1, 2]);
   t.same(plan(state, 5, rules), []);
   t.equal(nextDueMs(state, 5), Number.POSITIVE_INFINITY);
-  const news: FleetEvent[] = [
+  const events: FleetEvent[] = [
     { type: 'exited', incarnation: 1, reason: 'gone', atMs: 9 },
     { type: 'inventory', present: [], askedAtMs: 100, atMs: 101 },
   ];
-  for (const event of news) t.equal(observe(state, event, rules), state, `${event.type} says nothing of it`);
+  for (const event of events) t.equal(observe(state, event, rules), state, `${event.type} says nothing of it`);
   const served = after(state, { type: 'probed', incarnation: 1, failure: undefined, atMs: 10 });
   t.match(served.seats, [{ phase: 'serving', firstServedMs: 10, replica: { hostname: 'app1', seat: 1 } }]);
-  t.match(fleetNews(state, served), [{ event: 'replica-serving' }]);
+  t.match(fleetNews(state, served), [{ type: 'replica-serving' }]);
 });
 
-t.test('news that are told twice, or too early, change nothing', async (t) => {
+t.test('events that come twice, or too early, change nothing', async (t) => {
   const starting = after(
     emptyFleet(1),
     { type: 'add', wishes: wishes('a'), slowly: false, atMs: 0 },
@@ -468,7 +468,7 @@ t.test('given ones hold up no start, and starts hold up none of them', async (t)
 
 t.test('the news are what changed between two states', async (t) => {
   const told = (before: FleetState, after: FleetState) =>
-    fleetNews(before, after).map(({ event, replica, reason }) => [event, replica.incarnation, reason]);
+    fleetNews(before, after).map(({ type, replica, reason }) => [type, replica.incarnation, reason]);
   const state = fleetOf(2);
   t.same(told(state, state), []);
   const wanted = after(state, { type: 'add', wishes: wishes(...['S3']), slowly: true, atMs: 1 });
@@ -506,7 +506,7 @@ t.test(
   },
 );
 
-/** server1 … server`n`, which somebody else runs, all serving. */
+/** server1 … server`n`, all serving and run by somebody else. */
 function givenFleet(n: number): FleetState {
   const wishes = Array.from({ length: n }, (_, index) => ({ hostname: `server${index + 1}`, weight: 1, address }));
   const added = after(emptyFleet(1), { type: 'add', wishes, slowly: false, atMs: 0 });
@@ -517,7 +517,7 @@ function givenFleet(n: number): FleetState {
   );
 }
 
-/** The fleet after so many heartbeats of one seat, good or bad. */
+/** The fleet after these heartbeats of one seat. */
 function beaten(state: FleetState, seat: number, results: readonly ('good' | FailureKind)[]) {
   return results.reduce((known, result, index) => {
     const { incarnation } = replicaOf(known, seat);
@@ -541,11 +541,11 @@ t.test(
     );
     t.same(resting(down), [replicaOf(state, 1)]);
     t.same(plan(down, 200_000, rules), []);
-    t.match(fleetNews(state, down), [{ event: 'replica-lost', reason: 'other' }]);
+    t.match(fleetNews(state, down), [{ type: 'replica-lost', reason: 'other' }]);
     t.equal(beaten(down, 1, ['good', 'other', 'good']).seats[0]?.phase, 'down', 'it must rise twice in a row');
     const up = beaten(down, 1, ['good', 'good']);
     t.match(up.seats[0], { phase: 'serving', replica: replicaOf(state, 1), health: { suspected: false } });
-    t.match(fleetNews(down, up), [{ event: 'replica-serving' }]);
+    t.match(fleetNews(down, up), [{ type: 'replica-serving' }]);
     const removed = after(down, { type: 'remove', seats: [1], atMs: 100_010 });
     t.match(removed.leaving, [{ drains: true }]);
   },
@@ -585,10 +585,10 @@ t.test('why a replica does not begin to serve is told once it is worth telling',
   t.match(probed(up, 'unfit', 100), { complaint: { reason: 'unfit' } }, 'that will not change');
   t.match(probed(given, 'refused', rules.startTimeoutMs), { phase: 'started' }, 'nor is it given up');
   const unfit = after(up, { type: 'probed', incarnation: 1, failure: 'answers 404 to /', kind: 'unfit', atMs: 5 });
-  t.match(fleetNews(up, unfit), [{ event: 'replica-down', reason: 'answers 404 to /' }]);
+  t.match(fleetNews(up, unfit), [{ type: 'replica-down', reason: 'answers 404 to /' }]);
   t.equal(whyNone(unfit, true), 'no replica: a down: answers 404 to /, b starting; try --heartbeat-path / or tcp');
   t.equal(whyNone(emptyFleet(1), true), 'no replica: there is none in this fleet');
-  t.match(fleetNews(unfit, serving(wanted, 1, 9)), [{ event: 'replica-serving' }]);
+  t.match(fleetNews(unfit, serving(wanted, 1, 9)), [{ type: 'replica-serving' }]);
 });
 
 t.test('a first name that is taken is given up; one that somebody asked for is not', async (t) => {

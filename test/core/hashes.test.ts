@@ -17,7 +17,7 @@ t.test(
   'the virtual nodes of the course: Φ(i, j) = (i² + j² + 2j + 25) mod M, the next free slot if taken',
   async (t) => {
     const ring = buildRing(seatsTo(2), pair('quadratic'), 512, 9);
-    // Φ(1, j) = 26 29 34 41 50 61 74 89 106; Φ(2, j) = 29→30 32 37 44 53 64 77 92 109: only the first is taken.
+    // Φ(1, j) = 26 29 34 41 50 61 74 89 106. Φ(2, j) = 29→30 32 37 44 53 64 77 92 109: only its first slot is taken.
     t.same(
       ring.points.filter((point) => point.seat === 1).map((point) => point.slot),
       [26, 29, 34, 41, 50, 61, 74, 89, 106],
@@ -30,7 +30,7 @@ t.test(
 );
 
 t.test('the shares of all 900,000 request ids under the course’s functions are the exact ones', async (t) => {
-  // Counted by an independent program (Python, a table of 512 slots filled and walked one by one).
+  // Counted by an independent program in Python, which fills a table of 512 slots and walks it one by one.
   const expected: Record<number, Record<number, number>> = {
     2: { 1: 857813, 2: 42187 },
     3: { 1: 759374, 2: 42187, 3: 98439 },
@@ -104,7 +104,7 @@ t.test('every seat holds as many virtual nodes as fit, each on a slot of its own
       return (
         new Set(points.map((point) => point.slot)).size === points.length &&
         points.every((point) => point.slot >= 0 && point.slot < slots) &&
-        // `even` shares out the slots that there are; the others probe for a free one.
+        // `even` shares out the existing slots; the other pairs probe for free ones.
         seats.every((seat) => (name === 'even' ? held(seat) <= virtualNodes : held(seat) === perSeat))
       );
     }),
@@ -121,7 +121,7 @@ t.test('a place that joins as the highest moves keys only to itself, with every 
   fc.assert(
     fc.property(anyCase, ({ name, slots, virtualNodes, seats }) => {
       const joiner = Math.max(...seats) + 1;
-      // Beyond, each place that probes gets fewer virtual nodes.
+      // With more virtual nodes than slots, the places of pairs that probe would get fewer of them.
       fc.pre(virtualNodes * joiner <= slots);
       const hashes = pair(name, slots, virtualNodes);
       const before = buildRing(placesOf(seats), hashes, slots, virtualNodes);
@@ -131,8 +131,8 @@ t.test('a place that joins as the highest moves keys only to itself, with every 
   );
 });
 
-// Rings of the first three seats, by slot: seat. `mixed` and `sha256-md5` were worked out by programs of their own (Python), the
-// course's functions by hand above; those of `even` can be seen to be cut where even-layout.ts says.
+// Rings of the first three seats, as slot: seat. `mixed` and `sha256-md5` were computed by separate programs in Python,
+// the functions of the course by hand (above). For `even` it can be seen that it cuts where even-layout.ts says.
 const GOLDEN: Record<(typeof HASH_NAMES)[number], { ring: string; slots: number[] }> = {
   even: {
     ring: '20:3 27:2 55:1 83:2 100:3 112:1 141:2 158:3 169:1 197:2 226:1 248:3 255:2 272:3 283:1 311:2 340:1 361:3 369:2 386:3 397:1 418:3 426:2 443:3 454:1 482:2 511:1',

@@ -1,4 +1,4 @@
-// Percentiles that a reader can check by eye, and the bound on their error.
+// Percentiles that a reader can check by eye, and the limit of their error.
 
 import t, { type Test } from 'tap';
 import { BUCKETS, Histogram } from '../../lib/core/traffic/histogram.ts';

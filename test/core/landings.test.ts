@@ -1,4 +1,4 @@
-// Readers that follow where requests land: what they are told, and that none changes anything for another.
+// Readers that follow where requests land: what each is told, and that none changes anything for another.
 
 import t from 'tap';
 import { LandingLog } from '../../lib/core/traffic/landings.ts';

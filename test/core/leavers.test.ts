@@ -28,7 +28,7 @@ t.test('at random among equals', async (t) => {
     chooseLeavers({
       candidates: [1, 2, 3, 4],
       count: 1,
-      // Rounding makes none better than another.
+      // Differences as small as rounding must not decide.
       unevennessWithout: ([one = 0]) => (one === 3 ? 2 : 1 + one * 1e-12),
       mostWeighed: 10,
       random: random(number),

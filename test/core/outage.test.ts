@@ -17,7 +17,7 @@ function after(state: FleetState, ...events: FleetEvent[]): FleetState {
   return events.reduce((known, event) => observe(known, event, FLEET_RULES), state);
 }
 
-/** app1 … app`n`, wanted and nothing more. */
+/** app1 … app`n`, wanted but not yet started. */
 function wanted(n: number): FleetState {
   const wishes = Array.from({ length: n }, (_, index) => ({ hostname: `app${index + 1}`, weight: 1 }));
   return after(emptyFleet(1), { type: 'add', wishes, slowly: false, atMs: 0 });
@@ -145,8 +145,8 @@ t.test('what is down is told once for each kind of reason, and counted up to a h
   const again = probed(state, refused, 10);
   t.same(fleetNews(state, again), [], 'the same reason');
   const other = probed(again, unfit, 20);
-  t.match(fleetNews(again, other), [{ event: 'replica-down', reason: unfit.reason }]);
-  t.match(fleetNews(emptyFleet(1), other), [{ event: 'replica-down', reason: unfit.reason }]);
+  t.match(fleetNews(again, other), [{ type: 'replica-down', reason: unfit.reason }]);
+  t.match(fleetNews(emptyFleet(1), other), [{ type: 'replica-down', reason: unfit.reason }]);
   let long = other;
   for (let beat = 0; beat < 100; beat++) long = probed(long, unfit, 100 + beat);
   t.equal(probed(long, unfit, 1000), long, 'nothing changes any more');

@@ -81,7 +81,7 @@ t.test('at most half of the seats are without a replica because of heartbeats', 
     [5, 2],
   ] as const) {
     let state = fleetOf(n);
-    // One after the other hangs, while the others are well.
+    // One replica after the other hangs while the others are well.
     for (let seat = 1; seat <= n; seat++) {
       state = after(state, failed(seat, seat * 9000), failed(seat, seat * 9000 + 1), failed(seat, seat * 9000 + 2));
     }
@@ -96,7 +96,7 @@ t.test('one that answers before the next was begun has its seat back, under its 
     [2, false],
   ]);
   t.match(members(state).at(0), { hostname: 'server2' });
-  t.match(fleetNews(allSlow(2), state), [{ event: 'replica-cleared', replica: { incarnation: 2 } }]);
+  t.match(fleetNews(allSlow(2), state), [{ type: 'replica-cleared', replica: { incarnation: 2 } }]);
 });
 
 t.test(

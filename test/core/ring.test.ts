@@ -97,7 +97,7 @@ const anyRing = fc
     return { slotCount, points: [...points.values()] };
   });
 
-// The definition, step by step around the ring: nothing of the implementation.
+// Follows the definition step by step around the ring and shares nothing with the implementation.
 function nearestClockwise(points: readonly RingPoint[], slotCount: number, slot: number): SeatId | undefined {
   for (let step = 0; step < slotCount; step++) {
     const found = points.find((point) => point.slot === (slot + step) % slotCount);

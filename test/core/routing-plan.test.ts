@@ -1,4 +1,4 @@
-// A plan is a value: what is compiled of a copy of it is what was published.
+// A plan is a value: compiling a copy of it gives the same policy.
 
 import t from 'tap';
 import { moduloRequests } from '../../lib/core/ring/hashes/modulo.ts';

@@ -10,7 +10,7 @@ const keeperOf = (slowStartMs: number) =>
 const address: Address = { type: 'unix', path: '/a.sock' };
 const SINCE_EVER = Number.NEGATIVE_INFINITY;
 
-/** Seats 1, 2, …, each with the moment at which it first served; `undefined` for one that does not serve yet. */
+/** Seats 1, 2, …, each with the time when it first served; `undefined` for a seat that does not serve yet. */
 function fleetOf(...firstServed: (number | undefined)[]): FleetState {
   const seats = firstServed.map((firstServedMs, index) => {
     const common = {
@@ -62,7 +62,7 @@ t.test('a joiner takes its slots over the time of the slow start; each slot chan
   for (const nowMs of [0, 250, 500, 750, 999, 1000]) {
     const now = ownersAt(keeper, joined, nowMs);
     now.forEach((seat, slot) => {
-      // As it was, or as it will be; and never back.
+      // A slot belongs to its old seat or to its new one, and never goes back.
       if (seat !== full[slot] && (seat !== warm[slot] || before[slot] === full[slot]))
         t.fail(`slot ${slot} at ${nowMs} ms`);
     });
@@ -71,7 +71,7 @@ t.test('a joiner takes its slots over the time of the slow start; each slot chan
   }
   t.same(ownersAt(keeper, joined, 1000), full);
   t.equal(sizes[0], 1, 'one slot from the beginning');
-  // 170 slots in all.
+  // The new seat's share is 170 slots in all.
   t.ok(
     [42, 85, 127].every((wanted, index) => Math.abs((sizes[index + 1] as number) - wanted) <= 3),
     `${sizes}`,
@@ -80,7 +80,7 @@ t.test('a joiner takes its slots over the time of the slow start; each slot chan
 
 t.test('of several joiners, a slot goes to each once at most, and never back', async (t) => {
   const keeper = keeperOf(1000);
-  // Seat 3 joins at 0, seat 5 at 430, seat 4 at 480; seat 6 is on its way from 700 and serves from 810.
+  // Seat 3 joins at 0, seat 5 at 430 and seat 4 at 480. Seat 6 starts at 700 and serves from 810.
   const stateAt = (nowMs: number) =>
     fleetOf(
       SINCE_EVER,

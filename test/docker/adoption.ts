@@ -1,4 +1,4 @@
-// A balancer that was killed with -9 and started again: its containers go on, strays are removed.
+// A balancer that was killed with -9 and started again: it keeps its containers and removes strays.
 
 import type { Test } from 'tap';
 import { startProgram } from '../../bench/harness/program.ts';
@@ -42,7 +42,7 @@ export async function adoption(t: Test): Promise<void> {
 
   t.test('one that ended meanwhile is replaced in its seat, strays are removed', async (t) => {
     await docker('kill', 'server3');
-    // An older life in a seat that is held: what a balancer that was killed in the middle of a replacement leaves.
+    // An older replica of an occupied seat, as a balancer leaves it that is killed in the middle of a replacement.
     await docker(
       ...[
         'run',

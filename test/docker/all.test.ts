@@ -1,4 +1,5 @@
-// Everything that needs a real Docker Engine, one after the other: container names belong to the whole machine.
+// Everything that needs a real Docker Engine, one after the other, because container names are shared by the whole
+// machine.
 
 import t from 'tap';
 import { engineMissing } from '../fixtures/engine.ts';

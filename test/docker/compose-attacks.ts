@@ -1,12 +1,12 @@
-// The attack of issue 11: a replica that somebody took over asks the balancer on their common network to add, remove and kill
-// replicas. Played from inside of a real replica, at every address that the balancer and the networks have.
+// The attack of issue 11: a hijacked replica asks the balancer, on the network that they share, to add, remove and kill
+// replicas. Played from inside of a real replica, at every address of the balancer and the networks.
 
 import { execFileSync } from 'node:child_process';
 import type { Test } from 'tap';
 import type { Project } from '../fixtures/compose.ts';
 import { docker } from '../fixtures/engine.ts';
 
-// Prints what became of each try; runs in the container, which has Node and nothing else.
+// Prints the result of each try. It runs in the container, which has Node and nothing else.
 const TRY_ALL = `
   const [targets, timeoutMs] = JSON.parse(process.argv[1]);
   const tries = targets.map(([host, port]) => new Promise((resolve) => {
@@ -42,7 +42,7 @@ export async function composeAttacks(t: Test, project: Project): Promise<void> {
     const before = await project.hostnames();
     for (const [target, end] of await tryFrom(replica, targets)) t.notMatch(end, /ANSWERED/, target);
     t.same(await project.hostnames(), before);
-    // What the attack would look like where it works.
+    // Shows what the attack would look like if it worked.
     const [[, end] = []] = await tryFrom(project.balancer, [['_front', 5000]]);
     t.match(end, /^ANSWERED HTTP\/1.1 200 /);
     await project.ask('DELETE', '/rm', { n: 1, hostnames: (await project.hostnames()).slice(-1) });

@@ -1,4 +1,5 @@
-// A second checkout on the same engine: its `up` and `down` leave the first alone, and each is set by its own RINGMASTER_… variables.
+// A second checkout on the same engine: its `up` and `down` leave the first alone, and its own RINGMASTER_… variables
+// apply.
 
 import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -41,7 +42,7 @@ export async function composeNeighbours(t: Test, first: Project): Promise<void> 
   });
 
   t.test('up and down beside a fleet that runs: it goes on as it was', async (t) => {
-    // Container names belong to the engine: that of the second one's only replica is set free.
+    // Container names belong to the engine, so server1 is freed for the only replica of the second project.
     const [replaced] = await first.hostnames();
     if (replaced === 'server1') {
       await first.ask('POST', '/add', { n: 1 });
@@ -65,7 +66,7 @@ export async function composeNeighbours(t: Test, first: Project): Promise<void> 
     t.same(await containersOf(first.name), before);
     t.equal(await docker('network', 'inspect', '--format', '{{.Internal}}', `${second.name}_replicas`), 'true');
 
-    // What a balancer that was killed leaves is removed too, and nothing of the other one's.
+    // What a killed balancer leaves is removed too, but nothing of the other project.
     await docker('kill', '--signal', 'KILL', second.balancer);
     t.equal((await containersOf(second.name)).length, 1);
     await second.npm('down');

@@ -1,4 +1,4 @@
-// The picture of the course: compose up, the contract, a replica killed, the balancer killed, compose down.
+// The setup of the course: compose up, the contract, a killed replica, a killed balancer, compose down.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
@@ -89,7 +89,7 @@ async function composeUpToDown(t: Test): Promise<void> {
     await load.more(50);
     const { failures } = await load.stop();
     t.ok(failures.length > 0, 'there was a gap');
-    // A request sent just before the kill dies with its connection.
+    // A request sent just before the kill fails with its connection.
     t.same(
       failures.filter(({ atMs }) => atMs < killedMs - 100 || atMs > backMs),
       [],
@@ -111,7 +111,7 @@ async function composeUpToDown(t: Test): Promise<void> {
   });
 
   t.test('docker compose down leaves nothing', async (t) => {
-    // What was stopped just now is being replaced by then: nothing of that may be left either.
+    // Replicas that were stopped just now are being replaced by then, and no replacement may be left either.
     await sleep(2000);
     const begunMs = performance.now();
     await compose('down');

@@ -1,4 +1,4 @@
-// The runtime contract on real containers, and what is particular to them: names, labels, limits, strangers.
+// The contract of runtimes on real containers, and what only containers have: names, labels, limits, strangers.
 
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';

@@ -1,4 +1,4 @@
-// A Docker daemon that is away, slow, full or unwilling: the real engine behind a door that the test shuts.
+// A Docker daemon that is away, slow, full or refuses: the real engine behind a proxy that the test can close.
 
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,7 +13,7 @@ const FLEET = 'test-faults';
 const MAIN = fileURLToPath(new URL('../../lib/main.ts', import.meta.url));
 const args = ['--runtime', 'docker', '--fleet', FLEET, '--docker-volume', 'ringmaster-test'];
 
-/** Exit code and standard error of a balancer that does not come up. */
+/** The exit code and standard error of a balancer that does not start. */
 function failedStart(host: string): Promise<{ code: number; stderr: string }> {
   return new Promise((resolve) => {
     const environment = { ...process.env, DOCKER_HOST: host };
@@ -81,7 +81,7 @@ async function withFaults(t: Test, program: Program, door: EngineDoor): Promise<
   t.test('a daemon that takes 10 s to create: the seat waits, no request does', async (t) => {
     const load = startLoad(`${program.url}/home`, 50);
     door.intercept = async (method, path) => {
-      // The slowness itself.
+      // The wait is the slow engine that this test is about.
       if (method === 'POST' && path.includes('/create')) await sleep(10_000);
       return undefined;
     };

@@ -1,4 +1,4 @@
-// Whose a fleet, a name and a container are.
+// Which balancer a fleet, a name and a container belong to.
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-// Containers that end, hang or run out of memory under load, seen from the program as a whole.
+// Containers that end, hang or run out of memory under load, seen from outside of the program.
 
 import type { Test } from 'tap';
 import { startLoad } from '../../bench/harness/load.ts';
@@ -68,13 +68,13 @@ export async function replacement(t: Test): Promise<void> {
         program.logged((line) => line.event === event && line.hostname === hostname);
       await Promise.all(before.map((hostname) => told('replica-serving', hostname)));
       const load = startLoad(`${program.url}/home`, 50);
-      // A warm replica answers even with a hundredth of a processor: with these beside it, it has next to nothing of that.
+      // A warm replica answers even with a hundredth of a processor. These loops leave it almost nothing of that.
       const busy = Array.from({ length: 16 }, () => 'while :; do :; done &').join(' ');
       await Promise.all(before.map((name) => docker('exec', '--detach', name, 'sh', '-c', `${busy} wait`)));
       await docker('update', '--cpus', '0.01', ...before);
       const lost = await Promise.all(before.map(lossOf));
       await Promise.all(lost.map((line) => servingIn(line.seat, Number(line.incarnation))));
-      // To end takes time of a processor too. One that has ended already is none to update.
+      // Ending needs processor time too. A replica that has already ended cannot be updated.
       await docker('update', '--cpus', '1', ...before).catch(() => undefined);
       await Promise.all(before.map((hostname) => told('replica-stopped', hostname)));
       t.same((await load.stop()).failures, []);
@@ -124,7 +124,7 @@ export async function replacement(t: Test): Promise<void> {
   });
 }
 
-/** The last loss of each, and how many other seats were held by one that is well at that moment. */
+/** The last loss of each replica, and how many other seats were held by healthy replicas at that moment. */
 function lossesIn(log: readonly LogLine[], hostnames: readonly string[]): { line: LogLine; othersWell: number }[] {
   const well = new Set<unknown>();
   const losses = new Map<unknown, { line: LogLine; othersWell: number }>();

@@ -1,4 +1,4 @@
-// Large bodies and many connections: what streams must not pile up.
+// Large bodies and many connections: streams must not pile up in memory.
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -8,18 +8,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { startProgram } from '../../bench/harness/program.ts';
 
-// Outer limits: what is held here is held by counts.
+// A generous limit for a busy machine; what is tested does not depend on time.
 const PATIENT = { timeout: 240_000 };
 
 const GIB = 2 ** 30;
 const piece = Buffer.alloc(65_536, 'ringmaster ');
 
-/** Peak of resident memory of a process so far, in MiB. */
+/** The peak of a process's resident memory so far, in MiB. */
 function peakMiB(pid: number): number {
   return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 }
 
-/** A service that counts what it is sent on POST, and sends as many bytes as `GET /<bytes>` asks for. */
+/** A service that counts the bytes of each POST, and sends as many bytes as `GET /<bytes>` asks for. */
 async function service() {
   const server = http.createServer(async (request, response) => {
     if (request.method === 'POST') {
@@ -97,7 +97,7 @@ t.test('a client that does not read holds the replica back instead of filling me
   const request = http.get(`${program.url}/${GIB}`);
   const response = await new Promise<http.IncomingMessage>((resolve) => request.once('response', resolve));
   response.pause();
-  // Time in which memory would fill: whether it does is all that is asked, so there is no event to wait for.
+  // Memory would fill up during this time. There is no event to wait for if it does not.
   await sleep(1500);
   const grownMiB = peakMiB(program.process.pid as number) - beforeMiB;
   request.destroy();

@@ -1,5 +1,5 @@
-// Servers that make variables of the names of fields, as CGI does, are those to which X_Real_IP is X-Real-IP: real ones are asked
-// here what they have got.
+// Servers that turn field names into variables, as CGI does, take X_Real_IP for X-Real-IP. Real ones are asked here
+// what they got.
 
 import t from 'tap';
 import { type Setup, startPeer, unlessInstalled } from '../../bench/harness/peers.ts';

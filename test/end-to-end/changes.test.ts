@@ -1,4 +1,5 @@
-// Changes of the fleet that take long: a few starts at a time, clients that go meanwhile, and a start that is to be ended.
+// Changes of the fleet that take long: a few starts at a time, clients that leave meanwhile, and a start that has to be
+// ended.
 
 import { once } from 'node:events';
 import http from 'node:http';

@@ -138,7 +138,7 @@ t.test('POST /add with a body that does not end is cut off', async (t) => {
   const chunk = Buffer.from(`${sizeBytes.toString(16)}\r\n${'y'.repeat(sizeBytes)}\r\n`);
   let sentChunks = 0;
   let cut: Error | null | undefined;
-  // 16 MiB are read, and buffers on the way take some more, but far from this many.
+  // 16 MiB are read, and buffers on the way take some more, but far fewer than this.
   while (!cut && sentChunks < 64) {
     cut = await new Promise<Error | null | undefined>((resolve) => client.socket.write(chunk, resolve));
     sentChunks += 1;
@@ -201,7 +201,7 @@ t.test('the balancer’s own endpoints keep the rules of HTTP', async (t) => {
 });
 
 t.test('changes that overlap are made one after the other', async (t) => {
-  // Each arrives while the one before it is still being made.
+  // Each request arrives while the change before it is still being made.
   const asked = [
     ['POST', '/add', { n: 1, hostnames: ['O1'] }],
     ['POST', '/add', { n: 1, hostnames: ['O2'] }],
@@ -210,7 +210,7 @@ t.test('changes that overlap are made one after the other', async (t) => {
   const under: ReturnType<typeof request>[] = [];
   for (const change of asked) {
     under.push(request(change[0], change[1], change[2]));
-    // Who is asked after it is answered after it has come.
+    // Once these are answered, the change has arrived too.
     for (let count = 0; count < 3; count++) await request('GET', '/rep');
   }
   const answers = await Promise.all(under);

@@ -1,4 +1,4 @@
-// Out of file descriptors: clients that only wait, or a limit that somebody lowers, cost the fleet nothing.
+// Running out of file descriptors, by clients that only wait or by a lowered limit, must cost the fleet nothing.
 
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -27,7 +27,7 @@ async function startLimited(t: Test, descriptors: number) {
   return { program, admin };
 }
 
-/** So many connections; resolves when each is there and, but for `most` of them, has been told that there are too many. */
+/** Opens `count` connections. Resolves when all are open and all but `most` were told that there are too many. */
 async function idle(t: Test, program: Program, count: number, most: number): Promise<Idler[]> {
   const idlers: Idler[] = [];
   t.teardown(() => {
@@ -135,7 +135,7 @@ t.test(
     limitTo(3);
     await program.logged((line) => line.event === 'heartbeat-impossible');
     const answer = await get(kept);
-    // By a connection that was kept, or not at all.
+    // The answer comes over a connection that was kept, or it is the error.
     t.match(answer, /200 OK|503 Service Unavailable.*this process has no file descriptor left \(EMFILE\)/s);
     process.kill(await replicaPid(program, 'server3'), 'SIGKILL');
     const failed = (line: { event: string }) =>

@@ -1,4 +1,4 @@
-// An engine that takes a connection and never answers: no real one is needed for that.
+// An engine that accepts a connection and never answers; this needs no real one.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import t, { type Test } from 'tap';
 
 const MAIN = fileURLToPath(new URL('../../lib/main.ts', import.meta.url));
 
-/** Starts the program against an engine that answers as `answer` does; resolves when `answer` has left a call open. */
+/** Starts the program against an engine played by `answer`. Resolves when `answer` has left a call open. */
 async function startAgainst(t: Test, answer: (request: IncomingMessage, response: ServerResponse) => boolean) {
   const directory = await mkdtemp(join(tmpdir(), 'ringmaster-engine-'));
   const server = http.createServer();

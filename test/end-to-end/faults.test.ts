@@ -1,4 +1,4 @@
-// What the fleet is for: replicas that die and hang while requests come in.
+// Replicas that die and hang while requests come in, which is what the fleet is for.
 
 import t from 'tap';
 import { isRunning, replicaPid } from '../../bench/harness/faults.ts';
@@ -82,7 +82,7 @@ t.test('a removed replica finishes the requests that it has', async (t) => {
   const program = await startProgram([], { REPLICA_DELAY_MS: '400' });
   t.teardown(() => program.stop());
   const open = Array.from({ length: 12 }, () => program.json('/home'));
-  // Who is asked after it is answered after all of those have come.
+  // Once these are answered, all requests before them have arrived too.
   for (let count = 0; count < 3; count++) await program.json('/rep');
   const removed = await program.json('/rm', { method: 'DELETE', body: '{"n":3}' });
   t.same(removed.body, { message: { N: 0, replicas: [] }, status: 'successful' });

@@ -1,4 +1,4 @@
-// Servers that people put behind a balancer to try it, and the tools they try it with.
+// Servers that people put behind a balancer to try it, and the tools that they try it with.
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -15,7 +15,7 @@ async function abMissing(): Promise<string | false> {
 
 const skip = pythonMissing() ?? (await abMissing());
 
-// HTTP/1.0 is what it speaks unless it is told otherwise: a connection for each request, and a backlog of 5.
+// Python's http.server speaks HTTP/1.0 by default: one connection for each request, and a backlog of 5.
 for (const [version, handler, options] of [
   ['HTTP/1.0', `    protocol_version = 'HTTP/1.0'`, []],
   ['HTTP/1.1', '', []],
@@ -23,7 +23,8 @@ for (const [version, handler, options] of [
 ] as const) {
   t.test(`ab with 16 clients on an http.server of ${version}: no request fails`, { skip }, async (t) => {
     const port = await startHttpServer(t, `${handler}\n    def do_GET(self): self.say(200, 'served')`);
-    // A busy machine loses the first packet of a connection more than twice; test/proxy/slow-connects.test.ts is about one.
+    // On a busy machine the first packet of a connection is lost more than twice. test/proxy/slow-connects.test.ts is
+    // about that.
     const patience = ['--connect-timeout', '30s', '--queue-timeout', '30s'];
     const upstream = ['--upstream', `127.0.0.1:${port}`, '--heartbeat-path', 'off', ...patience];
     const program = await startProgram([...upstream, ...options]);

@@ -1,5 +1,5 @@
-// The real gunicorn as the only upstream: one worker that does one request at a time and ends after 15 of them, and clients that send
-// more than it can do at once.
+// The real gunicorn as the only upstream: one worker, which handles one request at a time and exits after 15, and
+// clients that send more than it can handle at once.
 
 import http from 'node:http';
 import t from 'tap';

@@ -15,7 +15,7 @@ t.test('HTTP/1.0 without a Host is served by our own replicas, which listen on s
 });
 
 t.test('HAProxy’s `option httpchk` as it comes finds us up', { skip: unlessInstalled('haproxy') }, async (t) => {
-  // Strict about Host, as every server of HTTP/1.1 is.
+  // The replica insists on a Host field, as every HTTP/1.1 server does.
   const replica = await scriptedReplica((socket, head) =>
     socket.write(/\r\nHost: [\w.]+:\d+\r\n/.test(head) ? reply('') : reply('', '', '400 Bad Request')),
   );
@@ -48,7 +48,7 @@ backend checked
   t.equal(state, 'L7OK');
 });
 
-// Of HAProxy's only server; `undefined` as long as its socket is not there.
+// The check status of HAProxy's only server; `undefined` while its socket does not exist.
 function checkStatus(path: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = net.connect(path, () => socket.write('show stat\n'));

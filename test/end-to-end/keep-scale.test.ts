@@ -1,4 +1,4 @@
-// --keep-scale: a fleet that is ended in order and started again is as it was.
+// --keep-scale: a fleet that ended in order has the same replicas after the next start.
 
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// A balancer that did not run for a while: whose fault that is not, it blames nobody.
+// A balancer that did not run for a while blames nobody for the delay.
 
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -34,18 +34,18 @@ t.test(
       client.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
       await arrived;
     }
-    // The clock of another process cannot be moved: here and below its limits pass, or a part of them. These have been
-    // looked at, and are not reached.
+    // The clock of another process cannot be moved, so real time passes here and below. While the program runs, no
+    // limit is reached.
     await sleep(300);
 
     program.process.kill('SIGSTOP');
-    // What the reply waits for is over; nobody reads it for three times its limit.
+    // The reply comes now, but the program does not read it for three times its limit.
     held[0]?.();
     upload.send('67890');
     idle.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await sleep(3000);
     program.process.kill('SIGCONT');
-    // Of its second, this one has had a third.
+    // The other reply has used up a third of its limit so far.
     await sleep(150);
     held[1]?.();
 

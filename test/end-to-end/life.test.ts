@@ -93,7 +93,7 @@ t.test('SIGTERM: open requests finish, replicas are stopped, exit code 0', async
   const pids = await Promise.all(['server1', 'server2', 'server3'].map((name) => replicaPid(program, name)));
   const idle = await connectRaw(program.port);
   const open = program.json('/home');
-  // Who is asked after it is answered after it has come.
+  // Once these are answered, the request before them has arrived too.
   for (let count = 0; count < 3; count++) await program.json('/rep');
   program.process.kill('SIGTERM');
   await program.logged((line) => line.event === 'closing');
@@ -109,7 +109,7 @@ t.test('requests that outlast the grace are cut', async (t) => {
   const stuck = Array.from({ length: 40 }, () => fetch(`${program.url}/home`).catch((error) => error));
   for (let count = 0; count < 3; count++) await program.json('/rep');
   program.process.kill('SIGTERM');
-  // What hangs would hold it up for ever.
+  // Anything that hangs would delay the exit for ever.
   t.equal(await program.exited, 0);
   await Promise.all(stuck);
 });
@@ -141,10 +141,10 @@ t.test('a second signal exits at once', async (t) => {
   for (let count = 0; count < 3; count++) await program.json('/rep');
   program.process.kill('SIGINT');
   await program.logged((line) => line.event === 'closing');
-  // By the clock of that process: two that come at once are one, as a terminal and npm send them.
+  // Signals at once count as one, since a terminal and npm both send them. The program's clock decides, so this waits.
   await sleep(300);
   program.process.kill('SIGINT');
-  // An end in order has another code.
+  // An orderly end has another exit code.
   t.equal(await program.exited, 130);
   await open;
 });
@@ -168,7 +168,7 @@ t.test('whoever read the log has gone: it goes on, quietly, and ends when it is 
   const pid = program.process.pid as number;
   const ticks = () => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[13]);
   const before = ticks();
-  // The time of a process is counted while time passes.
+  // Processor time can only be counted while time passes.
   await sleep(1000);
   t.ok(ticks() - before < 30, `${ticks() - before} ticks of CPU in a second of nothing`);
   program.process.kill('SIGTERM');

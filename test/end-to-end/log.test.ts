@@ -1,4 +1,4 @@
-// The log of the real program on a real pipe, whoever reads it, and what goes into it.
+// The log of the real program on a real pipe, read or not, and what it contains.
 
 import { readFileSync } from 'node:fs';
 import t from 'tap';
@@ -28,7 +28,7 @@ for (const stalled of ['stderr', 'stdout'] as const) {
           if ((await (await fetch(target)).text()) === '{}') answered += 1;
         }
       };
-      // Each is a line of half a kilobyte: three times what may wait.
+      // Each line is half a kilobyte, so this is three times as much as may wait to be written.
       await Promise.all(Array.from({ length: 20 }, ask));
       t.equal(answered, lines);
       pipe?.resume();

@@ -1,4 +1,4 @@
-// The ring as a client sees it: how evenly requests come out, where it says that they go, and what a change would move.
+// The ring as a client sees it: how evenly requests spread, where it says that they go, and what a change would move.
 
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -34,7 +34,7 @@ interface Imagined {
   };
 }
 
-/** An upstream that names itself in the body of any answer. */
+/** An upstream that names itself in every answer. */
 async function startUpstream(): Promise<{ name: string; close: () => void }> {
   const server = http.createServer((_request, response) => response.end(name));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -74,7 +74,7 @@ t.test('the explained replica is the one that serves, for 10,000 random requests
   const seed = runSeed();
   t.comment(`seed ${seed}`);
   const upstreams = await Promise.all([startUpstream(), startUpstream(), startUpstream(), startUpstream()]);
-  // One of five is not there: what it owns goes on to the next.
+  // One of the five upstreams is down, and its requests go on to the next one.
   upstreams[3]?.close();
   const program = await startProgram([
     `--upstream=${upstreams.map(({ name }) => name).join(',')}`,
@@ -92,7 +92,7 @@ t.test('the explained replica is the one that serves, for 10,000 random requests
   let skipped = 0;
   for (let count = 0; count < 10_000; count++) {
     const name = `${chance.below(2) === 0 ? 'user' : 'jürgen'}-${chance.below(1e6)}`;
-    // As a browser sends it: in UTF-8, one unit for each byte.
+    // Encodes the name as a browser sends it: in UTF-8, with one character for each byte.
     const bytes = Buffer.from(name).toString('latin1');
     const kind = ['header', 'cookie', 'query', 'request id'][chance.below(4)] as string;
     const headersWith = (value: string) => ({
@@ -126,7 +126,8 @@ t.test('the explained replica is the one that serves, for 10,000 random requests
 });
 
 t.test('10,000 requests without a key come out even, one at a time and 50 at a time', async (t) => {
-  // Three in one process, so that none stands still while the others go on: what is then kept back for it would be missing at the end.
+  // All three run in one process, so that none is slower than the others. Requests held back for a slow one would be
+  // missing at the end.
   const upstreams = await Promise.all([startUpstream(), startUpstream(), startUpstream()]);
   const program = await startProgram([`--upstream=${upstreams.map(({ name }) => name).join(',')}`]);
   t.teardown(async () => {
@@ -255,7 +256,7 @@ t.test('with a slow start a joiner begins with one slot of its own, and its keys
   await program.json('/add', { method: 'POST', body: '{"n": 1, "hostnames": ["slow"]}' });
   const after = await served();
   const moved = after.filter((name, user) => name !== before[user]);
-  // One slot of 512: of 200 keys less than one is to be expected.
+  // One of 512 slots has to move, which is less than one of 200 keys on average.
   t.ok(moved.length <= 5, `${moved.length} of 200 moved`);
   t.ok(moved.every((name) => name.includes('slow')));
 });

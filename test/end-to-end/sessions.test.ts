@@ -9,10 +9,10 @@ import { trafficSettings } from '../../lib/limits.ts';
 import { parseOptions } from '../../lib/settings/options.ts';
 
 type Sessions = (request: http.IncomingMessage, response: http.ServerResponse, next: () => void) => void;
-// It comes without types.
+// The package comes without types.
 const session: (options: object) => Sessions = createRequire(import.meta.url)('express-session');
 
-/** The program over three services of somebody else's. */
+/** The program over three services that somebody else runs. */
 async function balanced(
   t: Test,
   key: string,
@@ -51,7 +51,7 @@ t.test('the bound on load is on by default only where nothing is to stick', asyn
 
 for (const key of ['cookie:session', 'client']) {
   t.test(`--key ${key}: one session with two requests at a time stays at one replica`, async (t) => {
-    // Nobody is answered before both are there, wherever that is.
+    // Neither request is answered before both have arrived, at whichever service.
     let held: (() => void)[] = [];
     const program = await balanced(t, key, (server) => (_request, response) => {
       held.push(() => response.end(String(server)));
@@ -108,7 +108,7 @@ t.test('--key client: socket.io over polling knows its session', async (t) => {
     client.once('disconnect', resolve);
   });
   const echoed = (async () => {
-    // Many a poll is open while the next message is posted.
+    // Posts the next message while polls are open.
     for (let count = 0; count < 20; count++)
       t.equal(await client.emitWithAck('echo', `text ${count}`), `text ${count}`);
     return 'echoed';

@@ -1,4 +1,4 @@
-// SIGHUP, and variables that the environment has for other reasons than ours: the real program.
+// SIGHUP, and environment variables that have nothing to do with ringmaster, with the real program.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ t.test('SIGHUP ends it in order: what is open is answered, exit code 0', async (
 });
 
 t.test('under nohup it outlives its terminal', async (t) => {
-  // What nohup makes of a terminal's standard input; Node forgets what nohup says of the signal.
+  // This is what nohup makes of a terminal's standard input. That nohup ignores SIGHUP is lost, since Node resets it.
   const child: ChildProcess = spawn(process.execPath, [MAIN, '--port', '0', '--replicas', '0'], {
     stdio: [openSync('/dev/null', 'w'), 'pipe', 'pipe'],
   });

@@ -1,4 +1,4 @@
-// All replicas slow at once, as on a machine that has no time for them: answers are late, heartbeats are missed.
+// All replicas are slow at once, as on a busy machine: answers are late and heartbeats are missed.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
@@ -6,9 +6,7 @@ import { replicaPid } from '../../bench/harness/faults.ts';
 import { startLoad } from '../../bench/harness/load.ts';
 import { startProgram } from '../../bench/harness/program.ts';
 
-/**
- * Lets that process run for a moment every now and then, until it has ended: the slowness itself is time that passes.
- */
+/** Lets that process run only for a moment now and then, until it has ended. It is real time that makes it slow. */
 async function slowDown(pid: number): Promise<void> {
   try {
     for (;;) {
@@ -18,7 +16,7 @@ async function slowDown(pid: number): Promise<void> {
       await sleep(50);
     }
   } catch {
-    // It has ended.
+    // The process has ended.
   }
 }
 

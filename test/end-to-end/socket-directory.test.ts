@@ -1,4 +1,4 @@
-// The directory of the sockets is removed while replicas serve, as what cleans /tmp does.
+// The directory of the sockets is removed while replicas serve, as a cleaner of /tmp may do.
 
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';

@@ -1,5 +1,5 @@
-// Services that somebody else runs: busy, restarting, not there, or asked the wrong way. They cannot be replaced, so they are judged with
-// more patience than replicas of our own.
+// Services that somebody else runs: busy, restarting, absent, or asked in the wrong way. They cannot be replaced, so
+// they are judged more patiently than our own replicas.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
@@ -16,16 +16,16 @@ const QUICK = ['--heartbeat-interval', '50ms', '--heartbeat-timeout', '100ms'];
 interface Service {
   readonly name: string;
   readonly port: number;
-  /** Requests that came, heartbeats apart. */
+  /** Requests that came, without heartbeats. */
   readonly asked: string[];
-  /** While it is so, nothing is answered, as a server of one thread that is at work. */
+  /** While true, nothing is answered, as by a server with one thread that is busy. */
   busy: boolean;
-  /** Answers what waits; it is busy no longer. */
+  /** Answers all requests that wait, and ends `busy`. */
   release(): void;
   close(): Promise<void>;
 }
 
-/** @param answer to a heartbeat; other requests get 200. */
+/** @param answer is the status of heartbeats; other requests get 200. */
 async function service(t: Test, answer = 200, port = 0): Promise<Service> {
   const waiting: (() => void)[] = [];
   const asked: string[] = [];
@@ -161,7 +161,7 @@ t.test('what was not sent waits while the only service restarts: none is lost', 
   const program = await start(t, [first]);
   await first.close();
   const answers = Array.from({ length: 40 }, () => program.json('/x', { method: 'POST', body: 'vote' }));
-  // By some requests that is found out, and by heartbeats.
+  // Requests and heartbeats both find it out.
   await program.logged((line) => line.event === 'replica-lost');
   answers.push(program.json('/x', { method: 'POST', body: 'vote' }));
   const second = await service(t, 200, first.port);
@@ -265,7 +265,7 @@ t.test('answers with 5xx again and again are said, though the heartbeats are goo
   );
 });
 
-/** A change as its status and body. */
+/** Makes a change and resolves with status and body. */
 const change = (program: Program, method: 'POST' | 'DELETE', path: string, body: unknown) =>
   program.json(path, { method, body: JSON.stringify(body) });
 const repOf = (...replicas: string[]) => ({

@@ -1,5 +1,6 @@
-// Votes last: many of them from 50 clients through the ring, while replicas are killed and then everything is. A client that has
-// no 200 sends its vote again with the same key, as the page does; at the end each vote must have been counted exactly once.
+// Votes last: 50 clients send many of them through the ring, while replicas are killed and finally everything is. Like
+// the page, a client that gets no 200 sends its vote again with the same key. In the end each vote must be counted
+// exactly once.
 
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
@@ -20,14 +21,14 @@ const OPTION_ARGS = ['--replicas', '4', '--log', 'off'];
 interface Voting {
   /** Votes answered with 200. */
   readonly answered: number;
-  /** Tries that got something else, or nothing. */
+  /** Tries that got anything else, or nothing. */
   readonly failures: number;
-  /** Resolves when that many have been answered. */
+  /** Resolves when that many votes have been answered. */
   until(answered: number): Promise<void>;
   readonly done: Promise<unknown>;
 }
 
-/** @param program the program at the moment: it may be another one later. */
+/** @param program returns the current program, which may be another one later. */
 function startVoting(count: number, program: () => Program): Voting {
   const agent = new http.Agent({ keepAlive: true, maxSockets: CLIENTS });
   let next = 0;
@@ -54,7 +55,7 @@ function startVoting(count: number, program: () => Program): Voting {
       const key = randomUUID();
       while (!(await send(body, key))) {
         failures += 1;
-        // As a client would, so that a balancer that is not there is not asked without end.
+        // Waits as a client would, so as not to flood a balancer that is down.
         await sleep(20);
       }
       answered += 1;
@@ -80,14 +81,14 @@ function evenly(count: number): Record<string, number> {
   return Object.fromEntries(OPTIONS.map((option) => [option, count / OPTIONS.length]));
 }
 
-/** kill -9 of one replica; true if there was one. */
+/** Kills one replica with -9. Returns whether there was one. */
 async function killReplica(program: Program): Promise<boolean> {
   try {
     const hostnames = await program.hostnames();
     process.kill(await replicaPid(program, hostnames[0] as string), 'SIGKILL');
     return true;
   } catch {
-    // It has just ended, or is just being started.
+    // The replica has just ended, or is just being started.
     return false;
   }
 }
@@ -114,7 +115,7 @@ t.test(
     t.teardown(() => program.stop());
     const voting = startVoting(10_000, () => program);
     let kills = 0;
-    // The last thousand has to wait for the end of everything.
+    // The last thousand votes are left until everything is killed.
     while (voting.answered < 8500) {
       if (await killReplica(program)) kills += 1;
       await voting.until(voting.answered + 500);

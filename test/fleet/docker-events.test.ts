@@ -7,7 +7,7 @@ import { settle, VirtualClock } from '../fixtures/virtual-clock.ts';
 const event = (Action: string, incarnation: number, seconds: number, attributes: Record<string, string> = {}) =>
   `${JSON.stringify({ Action, Actor: { ID: `id${incarnation}`, Attributes: { name: `r${incarnation}`, incarnation: String(incarnation), ...attributes } }, timeNano: seconds * 1e9 })}\n`;
 
-/** Plays the streams one after the other: each is the pieces that come before it breaks. */
+/** Plays the streams one after the other. Each is a list of the pieces that come before it breaks. */
 async function watch(streams: readonly (readonly string[])[]) {
   const news: RuntimeNews[] = [];
   const log: { event: string }[] = [];

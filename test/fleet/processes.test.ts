@@ -98,7 +98,7 @@ t.test('one that does not end within the grace is killed', async (t) => {
   const address = await processes.start(replica(1), soon());
   // A request that never ends keeps the replica from stopping by itself.
   const waiting = probe(address, soon()).catch((error) => error);
-  // The replica tells nobody that it has come.
+  // Nothing reports that the replica has got it.
   await sleep(100);
   const begunMs = performance.now();
   await processes.stop(replica(1), 200);

@@ -403,7 +403,7 @@ t.test('of many that are added a few start at a time, each with its own time', a
   const { supervisor, runtime, finish, clock, log, names } = await withThree();
   let underWay = 0;
   let most = 0;
-  // A machine that is shared: all 61 at once would take 24 s each, of the 2 s that a start has.
+  // On a shared machine, all 61 at once would take 24 s each, but a start may only take 2 s.
   runtime.beforeStart = async () => {
     underWay += 1;
     most = Math.max(most, underWay);

@@ -1,5 +1,5 @@
-// A proxy that takes what it has for the whole: it collects a request until it ends, in whatever way, then the reply likewise, and
-// knows of nothing but requests and replies. What must not look complete does in it.
+// A proxy that takes whatever it has for the whole message: it collects a request until it ends in any way, then the
+// reply in the same way, and knows nothing else. So it shows as complete what must not look complete.
 
 import http, { type IncomingMessage } from 'node:http';
 

@@ -1,5 +1,5 @@
-// What a case is: bytes that a client sends, bytes that a replica answers with, and what must be true of what both of them
-// then saw. Cases are data; stage.ts plays them.
+// A case is data: the bytes that a client sends, the bytes that a replica answers with, and what has to be true of what
+// both saw then. stage.ts plays it.
 
 import type { Message } from './message.ts';
 
@@ -7,32 +7,32 @@ import type { Message } from './message.ts';
 export type ClientStep =
   | string
   | { readonly until: RegExp }
-  /** So many final replies have come whole, or the connection has ended. */
+  /** Waits until this many final replies are complete, or the connection has ended. */
   | { readonly replies: number }
   | { readonly replicaHas: RegExp }
   | { readonly pauseMs: number }
   | 'half-close'
-  /** Every connection to a replica has ended. */
+  /** Waits until every connection to a replica has ended. */
   | 'replica-ends'
   | 'reset'
-  /** Ends the case with the connection open. */
+  /** Ends the case and leaves the connection open. */
   | 'leave';
 
 /** What the replica does next on the connection of a request. */
 export type ReplicaStep =
   | string
   | { readonly until: RegExp }
-  /** The client has that much of the answer. */
+  /** Waits until the client has that much of the answer. */
   | { readonly clientHas: RegExp }
   | { readonly pauseMs: number }
-  /** What comes on this connection from now on is no HTTP. */
+  /** What comes on this connection from now on is not HTTP. */
   | 'tunnel'
   | 'end'
   | 'reset';
 
 /**
- * How the proxy is set up: one replica, two, one and limits so tight that a test can reach them, one that never listens, or one and
- * clients that end their side are to be answered.
+ * How the proxy is set up: `plain` has one replica, `pair` has two, `tight` has limits so low that a test can reach
+ * them, `down` has a replica that never listens, and `half-close` answers clients that end their side.
  */
 export type Profile = 'plain' | 'pair' | 'tight' | 'down' | 'half-close';
 
@@ -40,14 +40,14 @@ export interface Case {
   readonly name: string;
   readonly duty: number;
   readonly client: string | readonly ClientStep[];
-  /** One for each request, the last for all that follow. Left out: 200 and `ok`. */
+  /** The answers to the requests in turn; the last one is for all that follow. By default 200 and `ok`. */
   readonly answers?: readonly (string | readonly ReplicaStep[])[];
-  /** Answered when the request is all there, if not said otherwise. */
+  /** Answers at the head of the request; by default when the request is complete. */
   readonly answerAt?: 'head';
   readonly profile?: Profile;
-  /** Of the requests that replies answer, in turn; GET or that of the first request if left out. */
+  /** The methods of the requests that replies answer, in turn; by default GET, or that of the first request. */
   readonly methods?: readonly string[];
-  /** Peers cannot be set up for it, or would need minutes. */
+  /** Peers cannot be set up for the case, or would need minutes. */
   readonly oursOnly?: boolean;
   readonly checks: readonly Check[];
 }
@@ -57,12 +57,12 @@ export interface ReplicaSide {
   readonly requests: readonly Message[];
   readonly garbled: string | undefined;
   readonly ended: boolean;
-  /** Which replica it was, from 0. */
+  /** The number of the replica, from 0. */
   readonly replica: number;
 }
 
 export interface Outcome {
-  /** All that the client got. */
+  /** Everything that the client got. */
   readonly text: string;
   readonly replies: readonly Message[];
   readonly garbled: string | undefined;
@@ -70,9 +70,9 @@ export interface Outcome {
   /** A step that never came about. */
   readonly stuck: string | undefined;
   readonly connections: readonly ReplicaSide[];
-  /** All that replicas got, in turn; unfinished ones too. */
+  /** All requests that replicas got, in order, including incomplete ones. */
   readonly requests: readonly Message[];
 }
 
-/** What is wrong with the outcome, if anything. */
+/** Says what is wrong with the outcome, if anything. */
 export type Check = (seen: Outcome) => string | undefined;

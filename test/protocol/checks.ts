@@ -1,4 +1,4 @@
-// What cases ask of an outcome, in words: each check says what is wrong, or nothing.
+// What cases require of an outcome. Each check says what is wrong, or nothing.
 
 import type { Check, Outcome } from './case.ts';
 import { fieldsOf, type Message, statusOf } from './message.ts';
@@ -10,7 +10,7 @@ export function finalReply(seen: Outcome): Message | undefined {
 
 const short = (text: string) => JSON.stringify(text.length > 300 ? `${text.slice(0, 300)}…` : text);
 
-/** The last final reply has one of these statuses. */
+/** The first final reply has one of these statuses. */
 export function status(...allowed: number[]): Check {
   return (seen) => {
     const reply = finalReply(seen);
@@ -19,12 +19,12 @@ export function status(...allowed: number[]): Check {
   };
 }
 
-/** Refused as the client's fault, the connection closed, and nothing of it at a replica. */
+/** The request is refused as the client's fault, its connection is closed, and no replica gets any of it. */
 export function refused(...allowed: number[]): readonly Check[] {
   return [status(...(allowed.length === 0 ? [400] : allowed)), closed, neverSent];
 }
 
-/** A body goes wrong on its way: an error or a cut, and no replica has a whole request. */
+/** A body goes wrong on its way: the client gets an error or a cut, and no replica gets a complete request. */
 export const brokenOff: readonly Check[] = [
   (seen) => {
     const reply = finalReply(seen);
@@ -38,20 +38,20 @@ export function closed(seen: Outcome): string | undefined {
   return seen.ended === 'closed' ? undefined : `the client’s connection is ${seen.ended}, not closed`;
 }
 
-/** No byte of it has come to a replica. */
+/** No byte of the request has reached a replica. */
 export function neverSent(seen: Outcome): string | undefined {
   const got = seen.connections.map((side) => side.text).join('');
   return got === '' ? undefined : `a replica got ${short(got)}`;
 }
 
-/** A replica that has a part of it has no reason to think that it has all, and was cut off. */
+/** A replica that has a part of the request is cut off, so that it cannot take the part for the whole. */
 export function neverWhole(seen: Outcome): string | undefined {
   if (seen.requests.some((request) => request.complete)) return 'a replica got a whole request';
   const open = seen.connections.some((side) => side.text !== '' && !side.ended);
   return open ? 'a replica still waits for the rest' : undefined;
 }
 
-/** The first final reply: this status and this body, whole. */
+/** The first final reply is complete, with this status and this body. */
 export function gets(expected: number, body?: string): Check {
   return (seen) => {
     const reply = finalReply(seen);
@@ -62,7 +62,7 @@ export function gets(expected: number, body?: string): Check {
   };
 }
 
-/** The client can tell that it has not got all. */
+/** The client can see that its reply is not complete. */
 export function cutOff(seen: Outcome): string | undefined {
   const reply = finalReply(seen);
   if (reply !== undefined && statusOf(reply) === 502 && reply.complete) return undefined;
@@ -72,10 +72,10 @@ export function cutOff(seen: Outcome): string | undefined {
   return reply.complete ? `a whole ${statusOf(reply)} of what was cut` : undefined;
 }
 
-/** 502, or, where the client has something of it already, a cut. */
+/** The client gets a 502. */
 export const badGateway: Check = status(502);
 
-/** The bytes of the client fit. */
+/** The bytes that the client got fit. */
 export function clientSees(pattern: RegExp): Check {
   return (seen) => (pattern.test(seen.text) ? undefined : `the client got ${short(seen.text)}, not ${pattern}`);
 }
@@ -84,7 +84,7 @@ export function clientNeverSees(pattern: RegExp): Check {
   return (seen) => (pattern.test(seen.text) ? `the client got ${pattern}: ${short(seen.text)}` : undefined);
 }
 
-/** So many requests have come to replicas, all whole. */
+/** This many requests have reached replicas, all of them complete. */
 export function requests(count: number): Check {
   return (seen) => {
     const whole = seen.requests.filter((request) => request.complete).length;
@@ -94,7 +94,7 @@ export function requests(count: number): Check {
   };
 }
 
-/** A request at the replica, by its number from 0, and what is to be true of it. */
+/** What has to be true of a request at the replica; requests are numbered from 0. */
 export function replicaGets(holds: (request: Message) => boolean, what: string, index = 0): Check {
   return (seen) => {
     const request = seen.requests[index];
@@ -129,7 +129,7 @@ export function clientGetsField(name: string, ...values: string[]): Check {
   };
 }
 
-/** Requests came on so many connections. */
+/** Requests came on this many connections. */
 export function connections(count: number): Check {
   return (seen) => {
     const used = seen.connections.filter((side) => side.text !== '').length;

@@ -3,7 +3,7 @@ import { ALL_CASES } from './cases/all.ts';
 import { httpProxy, ringmaster } from './contenders.ts';
 import { playAll } from './run.ts';
 
-// The real program, in lots: each has its own process and its own replicas.
+// Plays the cases in lots, each with a process and replicas of its own.
 const LOTS = 3;
 
 t.test('what HTTP/1.1 asks of a proxy', async (t) => {
@@ -12,7 +12,8 @@ t.test('what HTTP/1.1 asks of a proxy', async (t) => {
   }
 });
 
-// `npm run conformance` says of every case who fails it; here a few of each duty, so that a judge that lets all pass is noticed.
+// `npm run conformance` says who fails which case. Here a few of each duty show that the cases do not let everything
+// pass.
 t.test('the cases can fail: http-proxy, which is known to get these wrong, does', async (t) => {
   const known = ALL_CASES.filter((one) => SEEN_TO_FAIL.includes(one.name));
   t.same(known.map((one) => one.name).sort(), [...SEEN_TO_FAIL].sort());

@@ -1,4 +1,4 @@
-// The proxies that the cases are played against, each as a process of its own with the same replicas behind it, set up as its
+// The proxies that the cases are played against. Each is a process of its own over the same replicas, set up as its
 // manual advises for a reverse proxy. Ours is the real program.
 
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ import type { Profile } from './case.ts';
 
 export interface Running {
   readonly port: number;
-  /** What it has said of itself since the last call that no proxy should say. */
+  /** What it wrote since the last call that no proxy should write. */
   faults(): readonly string[];
   stop(): Promise<void>;
 }
@@ -111,16 +111,16 @@ export const nginx: Contender = peer('nginx', isInstalled('nginx'), nginxPeer(ng
 
 export const haproxy: Contender = peer('HAProxy', isInstalled('haproxy'), haproxyPeer(haproxyConfig));
 
-/** It is here to be measured, and so that cases are seen to fail. A bad reply may end its process. */
+/** Shows how a common proxy does, and that cases can fail. A bad reply may end its process. */
 export const httpProxy: Contender = peer('http-proxy', true, nodeProxy('http-proxy'));
 
-/** Not to be compared with: they get wrong what they can, and show so that cases fail. */
+/** Proxies that get as much wrong as they can, to show that cases can fail. They are left out of the comparison. */
 export const BLUNDERERS: readonly Contender[] = [
   script('copier', 'copier-contender.ts'),
   script('buffer', 'buffer-contender.ts'),
 ];
 
-/** All of them, ours first. */
+/** All contenders, ours first. */
 export const CONTENDERS: readonly Contender[] = [ringmaster, nginx, haproxy, httpProxy];
 
 function script(name: string, file: string): Contender {

@@ -1,5 +1,5 @@
-// The simplest proxy that there is: it copies bytes and reads none of them. Whatever a proxy has to look at goes wrong in it, which
-// is what it is here for.
+// The simplest possible proxy: it copies bytes and reads none of them. It gets wrong whatever a proxy has to look at,
+// to show that cases can fail.
 
 import net from 'node:net';
 

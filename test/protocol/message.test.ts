@@ -1,4 +1,4 @@
-// The reader that judges what is on the wire: if it took anything, no case and no fuzzing could fail.
+// Tests the reader that judges what is on the wire: if it accepted everything, no case and no fuzzing could fail.
 
 import t from 'tap';
 import { Garbled, readReply, readRequest } from './message.ts';

@@ -1,5 +1,5 @@
-// An HTTP/1.1 reader of its own for judging what is on the wire: strict, whole texts in, nothing of lib/. What it does not take
-// as a message, a proxy should not have written. Texts are latin1.
+// An HTTP/1.1 reader for judging what is on the wire. It is strict, reads whole texts (latin1) and uses nothing of
+// lib/. A proxy should not have written anything that it rejects.
 
 export interface Message {
   readonly startLine: string;
@@ -8,20 +8,21 @@ export interface Message {
   readonly framing: 'none' | 'length' | 'chunked' | 'close';
   readonly body: string;
   readonly trailers: readonly (readonly [name: string, value: string])[];
-  /** The message is all there. */
+  /** Whether the message is complete. */
   readonly complete: boolean;
-  /** What came after it. */
+  /** The text after the message. */
   readonly rest: string;
 }
 
-/** What is wrong with a message. */
+/** Says what is wrong with a message. */
 export class Garbled extends Error {
   override readonly name = 'Garbled';
 }
 
 /**
- * How a text is read: as what a proxy wrote, or as what somebody sent to it. What is sent may have what a recipient can take in
- * only one way: chunk extensions, zeros before a chunk size, a reply of HTTP/1.2, empty lines before a request, spaces around the parts of its line.
+ * How a text is read: as written by a proxy, or as sent to one. Texts that are sent may contain what a recipient can
+ * read in only one way: chunk extensions, leading zeros in a chunk size, a reply of HTTP/1.2, empty lines before a
+ * request, spaces around the parts of its first line.
  */
 export type Reading = 'written' | 'sent';
 
@@ -32,7 +33,7 @@ const SENT_REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ +[!-~\x80-\xff]+ +HTTP\/
 const SENT_STATUS_LINE = /^HTTP\/1\.\d [1-9]\d\d(?: [\t -~\x80-\xff]*)?$/;
 const STATUS_LINE = /^HTTP\/1\.[01] [1-9]\d\d(?: [\t -~\x80-\xff]*)?$/;
 
-/** The first request of a text, `undefined` as long as its head is not there. Throws Garbled. */
+/** The first request in a text; `undefined` if its head is not complete. Throws Garbled. */
 export function readRequest(text: string, reading: Reading = 'written'): Message | undefined {
   const sent = reading === 'sent';
   const head = sent ? readHead(text.replace(/^[\r\n]+/, ''), SENT_REQUEST_LINE) : readHead(text, REQUEST_LINE);
@@ -42,7 +43,7 @@ export function readRequest(text: string, reading: Reading = 'written'): Message
   return withBody(head, declaredFraming(head) ?? 'none', reading);
 }
 
-/** The first reply of a text to a request of that method, interim ones too. Throws Garbled. */
+/** The first reply in a text to a request of that method, also an interim one. Throws Garbled. */
 export function readReply(
   text: string,
   method: string,

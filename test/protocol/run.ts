@@ -1,4 +1,4 @@
-// Plays all cases against one contender, in a few lots at a time: each lot has a proxy and replicas to itself.
+// Plays all cases against one contender, several lots at a time. Each lot has a proxy and replicas to itself.
 
 import type { Case } from './case.ts';
 import type { Contender } from './contenders.ts';
@@ -10,7 +10,7 @@ export interface Verdict {
   readonly faults: readonly string[];
 }
 
-/** Resolves with a verdict for each case, in their order. @param lots of each profile, at once */
+/** Resolves with a verdict for each case, in their order. @param lots is how many lots of each profile run at once. */
 export async function playAll(contender: Contender, cases: readonly Case[], lots: number): Promise<readonly Verdict[]> {
   const verdicts = new Map<Case, readonly string[]>();
   const profiles = [...new Set(cases.map((one) => one.profile ?? 'plain'))];

@@ -1,4 +1,4 @@
-// The replicas behind a proxy under test: listeners that stay, while what they answer changes from case to case.
+// The replicas behind a proxy under test. Their listeners stay, and what they answer changes from case to case.
 
 import net, { type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -21,27 +21,27 @@ interface Connection {
 
 export interface Replicas {
   readonly ports: readonly number[];
-  /** From now on new connections are answered as the case has it. */
+  /** Answers new connections as the case says, from now on. */
   begin(script: Pick<Case, 'answers' | 'answerAt'>, clientHas: () => string): void;
   /** What has come since then, connection by connection. */
   seen(): readonly ReplicaSide[];
   /** Called at each change. */
   onChange: () => void;
-  /** Something has come, at a replica or at the client: whoever waits for it looks again. */
+  /** Says that a replica or the client has got something, so that steps that wait check again. */
   changed(): void;
-  /** Closes every connection there is. */
+  /** Closes all connections. */
   clear(): void;
   close(): void;
 }
 
-/** Listens on so many ports of its own. */
+/** Listens on that many free ports. */
 export async function listenAsReplicas(count: number): Promise<Replicas> {
   let connections: Connection[] = [];
   let script: Pick<Case, 'answers' | 'answerAt'> = {};
   let clientHas = () => '';
   let asked = 0;
 
-  // A replica waits for bytes that it may never get: until its connection ends, which it does with the case.
+  // A step may wait for bytes that never come. It is given up when its connection ends, at the latest with the case.
   const waiting = new Set<() => void>();
   const until: Until = (socket, holds) =>
     new Promise((resolve) => {

@@ -1,4 +1,4 @@
-// A stage: one proxy under test with its replicas behind it. It plays cases one after the other and judges what was seen; what
+// A stage has one proxy under test and its replicas. It plays cases one after the other and judges the outcomes. What
 // has to be true of every case is checked here.
 
 import net from 'node:net';
@@ -12,7 +12,7 @@ const LIMIT_MS = 2500;
 const SETTLE_MS = 250;
 
 export interface Stage {
-  /** What is wrong with what the proxy made of the case; empty if nothing is. */
+  /** What the proxy did wrong in the case; empty if nothing. */
   play(one: Case): Promise<readonly string[]>;
   close(): Promise<void>;
 }
@@ -29,7 +29,7 @@ export async function openStage(contender: Contender, profile: Profile): Promise
       const works = profile === 'down' || (await answers(running, replicas));
       if (!works) faults.push('the proxy no longer works after it');
       faults.push(...running.faults());
-      // What it still tries for this case is not for the next one to see.
+      // What the proxy still tries for this case must not show in the next one.
       if (!works || seen.stuck !== undefined) {
         await running.stop();
         running = await contender.start(profile, ports);
@@ -116,7 +116,7 @@ async function perform(one: Case, running: Running, replicas: Replicas): Promise
     }
   }
   if (!left) await wait('the end of the connection', () => ended !== 'open');
-  // What a proxy tells a replica about the end of its client may come a little later.
+  // A proxy may tell its replica a little later that the client has gone.
   const settled = () => replicas.seen().every((side) => side.ended || side.requests.every(({ complete }) => complete));
   await until(performance.now() + SETTLE_MS, settled);
   const { replies, garbled } = readReplies(text, methods, ended !== 'open');
@@ -164,7 +164,8 @@ function readReplies(text: string, methods: readonly string[], ended: boolean) {
   return { replies, garbled: undefined };
 }
 
-// The connections of a case are closed; then a plain request must pass. Its reply also says that the proxy has seen them close.
+// Closes the connections of a case and checks that a plain request passes. Its reply shows that the proxy has seen them
+// close.
 async function answers(running: Running, replicas: Replicas): Promise<boolean> {
   replicas.clear();
   replicas.onChange = () => undefined;

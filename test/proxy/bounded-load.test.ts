@@ -5,7 +5,10 @@ import { type ScriptedReplica, scriptedReplica } from '../fixtures/scripted-repl
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
-/** Sends `count` requests, one after the other, to three replicas that never answer, and tells how many each has after each. */
+/**
+ * Sends `count` requests, one after the other, to three replicas that never answer, and tells how many each has after
+ * each.
+ */
 async function pileUp(t: Test, balanceFactor: number, count: number): Promise<{ held: number[][]; diverted: number }> {
   let arrived = () => {};
   const replicas: ScriptedReplica[] = [];

@@ -1,5 +1,6 @@
-// Ends that come early: of a replica that answers and closes while it is still sent to, of a client that sends on after its last
-// request, of one that ends its side before its tunnel begins or in its body; and of the wait of one that can go nowhere.
+// Ends that come early: of a replica that answers and closes while it is still sent to, of a client that sends on after
+// its last request, of one that ends its side before its tunnel begins or in its body; and of the wait of one that can
+// go nowhere.
 
 import net from 'node:net';
 import t from 'tap';

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
+import { arrivals } from '../fixtures/arrivals.ts';
 import { startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
@@ -103,7 +104,7 @@ t.test('a reply of another type keeps its place, and is waited for', async (t) =
   const ref = { seat: 1, incarnation: 1, hostname: 'server1' };
   proxy.publish({ order: [2], draining: [ref] });
   const drained = proxy.drained(ref, AbortSignal.timeout(60_000));
-  t.equal(await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 100, 'waits'))]), 'waits');
+  t.equal(await Promise.race([drained, arrivals().then(() => 'waits')]), 'waits');
   replica.sockets[0]?.write('0\r\n\r\n');
   await drained;
 });

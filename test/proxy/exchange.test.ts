@@ -1,5 +1,6 @@
-// One exchange between its two seams, without a socket: a Downstream that notes what it is told, and leases that a test plays. What
-// it does is the same whatever version of HTTP its request came in, and a connection may have several at once.
+// One exchange between its two seams, without a socket: a Downstream that notes what it is told, and leases that a test
+// plays. What it does is the same whatever version of HTTP its request came in, and a connection may have several at
+// once.
 
 import { EventEmitter } from 'node:events';
 import t from 'tap';

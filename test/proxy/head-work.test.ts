@@ -1,5 +1,5 @@
-// The attack: a head within its limit of bytes that keeps the only thread busy for seconds, while every other client waits. What
-// is counted is steps, so that a busy machine changes nothing.
+// The attack: a head within its limit of bytes that keeps the only thread busy for seconds, while every other client
+// waits. What is counted is steps, so that a busy machine changes nothing.
 
 import t from 'tap';
 import type { Underscores } from '../../lib/core/traffic-settings.ts';

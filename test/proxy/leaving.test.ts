@@ -1,12 +1,16 @@
-// A client that leaves frees its replica at once, however it leaves and whatever it waits for; and what it had not got its turn with is
-// never sent. One that ends only its side is taken to have left too, or is answered: `--client-half-close`.
+// A client that leaves frees its replica at once, however it leaves and whatever it waits for; and what it had not got
+// its turn with is never sent. One that ends only its side is taken to have left too, or is answered:
+// `--client-half-close`.
 
 import { spawn, spawnSync } from 'node:child_process';
+import { channel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Options } from '../../lib/settings/options.ts';
+import { arrivals } from '../fixtures/arrivals.ts';
 import { type Play, played } from '../fixtures/played.ts';
 import { startProxy, type TestProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw, type RawClient } from '../fixtures/raw-client.ts';
@@ -197,9 +201,12 @@ t.test('a reply that is there is sent whole to a client that has ended its side'
 });
 
 t.test('with `allow` a client that has ended its side gets all its replies', async (t) => {
-  const { proxy } = await played(t, { clientHalfClose: 'allow' }, (socket, head) =>
-    setTimeout(() => socket.write(reply(`<${head.split(' ')[1]}>`)), 5),
-  );
+  const { proxy } = await played(t, { clientHalfClose: 'allow' }, async (socket, head) => {
+    const [, path] = head.split(' ');
+    // Until the end of its side has arrived.
+    if (path === '/0') await arrivals();
+    socket.write(reply(`<${path}>`));
+  });
   for (const count of [1, 2, 8, 9, 10, 17, 60]) {
     const client = await connectRaw(proxy.port);
     client.socket.end(Array.from({ length: count }, (_, index) => get(`/${index}`)).join(''));
@@ -234,6 +241,20 @@ t.test('curl that is killed frees its replica', { skip: unlessInstalled('curl') 
   }
 });
 
+/** Resolves when the next client that comes to that port has ended its side, and the server there has read that. */
+function endOfSide(port: number): Promise<unknown> {
+  return new Promise((resolve) => {
+    const accepted = channel('net.server.socket');
+    const onSocket = (message: unknown) => {
+      const { socket } = message as { socket: Socket };
+      if (socket.localPort !== port) return;
+      accepted.unsubscribe(onSocket);
+      socket.once('end', resolve);
+    };
+    accepted.subscribe(onSocket);
+  });
+}
+
 const OPENBSD_NC = String(spawnSync('nc', ['-h']).stderr).includes('OpenBSD');
 
 t.test(
@@ -244,9 +265,11 @@ t.test(
       ['close', ''],
       ['allow', 'late'],
     ] as const) {
-      const { proxy } = await played(t, { clientHalfClose }, (socket) =>
-        setTimeout(() => socket.write(reply('late')), 50),
-      );
+      const { proxy } = await played(t, { clientHalfClose }, async (socket) => {
+        await ended;
+        socket.write(reply('late'));
+      });
+      const ended = endOfSide(proxy.port);
       const nc = spawn('nc', ['-N', '127.0.0.1', String(proxy.port)]);
       let heard = '';
       nc.stdout.on('data', (bytes) => {

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
-import { type Play, played } from '../fixtures/played.ts';
+import { advanceUntil, arrivals, pour, standstill, until } from '../fixtures/arrivals.ts';
+import { type Play, played, timed } from '../fixtures/played.ts';
 import { startProxy } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw, type RawClient } from '../fixtures/raw-client.ts';
 import { reply } from '../fixtures/scripted-replica.ts';
@@ -18,10 +19,6 @@ function held() {
   return { play, waiting };
 }
 
-const until = async (fits: () => boolean) => {
-  while (!fits()) await turn();
-};
-
 t.test('no replica gets more at a time than it may; the next wait in their order', async (t) => {
   const { play, waiting } = held();
   const { replica, proxy } = await played(t, { maxInFlight: 2, queue: 3 }, play);
@@ -32,10 +29,9 @@ t.test('no replica gets more at a time than it may; the next wait in their order
     clients.push(client);
     client.send(OPEN_GET);
     void client.until(/<\d>$/).then(() => answers.push(`client ${number}`));
-    await until(() => waiting.length === Math.min(number + 1, 2));
-    await sleep(5);
+    await until(() => waiting.length === Math.min(number + 1, 2) && proxy.begun() === number + 1);
   }
-  await sleep(30);
+  await arrivals();
   t.equal(waiting.length, 2, 'two are there');
   t.match(await exchangeRaw(proxy.port, GET), ENVELOPE, 'there is no place to wait for a sixth');
   for (let number = 0; number < 5; number++) {
@@ -62,19 +58,24 @@ t.test('who waits takes the first place that there is, at whichever replica', as
 
 t.test('who waits too long is told 503; who has gone leaves its place', async (t) => {
   const { play, waiting } = held();
-  const { proxy } = await played(t, { maxInFlight: 1, queue: 1, queueTimeoutMs: 1000 }, play);
+  const { proxy, clock } = await timed(t, { maxInFlight: 1, queue: 1, queueTimeoutMs: 1000 }, play);
   const first = await connectRaw(proxy.port);
   first.send(OPEN_GET);
   await until(() => waiting.length === 1);
   const gone = await connectRaw(proxy.port);
   gone.send(OPEN_GET);
-  await sleep(20);
+  await until(() => proxy.begun() === 2);
   gone.socket.resetAndDestroy();
-  await sleep(20);
-  t.match(await exchangeRaw(proxy.port, GET), /^HTTP\/1.1 503 .*all replicas were full for 1000 ms/s);
+  await until(() => proxy.log.some(({ event }) => event === 'client-left'));
+  const late = exchangeRaw(proxy.port, GET);
+  await until(() => proxy.begun() === 3);
+  await clock.advance(1000);
+  t.notOk(proxy.log.some(({ event }) => event === 'request-failed'));
+  await clock.advance(200);
+  t.match(await late, /^HTTP\/1.1 503 .*all replicas were full for 1000 ms/s);
   const third = await connectRaw(proxy.port);
   third.send(OPEN_GET);
-  await sleep(20);
+  await until(() => proxy.begun() === 4);
   waiting[0]?.();
   await first.until(/<0>$/);
   await until(() => waiting.length === 2);
@@ -101,7 +102,8 @@ t.test('an upload that waited arrives whole', async (t) => {
   await until(() => waiting.length === 1);
   const second = await connectRaw(proxy.port);
   second.send(`PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n${'u'.repeat(300_000)}`);
-  await sleep(30);
+  await until(() => proxy.begun() === 2 && proxy.proxy.uploads.takenBytes >= 65_536);
+  await arrivals();
   waiting[0]?.();
   await until(() => waiting.length === 2);
   await until(() => replica.received.join('').endsWith('u'.repeat(300_000)));
@@ -111,9 +113,10 @@ t.test('an upload that waited arrives whole', async (t) => {
 });
 
 t.test('a body over the limit is a 413, announced or not', async (t) => {
-  const { replica, proxy } = await played(t, { maxBodySizeBytes: 1000 }, (socket) =>
-    setTimeout(() => socket.write(reply('fine', 'Connection: close\r\n')), 20),
-  );
+  const { replica, proxy } = await played(t, { maxBodySizeBytes: 1000 }, async (socket) => {
+    await until(() => /x(\r\n0\r\n\r\n)?$/.test(replica.received.join('')));
+    socket.write(reply('fine', 'Connection: close\r\n'));
+  });
   const post = (framing: string) => `POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${framing}`;
   const announced = await exchangeRaw(proxy.port, post(`Content-Length: 1001\r\n\r\n${'x'.repeat(1001)}`));
   t.match(announced, /^HTTP\/1.1 413 Payload Too Large\r\n.*larger than 1000 bytes/s);
@@ -126,7 +129,7 @@ t.test('a body over the limit is a 413, announced or not', async (t) => {
   );
   const client = await connectRaw(proxy.port);
   client.send(post(`Transfer-Encoding: chunked\r\n\r\n${chunks}`));
-  await sleep(5);
+  await until(() => proxy.proxy.uploads.takenBytes > 0);
   client.send(`${chunks}${chunks}0\r\n\r\n`);
   t.match((await client.closed).text, /^HTTP\/1.1 413 /);
   const upload = await connectRaw(proxy.port);
@@ -207,6 +210,7 @@ t.test('2,000 slow heads leave other requests undisturbed', async (t) => {
 });
 
 t.test('slow heads are gone after their time, and had an answer', async (t) => {
+  // By a timer of Node’s http.Server.
   const { proxy } = await played(t, { headTimeoutMs: 500 }, (socket) => socket.write(reply('ok')));
   const slow = await Promise.all(Array.from({ length: 500 }, () => connectRaw(proxy.port)));
   for (const client of slow) client.send('GET / HTTP/1.1\r\nHost: x\r\n');
@@ -216,9 +220,10 @@ t.test('slow heads are gone after their time, and had an answer', async (t) => {
 });
 
 t.test('a client that has half-closed still gets its answer, where that is allowed', async (t) => {
-  const { proxy } = await played(t, { clientHalfClose: 'allow' }, (socket, head) =>
-    setTimeout(() => socket.write(reply(`<${head.split(' ')[1]}>`)), 50),
-  );
+  const { proxy } = await played(t, { clientHalfClose: 'allow' }, async (socket, head) => {
+    await arrivals();
+    socket.write(reply(`<${head.split(' ')[1]}>`));
+  });
   const client = await connectRaw(proxy.port);
   client.socket.end('GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n');
   t.match((await client.closed).text, /^HTTP\/1.1 200 .*<\/1>HTTP\/1.1 200 .*<\/2>$/s);
@@ -231,9 +236,9 @@ t.test('a client that has half-closed still gets its answer, where that is allow
 });
 
 t.test('every error has the id that the log has', async (t) => {
-  const { proxy } = await played(
+  const { proxy, clock } = await timed(
     t,
-    { maxBodySizeBytes: 10, replyTimeoutMs: 1000, headTimeoutMs: 1000 },
+    { maxBodySizeBytes: 10, replyTimeoutMs: 1000, headTimeoutMs: 300 },
     (socket, head) => (head.includes('/broken') ? socket.write('nonsense\r\n\r\n') : undefined),
   );
   const cases: [number, string][] = [
@@ -247,7 +252,9 @@ t.test('every error has the id that the log has', async (t) => {
     [504, GET],
   ];
   for (const [status, request] of cases) {
-    const answer = await exchangeRaw(proxy.port, request);
+    const coming = exchangeRaw(proxy.port, request);
+    // How long a head may take goes by a timer of Node’s http.Server.
+    const answer = await (status === 408 ? coming : advanceUntil(clock, coming));
     t.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
     t.match(answer, /\r\n\r\n{"message":"<Error> .*","status":"failure"}$/s, 'the envelope as it always was');
     const [, id] = /\r\nX-Request-Id: ([1-9]\d{5})\r\n/.exec(answer) ?? [];
@@ -277,15 +284,11 @@ t.test('a side that does not read makes the other wait, not memory grow', async 
     if (head.startsWith('GET')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n');
     else socket.pause();
   });
-  const megabyte = Buffer.alloc(2 ** 20);
+  const much = Buffer.alloc(200 * 2 ** 20);
   const fill = async (from: RawClient['socket']) => {
-    let sentMiB = 0;
-    while (sentMiB < 200 && from.writableLength === 0) {
-      from.write(megabyte);
-      sentMiB += 1;
-      await sleep(5);
-    }
-    return sentMiB;
+    pour(from, much);
+    await standstill(() => from.bytesWritten);
+    return from.bytesWritten / 2 ** 20;
   };
   const reader = await connectRaw(proxy.port);
   reader.send(OPEN_GET);

@@ -1,8 +1,9 @@
-// A request with a body that offers to switch protocols, as `docker exec` does: the replica gets the offer and the body, and what is
-// behind the body only when it has switched.
+// A request with a body that offers to switch protocols, as `docker exec` does: the replica gets the offer and the
+// body, and what is behind the body only when it has switched.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
+import { arrivals, until } from '../fixtures/arrivals.ts';
 import { played } from '../fixtures/played.ts';
 import { startProxy } from '../fixtures/proxy.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
@@ -71,7 +72,10 @@ for (const [framing, frame] of Object.entries(FRAMINGS)) {
   });
 
   t.test(`${framing}: any other answer is an ordinary reply, and what is behind goes nowhere`, async (t) => {
-    const { replica, proxy } = await played(t, {}, (socket) => setTimeout(() => socket.write(reply('no')), 20));
+    const { replica, proxy } = await played(t, {}, async (socket) => {
+      await arrivals();
+      socket.write(reply('no'));
+    });
     const client = await connectRaw(proxy.port);
     client.send(`${frame('body')}${BEHIND}GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n`);
     const { text, reset } = await client.closed;
@@ -88,12 +92,10 @@ t.test('a large body, and as much behind it', async (t) => {
     const client = await connectRaw(proxy.port);
     client.send(frame(body));
     client.send(body);
-    while (bodyOf(replica.received[0] ?? '').length < body.length)
-      await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => bodyOf(replica.received[0] ?? '').length >= body.length);
     replica.sockets[0]?.write(`${SWITCH}hello`);
     await client.until(/hello$/);
-    while (bodyOf(replica.received[0] ?? '').length < 2 * body.length)
-      await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => bodyOf(replica.received[0] ?? '').length >= 2 * body.length);
     t.ok(bodyOf(replica.received[0] ?? '') === body + body);
     client.socket.destroy();
   }
@@ -121,8 +123,9 @@ t.test('a replica that switches before it has the body is a 502', async (t) => {
 });
 
 t.test('behind other requests it waits for their replies; one that waits for a 100 gets it', async (t) => {
-  const { replica, proxy } = await played(t, {}, (socket, text) => {
-    if (text.includes('GET /first')) setTimeout(() => socket.write(reply('<first>')), 20);
+  const { replica, proxy } = await played(t, {}, async (socket, text) => {
+    await arrivals();
+    if (text.includes('GET /first')) socket.write(reply('<first>'));
     else socket.write('HTTP/1.1 100 Continue\r\n\r\n');
   });
   const client = await connectRaw(proxy.port);

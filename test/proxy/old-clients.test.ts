@@ -1,4 +1,5 @@
-// Clients of HTTP/1.0 that keep a connection (RFC 9112, 9.3): whoever answers says whether it goes on, errors of our own too.
+// Clients of HTTP/1.0 that keep a connection (RFC 9112, 9.3): whoever answers says whether it goes on, errors of our
+// own too.
 
 import { execFile, spawnSync } from 'node:child_process';
 import t from 'tap';

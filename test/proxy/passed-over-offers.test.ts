@@ -1,5 +1,5 @@
-// What comes behind a request whose Upgrade is passed over, as those of Java's HttpClient with `Upgrade: h2c`: other requests, which are
-// answered in their order, and bodies, of which nothing is run as a request.
+// What comes behind a request whose Upgrade is passed over, as those of Java's HttpClient with `Upgrade: h2c`: other
+// requests, which are answered in their order, and bodies, of which nothing is run as a request.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';

@@ -1,15 +1,17 @@
-// Requests that are sent before the replies to those before them: answered in their order, and kept in memory in small number only.
+// Requests that are sent before the replies to those before them: answered in their order, and kept in memory in small
+// number only.
 
 import { channel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import net from 'node:net';
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t, { type Test } from 'tap';
 import { checkParser } from '../../lib/proxy/front/http1/parser.ts';
 import type { Options } from '../../lib/settings/options.ts';
+import { arrivals, until } from '../fixtures/arrivals.ts';
 import { type Play, played } from '../fixtures/played.ts';
 import { startProxy } from '../fixtures/proxy.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
@@ -65,7 +67,8 @@ t.test('behind a reply without end a few requests wait, and no more is read', as
       client.send(piece);
       if (pieces.length > 1) await turn();
     }
-    await sleep(50);
+    await until(() => counted.count > 1);
+    await arrivals();
     t.ok(counted.count > 1 && counted.count <= 10, `${name}: ${counted.count} were parsed`);
     replica.sockets[0]?.write('0\r\n\r\n');
     const sent = (pieces.join('').match(/GET/g) as string[]).length;
@@ -83,7 +86,8 @@ t.test('what waits is bounded in bytes too', async (t) => {
   await client.until(/: /);
   const large = (path: string) => get(path, `b: ${'c'.repeat(120)}\r\n`.repeat(240));
   client.send(large('/1') + large('/2') + large('/3'));
-  await sleep(50);
+  await until(() => counted.count >= 2);
+  await arrivals();
   t.equal(counted.count, 2, 'of three heads of 30 KB one');
   client.socket.destroy();
 });
@@ -98,7 +102,8 @@ t.test('a body waits in the socket, and is not taken for requests', async (t) =>
   client.send(
     get('/0') + post('/1', body) + post('/2', chunked(body), CHUNKED) + get('/3') + post('/4', '') + get('/5'),
   );
-  await sleep(30);
+  await until(() => counted.count >= 3);
+  await arrivals();
   t.equal(counted.count, 3);
   replica.sockets[0]?.write('0\r\n\r\n');
   await client.until(/<\/5>$/);
@@ -107,17 +112,20 @@ t.test('a body waits in the socket, and is not taken for requests', async (t) =>
 });
 
 t.test('all are answered in order behind anything', async (t) => {
-  const first: [string, string][] = [
+  const first: [string, string, string?][] = [
     ['a slow reply', get('/slow')],
-    ['an upload', post('/slow', `${'u'.repeat(300_000)}\r\n\r\n`)],
-    ['a chunked upload', post('/slow', chunked(`${'u'.repeat(3000)}`), CHUNKED)],
+    ['an upload', post('/slow', `${'u'.repeat(300_000)}\r\n\r\n`), 'u\r\n\r\n'],
+    ['a chunked upload', post('/slow', chunked(`${'u'.repeat(3000)}`), CHUNKED), '0\r\n\r\n'],
     ['an offer that is passed over', get('/slow', 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n')],
     ['a HEAD', get('/slow').replace('GET', 'HEAD')],
   ];
-  for (const [name, request] of first) {
-    const { proxy } = await played(t, {}, (socket, head, count) => {
-      if (head.includes('/slow')) setTimeout(() => socket.write(reply('', 'X: slow\r\n')), 30);
-      else echo(socket, head, count);
+  for (const [name, request, end = '\r\n\r\n'] of first) {
+    const { replica, proxy } = await played(t, {}, async (socket, head, count) => {
+      if (!head.includes('/slow')) return echo(socket, head, count);
+      await until(() => replica.received[0]?.endsWith(end) === true);
+      // What is behind it is there too before it is answered.
+      await arrivals();
+      socket.write(reply('', 'X: slow\r\n'));
     });
     const client = await connectRaw(proxy.port);
     client.send(request + bomb);
@@ -156,7 +164,7 @@ t.test('the same behind an answer of the balancer’s own', async (t) => {
   own[0]?.writeHead(200, { 'Content-Type': 'text/event-stream' });
   for (let count = 0; count < 5; count++) {
     own[0]?.write(': still here\n\n');
-    await sleep(10);
+    await arrivals();
   }
   t.ok(counted.count <= 10, `${counted.count} were parsed`);
   own[0]?.end();
@@ -218,7 +226,10 @@ t.test('what is behind the last request that a connection may carry is dropped',
 
 t.test('what is no request behind those that wait is refused in its turn', async (t) => {
   for (const count of [1, 7, 8, 9, 16, 17, 40]) {
-    const { proxy } = await played(t, {}, (socket, head, number) => setTimeout(() => echo(socket, head, number), 5));
+    const { proxy } = await played(t, {}, async (socket, head, number) => {
+      await arrivals();
+      echo(socket, head, number);
+    });
     const client = await connectRaw(proxy.port);
     client.send(
       `${numbers(count)
@@ -232,8 +243,9 @@ t.test('what is no request behind those that wait is refused in its turn', async
 });
 
 t.test('an offer behind many is made in its turn, and its bytes go the right way', async (t) => {
-  const { replica, proxy } = await played(t, {}, (socket, head, count) => {
-    if (!head.includes('Upgrade')) setTimeout(() => echo(socket, head, count), 2);
+  const { replica, proxy } = await played(t, {}, async (socket, head, count) => {
+    await arrivals();
+    if (!head.includes('Upgrade')) echo(socket, head, count);
     else socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\nhello');
   });
   const client = await connectRaw(proxy.port);
@@ -270,7 +282,7 @@ t.test('the bomb: 200 connections with 62 KiB each hold little more than that', 
   const held = async () => {
     for (let round = 0; round < 3; round++) {
       collect();
-      await sleep(20);
+      await arrivals();
     }
     const { heapUsed, external } = process.memoryUsage();
     return heapUsed + external;
@@ -281,7 +293,8 @@ t.test('the bomb: 200 connections with 62 KiB each hold little more than that', 
   await Promise.all(clients.map((client) => client.until(/: /)));
   const before = await held();
   for (const client of clients) client.send(`GET / HTTP/1.1\r\nHost:x\r\n\r\n`.repeat(BOMB).slice(0, 62 * 1024));
-  await sleep(300);
+  await until(() => clients.every(({ socket }) => socket.writableLength === 0));
+  await arrivals();
   const grownKiB = ((await held()) - before) / 1024 / clients.length;
   t.ok(grownKiB < 130, `${Math.round(grownKiB)} KiB for each`);
   t.comment(`${Math.round(grownKiB)} KiB for each`);

@@ -1,11 +1,19 @@
 import type { Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import type { Options } from '../../lib/settings/options.ts';
+import { advanceUntil, arrivals, pour, standstill, until } from '../fixtures/arrivals.ts';
+import { type Play, timed } from '../fixtures/played.ts';
 import { startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const GET = 'GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+
+/** Answers with the path, when what came behind the request has arrived. */
+const late: Play = async (socket, head) => {
+  await arrivals();
+  socket.write(reply(`<${head.split(' ')[1]}>`));
+};
 
 async function oneReplica(t: Test, play: Parameters<typeof scriptedReplica>[0], options: Partial<Options> = {}) {
   const replica = await scriptedReplica(play);
@@ -26,9 +34,10 @@ t.test('a reply reaches the client as it came, on a connection that stays open',
 });
 
 t.test('pipelined requests are answered one by one in their order', async (t) => {
-  const { proxy } = await oneReplica(t, (socket, head) => {
+  const { proxy } = await oneReplica(t, async (socket, head) => {
     const path = head.split(' ')[1];
-    setTimeout(() => socket.write(reply(`<${path}>`)), path === '/1' ? 50 : 0);
+    if (path === '/1') await arrivals();
+    socket.write(reply(`<${path}>`));
   });
   const client = await connectRaw(proxy.port);
   client.send(['/1', '/2', '/3'].map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join(''));
@@ -79,13 +88,19 @@ t.test('HEAD has the length of the body that it does not have', async (t) => {
 });
 
 t.test('a body with a length reaches the replica byte for byte', async (t) => {
-  const { replica, proxy } = await oneReplica(t, (socket) => setTimeout(() => socket.write(reply('ok')), 20));
+  const { replica, proxy } = await oneReplica(t, async (socket) => {
+    await until(() => replica.received[0]?.endsWith('hel\xffo') === true);
+    socket.write(reply('ok'));
+  });
   await exchangeRaw(proxy.port, 'POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhel\xffo');
   t.match(replica.received[0], /Content-Length: 5\r\n.*\r\n\r\nhel\xffo$/s);
 });
 
 t.test('a chunked body of a DELETE stays chunked, with its trailers', async (t) => {
-  const { replica, proxy } = await oneReplica(t, (socket) => setTimeout(() => socket.write(reply('ok')), 20));
+  const { replica, proxy } = await oneReplica(t, async (socket) => {
+    await until(() => replica.received[0]?.endsWith('T: u\r\n\r\n') === true);
+    socket.write(reply('ok'));
+  });
   await exchangeRaw(
     proxy.port,
     'DELETE / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nT: u\r\n\r\n',
@@ -197,10 +212,10 @@ t.test('what is no HTTP, or not safely, is refused and goes nowhere', async (t) 
 });
 
 t.test('garbage behind a good request spoils only itself', async (t) => {
-  const { proxy } = await oneReplica(t, (socket) => setTimeout(() => socket.write(reply('good')), 20));
+  const { proxy } = await oneReplica(t, late);
   const client = await connectRaw(proxy.port);
-  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n\0garbage\r\n\r\n');
-  t.match((await client.closed).text, /^HTTP\/1.1 200 .*goodHTTP\/1.1 400 /s);
+  client.send('GET /good HTTP/1.1\r\nHost: x\r\n\r\n\0garbage\r\n\r\n');
+  t.match((await client.closed).text, /^HTTP\/1.1 200 .*<\/good>HTTP\/1.1 400 /s);
 });
 
 t.test('1,100 fields arrive as 1,100 where so many may be', async (t) => {
@@ -255,9 +270,10 @@ t.test('the attack: a reply behind a 101 that nobody asked for reaches no client
 });
 
 t.test('CONNECT behind a request waits for its turn, and no reset by its client ends the process', async (t) => {
-  const { proxy } = await oneReplica(t, (socket) => {
+  const { proxy } = await oneReplica(t, async (socket) => {
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst');
-    setTimeout(() => socket.write('-last'), 50);
+    await arrivals();
+    socket.write('-last');
   });
   const client = await connectRaw(proxy.port);
   client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\nCONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n');
@@ -281,9 +297,7 @@ t.test('what is pipelined behind a reply that closes the connection goes nowhere
 });
 
 t.test('garbage behind two requests is refused after both replies', async (t) => {
-  const { proxy } = await oneReplica(t, (socket, head) =>
-    setTimeout(() => socket.write(reply(`<${head.split(' ')[1]}>`)), 20),
-  );
+  const { proxy } = await oneReplica(t, late);
   const client = await connectRaw(proxy.port);
   client.send('GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\n\r\n\0garbage\r\n\r\n');
   t.match((await client.closed).text, /<\/1>HTTP\/1.1 200 .*<\/2>HTTP\/1.1 400 /s);
@@ -296,7 +310,7 @@ t.test('a client that pipelines without reading does not fill memory', async (t)
   const batch = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10_000);
   for (let sent = 0; sent < 40; sent++) {
     client.send(batch);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await arrivals();
   }
   const grownMiB = (process.memoryUsage().rss - before) / 2 ** 20;
   // 11 MB of requests, which this process holds as client too.
@@ -316,23 +330,25 @@ t.test('a 503 keeps the connection of a client that has sent its whole request',
 });
 
 t.test('a whole reply reaches a client that reads slowly, also when the balancer closes meanwhile', async (t) => {
-  const body = 'x'.repeat(4_000_000);
-  const { proxy } = await oneReplica(t, (socket) => socket.write(reply(body)));
+  // More than the system takes for the client.
+  const body = 'x'.repeat(30_000_000);
+  const { replica, proxy, clock } = await timed(t, {}, (socket) => pour(socket, reply(body)));
   const client = await connectRaw(proxy.port);
   client.socket.pause();
   client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const closed = proxy.proxy.close(AbortSignal.timeout(5000));
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await until(() => replica.sockets.length === 1);
+  await standstill(() => replica.sockets[0]?.bytesWritten ?? 0);
+  await clock.advance(300);
+  const closed = proxy.proxy.close(new AbortController().signal);
+  // Several times the connections that are idle are looked for.
+  await clock.advance(200);
   client.socket.resume();
-  t.ok((await client.closed).text.endsWith(body));
+  t.ok((await advanceUntil(clock, client.closed)).text.endsWith(body));
   await closed;
 });
 
 t.test('a body that breaks while its request waits for its turn is refused when that comes', async (t) => {
-  const { proxy } = await oneReplica(t, (socket, head) =>
-    setTimeout(() => socket.write(reply(`<${head.split(' ')[1]}>`)), 30),
-  );
+  const { proxy } = await oneReplica(t, late);
   const client = await connectRaw(proxy.port);
   client.send(
     'GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n',

@@ -1,5 +1,7 @@
 import t, { type Test } from 'tap';
 import type { Options } from '../../lib/settings/options.ts';
+import { arrivals, until } from '../fixtures/arrivals.ts';
+import { timed } from '../fixtures/played.ts';
 import { routeTo, startProxy, THROWING, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
@@ -15,11 +17,10 @@ async function replicas(t: Test, ...plays: Play[]) {
 
 async function replicasWith(t: Test, options: Partial<Options>, ...plays: Play[]) {
   const all = await Promise.all(plays.map((play) => scriptedReplica(play)));
-  const started = await startProxy(
+  const proxy = await startProxy(
     all.map((replica) => tcp(replica.port)),
     options,
   );
-  const proxy = { ...started, ports: all.map((replica) => replica.port) };
   t.teardown(() => Promise.all([proxy.close(), ...all.map((replica) => replica.close())]));
   return { all, proxy };
 }
@@ -35,7 +36,10 @@ t.test('an idempotent request that broke before its reply is tried at the next s
 });
 
 t.test('a body is sent again whole', async (t) => {
-  const { all, proxy } = await replicas(t, closes, (socket) => setTimeout(() => answers(socket, '', 0), 20));
+  const { all, proxy } = await replicas(t, closes, async (socket) => {
+    await until(() => all[1]?.received[0]?.endsWith('body') === true);
+    answers(socket, '', 0);
+  });
   await exchangeRaw(proxy.port, request('PUT', 'the body'));
   t.match(all[1]?.received[0], /Content-Length: 8\r\n.*\r\n\r\nthe body$/s);
 });
@@ -49,7 +53,10 @@ t.test('a POST of which bytes were sent is not repeated', async (t) => {
 t.test('a POST is tried elsewhere if the replica could not be reached', async (t) => {
   const gone = await scriptedReplica(answers);
   await gone.close();
-  const second = await scriptedReplica((socket) => setTimeout(() => answers(socket, '', 0), 20));
+  const second = await scriptedReplica(async (socket) => {
+    await until(() => second.received[0]?.endsWith('body') === true);
+    answers(socket, '', 0);
+  });
   const proxy = await startProxy([tcp(gone.port), tcp(second.port)]);
   t.teardown(() => Promise.all([proxy.close(), second.close()]));
   t.match(await exchangeRaw(proxy.port, request('POST', 'body')), /second$/);
@@ -88,7 +95,11 @@ t.test('each seat is tried once, as many as attempts are allowed; then the last 
 });
 
 t.test('a body too large to keep is not repeated', async (t) => {
-  const { all, proxy } = await replicas(t, (socket) => setTimeout(() => socket.destroy(), 300), answers);
+  const breaks: Play = async (socket) => {
+    await until(() => all[0]?.received[0]?.endsWith('x'.repeat(200_000)) === true);
+    socket.destroy();
+  };
+  const { all, proxy } = await replicas(t, breaks, answers);
   const client = await connectRaw(proxy.port);
   client.send(`PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n${'x'.repeat(200_000)}`);
   await client.until(/^HTTP\/1.1 502 /);
@@ -134,11 +145,15 @@ t.test('kept connections that have closed use up no attempt', async (t) => {
 });
 
 t.test('what a lost replica had is tried at the next one', async (t) => {
-  const { proxy } = await replicas(t, () => undefined, answers);
+  const { all, proxy, clock } = await timed(t, {}, () => undefined, answers);
   const client = await connectRaw(proxy.port);
   client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  proxy.publish({ order: [2], routes: [routeTo(2, tcp(proxy.ports[1] ?? 0))] });
+  await until(() => all[0]?.received[0]?.includes('GET') === true);
+  proxy.publish({ order: [2], routes: [routeTo(2, tcp(all[1]?.port ?? 0))] });
+  await clock.advance(99);
+  await arrivals();
+  t.same(all[1]?.received, [], 'its last words are waited for');
+  await clock.advance(1);
   await client.until(/second$/);
   client.socket.destroy();
 });
@@ -175,11 +190,12 @@ t.test('what costs no budget: a connection that was old, and a replica that is g
   }
   client.socket.destroy();
 
-  const { proxy: other } = await replicasWith(t, { retryBudget: 0 }, () => undefined, answers);
+  const { all, proxy: other, clock } = await timed(t, { retryBudget: 0 }, () => undefined, answers);
   const clients = await Promise.all(Array.from({ length: 250 }, () => connectRaw(other.port)));
   for (const one of clients) one.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  other.publish({ order: [2], routes: [routeTo(2, tcp(other.ports[1] ?? 0))] });
+  await until(() => all[0]?.received.filter((text) => text.includes('GET')).length === 250);
+  other.publish({ order: [2], routes: [routeTo(2, tcp(all[1]?.port ?? 0))] });
+  await clock.advance(100);
   await Promise.all(clients.map((one) => one.until(/second$/)));
   for (const one of clients) one.socket.destroy();
 });

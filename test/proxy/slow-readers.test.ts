@@ -1,11 +1,12 @@
 // Clients that are slow to take their replies: small replies wait here and not at the replica, in a bounded memory.
 
 import { once } from 'node:events';
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { ProxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import type { Options } from '../../lib/settings/options.ts';
-import { startProxy, tcp } from '../fixtures/proxy.ts';
+import { advanceUntil, pour, standstill, until } from '../fixtures/arrivals.ts';
+import { startProxy, startTimed, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
@@ -27,13 +28,12 @@ const ANSWERS: Readonly<Record<string, string>> = {
 
 async function started(t: Test, options: Partial<Options>, limits: Partial<ProxyLimits> = {}) {
   const replica = await scriptedReplica((socket, head) => {
-    socket.write(ANSWERS[head.split(' ')[1] as string] as string);
+    pour(socket, ANSWERS[head.split(' ')[1] as string] as string);
   });
-  const proxy = await startProxy([tcp(replica.port)], { maxInFlight: 1, ...options }, undefined, limits);
+  const proxy = await startTimed([tcp(replica.port)], { maxInFlight: 1, ...options }, limits);
   t.teardown(() => Promise.all([proxy.close(), replica.close()]));
-  const until = async (fits: () => boolean) => {
-    while (!fits()) await turn();
-  };
+  /** All that the replica could say has been said. */
+  const said = () => standstill(() => replica.sockets.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0));
   /** A client that reads nothing, and asks for more than the system takes for it. */
   const stuck = async (path: string) => {
     const client = await connectRaw(proxy.port);
@@ -41,12 +41,12 @@ async function started(t: Test, options: Partial<Options>, limits: Partial<Proxy
     client.send(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(100));
     return client;
   };
-  return { proxy, replies: proxy.proxy.replies, until, stuck };
+  return { proxy, replies: proxy.proxy.replies, stuck, said, clock: proxy.clock };
 }
 
 for (const path of ['/page', '/pieces']) {
   t.test(`the attack: who takes nothing of ${path} holds no place at its replica`, async (t) => {
-    const { proxy, replies, until, stuck } = await started(t, { queueTimeoutMs: 60_000 });
+    const { proxy, replies, stuck } = await started(t, { queueTimeoutMs: 60_000 });
     const [reading, ...leaving] = await Promise.all(Array.from({ length: 5 }, () => stuck(path)));
     t.match(await exchangeRaw(proxy.port, GET), /small$/);
     await until(() => replies.takenBytes > 0);
@@ -63,12 +63,19 @@ for (const path of ['/page', '/pieces']) {
 }
 
 t.test('when the memory for replies is used up, a replica waits for its client', async (t) => {
-  const { proxy, replies, until, stuck } = await started(t, { queueTimeoutMs: 500 }, { replyMemoryBytes: 1 });
-  let client = await stuck('/page');
-  await until(() => replies.takenBytes > 0);
-  while (!/^HTTP\/1.1 503 /.test(await exchangeRaw(proxy.port, GET))) {
-    // On a machine that is slow it may have been dropped.
-    if (client.socket.destroyed) client = await stuck('/page');
+  const { proxy, replies, stuck, said, clock } = await started(t, { queueTimeoutMs: 500 }, { replyMemoryBytes: 1 });
+  const begin = async () => {
+    const begun = await stuck('/page');
+    await until(() => replies.takenBytes > 0);
+    await said();
+    return begun;
+  };
+  let client = await begin();
+  while (!/^HTTP\/1.1 503 /.test(await advanceUntil(clock, exchangeRaw(proxy.port, GET)))) {
+    // What it took last was the end of a reply, so that it holds no place.
+    client.socket.destroy();
+    await until(() => replies.takenBytes === 0);
+    client = await begin();
   }
   t.ok(replies.takenBytes < 150_000, `what one read brings: ${replies.takenBytes}`);
   client.socket.destroy();
@@ -78,12 +85,16 @@ t.test('when the memory for replies is used up, a replica waits for its client',
 
 t.test('the attack: who fills that memory to hold places after all is dropped after 5 s', async (t) => {
   const options = { queueTimeoutMs: 60_000, maxInFlight: 2 };
-  const { proxy, replies, until, stuck } = await started(t, options, { replyMemoryBytes: 150_000 });
+  const { proxy, replies, stuck, said, clock } = await started(t, options, { replyMemoryBytes: 150_000 });
   const clients = await Promise.all(Array.from({ length: 8 }, () => stuck('/page')));
   await until(() => replies.takenBytes >= 150_000);
-  t.match(await exchangeRaw(proxy.port, GET), /small$/);
+  await said();
   const dropped = () => proxy.log.filter(({ event }) => event === 'slow-readers-dropped');
-  await until(() => dropped().length > 0);
+  await clock.advance(4900);
+  t.same(dropped(), []);
+  t.match(await advanceUntil(clock, exchangeRaw(proxy.port, GET)), /small$/);
+  await clock.advance(200);
+  t.ok(dropped().length > 0);
   for (const { socket } of clients) socket.destroy();
   await until(() => replies.takenBytes === 0);
 });
@@ -91,10 +102,10 @@ t.test('the attack: who fills that memory to hold places after all is dropped af
 t.test('many who take nothing take no more memory than there is, and a read of each', async (t) => {
   const limitBytes = 2 ** 20;
   const options = { maxInFlight: 1000, bodyTimeoutMs: 60_000 };
-  const { replies, until, stuck } = await started(t, options, { replyMemoryBytes: limitBytes });
+  const { replies, stuck, said } = await started(t, options, { replyMemoryBytes: limitBytes });
   const clients = await Promise.all(Array.from({ length: 40 }, () => stuck('/page')));
   await until(() => replies.takenBytes >= limitBytes);
-  await sleep(300);
+  await said();
   t.ok(replies.takenBytes < limitBytes + 40 * 140_000, `${replies.takenBytes}`);
   for (const { socket } of clients) socket.destroy();
   await until(() => replies.takenBytes === 0);
@@ -106,11 +117,11 @@ for (const [path, mostBytes] of [
   ['/unknown', 400_000],
 ] as const) {
   t.test(`nothing is gained from reading ahead in ${path}, which goes on anyway`, async (t) => {
-    const { proxy, replies, stuck } = await started(t, {});
+    const { proxy, replies, stuck, said } = await started(t, {});
     const client = await stuck(path);
     while (!proxy.proxy.meter.counters().replicas.some(({ inFlight }) => inFlight > 0) && path !== '/events')
       await turn();
-    await sleep(300);
+    await said();
     t.ok(replies.takenBytes <= mostBytes, `${replies.takenBytes}`);
     client.socket.destroy();
   });
@@ -135,7 +146,7 @@ t.test('the attack: interim replies without end are not kept for a client that t
   // More than the system takes on its way.
   while (replies.takenBytes === 0 && sentBytes() < 2 ** 27) await turn();
   t.ok(replies.takenBytes > 0, 'they are counted');
-  await sleep(300);
+  await standstill(sentBytes);
   t.ok(replies.takenBytes < 400_000, `${replies.takenBytes}`);
   client.socket.destroy();
   while (replies.takenBytes > 0) await turn();

@@ -8,7 +8,8 @@ import { KeptBytes } from '../../lib/proxy/exchange/kept-bytes.ts';
 import { Patience } from '../../lib/proxy/exchange/patience.ts';
 import type { ProxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import type { Options } from '../../lib/settings/options.ts';
-import { startProxy, tcp } from '../fixtures/proxy.ts';
+import { advanceUntil, arrivals, pour, standstill, until } from '../fixtures/arrivals.ts';
+import { startProxy, startTimed, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw, type RawClient } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
@@ -22,7 +23,7 @@ async function started(t: Test, options: Partial<Options> = {}, limits: Partial<
   const replica = await scriptedReplica((socket, head) => {
     if (head.startsWith('GET')) socket.write(reply('got'));
   });
-  const proxy = await startProxy([tcp(replica.port)], options, undefined, limits);
+  const proxy = await startTimed([tcp(replica.port)], options, limits);
   const clients: RawClient[] = [];
   const connect = async (text: string | Buffer) => {
     const client = await connectRaw(proxy.port);
@@ -35,14 +36,11 @@ async function started(t: Test, options: Partial<Options> = {}, limits: Partial<
     await Promise.all([proxy.close(), replica.close()]);
   });
   const { uploads } = proxy.proxy;
-  const until = async (fits: () => boolean) => {
-    while (!fits()) await turn();
-  };
-  return { replica, proxy, uploads, connect, until };
+  return { replica, proxy, uploads, connect, clock: proxy.clock };
 }
 
 t.test('the attack: bodies of which a byte comes now and then hold no place at a replica', async (t) => {
-  const { replica, proxy, uploads, connect, until } = await started(t, { maxInFlight: 4, queue: 0 });
+  const { replica, proxy, uploads, connect } = await started(t, { maxInFlight: 4, queue: 0 });
   const slow = await Promise.all(Array.from({ length: 60 }, () => connect(`${post(1000)}1`)));
   await until(() => uploads.takenBytes === 60);
   for (let round = 0; round < 3; round++) {
@@ -62,7 +60,7 @@ t.test('a replica is asked when the whole body is here', async (t) => {
     [CHUNKED, '2\r\nhe\r\n3\r\nllo', '\r\n0\r\n\r\n', /\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n$/],
     [CHUNKED, '1\r\nh\r\n1\r\ne\r\n1\r\nl\r\n2\r\nlo', '\r\n0\r\n\r\n', /\r\n\r\n1\r\nh\r\n4\r\nello\r\n0\r\n\r\n$/],
   ] as const) {
-    const { replica, uploads, connect, until } = await started(t);
+    const { replica, uploads, connect } = await started(t);
     const client = await connect(begin);
     client.send(middle);
     await until(() => uploads.takenBytes > 0);
@@ -74,7 +72,7 @@ t.test('a replica is asked when the whole body is here', async (t) => {
 });
 
 t.test('or its first 64 KiB', async (t) => {
-  const { replica, uploads, connect, until } = await started(t);
+  const { replica, uploads, connect } = await started(t);
   const client = await connect(post(100_000) + 'a'.repeat(KIB_64 - 1));
   await until(() => uploads.takenBytes >= KIB_64 - 1);
   t.equal(replica.sockets.length, 0);
@@ -109,7 +107,7 @@ t.test('a body in pieces of any size arrives as it was sent, and again at the ne
 });
 
 t.test('the attack: chunks of one byte take little more memory than they hold', async (t) => {
-  const { uploads, connect, until } = await started(t);
+  const { uploads, connect } = await started(t);
   const client = await connect(CHUNKED);
   client.send('1\r\nx\r\n'.repeat(20_000));
   client.send(`${(10_000).toString(16)}\r\n${'y'.repeat(10_000)}\r\n`);
@@ -135,7 +133,7 @@ t.test('a piece that is part of something larger does not keep that', (t) => {
 t.test('when the memory for bodies is used up, the one that has been coming for longest is told 503', async (t) => {
   // What comes in two pieces takes up to 4 KiB more than it is long.
   const limitBytes = 10 * (KIB_64 + 4096);
-  const { replica, proxy, uploads, connect, until } = await started(t, {}, { uploadMemoryBytes: limitBytes });
+  const { replica, proxy, uploads, connect } = await started(t, {}, { uploadMemoryBytes: limitBytes });
   const half = post(KIB_64) + 'x'.repeat(KIB_64 - 1);
   const slow: RawClient[] = [];
   while (!proxy.log.some((line) => line.event === 'request-failed')) {
@@ -154,7 +152,7 @@ t.test('when the memory for bodies is used up, the one that has been coming for 
 });
 
 t.test('a body that waits for a place does not give way, and its memory comes back', async (t) => {
-  const { replica, uploads, connect, until } = await started(t, { maxInFlight: 1 }, { uploadMemoryBytes: KIB_64 });
+  const { replica, uploads, connect } = await started(t, { maxInFlight: 1 }, { uploadMemoryBytes: KIB_64 });
   const body = 'w'.repeat(40_000);
   await connect(`${post(1)}1`);
   await until(() => replica.received.length === 1);
@@ -169,11 +167,17 @@ t.test('a body that waits for a place does not give way, and its memory comes ba
 });
 
 t.test('a body that comes slower than it may is a 408, a byte now and then or not', async (t) => {
-  const { connect, uploads } = await started(t, { minUploadRateBytesPerSecond: 1000 }, { uploadGraceMs: 500 });
-  const [silent, slow] = [await connect(post(5000)), await connect(post(5000))];
-  const dripping = setInterval(() => slow.socket.writable && slow.send('x'), 50);
-  t.teardown(() => clearInterval(dripping));
-  for (const { closed } of [silent, slow]) {
+  const options = { minUploadRateBytesPerSecond: 1000 };
+  const { connect, uploads, proxy, clock } = await started(t, options, { uploadGraceMs: 500 });
+  const clients = [await connect(post(5000)), await connect(post(5000))];
+  await until(() => proxy.begun() === 2);
+  for (let passedMs = 0; passedMs < 1000; passedMs += 50) {
+    if (passedMs === 500) t.same(proxy.log, [], 'nobody is slow yet');
+    if (clients[1]?.socket.writable) clients[1].send('x');
+    await arrivals();
+    await clock.advance(50);
+  }
+  for (const { closed } of clients) {
     t.match((await closed).text, /^HTTP\/1.1 408 .*Connection: close.*bytes of its body in \d s/s);
   }
   t.equal(uploads.takenBytes, 0);
@@ -181,41 +185,45 @@ t.test('a body that comes slower than it may is a 408, a byte now and then or no
 
 t.test('a body after a 100 has to come as fast', async (t) => {
   const replica = await scriptedReplica((socket) => socket.write('HTTP/1.1 100 Continue\r\n\r\n'));
-  const proxy = await startProxy([tcp(replica.port)], { minUploadRateBytesPerSecond: 1000 }, undefined, {
-    uploadGraceMs: 300,
-  });
+  const options = { minUploadRateBytesPerSecond: 1000 };
+  const proxy = await startTimed([tcp(replica.port)], options, { uploadGraceMs: 300 });
   t.teardown(() => Promise.all([proxy.close(), replica.close()]));
   const expecting = post(5000).replace('\r\n\r\n', '\r\nExpect: 100-continue\r\n\r\n');
-  t.match(await exchangeRaw(proxy.port, expecting), /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 408 /);
+  t.match(
+    await advanceUntil(proxy.clock, exchangeRaw(proxy.port, expecting)),
+    /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 408 /,
+  );
 });
 
 t.test('a client whose bytes are not read is not slow', async (t) => {
   const lengthBytes = 30_000_000;
   let received = 0;
-  // It takes nothing for longer than the client has for all of it.
+  const sockets: net.Socket[] = [];
   const server = net.createServer((socket) => {
+    sockets.push(socket);
     socket.on('error', () => undefined);
     socket.on('data', (bytes) => {
-      if (received === 0) {
-        socket.pause();
-        setTimeout(() => socket.resume(), 3000);
-      }
+      if (received === 0) socket.pause();
       received += bytes.length;
       if (received > lengthBytes) socket.write(reply('all'));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = tcp((server.address() as net.AddressInfo).port);
-  const proxy = await startProxy([address], { minUploadRateBytesPerSecond: 2 ** 30 }, undefined, {
-    uploadGraceMs: 1500,
-  });
+  const proxy = await startTimed([address], { minUploadRateBytesPerSecond: 2 ** 30 }, { uploadGraceMs: 1500 });
   t.teardown(async () => {
     await proxy.close();
+    for (const socket of sockets) socket.destroy();
     server.close();
   });
   const client = await connectRaw(proxy.port);
   client.send(post(lengthBytes));
-  client.send(Buffer.alloc(lengthBytes, 'x'));
+  pour(client.socket, Buffer.alloc(lengthBytes, 'x'));
+  await until(() => received > 0);
+  await standstill(() => client.socket.bytesWritten);
+  // Its replica takes nothing for longer than the client has for all of it.
+  await proxy.clock.advance(3000);
+  sockets[0]?.resume();
   await client.until(/all$/);
   client.socket.destroy();
 });

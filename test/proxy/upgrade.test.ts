@@ -6,8 +6,9 @@ import { WebSocket } from 'ws';
 import { parseReplyHead } from '../../lib/http/reply-head.ts';
 import { offeredProtocols, switchingHead } from '../../lib/http/upgrade.ts';
 import type { Options } from '../../lib/settings/options.ts';
-import { type Play, played as playedBy } from '../fixtures/played.ts';
-import { startProxy, tcp } from '../fixtures/proxy.ts';
+import { advanceUntil, arrivals, pour, standstill } from '../fixtures/arrivals.ts';
+import { type Play, played as playedBy, timed } from '../fixtures/played.ts';
+import { startProxy, startTimed, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply } from '../fixtures/scripted-replica.ts';
 import { socketService } from '../fixtures/sockets.ts';
@@ -20,11 +21,11 @@ const played = (t: Test, plays: Play[], options: Partial<Options> = {}) => playe
 
 async function webSocket(t: Test, options: Partial<Options> = {}) {
   const service = await socketService();
-  const proxy = await startProxy([tcp(service.port)], options);
+  const proxy = await startTimed([tcp(service.port)], options);
   t.teardown(() => Promise.all([proxy.close(), service.close()]));
   const socket = new WebSocket(`ws://127.0.0.1:${proxy.port}/chat`);
   await once(socket, 'open');
-  return { service, proxy, socket };
+  return { service, proxy, socket, clock: proxy.clock };
 }
 
 const lost = async (socket: { once(event: 'close', listener: () => void): unknown }) =>
@@ -88,7 +89,7 @@ t.test('bytes behind the offer are held until the replica has switched', async (
   client.send(`${ASK}early`);
   while (!replica.received[0]?.includes('Upgrade: test')) await turn();
   client.send(' and late');
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await arrivals();
   t.match(replica.received[0], /\r\n\r\n$/, 'nothing of them has come');
   replica.sockets[0]?.write(`${SWITCH}hello`);
   await client.until(/^HTTP\/1.1 101 .*\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\nhello$/s);
@@ -170,7 +171,7 @@ t.test('a client that has said all still hears what the replica says, and the re
     socket.on('end', async () => {
       for (let part = 0; part < 5; part++) {
         socket.write(`<part ${part}>`);
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await arrivals();
       }
       socket.end(`<all of ${text.slice(text.indexOf('\r\n\r\n') + 4)}>`);
     });
@@ -197,7 +198,8 @@ t.test('a tunnel whose client has said all, and whose replica does not end, is c
     socket.on('error', () => undefined).once('data', () => socket.write(SWITCH));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const proxy = await startProxy([tcp((server.address() as AddressInfo).port)], { tunnelIdleTimeoutMs: 500 });
+  const proxy = await startTimed([tcp((server.address() as AddressInfo).port)], { tunnelIdleTimeoutMs: 500 });
+  const { clock } = proxy;
   t.teardown(async () => {
     await proxy.close();
     for (const socket of sockets) socket.destroy();
@@ -207,7 +209,11 @@ t.test('a tunnel whose client has said all, and whose replica does not end, is c
   client.send(ASK);
   await client.until(/\r\n\r\n$/);
   client.socket.end();
-  await client.closed;
+  await arrivals();
+  await clock.advance(400);
+  await arrivals();
+  t.notOk(client.socket.closed);
+  await advanceUntil(clock, client.closed);
   await proxy.drained(ref, new AbortController().signal);
   t.ok(proxy.log.some((line) => line.code === 'tunnel-idle'));
 });
@@ -222,7 +228,8 @@ t.test('a client that goes on sending into a tunnel that has ended reads its las
   const client = await connectRaw(proxy.port);
   client.send(ASK);
   await client.until(/\r\n\r\n$/);
-  // More than fits between two sockets, so that it is read; and no more than a busy machine takes within the time for lingering.
+  // More than fits between two sockets, so that it is read; and no more than a busy machine takes within the time for
+  // lingering.
   const { socket } = client;
   for (let count = 0; (count < 10 || !client.text.endsWith('farewell')) && !socket.destroyed; count++) {
     client.send(Buffer.alloc(500_000));
@@ -235,37 +242,36 @@ t.test('a client that goes on sending into a tunnel that has ended reads its las
 });
 
 t.test('a tunnel whose replica takes nothing is closed after its time too', async (t) => {
-  const { replica, proxy } = await played(
-    t,
-    [
-      (socket) => {
-        socket.write(SWITCH);
-        socket.pause();
-      },
-    ],
-    { tunnelIdleTimeoutMs: 500 },
-  );
+  const { replica, proxy, clock } = await timed(t, { tunnelIdleTimeoutMs: 500 }, (socket) => {
+    socket.write(SWITCH);
+    socket.pause();
+  });
   const client = await connectRaw(proxy.port);
   client.send(ASK);
   await client.until(/\r\n\r\n$/);
-  client.send(Buffer.alloc(20_000_000));
-  await client.closed;
+  pour(client.socket, Buffer.alloc(20_000_000));
+  await standstill(() => client.socket.bytesWritten);
+  await clock.advance(400);
+  t.notOk(proxy.log.some((line) => line.code === 'tunnel-idle'));
+  await advanceUntil(clock, client.closed);
   await proxy.drained(ref, new AbortController().signal);
   t.equal(replica.sockets.length, 1);
 });
 
 t.test('a tunnel on which nothing is said is closed after its time', async (t) => {
-  const { service, proxy, socket } = await webSocket(t, { tunnelIdleTimeoutMs: 1000 });
-  const begunMs = performance.now();
+  const { service, proxy, socket, clock } = await webSocket(t, { tunnelIdleTimeoutMs: 1000 });
   // Each word keeps it up.
   for (let count = 0; count < 4; count++) {
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await clock.advance(800);
     socket.send('still here');
     await once(socket, 'message');
   }
-  t.ok(performance.now() - begunMs > 1500);
+  await clock.advance(800);
+  t.notOk(proxy.log.some((line) => line.code === 'tunnel-idle'));
   const gone = lost(service.sockets[0] as (typeof service.sockets)[0]);
-  const [code] = await once(socket, 'close');
+  const closed = once(socket, 'close');
+  await clock.advance(400);
+  const [code] = await closed;
   t.equal(code, 1006);
   await gone;
   t.ok(proxy.log.some((line) => line.code === 'tunnel-idle'));
@@ -306,11 +312,10 @@ t.test('an offer that broke before the reply is made at the next seat', async (t
 
 t.test('an offer behind other requests waits for their replies', async (t) => {
   const { proxy } = await played(t, [
-    (socket, head) =>
-      setTimeout(
-        () => socket.write(head.includes('Upgrade') ? `${SWITCH}switched` : reply(`<${head.split(' ')[1]}>`)),
-        20,
-      ),
+    async (socket, head) => {
+      await arrivals();
+      socket.write(head.includes('Upgrade') ? `${SWITCH}switched` : reply(`<${head.split(' ')[1]}>`));
+    },
   ]);
   const client = await connectRaw(proxy.port);
   client.send(`GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n${ASK}`);
@@ -324,15 +329,10 @@ t.test('a client that does not read does not fill memory, nor does a replica', a
   client.send(ASK);
   await client.until(/\r\n\r\n$/);
   const behind = replica.sockets[0] as (typeof replica.sockets)[0];
-  const megabyte = Buffer.alloc(2 ** 20);
   const fill = async (from: typeof behind) => {
-    let sentMiB = 0;
-    while (sentMiB < 200 && from.writableLength === 0) {
-      from.write(megabyte);
-      sentMiB += 1;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    return sentMiB;
+    pour(from, Buffer.alloc(200 * 2 ** 20));
+    await standstill(() => from.bytesWritten);
+    return from.bytesWritten / 2 ** 20;
   };
   client.socket.pause();
   behind.pause();

@@ -62,6 +62,7 @@ t.test(
       await exited;
       await rm(dir, { recursive: true, force: true });
     });
+    // Another process, which says nothing when it listens.
     while (!existsSync(join(dir, 'socket')) && nginx.exitCode === null) await sleep(10);
     for (const via of [true, false]) {
       const proxy = await startProxy([{ type: 'unix', path: join(dir, 'socket') }], { via });

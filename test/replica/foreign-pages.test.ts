@@ -1,4 +1,5 @@
-// What a page of another origin may do with a replica: read /home and /heartbeat. It may not vote. Fields are those that browsers send.
+// What a page of another origin may do with a replica: read /home and /heartbeat, but not vote. The fields are those
+// that browsers send.
 
 import t from 'tap';
 import { type Asked, startReplica } from '../fixtures/replica.ts';
@@ -17,7 +18,7 @@ t.test('a vote that a page of another site sends is refused, and nothing is coun
     { ...text, 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' },
     { ...text, 'Sec-Fetch-Site': 'cross-site' },
     { ...text, 'Sec-Fetch-Site': 'same-site', Origin: 'http://localhost:8000' },
-    // Browsers that do not say more, or plain HTTP.
+    // Browsers that send no more than Origin, or use plain HTTP.
     { ...text, Origin: 'https://evil.example' },
     { ...text, Origin: 'http://localhost:8000' },
     { ...text, Origin: 'http://localhost' },
@@ -46,7 +47,7 @@ t.test('our own page and programs vote as ever', async (t) => {
     { Origin: 'HTTP://LOCALHOST:5000' },
     { Host: 'votes.example', Origin: 'https://votes.example' },
     { Host: 'votes.example:80', Origin: 'http://votes.example' },
-    // Behind a proxy that asks by a name of its own.
+    // A proxy in front uses another host name.
     { Host: '127.0.0.1', Origin: 'https://votes.example', 'X-Forwarded-Host': 'votes.example' },
     { Host: '127.0.0.1', Origin: 'https://votes.example', 'Sec-Fetch-Site': 'same-origin' },
   ];

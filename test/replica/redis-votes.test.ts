@@ -1,4 +1,5 @@
-// Votes in Redis: the contract on a real redis-server, and what may befall one; the bytes of the protocol on their own.
+// Votes in Redis: the contract on a real redis-server and what may happen to it, and the bytes of the protocol on their
+// own.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -32,7 +33,7 @@ async function redis(t: Test, password?: string): Promise<Redis> {
   return started;
 }
 
-/** A command of the test's own, in the database that the fixture's URL names. */
+/** Runs a command of the test in the database that the fixture's URL names. */
 async function command(port: number, ...words: readonly string[]): Promise<RedisReply> {
   const client = createRedisClient(parseRedisUrl(`redis://127.0.0.1:${port}/1`), 5000);
   try {
@@ -77,7 +78,7 @@ t.test(
     const votes = open(t, server.url);
     await votes.add(helm('a'));
     await server.kill();
-    // It has gone out where the end of the connection has not been seen before.
+    // The vote has been sent if the end of the connection was not seen before.
     await t.rejects(votes.add(helm('b')), {
       code: /^(unavailable|unanswered)$/,
       message: /^Redis at .* (cannot be reached|closed)/,
@@ -98,12 +99,13 @@ t.test('a Redis that hangs: refused within 3 s, and back when it goes on', optio
   await t.rejects(votes.add(helm('b')), { code: 'unanswered', message: /did not answer within 2000 ms$/ });
   t.ok(performance.now() - begunMs < 3000);
   server.process.kill('SIGCONT');
-  // It may have read that vote before it was given up: that is what the key is for.
+  // Redis may have read the vote before it was given up, which is why votes have a key.
   t.match(await votes.add(helm('b')), { helm: 2 });
 });
 
 t.test('a Redis that cannot be connected to in time: nothing went out, so nothing was counted', async (t) => {
-  // A server that accepts none: the kernel connects two in its queue of one, and leaves the next unanswered.
+  // A server that never accepts: the kernel completes two connections for its queue of one, and leaves the next one
+  // waiting.
   const script =
     'const s = require("net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => console.log(s.address().port))';
   const server = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -126,7 +128,7 @@ t.test('votes under ever new keys: the youngest are kept, no more', options, asy
   const keys = Array.from({ length: 350 }, (_, index) => `key-${String(index).padStart(3, '0')}`);
   for (const key of keys) await votes.add(helm(key));
   const kept = async () => (await command(port, 'DBSIZE')) as number;
-  // Beside them, the votes and the keys in order.
+  // The others are the votes and the ordered list of keys.
   t.equal(await kept(), 102);
   t.match(await votes.add(helm(keys[250])), { helm: 350 }, 'the oldest that is kept');
   t.match(await votes.add(helm(keys[249])), { helm: 351 }, 'one that is not');
@@ -189,7 +191,7 @@ t.test(
     await t.rejects(votes.counts(), { message: /sent what is not understood: a reply that begins with byte 72$/ });
     await t.rejects(votes.counts(), { message: /closed the connection$/ });
     await t.rejects(votes.counts(), { message: /Redis keeps something else/ });
-    // The reply that nobody waited for has ended that connection: this is a new one.
+    // A reply that nobody waited for has ended the earlier connection, so this is a new one.
     await t.rejects(votes.counts(), { message: /Redis keeps something else/ });
     t.equal(sockets.length, 4);
   },

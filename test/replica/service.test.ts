@@ -1,4 +1,4 @@
-// One replica over HTTP: the votes as a client sees them, the stream of counts, the files of the site.
+// One replica over HTTP: votes as a client sees them, the stream of counts, and the files of the site.
 
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +16,7 @@ const vote = (option: string, key?: string) => ({
   body: JSON.stringify({ option }),
 });
 
-/** Resolves with all that has come of a stream when it fits. */
+/** Resolves with all that has come of a stream once it fits. */
 async function until(stream: IncomingMessage & { seen?: string }, fits: RegExp): Promise<string> {
   stream.seen ??= '';
   while (!fits.test(stream.seen)) {

@@ -1,4 +1,4 @@
-// Votes in SQLite: the contract, and what may befall a file.
+// Votes in SQLite: the contract, and what may happen to the file.
 
 import { execFileSync } from 'node:child_process';
 import {
@@ -43,7 +43,7 @@ t.test('the contract', async (t) => {
 });
 
 t.test('what was answered is on the disk: each transaction waits for it', async (t) => {
-  // Each connection has its own setting, which only it can tell.
+  // Each connection has its own setting, which can only be read through it.
   const { prepare } = DatabaseSync.prototype;
   const opened = new Set<DatabaseSync>();
   DatabaseSync.prototype.prepare = function (this: DatabaseSync, ...args) {
@@ -78,7 +78,7 @@ t.test('nobody else on the machine may look into the files', async (t) => {
   t.same(modes(made), ['600', '600', '600']);
   t.equal(mode(made), '700');
 
-  // Of an earlier version, which left the mode to the umask; the directory is not ours to close.
+  // An earlier version left the file's mode to the umask. The mode of the directory is not ours to change.
   const there = newDirectory(t);
   chmodSync(there, 0o755);
   const earlier = new DatabaseSync(join(there, 'votes.sqlite'));
@@ -188,7 +188,7 @@ t.test('a damaged file: refused with the reason, and back when the backup is', a
   before.close();
   copyFileSync(path, join(directory, 'backup'));
   const damaged = readFileSync(path);
-  // All but the first page, which says that it is a database.
+  // Damages all but the first page, which says that the file is a database.
   damaged.fill(0x7f, 4096);
   writeFileSync(path, damaged);
   const votes = open(t, directory);
@@ -230,7 +230,7 @@ t.test('a disk', { skip: mountMissing() }, async (t) => {
     execFileSync('sh', ['-c', `cat /dev/zero > ${filler} 2> /dev/null || true`]);
     let refusals = 0;
     const answered: string[] = [];
-    // What is there of the log takes a few more.
+    // The existing space of the log still takes a few votes.
     for (let index = 0; index < 200 && refusals < 3; index++) {
       await votes.add(helm(`key-${index}`)).then(
         () => answered.push(`key-${index}`),

@@ -1,4 +1,4 @@
-// The stream's limits, with a store that a test plays.
+// The limits of the stream, with a store that a test plays.
 
 import { EventEmitter, once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
@@ -44,7 +44,7 @@ async function listeners(t: Test, { padding = '', ...limits }: Partial<StreamLim
       helm = count;
     },
     asked: () => asked,
-    /** Tells `left` with the number of an answer that is over. */
+    /** Emits `left` with the number of an answer that is over. */
     leave,
   };
 }
@@ -60,7 +60,7 @@ const until = (stream: IncomingMessage, fits: RegExp) =>
 
 t.test('the store is asked only while somebody listens, and once for all who do', async (t) => {
   const { connect, asked, setHelm } = await listeners(t, { pollMs: 50 });
-  // Here and below: time in which it would ask, if it did. Its timers are its own.
+  // Here and below, the replica's real timers would read the store during this time if it did so at all.
   await sleep(100);
   t.equal(asked(), 0);
   const streams = await Promise.all(Array.from({ length: 20 }, () => connect()));
@@ -96,12 +96,12 @@ t.test('one client takes so many of the places and no more, whatever it says tha
     for (const client of clients) answers.push((await connect('GET', client)).statusCode ?? 0);
     return answers;
   };
-  // The balancer's word is the last one.
+  // The address that the balancer adds comes last, and counts.
   t.same(
     await statuses('192.0.2.1', '192.0.2.9, 192.0.2.1', '198.51.100.7,192.0.2.1', '192.0.2.2'),
     [200, 200, 429, 200],
   );
-  // Of IPv6, the network of a host.
+  // For IPv6, the network of the host counts.
   t.same(
     await statuses('2001:db8::1', '2001:db8:0:0:5::', '2001:db8::2:3:4:5', '2001:db8:0:1::1'),
     [200, 200, 429, 200],
@@ -117,7 +117,7 @@ t.test('a thousand connections of one client do not lock out another', async (t)
   t.equal(many.filter(({ statusCode }) => statusCode === 200).length, STREAM_LIMITS.maxListenersPerClient);
   t.equal((await connect('GET', '192.0.2.2')).statusCode, 200);
   many.find(({ statusCode }) => statusCode === 200)?.destroy();
-  // Its place is free when the replica has seen it leave.
+  // The place is free once the replica has seen the client leave.
   for (;;) {
     const stream = await connect('GET', '192.0.2.1');
     if (stream.statusCode === 200) break;

@@ -1,29 +1,32 @@
-// What is asked of a fleet in a history: which seats it may bring and take away, and when it is done.
+// The changes asked of a fleet in a history: which seats each may add and remove, and when it is done.
 
 import assert from 'node:assert/strict';
 import type { FleetState } from '../../lib/core/fleet/fleet-state.ts';
 import type { SeatId } from '../../lib/core/ring/ring.ts';
 
-/** What was asked of the fleet and is not yet answered. */
+/** A change that was asked for and is not yet answered. */
 export interface Change {
-  /** Seats that it may still bring. */
+  /** How many seats it may still add. */
   toCome: number;
-  /** May it take that seat away? */
+  /** Whether it may remove that seat. */
   readonly removes: (seat: SeatId) => boolean;
-  /** Is it done, in that state? */
+  /** Whether it is done in that state. */
   readonly isDone: (state: FleetState) => boolean;
-  /** Since when it has been. */
+  /** Since when it has been done. */
   doneAtMs: number | undefined;
 }
 
 export type AskedChange = Omit<Change, 'doneAtMs'>;
 
-/** What an earlier process left, and what is missing. Nobody but the process knows when that is done. */
+/**
+ * The change that a start is: it brings back what an earlier process left, and adds what is missing. Only the process
+ * knows when that is done.
+ */
 export function beginning(): AskedChange {
   return { toCome: Number.POSITIVE_INFINITY, removes: () => false, isDone: () => false };
 }
 
-/** So many seats more than those there are. */
+/** Adds `count` seats to those that there are. */
 export function addition(before: readonly SeatId[], count: number): AskedChange {
   const isNew = (seat: SeatId) => !before.includes(seat);
   let own: readonly SeatId[] | undefined;
@@ -32,7 +35,7 @@ export function addition(before: readonly SeatId[], count: number): AskedChange 
     const added = seats.filter(({ replica }) => isNew(replica.seat));
     const there = added.map(({ replica }) => replica.seat);
     own ??= there;
-    // Another may have the seat after one of them was removed.
+    // Another replica may hold the seat after one of them was removed.
     isBroken ||= own.some((seat) => !there.includes(seat));
     return !isBroken && added.length >= count && added.every(({ phase }) => phase === 'serving');
   };
@@ -44,7 +47,7 @@ export function removal(seats: readonly SeatId[]): AskedChange {
   return { toCome: 0, removes: (seat) => seats.includes(seat), isDone };
 }
 
-/** A change that is done is answered at once. Throws AssertionError. */
+/** Checks that a change that is done is answered at once. Throws AssertionError. */
 export function checkAnswers(changes: Iterable<Change>, nowMs: number): void {
   for (const { doneAtMs = nowMs } of changes) assert(doneAtMs >= nowMs, 'a change is done, and is not answered');
 }

@@ -1,4 +1,4 @@
-// What holds at every state that is published, whatever happens. Which invariants there are is in lib/README.md.
+// What has to hold in every published state, whatever happens. lib/README.md lists the invariants.
 
 import assert from 'node:assert/strict';
 import { type FleetEvent, observe, plan } from '../../lib/core/fleet/fleet.ts';
@@ -8,7 +8,7 @@ import type { ReplicaRef } from '../../lib/core/ports.ts';
 import type { SeatId } from '../../lib/core/ring/ring.ts';
 import type { Change } from './changes.ts';
 
-/** Of a state and the one published before. Throws AssertionError. */
+/** Checks a state and the one published before. Throws AssertionError. */
 export function checkStep(before: FleetState, after: FleetState, changes: Iterable<Change>, rules: FleetRules): void {
   checkRing(before, after, [...changes]);
   const comingUp = (state: FleetState) => state.seats.filter(({ phase }) => phase === 'starting').length;
@@ -25,10 +25,10 @@ export function checkStep(before: FleetState, after: FleetState, changes: Iterab
 }
 
 /**
- * Late news of a replica that is gone changes nothing, but that one that came up too late is stopped. Throws
- * AssertionError.
+ * Checks that late events about a replica that is gone change nothing, except that one which came up too late is
+ * stopped. Throws AssertionError.
  */
-export function checkLateNews(state: FleetState, replica: ReplicaRef, atMs: number, rules: FleetRules): void {
+export function checkLateEvents(state: FleetState, replica: ReplicaRef, atMs: number, rules: FleetRules): void {
   const { incarnation } = replica;
   const late: FleetEvent[] = [
     { type: 'starting', incarnation, atMs },
@@ -47,15 +47,15 @@ export function checkLateNews(state: FleetState, replica: ReplicaRef, atMs: numb
   assert.deepEqual(cameUp, { ...state, leaving: [...state.leaving, stopped] }, 'late: started');
 }
 
-/** What is due has been begun, once all is still. Throws AssertionError. */
+/** Checks that what is due has been begun once everything has settled. Throws AssertionError. */
 export function checkStarts(state: FleetState, nowMs: number, rules: FleetRules): void {
   const due = plan(state, nowMs, rules).filter(({ type }) => type === 'start');
   assert.deepEqual(due, [], 'a start is due, and was not begun');
 }
 
 /**
- * Who is routed to is asked how it is at an even pace. Throws AssertionError. @param askedMs when each was, by
- * incarnation.
+ * Checks that replicas that get requests are probed at a regular interval. Throws AssertionError.
+ * @param askedMs has the times of the probes, by incarnation.
  */
 export function checkProbes(
   state: FleetState,
@@ -69,7 +69,7 @@ export function checkProbes(
   }
 }
 
-// Only changes that were asked for change the ring, and no more than was asked for.
+// Only changes that were asked for may change the ring, and by no more than was asked for.
 function checkRing(before: FleetState, after: FleetState, changes: readonly Change[]): void {
   const [earlier, later] = [placement(before), placement(after)];
   const come = after.seats.filter(({ replica }) => !before.seats.some((one) => one.replica.seat === replica.seat));

@@ -1,6 +1,6 @@
-// Where the replicas of a history run: they come up, hang, die or stay behind. As long as it is faulty, starts and
-// stops fail, those that failed may come up all the same, and news is late or lost. It outlives the processes that ask
-// it.
+// The machine on which the replicas of a history run: they come up, hang, die or stay behind. While it is faulty,
+// starts and stops fail, replicas may come up after a failed start, and news is late or lost. It outlives the processes
+// that use it.
 
 import assert from 'node:assert/strict';
 import type { Address, Clock, PresentReplica, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
@@ -28,7 +28,7 @@ export class Machine {
   readonly #begun = new Set<number>();
   #stopping = new Set<number>();
   readonly #told: RuntimeNews[] = [];
-  /** Whoever listens to its news now. */
+  /** The function that gets the news at present. */
   listener: (news: RuntimeNews) => void = () => undefined;
   isFaulty = true;
 
@@ -48,7 +48,7 @@ export class Machine {
     return [...this.#there.values()].every(({ life }) => life === 'up');
   }
 
-  /** Whoever asked it until now is gone. */
+  /** The process that listened until now is gone. */
   forget(): void {
     this.listener = () => undefined;
     this.#stopping = new Set();
@@ -60,12 +60,12 @@ export class Machine {
     this.#begun.add(incarnation);
     const comesUp = () => this.#there.set(incarnation, { replica, life: 'up' });
     if (this.#fails()) {
-      // It reports a failure, or nothing until the time is up, and yet has made the replica, or makes it later.
+      // Reports a failure, or nothing until the time is up, but has made the replica or makes it later.
       if (this.#random.chance(0.5)) void this.#pass(LONGEST_COMING_UP_LATE_MS).then(comesUp);
       await this.#pass(LONGEST_FAILED_START_MS);
       throw new Error('no reply');
     }
-    // Whoever gives it up meanwhile does not keep it from coming up.
+    // The replica comes up even if the start is given up meanwhile.
     await this.#pass(LONGEST_START_MS);
     comesUp();
     return addressOf(replica);
@@ -81,14 +81,14 @@ export class Machine {
     this.#there.delete(incarnation);
   }
 
-  /** It is old when it arrives. */
+  /** The list is old by the time it arrives. */
   async list(): Promise<PresentReplica[]> {
     const present = this.present;
     await this.#pass(LONGEST_LIST_MS);
     return present;
   }
 
-  /** A list as above, or none. */
+  /** A list as above, or an error. */
   async listOrFail(): Promise<PresentReplica[]> {
     if (this.#fails()) throw new Error('no reply');
     return this.list();
@@ -108,7 +108,7 @@ export class Machine {
   killOne(): void {
     const victim = this.#any();
     if (victim === undefined) return;
-    // A container that has ended still takes its place; a process does not.
+    // A container that has ended still exists; a process does not.
     if (this.#random.chance(0.5)) victim.life = 'ended';
     else this.#there.delete(victim.replica.incarnation);
     if (this.#random.chance(0.3)) return;
@@ -116,7 +116,7 @@ export class Machine {
     void this.#pass(LONGEST_NEWS_MS).then(() => this.#tell(news));
   }
 
-  /** All hang at once, and come back one after the other, unless they were ended for it. */
+  /** All replicas hang at once and come back one after the other, unless they were ended for it. */
   slowDown(): void {
     for (const one of this.#there.values()) {
       if (one.life !== 'up') continue;
@@ -127,7 +127,7 @@ export class Machine {
     }
   }
 
-  /** What it has told once, it tells again; or it was out of reach, and says no more than that it is back. */
+  /** Repeats news that it has told before, or was out of reach and only says that it is back. */
   tellAgain(): void {
     const old = this.#told[this.#random.below(this.#told.length)];
     if (old !== undefined && this.#random.chance(0.7)) this.#tell(old);
@@ -156,7 +156,7 @@ function addressOf(replica: ReplicaRef): Address {
   return { type: 'unix', path: `/${replica.incarnation}.sock` };
 }
 
-/** Of the replica that listens there. */
+/** The incarnation of the replica that listens there. */
 export function incarnationAt(address: Address): number {
   return address.type === 'unix' ? Number.parseInt(address.path.slice(1), 10) : Number.NaN;
 }

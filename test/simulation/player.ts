@@ -1,6 +1,6 @@
-// A thread that plays histories: seed after seed from `first`, `step` apart, below `end`. It says which failed and how,
-// and ends. Threads have the second core too, and none of the hooks by which tap follows every promise, which cost more
-// than the histories.
+// A thread that plays histories: seeds from `first`, `step` apart, below `end`. It reports which failed and how, and
+// ends. Threads use the second core too, and run without tap's hooks on every promise, which cost more than the
+// histories.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { World } from './world.ts';
@@ -14,11 +14,11 @@ export interface Lot {
 export interface Failure {
   readonly seed: number;
   readonly message: string;
-  /** The last that happened. */
+  /** The last events of the history. */
   readonly history: readonly string[];
 }
 
-// Every signal that is aborted makes an error, and the place where it was takes a third of the time.
+// Every aborted signal makes an error, and recording its stack would take a third of the time.
 Error.stackTraceLimit = 0;
 const { first, step, end } = workerData as Lot;
 let failure: Failure | undefined;

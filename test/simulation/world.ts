@@ -1,6 +1,6 @@
-// One history of a fleet by chance: the real Supervisor, on a machine and by a clock that are not real, while replicas
-// hang and die, changes are asked for, and the balancer is killed and begins anew. Time is a number, chance a seed: it
-// can be played again.
+// One random history of a fleet: the real Supervisor on a simulated machine and clock, while replicas hang and die,
+// changes are asked for, and the balancer is killed and started again. Time is a number and the randomness comes from a
+// seed, so a history can be played again.
 
 import assert from 'node:assert/strict';
 import { allReplicas, emptyFleet, type FleetState, predecessorOf } from '../../lib/core/fleet/fleet-state.ts';
@@ -13,7 +13,7 @@ import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 import { type Random, random } from '../fixtures/random.ts';
 import { VirtualClock } from '../fixtures/virtual-clock.ts';
 import { type AskedChange, addition, beginning, type Change, checkAnswers, noteDone, removal } from './changes.ts';
-import { checkLateNews, checkProbes, checkStarts, checkStep } from './invariants.ts';
+import { checkLateEvents, checkProbes, checkStarts, checkStep } from './invariants.ts';
 import { incarnationAt, Machine } from './machine.ts';
 
 const RULES: SupervisorRules = {
@@ -28,7 +28,7 @@ const RULES: SupervisorRules = {
   beginTimeoutMs: 5000,
 };
 
-/** Until then things go wrong; then nothing does any more, and the fleet has `SETTLE_MS` to be whole. */
+/** Until then things go wrong. After that nothing does, and the fleet has `SETTLE_MS` to become whole. */
 const FAULTS_END_MS = 60_000;
 const SETTLE_MS = 60_000;
 const CLOSE_MS = 10_000;
@@ -45,15 +45,15 @@ export class World {
   readonly #clock = new VirtualClock();
   readonly #machine: Machine;
   readonly #firstWishes: readonly Wish[];
-  /** Of how many processes, one after the other, this is the history. */
+  /** How many balancer processes the history has had, one after the other. */
   #processes = 0;
   #supervisor: Supervisor | undefined;
-  /** Changes are asked for once it has published something. */
+  /** `undefined` until the process publishes something; changes are only asked for after that. */
   #state: FleetState | undefined;
   readonly #changes = new Set<Change>();
   readonly #probedMs = new Map<number, number>();
   #failure: Error | undefined;
-  /** What was done, and what became of it. */
+  /** What was done, and what came of it. */
   readonly history: string[] = [];
 
   constructor(seed: number) {
@@ -62,7 +62,7 @@ export class World {
     this.#firstWishes = Array.from({ length: this.#random.below(6) }, (_, index) => wish(`server${index + 1}`));
   }
 
-  /** Plays it, and checks the invariants at every state and the end. Rejects with an AssertionError. */
+  /** Plays the history, and checks the invariants in every state and at the end. Rejects with an AssertionError. */
   async play(): Promise<void> {
     this.#beginProcess();
     for (let faults = 5 + this.#random.below(40); faults > 0; faults--) {
@@ -95,7 +95,7 @@ export class World {
     this.history.push(`${this.#clock.now()} ms: ${what}`);
   }
 
-  // Whoever is called back may not throw: the first failure is kept until it can be told.
+  // Callbacks may not throw, so the first failure is kept until it can be reported.
   #guard(work: () => void): void {
     try {
       work();
@@ -120,7 +120,7 @@ export class World {
       start: (replica) => hears(machine.start(replica)),
       stop: (replica) => hears(machine.stop(replica)),
       list: () => {
-        // A process that cannot even see what is there does not begin.
+        // A process that cannot even list its replicas does not begin.
         const list = isFirstList ? machine.list() : machine.listOrFail();
         isFirstList = false;
         return hears(list);
@@ -150,7 +150,7 @@ export class World {
     this.#ask(beginning(), (supervisor) => supervisor.begin(this.#firstWishes));
   }
 
-  // What was begun goes on in the world, but only the process that began it hears how it ended.
+  // Calls go on in the machine, but only the process that made them gets their results.
   #hearing(process: number): <T>(answer: Promise<T>) => Promise<T> {
     return (answer) =>
       new Promise((resolve, reject) => {
@@ -182,7 +182,7 @@ export class World {
     checkStep(before, state, this.#changes, RULES);
     const there = allReplicas(state).map(({ incarnation }) => incarnation);
     const gone = allReplicas(before).find(({ incarnation }) => !there.includes(incarnation));
-    if (gone !== undefined) checkLateNews(state, gone, nowMs, RULES);
+    if (gone !== undefined) checkLateEvents(state, gone, nowMs, RULES);
     this.#state = state;
     noteDone(this.#changes, state, nowMs);
   }
@@ -237,7 +237,7 @@ export class World {
     this.#ask(removal(seats), remove);
   }
 
-  // The process is killed and another begins: all that it knew is gone, what runs goes on.
+  // Kills the process and starts another. All that it knew is gone, but what runs goes on.
   #beginAnew(): void {
     this.#note('the balancer begins anew');
     this.#beginProcess();

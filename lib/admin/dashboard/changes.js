@@ -1,5 +1,5 @@
-// Adding, removing and killing: first what it would move, drawn on the ring and in words, then the change itself. What is shown
-// holds for the fleet as it is: it is worked out anew when the ring changes meanwhile.
+// Adding, removing and killing replicas. First shows what the change would move, on the ring and in words, and then
+// makes it. If the ring changes meanwhile, the preview is computed again.
 
 import { byId, html, setText } from './document.js';
 import { formatPart } from './format.js';
@@ -11,9 +11,10 @@ import { createAsker } from './token.js';
  *   points: { slot: number, seat: number }[] }} Preview
  * @typedef {{ text: string, done: string, busy: string, make: () => Promise<unknown>,
  *   of?: string, preview?: Preview, again?: () => Promise<Proposal> }} Proposal
- *   `of` is the replica that it is about, which has to be there
- * @typedef {{ preview: (points: { slot: number, seat: number }[]) => void, clear: () => void, hostnames: () => string[],
- *   alone: () => boolean }} View `alone`: the origin is that of this page only
+ *   `of` is the replica that the proposal is about, which has to exist
+ * @typedef {{ preview: (points: { slot: number, seat: number }[]) => void, clear: () => void, hostnames: () =>
+ * string[],
+ *   alone: () => boolean }} View `alone` says that no other page has the same origin
  */
 
 const MOST_MOVES = 6;
@@ -76,12 +77,15 @@ export function createChanges(view) {
 }
 
 /**
- * Where a change is shown before it is made, and what came of it.
+ * The panel that shows a change before it is made, and its result.
  * @param {View} view
  */
 function createPanel(view) {
   const { confirm, cancel, say, show, hide } = createWords(view);
-  /** @type {{ proposal?: Proposal, stale?: boolean }} what is shown: another object each time, so that what ends late knows */
+  /**
+   * @type {{ proposal?: Proposal, stale?: boolean }} what is shown: another object each time, so that what ends late
+   * knows
+   */
   let shown = {};
   let attempts = 0;
   /** @type {HTMLElement | undefined} */
@@ -112,7 +116,7 @@ function createPanel(view) {
     const mine = shown;
     try {
       await proposal.make();
-      // Unless something else was proposed meanwhile.
+      // If something else was proposed meanwhile, the panel stays open for that.
       if (shown === mine) close();
     } catch (error) {
       fail(error);
@@ -121,7 +125,7 @@ function createPanel(view) {
   cancel.addEventListener('click', close);
 
   /**
-   * Shows what `work` proposes, or what is against it. `button` gets the focus back.
+   * Shows what `work` proposes, or why it cannot be done. `button` gets the focus back.
    * @param {HTMLElement} button
    * @param {() => Promise<Proposal>} work
    */
@@ -165,7 +169,7 @@ function createPanel(view) {
 /**
  * @param {Proposal} before
  * @param {Proposal} now
- * @returns {Proposal} says whether it is another
+ * @returns {Proposal} whose text says whether it has changed
  */
 function comparedTo(before, now) {
   const same = JSON.stringify(now.preview) === JSON.stringify(before.preview);
@@ -173,7 +177,7 @@ function comparedTo(before, now) {
 }
 
 /**
- * The panel's words and buttons, and what is drawn with them.
+ * The text and the buttons of the panel, and what is drawn on the ring with them.
  * @param {View} view
  */
 function createWords(view) {
@@ -187,7 +191,7 @@ function createWords(view) {
     setText('change-text', text);
     moves.replaceChildren();
     cancel.textContent = 'Close';
-    // What is hidden has no focus: whoever uses the keyboard would be at the top of the page.
+    // A hidden button loses the focus, and a keyboard user would be sent back to the top of the page.
     if (document.activeElement === confirm) cancel.focus();
     confirm.hidden = true;
   };

@@ -1,10 +1,13 @@
-// Lines over the last five minutes. One row of numbers comes each second; the whole picture is drawn anew with it, which is a few
-// hundred points and costs a millisecond.
+// Lines over the last five minutes. Each second brings one row of numbers, and the whole picture is drawn again: a few
+// hundred points, which takes a millisecond.
 
 import { byId, html, svg } from './document.js';
 
 /** @typedef {import('./model.js').Row} Row */
-/** @typedef {{ marks: number[], partOf: (value: number) => number }} Axis where a value is, from 0 at the bottom to 1 at the top */
+/**
+ * @typedef {{ marks: number[], partOf: (value: number) => number }} Axis `partOf` says where a value is, from 0 at the
+ * bottom to 1 at the top
+ */
 /** @typedef {{ label: string, column: 1 | 3 | 5 | 6 | 7, class: string }} Line */
 
 const SPAN_MS = 300_000;
@@ -12,7 +15,7 @@ const HEIGHT = 132;
 const EDGE = { left: 56, right: 10, top: 10, bottom: 22 };
 
 /**
- * @param {string} name of the chart: its picture and its legend have ids that begin with it
+ * @param {string} name is how the ids of the picture and the legend begin
  * @param {readonly Line[]} lines
  * @param {(value: number | null) => string} format
  * @param {(values: number[]) => Axis} axisOf
@@ -28,7 +31,7 @@ export function createChart(name, lines, format, axisOf) {
   const title = picture.getAttribute('aria-label') ?? '';
   /** @type {readonly Row[]} */
   let rows = [];
-  /** Where the pointer is. */
+  /** The x coordinate of the pointer; below 0 if it is elsewhere. */
   let pointedX = -1;
 
   const draw = () => {
@@ -77,7 +80,7 @@ export function createChart(name, lines, format, axisOf) {
 }
 
 /**
- * From 0 to the next of 10, 20, 50, 100, …
+ * An axis from 0 to the next of 10, 20, 50, 100, …
  * @param {number[]} values
  * @returns {Axis}
  */
@@ -89,7 +92,7 @@ export function linearAxis(values) {
 }
 
 /**
- * In powers of ten: a median of half a millisecond can be read beside a second that was bad.
+ * An axis in powers of ten, on which a median of half a millisecond and a bad second can both be read.
  * @param {number[]} values
  * @returns {Axis}
  */

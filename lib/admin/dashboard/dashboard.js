@@ -1,5 +1,5 @@
-// The page as a whole: listens to the balancer's events, keeps what they tell, and hands each view what it shows. How a view shows
-// it is in the view's own file.
+// The page as a whole: listens to the balancer's event stream, keeps what it is told, and hands it to the views. How
+// something is shown is up to each view.
 
 import { createChanges } from './changes.js';
 import { createChart, linearAxis, logarithmicAxis } from './chart.js';
@@ -13,7 +13,7 @@ import { createSpread } from './spread.js';
 
 /** @typedef {import('./model.js').Snapshot} Snapshot */
 
-// An event stream that is refused is not tried again by the browser.
+// A browser does not retry an event stream that was refused, so the page does it after this time.
 const AGAIN_MS = 3000;
 const MOST_ROWS = 300;
 const NOTHING_STARTED =
@@ -59,7 +59,7 @@ const table = createReplicaTable({ remove: changes.remove, kill: changes.kill })
 
 /** @type {Snapshot | undefined} */
 let model;
-/** The balancer's time of day minus this machine's. */
+/** The balancer's time of day minus that of this machine, in ms. */
 let offsetMs = 0;
 let landedInSecond = 0;
 let toldInSecond = 0;
@@ -77,7 +77,7 @@ byId('add', HTMLFormElement).addEventListener('submit', (event) => {
 document.addEventListener('visibilitychange', onVisibility);
 onVisibility();
 
-// A browser has six connections to a host for all its tabs: one that nobody looks at gives its own back.
+// A browser has six connections to a host for all its tabs, so a hidden tab gives its own back.
 function onVisibility() {
   clearTimeout(comeBack);
   source?.close();
@@ -101,7 +101,7 @@ function connect() {
   on('fleet', (news) => {
     if (model === undefined) return;
     const ringChanged = news.ring !== undefined;
-    // Shares under one ring say nothing of another.
+    // Shares of the old ring mean nothing for the new one.
     const spread = ringChanged ? { seconds: 0, seats: [] } : model.spread;
     model = { ...model, fleet: news, ring: news.ring ?? model.ring, spread };
     eventLog.add(news.log);

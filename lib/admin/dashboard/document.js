@@ -1,4 +1,4 @@
-// Elements: found by their id, made, and given text. Text only ever becomes text: a hostname is never read as markup.
+// Finds and makes elements, and sets their text. Text is never parsed as markup, whatever a hostname contains.
 
 /**
  * @template {Element} T
@@ -22,7 +22,7 @@ export function setText(id, text) {
 }
 
 /**
- * An HTML element.
+ * Makes an HTML element.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
  * @param {Record<string, string>} [attributes]
@@ -37,7 +37,7 @@ export function html(tag, attributes = {}, ...children) {
 }
 
 /**
- * An SVG element.
+ * Makes an SVG element.
  * @template {keyof SVGElementTagNameMap} K
  * @param {K} tag
  * @param {Record<string, string | number>} [attributes]

@@ -1,4 +1,4 @@
-// What happened to the fleet, the latest first.
+// The list of what happened to the fleet, the latest first.
 
 import { byId, html } from './document.js';
 import { formatTime } from './format.js';
@@ -26,14 +26,14 @@ export function createEventLog() {
   const list = byId('log', HTMLOListElement);
   let last = 0;
   return {
-    /** All of them, after it was lost sight of. @param {readonly LogEntry[]} entries */
+    /** Replaces all entries, after the connection was lost. @param {readonly LogEntry[]} entries */
     replace(entries) {
       last = 0;
       list.replaceChildren();
       this.add(entries);
     },
 
-    /** @param {readonly LogEntry[]} entries the oldest first */
+    /** @param {readonly LogEntry[]} entries come the oldest first */
     add(entries) {
       for (const entry of entries) {
         if (entry.number <= last) continue;

@@ -1,4 +1,4 @@
-// Numbers, times and parts as people read them.
+// Formats numbers, times and fractions for people.
 
 /** @param {number} count */
 export const formatCount = (count) => Math.round(count).toLocaleString('en');
@@ -16,10 +16,10 @@ export function formatMs(ms) {
 /** @param {number} part */
 export const formatPart = (part) => `${(part * 100).toFixed(1)} %`;
 
-/** So that it fits into that many letters. @param {string} text @param {number} most */
+/** Cuts the text to that many letters. @param {string} text @param {number} most */
 export const shorten = (text, most) => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);
 
-/** In one unit: it stands in a narrow column. @param {number} ms */
+/** In one unit only, to fit a narrow column. @param {number} ms */
 export function formatSpan(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 120) return `${seconds} s`;

@@ -1,8 +1,9 @@
-// What the page knows, as the events tell it, and what follows from it by arithmetic alone. Nothing here touches the document.
+// What the page has been told, and what follows from it by arithmetic. Nothing here touches the document.
 
 /**
  * @typedef {{ seat: number, replica: string, incarnation: number, weight: number, joined: number,
- *   isGiven: boolean, state: 'waiting' | 'starting' | 'serving' | 'suspected' | 'down', sinceMs: number | null, reason: string }} Seat
+ *   isGiven: boolean, state: 'waiting' | 'starting' | 'serving' | 'suspected' | 'down', sinceMs: number | null, reason:
+ *   string }} Seat
  * @typedef {{ seat: number, replica: string, incarnation: number, state: 'draining' | 'ending' }} Leaving
  * @typedef {{ seats: Seat[], leaving: Leaving[], failsOpen: boolean }} Fleet
  * @typedef {{ slots: number, digest: string, points: [slot: number, seat: number][] }} Ring
@@ -13,14 +14,16 @@
  * @typedef {{ seconds: number, seats: [seat: number, requests: number][] }} Spread
  * @typedef {{ number: number, atMs: number, what: string, replica: string, seat: number, reason?: string,
  *   instead?: string }} LogEntry
- * @typedef {{ hash: string, virtualNodes: number, maxReplicas: number, startsReplicas: boolean, looksOnlyBecause?: string, alone: boolean,
- *   nowMs: number, ring: Ring, fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread }} Snapshot
+ * @typedef {{ hash: string, virtualNodes: number, maxReplicas: number, startsReplicas: boolean, looksOnlyBecause?:
+ * string, alone: boolean,
+ *   nowMs: number, ring: Ring, fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread }}
+ *   Snapshot
  */
 
 const COLOURS = 8;
 
 /**
- * The class that gives a seat its colour: stable for each seat, whoever sits in it.
+ * The class that gives a seat its colour, which stays the same whichever replica holds the seat.
  * @param {number} seat
  */
 export const seatClass = (seat) => `seat-${((seat - 1) % COLOURS) + 1}`;
@@ -40,7 +43,7 @@ export function arcsOf(ring) {
 }
 
 /**
- * The part of the slots of each seat.
+ * The part of the slots that leads to each seat.
  * @param {Ring} ring
  * @returns {Map<number, number>}
  */
@@ -56,7 +59,7 @@ export function sharesOf(ring) {
 /**
  * The stretches of slots that would go to another seat, and to which.
  * @param {Ring} before
- * @param {Ring} after of the same size
+ * @param {Ring} after has the same size
  * @returns {{ from: number, to: number, seat: number }[]}
  */
 export function movesBetween(before, after) {
@@ -87,7 +90,7 @@ export function nodeReached(ring, slot, seat) {
 }
 
 /**
- * How each seat's requests compare to what its weight would give it: 1 is the mean.
+ * How each seat's requests compare to the share that its weight gives it: 1 means exactly that share.
  * @param {Fleet} fleet
  * @param {Spread} spread
  * @returns {{ total: number, seats: { seat: Seat, part: number, overMean: number }[], maxOverMean: number }}

@@ -1,5 +1,5 @@
-// The table of replicas: those in seats in the order in which they joined, then those on their way out. A row stays the same
-// element as long as the replica lives, so that a button keeps its focus while numbers change.
+// The table of replicas: first those in seats, in the order in which they joined, then those that are leaving. A
+// replica keeps its row element for life, so that a button keeps its focus while numbers change.
 
 import { byId, html } from './document.js';
 import { formatCount, formatMs, formatSpan } from './format.js';
@@ -18,11 +18,12 @@ const COLUMNS = [
 ];
 
 /**
- * @param {{ remove: (replica: string, button: HTMLElement) => void, kill: (replica: string, button: HTMLElement) => void }} actions
+ * @param {{ remove: (replica: string, button: HTMLElement) => void, kill: (replica: string, button: HTMLElement) =>
+ * void }} actions
  */
 export function createReplicaTable(actions) {
   const body = byId('replicas', HTMLTableSectionElement);
-  // A balancer that was started again counts incarnations anew, with other names.
+  // The hostname is part of the key because a restarted balancer counts incarnations from the start.
   const keyOf = (/** @type {{ replica: string, incarnation: number }} */ one) => `${one.incarnation} ${one.replica}`;
   /** @type {Map<string, Line>} */
   const lines = new Map();
@@ -73,7 +74,7 @@ export function createReplicaTable(actions) {
         lines.delete(key);
       }
       const rows = there.map((one) => lineOf(one).row);
-      // Only what moved: an element that is put back loses its focus.
+      // Only rows that moved are put in again, since an element loses its focus by that.
       rows.forEach((row, index) => {
         if (body.children[index] !== row) body.insertBefore(row, body.children[index] ?? null);
       });

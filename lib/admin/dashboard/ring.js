@@ -1,5 +1,5 @@
-// The ring as a circle: slot 0 at the top, an arc for each virtual node in the colour of its seat, the replicas within. What a
-// change would move is drawn around it before the change is made.
+// The ring as a circle: slot 0 at the top, an arc for each virtual node in the colour of its seat, and the replicas
+// within. What a change would move is drawn around it before the change is made.
 
 import { byId, svg } from './document.js';
 import { formatCount, formatPart, shorten } from './format.js';
@@ -15,13 +15,13 @@ const GHOST = { inner: 273, outer: 287 };
 const LABEL_RADIUS = 303;
 /** With more replicas than this there is no room for their names. */
 const MOST_NAMED = 16;
-/** A longer name would run into the next one, or across the band. */
+/** A longer name would run into the next one or across the band. */
 const MOST_LETTERS = 16;
-/** More virtual nodes than this are drawn finer. */
+/** With more virtual nodes than this, they are drawn finer. */
 const CROWDED = 100;
 
 /**
- * @param {number} turn 0 … 1, clockwise from the top
+ * @param {number} turn is from 0 to 1, clockwise from the top
  * @param {number} radius
  * @returns {[x: number, y: number]}
  */
@@ -118,7 +118,7 @@ export function createRingView() {
     },
 
     /**
-     * What would go to another seat, drawn around the ring.
+     * Draws around the ring what would go to another seat.
      * @param {Ring} before
      * @param {Ring} after
      */
@@ -142,7 +142,7 @@ export function createRingView() {
 }
 
 /**
- * A replica: its seat's number in a disc, its name and its requests per second below.
+ * Draws a replica: its seat's number in a disc, with its name and requests per second below.
  * @param {import('./model.js').Seat} seat
  * @param {{ x: number, y: number, radius: number }} place
  * @param {boolean} named
@@ -191,7 +191,7 @@ function slotLabels(slots) {
  * @param {{ inner: number, outer: number }} band
  */
 function sector(from, to, { inner, outer }) {
-  // A whole ring would begin where it ends, and be nothing.
+  // An arc for a whole ring would end where it begins and be empty.
   const end = Math.min(to, from + 0.9999);
   const large = end - from > 0.5 ? 1 : 0;
   const [[a, b], [c, d]] = [rounded(pointAt(from, outer)), rounded(pointAt(end, outer))];

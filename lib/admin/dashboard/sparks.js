@@ -1,11 +1,15 @@
-// A spark for each request that is told of: it lands on its slot, goes clockwise to the virtual node that took it and from there to
-// the replica. On a canvas, and at most so many at a time: the work of a frame has a bound, whatever the load.
+// Draws a spark for each request that the page is told of. It lands on its slot, goes clockwise to the virtual node
+// that took it, and from there to the replica. A canvas and a limit on their number bound the work of a frame, whatever
+// the load.
 
 import { byId } from './document.js';
 import { nodeReached, seatClass } from './model.js';
 import { BAND, CENTRE, placesOf, pointAt } from './ring.js';
 
-/** @typedef {{ bornMs: number, turn: number, travel: number, x: number, y: number, colour: string, failed: boolean }} Spark */
+/**
+ * @typedef {{ bornMs: number, turn: number, travel: number, x: number, y: number, colour: string, failed: boolean }}
+ * Spark
+ */
 
 const MOST = 600;
 const LAND_MS = 160;
@@ -61,7 +65,7 @@ export function createSparks() {
 
   return {
     /**
-     * @param {readonly number[]} told slot, seat and status in turn
+     * @param {readonly number[]} told has slot, seat and status in turn
      * @param {import('./model.js').Ring} ring
      * @param {import('./model.js').Fleet} fleet
      */
@@ -76,7 +80,7 @@ export function createSparks() {
         const reached = nodeReached(ring, slot, seat);
         const failed = status === 0 || status >= 500;
         sparks.push({
-          // They came over a twentieth of a second, and are shown so.
+          // The requests came within a twentieth of a second, so their sparks are spread over as long.
           bornMs: nowMs + (index / told.length) * 50,
           turn: (slot + 0.5) / ring.slots,
           travel: ((reached - slot + ring.slots) % ring.slots) / ring.slots,
@@ -91,7 +95,7 @@ export function createSparks() {
 }
 
 /**
- * Where a spark that comes from that turn of the ring meets the replica: its number is not to be covered.
+ * Where a spark from that turn of the ring meets the edge of the replica, so that it does not cover the number.
  * @param {{ x: number, y: number, radius: number }} place
  * @param {number} turn
  */
@@ -105,7 +109,7 @@ function edgeOf({ x, y, radius }, turn) {
  * @param {CanvasRenderingContext2D} context
  * @param {Spark} spark
  * @param {number} ageMs
- * @param {boolean} still nothing moves: it is only a mark at its slot
+ * @param {boolean} still means that nothing may move: the spark is only a mark at its slot
  */
 function drawSpark(context, spark, ageMs, still) {
   const [x, y] = still ? pointAt(spark.turn, SKY - 14) : positionAt(spark, ageMs);

@@ -1,5 +1,5 @@
-// How evenly requests are spread: a bar for each seat, as long as its requests are against the mean, and a notch where its part of
-// the slots would put it.
+// How evenly requests are spread: for each seat a bar for its requests relative to the mean, and a notch where its part
+// of the slots would put it.
 
 import { byId, html, setText } from './document.js';
 import { formatCount, formatPart } from './format.js';

@@ -1,14 +1,14 @@
-// Asks the balancer for changes. Where it wants its admin token, that is asked for, and kept by this page alone until it is left or
-// the balancer refuses it; but only where the page has its origin for itself: on the public port the scripts of the service behind
-// have the same, and could read what is typed.
+// Asks the balancer for changes. If the balancer wants its admin token, the page asks for that and keeps it until the
+// page is left or the balancer refuses it. It does so only if no other page has the same origin: on the public port,
+// scripts of the service behind could read what is typed.
 
 import { byId, setText } from './document.js';
 
-// What a header field can carry, without the space that ends a token.
+// What a header field can hold, without spaces.
 const VISIBLE_ASCII = /^[!-~]+$/;
 
 /**
- * Makes what asks.
+ * Makes the function that sends requests to the balancer.
  * @param {() => boolean} mayTakeToken
  */
 export function createAsker(mayTakeToken) {
@@ -16,7 +16,7 @@ export function createAsker(mayTakeToken) {
   let token = '';
 
   /**
-   * The message of the answer. Throws what the balancer says against it.
+   * Resolves with the message of the answer. Throws the reason if the balancer refuses.
    * @param {string} method
    * @param {string} path
    * @param {unknown} body
@@ -53,7 +53,9 @@ async function exchange(path, request) {
   }
 }
 
-/** @returns {(problem: string) => Promise<string | undefined>} resolves with what was given; `undefined` if nothing was */
+/**
+ * @returns {(problem: string) => Promise<string | undefined>} resolves with what was given; `undefined` if nothing was
+ */
 function createTokenForm() {
   const form = byId('token-form', HTMLFormElement);
   const field = byId('token', HTMLInputElement);

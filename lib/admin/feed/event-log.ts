@@ -55,11 +55,11 @@ export class EventLog {
   }
 
   add(before: FleetState, after: FleetState, atMs: number): void {
-    for (const { event, replica, reason } of fleetNews(before, after)) {
+    for (const { type, replica, reason } of fleetNews(before, after)) {
       const { seat, hostname, incarnation } = replica;
       const add = (what: FeedEntry['what'], more: { reason?: string; instead?: string } = {}) =>
         this.#push({ atMs, what, replica: hostname, seat, ...more });
-      switch (event) {
+      switch (type) {
         case 'replica-starting':
           add('starting');
           break;

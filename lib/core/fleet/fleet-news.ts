@@ -1,16 +1,18 @@
-// What happened to the fleet between two states, in words of the log: found by comparing, so that nothing is told twice and
-// nothing that changed goes untold.
+// Finds what has changed between two states of the fleet, as the log tells it. Because two states are compared, nothing
+// is told twice and no change is missed.
 
 import type { ReplicaRef } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';
 import { type FleetState, predecessorOf, type Seat } from './fleet-state.ts';
 import { complaintOf } from './outage.ts';
 
+/** One change of the fleet, as the log and the dashboard tell it. */
 export interface FleetNews {
-  readonly event:
+  /** Also the name of the log entry that tells it. */
+  readonly type:
     | 'replica-starting'
     | 'replica-serving'
-    /** It is there, or should be, and its heartbeats fail. */
+    /** The replica runs, or should, and its heartbeats fail. */
     | 'replica-down'
     | 'replica-suspected'
     | 'replica-cleared'
@@ -18,7 +20,7 @@ export interface FleetNews {
     | 'replica-leaving'
     | 'replica-stopped';
   readonly replica: ReplicaRef;
-  /** Of a loss, or of being down: why. */
+  /** Why the replica was lost or is down. */
   readonly reason?: string;
 }
 
@@ -32,11 +34,11 @@ export function fleetNews(before: FleetState, after: FleetState): FleetNews[] {
   }
   const wasLeaving = incarnations(before);
   for (const { replica, drains } of after.leaving) {
-    if (drains && !wasLeaving.has(replica.incarnation)) news.push({ event: 'replica-leaving', replica });
+    if (drains && !wasLeaving.has(replica.incarnation)) news.push({ type: 'replica-leaving', replica });
   }
   const isLeaving = incarnations(after);
   for (const { replica } of before.leaving) {
-    if (!isLeaving.has(replica.incarnation)) news.push({ event: 'replica-stopped', replica });
+    if (!isLeaving.has(replica.incarnation)) news.push({ type: 'replica-stopped', replica });
   }
   return news;
 }
@@ -44,24 +46,24 @@ export function fleetNews(before: FleetState, after: FleetState): FleetNews[] {
 function seatNews(was: Seat | undefined, seat: Seat): FleetNews[] {
   const { replica } = seat;
   if (was !== undefined && predecessorOf(was)?.replica.incarnation === replica.incarnation) {
-    return [{ event: 'replica-cleared', replica }];
+    return [{ type: 'replica-cleared', replica }];
   }
   if (was !== undefined && was.replica.incarnation !== replica.incarnation) {
-    return [{ event: 'replica-lost', replica: was.replica, reason: seat.lapses.reason }];
+    return [{ type: 'replica-lost', replica: was.replica, reason: seat.lapses.reason }];
   }
-  if (seat.phase === 'starting') return [{ event: 'replica-starting', replica }];
+  if (seat.phase === 'starting') return [{ type: 'replica-starting', replica }];
   const complaint = complaintOf(seat);
   if (complaint !== undefined) {
-    // The first reason, and any of another kind; how long it was waited for may differ each time.
+    // A seat that stays down is told again only if the kind of failure changes: the text may differ with every probe.
     const isNews = was === undefined || complaintOf(was)?.kind !== complaint.kind;
     if (!isNews) return [];
-    const event = was?.phase === 'serving' ? 'replica-lost' : 'replica-down';
-    return [{ event, replica, reason: complaint.reason }];
+    const type = was?.phase === 'serving' ? 'replica-lost' : 'replica-down';
+    return [{ type, replica, reason: complaint.reason }];
   }
   if (seat.phase !== 'serving') return [];
-  if (was?.phase !== 'serving') return [{ event: 'replica-serving', replica }];
+  if (was?.phase !== 'serving') return [{ type: 'replica-serving', replica }];
   if (was.health.suspected === seat.health.suspected) return [];
-  return [{ event: seat.health.suspected ? 'replica-suspected' : 'replica-cleared', replica }];
+  return [{ type: seat.health.suspected ? 'replica-suspected' : 'replica-cleared', replica }];
 }
 
 function incarnations(state: FleetState): Set<number> {

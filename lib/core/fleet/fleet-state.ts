@@ -1,5 +1,5 @@
-// What is known of the fleet: the wanted seats, each in one phase of its life, and the replicas on their way out; and the two
-// views of it that others are shown. How it changes is fleet.ts.
+// What is known of the fleet: the wanted seats, each in one phase of its life, and the replicas that are leaving. The
+// functions below are views of that state; fleet.ts changes it.
 //
 //   vacant ──start──▶ starting ──it is up──▶ started ──first good probe──▶ serving ──convicted──▶ down
 //      ▲                  │                     │                            │ ▲                    │
@@ -7,8 +7,8 @@
 //      └──────────────────┴──── lost: failed, timed out, exited, convicted ──┘   (the old replica becomes `leaving`)
 //
 // A replica is given if somebody else runs it, at an address that we were told. Its seat begins as `started` and is
-// never vacant, since nobody here could start another. Only such a replica can be `down`: it cannot be ended, and the
-// requests that it has may still be answered.
+// never vacant, since we cannot start another one. Only a given replica can be `down`: we cannot end it, and it may
+// still answer the requests that it has.
 
 import type { Address, ReplicaRef } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';
@@ -17,16 +17,19 @@ import type { Health, ProbeFailure } from './health.ts';
 export type Seat = ServingSeat | DownSeat | WaitingSeat;
 
 interface AnySeat {
-  /** The replica that it has, or waits for. */
+  /** The replica that holds the seat, or the one that the seat waits for. */
   readonly replica: ReplicaRef;
-  /** Grows in the order in which hostnames joined: a start that is repeated under the same name does not change it. */
+  /** Grows in the order in which hostnames joined. A start repeated under the same hostname does not change it. */
   readonly joined: number;
-  /** When a replica first served in it; `undefined` until then. A seat of the first ones has served since ever. */
+  /**
+   * When a replica first served in this seat; `undefined` until then, -Infinity for the seats that the fleet began
+   * with.
+   */
   readonly firstServedMs: number | undefined;
   readonly lapses: Lapses;
-  /** It was asked for by that name, and is to have no other before it has served. */
+  /** The hostname was asked for by name, so no other may be used before a replica has served here. */
   readonly insists: boolean;
-  /** Somebody else runs the replica, at an address that was given: it is neither started, stopped nor replaced here. */
+  /** Somebody else runs the replica at a given address, so it is neither started, stopped nor replaced here. */
   readonly isGiven: boolean;
 }
 
@@ -38,7 +41,7 @@ export type ServingSeat = AnySeat & {
 };
 
 export type WaitingSeat = AnySeat & {
-  /** The seat as it was with a replica that was convicted, but is better than none: it is routed to until the next one serves. */
+  /** The seat with its convicted replica, which is better than none: it gets requests until the next one serves. */
   readonly predecessor?: ServingSeat | undefined;
 } & (
     | { readonly phase: 'vacant'; readonly startAtMs: number }
@@ -48,71 +51,74 @@ export type WaitingSeat = AnySeat & {
         readonly giveUpAtMs: number;
         readonly address: Address;
         readonly sinceMs: number;
-        /** It has long been up: an earlier process left it. */
+        /** An earlier process started the replica, so long ago that it should be up. */
         readonly isOld?: boolean;
-        /** Why it does not serve, once that is worth telling. */
+        /** Why the replica does not serve, once that is worth telling. */
         readonly complaint?: ProbeFailure | undefined;
       }
   );
 
-/** Of a given replica, after its conviction. */
+/** The seat of a given replica after its conviction. */
 export type DownSeat = AnySeat & {
   readonly phase: 'down';
   readonly address: Address;
   readonly sinceMs: number;
   readonly complaint: ProbeFailure;
-  /** Probes in a row since it went down that failed, and that succeeded. */
+  /** Failed and successful probes in a row since the replica went down. */
   readonly bad: number;
   readonly good: number;
 };
 
-/** How often a seat has lost its replica without a stable life between, and why it did the last time. */
+/** How often a seat has lost its replica without a stable life in between, and why it lost the last one. */
 export interface Lapses {
   readonly count: number;
   readonly reason: string;
-  /** Trying again cannot help: the hostname is another's, say. */
+  /** Trying again cannot help, for example because the hostname belongs to something else. */
   readonly final: boolean;
 }
 
 export const NO_LAPSES: Lapses = { count: 0, reason: '', final: false };
 
-/** A replica on its way out. `drains`: it may finish its requests first. */
+/** A replica that is leaving. If it `drains`, it may finish its requests first. */
 export interface Leaving {
   readonly replica: ReplicaRef;
   readonly drains: boolean;
-  /** Somebody else runs it: it is let go, not stopped. */
+  /** Somebody else runs the replica, so it is released instead of stopped. */
   readonly isGiven: boolean;
   readonly failedStops: number;
   readonly retryAtMs: number;
 }
 
 export interface FleetState {
-  /** The wanted seats by ascending number. A vacant seat already knows the replica that it waits for. */
+  /** The wanted seats by ascending number. A vacant seat already names the replica that it waits for. */
   readonly seats: readonly Seat[];
   readonly leaving: readonly Leaving[];
   readonly lastIncarnation: number;
-  /** Seed of the random names. */
+  /** Seed of the random hostnames. */
   readonly nameSeed: number;
 }
 
-/** @param lastIncarnation larger than any that an earlier process of this fleet may still bring up. */
+/** @param lastIncarnation is larger than any that an earlier process of this fleet may still start. */
 export function emptyFleet(nameSeed: number, lastIncarnation = 0): FleetState {
   return { seats: [], leaving: [], lastIncarnation, nameSeed };
 }
 
-/** Places on the ring that a seat may have. */
+/** The most places on the ring that one seat may have. */
 export const MAX_WEIGHT = 16;
 
-/** A replica that may be routed to. */
+/** A replica that may get requests. */
 export interface Route {
   readonly replica: ReplicaRef;
   readonly address: Address;
-  /** A request or a probe failed there and no probe has succeeded since: last choice. */
+  /** A request or a probe failed there and no probe has succeeded since, so it is the last choice. */
   readonly suspected: boolean;
   readonly weight: number;
 }
 
-/** Those that serve. `failOpen`: where none does, those whose heartbeats fail though somebody listens there, as last choice. */
+/**
+ * The replicas that serve. If none does and `failOpen` is set: those that accept connections though their heartbeats
+ * fail.
+ */
 export function routes(state: FleetState, failOpen = false): Route[] {
   const serving = state.seats.flatMap((seat) => {
     const held = seat.phase === 'serving' ? seat : predecessorOf(seat);
@@ -128,12 +134,12 @@ function routeTo({ replica }: Seat, address: Address, suspected: boolean): Route
   return { replica, address, suspected, weight: placesOf(replica).length };
 }
 
-/** Replicas that get no requests for now, but finish what they have and may come back. */
+/** Replicas that get no new requests for now, but finish those that they have and may come back. */
 export function resting(state: FleetState): ReplicaRef[] {
   return state.seats.flatMap((seat) => (seat.phase === 'down' ? [seat.replica] : []));
 }
 
-/** The seat as it was with the replica that is still routed to in it, though another is wanted there. */
+/** The seat with the convicted replica that still gets requests until its successor serves. */
 export function predecessorOf(seat: Seat): ServingSeat | undefined {
   return seat.phase === 'serving' || seat.phase === 'down' ? undefined : seat.predecessor;
 }
@@ -142,33 +148,33 @@ export function predecessors(state: FleetState): ServingSeat[] {
   return state.seats.flatMap((seat) => predecessorOf(seat) ?? []);
 }
 
-/** All replicas that are there or wanted, also those on their way out. */
+/** All replicas that run or are wanted, including those that are leaving. */
 export function allReplicas(state: FleetState): ReplicaRef[] {
   return [...state.seats, ...predecessors(state), ...state.leaving].map((one) => one.replica);
 }
 
-/** The replica of every wanted seat, there or on its way, in the order in which they joined. */
+/** The replica of every wanted seat, whether it serves yet or not, in the order in which they joined. */
 export function members(state: FleetState): ReplicaRef[] {
   return state.seats.toSorted((a, b) => a.joined - b.joined).map((seat) => seat.replica);
 }
 
-/** Replicas that may finish what they have. Of any other that is not routed to, nothing is to be expected. */
+/** Replicas that are leaving but may finish their requests. */
 export function draining(state: FleetState): ReplicaRef[] {
   return state.leaving.filter((one) => one.drains).map((one) => one.replica);
 }
 
-/** The hostname of the replica in that seat, there or on its way. */
+/** The hostname of the replica in that seat, whether it serves yet or not. */
 export function hostnameIn(state: FleetState, seat: SeatId): string | undefined {
   return state.seats.find((one) => one.replica.seat === seat)?.replica.hostname;
 }
 
-/** The places on the ring of all wanted seats, in ascending order, and the seats that hold them. */
+/** Every place on the ring, in ascending order, with the seat that holds it. */
 export function placement(state: FleetState): Map<number, SeatId> {
   const pairs = state.seats.flatMap(({ replica }) => placesOf(replica).map((place) => [place, replica.seat] as const));
   return new Map(pairs.sort(([a], [b]) => a - b));
 }
 
-/** Its own number first. */
+/** The places of a replica, its seat number first. */
 export function placesOf(replica: ReplicaRef): readonly number[] {
   return [replica.seat, ...(replica.extraPlaces ?? [])];
 }
@@ -178,7 +184,7 @@ export function weightsOf(state: FleetState): Map<SeatId, number> {
   return new Map(state.seats.map(({ replica }) => [replica.seat, placesOf(replica).length]));
 }
 
-/** Where the replica of that seat runs, if it is given. */
+/** The address of the seat's replica, if the replica is given. */
 export function givenAddress(seat: Seat): Address | undefined {
   return seat.isGiven && 'address' in seat ? seat.address : undefined;
 }

@@ -1,9 +1,10 @@
-// The fleet as a pure function of what happened. `observe` folds an event into the state, `plan` says what should be under
-// way now; time comes in with both, chance comes in as a seed. It decides when a seat's replica is lost and what follows;
-// running the plan, and asking replicas how they are, is left to the supervisor.
+// The fleet as a pure function of its events. `observe` folds an event into the state, and `plan` says what should be
+// under way. Both are given the time, and randomness comes from a seed. This file decides when a seat loses its replica
+// and what follows; the supervisor carries out the plan and probes the replicas.
 //
-// A seat holds at most one replica that may be routed to. A replica that lost its seat is `leaving` until it is reported
-// stopped. Incarnations grow across the whole fleet, so news of a past life never matches a present one.
+// A seat holds at most one replica that may get requests. A replica that lost its seat is `leaving` until it is
+// reported stopped. Incarnations grow across the whole fleet, so an event about an earlier replica never matches a
+// later one.
 
 import type { Address, PresentReplica, ReplicaRef, Wish } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';
@@ -25,24 +26,25 @@ import {
   withStrays,
 } from './seats.ts';
 
+/** What happened to the fleet, and when. */
 export type FleetEvent = { readonly atMs: number } & (
   | {
       readonly type: 'add';
       readonly wishes: readonly Wish[];
-      /** They take their slots by a slow start. */
+      /** The new seats take over their slots by a slow start. */
       readonly slowly: boolean;
     }
   | { readonly type: 'remove'; readonly seats: readonly SeatId[] }
   | { readonly type: 'starting'; readonly incarnation: number }
   | { readonly type: 'started'; readonly replica: ReplicaRef; readonly address: Address }
   | ({ readonly type: 'start-failed'; readonly incarnation: number } & Loss)
-  /** This machine could not even try: the replica has no part in it. */
+  /** This machine could not even try to start it, which says nothing about the replica. */
   | { readonly type: 'start-impossible'; readonly incarnation: number; readonly reason: string }
   | {
       readonly type: 'probed';
       readonly incarnation: number;
       readonly failure: string | undefined;
-      /** `other` if it is not said. */
+      /** Defaults to `other`. */
       readonly kind?: FailureKind;
     }
   | { readonly type: 'suspected'; readonly incarnation: number }
@@ -50,21 +52,28 @@ export type FleetEvent = { readonly atMs: number } & (
   | { readonly type: 'stopped'; readonly incarnation: number }
   | { readonly type: 'stop-failed'; readonly incarnation: number }
   | { readonly type: 'inventory'; readonly present: readonly PresentReplica[]; readonly askedAtMs: number }
-  /** At the start: what an earlier process left. */
+  /** What an earlier process left, as found at the start. */
   | { readonly type: 'adopt'; readonly present: readonly PresentReplica[] }
-  /** The runtime answers again: what waits to be tried once more need not. */
+  /** The runtime answers again, so starts and stops that wait for a retry need not wait any longer. */
   | { readonly type: 'restored' }
 );
+
+/** A FleetEvent before it gets its time. (`Omit` alone would merge the union into one shape.) */
+export type UntimedEvent = FleetEvent extends infer Event
+  ? Event extends FleetEvent
+    ? Omit<Event, 'atMs'>
+    : never
+  : never;
 
 type VacantSeat = Extract<Seat, { phase: 'vacant' }>;
 
 export type FleetAction =
   | { readonly type: 'start'; readonly replica: ReplicaRef }
   | { readonly type: 'stop'; readonly replica: ReplicaRef; readonly drains: boolean }
-  /** It was given: it finishes its requests, and goes on without us. */
+  /** A given replica may finish its requests, and then runs on without us. */
   | { readonly type: 'release'; readonly replica: ReplicaRef; readonly drains: boolean };
 
-/** The state after an event. News that changes nothing gives back the same object. */
+/** The state after an event; the same object if the event changes nothing. */
 export function observe(state: FleetState, event: FleetEvent, rules: FleetRules): FleetState {
   switch (event.type) {
     case 'add':
@@ -124,7 +133,7 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
   }
 }
 
-/** What should be under way at `nowMs`. Asked twice it says the same: who runs it skips what already runs. */
+/** What should be under way at `nowMs`, including what already is: the caller skips that. */
 export function plan(state: FleetState, nowMs: number, { parallelStarts }: FleetRules): readonly FleetAction[] {
   const free = Math.max(0, parallelStarts - startsUnderWay(state));
   const actions: FleetAction[] = dueStarts(state, nowMs)
@@ -136,24 +145,24 @@ export function plan(state: FleetState, nowMs: number, { parallelStarts }: Fleet
   return actions;
 }
 
-/** When `plan` will next say more than it does at `nowMs`, if no event comes before; Infinity if never. */
+/** When `plan` will ask for more than at `nowMs` if no event comes before; Infinity if it never will. */
 export function nextDueMs(state: FleetState, nowMs: number): number {
   const starts = state.seats.map((seat) => (seat.phase === 'vacant' ? seat.startAtMs : Number.POSITIVE_INFINITY));
   const stops = state.leaving.map((one) => one.retryAtMs);
   return Math.min(Number.POSITIVE_INFINITY, ...[...starts, ...stops].filter((dueMs) => dueMs > nowMs));
 }
 
-// Those that wait longest first: one that fails again and again does not keep the others from their turn.
+// The longest wait goes first, so a seat whose starts keep failing cannot hold up the others.
 function dueStarts(state: FleetState, nowMs: number): Seat[] {
   const due = state.seats.filter((seat): seat is VacantSeat => {
     if (seat.phase !== 'vacant' || seat.startAtMs > nowMs) return false;
-    // A hostname is free again when the replica that had it is gone: Docker and DNS know one of a name at a time.
+    // A hostname is free only once the replica that had it is gone, since Docker and DNS allow one of a name at a time.
     return !state.leaving.some((one) => sameHostname(one.replica.hostname, seat.replica.hostname));
   });
   return due.sort((a, b) => a.startAtMs - b.startAtMs || a.replica.incarnation - b.replica.incarnation);
 }
 
-// A start counts until the replica serves, since it takes all of the machine that it can get until then.
+// A start counts until its replica serves, because until then it takes as much of the machine as it can get.
 function startsUnderWay(state: FleetState): number {
   return state.seats.filter((seat) => seat.phase === 'starting' || isComingUp(seat)).length;
 }
@@ -162,7 +171,7 @@ function isComingUp(seat: Seat): boolean {
   return seat.phase === 'started' && !seat.isOld && !seat.isGiven;
 }
 
-/** In how many rounds of starts all seats can serve that do not yet and are started here, 1 or more. */
+/** How many rounds of starts it takes until all seats that are started here serve; at least 1. */
 export function startRounds(state: FleetState, { parallelStarts }: Pick<FleetRules, 'parallelStarts'>): number {
   const missing = state.seats.filter(({ phase, isGiven }) => phase !== 'serving' && !isGiven).length;
   return Math.max(1, Math.ceil(missing / parallelStarts));
@@ -174,7 +183,7 @@ function afterStart(state: FleetState, replica: ReplicaRef, address: Address, at
     const started: Seat = { ...seat, phase: 'started', address, sinceMs: atMs };
     return replaceSeat(state, replica.incarnation, () => started);
   }
-  // It came up after it was given up: nobody else would ever stop it.
+  // The replica came up after its start was given up: nothing else would ever stop it.
   if (seat === undefined) return withStrays(state, [replica], atMs);
   return state;
 }

@@ -1,5 +1,5 @@
-// What a look at the runtime says of the fleet: at the start, which replicas of an earlier life may keep their seats; later, which
-// are there that nobody wants, and which are wanted that are not there.
+// What a list of the running replicas means for the fleet. At the start it says which replicas of an earlier process
+// may keep their seats; later, which replicas run that nobody wants, and which wanted ones are missing.
 
 import type { PresentReplica } from '../ports.ts';
 import { allReplicas, type FleetState, NO_LAPSES, placesOf, predecessors, type Seat } from './fleet-state.ts';
@@ -7,8 +7,8 @@ import { losePredecessor } from './predecessors.ts';
 import { type FleetRules, loseReplica, nextReplica, withStrays } from './seats.ts';
 
 /**
- * The state of a fleet that begins where another process left it: each seat that had a replica is wanted again, and the
- * youngest replica in it goes on if it runs. The others are stopped.
+ * The state of a fleet that begins where another process left it. Each seat that had a replica is wanted again, and its
+ * youngest replica keeps it if it runs. The other replicas are stopped.
  */
 export function adopt(
   state: FleetState,
@@ -18,7 +18,8 @@ export function adopt(
 ): FleetState {
   if (present.length === 0) return state;
   const heads = youngestOfSeats(present, rules);
-  // None of many goes on: the machine or the engine was started anew. Nobody was lost, so all come back under their names.
+  // If none of them runs, the machine or the engine was restarted. No replica failed, so all come back under their
+  // names.
   const allEnded = heads.every((one) => one.address === undefined);
   const lastIncarnation = Math.max(state.lastIncarnation, ...present.map((one) => one.replica.incarnation));
   let adopted: FleetState = { ...state, lastIncarnation };
@@ -28,7 +29,7 @@ export function adopt(
     const hostname = allEnded || untried ? replica.hostname : undefined;
     const heir = goesOn ? replica : nextReplica(adopted, replica, hostname);
     const common = { ...lasting, replica: heir, joined: heir.incarnation };
-    // One that may still be coming up has the rest of its time.
+    // A replica that may still be coming up gets the rest of its start timeout.
     const restMs = Math.max(rules.adoptTimeoutMs, rules.startTimeoutMs - ageMs);
     const isOld = restMs === rules.adoptTimeoutMs;
     const seat: Seat = goesOn
@@ -49,8 +50,8 @@ export function adopt(
   );
 }
 
-// In the order in which they joined. A ring that has become smaller than the one they were started for has no room for all, and of
-// two that hold the same place, which no fleet of ours has, only one can have it.
+// In the order in which they joined. Some may have no place: the ring may be smaller than it was when they started, and
+// of two replicas with the same place (which no fleet of ours has) only one can have it.
 function youngestOfSeats(present: readonly PresentReplica[], rules: FleetRules): PresentReplica[] {
   const taken = new Set<number>();
   const heads: PresentReplica[] = [];
@@ -65,8 +66,8 @@ function youngestOfSeats(present: readonly PresentReplica[], rules: FleetRules):
 }
 
 /**
- * What is there and not wanted is stopped; what is wanted and not there is lost. A replica that started after the list was
- * asked for may be missing from it without being gone, and no runtime lists one that is given.
+ * Stops replicas that run but are not wanted, and loses wanted ones that do not run. A replica that started after the
+ * list was requested may be missing from it and still run, and no runtime lists a given replica.
  */
 export function afterInventory(
   state: FleetState,

@@ -1,5 +1,5 @@
-// What a heartbeat says of a seat: whether its replica begins to serve, is suspected, convicted, or well again. A conviction costs
-// one of ours its seat; a given one, which cannot be ended, is down until it is well again.
+// What a probe means for a seat: its replica begins to serve, is suspected, is convicted, or is well again. A convicted
+// replica of ours loses its seat. A given one cannot be ended, so it is down until it is well again.
 
 import type { Address } from '../ports.ts';
 import type { DownSeat, FleetState, Seat, ServingSeat } from './fleet-state.ts';
@@ -7,12 +7,12 @@ import { afterProbe, HEALTHY, type Health, isConvicted, type ProbeFailure } from
 import { afterProbeOfPredecessor, convict, relievePredecessor } from './predecessors.ts';
 import { type FleetRules, lasting, loseReplica, replaceSeat } from './seats.ts';
 
-// A program that does not listen so long after its start, in ms, is worth a word.
+// A program that does not listen this long after its start, in ms, is worth a message.
 const COMPLAIN_AFTER_MS = 800;
-// Failures of what is down are counted so far: how long it lasts after that changes nothing.
+// Failures of a replica that is down are counted up to this number; more of them change nothing.
 const MOST_COUNTED = 100;
 
-/** The state after a probe of the replica with that incarnation; `undefined` for a good one. */
+/** The state after a probe of the replica with that incarnation. `failure` is `undefined` if the probe succeeded. */
 export function afterProbeOf(
   state: FleetState,
   incarnation: number,
@@ -64,8 +64,8 @@ function serving(seat: Extract<Seat, { address: Address }>, atMs: number): Seat 
   };
 }
 
-// A replica of ours that does not listen yet may be about to, so that is not told. A wrong answer is, since it will not become right;
-// and so is any failure of a given one, which nobody here is starting.
+// A replica of ours that does not listen yet may be about to, so this is not told. A wrong answer is told, since
+// waiting will not change it; so is any failure of a given replica, since nobody here is starting it.
 function complaining(seat: Extract<Seat, { phase: 'started' }>, failure: ProbeFailure, atMs: number): Seat {
   const isWorthTelling = seat.isGiven || failure.kind === 'unfit' || atMs - seat.sinceMs >= COMPLAIN_AFTER_MS;
   return !isWorthTelling || seat.complaint?.reason === failure.reason ? seat : { ...seat, complaint: failure };

@@ -1,22 +1,26 @@
-// Which replicas leave when it is left open: those that leave the ring evenest, at random among equals. The ring does not remember how
-// it came to be, so of six seats three can go in such a way that the others have what three alone would have.
+// Chooses which replicas leave when the caller of /rm leaves it open: those without which the ring is most even, at
+// random among equals. The ring does not depend on the order of joining: of six seats, three can leave so that the
+// others share it as a fleet of three would.
 
-/** What to choose from, and how often a choice may be weighed. */
+/** What to choose from, and how many choices may be weighed. */
 export interface LeaverChoice<T> {
   readonly candidates: readonly T[];
-  /** How many of them, 1 or more. */
+  /** How many of the candidates leave, 1 or more. */
   readonly count: number;
-  /** How uneven the ring would be without them: the least is best. */
+  /** How uneven the ring would be without them; less is better. */
   readonly unevennessWithout: (leavers: readonly T[]) => number;
   readonly mostWeighed: number;
-  /** A whole number from 0 to below `limit`. */
+  /** Returns a whole number from 0 to below `limit`. */
   readonly random: (limit: number) => number;
 }
 
-// Shares are fractions: two sums of the same ones may differ by their rounding.
+// Shares are fractions, so equal sums of them may differ by rounding.
 const EQUAL_WITHIN = 1e-9;
 
-/** All if there are no more. Where there are too many choices to weigh all: the last of the candidates, or some at random. */
+/**
+ * All candidates if there are no more than `count`. If there are too many choices to weigh them all, weighs the last
+ * candidates and some chosen at random.
+ */
 export function chooseLeavers<T>(choice: LeaverChoice<T>): readonly T[] {
   const { candidates, count, unevennessWithout, random } = choice;
   if (count >= candidates.length) return candidates;
@@ -37,7 +41,7 @@ function* choices<T>({ candidates, count, mostWeighed, random }: LeaverChoice<T>
     yield* subsets(candidates, count);
     return;
   }
-  // Without the last seats, the ring of the first is what it was before the last came.
+  // The last seats are a good choice: without them, the ring is what it was before they came.
   yield candidates.slice(-count);
   for (let weighed = 1; weighed < mostWeighed; weighed++) {
     const left = [...candidates];

@@ -1,4 +1,4 @@
-// What keeps a fleet from answering: which seats take no requests and why, in words for people, and whether it is worth a wait.
+// Why a fleet cannot answer: which seats take no requests and why, in words for people, and whether waiting may help.
 
 import { type FleetState, routes, type Seat } from './fleet-state.ts';
 import type { ProbeFailure } from './health.ts';
@@ -9,7 +9,8 @@ export interface Absentee {
   readonly reason: string;
 }
 
-// Nobody knows when an outage of more than so many heartbeats will end: requests are told at once then, instead of waiting.
+// After this many failed heartbeats or lost replicas nobody knows how long the outage lasts, so requests fail at once
+// instead of waiting.
 const HOPEFUL_BEATS = 20;
 const HOPEFUL_LAPSES = 3;
 const MOST_NAMED = 3;
@@ -21,12 +22,12 @@ export function absentees(state: FleetState): Absentee[] {
     .flatMap((seat) => (seat.phase === 'serving' ? [] : [{ hostname: seat.replica.hostname, reason: reasonOf(seat) }]));
 }
 
-/** No seat serves, and requests go to those that were the last to be well. */
+/** No seat serves, and requests go to replicas whose heartbeats fail. */
 export function failsOpen(state: FleetState, failOpen: boolean): boolean {
   return routes(state).length === 0 && routes(state, failOpen).length > 0;
 }
 
-/** Why no replica takes a request, for people; `undefined` if one does. */
+/** Why no replica takes requests, in words for people; `undefined` if one does. */
 export function whyNone(state: FleetState, failOpen: boolean): string | undefined {
   if (routes(state, failOpen).length > 0) return undefined;
   if (state.seats.length === 0) return 'no replica: there is none in this fleet';
@@ -38,17 +39,20 @@ export function whyNone(state: FleetState, failOpen: boolean): string | undefine
   return `no replica: ${[...named, ...more].join(', ')}${isUnfit ? '; try --heartbeat-path / or tcp' : ''}`;
 }
 
-/** Is there a seat that takes requests, or may do so soon? Then a request that nobody is left for may wait. */
+/** Whether some seat takes requests or may soon do so. If so, a request that no replica can take now may wait. */
 export function mayReturn(state: FleetState): boolean {
   return state.seats.some(seatMayReturn);
 }
 
-/** It serves, or there is no sense in waiting for it: it failed so often, or gives an answer that will not become right. */
+/**
+ * Whether there is no need to wait for the seat: it serves, has failed too often, or gives an answer that will not
+ * change.
+ */
 export function isSettled(seat: Seat, attempts: number): boolean {
   return seat.phase === 'serving' || complaintOf(seat)?.kind === 'unfit' || seat.lapses.count >= attempts;
 }
 
-/** What its last heartbeat failed with, if that is why it does not serve. */
+/** How its last heartbeat failed, if that is why it does not serve. */
 export function complaintOf(seat: Seat): ProbeFailure | undefined {
   return seat.phase === 'down' || seat.phase === 'started' ? seat.complaint : undefined;
 }

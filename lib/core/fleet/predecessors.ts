@@ -1,8 +1,9 @@
-// Replicas that were convicted and stay. When all are slow at once, as on a busy machine, they are convicted one after the other. If
-// each were taken out too, nobody would be left, and a slow answer is better than none. A heartbeat may take out at once only who is not
-// needed: at least half of the seats, rounded up, must be held by others that are well. Who is needed is replaced beside itself: it is
-// routed to, as the last choice, until the next in its seat serves, and has the seat back if it answers before that one was begun.
-// An exit takes out anybody: what has ended answers nothing.
+// Convicted replicas that stay until they are replaced. When all replicas are slow at once, as on a busy machine,
+// heartbeats convict one after the other. If each were taken out, none would be left, and a slow answer is better than
+// none. So a heartbeat takes a replica out at once only if at least half of the seats, rounded up, are held by other
+// replicas that are well. Otherwise it stays, as the last choice, until the next replica in its seat serves; it gets
+// the seat back if it answers before that one is started. A replica that has exited is always taken out, since it
+// cannot answer.
 
 import {
   type FleetState,
@@ -15,7 +16,7 @@ import {
 import { afterProbe } from './health.ts';
 import { type FleetRules, leave, loseReplica } from './seats.ts';
 
-/** The state after a conviction by heartbeats. */
+/** The state after heartbeats convicted the replica of that seat. */
 export function convict(
   state: FleetState,
   seat: ServingSeat,
@@ -46,7 +47,7 @@ export function afterProbeOfPredecessor(state: FleetState, incarnation: number, 
   });
 }
 
-/** Without that predecessor, which has ended; the same object if it is none. */
+/** The state without that predecessor, which has ended; the same object if it is none. */
 export function losePredecessor(state: FleetState, incarnation: number, atMs: number): FleetState {
   const held = predecessors(state).find((one) => one.replica.incarnation === incarnation);
   if (held === undefined) return state;
@@ -54,7 +55,7 @@ export function losePredecessor(state: FleetState, incarnation: number, atMs: nu
   return { ...rest, leaving: [...rest.leaving, leave(held.replica, false, atMs)] };
 }
 
-/** The next in that seat serves: its predecessor may finish what it has. */
+/** The state once the next replica in the seat serves: the predecessor leaves when its requests are finished. */
 export function relievePredecessor(state: FleetState, predecessor: ServingSeat | undefined, atMs: number): FleetState {
   if (predecessor === undefined) return state;
   return { ...state, leaving: [...state.leaving, leave(predecessor.replica, true, atMs)] };

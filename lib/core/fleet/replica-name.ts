@@ -1,21 +1,24 @@
-// Hostnames of replicas: which are valid, when two are the same, and how a random one is made.
+// Hostnames of replicas: which are valid, which are the same, and how random ones are made.
 
 import { mix32 } from '../ring/hashes/mixed.ts';
 
-/** A letter or digit, then up to 62 of letters, digits, `_`, `.`, `-`: it is also a container name and a DNS label. */
+/**
+ * A letter or digit, then up to 62 letters, digits, `_`, `.` or `-`: it also has to be a container name and a DNS
+ * label.
+ */
 export const HOSTNAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
-/** Two hostnames are the same if they differ in case only, since DNS does not tell them apart (RFC 4343). */
+/** Two hostnames are the same if they differ in case only, as in DNS (RFC 4343). */
 export function sameHostname(a: string, b: string): boolean {
   return foldedHostname(a) === foldedHostname(b);
 }
 
-/** The same text for hostnames that are the same. */
+/** Gives the same text for hostnames that are the same. */
 export function foldedHostname(hostname: string): string {
   return hostname.toLowerCase();
 }
 
-/** `server_` and six letters or digits: a function of seed and incarnation that avoids the names in `taken`. */
+/** `server_` and six letters or digits, made from the seed and the incarnation. It avoids the names in `taken`. */
 export function randomName(seed: number, incarnation: number, taken: readonly string[]): string {
   for (let salt = 0; ; salt++) {
     const word = mix32(mix32(mix32(seed) + incarnation) + salt);

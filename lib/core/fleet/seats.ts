@@ -1,4 +1,5 @@
-// Single steps on the fleet's state: a seat more, a seat less, a seat that loses its replica. When each is taken is fleet.ts.
+// Single steps on the state of the fleet: adding, removing and losing a seat's replica. fleet.ts decides when each is
+// taken.
 
 import type { ReplicaRef, Wish } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';
@@ -19,24 +20,27 @@ export interface FleetRules {
   readonly maxPlace: number;
   /** Failed probes in a row that cost a replica its seat. */
   readonly failuresToConvict: number;
-  /** From the start of a replica to its first good probe, in ms. */
+  /** Longest time from the start of a replica to its first good probe, in ms. */
   readonly startTimeoutMs: number;
-  /** Time that a replica left by an earlier process has for its first good probe, in ms: what heartbeats give one that serves. */
+  /**
+   * Time to the first good probe for a replica of an earlier process, in ms: as long as heartbeats give one that
+   * serves.
+   */
   readonly adoptTimeoutMs: number;
-  /** Replicas that may be coming up at a time; each has its own time from its own start. */
+  /** How many replicas may be coming up at once. Each has its own timeout, from its own start. */
   readonly parallelStarts: number;
-  /** Wait before the second start in a row, in ms; it doubles up to `backoffCapMs`. The first is not waited for. */
+  /** Wait before the second start in a row, in ms; it doubles up to `backoffCapMs`. The first start does not wait. */
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
-  /** A life of at least this many ms makes the next loss a first one again. */
+  /** A replica that lived at least this many ms resets the backoff of its seat. */
   readonly stableMs: number;
-  /** Good probes in a row after which a given replica that was down takes requests again. */
+  /** Good probes in a row after which a given replica that was down gets requests again. */
   readonly riseToReturn: number;
 }
 
 /**
- * One seat more, on the lowest free places. It waits for its replica, or has the given one. `slowly`: its slots are for
- * a slow start.
+ * Adds a seat on the lowest free places. The seat waits for its replica, or has the given one. With `slowly`, it takes
+ * over its slots by a slow start.
  */
 export function withNewSeat(state: FleetState, wish: Wish, slowly: boolean, atMs: number): FleetState {
   const taken = placement(state);
@@ -64,7 +68,7 @@ export function withNewSeat(state: FleetState, wish: Wish, slowly: boolean, atMs
   };
 }
 
-/** Without those seats: replicas that served leave when they have finished their requests. */
+/** Removes those seats. Replicas that served leave when they have finished their requests. */
 export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs: number): FleetState {
   const leavers = state.seats.filter((seat) => removed.includes(seat.replica.seat));
   if (leavers.length === 0) return state;
@@ -82,7 +86,7 @@ export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs
   };
 }
 
-// A short wait: what this machine has run out of may be there again at any moment.
+// The wait is short, because what this machine lacks, such as a file descriptor, may be there again at any moment.
 const IMPOSSIBLE_WAIT_MS = 1000;
 
 /** Why a seat loses its replica. */
@@ -90,15 +94,15 @@ export interface Loss {
   readonly reason: string;
   /** Trying again cannot help. */
   readonly final?: boolean;
-  /** It says nothing of the replica, and does not count among its lapses. */
+  /** The loss says nothing about the replica, so it does not count among its lapses. */
   readonly innocent?: boolean;
-  /** Another name would help. */
+  /** Another hostname would help. */
   readonly nameIsTaken?: boolean;
 }
 
 /**
  * The seat stays on the ring and waits for its next replica; the one it had is stopped, in case it still runs. A seat
- * whose replica is given does not lose it: only heartbeats say how that is.
+ * with a given replica keeps it, since only heartbeats say how that replica is.
  */
 export function loseReplica(
   state: FleetState,
@@ -116,7 +120,7 @@ export function loseReplica(
     : served && atMs - seat.sinceMs >= rules.stableMs
       ? 1
       : seat.lapses.count + 1;
-  // A replica that never served was never known: the next one may have its name, so that `server1` is there at start.
+  // Nobody has seen a replica that never served, so the next one keeps its name: `server1` is there after the start.
   const wasKnown = served || (seat.phase === 'started' && seat.isOld);
   const isRenamed = loss.nameIsTaken === true && !seat.insists;
   const hostname = wasKnown || isRenamed ? undefined : seat.replica.hostname;
@@ -145,7 +149,7 @@ export function backoffMs(lapse: number, rules: FleetRules): number {
   return lapse <= 1 ? 0 : Math.min(rules.backoffCapMs, rules.backoffBaseMs * 2 ** (lapse - 2));
 }
 
-/** Those replicas are nobody's: they are stopped. */
+/** Stops replicas that belong to no seat. */
 export function withStrays(state: FleetState, strays: readonly ReplicaRef[], atMs: number): FleetState {
   const known = new Set([...predecessors(state), ...state.leaving].map((one) => one.replica.incarnation));
   const added = strays.filter((replica) => !known.has(replica.incarnation));
@@ -157,7 +161,7 @@ export function leave(replica: ReplicaRef, drains: boolean, atMs: number): Leavi
   return { replica, drains, isGiven: false, failedStops: 0, retryAtMs: atMs };
 }
 
-/** The next life in a seat, which is given by one before it or by its places. */
+/** The next replica for a seat, on the same places. */
 export function nextReplica(
   state: FleetState,
   { seat, extraPlaces }: Pick<ReplicaRef, 'seat' | 'extraPlaces'>,
@@ -169,7 +173,7 @@ export function nextReplica(
   return { seat, ...(extraPlaces === undefined ? {} : { extraPlaces }), incarnation, hostname: name };
 }
 
-/** With the seat of that incarnation changed, if there is one; the same object if nothing changes. */
+/** The state with the seat of that incarnation changed; the same object if there is none, or nothing changes. */
 export function replaceSeat(state: FleetState, incarnation: number, change: (seat: Seat) => Seat): FleetState {
   const index = state.seats.findIndex((seat) => seat.replica.incarnation === incarnation);
   const seat = state.seats[index];

@@ -1,10 +1,10 @@
-// Members by calls of the admin endpoints: none to begin with, then each change as it is asked for.
+// Members by calls of the admin endpoints: none at the start, then each change as it is asked for.
 
 import type { MemberChange, Membership, ReplicaRef, Wish } from '../../core/ports.ts';
 import { BalancerError } from '../../errors.ts';
 
 export interface AdminMembers extends Membership {
-  /** Resolves when all serve; if one will not, rejects, and none of them stays. */
+  /** Resolves when all of them serve. If one will not, rejects, and none of them stays. */
   add(wishes: readonly Wish[]): Promise<void>;
   /** Resolves when they have finished their requests and are gone. */
   remove(replicas: readonly ReplicaRef[]): Promise<void>;

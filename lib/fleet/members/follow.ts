@@ -1,9 +1,9 @@
-// The fleet as its sources want it: it begins with whom they name first, then makes each change as it comes.
+// Makes the fleet what its sources of members want: first those that they name at the start, then each change.
 
 import type { MemberChange, Membership } from '../../core/ports.ts';
 import type { Supervisor } from '../supervisor.ts';
 
-/** Begins the fleet. Resolves as `Supervisor.begin` does, with the function that ends the watch. */
+/** Begins the fleet. Resolves when `Supervisor.begin` does, with a function that stops following. */
 export async function follow(
   supervisor: Pick<Supervisor, 'begin' | 'add' | 'remove'>,
   sources: readonly Membership[],

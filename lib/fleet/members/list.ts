@@ -1,4 +1,4 @@
-// Members by a list that does not change: the services of `--upstream`, as many replicas as `--replicas` says, or those
+// Members by a list that never changes: the services of `--upstream`, as many replicas as `--replicas` says, or those
 // that `--keep-scale` kept.
 
 import type { Membership, Wish } from '../../core/ports.ts';

@@ -1,6 +1,5 @@
-// The scale of a fleet from one orderly end to the next start (`--keep-scale`): which hostnames there were, their
-// weights, and the addresses of those that were given, in a small file. It is read once, and written anew whenever the
-// fleet is another.
+// Keeps the scale of a fleet from one orderly end to the next start (`--keep-scale`), in a small file: the hostnames,
+// their weights, and the addresses of given replicas. It is read once and written again whenever the fleet changes.
 
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -13,14 +12,14 @@ import type { Log } from '../../log.ts';
 
 export interface ScaleLimits {
   readonly maxReplicas: number;
-  /** Places of all together: the slots of the ring. */
+  /** The most places that all replicas may have together: the slots of the ring. */
   readonly maxPlaces: number;
 }
 
 interface Kept {
   readonly hostname: string;
   readonly weight: number;
-  /** As `parseAddress` reads it. */
+  /** Written as `parseAddress` reads it. */
   readonly address?: string;
 }
 
@@ -35,7 +34,7 @@ export class ScaleFile {
     this.#log = log;
   }
 
-  /** What is there to begin with; `undefined` if there is no file, or none that can be understood. */
+  /** The replicas to begin with; `undefined` if there is no file or it cannot be understood. */
   async read(limits: ScaleLimits): Promise<Wish[] | undefined> {
     try {
       const kept = checked(JSON.parse(await readFile(this.#path, 'utf8')));
@@ -52,7 +51,7 @@ export class ScaleFile {
     }
   }
 
-  /** That is the fleet now. A seat counts once it has served: a change that was never finished is not kept. */
+  /** Writes this fleet. A seat counts once it has served, so a change that never finished is not kept. */
   keep(state: FleetState): void {
     const served = state.seats.filter((seat) => seat.firstServedMs !== undefined);
     const replicas = served
@@ -69,20 +68,20 @@ export class ScaleFile {
     this.#writing = this.#writing.then(() => this.#write(text)).catch((error) => this.#tell('scale-not-kept', error));
   }
 
-  /** Resolves when what was to be kept is. */
+  /** Resolves when everything to be kept has been written. */
   settled(): Promise<void> {
     return this.#writing;
   }
 
-  // Whole or not at all, whenever the machine stops.
+  // The rename makes the file whole or absent, even if the machine stops in the middle.
   async #write(text: string): Promise<void> {
     await mkdir(dirname(this.#path), { recursive: true });
     await writeFile(`${this.#path}.new`, `${text}\n`);
     await rename(`${this.#path}.new`, this.#path);
   }
 
-  #tell(event: string, error: unknown): void {
-    this.#log.warn(event, { file: this.#path, reason: describe(error) });
+  #tell(entry: string, error: unknown): void {
+    this.#log.warn(entry, { file: this.#path, reason: describe(error) });
   }
 }
 

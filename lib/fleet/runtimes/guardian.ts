@@ -1,6 +1,6 @@
-// Ends the replicas when this process cannot do it any more, however it went, a `kill -9` included: a shell that reads the
-// process numbers to end from a pipe and acts when the pipe closes. A replica that watched its parent by itself would not
-// notice while it hangs, and a hung replica must not stay behind either.
+// Ends the replicas when this process is gone, even after `kill -9`: a shell reads from a pipe the process ids to kill,
+// and kills them when the pipe closes. A replica could watch its parent by itself, but not while it hangs, and a hung
+// replica must not be left behind either.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
@@ -23,13 +23,13 @@ rm -rf "$1"
 
 export interface Guardian {
   guard(pid: number): void;
-  /** That process has ended: its number may soon be another's. */
+  /** The process has ended, so its id may soon belong to another. */
   forget(pid: number): void;
-  /** Nothing is left to guard; the guardian ends. */
+  /** Ends the guardian, since nothing is left to guard. */
   release(): void;
 }
 
-/** @param directory removed when this process ends. */
+/** @param directory is removed when this process ends. */
 export function startGuardian(directory: string, clock: Clock): Guardian {
   const guarded = new Set<number>();
   let stdin: Writable | undefined;
@@ -39,13 +39,14 @@ export function startGuardian(directory: string, clock: Clock): Guardian {
   const begin = () => {
     const shell: ChildProcess = spawn('/bin/sh', ['-c', SCRIPT, 'ringmaster-guardian', directory], {
       detached: true,
-      // Whoever may look at a process's environment would find the admin token there (test/end-to-end/life.test.ts).
+      // The attack: any process that may read this environment would find the admin token in it
+      // (test/end-to-end/life.test.ts).
       env: { PATH: process.env.PATH },
       stdio: ['pipe', 'ignore', 'ignore'],
     });
-    // There is no shell: replicas are still stopped in the ordinary way.
+    // Without a shell, replicas are still stopped in the ordinary way.
     shell.on('error', () => undefined);
-    // Without a descriptor left there is not even a pipe.
+    // If no file descriptor is free, the process has no pipe.
     if (!shell.stdin) {
       void beginAgain();
       return;
@@ -56,7 +57,7 @@ export function startGuardian(directory: string, clock: Clock): Guardian {
     stdin = shell.stdin;
     for (const pid of guarded) stdin.write(`guard ${pid}\n`);
   };
-  // Somebody ended the guardian: the next one, but not one after the other without a pause.
+  // Somebody killed the guardian, so another one is started, but not in quick succession.
   const beginAgain = async () => {
     const waitMs = Math.max(0, mayBeginMs - clock.now());
     mayBeginMs = clock.now() + waitMs + LEAST_PAUSE_MS;

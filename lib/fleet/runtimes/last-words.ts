@@ -1,9 +1,9 @@
-// What a program wrote last before it ended: mostly the reason why, for a person who reads of a replica that does not come up.
+// The last thing a program wrote before it ended, which is often the reason why its replica does not come up.
 
-// Of what is written, so much is looked at; it holds a stack trace.
+// How much of the end of the output is looked at: enough for a stack trace.
 const KEPT_CHARACTERS = 4096;
 const LONGEST_WORDS = 300;
-// Traces go on below the line that says what happened.
+// Finds the line that says what happened, since a stack trace goes on below it.
 const SAYS_WHY = /^\s*(?:\S*(?:error|exception|panic)\b|fatal|uncaught)/i;
 
 /** The end of an output that comes in pieces. */
@@ -14,17 +14,17 @@ export class OutputTail {
     this.#text = (this.#text + piece).slice(-KEPT_CHARACTERS);
   }
 
-  /** The line that says why, or else the last one, with no secret of a URL in it. Empty if nothing was written. */
+  /** The line that gives the reason, or else the last line, without passwords in URLs. Empty if nothing was written. */
   lastWords(): string {
     const lines = this.#text.split(/[\r\n]+/).filter((line) => line.trim() !== '');
     const line = lines.findLast((one) => SAYS_WHY.test(one)) ?? lines.at(-1) ?? '';
-    // The attack: a replica that writes what a terminal takes for commands. And what is shown to many must not hold a password.
+    // The attack: a replica writes control characters that a terminal obeys. And a password must not be shown to many.
     const shown = line.replaceAll(/\p{Cc}+/gu, ' ').replaceAll(/(\w:\/\/)[^\s/@]*@/g, '$1…@');
     return shown.trim().slice(0, LONGEST_WORDS);
   }
 }
 
-/** How it ended, and what it said. */
+/** How a program ended, together with what it wrote last. */
 export function withLastWords(end: string, words: string): string {
   return words === '' ? end : `${end}: ${words}`;
 }

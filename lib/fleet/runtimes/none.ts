@@ -1,4 +1,4 @@
-// The ReplicaRuntime of a fleet whose members are all given: it has no replica, and starts none.
+// The ReplicaRuntime of a fleet whose members are all given: it has no replicas and starts none.
 
 import type { ReplicaRuntime } from '../../core/ports.ts';
 import { BalancerError } from '../../errors.ts';

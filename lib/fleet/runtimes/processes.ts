@@ -1,6 +1,6 @@
-// ReplicaRuntime on child processes: needs nothing installed. Each replica listens on a Unix domain socket in a directory
-// that only this user may enter: a third off the cost of a request, and nothing else can reach it. A guardian, and the
-// kernel where it can be told to, end the replicas if this process is killed.
+// ReplicaRuntime on child processes, which needs nothing installed. Each replica listens on a Unix domain socket in a
+// directory that only this user may enter: this saves a third of the cost of a request, and nothing else can connect.
+// If this process is killed, a guardian ends the replicas, and so does the kernel where it supports that.
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
@@ -13,7 +13,7 @@ import { within } from '../clock.ts';
 import { type Guardian, startGuardian } from './guardian.ts';
 import { OutputTail, withLastWords } from './last-words.ts';
 
-// sockaddr_un holds 108 bytes on Linux, 104 elsewhere; the name of a socket takes some of them.
+// sockaddr_un holds 108 bytes on Linux and 104 elsewhere; the name of a socket needs some of them.
 const LONGEST_DIRECTORY_BYTES = 80;
 const MOST_UNREAD_BYTES = 65_536;
 const LONGEST_LISTENING_MS = 100;
@@ -21,7 +21,7 @@ const LONGEST_LISTENING_MS = 100;
 export interface ProcessRuntimeOptions {
   /** The script that Node runs for each replica. */
   readonly script: string;
-  /** Environment of the replicas, beside their own SERVER_ID and LISTEN. */
+  /** Environment of the replicas, besides their own SERVER_ID and LISTEN. */
   readonly environment: Readonly<NodeJS.ProcessEnv>;
   readonly clock: Clock;
 }
@@ -30,7 +30,7 @@ interface Child {
   readonly replica: ReplicaRef;
   readonly address: Address;
   readonly process: ChildProcess;
-  /** How it ended; an error if it never began. */
+  /** How the process ended; an error if it was never started. */
   readonly exited: Promise<string | Error>;
 }
 
@@ -39,7 +39,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ReplicaRun
   return new ProcessRuntime(options);
 }
 
-/** What the runtime holds from its begin to its end. */
+/** What the runtime holds from `begin` to `close`. */
 interface Hold {
   readonly directory: string;
   readonly guardian: Guardian;
@@ -69,7 +69,7 @@ class ProcessRuntime implements ReplicaRuntime {
     const abort = () => child.process.kill('SIGKILL');
     signal.addEventListener('abort', abort, { once: true });
     try {
-      // The replica's first line on standard output says that it listens.
+      // The first output of a replica says that it listens.
       await Promise.race([
         new Promise((resolve) => child.process.stdout?.once('data', resolve)),
         child.exited.then((how) => {
@@ -111,7 +111,7 @@ class ProcessRuntime implements ReplicaRuntime {
     const children = [...this.#children.values()];
     for (const child of children) child.process.kill('SIGKILL');
     await Promise.all(children.map((child) => child.exited));
-    // A begin that is under way would leave its directory behind.
+    // Waits for a `begin` that is under way, which would otherwise leave its directory behind.
     const hold = await this.#hold?.catch(() => undefined);
     if (hold === undefined) return;
     hold.guardian.release();
@@ -121,9 +121,10 @@ class ProcessRuntime implements ReplicaRuntime {
   #spawn(replica: ReplicaRef, { directory, guardian, launcher }: Hold): Child {
     const path = join(directory, `${replica.incarnation}.sock`);
     const [command, ...leading] = launcher;
-    // Without a descriptor left it is there without its streams.
+    // If no file descriptor is free, the child comes without its streams.
     const child = spawnChild(command, [...leading, '--disable-sigusr1', this.#options.script], {
-      // A process group of its own: Ctrl-C in a terminal is for the balancer, which then stops its replicas in order.
+      // With a process group of its own, a replica does not get the Ctrl-C meant for the balancer, which stops it in
+      // order.
       detached: true,
       env: { ...this.#options.environment, SERVER_ID: replica.hostname, LISTEN: `unix:${path}` },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -144,7 +145,7 @@ class ProcessRuntime implements ReplicaRuntime {
       if (pid !== undefined) guardian.forget(pid);
       this.#children.delete(replica.incarnation);
       void rm(path, { force: true });
-      // The start has failed and says so itself: there was no process whose end could be told.
+      // No process was started, so there is no exit to tell; `start` itself rejects.
       if (pid === undefined) return;
       const reason = how instanceof Error ? how.message : how;
       for (const listener of this.#listeners) listener({ type: 'exited', replica, reason });
@@ -155,7 +156,7 @@ class ProcessRuntime implements ReplicaRuntime {
 
 async function takeHold(clock: Clock): Promise<Hold> {
   const base = Buffer.byteLength(tmpdir()) <= LONGEST_DIRECTORY_BYTES ? tmpdir() : '/tmp';
-  // mkdtemp makes it with mode 0700.
+  // mkdtemp creates it with mode 0700.
   const directory = await mkdtemp(join(base, 'ringmaster-'));
   return { directory, guardian: startGuardian(directory, clock), launcher: launcher() };
 }
@@ -164,7 +165,7 @@ function neverBegun(): never {
   assert.fail('a runtime starts replicas once it has begun');
 }
 
-// Node throws of some errors and tells of others by an event.
+// For some errors Node throws, for others it emits an event. This makes both a BalancerError.
 function spawnChild(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   try {
     return spawn(command, args, options);
@@ -178,8 +179,8 @@ function notStarted(error: unknown): BalancerError {
   return new BalancerError('start-failed', `it could not be started: ${reason}`, { cause: error });
 }
 
-// Whatever cleans /tmp may have removed it. The attack: somebody else makes a directory of that name then, to be in the middle
-// (test/fleet/processes.test.ts); it has to be ours, and ours alone.
+// A cleaner of /tmp may have removed the directory. The attack: another user then makes one of that name, to sit
+// between balancer and replicas (test/fleet/processes.test.ts). So it has to belong to this user alone.
 async function ensurePrivate(directory: string): Promise<void> {
   await mkdir(directory, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw new BalancerError('start-failed', `cannot make ${directory}: ${error.message}`);
@@ -193,25 +194,25 @@ async function ensurePrivate(directory: string): Promise<void> {
   }
 }
 
-// Node, and before it, where this system has it, what has the kernel end the replica with this process: the guardian may be killed a
-// moment before. Whatever program the replica is, it need not know. (setpriv of util-linux; that of busybox cannot do it.)
+// Has the kernel end a replica with this process, where setpriv of util-linux is installed (that of busybox cannot do
+// it), because the guardian may be killed a moment earlier. The replica itself need not know of it.
 function launcher(): readonly [string, ...string[]] {
   const endsWithParent = ['--pdeathsig', 'KILL', '--'];
   const works = spawnSync('setpriv', [...endsWithParent, 'true'], { stdio: 'ignore', timeout: 1000 }).status === 0;
   return works ? ['setpriv', ...endsWithParent, process.execPath] : [process.execPath];
 }
 
-// Passes on what the replica says on standard error, and keeps its end. Resolves with that when all has been read, a moment
-// after the exit; never, where a child of its own holds the pipe.
+// Passes on what the replica writes to standard error, and keeps the end of it. The returned function resolves when all
+// has been read after the exit, or after a moment if a child of the replica still holds the pipe.
 function listenTo(child: ChildProcess, clock: Clock): () => Promise<string> {
   const said = new OutputTail();
   const written = new OutputTail();
   child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
     said.add(piece);
-    // Where nobody reads the log, a replica that goes on talking must not fill the memory.
+    // If nobody reads our standard error, a talkative replica must not fill the memory.
     if (process.stderr.writableLength < MOST_UNREAD_BYTES) process.stderr.write(piece);
   });
-  // The first piece of its output only says that it listens.
+  // The first piece of standard output only says that the replica listens.
   child.stdout?.setEncoding('utf8').once('data', () => child.stdout?.on('data', (piece: string) => written.add(piece)));
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   return async () => {

@@ -74,6 +74,11 @@ export class ReplicaAgents {
     for (const agent of this.byIncarnation.values()) agent.endStreams();
   }
 
+  /** No replica takes requests any more. Connections that are kept are closed. */
+  retireAll(): void {
+    for (const agent of this.byIncarnation.values()) if (!agent.retired) this.#retire(agent);
+  }
+
   #retire(agent: ReplicaAgent): void {
     const { incarnation } = agent.replica;
     agent.retire();

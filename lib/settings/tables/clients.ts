@@ -8,7 +8,7 @@ export const CLIENTS = group('Clients', 'their connections, and how long they ma
     integer(1, 1_000_000),
     10_000,
     'live',
-    'connections of clients, or what `ulimit -n` allows; more are told 503',
+    'most client connections, or what `ulimit -n` allows; more get a 503',
   ),
   'max-requests-per-connection': option(
     orOff(integer(1, 1_000_000)),
@@ -16,19 +16,19 @@ export const CLIENTS = group('Clients', 'their connections, and how long they ma
     'live',
     'requests after which a client’s connection is closed',
   ),
-  'head-timeout': option(duration(1, DAY_MS), 10_000, 'live', 'time that a client has for the head of a request'),
+  'head-timeout': option(duration(1, DAY_MS), 10_000, 'live', 'time for a client to send the head of a request'),
   'keep-alive-timeout': option(
     duration(1, DAY_MS),
     60_000,
     'live',
-    'time that a client’s connection is kept without a request',
+    'time that a client’s connection is kept open without a request',
   ),
   // Apache's mod_reqtimeout asks the same rate of bodies.
   'min-upload-rate': option(
     orOff(rate(1, MIB), 0),
     500,
     'live',
-    'bytes per second that a client has to send of a body, on average, once it has taken 20 s',
+    'lowest average rate of an upload, in bytes per second, once it has taken 20 s',
   ),
   // Most programs that end their side have left: browsers, curl and HTTP libraries do. nginx, Envoy and Go cut the
   // request as well.
@@ -36,6 +36,6 @@ export const CLIENTS = group('Clients', 'their connections, and how long they ma
     choice(['close', 'allow']),
     'close',
     'live',
-    'what it means that a client ends its side: it has left, and its request is cut; or it still reads, as `nc -N` does',
+    'when a client ends its side: `close` cuts its request; `allow` still replies, as `nc -N` expects',
   ),
 });

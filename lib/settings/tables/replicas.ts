@@ -13,7 +13,7 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     integer(0, 1000),
     3,
     atStart('/add and /rm say how many there are from then on'),
-    'replicas to start with',
+    'number of replicas at the start',
   ),
   'max-replicas': settled(
     integer(1, 1000),
@@ -21,20 +21,20 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     // Each seat needs a slot, so a small ring lowers the default.
     (given, { slots }: { slots: number }) => given ?? Math.min(64, slots),
     atStart('places and file descriptors are shared out by it'),
-    'replicas that there may be',
+    'most replicas that there may be',
   ),
   'keep-scale': option(
     onOff,
     false,
     atStart('what was kept is read at the start'),
-    'begin with the hostnames and weights of the last orderly end, kept in `--data-dir`, instead of `--replicas`',
+    'begin with the hostnames, weights and given addresses of the last run, kept in `--data-dir`',
   ),
   // Which services there are could change. Whether replicas are started could not, since --runtime settles that.
   upstream: option(
     upstreams,
     new Map<string, Upstream>(),
     'live',
-    'balance over these services instead: nothing is started; `host:port*3` has weight 3',
+    'balance over these services instead of starting replicas; `host:port*3` has weight 3',
   ),
   runtime: option(
     choice(['process', 'docker']),
@@ -46,7 +46,7 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     duration(100, 3_600_000),
     30_000,
     SUPERVISED,
-    'time that a replica has from its start to its first good heartbeat',
+    'time for a replica to pass its first heartbeat after its start',
   ),
   'parallel-starts': settled(
     integer(0, 1000),
@@ -55,15 +55,20 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     // does not hold up the rest.
     (given = 0) => (given === 0 ? Math.max(2, availableParallelism()) : given),
     SUPERVISED,
-    'replicas that may be coming up at a time; 0: one for each processor, at least two',
+    'most replicas that start at a time; 0: one for each processor, at least two',
   ),
-  'data-dir': option(path, './data', STARTED, 'where child processes keep the votes, and `--keep-scale` its file'),
+  'data-dir': option(
+    path,
+    './data',
+    STARTED,
+    'directory for the votes of child processes, and for the file of `--keep-scale`',
+  ),
   // Replicas know this setting by the name VOTES_URL.
   'votes-url': option(
     redisUrl,
     '',
     STARTED,
-    'a Redis that keeps the votes instead; also from `VOTES_URL`',
+    'Redis that keeps the votes instead; also read from `VOTES_URL`',
     'VOTES_URL',
   ),
 });

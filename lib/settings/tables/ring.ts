@@ -9,14 +9,14 @@ import { atStart, DAY_MS, group, option, settled } from '../option.ts';
 const LAID_OUT = atStart('the seats that there are were given out within it');
 
 export const RING = group('Ring', 'which replica a request goes to', {
-  hash: option(hashSource(HASH_NAMES), 'even', 'live', 'hash pair of the ring: a name, or a module of your own'),
+  hash: option(hashSource(HASH_NAMES), 'even', 'live', 'hash pair of the ring: a name, or the path of your own module'),
   slots: option(integer(1, 65_536), 512, LAID_OUT, 'slots of the ring'),
-  'virtual-nodes': option(integer(1, 256), 9, LAID_OUT, 'virtual nodes of each replica'),
+  'virtual-nodes': option(integer(1, 256), 9, LAID_OUT, 'virtual nodes per replica'),
   key: option(
     keySources,
     [{ type: 'request' }] as readonly KeySource[],
     'live',
-    'what a request is hashed by; the first it has',
+    'what a request is hashed by: the first one it has',
   ),
   'balance-factor': settled(
     orOff(decimal(1, 100)),
@@ -27,7 +27,7 @@ export const RING = group('Ring', 'which replica a request goes to', {
     (given, { hash, key }: { hash: string; key: readonly KeySource[] }) =>
       given ?? (hash === 'even' && goesByRequestId(key) ? 1.25 : Number.POSITIVE_INFINITY),
     'live',
-    'most that a replica may have of the requests in flight, over its part',
+    'most requests in flight at a replica, as a multiple of its fair part',
   ),
   'slow-start': settled(
     duration(0, DAY_MS),
@@ -35,6 +35,6 @@ export const RING = group('Ring', 'which replica a request goes to', {
     // A replica cannot be warm for requests that go by their id.
     (given = 0, { key }: { key: readonly KeySource[] }) => (goesByRequestId(key) ? 0 : given),
     'live',
-    'time over which a replica that joins takes its slots, where `--key` is a key',
+    'time over which a replica that joins takes its slots, if `--key` is set',
   ),
 });

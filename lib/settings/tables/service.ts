@@ -13,7 +13,7 @@ export const SERVICE = group('Service', 'where it listens, how it ends and what 
     duration(0, 3_600_000),
     10_000,
     atStart('the supervisor goes by what it began with'),
-    'time that open requests have when a replica or the balancer stops',
+    'time for open requests to finish when a replica or the balancer stops',
   ),
-  log: option(choice(LOG_LEVELS), 'info', 'live', 'lines on standard error: those of this level and graver ones'),
+  log: option(choice(LOG_LEVELS), 'info', 'live', 'log lines on standard error: this level and more serious ones'),
 });

@@ -1,4 +1,4 @@
-// Every case there is.
+// All cases.
 
 import type { Case } from '../case.ts';
 import { BAD_REPLIES } from './bad-replies.ts';

@@ -1,5 +1,5 @@
-// Duty 2, what a replica gets wrong: a reply that can be read in two ways, or in none, is a 502 or a cut, its connection is not
-// used again, and the next request is answered as if nothing had been (RFC 9112, 4 to 6 and 9.2).
+// Duty 2, errors of a replica. A reply that can be read in two ways, or in none, becomes a 502 or is cut off; its
+// connection is not used again, and the next request is answered as usual (RFC 9112, 4 to 6 and 9.2).
 
 import type { Case } from '../case.ts';
 import { badGateway, clientNeverSees, clientSees, connections, cutOff, gets, requests } from '../checks.ts';
@@ -9,7 +9,7 @@ const LAST = 'GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
 const NEXT = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext';
 const INJECTED = 'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\ninjected';
 
-// Heads that are refused before the client has anything of them.
+// Heads that are refused before the client gets anything of them.
 const BAD_HEADS: readonly (readonly [name: string, reply: string])[] = [
   ['no HTTP at all', '220 mail.example ESMTP\r\n\r\n'],
   ['HTTP/2.0', 'HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok'],
@@ -76,7 +76,7 @@ const BAD_HEADS: readonly (readonly [name: string, reply: string])[] = [
   ['fields of 200,000 bytes', `HTTP/1.1 200 OK\r\n${'X-A: 0123456789\r\n'.repeat(12_000)}Content-Length: 2\r\n\r\nok`],
 ];
 
-// What is left of a reply when its connection ends.
+// What a reply consists of when its connection ends.
 const CUT_HEADS: readonly (readonly [name: string, reply: string])[] = [
   ['no byte', ''],
   ['half a status line', 'HTTP/1.1 2'],
@@ -87,7 +87,7 @@ const CUT_HEADS: readonly (readonly [name: string, reply: string])[] = [
 
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
 
-// What is wrong in the body: the client has a part of it and must be able to tell.
+// Errors in the body: the client has got a part and must be able to see that it is not all.
 const CUT_BODIES: readonly (readonly [name: string, reply: string])[] = [
   ['a body shorter than its length', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc'],
   ['no byte of the body', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n'],
@@ -134,7 +134,7 @@ export const BAD_REPLIES: readonly Case[] = [
       (end): Case => ({
         name: `502: ${name}, then ${end}`,
         duty: 2,
-        // POST: to be answered at once, not tried again.
+        // Uses POST, which is answered with an error at once instead of being tried again.
         client: ['POST /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx'],
         answers: [reply === '' ? [end] : [reply, { pauseMs: 15 }, end]],
         checks: [badGateway, requests(1)],
@@ -243,7 +243,7 @@ export const BAD_REPLIES: readonly Case[] = [
     duty: 2,
     client: [GET, { replies: 1 }, 'leave'],
     answers: [`HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n${INJECTED}`],
-    // Read in one piece with the reply before it.
+    // Arrives in one piece with the reply before it.
     methods: ['GET'],
     checks: [gets(200, ''), clientNeverSees(/injected/)],
   },

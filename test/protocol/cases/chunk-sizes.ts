@@ -1,5 +1,5 @@
-// Duties 1 and 2, sizes of chunks with zeros before them, which some servers write to have room for any size: `1*HEXDIG` has no
-// limit (RFC 9112, 7.1). How large the number may be is in request-bodies.ts and bad-replies.ts.
+// Duties 1 and 2, chunk sizes with leading zeros, which some servers write to leave room for any size: `1*HEXDIG` has
+// no limit (RFC 9112, 7.1). request-bodies.ts and bad-replies.ts test how large the number may be.
 
 import type { Case } from '../case.ts';
 import { cutOff, gets, replicaGetsBody, requests } from '../checks.ts';

@@ -1,5 +1,5 @@
-// Duty 4: `Expect: 100-continue` is between client and replica, and an answer before the end of an upload reaches the client
-// (RFC 9110, 10.1.1; RFC 9112, 9.3 and 9.6).
+// Duty 4: `Expect: 100-continue` is between client and replica, and an answer before the end of an upload reaches the
+// client (RFC 9110, 10.1.1; RFC 9112, 9.3 and 9.6).
 
 import type { Case } from '../case.ts';
 import {

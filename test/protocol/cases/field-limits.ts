@@ -1,5 +1,5 @@
-// Duty 7, how many fields there may be: a head within its limit of bytes may still be more work than all others together. The
-// limits are those of the defaults, 256; peers have others, or none.
+// Duty 7, the number of fields: even a head within its limit of bytes may be more work than all others together. The
+// limit is the default of 256; peers have another one or none.
 
 import type { Case, Check } from '../case.ts';
 import { closed, gets, neverSent, neverWhole, requests, status } from '../checks.ts';

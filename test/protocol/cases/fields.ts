@@ -1,5 +1,5 @@
-// Duty 3, fields: what is for one hop is taken off in both directions, everything else passes in its order, case and bytes
-// (RFC 9110, 5.3, 7.6 and 10.1.1; RFC 9112, 2.1).
+// Duty 3, fields: those for a single hop are removed in both directions, and everything else keeps its order, case and
+// bytes (RFC 9110, 5.3, 7.6 and 10.1.1; RFC 9112, 2.1).
 
 import type { Case, Check } from '../case.ts';
 import {
@@ -40,7 +40,7 @@ const nominated = (name: string, nomination: string, fields: string, ...checks: 
   checks: [gets(200), ...checks],
 });
 
-/** These fields, in this order and case. Others may be between them. */
+/** The message has these fields, in this order and case. Others may be between them. */
 const inOrder = (message: Pick<Message, 'fields'>, ...expected: string[]) => {
   const lines = message.fields.map((field) => field.join(': '));
   let at = -1;
@@ -132,7 +132,7 @@ export const FIELDS: readonly Case[] = [
           : 'fields are missing',
     ],
   },
-  // Hop-by-hop.
+  // Hop-by-hop fields.
   ...HOP_BY_HOP.flatMap(([name, value]) => [
     up(`${name} of a request ends at the proxy`, `${name}: ${value}\r\n`, replicaGetsField(name)),
     down(`${name} of a reply ends at the proxy`, `${name}: ${value}\r\n`, clientGetsField(name)),
@@ -226,7 +226,7 @@ export const FIELDS: readonly Case[] = [
       replicaGets((request) => !fieldsOf(request, 'te').some((value) => /deflate/.test(value)), 'no coding of TE'),
     ],
   },
-  // What the proxy says.
+  // Fields that the proxy adds.
   up(
     'Via is added',
     '',

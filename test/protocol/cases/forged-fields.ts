@@ -1,6 +1,6 @@
-// Duty 3, fields that somebody forges: what says where a request comes from is the proxy's to say, in whatever name, case or place
-// it is sent. Servers that make variables of names, as CGI does, read `X_Real_IP` as X-Real-IP; servers that merge trailers into
-// the head read what comes after a body as if it had come before.
+// Duty 3, forged fields. Only the proxy may say where a request comes from, whatever name, case or place somebody else
+// uses to say it. Servers that turn names into variables, as CGI does, read `X_Real_IP` as X-Real-IP; servers that
+// merge trailers into the head read what comes after a body as if it had come before.
 
 import type { Case } from '../case.ts';
 import { clientNeverSees, gets, refused, replicaGets, replicaGetsBody, status } from '../checks.ts';
@@ -13,7 +13,7 @@ const variable = (name: string) => name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '
 const hasForged = (message: Pick<Message, 'fields' | 'trailers'>) =>
   [...message.fields, ...message.trailers].some(([, value]) => value === 'forged');
 
-/** Nobody has a rule for these alone: they fall under one of more. */
+/** None of these has a rule of its own: each falls under a rule for several. */
 const FORWARDING = [
   ...['X-Forwarded-For', 'X-Forwarded-Host', 'X-Forwarded-Proto', 'X-Forwarded-Port', 'X-Forwarded-Server'],
   ...['X-Forwarded-Access-Token', 'X-Forwarded-Preferred-Username', 'X-Forwarded-User', 'X-Forwarded-Email'],
@@ -29,7 +29,7 @@ const ALIASES = [
   ...['Proxy_Authorization', 'X_Ringmaster_Explain'],
 ];
 
-// What would say how a message is to be read, by whom, or whether at all.
+// Fields that would say how a message is to be read, by whom, or whether at all.
 const NOT_TRAILERS = [
   ...['Content-Type', 'Content-Encoding', 'Content-Range', 'Range', 'If-Match', 'If-None-Match', 'If-Modified-Since'],
   ...['If-Range', 'Authorization', 'Cookie', 'Set-Cookie', 'Proxy-Authorization', 'Proxy-Connection', 'Cache-Control'],

@@ -1,5 +1,5 @@
-// Duty 2, what a replica may do: every framing there is, interim replies and trailers reach the client whole and framed for it
-// (RFC 9110, 6.4, 6.5 and 15.2; RFC 9112, 6 and 7; RFC 8297).
+// Duty 2, what a replica may do: every kind of framing, interim replies and trailers reach the client complete and
+// framed for it (RFC 9110, 6.4, 6.5 and 15.2; RFC 9112, 6 and 7; RFC 8297).
 
 import type { Case, Check } from '../case.ts';
 import {
@@ -211,7 +211,7 @@ export const GOOD_REPLIES: readonly Case[] = [
     ['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n', { clientHas: /200 OK/ }, 'ok'],
     gets(200, 'ok'),
   ),
-  // No body, whatever the fields say.
+  // These replies have no body, whatever their fields say.
   good(
     'HEAD keeps a length without a body',
     'HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',

@@ -10,7 +10,7 @@ const OLD = 'GET /x HTTP/1.0\r\nHost: a\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const HINTS = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n';
 
-/** A last trailer of that name and value. */
+/** The final reply has a trailer of that name and value. */
 const trailer =
   (name: string, value: string): Check =>
   (seen) => {

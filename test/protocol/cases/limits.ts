@@ -1,5 +1,5 @@
-// Duties 7 and 8: every limit has its status, every error its envelope and its id (RFC 9110, 15.5 and 15.6; RFC 6585, 5). What
-// takes many connections at once is in test/proxy/limits.test.ts.
+// Duties 7 and 8: every limit has its status, and every error its envelope and its id (RFC 9110, 15.5 and 15.6; RFC
+// 6585, 5). Cases with many connections at once are in test/proxy/limits.test.ts.
 
 import type { Case, Check } from '../case.ts';
 import { clientSees, closed, finalReply, gets, neverSent, requests, status } from '../checks.ts';
@@ -9,7 +9,7 @@ const GET = 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n';
 const CLOSE = 'GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
-/** The failure envelope of the contract, with a request id. */
+/** The reply is the failure envelope of the contract, with a request id. */
 const envelope: Check = (seen) => {
   const reply = finalReply(seen);
   if (reply === undefined) return 'no reply';

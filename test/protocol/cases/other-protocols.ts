@@ -1,5 +1,5 @@
-// Duty 1, requests that are none of HTTP: those of RTSP and ICE are refused, and a method that this proxy does not have is said to
-// be one, not a mistake of the client's (RFC 9110, 9.1 and 15.6.2).
+// Duty 1, requests that are not HTTP: RTSP and ICE are refused. A method that this proxy does not support is answered
+// as such, and not as an error of the client (RFC 9110, 9.1 and 15.6.2).
 
 import type { Case } from '../case.ts';
 import { clientSees, closed, gets, neverSent, refused, replicaGets, replicaGetsBody, requests } from '../checks.ts';
@@ -15,7 +15,7 @@ const OTHERS = [
   ...['GET /p HTTQ/1.1', 'GET /p SIP/2.0', 'GET /p FTP/1.0'],
 ];
 
-// What follows in the read of an earlier request is looked at likewise.
+// Heads that arrive in one piece with an earlier request, which have to be checked as well.
 const LATER = ['GET /p RTSP/1.0', 'OPTIONS /p RTSP/1.1', 'SOURCE /p ICE/1.1', 'PLAY /p RTSP/1.1'];
 
 const UNKNOWN = [

@@ -1,5 +1,5 @@
-// Duty 1, bodies: chunks that are none are refused, outgoing framing is the proxy's own, and an upload that dies half-way never
-// looks complete to a replica (RFC 9112, 6.3, 7.1 and 8).
+// Duty 1, bodies: invalid chunks are refused, the proxy frames what it sends itself, and an upload that ends half-way
+// never looks complete to a replica (RFC 9112, 6.3, 7.1 and 8).
 
 import type { Case } from '../case.ts';
 import {
@@ -18,12 +18,12 @@ import {
 
 const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n';
 const CHUNKED = 'POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
-// As much as is waited for before a replica is asked.
+// As much as the proxy waits for before it asks a replica.
 const MUCH = 'x'.repeat(65_536);
 const MUCH_CHUNKED = `${CHUNKED}10000\r\n${MUCH}\r\n`;
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
-// First chunks that are none: nothing of them can have been forwarded.
+// Invalid first chunks: nothing of them can have been forwarded.
 const BAD_CHUNKS: readonly (readonly [name: string, body: string])[] = [
   ['0x5', '0x5\r\nabcde\r\n0\r\n\r\n'],
   ['-5', '-5\r\nabcde\r\n0\r\n\r\n'],
@@ -48,7 +48,7 @@ const BAD_CHUNKS: readonly (readonly [name: string, body: string])[] = [
   ['5 with an extension of 100,000 bytes', `5;${'a'.repeat(100_000)}\r\nabcde\r\n0\r\n\r\n`],
 ];
 
-// What comes after a good chunk: the head may have gone out with it, but a replica never has the whole request.
+// Errors after a valid chunk. The head may have been forwarded, but a replica never gets the complete request.
 const BAD_ENDS: readonly (readonly [name: string, body: string])[] = [
   ['a chunk that is longer than its size', `3\r\nabcde\r\n0\r\n\r\n${SMUGGLED}`],
   ['a chunk that is shorter than its size', `6\r\nabc\r\n0\r\n\r\n${SMUGGLED}`],

@@ -1,5 +1,5 @@
-// Duty 1, heads: a request whose framing or syntax is in doubt is refused, its connection closed, and no byte of it forwarded
-// (RFC 9112, 2.2, 3, 5 and 6).
+// Duty 1, heads: a request of doubtful framing or syntax is refused, its connection is closed, and no byte of it is
+// forwarded (RFC 9112, 2.2, 3, 5 and 6).
 
 import type { Case } from '../case.ts';
 import {
@@ -14,7 +14,7 @@ import {
   status,
 } from '../checks.ts';
 
-// What a body that was misjudged would hide.
+// The request that a misread body would hide.
 const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n';
 
 type Refusal = readonly [name: string, request: string, ...statuses: number[]];

@@ -1,5 +1,5 @@
-// Duty 6: what may be tried again, where, and how often (RFC 9110, 9.2.2; RFC 9112, 9.3.1 and 9.5). And pipelining, since a retry
-// must not change an order (9.3.2).
+// Duty 6: what may be tried again, where, and how often (RFC 9110, 9.2.2; RFC 9112, 9.3.1 and 9.5). Also pipelining,
+// since a retry must not change the order (9.3.2).
 
 import type { Case, Check } from '../case.ts';
 import { clientSees, connections, gets, replicaGetsBody, requests, status } from '../checks.ts';
@@ -10,7 +10,7 @@ const LAST = 'GET /2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
 const post = (path: string, fields = '') =>
   `POST ${path} HTTP/1.1\r\nHost: a\r\n${fields}Connection: close\r\nContent-Length: 3\r\n\r\nabc`;
 
-/** The second request was sent `times` times. */
+/** The request for `path` was sent `times` times. */
 const sent =
   (path: string, times: number): Check =>
   (seen) => {
@@ -23,7 +23,7 @@ const onTwoReplicas: Check = (seen) => {
   return used.size === 2 ? undefined : 'one replica was asked, not two';
 };
 
-/** Two seats: the replica asked first does this, the next one answers. */
+/** Two seats: the replica that is asked first does this, and the next one answers. */
 const elsewhere = (
   name: string,
   request: string,

@@ -1,4 +1,5 @@
-// Duty 3, where a request goes: Host, the forms of a target, Max-Forwards (RFC 9110, 7.2, 7.6.2, 9.3.7 and 9.3.8; RFC 9112, 3.2).
+// Duty 3, where a request goes: Host, the forms of a target, Max-Forwards (RFC 9110, 7.2, 7.6.2, 9.3.7 and 9.3.8; RFC
+// 9112, 3.2).
 
 import type { Case } from '../case.ts';
 import { gets, neverSent, refused, replicaGets, replicaGetsField, requests, status } from '../checks.ts';

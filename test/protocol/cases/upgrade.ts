@@ -1,5 +1,5 @@
-// Duty 5: bytes after an Upgrade are held until the replica has switched; any other answer is an ordinary reply; a tunnel ends
-// with either side (RFC 9110, 7.8; RFC 6455, 4).
+// Duty 5: bytes after an Upgrade are held back until the replica has switched, any other answer is an ordinary reply,
+// and a tunnel ends with either side (RFC 9110, 7.8; RFC 6455, 4).
 
 import type { Case } from '../case.ts';
 import {

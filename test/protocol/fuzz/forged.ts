@@ -1,5 +1,6 @@
-// What a fuzzed message may say that it has no right to: fields of where it comes from, by any name that some server reads so, and
-// trailers that mean something only in a head. And what must therefore never be seen at the other end. Knows nothing of lib/.
+// What a fuzzed message says without having the right to, and what must therefore never reach the other end: fields
+// about where it comes from, by any name that some server reads as one, and trailers that belong in a head. Uses
+// nothing of lib/.
 
 import type { Random } from '../../fixtures/random.ts';
 import { fieldsOf, type Message } from '../message.ts';
@@ -22,7 +23,7 @@ const LISTS = [
   'Content-Length, X_Real_IP',
 ];
 
-/** Fields that nobody may believe: forged ones, in spellings of all kinds, and long lists. */
+/** Fields that nobody may believe: forged ones in spellings of all kinds, and long lists. */
 export function forgedFields(random: Random): string {
   return Array.from({ length: random.below(3) }, () =>
     random.chance(0.3)
@@ -43,7 +44,7 @@ function spelled(random: Random, names: readonly string[]): string {
   return random.chance(0.3) ? odd.toLowerCase() : odd;
 }
 
-/** As CGI and those that took after it call a field. */
+/** The variable into which CGI and its successors turn a field. */
 const variable = (name: string) => name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_');
 
 const SAID_HERE = /^(?:X_FORWARDED(?:_.*)?|FORWARDED|X_REAL_IP)$/;
@@ -51,17 +52,17 @@ const FRAMES = /^(?:CONTENT_LENGTH|TRANSFER_ENCODING|MAX_FORWARDS|KEEP_ALIVE|PRO
 const HEAD_ONLY =
   /^(?:CONTENT_(?:TYPE|RANGE|ENCODING|LENGTH)|IF_.*|RANGE|AUTHORIZATION|(?:SET_)?COOKIE|TE|HOST|EXPECT|CONNECTION|UPGRADE|VIA|DATE)$/;
 
-/** May not come after a body. */
+/** Whether a field must not come after a body. */
 export function isHeadOnly([name]: Field): boolean {
   return [SAID_HERE, FRAMES, HEAD_ONLY].some((names) => names.test(variable(name)));
 }
 
-/** Reads as a field of the proxy’s own where names become variables. */
+/** Whether a field becomes one of the proxy's own where names are turned into variables. */
 export function isDisguised([name]: Field): boolean {
   return /[^A-Za-z0-9-]/.test(name) && (SAID_HERE.test(variable(name)) || FRAMES.test(variable(name)));
 }
 
-/** What of a request at a replica could only have been forged. */
+/** What a request at a replica contains that can only be forged. */
 export function forgery(request: Message): string | undefined {
   const said = request.fields.filter(([name]) => SAID_HERE.test(variable(name)) && !isDisguised([name, '']));
   const expected = [
@@ -69,14 +70,14 @@ export function forgery(request: Message): string | undefined {
     `X-Forwarded-Host: ${fieldsOf(request, 'host')}`,
     'X-Forwarded-Proto: http',
   ];
-  // HTTP/1.0 that names no host leaves nothing to say of it.
+  // An HTTP/1.0 request without a host leaves nothing to say about it.
   const missing = said.length === 2 ? expected.filter((one) => !one.startsWith('X-Forwarded-Host')) : expected;
   if (said.map((field) => field.join(': ')).join() !== missing.join()) return `it says of itself: ${said.join(' | ')}`;
   const disguised = request.fields.find(isDisguised);
   return disguised === undefined ? lateField(request) : `a disguised field: ${disguised[0]}`;
 }
 
-/** A trailer of a message that may not be one. */
+/** A trailer of the message that must not be one. */
 export function lateField({ trailers }: Message): string | undefined {
   const late = trailers.find(isHeadOnly);
   return late === undefined ? undefined : `a trailer that belongs into the head: ${late[0]}`;

@@ -1,9 +1,9 @@
-// Messages by chance: grown from a grammar, then broken. The same chance makes the same message.
+// Random messages: made from a grammar, then broken. The same random numbers make the same message.
 
 import type { Random } from '../../fixtures/random.ts';
 import { forgedTrailers } from './forged.ts';
 
-/** What a mutation puts in: bytes that frame, and texts that mean something to some parser. */
+/** What a mutation inserts: bytes that frame, and texts that mean something to some parser. */
 const SCRAPS = [
   ...[
     '\r',
@@ -69,17 +69,17 @@ export function pick<T>(random: Random, from: readonly T[]): T {
   return from[random.below(from.length)] as T;
 }
 
-/** Breaks a text in one to four places, or leaves it as it is now and then. What `kept` fits is never touched. */
+/** Breaks a text in one to four places, or now and then leaves it as it is. What `kept` matches is never touched. */
 export function mutate(random: Random, text: string, kept: RegExp): string {
   let mutated = text;
   for (let count = random.chance(0.1) ? 0 : 1 + random.below(4); count > 0; count--)
     mutated = mutateOnce(random, mutated, kept);
-  // Letters in another case may be no bytes.
+  // A letter in another case may not fit into a byte.
   return Buffer.from(mutated, 'latin1').toString('latin1');
 }
 
 function mutateOnce(random: Random, text: string, kept: RegExp): string {
-  // Even places are free, odd ones are kept.
+  // Even parts are free, odd ones are kept.
   const parts = text.split(new RegExp(`(${kept.source})`));
   const index = 2 * random.below(Math.ceil(parts.length / 2));
   const part = parts[index] ?? '';
@@ -89,7 +89,7 @@ function mutateOnce(random: Random, text: string, kept: RegExp): string {
   return parts.join('');
 }
 
-// Often at the begin of a line, where a field could be.
+// Often the beginning of a line, where a field could be.
 function placeIn(random: Random, text: string): number {
   const anywhere = random.below(text.length + 1);
   if (random.chance(0.6)) return anywhere;
@@ -120,7 +120,7 @@ export function pieces(random: Random, text: string): string[] {
   return [0, ...cuts].map((cut, index) => text.slice(cut, cuts[index] ?? text.length)).filter((piece) => piece !== '');
 }
 
-/** Fields of no meaning here. */
+/** Fields without a meaning here. */
 export function fields(random: Random): string {
   return Array.from({ length: random.below(4) }, () => pick(random, FIELDS)).join('');
 }

@@ -1,6 +1,7 @@
-// Requests of all kinds one behind the other, in any pieces: offers that are passed over, bodies that look like requests, uploads, more
-// requests than are read ahead, some for the balancer itself. All are whole, so all are answered, in order, and the replica gets those
-// and no others. Then another client leaves in the midst of the same: nothing of that may be left over.
+// Pipelined requests of all kinds, in any pieces: ignored Upgrade offers, bodies that look like requests, uploads, more
+// requests than are read ahead, and some for the balancer itself. All are complete, so all must be answered in order,
+// and the replica must get exactly those meant for it. Then another client leaves in the middle of the same, and
+// nothing of it may be left over.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import net from 'node:net';
@@ -48,7 +49,7 @@ export async function openPipelineTrack(): Promise<Track> {
       return fault && `${fault}\nsent: ${JSON.stringify(text)}`;
     },
     close: async () => {
-      // Resolves when no connection is left, or cuts what is.
+      // Resolves when no connection is left. Cuts those that are left after the limit.
       const limit = AbortSignal.timeout(20_000);
       await stray.proxy.close(limit);
       await proxy.close();
@@ -76,7 +77,7 @@ async function leave(chance: Chance, port: number, text: string): Promise<void> 
     if (chance.chance(0.3)) await new Promise((resolve) => setImmediate(resolve));
   }
   pick(chance, [() => socket.end(), () => socket.destroy(), () => socket.resetAndDestroy()])();
-  // Who does not read would not see the other's end.
+  // A socket that nobody reads would not see the end of the other side.
   socket.resume();
 }
 

@@ -1,5 +1,5 @@
-// Broken replies: the client gets exactly what a strict reader finds in the bytes of the replica, or an error or a cut; and the
-// next request gets its own reply, whatever was left over of the one before.
+// Broken replies. The client gets exactly what a strict reader finds in the bytes of the replica, or an error or a cut.
+// The next request gets its own reply, whatever was left over from the one before.
 
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { startProxy, tcp } from '../../fixtures/proxy.ts';
@@ -11,10 +11,10 @@ import { mistake, type Track } from './requests.ts';
 import { openLine } from './wire-tap.ts';
 
 const NONCE = /n\d{9}/;
-// A reply that is not whole would be waited for: it is broken off, mostly at once.
+// The proxy would wait for the rest of an incomplete reply, so the connection is broken off, mostly at once.
 const PATIENCE_MS = 3;
 
-/** A proxy and a replica of its own; cases on it are played one after the other. */
+/** Opens a proxy with a replica of its own. Cases on it are played one after the other. */
 export async function openReplyTrack(): Promise<Track> {
   let answer: (socket: Socket) => Promise<void> = async () => undefined;
   const replica = net.createServer((socket) => {
@@ -40,8 +40,8 @@ export async function openReplyTrack(): Promise<Track> {
       const ends = chance.chance(0.5);
       let over = false;
       answer = async (socket) => {
-        // What comes late behind the end of a reply is the begin of the next as far as anybody can tell: only what comes with it
-        // can be told apart.
+        // Bytes that come late after the end of a reply look like the beginning of the next one. Only bytes that come
+        // together with it can be recognized as excess, so these are sent in one piece.
         for (const piece of hasExcess(text, method) ? [text] : pieces(chance, text)) {
           socket.write(piece, 'latin1');
           await new Promise((resolve) => setImmediate(resolve));
@@ -107,7 +107,7 @@ function hasExcess(text: string, method: string): boolean {
   }
 }
 
-// The final reply is there, interim ones passed over.
+// Whether the final reply is complete; interim ones are skipped.
 function isWhole(text: string, method: string): boolean {
   try {
     return finalOf(text, method, false, 'written')?.complete === true;
@@ -132,12 +132,13 @@ function compare(sent: string, got: string, method: string, ended: string): stri
   } catch (error) {
     return `the client got no HTTP (${(error as Error).message}): ${JSON.stringify(got)}`;
   }
-  // A cut, or an error of the proxy's own.
+  // The client got a cut, or an error of the proxy's own.
   if (reply === undefined || !reply.complete || reply.body.startsWith('{"message":"<Error>')) return undefined;
   if (method === 'HEAD' && statusOf(reply) === 502) return undefined;
   const late = lateField(reply);
   if (late !== undefined) return `${late}: ${JSON.stringify(got)}`;
-  // White space before a colon may be taken out of a reply (RFC 9112, 5.1), but not out of its body: either reading will do.
+  // White space before a colon may be removed from a reply (RFC 9112, 5.1), but not from its body, so either reading
+  // will do.
   const faults = [sent, sent.replace(/^([!-9;-~]+)[\t ]+:/gm, '$1:')].map((one) => compareTo(one, reply, method));
   return faults.includes(undefined) ? undefined : `${faults[0]}: ${JSON.stringify(got)}`;
 }

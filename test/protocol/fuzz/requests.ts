@@ -1,5 +1,5 @@
-// Broken requests: what comes to the replica is exactly what a strict reader finds in the bytes that were sent, in its order, or
-// nothing; and each reply answers its own request, also for the well-behaved client on the same proxy.
+// Broken requests. The replica gets exactly what a strict reader finds in the bytes that were sent, in their order, or
+// nothing. Each reply answers its own request, also for a well-behaved client on the same proxy.
 
 import net, { type AddressInfo } from 'node:net';
 import { readRequests } from '../../fixtures/echo-replica.ts';
@@ -19,7 +19,7 @@ export interface Track {
   close(): Promise<void>;
 }
 
-/** A proxy and a replica of its own; cases on it are played one after the other. */
+/** Opens a proxy with a replica of its own. Cases on it are played one after the other. */
 export async function openRequestTrack(): Promise<Track> {
   let seen: Message[] = [];
   let garbled: string | undefined;
@@ -82,7 +82,7 @@ export async function openRequestTrack(): Promise<Track> {
   };
 }
 
-/** What a log says of a mistake of the proxy's own. */
+/** What a log says about an error of the proxy itself. */
 export function mistake(log: readonly { readonly [detail: string]: unknown }[]): string | undefined {
   const line = log.find(({ code }) => code === 'internal');
   return line && `a mistake of its own: ${line.reason}`;
@@ -104,7 +104,7 @@ function withBody(request: Message): boolean {
   return !request.startLine.startsWith('HEAD ');
 }
 
-// Its hops are used up (RFC 9110, 7.6.2).
+// The proxy answers requests whose Max-Forwards is used up (RFC 9110, 7.6.2).
 function isAnsweredHere(request: Message): boolean {
   return request.startLine.startsWith('OPTIONS ') && fieldsOf(request, 'max-forwards').join() === '0';
 }
@@ -128,7 +128,7 @@ function compare(text: string, seen: readonly Message[], answer: string): string
   return checkReplies(answer, sent);
 }
 
-// The requests that are in the bytes, up to the first that is none or is not whole.
+// The requests in the bytes, up to the first that is invalid or incomplete.
 function readSent(text: string): Message[] {
   const requests: Message[] = [];
   let rest = text;
@@ -146,7 +146,7 @@ function readSent(text: string): Message[] {
 const NOT_PASSED =
   /^(?:connection|keep-alive|proxy-.*|te|upgrade|transfer-encoding|via|x-forwarded(?:-.*)?|forwarded|x-real-ip|max-forwards|host|content-length|trailer|expect)$/i;
 
-// What must be the same at both ends.
+// What has to be the same at both ends.
 function essence(request: Message): string {
   const [method, target = ''] = request.startLine.split(/ +/);
   const nominated = fieldsOf(request, 'connection').flatMap((value) => value.toLowerCase().split(/[\t ]*,[\t ]*/));
@@ -166,9 +166,9 @@ function checkReplies(answer: string, sent: readonly Message[]): string | undefi
       const request = sent[index];
       const reply = readReply(rest, request?.startLine.split(' ')[0] ?? 'GET', true);
       if (reply === undefined) return `half a reply: ${JSON.stringify(rest)}`;
-      // Ours, and the last; or that of a request whose hops were used up.
+      // The last reply is the proxy's own, and so is that to a request whose Max-Forwards is used up.
       if (statusOf(reply) !== 200 || fieldsOf(reply, 'content-type').length > 0) return undefined;
-      // OPTIONS without hops left is answered here, and need not be whole for that.
+      // An OPTIONS request without forwards left is answered by the proxy, and need not be complete for that.
       if (request === undefined && fieldsOf(reply, 'allow').length > 0) return undefined;
       if (request === undefined) return `a reply to what was not sent: ${reply.body}`;
       const [method, path, body] = JSON.parse(essence(request)) as string[];

@@ -1,4 +1,5 @@
-// Many messages, most of them broken, on a few tracks at once. A fault names the seed and the number that bring it back.
+// Plays many messages, most of them broken, on a few tracks at once. A fault names the seed and the number that repeat
+// it.
 
 import { openPipelineTrack } from './pipelines.ts';
 import { openReplyTrack } from './replies.ts';
@@ -28,7 +29,8 @@ export async function fuzz(kind: Kind, seed: number, from: number, count: number
     }
     await track.close();
   };
-  // A track that cannot be closed is a fault as well: thrown from here, it would be heard by `onThrown` alone, and nothing be printed.
+  // A track that cannot be closed is a fault as well. Thrown from here, only `onThrown` would get it, and nothing would
+  // be printed.
   await Promise.all(Array.from({ length: Math.min(TRACKS, count) }, () => run().catch(onThrown)));
   process.off('uncaughtException', onThrown);
   return faults;

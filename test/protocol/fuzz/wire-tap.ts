@@ -1,4 +1,4 @@
-// Sockets for the fuzzer: a client that sends pieces and hears everything, with an end to its patience.
+// Sockets for the fuzzer: a client that sends pieces and collects everything, up to a time limit.
 
 import net from 'node:net';
 
@@ -12,9 +12,9 @@ export interface Heard {
 export interface Line {
   /** Sends the pieces one after the other. */
   send(pieces: readonly string[]): Promise<void>;
-  /** No more is sent. */
+  /** Ends the sending side. */
   halfClose(): void;
-  /** Resolves when the connection has ended, or what was heard is enough. */
+  /** Resolves when the connection has ended, or when `enough` says so. */
   heard(enough?: (text: string) => boolean): Promise<Heard>;
   readonly open: boolean;
   destroy(): void;

@@ -1,5 +1,6 @@
-// An /add that is under way, kept at the engine: a container that is never started says which seats there were before. If the process
-// is killed meanwhile, the next one finds it, and stops what the unfinished change has made: nobody was told that it was done.
+// Marks an /add that is under way with a container that is never started, whose label lists the seats from before. If
+// the process is killed meanwhile, the next one finds the mark and stops what the unfinished change has made, because
+// no client was told that it was done.
 
 import { randomUUID } from 'node:crypto';
 import type Docker from 'dockerode';
@@ -8,7 +9,7 @@ import type { SeatId } from '../../../core/ring/ring.ts';
 import { LABEL } from './container.ts';
 import { attempt, unlessGone } from './errors.ts';
 
-/** Resolves with the container that says it. */
+/** Resolves with the container that is the mark. */
 export async function markAdding(
   docker: Docker,
   fleet: string,
@@ -25,7 +26,7 @@ export async function markAdding(
   );
 }
 
-/** Resolves to whether it is gone. */
+/** Resolves with whether the mark is gone. */
 export async function unmark(mark: Docker.Container): Promise<boolean> {
   return mark
     .remove({ force: true, v: true })
@@ -40,7 +41,7 @@ export function isMark({ Labels }: ContainerInfo): boolean {
   return Labels[LABEL.adding] !== undefined;
 }
 
-/** Whether a seat was there before each of the changes that are marked. */
+/** Tells whether a seat existed before each of the marked changes. */
 export function wasThere(marks: readonly ContainerInfo[]): (seat: SeatId) => boolean {
   const before = marks.map(({ Labels }) => new Set((Labels[LABEL.adding] ?? '').split(',').map(Number)));
   return (seat) => before.every((seats) => seats.has(seat));

@@ -1,4 +1,5 @@
-// A replica as a container: how it is specified, by which labels it is known again, where it listens, and what it wrote last.
+// A replica as a container: its specification, the labels by which it is recognized, its address, and what it wrote
+// last.
 
 import type Docker from 'dockerode';
 import type { ContainerCreateOptions, ContainerInfo } from 'dockerode';
@@ -7,32 +8,32 @@ import type { Address, ReplicaRef } from '../../../core/ports.ts';
 import { OutputTail } from '../last-words.ts';
 
 export interface ContainerSettings {
-  /** Whose replicas these are: balancers on one engine need different ones. */
+  /** The fleet that the replicas belong to. Balancers on one engine need different fleets. */
   readonly fleet: string;
-  /** The network that this process shares with its replicas; `undefined` publishes them on loopback ports of the host. */
+  /** The network that this process shares with its replicas. If `undefined`, they get loopback ports of the host. */
   readonly network: string | undefined;
   /** The volume in which replicas keep the votes. */
   readonly volume: string;
-  /** The Redis in which they keep them instead; empty for none. */
+  /** The Redis in which replicas keep the votes instead of the volume; empty for none. */
   readonly votesUrl: string;
   readonly memoryBytes: number;
   readonly cpus: number;
 }
 
-/** The labels of a container. Of `places` the first is the number of its seat. */
+/** The labels of a container. The first of its `places` is the number of its seat. */
 export const LABEL = {
   fleet: 'ringmaster.fleet',
   places: 'ringmaster.places',
   incarnation: 'ringmaster.incarnation',
-  /** The name that it was made under. */
+  /** The hostname that the container was created under. */
   hostname: 'ringmaster.hostname',
-  /** It is no replica but the question of a balancer that starts (hold.ts). */
+  /** The container is no replica but the question of a balancer that starts (hold.ts). */
   asks: 'ringmaster.asks',
-  /** It is no replica but says which seats there were before an /add (adding.ts). */
+  /** The container is no replica but lists the seats from before an /add (adding.ts). */
   adding: 'ringmaster.adding',
 } as const;
 
-// The attack: a container with labels like ours. An incarnation close to 2^53 would leave none for those after it.
+// The attack: a container with labels like ours and an incarnation close to 2^53 would leave no numbers for later ones.
 const MOST_INCARNATION = 2 ** 52;
 
 const PORT = 5000;
@@ -55,7 +56,7 @@ export function specification(replica: ReplicaRef, image: string, settings: Cont
     },
     ExposedPorts: { [port]: {} },
     HostConfig: {
-      // This process is the supervisor; two would fight.
+      // Only the supervisor restarts replicas; Docker doing it too would get in its way.
       RestartPolicy: { Name: 'no' },
       Memory: memoryBytes,
       NanoCpus: Math.round(cpus * 1e9),
@@ -74,8 +75,8 @@ export function specification(replica: ReplicaRef, image: string, settings: Cont
 }
 
 /**
- * What the labels of a container say; `undefined` if it is no replica of ours: they are none that we write, or somebody has given it
- * another name, to keep it.
+ * What the labels of a container say. `undefined` if it is no replica of ours: its labels are not ones that we write,
+ * or somebody renamed it in order to keep it.
  */
 export function replicaOf(labels: Readonly<Record<string, string>>, name: string | undefined): ReplicaRef | undefined {
   const [seat, ...extraPlaces] = (labels[LABEL.places] ?? '').split(',').map(Number);
@@ -89,12 +90,12 @@ export function replicaOf(labels: Readonly<Record<string, string>>, name: string
   return { seat, ...(extraPlaces.length === 0 ? {} : { extraPlaces }), incarnation, hostname: name };
 }
 
-/** A container as the engine lists it. */
+/** The replica in a container, as the engine lists it. */
 export function replicaIn(info: ContainerInfo): ReplicaRef | undefined {
   return replicaOf(info.Labels, info.Names[0]?.slice(1));
 }
 
-/** `undefined` while it does not run. */
+/** The address of the replica; `undefined` if its container does not run. */
 export function addressOf(info: ContainerInfo, network: string | undefined): Address | undefined {
   if (info.State !== 'running' && info.State !== 'paused') return undefined;
   if (network !== undefined) {
@@ -105,13 +106,13 @@ export function addressOf(info: ContainerInfo, network: string | undefined): Add
   return published === undefined ? undefined : { type: 'tcp', host: '127.0.0.1', port: published.PublicPort };
 }
 
-/** What it wrote last, on standard error if it wrote there; empty if that cannot be had. */
+/** What the container wrote last, preferably on standard error; empty if that cannot be read. */
 export async function lastWordsOf(container: Docker.Container, abortSignal: AbortSignal): Promise<string> {
   const options = { stdout: true, stderr: true, tail: LOG_LINES, follow: false as const, abortSignal };
   const written: unknown = await container.logs(options).catch(() => undefined);
   if (!Buffer.isBuffer(written)) return '';
   const [output, errors] = [new OutputTail(), new OutputTail()];
-  // Pieces: one byte for which of the two it is, three for nothing, four for the length, then so many bytes.
+  // Docker's framing: one byte for the stream, three unused, four for the length, then as many bytes of output.
   for (let at = 0; at + 8 <= written.length; ) {
     const end = at + 8 + written.readUInt32BE(at + 4);
     (written[at] === 2 ? errors : output).add(written.toString('utf8', at + 8, end));
@@ -120,7 +121,10 @@ export async function lastWordsOf(container: Docker.Container, abortSignal: Abor
   return errors.lastWords() || output.lastWords();
 }
 
-/** What a container has that one made now would not have, with what that one would have; `undefined` if nothing. */
+/**
+ * The settings in which a container differs from one made now, with the values that the new one would have; `undefined`
+ * if there are none.
+ */
 export function differences(
   container: Docker.ContainerInspectInfo,
   imageId: string,

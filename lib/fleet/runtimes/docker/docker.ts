@@ -1,5 +1,5 @@
-// ReplicaRuntime on Docker containers. A container is ours by its labels; one without them is never touched. Nothing about a container
-// is kept here that the engine could not tell again: a balancer that was killed finds its replicas as they are.
+// ReplicaRuntime on Docker containers. Labels say which containers are ours, and others are never touched. All that is
+// known about a container is kept at the engine, so that a balancer finds its replicas again after it was killed.
 
 import type { Readable } from 'node:stream';
 import Docker, { type ContainerInfo } from 'dockerode';
@@ -20,7 +20,7 @@ import {
   replicaOf,
   specification,
 } from './container.ts';
-import { attempt, explain, unlessGone } from './errors.ts';
+import { attempt, fromEngineError, unlessGone } from './errors.ts';
 import { CONTAINER_EVENTS, watchContainers } from './events.ts';
 import { answerThatHeld, checkNotHeld } from './hold.ts';
 import { buildIfMissing, type ImageSource, imageName } from './image.ts';
@@ -31,13 +31,13 @@ export interface DockerRuntimeOptions extends ContainerSettings {
   readonly log: Log;
 }
 
-// Longer than a slow engine takes for anything; an engine that hangs must not hold a stop up for ever.
+// Longer than even a slow engine takes for a call. An engine that hangs must not block a stop for ever.
 const CALL_TIMEOUT_MS = 60_000;
 const STUCK_START_MS = 2000;
 const LAST_WORDS_MS = 1000;
 
 /**
- * `begin` rejects with `runtime-unavailable` if the engine does not answer. It builds the replicas' image if it is
+ * `begin` rejects with `runtime-unavailable` if the engine does not answer. It builds the replicas' image if that is
  * missing.
  */
 export function createDockerRuntime(options: DockerRuntimeOptions): ReplicaRuntime {
@@ -48,13 +48,13 @@ class DockerRuntime implements ReplicaRuntime {
   readonly #options: DockerRuntimeOptions;
   readonly #docker: Docker;
   readonly #closed = new AbortController();
-  // By incarnation: settles, and never rejects, when the start has come to its end.
+  // The starts that are under way, by incarnation. Each promise resolves when its start ends and never rejects.
   readonly #starting = new Map<number, Promise<void>>();
   #building: Promise<void> | undefined;
   #heldSinceSeconds: number | undefined;
-  // By the id of the container.
+  // Ids of the containers that have been reported as ignored.
   readonly #ignored = new Set<string>();
-  // That say of an /add that it is under way, and are no longer true.
+  // Ids of the marks of changes that are over (adding.ts), to be removed.
   readonly #marks = new Set<string>();
   #hasListed = false;
 
@@ -71,7 +71,8 @@ class DockerRuntime implements ReplicaRuntime {
     await this.#tellDifferences();
   }
 
-  // What goes on as it is may have been made with other options: whoever changed them should know that they are not in force yet.
+  // An adopted container may have been made with other settings. Whoever changed them should know that it still has the
+  // old ones.
   async #tellDifferences(): Promise<void> {
     const { image, log } = this.#options;
     const { Id } = await attempt('look at the image', () => this.#docker.getImage(imageName(image)).inspect());
@@ -101,7 +102,7 @@ class DockerRuntime implements ReplicaRuntime {
     signal.throwIfAborted();
     const container = await this.#create(replica);
     try {
-      // A create cannot be taken back: what it made after the start was given up is removed here.
+      // A create cannot be cancelled. If the start was given up meanwhile, the container is removed here.
       signal.throwIfAborted();
       await attempt(`start ${replica.hostname}`, () => container.start());
       signal.throwIfAborted();
@@ -129,8 +130,8 @@ class DockerRuntime implements ReplicaRuntime {
     }
   }
 
-  // The engine may be about to make what is to be stopped. One that takes longer is not waited for: what it makes in the end, the
-  // start removes, or else the inventory.
+  // The engine may still be creating the container that is to be stopped. A start that takes longer than this is not
+  // waited for: what it creates in the end is removed by the start itself or by the next inventory.
   async #startEnded(incarnation: number): Promise<void> {
     const starting = this.#starting.get(incarnation);
     if (starting === undefined) return;
@@ -140,7 +141,7 @@ class DockerRuntime implements ReplicaRuntime {
 
   async list(): Promise<readonly PresentReplica[]> {
     const all = await this.#list(undefined);
-    // Only what there is at the start was left by another process.
+    // Only a mark that is found by the first list was left by another process.
     const left = this.#hasListed ? [] : all.filter(isMark);
     this.#hasListed = true;
     const isFinished = wasThere(left);
@@ -162,7 +163,7 @@ class DockerRuntime implements ReplicaRuntime {
     };
   }
 
-  // What cannot be removed now is removed at the next look.
+  // A mark that cannot be removed now is tried again with the next list.
   async #removeMarks(): Promise<void> {
     for (const id of this.#marks) if (await unmark(this.#docker.getContainer(id))) this.#marks.delete(id);
   }
@@ -170,7 +171,7 @@ class DockerRuntime implements ReplicaRuntime {
   watch(listener: (news: RuntimeNews) => void): () => void {
     const stopped = new AbortController();
     const signal = AbortSignal.any([stopped.signal, this.#closed.signal]);
-    // Without the time limit of the other calls: nothing may happen for days.
+    // A client without the time limit of the other calls, since there may be no event for days.
     const docker = new Docker();
     const filters = {
       type: ['container'],
@@ -214,11 +215,12 @@ class DockerRuntime implements ReplicaRuntime {
       if (statusCode === 409) throw await this.#nameTaken(replica, error);
       if (statusCode === 400)
         throw new BalancerError('name-refused', `Docker refuses it: ${describe(error)}`, { cause: error });
-      throw explain(`create ${replica.hostname}`, error);
+      throw fromEngineError(`create ${replica.hostname}`, error);
     }
   }
 
-  // A container of this fleet with that name is what an earlier start left: it is removed, and the start tried again later.
+  // If a container of this fleet holds the name, an earlier start left it: it is removed, and the start is tried again
+  // later.
   async #nameTaken({ hostname }: ReplicaRef, cause: unknown): Promise<BalancerError> {
     const holder = await this.#docker
       .getContainer(hostname)
@@ -234,7 +236,7 @@ class DockerRuntime implements ReplicaRuntime {
       return new BalancerError('start-failed', 'the container that had its name had to be removed first', { cause });
     }
     const whose = fleet === undefined ? 'which is not ours' : `which belongs to the fleet ${fleet}`;
-    // Not where that would end what another balancer started.
+    // Removing it is not advised if that would end a replica of another balancer.
     const advice =
       fleet === undefined ? `choose another name, or remove it (docker rm -f ${hostname})` : 'choose another name';
     return new BalancerError(
@@ -254,7 +256,7 @@ class DockerRuntime implements ReplicaRuntime {
     return attempt('list containers', () => this.#docker.listContainers({ all: true, filters: { label } }));
   }
 
-  // Those that are ours: of each other that carries our label, the log has a word, once.
+  // The containers that are replicas of ours. Any other with our label is logged once.
   #replicas(containers: readonly ContainerInfo[]): { info: ContainerInfo; replica: ReplicaRef }[] {
     return containers.flatMap((info) => {
       const replica = replicaIn(info);
@@ -276,14 +278,14 @@ class DockerRuntime implements ReplicaRuntime {
     return addressOf(info, this.#options.network);
   }
 
-  // Within the time that the news of its end can wait.
+  // Limited in time, because the news of the exit waits for it.
   async #lastWords(id: string): Promise<string> {
     const late = () => new Error('it takes too long');
     const read = (signal: AbortSignal) => lastWordsOf(this.#docker.getContainer(id), signal);
     return within(this.#options.clock, LAST_WORDS_MS, read, late).catch(() => '');
   }
 
-  // One build at a time, however many starts wait for it.
+  // Runs one build at a time, however many starts wait for it.
   #ensureImage(): Promise<void> {
     this.#building ??= attempt('prepare the image', () =>
       buildIfMissing(this.#docker, this.#options.image, this.#options.log),

@@ -1,4 +1,4 @@
-// What Docker's errors mean, in words that say what to do.
+// Turns errors of the Docker Engine into errors that say what to do.
 
 import { BalancerError, describe, localShortage } from '../../../errors.ts';
 
@@ -7,17 +7,20 @@ export async function attempt<T>(what: string, call: () => Promise<T>): Promise<
   try {
     return await call();
   } catch (error) {
-    throw explain(what, error);
+    throw fromEngineError(what, error);
   }
 }
 
-/** For the end of a container: fine too is one that has stopped already, is not there, or is being removed by somebody else. */
+/**
+ * For stopping or removing a container: it is fine if it has already stopped or is gone, or if somebody else is
+ * removing it.
+ */
 export function unlessGone(error: { statusCode?: number }): void {
   if (![304, 404, 409].includes(error.statusCode ?? 0)) throw error;
 }
 
-/** What went wrong, and what a person can do about it. */
-export function explain(what: string, error: unknown): BalancerError {
+/** The BalancerError for an error of the engine: what went wrong, and what a person can do about it. */
+export function fromEngineError(what: string, error: unknown): BalancerError {
   if (error instanceof BalancerError) return error;
   const { code, statusCode } = error as { code?: string; statusCode?: number };
   const reason = describe(error);

@@ -1,5 +1,5 @@
-// The engine's event stream, for as long as somebody listens: containers of ours that end, run out of memory or are unwell. A
-// stream that breaks is taken up where it ended; since events can be lost all the same, the listener is told to look for itself.
+// Follows the engine's event stream: containers of ours that end, run out of memory or are unhealthy. A broken stream
+// is resumed where it ended. Since events can be lost all the same, the listener is then told to take an inventory.
 
 import type { Clock, ReplicaRef, RuntimeNews } from '../../../core/ports.ts';
 import { describe } from '../../../errors.ts';
@@ -8,7 +8,7 @@ import { withLastWords } from '../last-words.ts';
 import { LABEL } from './container.ts';
 
 export interface ContainerWatch {
-  /** What has happened since then is told too, in seconds. */
+  /** Events since this time, in seconds, are told too. */
   readonly since: string | undefined;
   /** Opens the stream: events of our containers since that time (seconds with their fraction), as JSON lines. */
   readonly open: (sinceSeconds: string | undefined) => Promise<AsyncIterable<string | Uint8Array>>;
@@ -16,9 +16,9 @@ export interface ContainerWatch {
     labels: Readonly<Record<string, string>>,
     hostname: string | undefined,
   ) => ReplicaRef | undefined;
-  /** What the container of that id wrote last; empty if that cannot be had. Never rejects. */
+  /** What that container wrote last; empty if it cannot be read. Never rejects. */
   readonly lastWords: (id: string) => Promise<string>;
-  /** A balancer that starts asks by that container whether somebody holds the fleet. */
+  /** Called with the container by which a balancer that starts asks whether somebody holds the fleet (hold.ts). */
   readonly asked: (id: string) => void;
   readonly listener: (news: RuntimeNews) => void;
   readonly clock: Clock;
@@ -32,12 +32,12 @@ interface ContainerEvent {
   readonly timeNano: number;
 }
 
-// Exit codes of what was ended by SIGKILL and by SIGTERM.
+// Exit codes of processes ended by SIGKILL and by SIGTERM.
 const KILLED = [137, 143];
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;
 
-/** The events that `open` has to ask for. */
+/** The types of events that `open` has to ask for. */
 export const CONTAINER_EVENTS = ['create', 'die', 'oom', 'kill', 'rename', 'health_status'];
 
 /** Resolves when `signal` is aborted. */
@@ -61,13 +61,13 @@ export async function watchContainers(watch: ContainerWatch): Promise<void> {
   }
 }
 
-/** One JSON object per line, in pieces of any size. */
+/** Reads one JSON object per line, in pieces of any size. */
 class EventReader {
   readonly #watch: ContainerWatch;
   #rest = '';
-  // By incarnation, when the kernel last ended a process in its container for want of memory.
+  // When the kernel last ended a process in a container for lack of memory, by incarnation.
   readonly #outOfMemoryNano = new Map<number, number>();
-  /** Time of the last event, as the engine wants it back: seconds with their fraction. */
+  /** Time of the last event in the engine's format: seconds with their fraction. */
   sinceSeconds: string | undefined;
 
   constructor(watch: ContainerWatch) {
@@ -90,11 +90,11 @@ class EventReader {
   #tell(event: ContainerEvent): void {
     const labels = event.Actor.Attributes;
     const replica = this.#watch.replicaOf(labels, labels.name);
-    // A little earlier: as a double the time is not exact, and an event told twice does no harm.
+    // Slightly earlier, because a double cannot hold the exact time; an event that is told twice does no harm.
     this.sinceSeconds = ((event.timeNano - 1000) / 1e9).toFixed(9);
     const { listener, asked } = this.#watch;
     if (event.Action === 'create' && labels[LABEL.asks] !== undefined) asked(event.Actor.ID);
-    // By its new name it may be one of ours no more.
+    // A container with a new name may no longer be ours, so an inventory has to be taken.
     if (event.Action === 'rename') listener({ type: 'restored' });
     if (replica === undefined) return;
     if (event.Action === 'oom') {
@@ -109,7 +109,7 @@ class EventReader {
       listener({ type: 'doubted', replica });
     }
   }
-  // One that was killed has nothing to say about it, and is to be replaced at once.
+  // A killed container has no last words, and its replacement should not wait for them.
   async #tellExit(replica: ReplicaRef, id: string, exitCode: number): Promise<void> {
     const words = KILLED.includes(exitCode) ? '' : await this.#watch.lastWords(id);
     this.#watch.listener({ type: 'exited', replica, reason: withLastWords(`exit code ${exitCode}`, words) });

@@ -1,7 +1,8 @@
-// One balancer to a fleet: two would each stop what the other starts. Nothing can be kept at the engine that ends with a process that
-// was killed, so who starts asks: it makes a container that is never started, with the name of the fleet in a label. Whoever holds the
-// fleet hears of it from the engine, from whatever network, and removes it; who finds it gone is refused. If nobody has removed it
-// after a while, nobody holds the fleet. Of two that ask at a time, the one whose container is older stays.
+// Lets only one balancer hold a fleet, because two would each stop what the other starts. The engine cannot keep a lock
+// that ends with a killed process, so a balancer that starts asks: it creates a container that is never started, with
+// the name of the fleet in a label. A balancer that holds the fleet sees it in the engine's events, from whatever
+// network, and removes it; the one that asked then refuses to start. If the container is still there after a while,
+// nobody holds the fleet. Of two that ask at once, the one with the older container may go on.
 
 import { randomUUID } from 'node:crypto';
 import type Docker from 'dockerode';
@@ -13,7 +14,7 @@ import { attempt, unlessGone } from './errors.ts';
 export interface Question {
   readonly docker: Docker;
   readonly fleet: string;
-  /** Any that is there. */
+  /** The name of any image that exists. */
   readonly image: string;
   readonly clock: Clock;
 }
@@ -21,12 +22,12 @@ export interface Question {
 // A balancer that runs answers within some hundredths of a second.
 const LONGEST_ANSWER_MS = 1000;
 const LOOK_EVERY_MS = 100;
-// A question as old as that was left by a process that was killed while it asked.
+// An older question was left by a process that was killed while it asked.
 const STALE_SECONDS = 5;
 
 /**
- * Resolves if no other balancer holds the fleet, with the second since which questions of others have to be answered: those that came
- * while nobody listened yet. Throws `runtime-unavailable` if one holds it.
+ * Resolves if no other balancer holds the fleet, with the time in seconds since which the questions of others have to
+ * be answered (those asked before this balancer listened). Throws `runtime-unavailable` if one holds it.
  */
 export async function checkNotHeld({ docker, fleet, image, clock }: Question): Promise<number> {
   const question = await attempt('ask who holds the fleet', () =>
@@ -49,7 +50,7 @@ export async function checkNotHeld({ docker, fleet, image, clock }: Question): P
   }
 }
 
-/** Somebody asks: the answer of the one who holds the fleet. Never rejects. */
+/** Answers the question of another balancer: this one holds the fleet. Never rejects. */
 export async function answerThatHeld(docker: Docker, id: string): Promise<void> {
   await docker
     .getContainer(id)
@@ -57,12 +58,12 @@ export async function answerThatHeld(docker: Docker, id: string): Promise<void> 
     .catch(() => undefined);
 }
 
-// When the question was made. Of several questions the first counts, and whoever asked it answers the others.
+// Resolves with the time of the question. Of several questions the first counts, and its balancer answers the others.
 async function checkIsFirst(docker: Docker, fleet: string, id: string): Promise<number> {
   const filters = { label: [`${LABEL.asks}=${fleet}`] };
   const questions = await attempt('ask who holds the fleet', () => docker.listContainers({ all: true, filters }));
   const mine = questions.find((one) => one.Id === id);
-  // The container is gone: that is the answer of the balancer that holds the fleet.
+  // The container is gone, which is the answer of a balancer that holds the fleet.
   if (mine === undefined) throw held(fleet);
   for (const one of questions.filter((other) => other !== mine)) {
     const isEarlier = one.Created < mine.Created || (one.Created === mine.Created && one.Id < id);

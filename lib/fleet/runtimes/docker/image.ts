@@ -1,5 +1,5 @@
-// The image that replicas are started from: one that somebody names, or one built from this checkout and named by its content,
-// so that replicas always run the code that is there.
+// The image that replicas are started from: one named by the user, or one built from this checkout and named by its
+// content, so that replicas always run the code that is there.
 
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
@@ -22,12 +22,12 @@ export function imageName(source: ImageSource): string {
   return `ringmaster-replica:${hash.digest('hex').slice(0, 12)}`;
 }
 
-/** Files of the build, by their path in the checkout. */
+/** The files that the build needs, by their path in the checkout. */
 export function contextFiles(root: string): string[] {
   return [DOCKERFILE, ...globSync('replica/**/*.*', { cwd: root }).sort()];
 }
 
-/** Builds the image, if it is one of this checkout and not there. */
+/** Builds the image if it is missing and comes from this checkout. */
 export async function buildIfMissing(docker: Docker, image: ImageSource, log: Log): Promise<void> {
   const name = imageName(image);
   const missing = (error: { statusCode?: number }) => {
