@@ -101,6 +101,8 @@ export class Supervisor {
    * what can't be mended by trying.
    */
   async begin(wishes: readonly Wish[]): Promise<void> {
+    // Nobody would close what the runtime takes hold of from now on.
+    if (this.#closing) return;
     await this.#ports.runtime.begin();
     if (this.#closing) return;
     this.#hasBegun = true;
