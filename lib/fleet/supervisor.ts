@@ -101,6 +101,8 @@ export class Supervisor {
    * what can't be mended by trying.
    */
   async begin(wishes: readonly Wish[]): Promise<void> {
+    // Nobody would end what is begun after the end.
+    if (this.#closing) return;
     await this.#ports.runtime.begin();
     if (this.#closing) return;
     this.#hasBegun = true;
