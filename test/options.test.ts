@@ -119,6 +119,7 @@ const REFUSED: [string, RegExp][] = [
   ['--upstream a:1*0', /--upstream takes/],
   ['--upstream a:1*2,b:1 --slots 2', /^--upstream takes at most --slots, which is 2, not 3$/],
   ['--upstream a:1,b:2,c:3 --slots 2', /^--upstream takes at most --slots, which is 2, not 3$/],
+  ['--admin-token s3cret\u00a0', /^--admin-token takes visible characters of ASCII, not that$/],
   ['--replica-memory 1m', /--replica-memory takes a size from 16m to 1024g, not "1m"/],
   ['--replica-cpus x', /--replica-cpus takes a number from 0.05 to 1024, not "x"/],
   ['--fleet a/b', /--fleet takes letters, digits/],
