@@ -1,9 +1,8 @@
 // Kinds of options that are lists: services, sources of keys, proxies. One bad entry makes the whole list bad.
 
 import { isIP } from 'node:net';
-import { addressText, parseAddress } from '../core/address.ts';
+import { foldedAddress, parseAddress } from '../core/address.ts';
 import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
-import { foldedHostname } from '../core/fleet/replica-name.ts';
 import type { Address } from '../core/ports.ts';
 import type { KeySource } from '../core/request/key-source.ts';
 import { bounded, type Kind } from './kinds.ts';
@@ -23,7 +22,7 @@ export const upstreams: Kind<ReadonlyMap<string, Upstream>> = {
     const texts = written.split(',');
     const entries = texts.map((entry) => readUpstream(entry.trim())).filter((entry) => entry !== undefined);
     // As /add and /rm compare them: `App:80` and `app:080` are one service.
-    const services = new Set(entries.map(([, { address }]) => foldedHostname(addressText(address))));
+    const services = new Set(entries.map(([, { address }]) => foldedAddress(address)));
     return services.size === texts.length ? new Map(entries) : undefined;
   },
   write: (value) => [...value].map(([name, { weight }]) => (weight === 1 ? name : `${name}*${weight}`)).join(','),
