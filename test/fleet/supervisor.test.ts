@@ -134,7 +134,7 @@ t.test('one that is ended while its runtime begins starts nothing', async (t) =>
   t.same(runtime.started, []);
 });
 
-t.test('one that was ended before it began takes hold of nothing', async (t) => {
+t.test('one that was ended before it begins leaves its runtime alone', async (t) => {
   const { runtime, supervisor, finish } = setUp();
   await finish(supervisor.close());
   await finish(supervisor.begin(wishes('server1')));
