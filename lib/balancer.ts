@@ -40,6 +40,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   const { supervisor, drawnToken } = parts;
   let closing: Promise<void> | undefined;
   let unfollow = () => {};
+  let opening: Promise<unknown> = Promise.resolve();
   const balancer: Balancer = {
     start: async () => {
       try {
@@ -47,7 +48,10 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
         prepare(parts, options, log);
         unfollow = await follow(supervisor, [listMembers(() => firstWishes(options, parts)), parts.asked]);
         await parts.publisher.holds();
-        return closing === undefined ? await listen(parts, options, log) : options.port;
+        if (closing !== undefined) return options.port;
+        const opened = listen(parts, options, log);
+        opening = opened.catch(() => undefined);
+        return await opened;
       } catch (error) {
         await balancer.close();
         throw error;
@@ -59,9 +63,12 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
     close: () => {
       // A balancer that never began has no end worth a log entry.
       if (supervisor.hasBegun && closing === undefined) log.info('closing', { graceMs: options.graceMs });
-      closing ??= end(parts, options.graceMs, () => unfollow()).then(() => {
-        if (supervisor.hasBegun) log.info('closed');
-      });
+      // A listener that is not open yet could not be closed, and would stay.
+      closing ??= opening
+        .then(() => end(parts, options.graceMs, () => unfollow()))
+        .then(() => {
+          if (supervisor.hasBegun) log.info('closed');
+        });
       return closing;
     },
   };

@@ -5,6 +5,8 @@
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { runCommand } from '../bench/command.ts';
 import type { Case } from '../test/protocol/case.ts';
 import { ALL_CASES } from '../test/protocol/cases/all.ts';
 import { BLUNDERERS, CONTENDERS, ringmaster } from '../test/protocol/contenders.ts';
@@ -29,31 +31,51 @@ const DUTIES: readonly string[] = [
 
 const COMPARED = CONTENDERS.filter((contender) => contender !== ringmaster);
 
-const [only] = process.argv.slice(2);
 const results = new Map<string, readonly Verdict[]>();
-for (const contender of [...CONTENDERS, ...BLUNDERERS].filter(({ name }) => only === undefined || name === only)) {
-  if (!contender.installed) {
-    console.log(`${contender.name}: not installed`);
-    continue;
+
+await runCommand('conformance', readWords, ({ only }) => judge(only));
+
+function readWords(words: readonly string[]): string | { only: string | undefined } {
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: { help: { type: 'boolean' } },
+  });
+  const names = [...CONTENDERS, ...BLUNDERERS].map(({ name }) => name);
+  if (values.help) return `Usage: npm run conformance -- [${names.join('|')}]\n`;
+  const [only] = positionals;
+  // Else none would be judged, and none would have failed.
+  if (positionals.length > 1 || (only !== undefined && !names.includes(only))) {
+    throw new Error(`takes one of ${names.join(', ')}, or nothing for all, not ${positionals.join(' ')}`);
   }
-  // Cases that need an option of ours cannot be used to compare.
-  const cases = COMPARED.includes(contender) ? ALL_CASES.filter((one) => !one.oursOnly) : ALL_CASES;
-  const verdicts = await playAll(contender, cases, BLUNDERERS.includes(contender) ? BLUNDERER_LOTS : LOTS);
-  results.set(contender.name, verdicts);
-  for (const { one, faults } of verdicts.filter((verdict) => verdict.faults.length > 0)) {
-    console.log(`${contender.name}, duty ${one.duty}: ${one.name}`);
-    if (only !== undefined) for (const fault of faults) console.log(`    ${fault}`);
+  return { only };
+}
+
+async function judge(only: string | undefined): Promise<void> {
+  for (const contender of [...CONTENDERS, ...BLUNDERERS].filter(({ name }) => only === undefined || name === only)) {
+    if (!contender.installed) {
+      console.log(`${contender.name}: not installed`);
+      continue;
+    }
+    // Cases that need an option of ours cannot be used to compare.
+    const cases = COMPARED.includes(contender) ? ALL_CASES.filter((one) => !one.oursOnly) : ALL_CASES;
+    const verdicts = await playAll(contender, cases, BLUNDERERS.includes(contender) ? BLUNDERER_LOTS : LOTS);
+    results.set(contender.name, verdicts);
+    for (const { one, faults } of verdicts.filter((verdict) => verdict.faults.length > 0)) {
+      console.log(`${contender.name}, duty ${one.duty}: ${one.name}`);
+      if (only !== undefined) for (const fault of faults) console.log(`    ${fault}`);
+    }
+    console.log(`${contender.name}: ${held(verdicts)} of ${verdicts.length}`);
   }
-  console.log(`${contender.name}: ${held(verdicts)} of ${verdicts.length}`);
+  if (only === undefined) {
+    const others = [...results].filter(([name]) => name !== 'ringmaster').flatMap(([, verdicts]) => verdicts);
+    const failed = new Set(others.filter(({ faults }) => faults.length > 0).map(({ one }) => one.name));
+    for (const one of ALL_CASES.filter(({ name }) => !failed.has(name))) console.log(`failed by none: ${one.name}`);
+    const text = readFileSync(README, 'utf8');
+    writeFileSync(README, text.replace(MARKED, `$1\n${table()}\n$2`));
+  }
+  if (results.get('ringmaster')?.some(({ faults }) => faults.length > 0)) process.exitCode = 1;
 }
-if (only === undefined) {
-  const others = [...results].filter(([name]) => name !== 'ringmaster').flatMap(([, verdicts]) => verdicts);
-  const failed = new Set(others.filter(({ faults }) => faults.length > 0).map(({ one }) => one.name));
-  for (const one of ALL_CASES.filter(({ name }) => !failed.has(name))) console.log(`failed by none: ${one.name}`);
-  const text = readFileSync(README, 'utf8');
-  writeFileSync(README, text.replace(MARKED, `$1\n${table()}\n$2`));
-}
-if (results.get('ringmaster')?.some(({ faults }) => faults.length > 0)) process.exitCode = 1;
 
 function held(verdicts: readonly Verdict[]): number {
   return verdicts.filter(({ faults }) => faults.length === 0).length;

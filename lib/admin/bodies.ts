@@ -1,7 +1,7 @@
 // The bodies of the endpoints: parses JSON into checked values, or says why it cannot. Pure. What the values mean for
 // the fleet (hostnames that exist, the limit) is decided elsewhere.
 
-import { addressText, parseAddress } from '../core/address.ts';
+import { addressText, foldedAddress, parseAddress } from '../core/address.ts';
 import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
 import { foldedHostname, HOSTNAME_PATTERN } from '../core/fleet/replica-name.ts';
 import type { Address } from '../core/ports.ts';
@@ -129,9 +129,9 @@ function parseAddresses(n: number, written: unknown): Address[] {
   return written.map((one: unknown, index) => {
     const address = typeof one === 'string' ? parseAddress(one) : undefined;
     if (address === undefined) throw refusal(`addresses[${index}] must be host:port or unix:/path, not ${shown(one)}`);
-    const first = firstAt.get(addressText(address));
+    const first = firstAt.get(foldedAddress(address));
     if (first !== undefined) throw refusal(`addresses[${index}] is the same as addresses[${first}]: ${one}`);
-    firstAt.set(addressText(address), index);
+    firstAt.set(foldedAddress(address), index);
     return address;
   });
 }

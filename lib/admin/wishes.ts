@@ -1,7 +1,7 @@
 // Holds what an /add asks for against the fleet as it is, and gives what has to be added. A hostname that is there
 // already counts as done, if its weight and address are those that are asked for.
 
-import { addressText } from '../core/address.ts';
+import { addressText, foldedAddress, parseAddress } from '../core/address.ts';
 import { type FleetState, givenAddress, placesOf, type Seat } from '../core/fleet/fleet-state.ts';
 import { foldedHostname, HOSTNAME_PATTERN } from '../core/fleet/replica-name.ts';
 import type { Address, Wish } from '../core/ports.ts';
@@ -15,7 +15,7 @@ export function wishesOf(asked: ChangeRequest, state: FleetState, startsReplicas
   const byAddress = new Map(
     state.seats.flatMap((seat) => {
       const address = givenAddress(seat);
-      return address === undefined ? [] : [[addressText(address), seat] as const];
+      return address === undefined ? [] : [[foldedAddress(address), seat] as const];
     }),
   );
   const wishes: Wish[] = [];
@@ -25,9 +25,10 @@ export function wishesOf(asked: ChangeRequest, state: FleetState, startsReplicas
     if (known !== undefined) {
       checkSame(known, index, weight, address);
     } else if (address !== undefined) {
-      const other = byAddress.get(addressText(address));
+      const other = byAddress.get(foldedAddress(address));
       if (other !== undefined)
         throw refusal(`addresses[${index}] is that of ${other.replica.hostname}, which is there`);
+      checkMayBeGiven(hostname, index, address);
       wishes.push({ hostname, weight: weight ?? 1, address });
     } else {
       checkMayStart(hostname, index, startsReplicas);
@@ -47,6 +48,13 @@ function checkMayStart(hostname: string | undefined, index: number, startsReplic
   if (hostname !== undefined && !HOSTNAME_PATTERN.test(hostname)) throw refusedHostname(index, hostname);
 }
 
+// The slip: a service under the address of another, whose requests somebody would look for there.
+function checkMayBeGiven(hostname: string | undefined, index: number, address: Address): void {
+  if (hostname === undefined || HOSTNAME_PATTERN.test(hostname)) return;
+  const named = parseAddress(hostname);
+  if (named === undefined || foldedAddress(named) !== foldedAddress(address)) throw refusedHostname(index, hostname);
+}
+
 function checkSame(seat: Seat, index: number, weight: number | undefined, address: Address | undefined): void {
   const { replica } = seat;
   const has = placesOf(replica).length;
@@ -57,7 +65,7 @@ function checkSame(seat: Seat, index: number, weight: number | undefined, addres
   const given = givenAddress(seat);
   if (given === undefined)
     throw refusal(`addresses[${index}] must not be: ${replica.hostname} is there and was started here`);
-  if (addressText(given) !== addressText(address)) {
+  if (foldedAddress(given) !== foldedAddress(address)) {
     throw refusal(
       `addresses[${index}] must be ${addressText(given)}: ${replica.hostname} is there with that, not ${addressText(address)}`,
     );

@@ -1,5 +1,6 @@
 // Addresses as people write them: host:port, with an IPv6 address in brackets, or unix:/path.
 
+import { foldedHostname } from './fleet/replica-name.ts';
 import type { Address } from './ports.ts';
 
 // sockaddr_un holds 108 bytes on Linux, the last of them zero.
@@ -23,4 +24,9 @@ export function parseAddress(written: string): Address | undefined {
 export function addressText(address: Address): string {
   if (address.type === 'unix') return `unix:${address.path}`;
   return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
+}
+
+/** The same text for addresses that are the same. It may stand for a hostname, and is compared as one: without case. */
+export function foldedAddress(address: Address): string {
+  return foldedHostname(addressText(address));
 }

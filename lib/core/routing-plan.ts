@@ -59,14 +59,10 @@ export interface ExplainRules {
 
 /** Makes the policy that requests go by under this plan. @param pair the loaded pair that the plan's `hash` names. */
 export function compile({ ring, slots }: Pick<RoutingPlan, 'ring' | 'slots'>, pair: HashPair): RingPolicy {
-  const points = Array.from({ length: ring.points.length / 2 }, (_, index) => ({
-    slot: ring.points[2 * index] as number,
-    seat: ring.points[2 * index + 1] as SeatId,
-  }));
-  return ringPolicy(new HashRing(points, slots), pair);
+  return ringPolicy(new HashRing(ring.points, slots), pair);
 }
 
 /** Makes a ring into the form that plans have it in. */
 export function planned(ring: HashRing, version: number): PlannedRing {
-  return { version, points: Uint32Array.from(ring.points.flatMap(({ slot, seat }) => [slot, seat])) };
+  return { version, points: ring.packed };
 }

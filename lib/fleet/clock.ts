@@ -5,7 +5,8 @@ import type { Clock } from '../core/ports.ts';
 
 export const realClock: Clock = {
   now: () => performance.now(),
-  sleep: (ms, signal) => sleep(ms, undefined, signal === undefined ? undefined : { signal }),
+  // What was due while this process was at work is due now: Node would warn of a time below zero.
+  sleep: (ms, signal) => sleep(Math.max(0, ms), undefined, signal === undefined ? undefined : { signal }),
   every: (ms, call) => {
     const timer = setInterval(call, ms).unref();
     return () => clearInterval(timer);

@@ -75,7 +75,7 @@ export class Publisher {
     this.#publish(state);
   }
 
-  /** Resolves when requests go by the state that was published last. */
+  /** Resolves when requests go by the state that was published last. Rejects if its plan was refused. */
   holds(): Promise<void> {
     return this.#held;
   }
@@ -103,9 +103,9 @@ export class Publisher {
       this.#policy = policy;
       this.#planned = planned(policy.ring, this.#planned.version + 1);
     }
-    this.#held = plane.publish(this.#planOf(state)).catch((error) => {
-      log.error('plan-refused', { version: this.#version, reason: describe(error) });
-    });
+    const plan = this.#planOf(state);
+    this.#held = plane.publish(plan);
+    this.#held.catch((error) => log.error('plan-refused', { version: plan.version, reason: describe(error) }));
     this.#ports.observe(state, ring);
     this.#tellOpen(state);
     if (ring !== this.#ring) {

@@ -99,6 +99,8 @@ export class Supervisor {
    * Throws errors that trying again cannot mend.
    */
   async begin(wishes: readonly Wish[]): Promise<void> {
+    // Nobody would close what the runtime takes hold of from now on.
+    if (this.#closing) return;
     await this.#ports.runtime.begin();
     if (this.#closing) return;
     this.#hasBegun = true;

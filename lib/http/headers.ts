@@ -101,8 +101,8 @@ export interface ReplyTerms {
   readonly body: 'none' | 'length' | 'chunked' | 'close';
   /** The value of a Date field, for a reply that has none (RFC 9110, 6.6.1). */
   readonly date: string;
-  /** More fields for the reply, each with its CRLF. */
-  readonly added?: string;
+  /** More fields for the reply: name, value, name, value, … */
+  readonly added?: readonly string[];
   /** This proxy must not show itself by a Via field. */
   readonly omitsVia?: boolean;
 }
@@ -127,7 +127,9 @@ export function replyHead(reply: ReplyHead, terms: ReplyTerms): string {
   if (reply.status < 200) return `${text}\r\n`;
   if (!dated) text += `Date: ${terms.date}\r\n`;
   if (terms.omitsVia !== true) text += `Via: 1.${reply.minor} ringmaster\r\n`;
-  if (terms.added !== undefined) text += terms.added;
+  const { added } = terms;
+  for (let index = 0; added !== undefined && index < added.length; index += 2)
+    text += `${added[index]}: ${added[index + 1]}\r\n`;
   if (terms.body === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
   if (!terms.keepAlive) text += 'Connection: close\r\n';
   else if (terms.clientMinor === 0) text += 'Connection: keep-alive\r\n';

@@ -13,10 +13,15 @@ interface Explained {
 // The names of a thousand replicas would make a larger head than clients accept.
 const MOST_NAMED = 32;
 
-/** The fields for an exchange whose client asked why; empty for all others. */
-export function explainFields(exchange: Explained, hostnameOf: (seat: SeatId) => string | undefined): string {
+const NO_FIELDS: readonly string[] = [];
+
+/** The fields for an exchange whose client asked why: name, value, name, value, …; none for all others. */
+export function explainFields(
+  exchange: Explained,
+  hostnameOf: (seat: SeatId) => string | undefined,
+): readonly string[] {
   const { explanation, requestId, agent } = exchange;
-  if (explanation === undefined) return '';
+  if (explanation === undefined) return NO_FIELDS;
   const { key, slot, order, skipped } = explanation;
   const name = (seat: SeatId) => hostnameOf(seat) ?? `seat ${seat}`;
   const [owner] = order;
@@ -30,9 +35,7 @@ export function explainFields(exchange: Explained, hostnameOf: (seat: SeatId) =>
     Skipped: listed(skipped, ({ seat, why }) => `${name(seat)} (${why})`),
     Order: listed(order, name),
   };
-  return Object.entries(fields)
-    .map(([field, value]) => `X-Ringmaster-${field}: ${value}\r\n`)
-    .join('');
+  return Object.entries(fields).flatMap(([field, value]) => [`X-Ringmaster-${field}`, String(value)]);
 }
 
 function listed<T>(all: readonly T[], name: (one: T) => string): string {

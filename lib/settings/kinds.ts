@@ -12,7 +12,7 @@ export interface Kind<T, Unit extends string = ''> {
   write(value: T): string;
   /** The value that a flag without a value has. */
   readonly bare?: string;
-  /** The value may hold a password, so messages must not repeat it. */
+  /** The value is or holds a secret, so messages must not repeat it. */
   readonly secret?: true;
 }
 
@@ -123,6 +123,7 @@ export const token: Kind<string> = {
   bounds: 'visible characters of ASCII',
   read: (written) => (/^[!-~]{1,1000}$/.test(written) ? written : undefined),
   write: (value) => value,
+  secret: true,
 };
 
 /** A value of a Docker label that a person can read. */

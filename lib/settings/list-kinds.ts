@@ -1,7 +1,7 @@
 // Kinds of options that are lists: services, sources of keys, proxies. One bad entry makes the whole list bad.
 
 import { isIP } from 'node:net';
-import { parseAddress } from '../core/address.ts';
+import { foldedAddress, parseAddress } from '../core/address.ts';
 import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
 import type { Address } from '../core/ports.ts';
 import type { KeySource } from '../core/request/key-source.ts';
@@ -17,11 +17,13 @@ export interface Upstream {
 export const upstreams: Kind<ReadonlyMap<string, Upstream>> = {
   unit: '',
   placeholder: 'LIST',
-  bounds: 'a list of host:port and unix:/path',
+  bounds: `a list of host:port and unix:/path, none twice, with \`*2\` to \`*${MAX_WEIGHT}\` for a weight`,
   read: (written) => {
-    const entries = written.split(',').map((entry) => readUpstream(entry.trim()));
-    const byName = new Map(entries.filter((entry) => entry !== undefined));
-    return byName.size === entries.length ? byName : undefined;
+    const texts = written.split(',');
+    const entries = texts.map((entry) => readUpstream(entry.trim())).filter((entry) => entry !== undefined);
+    // As /add and /rm compare them: `App:80` and `app:080` are one service.
+    const services = new Set(entries.map(([, { address }]) => foldedAddress(address)));
+    return services.size === texts.length ? new Map(entries) : undefined;
   },
   write: (value) => [...value].map(([name, { weight }]) => (weight === 1 ? name : `${name}*${weight}`)).join(','),
 };

@@ -59,6 +59,11 @@ const REFUSED: [string, unknown, RegExp][] = [
   ['an address without a port', { n: 1, addresses: ['a'] }, /addresses\[0\] must be host:port or unix:\/path, not "a"/],
   ['an address that is no text', { n: 1, addresses: [80] }, /addresses\[0\] must be .* not 80/],
   ['a line break in an address', { n: 1, addresses: ['unix:/a\r\nSet-Cookie: a'] }, /addresses\[0\] must be/],
+  [
+    'an address twice, in another case',
+    { n: 2, addresses: ['a:1', 'A:1'] },
+    /addresses\[1\] is the same as addresses\[0\]/,
+  ],
   ['an address twice', { n: 2, addresses: ['a:1', 'a:01'] }, /addresses\[1\] is the same as addresses\[0\]/],
   [
     'an address that is the name of another',

@@ -13,7 +13,12 @@ import { runSpread, spreadOptions, spreadTasks } from '../../bench/spread.ts';
 import { evenness, faultStories } from '../../bench/summaries.ts';
 import { parseOptions } from '../../lib/settings/options.ts';
 
-const COMMANDS = { report: 'bench/report.ts', demo: 'scripts/demo.ts', profile: 'scripts/profile.ts' };
+const COMMANDS = {
+  report: 'bench/report.ts',
+  conformance: 'scripts/conformance.ts',
+  demo: 'scripts/demo.ts',
+  profile: 'scripts/profile.ts',
+};
 const RUN = join(import.meta.dirname, '../../bench/run.ts');
 
 t.test('every request of a spread run is counted at the replica that answered it', async (t) => {

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { addressText, parseAddress } from '../../lib/core/address.ts';
+import { addressText, foldedAddress, parseAddress } from '../../lib/core/address.ts';
+import type { Address } from '../../lib/core/ports.ts';
 
 t.test('an address is read and written as people write it', async (t) => {
   for (const [written, address] of [
@@ -28,4 +29,10 @@ t.test('no character that ends a line, also none whose low byte does where a fie
     t.equal(parseAddress(`a${character}b:80`), undefined);
     t.equal(parseAddress(`a:80${character}`), undefined);
   }
+});
+
+t.test('addresses are the same without regard to case, as hostnames are', async (t) => {
+  const folded = (written: string) => foldedAddress(parseAddress(written) as Address);
+  t.equal(folded('App:080'), folded('app:80'));
+  t.not(folded('app:80'), folded('app:81'));
 });

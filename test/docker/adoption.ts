@@ -1,13 +1,19 @@
 // A balancer that was killed with -9 and started again: it keeps its containers and removes strays.
 
 import type { Test } from 'tap';
-import { startProgram } from '../../bench/harness/program.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { containersOf, docker, removeFleet } from '../fixtures/engine.ts';
+import { eventually } from '../fixtures/eventually.ts';
 
 const FLEET = 'test-adoption';
 const args = ['--runtime', 'docker', '--fleet', FLEET, '--docker-volume', 'ringmaster-test', '--key', 'header:x-user'];
 
-async function placement(url: string): Promise<string[]> {
+// Who answers each of 60 keys, once all serve: a balancer that finds replicas listens as soon as one of them does.
+async function placement({ url, json }: Program): Promise<string[]> {
+  await eventually('all serve', async () => {
+    const { absent } = (await json('/balancer/ring')).body as { absent: Record<string, string> };
+    return Object.keys(absent).length === 0;
+  });
   const places: string[] = [];
   for (let user = 0; user < 60; user++) {
     const response = await fetch(`${url}/home`, { headers: { 'x-user': `user${user}` } });
@@ -23,7 +29,7 @@ export async function adoption(t: Test): Promise<void> {
   await docker('kill', 'server2');
   await first.logged((line) => line.event === 'replica-serving' && line.seat === 2 && line.hostname !== 'server2');
   const names = await first.hostnames();
-  const places = await placement(first.url);
+  const places = await placement(first);
   await first.logged((line) => line.event === 'replica-stopped' && line.hostname === 'server2');
   const containers = await containersOf(FLEET);
   first.process.kill('SIGKILL');
@@ -34,7 +40,7 @@ export async function adoption(t: Test): Promise<void> {
     const second = await startProgram(args);
     t.same(await containersOf(FLEET), containers);
     t.same(await second.hostnames(), names);
-    t.same(await placement(second.url), places);
+    t.same(await placement(second), places);
     t.notOk(second.log.some((line) => line.event === 'replica-starting'));
     second.process.kill('SIGKILL');
     await second.exited;
@@ -66,7 +72,7 @@ export async function adoption(t: Test): Promise<void> {
     t.equal(after.length, 4);
     const newcomer = after[3] as string;
     t.same(
-      await placement(third.url),
+      await placement(third),
       places.map((place) => (place === 'server3' ? newcomer : place)),
     );
     await third.logged((line) => line.event === 'replica-stopped' && line.hostname === 'test_stray');

@@ -1,4 +1,5 @@
 // A balancer that was made and not begun has done nothing: no process, no file, no timer that keeps its program alive.
+// Nor is anything left of one that was ended, at whatever moment of its start.
 
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
@@ -36,3 +37,34 @@ for (const options of [
     }
   });
 }
+
+t.test('ended at any moment of its start, it leaves nothing and keeps nothing alive', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'creation-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  const options = ['--port', '0', '--upstream', '127.0.0.1:1', '--heartbeat-path', 'off', '--admin-socket', 'a.sock'];
+  const code = `
+    import { existsSync } from 'node:fs';
+    import { createBalancer } from '${library('balancer.ts')}';
+    import { createLog } from '${library('log.ts')}';
+    import { parseOptions } from '${library('settings/options.ts')}';
+    const options = parseOptions(${JSON.stringify(options)}, {});
+    let isOpen = false;
+    for (let turns = 0; !isOpen; turns++) {
+      const balancer = await createBalancer(options, createLog('off', () => undefined, () => new Date()));
+      const started = balancer.start().then(() => {
+        isOpen = true;
+      });
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      const wasOpen = isOpen;
+      await balancer.close();
+      await started;
+      isOpen = wasOpen;
+      if (existsSync('a.sock')) throw new Error('after ' + turns + ' turns its socket is left');
+    }`;
+  // It ends by itself.
+  await promisify(execFile)(process.execPath, ['--input-type=module-typescript', '--eval', code], {
+    cwd: directory,
+    timeout: 60_000,
+  });
+  t.same(await readdir(directory), []);
+});

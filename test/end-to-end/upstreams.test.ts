@@ -392,6 +392,7 @@ t.test('what cannot be added is refused, with the reason, and changes nothing', 
     [{ n: 1, hostnames: [one.name], addresses: [three.name] }, /addresses\[0\] must be .*: .* is there with that, not/],
     [{ n: 1, hostnames: [one.name], weights: [2] }, /weights\[0\] must be 1: .* is there with that, not 2/],
     [{ n: 2, hostnames: ['a', 'A'], addresses: [three.name] }, /hostnames\[1\] is the same as hostnames\[0\]/],
+    [{ n: 1, hostnames: ['127.0.0.1:9'], addresses: [three.name] }, /hostnames\[0\] must be .*, not "127.0.0.1:9"/],
     [{ n: 4, addresses: [three.name] }, /n must be at most 1 now: there are 2 replicas and the limit is 3, not 4/],
   ] as const) {
     const answer = await change(program, 'POST', '/add', body);

@@ -152,6 +152,16 @@ t.test('a start that is given up leaves no process', async (t) => {
   t.same(await processes.list(), []);
 });
 
+t.test('a start that is given up before there is a process makes none', async (t) => {
+  const processes = await runtime();
+  t.teardown(() => processes.close());
+  const wanted = new AbortController();
+  const started = processes.start(replica(1), wanted.signal);
+  wanted.abort(new Error('it is no longer wanted'));
+  await t.rejects(started, { message: 'it is no longer wanted' });
+  t.same(await processes.list(), []);
+});
+
 t.test('if the balancer is killed with -9, its replicas, a stopped one too, are gone within a second', async (t) => {
   const balancer = spawn(
     process.execPath,

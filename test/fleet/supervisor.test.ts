@@ -134,6 +134,13 @@ t.test('one that is ended while its runtime begins starts nothing', async (t) =>
   t.same(runtime.started, []);
 });
 
+t.test('one that was ended before it begins leaves its runtime alone', async (t) => {
+  const { runtime, supervisor, finish } = setUp();
+  await finish(supervisor.close());
+  await finish(supervisor.begin(wishes('server1')));
+  t.same([runtime.hasBegun, supervisor.hasBegun, runtime.started], [false, false, []]);
+});
+
 t.test('begin resolves when all replicas serve', async (t) => {
   const { routed, supervisor } = await withThree();
   t.same(routed(), ['server1', 'server2', 'server3']);

@@ -28,7 +28,8 @@ function noting() {
     // Nothing of the reply has gone out yet.
     holds: false,
     inform: ({ status }) => told.push(`inform ${status}`),
-    begin: ({ status }, isWhole) => told.push(`begin ${status}${isWhole ? '' : ' early'}`),
+    begin: ({ status }, isWhole, added) =>
+      told.push([`begin ${status}${isWhole ? '' : ' early'}`, ...added].join(' | ')),
     followClient: () => told.push('follow'),
     beginTunnel: (_head, offered, replica, early) => {
       told.push(`tunnel ${offered}`);
@@ -106,10 +107,12 @@ interface Sent {
   /** How its body is framed, if its method has one. */
   readonly body?: 'length' | 'chunked';
   readonly offered?: string;
+  readonly asksWhy?: boolean;
 }
 
 /** An exchange over seats that are taken in turn; of no seat it waits, if `mayWait`. */
-function exchangeOf({ method = 'GET', body = 'length', offered = '' }: Sent = {}, seats = [1, 2], mayWait = false) {
+function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
+  const { method = 'GET', body = 'length', offered = '', asksWhy = false } = sent;
   const played: Played[] = [];
   const ended: Ended[] = [];
   const suspects: number[] = [];
@@ -135,8 +138,8 @@ function exchangeOf({ method = 'GET', body = 'length', offered = '' }: Sent = {}
     returns: new ReturnLine(limits),
     stopWaiting: () => undefined,
     spendRetry: () => true,
-    explanationOf: () => undefined,
-    hostnameOf: () => undefined,
+    explanationOf: (key) => ({ key, slot: 7, order: [2, 1], skipped: [{ seat: 2, why: 'busy' }], taken: 1 }),
+    hostnameOf: (seat) => `server${seat}`,
     suspect: ({ incarnation }) => suspects.push(incarnation),
     onOver: ({ status, error, agent }) => ended.push({ status, error, agent } as Ended),
   };
@@ -148,7 +151,7 @@ function exchangeOf({ method = 'GET', body = 'length', offered = '' }: Sent = {}
     lengthBytes: hasBody && body === 'length' ? 4 : 0,
     offered,
     expectsContinue: false,
-    asksWhy: false,
+    asksWhy,
   };
   const early = offered === '' ? undefined : Buffer.from('early');
   const exchange = new Exchange(context, downstream, incoming, {
@@ -182,6 +185,22 @@ t.test('a reply goes to the client as it comes, the lease is finished, and one r
   t.same(told, ['inform 103', 'begin 200', 'body ok', 'end', 'release', 'finish']);
   t.same(last().done.slice(1), ['finish']);
   t.match(ended, [{ status: 200, error: undefined, agent: { replica: { seat: 1 } } }]);
+});
+
+t.test('an explanation comes as fields, without the text of any version of HTTP', async (t) => {
+  const { told, last } = exchangeOf({ asksWhy: true });
+  last().holder.onHead(replyHead('200 OK'));
+  const fields = {
+    'Request-Id': '1',
+    Key: '1',
+    Slot: '7',
+    Owner: 'server2',
+    Replica: 'server1',
+    Skipped: 'server2 (busy)',
+    Order: 'server2, server1',
+  };
+  const added = Object.entries(fields).flatMap(([name, value]) => [`X-Ringmaster-${name}`, value]);
+  t.same(told, [['begin 200', ...added].join(' | ')]);
 });
 
 t.test('two exchanges of one connection at once know nothing of each other', async (t) => {

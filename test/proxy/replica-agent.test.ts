@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { trafficSettings } from '../../lib/limits.ts';
 import { proxyLimits } from '../../lib/proxy/proxy-limits.ts';
@@ -96,7 +96,8 @@ t.test('the connection used last is used next, and no more than the limit are ke
   t.equal(lease(agent), first);
 });
 
-t.test('an idle connection is closed after its time', async (t) => {
+// An agent with one idle connection, which is `behind` at the replica.
+async function idling(t: Test) {
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
   const clock = new VirtualClock();
   const agent = new ReplicaAgent(ref, tcp(replica.port), limits, loadOfNone(), 0, clock);
@@ -111,6 +112,21 @@ t.test('an idle connection is closed after its time', async (t) => {
   await sink.end;
   connection.finish();
   const [behind] = replica.sockets as [(typeof replica.sockets)[0]];
+  return { agent, clock, behind };
+}
+
+t.test('an idle connection is closed after its time, however often other settings change', async (t) => {
+  const { agent, clock, behind } = await idling(t);
+  const closed = once(behind, 'close');
+  for (let part = 0; part < 10; part++) {
+    await clock.advance(limits.idleTimeoutMs / 8);
+    agent.settingsChanged();
+  }
+  await closed;
+});
+
+t.test('an idle connection is closed after its time', async (t) => {
+  const { clock, behind } = await idling(t);
   await clock.advance(limits.idleTimeoutMs);
   await arrivals();
   t.notOk(behind.closed);

@@ -26,20 +26,28 @@ export class HashRing {
   readonly #askedIn: Float64Array;
   #walkNumber = 0;
 
-  /** @param points at most one for each slot, in any order. */
-  constructor(points: readonly RingPoint[], slotCount: number) {
-    const sorted = points.toSorted((a, b) => a.slot - b.slot);
+  /** @param points at most one for each slot: in any order, or as `packed` gives them. */
+  constructor(points: readonly RingPoint[] | Uint32Array, slotCount: number) {
+    const packed = points instanceof Uint32Array ? points : pack(points);
+    const count = packed.length / 2;
     this.slotCount = slotCount;
-    this.#slots = Uint32Array.from(sorted, (point) => point.slot);
-    this.#seats = Uint32Array.from(sorted, (point) => point.seat);
-    this.#blockBits = Math.max(0, Math.floor(Math.log2(slotCount / Math.max(1, points.length))));
+    this.#slots = new Uint32Array(count).map((_, index) => packed[2 * index] as number);
+    this.#seats = new Uint32Array(count).map((_, index) => packed[2 * index + 1] as SeatId);
+    this.#blockBits = Math.max(0, Math.floor(Math.log2(slotCount / Math.max(1, count))));
     this.#blocks = firstIndices(this.#slots, slotCount, this.#blockBits);
-    this.#askedIn = new Float64Array(points.reduce((most, point) => Math.max(most, point.seat), 0) + 1);
+    this.#askedIn = new Float64Array(this.#seats.reduce((most, seat) => Math.max(most, seat), 0) + 1);
   }
 
   /** All virtual nodes, by ascending slot. */
   get points(): RingPoint[] {
     return Array.from(this.#slots, (slot, index) => ({ slot, seat: this.#seats[index] as SeatId }));
+  }
+
+  /** The same as plain data: slot and seat of each in turn. */
+  get packed(): Uint32Array {
+    return new Uint32Array(2 * this.#slots.length).map((_, index) =>
+      index % 2 === 0 ? (this.#slots[index / 2] as number) : (this.#seats[(index - 1) / 2] as SeatId),
+    );
   }
 
   /**
@@ -122,4 +130,9 @@ function firstIndices(slots: Uint32Array, slotCount: number, bits: number): Uint
     blocks[block] = index;
   }
   return blocks;
+}
+
+function pack(points: readonly RingPoint[]): Uint32Array {
+  const sorted = points.toSorted((a, b) => a.slot - b.slot);
+  return Uint32Array.from(sorted.flatMap(({ slot, seat }) => [slot, seat]));
 }

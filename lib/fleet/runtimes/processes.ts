@@ -65,6 +65,8 @@ class ProcessRuntime implements ReplicaRuntime {
     signal.throwIfAborted();
     const hold = await (this.#hold ?? neverBegun());
     await ensurePrivate(hold.directory);
+    // Whoever gave it up has already asked for its end, so nobody would end a process that is made now.
+    signal.throwIfAborted();
     const child = this.#spawn(replica, hold);
     const abort = () => child.process.kill('SIGKILL');
     signal.addEventListener('abort', abort, { once: true });

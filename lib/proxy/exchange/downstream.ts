@@ -34,9 +34,9 @@ export interface Downstream {
   /**
    * Begins the reply.
    * @param isWhole the client has sent its whole request.
-   * @param added more fields, each with its CRLF.
+   * @param added more fields: name, value, name, value, …
    */
-  begin(head: ReplyHead, isWhole: boolean, added: string): void;
+  begin(head: ReplyHead, isWhole: boolean, added: readonly string[]): void;
   /** The reply holds no place at its replica, so there is nothing to gain from reading ahead of the client. */
   followClient(): void;
   /**

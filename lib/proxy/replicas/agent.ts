@@ -38,6 +38,8 @@ export class ReplicaAgent implements Pool {
   #endsStreams = false;
   readonly #clock: Clock;
   #stopSweeping: () => void;
+  // The idle timeout that the sweeps go by.
+  #sweptForMs = 0;
   readonly #onIdle: (() => void)[] = [];
 
   /**
@@ -110,7 +112,7 @@ export class ReplicaAgent implements Pool {
 
   // The attack: WebSockets that say nothing and hold all places of ordinary requests
   // (test/proxy/tunnel-places.test.ts). So a tunnel gives back its place.
-  addTunnel(_connection: ReplicaConnection): void {
+  addTunnel(): void {
     this.#countOut();
     this.#load.freed();
   }
@@ -148,7 +150,8 @@ export class ReplicaAgent implements Pool {
 
   /** Call it when the limits have changed. */
   settingsChanged(): void {
-    if (this.retired) return;
+    // A sweep that is begun anew comes later, so settings that change often would put it off for ever.
+    if (this.retired || this.#limits.idleTimeoutMs === this.#sweptForMs) return;
     this.#stopSweeping();
     this.#stopSweeping = this.#startSweeping();
   }
@@ -185,7 +188,8 @@ export class ReplicaAgent implements Pool {
   }
 
   #startSweeping(): () => void {
-    return this.#clock.every(this.#limits.idleTimeoutMs / SWEEPS_TO_CLOSE, () => this.#sweep());
+    this.#sweptForMs = this.#limits.idleTimeoutMs;
+    return this.#clock.every(this.#sweptForMs / SWEEPS_TO_CLOSE, () => this.#sweep());
   }
 
   // The pool is a stack: the connections that were idle longest lie at the bottom.

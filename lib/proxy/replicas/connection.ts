@@ -16,7 +16,7 @@ export interface Pool extends Lessor {
   /** A connection has closed. */
   forget(connection: ReplicaConnection): void;
   addStream(connection: ReplicaConnection): void;
-  addTunnel(connection: ReplicaConnection): void;
+  addTunnel(): void;
 }
 
 /** One connection, which is lent to one request after the other. */
@@ -114,7 +114,7 @@ export class ReplicaConnection implements Lease {
 
   becomeTunnel(): void {
     this.isTunnel = true;
-    this.lessor.addTunnel(this);
+    this.lessor.addTunnel();
   }
 
   /** Ends the event stream on this connection, if there is one. */

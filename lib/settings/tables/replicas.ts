@@ -34,7 +34,7 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     upstreams,
     new Map<string, Upstream>(),
     'live',
-    'balance over these services instead of starting replicas; `host:port*3` has weight 3',
+    'balance over these services instead of starting replicas',
   ),
   runtime: option(
     choice(['process', 'docker']),

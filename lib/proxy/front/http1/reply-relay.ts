@@ -72,9 +72,9 @@ export class ReplyRelay implements Taker {
    * Begins a reply.
    * @param mayGoOn the connection may go on after the reply, if its framing allows that.
    * @param date for a reply without one.
-   * @param added more fields, each with its CRLF.
+   * @param added more fields: name, value, name, value, …
    */
-  begin(head: ReplyHead, clientMinor: number, mayGoOn: boolean, date: string, added: string): void {
+  begin(head: ReplyHead, clientMinor: number, mayGoOn: boolean, date: string, added: readonly string[]): void {
     this.#isOut = false;
     this.#bodyBytes = head.lengthBytes;
     this.#framing = head.framing;

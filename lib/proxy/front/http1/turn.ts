@@ -47,9 +47,9 @@ export class Turn implements Downstream {
   /**
    * Begins the reply.
    * @param isWhole the client has sent its whole request.
-   * @param added more fields, each with its CRLF.
+   * @param added more fields: name, value, name, value, …
    */
-  begin(head: ReplyHead, isWhole: boolean, added: string): void {
+  begin(head: ReplyHead, isWhole: boolean, added: readonly string[]): void {
     const { httpVersionMinor } = this.#response.req;
     this.#client.relay.begin(head, httpVersionMinor, isWhole && this.#mayGoOn(), this.#terms.date(), added);
   }
