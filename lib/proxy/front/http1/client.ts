@@ -8,7 +8,7 @@ import { ipv4AsSuch } from '../../../http/trust.ts';
 import type { Occupant } from '../../exchange/downstream.ts';
 import type { ProxyLimits } from '../../proxy-limits.ts';
 import { errorReply } from '../error-reply.ts';
-import { type Offer, Reading } from './reading.ts';
+import { announcesBody, type Offer, Reading } from './reading.ts';
 import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyRelay } from './reply-relay.ts';
 
@@ -23,6 +23,9 @@ export interface ClientTerms {
 // How long a client that is still sending when it has its answer may go on: what it sends is read and dropped, since closing
 // with bytes unread would reset the connection and take the answer with it (RFC 9112, 9.6).
 const LINGER_MS = 2000;
+
+// What the system sends at once on a new connection (RFC 6928): it is on its way before a reset can be.
+const FIRST_FLIGHT_BYTES = 14_000;
 
 export class Client {
   readonly socket: Socket;
@@ -42,6 +45,8 @@ export class Client {
   // Of the request under way, if the balancer answers it itself.
   #own: ServerResponse | undefined;
   #ending = false;
+  // The client asked for the end of the connection behind the request under way, which is a head alone.
+  #saysLast = false;
   // The client has ended its side and is not waited for: the reply that it has coming is the last.
   #hasLeft = false;
   #refusal: BalancerError | undefined;
@@ -110,6 +115,7 @@ export class Client {
       this.#ending ||= !keepAlive || this.#hasLeft;
       response.emit('finish');
       if (!this.#ending) this.#answered();
+      else if (this.#saysLast && this.#mayCloseAtOnce) socket.destroy();
       // Also after a whole request: more may have come after it, and what is left unread makes the system reset the connection.
       else this.#linger();
     };
@@ -188,6 +194,7 @@ export class Client {
   #begin(response: ServerResponse, begin: () => void): void {
     if (this.#ending || this.#hasLeft) return;
     this.#requests += 1;
+    this.#saysLast = !response.shouldKeepAlive && !announcesBody(response.req);
     begin();
     if (response.req.complete) return;
     // The end of a side is told once, and may have been while this request waited.
@@ -207,8 +214,16 @@ export class Client {
     this.#linger();
   }
 
+  // To linger costs half as much as a request. A client that asks for the end sends no more (RFC 9112, 9.6).
+  get #mayCloseAtOnce(): boolean {
+    const { socket } = this;
+    return this.#refusal === undefined && socket.readableLength === 0 && socket.bytesWritten <= FIRST_FLIGHT_BYTES;
+  }
+
   // Bounded by `onTick`.
   #linger(): void {
+    // `http.Server` would end the connection once more, and make an error of that.
+    this.socket.removeAllListeners('end');
     this.socket.end();
     this.socket.resume();
   }

@@ -63,12 +63,12 @@ export class Reading {
   }
 
   /** That request waits for the replies to those before it. */
-  wait({ url = '', headers, rawHeaders }: IncomingMessage): void {
+  wait(request: IncomingMessage): void {
+    const { url = '', rawHeaders } = request;
     this.#waiting += 1;
     this.#waitingBytes += rawHeaders.reduce((sum, text) => sum + text.length + STRING_BYTES, url.length);
     // A body waits where it is, and what is behind it too.
-    const hasBody = 'content-length' in headers || 'transfer-encoding' in headers;
-    this.#full ||= hasBody || this.#waiting >= MAX_WAITING || this.#waitingBytes >= MAX_WAITING_BYTES;
+    this.#full ||= announcesBody(request) || this.#waiting >= MAX_WAITING || this.#waitingBytes >= MAX_WAITING_BYTES;
   }
 
   /** One waits no longer. */
@@ -110,4 +110,9 @@ export class Reading {
     if (this.#isBroken || this.#isOver()) return 'broken';
     return this.#offering?.complete === true ? 'whole' : 'reading';
   }
+}
+
+/** There is more of that request than its head, if only a body of no length. */
+export function announcesBody({ headers }: IncomingMessage): boolean {
+  return 'content-length' in headers || 'transfer-encoding' in headers;
 }
