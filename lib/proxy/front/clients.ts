@@ -3,12 +3,9 @@
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/ports.ts';
-import { Client, type ClientTerms, tooManyConnections } from './http1/client.ts';
+import { Client, type ClientTerms, clientOf, tooManyConnections } from './http1/client.ts';
 
 const TICK_MS = 100;
-
-const CLIENT = Symbol('client');
-type ClientSocket = Socket & { [CLIENT]?: Client };
 
 export class Clients {
   readonly #terms: ClientTerms;
@@ -32,13 +29,13 @@ export class Clients {
   }
 
   /** A connection has come, or is read anew by another parser. */
-  admit(socket: ClientSocket): void {
-    if (socket[CLIENT] !== undefined) {
-      socket[CLIENT].reading.watchParser();
+  admit(socket: Socket): void {
+    const known = clientOf(socket);
+    if (known !== undefined) {
+      known.reading.watchParser();
       return;
     }
-    const client = new Client(socket, this.#terms);
-    socket[CLIENT] = client;
+    const client = new Client(socket, this.#terms, this.#onClosed);
     this.#all.add(client);
     if (this.#stopTicking === undefined) {
       this.#stopTicking = this.#clock.every(TICK_MS, () => this.#tick());
@@ -46,25 +43,26 @@ export class Clients {
       this.#onTick(this.#tickedMs);
     }
     const { maxConnections } = this.#terms.limits;
-    const isAdmitted = this.#admitted < maxConnections;
-    if (isAdmitted) this.#admitted += 1;
+    client.isAdmitted = this.#admitted < maxConnections;
+    if (client.isAdmitted) this.#admitted += 1;
     else this.#refuse(client);
-    socket.once('close', () => {
-      this.#all.delete(client);
-      this.#refused.delete(client);
-      if (isAdmitted) this.#admitted -= 1;
-    });
   }
 
   /** The client of a socket that was admitted. */
   of(socket: Socket): Client {
-    return (socket as ClientSocket)[CLIENT] as Client;
+    return clientOf(socket) as Client;
   }
 
   /** Ends all connections, whatever is under way on them. */
   cut(): void {
     for (const { socket } of this.#all) socket.destroy();
   }
+
+  readonly #onClosed = (client: Client) => {
+    this.#all.delete(client);
+    if (client.isAdmitted) this.#admitted -= 1;
+    else this.#refused.delete(client);
+  };
 
   // A refusal that one can read is better than a place in a backlog that nobody sees.
   #refuse(client: Client): void {

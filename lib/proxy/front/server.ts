@@ -184,12 +184,14 @@ export class FrontServer implements TurnTerms {
   }
 
   #onConnect(socket: Socket): void {
+    hearErrors(socket);
     this.#clients.of(socket).refuse(new BalancerError('not-implemented', 'CONNECT is not for a load balancer'));
   }
 
   // `http.Server` has let go of the socket: what the client sends from now on waits there until the replica has switched.
   #onUpgrade(request: IncomingMessage & ParsedRequest, socket: Socket, early: Buffer): void {
     readFurther(socket);
+    hearErrors(socket);
     const client = this.#clients.of(socket);
     // Fields over the limit are lost already: one that is read once more would seem to be within it.
     const fault = overfull(request, this.#context.limits.maxFields);
@@ -211,3 +213,10 @@ export class FrontServer implements TurnTerms {
     });
   }
 }
+
+// To be called of a connection that `http.Server` has let go of: an error that nobody hears ends the process.
+function hearErrors(socket: Socket): void {
+  if (socket.listenerCount('error', ignore) === 0) socket.on('error', ignore);
+}
+
+function ignore(): void {}

@@ -8,7 +8,7 @@ import { ipv4AsSuch } from '../../../http/trust.ts';
 import type { Occupant } from '../../exchange/downstream.ts';
 import type { ProxyLimits } from '../../proxy-limits.ts';
 import { errorReply } from '../error-reply.ts';
-import { announcesBody, type Offer, Reading } from './reading.ts';
+import { announcesBody, type Offer, Reading, type ReadingOwner } from './reading.ts';
 import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyRelay } from './reply-relay.ts';
 
@@ -27,7 +27,15 @@ const LINGER_MS = 2000;
 // What the system sends at once on a new connection (RFC 6928): it is on its way before a reset can be.
 const FIRST_FLIGHT_BYTES = 14_000;
 
-export class Client {
+const CLIENT = Symbol('client');
+type ClientSocket = Socket & { [CLIENT]?: Client };
+
+/** The client at the other end of that socket, if there is one already. */
+export function clientOf(socket: Socket): Client | undefined {
+  return (socket as ClientSocket)[CLIENT];
+}
+
+export class Client implements ReadingOwner {
   readonly socket: Socket;
   /** IP address, IPv4 as such also on a dual-stack listener. */
   readonly address: string;
@@ -36,9 +44,12 @@ export class Client {
   readonly omitsVia: boolean;
   readonly relay: ReplyRelay;
   readonly reading: Reading;
+  /** It is not one too many. */
+  isAdmitted = true;
   /** The request under way, if there is one. */
   occupant: Occupant | undefined;
   readonly #terms: ClientTerms;
+  readonly #onClosed: (client: Client) => void;
   // Requests that were begun, and those that have come but have no whole reply yet.
   #requests = 0;
   #open = 0;
@@ -55,19 +66,26 @@ export class Client {
   #mark = Number.NaN;
   #sinceMs = 0;
 
-  constructor(socket: Socket, terms: ClientTerms) {
+  /** @param onClosed called when the connection is gone. */
+  constructor(socket: Socket, terms: ClientTerms, onClosed: (client: Client) => void) {
     this.socket = socket;
     this.#terms = terms;
+    this.#onClosed = onClosed;
     this.omitsVia = terms.limits.omitsVia;
     this.relay = new ReplyRelay(socket, terms.replies, this.omitsVia);
     this.address = ipv4AsSuch(socket.remoteAddress ?? 'unknown');
     this.trusted = terms.trusts(this.address);
-    this.reading = new Reading(socket, () => this.#ending);
-    socket.on('drain', () => this.occupant?.onClientDrain());
-    socket.on('end', () => this.#onEnd());
-    // After CONNECT and Upgrade nobody else listens for errors.
-    socket.on('error', () => undefined);
-    socket.on('close', () => this.occupant?.onClientGone());
+    this.reading = new Reading(socket, this);
+    (socket as ClientSocket)[CLIENT] = this;
+    // The same functions for all: closures for each connection would be memory that it takes while it is idle.
+    socket.on('drain', onDrain);
+    socket.on('end', onEnd);
+    socket.on('close', onClose);
+  }
+
+  /** Nothing that still comes is wanted. */
+  get isOver(): boolean {
+    return this.#ending;
   }
 
   /** The request under way is the last one that this connection may carry. */
@@ -110,18 +128,9 @@ export class Client {
   /** The whole reply is written: goes on to the next request when the client has it, or ends the connection. */
   finish(response: ServerResponse, keepAlive: boolean): void {
     const { socket } = this;
-    const finish = () => {
-      if (socket.destroyed) return;
-      this.#ending ||= !keepAlive || this.#hasLeft;
-      response.emit('finish');
-      if (!this.#ending) this.#answered();
-      else if (this.#saysLast && this.#mayCloseAtOnce) socket.destroy();
-      // Also after a whole request: more may have come after it, and what is left unread makes the system reset the connection.
-      else this.#linger();
-    };
     // Not before the last byte is out: a connection that looks idle may be closed.
-    if (socket.writableLength === 0) finish();
-    else socket.write('', 'latin1', (error) => error ?? finish());
+    if (socket.writableLength === 0) this.#finish(response, keepAlive);
+    else socket.write('', 'latin1', (error) => error ?? this.#finish(response, keepAlive));
   }
 
   /**
@@ -137,6 +146,17 @@ export class Client {
       if (this.occupant === reader) this.occupant = undefined;
       this.#answered();
     });
+  }
+
+  #finish(response: ServerResponse, keepAlive: boolean): void {
+    const { socket } = this;
+    if (socket.destroyed) return;
+    this.#ending ||= !keepAlive || this.#hasLeft;
+    response.emit('finish');
+    if (!this.#ending) this.#answered();
+    else if (this.#saysLast && this.#mayCloseAtOnce) socket.destroy();
+    // Also after a whole request: more may have come after it, and what is left unread makes the system reset the connection.
+    else this.#linger();
   }
 
   // A request has its whole reply.
@@ -157,7 +177,7 @@ export class Client {
 
   /** Called a few times a second. */
   onTick(nowMs: number): void {
-    if (!this.#terms.limits.servesHalfClosed && this.reading.endsUnread) this.#onEnd();
+    if (!this.#terms.limits.servesHalfClosed && this.reading.endsUnread) this.onEnd();
     if (this.occupant !== undefined) {
       this.occupant.onTick(nowMs);
       return;
@@ -179,8 +199,22 @@ export class Client {
     return this.#open === 0 && this.#requests > 0 ? this.#terms.limits.keepAliveTimeoutMs : Number.POSITIVE_INFINITY;
   }
 
-  // The client has ended its side. Of a request that is half there it is told so, if it still reads.
-  #onEnd(): void {
+  /** The client takes bytes again. */
+  onDrain(): void {
+    this.reading.onDrain();
+    this.relay.giveBack();
+    this.occupant?.onClientDrain();
+  }
+
+  /** The connection is gone. */
+  onClose(): void {
+    this.relay.giveBack();
+    this.occupant?.onClientGone();
+    this.#onClosed(this);
+  }
+
+  /** The client has ended its side. Of a request that is half there it is told so, if it still reads. */
+  onEnd(): void {
     const { occupant } = this;
     if (this.relay.isTunnel || this.#ending || occupant?.onClientBroken(endedTooEarly()) === true) return;
     if (this.#terms.limits.servesHalfClosed) return;
@@ -227,6 +261,18 @@ export class Client {
     this.socket.end();
     this.socket.resume();
   }
+}
+
+function onDrain(this: ClientSocket): void {
+  this[CLIENT]?.onDrain();
+}
+
+function onEnd(this: ClientSocket): void {
+  this[CLIENT]?.onEnd();
+}
+
+function onClose(this: ClientSocket): void {
+  this[CLIENT]?.onClose();
 }
 
 /** The client will send no more, and its request is not whole. */

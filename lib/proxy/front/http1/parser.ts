@@ -33,6 +33,12 @@ const OTHER_PROTOCOL = 2;
 const STOP = 21;
 const NOTHING = Buffer.alloc(1).subarray(0, 0);
 
+/** Who says when a parser stops. */
+export interface Stopping {
+  /** Asked behind each head, when its `request` event is over. */
+  readonly stopsNow: boolean;
+}
+
 /** The parser of one connection, which can be told to stop behind a head. */
 export class HeadStop {
   /** It has stopped, and what it has not read waits in the socket. */
@@ -41,18 +47,15 @@ export class HeadStop {
   // It was told to stop, and has not said yet where it did.
   #stopping = false;
 
-  /**
-   * To be made when the connection has come to `http.Server`.
-   * @param stopsNow asked behind each head, when its `request` event is over.
-   */
-  constructor(socket: Duplex, stopsNow: () => boolean) {
+  /** To be made when the connection has come to `http.Server`. */
+  constructor(socket: Duplex, stopping: Stopping) {
     this.#socket = socket as ParsedSocket;
     const parser = this.#socket.parser as Parser;
     const { onIncoming } = parser;
     parser.onIncoming = (request, shouldKeepAlive) => {
       onIncoming(request, shouldKeepAlive);
       if (request.upgrade) return OTHER_PROTOCOL;
-      this.#stopping = stopsNow();
+      this.#stopping = stopping.stopsNow;
       return this.#stopping ? STOP : 0;
     };
   }
@@ -156,7 +159,11 @@ export async function checkParser(): Promise<void> {
       done();
     });
     server.emit('connection', socket);
-    const stop = new HeadStop(socket, () => seen.length === 1);
+    const stop = new HeadStop(socket, {
+      get stopsNow() {
+        return seen.length === 1;
+      },
+    });
     server.on('clientError', (error) => {
       const rest = stop.rest(error);
       if (rest === undefined) return done();

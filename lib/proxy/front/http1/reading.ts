@@ -4,7 +4,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { giveOneRequest, type Progress } from './one-request.ts';
-import { HeadStop, type ParserError, readAnew } from './parser.ts';
+import { HeadStop, type ParserError, readAnew, type Stopping } from './parser.ts';
 
 // Requests that may wait, and what they may hold in memory together before nothing more is read. The attack: 2,450 requests in 62 KiB
 // behind a reply without end (test/proxy/pipelining.test.ts).
@@ -22,9 +22,15 @@ export interface Offer {
   readonly lengthBytes: number;
 }
 
-export class Reading {
+/** Whose connection it is. */
+export interface ReadingOwner {
+  /** Nothing that still comes is wanted. */
+  readonly isOver: boolean;
+}
+
+export class Reading implements Stopping {
   readonly #socket: Socket;
-  readonly #isOver: () => boolean;
+  readonly #owner: ReadingOwner;
   #stop: HeadStop;
   #waiting = 0;
   #waitingBytes = 0;
@@ -35,17 +41,24 @@ export class Reading {
   #offered: string | undefined;
   #offering: IncomingMessage | undefined;
 
-  /** @param isOver nothing that still comes is wanted. */
-  constructor(socket: Socket, isOver: () => boolean) {
+  constructor(socket: Socket, owner: ReadingOwner) {
     this.#socket = socket;
-    this.#isOver = isOver;
+    this.#owner = owner;
     this.#stop = this.watchParser();
-    socket.on('drain', () => isOver() || this.#stop.onDrain());
+  }
+
+  get stopsNow(): boolean {
+    return this.#full;
+  }
+
+  /** The client takes bytes again. */
+  onDrain(): void {
+    if (!this.#owner.isOver) this.#stop.onDrain();
   }
 
   /** `http.Server` has a parser for the connection. */
   watchParser(): HeadStop {
-    this.#stop = new HeadStop(this.#socket, () => this.#full);
+    this.#stop = new HeadStop(this.#socket, this);
     return this.#stop;
   }
 
@@ -58,7 +71,7 @@ export class Reading {
   hasStopped(error: ParserError): boolean {
     const rest = this.#stop.rest(error);
     if (rest === undefined) this.#isBroken = true;
-    else if (!this.#isOver()) this.#stop.hold(rest);
+    else if (!this.#owner.isOver) this.#stop.hold(rest);
     return rest !== undefined;
   }
 
@@ -91,7 +104,7 @@ export class Reading {
    * be in another protocol. Not to be called by what a parser calls.
    */
   begin(server: Server, { offered, head, lengthBytes }: Offer): void {
-    if (this.#isOver() || this.#socket.destroyed) return;
+    if (this.#owner.isOver || this.#socket.destroyed) return;
     readAnew(server, this.#socket);
     if (offered === '') return;
     this.#offered = offered;
@@ -107,7 +120,7 @@ export class Reading {
   }
 
   #progress(): Progress {
-    if (this.#isBroken || this.#isOver()) return 'broken';
+    if (this.#isBroken || this.#owner.isOver) return 'broken';
     return this.#offering?.complete === true ? 'whole' : 'reading';
   }
 }
