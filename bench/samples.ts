@@ -94,6 +94,18 @@ export interface SpeedRound {
   readonly errors: number;
 }
 
+/** One contender to which so many connections came at once, beside as many busy ones, once. */
+export interface BurstRound {
+  readonly contender: string;
+  readonly connections: number;
+  readonly round: number;
+  /** Until the first byte of the answer on each of the new ones. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly mostMs: number;
+  readonly errors: number;
+}
+
 /** One contender under a load that it can bear, once. */
 export interface LatencyRound {
   readonly contender: string;
@@ -113,6 +125,8 @@ export interface SpeedSamples {
   readonly pinned: boolean;
   readonly rounds: readonly SpeedRound[];
   readonly latencies: readonly LatencyRound[];
+  /** Absent in samples of before they were measured. */
+  readonly bursts?: readonly BurstRound[];
   /** Contenders that are not installed, and how to get them. */
   readonly missing: Readonly<Record<string, string>>;
   /** Contenders that gave a wrong answer, and which. */

@@ -36,6 +36,9 @@ export interface SpeedPlan {
   readonly manyConnections: readonly number[];
   readonly sideRounds: number;
   readonly sideSeconds: number;
+  /** Connections that come at once, beside as many busy ones, and how often. */
+  readonly burstConnections: number;
+  readonly burstRounds: number;
   /** For the latencies. */
   readonly steadyPerSecond: number;
   /** 0: latencies are left out. */
@@ -96,6 +99,8 @@ export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
       // Short, so that there is time for several: their spread says how far to trust them.
       sideRounds: 3,
       sideSeconds: 0.7,
+      burstConnections: 300,
+      burstRounds: quick ? 0 : 3,
       steadyPerSecond: 300,
       steadySeconds: quick ? 0 : 2,
     },
