@@ -22,7 +22,7 @@ export interface DescriptorWishes {
 
 // Descriptors that no client, replica or heartbeat uses: Node's own, standard streams, listeners, the guardian, a file
 // for a moment.
-const OWN = 40;
+const OWN = 72;
 // A replica takes the pipes of its two outputs, and its heartbeat.
 const DESCRIPTORS_OF_A_REPLICA = 3;
 const MOST_REFUSED = 256;

@@ -4,12 +4,9 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/ports.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
-import { Client, type ClientTerms, tooManyConnections } from './http1/client.ts';
+import { Client, type ClientTerms, clientOf, tooManyConnections } from './http1/client.ts';
 
 const TICK_MS = 100;
-
-const CLIENT = Symbol('client');
-type ClientSocket = Socket & { [CLIENT]?: Client };
 
 export class Clients {
   readonly #terms: ClientTerms;
@@ -34,13 +31,13 @@ export class Clients {
   }
 
   /** A connection has come, or another parser begins to read it. */
-  admit(socket: ClientSocket): void {
-    if (socket[CLIENT] !== undefined) {
-      socket[CLIENT].reading.watchParser();
+  admit(socket: Socket): void {
+    const known = clientOf(socket);
+    if (known !== undefined) {
+      known.reading.watchParser();
       return;
     }
-    const client = new Client(socket, this.#terms);
-    socket[CLIENT] = client;
+    const client = new Client(socket, this.#terms, this.#onClosed);
     this.#all.add(client);
     if (this.#stopTicking === undefined) {
       this.#stopTicking = this.#clock.every(TICK_MS, () => this.#tick());
@@ -48,24 +45,25 @@ export class Clients {
       this.#onTick(this.#tickedMs);
     }
     const { maxConnections } = this.#terms.limits;
-    const isAdmitted = this.#ledger.connect(maxConnections);
-    if (!isAdmitted) this.#refuse(client);
-    socket.once('close', () => {
-      this.#all.delete(client);
-      this.#refused.delete(client);
-      if (isAdmitted) this.#ledger.disconnect();
-    });
+    client.isAdmitted = this.#ledger.connect(maxConnections);
+    if (!client.isAdmitted) this.#refuse(client);
   }
 
   /** The client of a socket that `admit` was given. */
   of(socket: Socket): Client {
-    return (socket as ClientSocket)[CLIENT] as Client;
+    return clientOf(socket) as Client;
   }
 
   /** Ends all connections, whatever is under way on them. */
   cut(): void {
     for (const { socket } of this.#all) socket.destroy();
   }
+
+  readonly #onClosed = (client: Client) => {
+    this.#all.delete(client);
+    if (client.isAdmitted) this.#ledger.disconnect();
+    else this.#refused.delete(client);
+  };
 
   // Refuses with a reply: a client can read that, while waiting unseen in the backlog would tell it nothing.
   #refuse(client: Client): void {
