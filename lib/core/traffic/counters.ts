@@ -57,6 +57,15 @@ export function mergeCounters(one: Counters, other: Counters): Counters {
   };
 }
 
+/** What is left of the counters of a plane that has ended: nothing is in flight there. */
+export function countersOfEnded({ total, diverted, replicas }: Counters): Counters {
+  return {
+    total: { ...total, inFlight: 0 },
+    diverted,
+    replicas: replicas.map((replica) => ({ ...replica, inFlight: 0 })),
+  };
+}
+
 /**
  * What was counted from one look to a later one. The replicas, their order and what is in flight are those of the later
  * one. A number that went down counts as unchanged: with a plane that has ended, what it had counted may be gone.
