@@ -7,6 +7,13 @@ export function originForm(target: string): string {
   return target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*/i, '');
 }
 
+/** The path of a target in either form, without its query. */
+export function pathOf(target: string): string {
+  const form = originForm(target);
+  const mark = form.indexOf('?');
+  return mark === -1 ? form : form.slice(0, mark);
+}
+
 /** What is passed on as the target, and the authority of an absolute one. Throws `bad-request` for one that is neither path nor URL. */
 export function readTarget({ method, url }: { readonly method: string; readonly url: string }): {
   path: string;
