@@ -40,6 +40,8 @@ export interface PlanePorts {
   readonly answersOwn: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** Where the request ids begin: any whole number. */
   readonly seed: number;
+  /** Others listen on the same port: the workers beside this one. */
+  readonly sharesPort?: boolean;
 }
 
 export class Plane implements DataPlane, FrontContext {
@@ -91,7 +93,7 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   listen(port: number, host: string): Promise<number> {
-    return this.#front.listen(port, host);
+    return this.#front.listen(port, host, this.#ports.sharesPort ?? false);
   }
 
   async publish(plan: RoutingPlan): Promise<void> {

@@ -75,12 +75,12 @@ export class FrontServer implements TurnTerms {
     this.#hear();
   }
 
-  /** Resolves with the port that it listens on. Rejects with the system's error. */
-  async listen(port: number, host: string): Promise<number> {
+  /** Resolves with the port that it listens on. Rejects with the system's error. @param reusePort others of this user may listen there too. */
+  async listen(port: number, host: string, reusePort: boolean): Promise<number> {
     await checkParser();
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ port, host, backlog: 4096 }, () => {
+      this.#server.listen({ port, host, backlog: 4096, reusePort }, () => {
         this.#server.off('error', reject);
         this.#server.on('error', (error) => this.#log.error('accept-failed', { reason: error.message }));
         const address = this.#server.address();
