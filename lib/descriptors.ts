@@ -19,6 +19,8 @@ export interface DescriptorWishes {
   readonly maxConnections: number;
   /** Replicas that there may be. */
   readonly replicas: number;
+  /** Threads that serve clients. */
+  readonly workers: number;
 }
 
 // Descriptors that no client, replica or heartbeat uses: Node's own, standard streams, listeners, the guardian, a file
@@ -26,6 +28,8 @@ export interface DescriptorWishes {
 const OWN = 40;
 // For a replica: the pipes of its two outputs, and its heartbeat.
 const DESCRIPTORS_OF_A_REPLICA = 3;
+// For a thread beside the first: its event loop, a listener, some to spare.
+const DESCRIPTORS_OF_A_THREAD = 10;
 const MOST_REFUSED = 256;
 const MOST_ADMIN = 64;
 
@@ -42,7 +46,7 @@ export function shareDescriptors(limit: number, wishes: DescriptorWishes): Descr
   const maxRefused = Math.min(MOST_REFUSED, Math.floor(limit / 16));
   const maxAdminConnections = Math.min(MOST_ADMIN, Math.floor(limit / 16));
   const forReplicas = Math.min(DESCRIPTORS_OF_A_REPLICA * wishes.replicas, Math.floor(limit / 4));
-  const left = Math.max(0, limit - OWN - maxRefused - maxAdminConnections - forReplicas);
+  const left = Math.max(0, limit - ownOf(wishes) - maxRefused - maxAdminConnections - forReplicas);
   // A fifth at least for connections that are kept, or each request would open one.
   const maxConnections = Math.max(1, Math.min(wishes.maxConnections, Math.floor((2 / 5) * left)));
   return { maxConnections, maxRefused, maxAdminConnections, maxIdleInAll: Math.max(0, left - 2 * maxConnections) };
@@ -51,12 +55,16 @@ export function shareDescriptors(limit: number, wishes: DescriptorWishes): Descr
 /** The limit of open files that would be enough for so many clients. */
 export function descriptorsFor(wishes: DescriptorWishes): number {
   return (
-    OWN +
+    ownOf(wishes) +
     MOST_REFUSED +
     MOST_ADMIN +
     DESCRIPTORS_OF_A_REPLICA * wishes.replicas +
     Math.ceil((5 / 2) * wishes.maxConnections)
   );
+}
+
+function ownOf({ workers }: DescriptorWishes): number {
+  return OWN + DESCRIPTORS_OF_A_THREAD * (workers - 1);
 }
 
 /** Says in the log what cannot be had. */

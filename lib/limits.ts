@@ -36,8 +36,8 @@ export function answerTimes({ headTimeoutMs, bodyTimeoutMs }: Options): {
 }
 
 /** What the descriptors have to do for. */
-export function descriptorWishes({ maxConnections, maxReplicas, upstream }: Options): DescriptorWishes {
-  return { maxConnections, replicas: Math.max(upstream.size, maxReplicas) };
+export function descriptorWishes({ maxConnections, maxReplicas, upstream, workers }: Options): DescriptorWishes {
+  return { maxConnections, replicas: Math.max(upstream.size, maxReplicas), workers };
 }
 
 /** How requests are to be treated, as the plan has it. Without the shares, no limit of descriptors is looked at. */

@@ -184,6 +184,8 @@ export function planeContract(t: Test, create: CreatePlane): void {
     client.send(ASK);
     const answer = await held.arrived;
     const closed = plane.close(new AbortController().signal);
+    // What is asked after it is answered after it has taken effect, in whatever thread.
+    await plane.counters();
     await t.rejects(connectRaw(port));
     answer('late');
     t.match((await client.closed).text, /late$/);

@@ -75,7 +75,10 @@ export class FrontServer implements TurnTerms {
     this.#hear();
   }
 
-  /** Resolves with the port that it listens on. Rejects with the system's error. @param reusePort others of this user may listen there too. */
+  /**
+   * Resolves with the port that it listens on. Rejects with the system's error.
+   * @param reusePort others of this user may listen there too.
+   */
   async listen(port: number, host: string, reusePort: boolean): Promise<number> {
     await checkParser();
     return new Promise((resolve, reject) => {
