@@ -44,6 +44,8 @@ export interface PlanePorts {
   readonly seed: number;
   /** What this plane shares with those in other threads, if there are any. */
   readonly shared?: { readonly ledger: Ledger; readonly rows: RowBook };
+  /** Others listen on the same port: the workers beside this one. */
+  readonly sharesPort?: boolean;
 }
 
 export class Plane implements DataPlane, FrontContext {
@@ -98,7 +100,7 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   listen(port: number, host: string): Promise<number> {
-    return this.#front.listen(port, host);
+    return this.#front.listen(port, host, this.#ports.sharesPort ?? false);
   }
 
   async publish(plan: RoutingPlan): Promise<void> {

@@ -22,13 +22,14 @@ export class Listeners {
   }
 
   /**
-   * Resolves with the port. Rejects with the system's error, also if somebody listens there who would share the port.
+   * Resolves with the port. Rejects with the system's error, also if another program listens on the port already.
+   * @param sharesPort the sockets of other threads are on that port too. Then somebody else has made sure of the port.
    * @param onError called when a connection could not be taken.
    */
-  async listen(port: number, host: string, onError: (error: Error) => void): Promise<number> {
-    // Sockets of any program of this user may join those of a shared port, but not one that is bound alone. Who joins
-    // later is not found out, nor who does in the moment between the two.
-    if (SHARES_PORTS && port !== 0) await close(await begin(net.createServer(), { port, host }));
+  async listen(port: number, host: string, sharesPort: boolean, onError: (error: Error) => void): Promise<number> {
+    // Any program of this user may join a shared port, but nobody may join a socket that is bound alone. A program that
+    // joins later, or between these two steps, is not found out.
+    if (SHARES_PORTS && !sharesPort && port !== 0) await close(await begin(net.createServer(), { port, host }));
     const at = { port, host, backlog: BACKLOG, reusePort: SHARES_PORTS };
     for (const one of this.#all) {
       at.port = portOf(await begin(one, at));

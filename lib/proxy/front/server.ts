@@ -80,10 +80,14 @@ export class FrontServer implements TurnTerms {
     this.#hear();
   }
 
-  /** Resolves with the port that it listens on. Rejects with the system's error. */
-  async listen(port: number, host: string): Promise<number> {
+  /**
+   * Resolves with the port that it listens on. Rejects with the system's error.
+   * @param sharesPort the planes of other threads listen there too.
+   */
+  async listen(port: number, host: string, sharesPort: boolean): Promise<number> {
     await checkParser();
-    return this.#listeners.listen(port, host, ({ message }) => this.#log.error('accept-failed', { reason: message }));
+    const onError = ({ message }: Error) => this.#log.error('accept-failed', { reason: message });
+    return this.#listeners.listen(port, host, sharesPort, onError);
   }
 
   /** Accepts no more connections and lets open requests finish; cuts what is left when `signal` is aborted. */
