@@ -2,12 +2,13 @@
 // ours ends it, as nothing is known of its state then, and the main thread begins another.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { realClock } from './fleet/clock.ts';
+import { clockSince } from './fleet/clock.ts';
 import type { WorkerTerms } from './proxy/workers/messages.ts';
 import { serve } from './proxy/workers/serve.ts';
 import { loadPair } from './settings/hash-source.ts';
 
 if (parentPort === null) throw new Error('lib/worker.ts runs as a worker thread only');
-const flushLog = serve(workerData as WorkerTerms, { clock: realClock, loadPair, port: parentPort });
+const terms = workerData as WorkerTerms;
+const flushLog = serve(terms, { clock: clockSince(terms.clockOriginMs), loadPair, port: parentPort });
 // What it said last is what one wants to know.
 process.on('exit', flushLog);

@@ -11,8 +11,12 @@ import type { LogLevel } from '../../log.ts';
 
 /** With what a worker is made. */
 export interface WorkerTerms {
-  /** Where its request ids begin. */
+  /** Where the request ids of all workers begin. */
   readonly seed: number;
+  /** What all workers count together, and which part of it is this worker's. */
+  readonly ledger: { readonly memory: SharedArrayBuffer; readonly thread: number };
+  /** When the clock of the main thread began, in ms since 1970: all workers go by that clock. */
+  readonly clockOriginMs: number;
   /** In force until a plan holds. */
   readonly traffic: TrafficSettings;
   /** The least grave lines of the log that are wanted. */
@@ -27,7 +31,7 @@ export type OwnEndpoints = ReadonlyMap<string, string>;
 
 /** What can be asked of a worker: what a data plane is asked, with what is needed for it. */
 export interface Questions {
-  readonly publish: RoutingPlan;
+  readonly publish: { readonly plan: RoutingPlan; readonly rows: RowsOfPlan };
   readonly listen: { readonly port: number; readonly host: string };
   readonly counters: undefined;
   /** Where the last look ended. */
@@ -35,6 +39,9 @@ export interface Questions {
   readonly explain: Key;
   readonly close: undefined;
 }
+
+/** The row of each replica in the ledger, by incarnation. */
+export type RowsOfPlan = ReadonlyMap<number, number>;
 
 export type Topic = keyof Questions;
 

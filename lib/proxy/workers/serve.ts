@@ -4,6 +4,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import type { PlaneNews } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
+import { Ledger } from '../../core/request/ledger.ts';
+import type { RowBook } from '../../core/request/rows.ts';
 import { Plane, type PlanePorts } from '../plane.ts';
 import { LogSender } from './log-sender.ts';
 import {
@@ -11,6 +13,7 @@ import {
   errorData,
   type FromWorker,
   type Questions,
+  type RowsOfPlan,
   type Topic,
   type ToWorker,
   type WorkerTerms,
@@ -38,10 +41,22 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
     clock,
     send: (own, facts) => port.postMessage({ type: 'own', port: own, facts } satisfies FromWorker, [own]),
   });
-  const ports: PlanePorts = { log: sender.log, clock, loadPair, answersOwn, seed: terms.seed, sharesPort: true };
+  const rows = new GivenRows();
+  const shared = { ledger: new Ledger(terms.ledger.memory, terms.ledger.thread), rows };
+  const ports: PlanePorts = {
+    log: sender.log,
+    clock,
+    loadPair,
+    answersOwn,
+    seed: terms.seed,
+    shared,
+    sharesPort: true,
+  };
   const plane = new Plane(ports, terms.traffic);
   const timeOver = new AbortController();
-  const answers = answerers(terms, plane, timeOver.signal, (news, version) => tell({ type: 'news', news, version }));
+  const answers = answerers(terms, plane, rows, timeOver.signal, (news, version) =>
+    tell({ type: 'news', news, version }),
+  );
   const answer = async <T extends Topic>(topic: T, number: number, about: Questions[T]) => {
     try {
       const value = await answers[topic](about);
@@ -63,6 +78,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
 function answerers(
   { traffic }: WorkerTerms,
   plane: Plane,
+  rows: GivenRows,
   timeOver: AbortSignal,
   tell: (news: PlaneNews, version: number) => void,
 ): Answerers {
@@ -76,8 +92,9 @@ function answerers(
     tell(news, version);
   });
   return {
-    publish: async (plan) => {
+    publish: async ({ plan, rows: given }) => {
       version = plan.version;
+      rows.add(given);
       suspected.clear();
       // A clone is another object each time, and the same settings need not be taken over again.
       if (!isDeepStrictEqual(last, plan.traffic)) last = plan.traffic;
@@ -89,4 +106,21 @@ function answerers(
     explain: (key) => plane.explain(key),
     close: () => plane.close(timeOver),
   };
+}
+
+// The main thread gives the rows, and takes them back.
+class GivenRows implements RowBook {
+  readonly #rows = new Map<number, number>();
+
+  add(rows: RowsOfPlan): void {
+    for (const [incarnation, row] of rows) this.#rows.set(incarnation, row);
+  }
+
+  rowOf(incarnation: number): number {
+    return this.#rows.get(incarnation) as number;
+  }
+
+  free(incarnation: number): void {
+    this.#rows.delete(incarnation);
+  }
 }

@@ -7,6 +7,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import net from 'node:net';
 import type { DataPlane, PlaneNews } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
+import { Ledger, ledgerBytes } from '../../core/request/ledger.ts';
+import { Rows } from '../../core/request/rows.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { RoutingPlan } from '../../core/routing-plan.ts';
@@ -38,16 +40,15 @@ export interface ThreadedPlanePorts {
   readonly seed: number;
 }
 
-// Two sequences of ids in each plane share the ids, half of them apart.
-const HALF_OF_THE_IDS = 450_000;
-
 export class ThreadedPlane implements DataPlane {
   readonly #ports: ThreadedPlanePorts;
   readonly #traffic: TrafficSettings;
   readonly #workers: number;
   readonly #crew: Crew;
   readonly #listeners = new Set<(news: PlaneNews) => void>();
-  readonly #drains = new Drains<WorkerThread>((incarnation) => this.#tell({ type: 'drained', incarnation }));
+  readonly #drains = new Drains<WorkerThread>((incarnation) => this.#onDrained(incarnation));
+  readonly #memory: SharedArrayBuffer;
+  readonly #rows = new Rows();
   // Under the latest plan.
   readonly #suspected = new Set<number>();
   readonly #landings = new MergedLandings();
@@ -66,6 +67,7 @@ export class ThreadedPlane implements DataPlane {
     this.#ports = ports;
     this.#traffic = traffic;
     this.#workers = workers;
+    this.#memory = new SharedArrayBuffer(ledgerBytes(workers));
     const crewPorts = {
       script,
       log,
@@ -134,7 +136,9 @@ export class ThreadedPlane implements DataPlane {
   #termsOf(number: number): WorkerTerms {
     const { own, logLevel, takeTimeoutMs, seed } = this.#ports;
     return {
-      seed: seed + (number - 1) * Math.floor(HALF_OF_THE_IDS / this.#workers),
+      seed,
+      ledger: { memory: this.#memory, thread: number - 1 },
+      clockOriginMs: performance.timeOrigin,
       traffic: shareOf(this.#traffic, this.#workers),
       logLevel,
       own: own(),
@@ -148,7 +152,7 @@ export class ThreadedPlane implements DataPlane {
     this.#past = withoutGone(this.#past, given);
     this.#suspected.clear();
     const threads = this.#crew.living();
-    const all = threads.map((thread) => unlessEnded(thread.ask('publish', given)));
+    const all = threads.map((thread) => unlessEnded(this.#publishTo(thread, given)));
     this.#drains.onPlan(given, threads);
     await Promise.all(all);
     if (this.#accepted === undefined || given.version > this.#accepted.version) this.#accepted = given;
@@ -175,7 +179,20 @@ export class ThreadedPlane implements DataPlane {
     this.#tell(news);
   }
 
+  #publishTo(thread: WorkerThread, plan: RoutingPlan): Promise<void> {
+    const rows = plan.routes.map(
+      ({ replica: { incarnation } }) => [incarnation, this.#rows.rowOf(incarnation)] as const,
+    );
+    return thread.ask('publish', { plan, rows: new Map(rows) });
+  }
+
+  #onDrained(incarnation: number): void {
+    this.#rows.free(incarnation);
+    this.#tell({ type: 'drained', incarnation });
+  }
+
   #onEnded(thread: WorkerThread): void {
+    new Ledger(this.#memory, 0).giveBackOf(thread.number - 1);
     this.#past = mergeCounters(this.#past, countersOfEnded(thread.counters));
     this.#drains.onEnded(thread, this.#latest);
   }
@@ -183,7 +200,7 @@ export class ThreadedPlane implements DataPlane {
   async #bringUp(thread: WorkerThread): Promise<void> {
     // A latest one that was refused says nothing: the one before it holds then.
     const plans = [...new Set([this.#accepted, this.#latest])].filter((plan) => plan !== undefined);
-    const given = plans.map((plan) => thread.ask('publish', plan));
+    const given = plans.map((plan) => this.#publishTo(thread, plan));
     if (this.#latest !== undefined) this.#drains.onPlan(this.#latest, [thread]);
     await Promise.allSettled(given);
     if (this.#place !== undefined) await listenOn(thread, this.#place);
