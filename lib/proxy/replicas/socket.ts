@@ -6,7 +6,7 @@ import net from 'node:net';
 
 type WriteCallback = (error?: Error | null) => void;
 
-/** The one subclass of something other than Error: Node offers no other way to what a failed write does. */
+/** A subclass (own-requests.ts has the other): Node offers no other way to what a failed write does. */
 export class ReplicaSocket extends net.Socket {
   override _write(chunk: unknown, encoding: BufferEncoding, callback: WriteCallback): void {
     super._write(chunk, encoding, (error) => callback(isRefusal(error) ? null : error));

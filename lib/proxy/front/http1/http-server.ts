@@ -6,11 +6,13 @@ import { BalancerError } from '../../../errors.ts';
 import type { ProxyLimits } from '../../proxy-limits.ts';
 import { endedTooEarly } from './client.ts';
 import { correctVersion } from './other-protocols.ts';
+import { QuietResponse } from './own-requests.ts';
 import type { ParserError } from './parser.ts';
 
 /** Not yet listening; all its events are for server.ts. */
 export function createServer(limits: ProxyLimits): http.Server {
   const server = http.createServer({
+    ServerResponse: QuietResponse,
     maxHeaderSize: limits.maxHeadBytes,
     headersTimeout: limits.headTimeoutMs,
     // The limits on bodies and on idle connections are looked after by client.ts and exchange.ts.
