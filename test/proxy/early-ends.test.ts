@@ -148,3 +148,25 @@ t.test('a client that leaves in the middle of a body that nobody reads ends its 
   }
   t.match(await exchangeRaw(proxy.port, get('/own', 'Connection: close\r\n')), /mine$/, 'the next is answered');
 });
+
+t.test('who writes an answer of the balancer’s own is told that its client has left, once', async (t) => {
+  let closes = 0;
+  const proxy = await startProxy([], {}, undefined, {}, (_request, response) => {
+    response.on('close', () => {
+      closes += 1;
+      t.ok(response.destroyed);
+    });
+    response.write('a');
+    return true;
+  });
+  t.teardown(() => proxy.close());
+  for (let round = 1; round <= 2; round++) {
+    const client = await connectRaw(proxy.port);
+    client.send(get('/own'));
+    await client.until(/a\r\n$/);
+    client.socket.destroy();
+    while (closes < round) await turn();
+  }
+  await turn();
+  t.equal(closes, 2);
+});

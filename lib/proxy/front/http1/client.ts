@@ -9,6 +9,7 @@ import { ipv4AsSuch } from '../../../http/trust.ts';
 import type { Occupant } from '../../exchange/downstream.ts';
 import type { ProxyLimits } from '../../proxy-limits.ts';
 import { errorReply } from '../error-reply.ts';
+import { QuietResponse } from './own-requests.ts';
 import { announcesBody, type Offer, Reading, type ReadingOwner } from './reading.ts';
 import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyRelay } from './reply-relay.ts';
@@ -221,6 +222,7 @@ export class Client implements ReadingOwner {
   onClose(): void {
     this.relay.giveBack();
     this.occupant?.onClientGone();
+    if (this.#own instanceof QuietResponse) this.#own.tellClosed();
     this.#onClosed(this);
   }
 
