@@ -245,3 +245,44 @@ t.test('a port that is taken is refused, also where it is shared', async (t) => 
   const args = ['--workers', '2', '--replicas', '0', '--port', String(program.port)];
   await t.rejects(startProgram(args), /is in use/);
 });
+
+t.test('each request id is used once, whichever worker gives it, and they spread as evenly as by one', async (t) => {
+  const program = await startProgram(TWO);
+  t.teardown(() => program.stop());
+  const all = await connections(program, 20);
+  t.same([...new Set(all.map(({ worker }) => worker))].sort(), [1, 2]);
+  const ids = new Set<string>();
+  const counts = new Map<string, number>();
+  const ask = async ({ client }: { client: RawClient }) => {
+    const from = client.text.length;
+    client.send('GET /heartbeat HTTP/1.1\r\nHost: a\r\nX-Ringmaster-Explain: 1\r\n\r\n');
+    const isWhole = (text: string) =>
+      /\r\n\r\n.*$/s.test(text.slice(from)) && text.slice(from).includes('X-Ringmaster-Order');
+    const got = (await client.until(isWhole)).slice(from);
+    ids.add(/X-Ringmaster-Request-Id: (\d+)/.exec(got)?.[1] ?? '');
+    const replica = /X-Ringmaster-Replica: (\w+)/.exec(got)?.[1] ?? '';
+    counts.set(replica, (counts.get(replica) ?? 0) + 1);
+  };
+  for (let round = 0; round < 60; round++) for (const one of all) await ask(one);
+  t.equal(ids.size, 60 * 20);
+  // 1,200 requests in turn over three replicas of equal shares.
+  t.ok(
+    [...counts.values()].every((count) => Math.abs(count - 400) <= 12),
+    JSON.stringify([...counts]),
+  );
+});
+
+t.test('there are no more connections than the limit, however they fall on the workers', async (t) => {
+  const program = await startProgram([...TWO, '--max-connections', '10']);
+  t.teardown(() => program.stop());
+  const kept = await connections(program, 10);
+  for (let count = 0; count < 6; count++) {
+    t.match(await exchangeRaw(program.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'), /^HTTP\/1.1 503 /);
+  }
+  kept[0]?.client.socket.destroy();
+  await eventually('a place is free', async () =>
+    /^HTTP\/1.1 200 /.test(
+      await exchangeRaw(program.port, 'GET /heartbeat HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'),
+    ),
+  );
+});

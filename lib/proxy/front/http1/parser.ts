@@ -4,6 +4,7 @@
 
 import http, { type IncomingMessage, type Server } from 'node:http';
 import { Duplex } from 'node:stream';
+import { QuietResponse } from './own-requests.ts';
 
 interface Parser {
   // Called for each head. Its result says what comes behind the head (`on_headers_complete` of llhttp).
@@ -145,7 +146,7 @@ const EXPECTED = '/1 stop:162 whole:true /2 /3 upgrade:/4:body';
 export async function checkParser(): Promise<void> {
   const seen: string[] = [];
   let first: IncomingMessage | undefined;
-  const server = http.createServer();
+  const server = http.createServer({ ServerResponse: QuietResponse });
   const socket = new Duplex({ read: () => undefined, write: (_bytes, _encoding, done) => done() });
   await new Promise<void>((resolve) => {
     const over = setTimeout(resolve, TRIAL_MS);
