@@ -14,6 +14,7 @@ import type { SeatId } from '../core/ring/ring.ts';
 import { compile, type RoutingPlan } from '../core/routing-plan.ts';
 import type { Counters } from '../core/traffic/counters.ts';
 import type { Landings } from '../core/traffic/landings.ts';
+import type { Tally } from '../core/traffic/traffic.ts';
 import type { TrafficSettings } from '../core/traffic-settings.ts';
 import { type MayBeTold, mayBeTold } from '../http/credentials.ts';
 import type { ParsedRequest } from '../http/headers.ts';
@@ -43,9 +44,17 @@ export interface PlanePorts {
   /** The first request id: any whole number. */
   readonly seed: number;
   /** What this plane shares with those in other threads, if there are any. */
-  readonly shared?: { readonly ledger: Ledger; readonly rows: RowBook };
+  readonly shared?: SharedState;
   /** Others listen on the same port: the workers beside this one. */
   readonly sharesPort?: boolean;
+}
+
+/** What planes in several threads share. */
+export interface SharedState {
+  readonly ledger: Ledger;
+  readonly rows: RowBook;
+  /** Where the requests of a replica are counted, or all requests. */
+  readonly tallyOf: (replica: ReplicaRef | undefined) => Tally;
 }
 
 export class Plane implements DataPlane, FrontContext {
@@ -88,11 +97,18 @@ export class Plane implements DataPlane, FrontContext {
     this.replies = new ReplyMemory(limits, (count) => ports.log.error('slow-readers-dropped', { count }));
     this.returns = new ReturnLine(limits);
     this.#ids = new RequestIds(ports.seed, this.ledger);
-    this.#load = { ledger: this.ledger, inFlight: 0, idle: 0, diverted: 0, freed: () => this.#freed() };
+    this.#load = {
+      ledger: this.ledger,
+      tallyOf: ports.shared?.tallyOf,
+      inFlight: 0,
+      idle: 0,
+      diverted: 0,
+      freed: () => this.#freed(),
+    };
     this.#agents = new ReplicaAgents(limits, this.#load, ports.shared?.rows ?? new Rows(), ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
     );
-    this.meter = new Meter(this.#agents.byIncarnation, this.#load);
+    this.meter = new Meter(this.#agents.byIncarnation, this.#load, ports.shared?.tallyOf(undefined));
     this.#budget = new RetryBudget(limits, this.ledger.budget);
     this.#line = new WaitingLine(limits, this.ledger);
     this.#readKey = keyReader(limits.key);

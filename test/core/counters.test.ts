@@ -5,7 +5,6 @@ import t from 'tap';
 import {
   type Counted,
   type Counters,
-  countersOfEnded,
   countersSince,
   latencyOf,
   mergeCounters,
@@ -94,17 +93,6 @@ t.test('what was counted between looks adds up to all, however many there are', 
     t.equal(sum.diverted, diverted);
     t.same(sum.replicas.map(cumulative), replicas.map(cumulative));
   }
-});
-
-t.test('of a plane that has ended all stays but what was in flight', async (t) => {
-  const [, counters] = looks();
-  const { total, diverted, replicas } = countersOfEnded(counters);
-  t.same(total, { ...counters.total, inFlight: 0 });
-  t.equal(diverted, counters.diverted);
-  t.same(
-    replicas,
-    counters.replicas.map((replica) => ({ ...replica, inFlight: 0 })),
-  );
 });
 
 t.test('they are plain data', async (t) => {

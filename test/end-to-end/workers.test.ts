@@ -178,6 +178,29 @@ t.test('what was counted stays counted, and a worker that ends again and again w
   source.close();
 });
 
+t.test('what a worker counted in the moment before it ended is not lost', async (t) => {
+  const program = await startWith(t, []);
+  const all = await connections(program, 20);
+  const before = await requestsCounted(program);
+  // Between two looks at the counters.
+  for (const { client } of all) client.send('GET /last HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(5));
+  await Promise.all(all.map(({ client }) => client.until((text) => text.split('HTTP/1.1 ').length - 1 >= 6)));
+  for (const times of [1, 2]) {
+    await strike(program, 'exits');
+    await eventually('it is replaced', () => program.log.filter(isReplaced).length === times);
+  }
+  await eventually('all are counted', async () => (await requestsCounted(program)) >= before + 100);
+});
+
+const isReplaced = (line: { readonly event: string }) => line.event === 'worker-replaced';
+
+async function requestsCounted(program: Program): Promise<number> {
+  const source = await openEvents(`${program.url}/balancer/events`);
+  const { traffic } = await source.until('traffic');
+  source.close();
+  return traffic.reduce((sum: number, { requests }: { requests: number }) => sum + requests, 0);
+}
+
 t.test('requests that are the balancer’s own are answered as with one worker', async (t) => {
   const program = await startProgram(['--workers', '2', '--replicas', '1']);
   t.teardown(() => program.stop());

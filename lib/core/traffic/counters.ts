@@ -57,15 +57,6 @@ export function mergeCounters(one: Counters, other: Counters): Counters {
   };
 }
 
-/** What is left of the counters of a plane that has ended: nothing is in flight there. */
-export function countersOfEnded({ total, diverted, replicas }: Counters): Counters {
-  return {
-    total: { ...total, inFlight: 0 },
-    diverted,
-    replicas: replicas.map((replica) => ({ ...replica, inFlight: 0 })),
-  };
-}
-
 /**
  * What was counted between two looks. Replicas, their order and what is in flight come from the later look. A number
  * that went down counts as unchanged: if a plane has ended, what it counted may be gone.

@@ -11,6 +11,8 @@ import { type Pool, ReplicaConnection } from './connection.ts';
 export interface AgentLoad {
   /** Of all threads. */
   readonly ledger: Ledger;
+  /** Where the requests of a replica are counted, if another thread reads that. */
+  readonly tallyOf?: ((replica: ReplicaRef) => Tally) | undefined;
   /** Of this thread. */
   inFlight: number;
   /** Connections that are kept without a request on them. */
@@ -27,7 +29,7 @@ export class ReplicaAgent implements Pool {
   inFlight = 0;
   /** Tunnels, and requests that offer to become one. */
   tunnels = 0;
-  readonly tally = new Tally();
+  readonly tally: Tally;
   readonly #load: AgentLoad;
   readonly #row: number;
   readonly #address: Address;
@@ -50,6 +52,7 @@ export class ReplicaAgent implements Pool {
     this.#load = load;
     this.#row = row;
     this.replica = replica;
+    this.tally = load.tallyOf?.(replica) ?? new Tally();
     this.#address = address;
     this.authority = authorityOf(address);
     this.#limits = limits;

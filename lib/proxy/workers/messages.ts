@@ -4,6 +4,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { DataPlane, PlaneNews } from '../../core/plane-ports.ts';
+import type { ReplicaRef } from '../../core/ports.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { RoutingPlan } from '../../core/routing-plan.ts';
 import type { TrafficSettings } from '../../core/traffic-settings.ts';
@@ -62,6 +63,8 @@ export type FromWorker =
   | { readonly type: 'log'; readonly entries: readonly LogEntry[] }
   /** `version`: of the plan that it goes by. */
   | { readonly type: 'news'; readonly news: PlaneNews; readonly version: number }
+  /** Memory in which this worker counts the requests of a replica, or all requests. */
+  | { readonly type: 'tally'; readonly replica: ReplicaRef | undefined; readonly memory: SharedArrayBuffer }
   /** A request for the main thread, as HTTP over that port. */
   | { readonly type: 'own'; readonly port: MessagePort; readonly facts: OwnFacts };
 

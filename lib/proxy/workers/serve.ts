@@ -3,9 +3,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import type { PlaneNews } from '../../core/plane-ports.ts';
-import type { Clock } from '../../core/ports.ts';
+import type { Clock, ReplicaRef } from '../../core/ports.ts';
 import { Ledger } from '../../core/request/ledger.ts';
 import type { RowBook } from '../../core/request/rows.ts';
+import { TALLY_CELLS, Tally } from '../../core/traffic/traffic.ts';
 import { Plane, type PlanePorts } from '../plane.ts';
 import { LogSender } from './log-sender.ts';
 import {
@@ -42,7 +43,8 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
     send: (own, facts) => port.postMessage({ type: 'own', port: own, facts } satisfies FromWorker, [own]),
   });
   const rows = new GivenRows();
-  const shared = { ledger: new Ledger(terms.ledger.memory, terms.ledger.thread), rows };
+  const ledger = new Ledger(terms.ledger.memory, terms.ledger.thread);
+  const shared = { ledger, rows, tallyOf: (replica: ReplicaRef | undefined) => sharedTally(replica, tell) };
   const ports: PlanePorts = {
     log: sender.log,
     clock,
@@ -106,6 +108,13 @@ function answerers(
     explain: (key) => plane.explain(key),
     close: () => plane.close(timeOver),
   };
+}
+
+// The main thread can read it even when this thread has ended.
+function sharedTally(replica: ReplicaRef | undefined, tell: (message: FromWorker) => void): Tally {
+  const memory = new SharedArrayBuffer(TALLY_CELLS * Float64Array.BYTES_PER_ELEMENT);
+  tell({ type: 'tally', replica, memory });
+  return new Tally(new Float64Array(memory));
 }
 
 // The main thread gives the rows, and takes them back.

@@ -3,7 +3,9 @@
 
 import { Worker } from 'node:worker_threads';
 import type { PlaneNews } from '../../core/plane-ports.ts';
-import { noCounters } from '../../core/traffic/counters.ts';
+import type { ReplicaRef } from '../../core/ports.ts';
+import { type Counters, noCounters } from '../../core/traffic/counters.ts';
+import { Tally } from '../../core/traffic/traffic.ts';
 import { describe } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import {
@@ -63,6 +65,8 @@ export class WorkerThread {
   /** The port that it listens on, or will soon. */
   listening: Promise<number> | undefined;
   readonly #worker: Worker;
+  // Of all requests, and of each replica.
+  #tallies: { readonly replica: ReplicaRef | undefined; readonly tally: Tally }[] = [];
   readonly #pending = new Map<number, Pending>();
   #asked = 0;
   #hasAnswered = false;
@@ -89,6 +93,22 @@ export class WorkerThread {
         resolve();
       });
     });
+  }
+
+  /** All that it has counted when it has ended: nothing is in flight there then. */
+  get lastCounters(): Counters {
+    const total = this.#tallies.find(({ replica }) => replica === undefined)?.tally ?? new Tally();
+    const replicas = this.#tallies.flatMap(({ replica, tally }) =>
+      replica === undefined
+        ? []
+        : [{ seat: replica.seat, incarnation: replica.incarnation, ...tally.read(), inFlight: 0 }],
+    );
+    return { total: { ...total.read(), inFlight: 0 }, diverted: this.counters.diverted, replicas };
+  }
+
+  /** That replica is gone: what was counted there is in the counters of all requests only. */
+  forget(incarnation: number): void {
+    this.#tallies = this.#tallies.filter(({ replica }) => replica?.incarnation !== incarnation);
   }
 
   /** Rejects with its error, or with ThreadEnded. What is asked first is begun first. */
@@ -147,6 +167,9 @@ export class WorkerThread {
         return;
       case 'news':
         ports.onNews(this, message.news, message.version);
+        return;
+      case 'tally':
+        this.#tallies.push({ replica: message.replica, tally: new Tally(new Float64Array(message.memory)) });
         return;
       case 'own':
         ports.answerOwn(message.port, message.facts);

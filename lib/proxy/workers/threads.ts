@@ -12,7 +12,7 @@ import { Rows } from '../../core/request/rows.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { RoutingPlan } from '../../core/routing-plan.ts';
-import { type Counters, countersOfEnded, mergeCounters, noCounters } from '../../core/traffic/counters.ts';
+import { type Counters, mergeCounters, noCounters } from '../../core/traffic/counters.ts';
 import type { Landings } from '../../core/traffic/landings.ts';
 import { MergedLandings } from '../../core/traffic/merged-landings.ts';
 import type { TrafficSettings } from '../../core/traffic-settings.ts';
@@ -188,12 +188,13 @@ export class ThreadedPlane implements DataPlane {
 
   #onDrained(incarnation: number): void {
     this.#rows.free(incarnation);
+    for (const thread of this.#crew.living()) thread.forget(incarnation);
     this.#tell({ type: 'drained', incarnation });
   }
 
   #onEnded(thread: WorkerThread): void {
     new Ledger(this.#memory, 0).giveBackOf(thread.number - 1);
-    this.#past = mergeCounters(this.#past, countersOfEnded(thread.counters));
+    this.#past = mergeCounters(this.#past, thread.lastCounters);
     this.#drains.onEnded(thread, this.#latest);
   }
 
