@@ -32,6 +32,35 @@ t.test('there are no more connections than the limit', async (t) => {
   t.ok(ledger.connect(1));
 });
 
+t.test('no more requests wait than the limit, in whatever thread', async (t) => {
+  const memory = new SharedArrayBuffer(ledgerBytes(2));
+  const [one, other] = [new Ledger(memory, 0), new Ledger(memory, 1)];
+  t.ok(one.wait(2));
+  t.ok(other.wait(2));
+  t.notOk(one.wait(2));
+  other.waitNoMore();
+  t.ok(one.wait(2));
+  one.giveBackOf(0);
+  t.ok(other.wait(1), 'those of a thread that has ended wait no more');
+});
+
+t.test('a thread in which a request waits is told when another gives back a place, and only then', async (t) => {
+  const memory = new SharedArrayBuffer(ledgerBytes(2));
+  const [one, other] = [new Ledger(memory, 0), new Ledger(memory, 1)];
+  const value = () => one.freedElsewhere?.value;
+  other.wakeOthers();
+  t.equal(value(), 0, 'nobody waits');
+  one.wait(9);
+  one.wakeOthers();
+  t.equal(value(), 0, 'only this thread waits, and it knows');
+  const { cells, cell, value: before } = one.freedElsewhere as NonNullable<typeof one.freedElsewhere>;
+  const told = Atomics.waitAsync(cells, cell, before);
+  other.wakeOthers();
+  t.equal(value(), 1);
+  t.equal(await told.value, 'ok');
+  t.equal(alone().freedElsewhere, undefined, 'alone there is nobody to hear of');
+});
+
 t.test('numbers are given once each, and begin anew after a multiple of the ids', async (t) => {
   const ledger = alone();
   t.same([ledger.nextDealt(), ledger.nextDealt(), ledger.nextNamed()], [0, 1, 0]);
