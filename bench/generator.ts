@@ -4,18 +4,22 @@
 //
 //   node bench/generator.ts hard URL CONNECTIONS SECONDS
 //   node bench/generator.ts steady URL PER_SECOND SECONDS
+//   node bench/generator.ts burst URL CONNECTIONS
 
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import autocannon from 'autocannon';
+import { burst } from './harness/burst.ts';
 import { startSteadyLoad } from './harness/load.ts';
 import { isInstalled } from './harness/peers.ts';
 import { pinnedTo, versionOf } from './machine.ts';
 import { quantile } from './statistics.ts';
 
 const run = promisify(execFile);
+// Half of them before the burst.
+const BUSY_SECONDS = 1.6;
 const SELF = fileURLToPath(import.meta.url);
 
 export interface HardResult {
@@ -30,6 +34,15 @@ export interface SteadyResult {
   readonly p50Ms: number;
   readonly p90Ms: number;
   readonly p99Ms: number;
+}
+
+/** Of new connections that come at once: how long they wait for the first byte. */
+export interface BurstResult {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly mostMs: number;
+  /** New connections that were not answered. */
+  readonly errors: number;
 }
 
 /** The program that `driveHard` uses, for people. */
@@ -64,6 +77,14 @@ export async function driveHard(url: string, connections: number, seconds: numbe
 /** Sends that many requests a second at even intervals, from a core of its own. */
 export function driveSteadily(url: string, perSecond: number, seconds: number, core: number): Promise<SteadyResult> {
   return runSelf(['steady', url, String(perSecond), String(seconds)], core);
+}
+
+/** So many new connections at once, beside as many that are kept as busy as the generator can. */
+export async function driveBurst(url: string, connections: number, core: number): Promise<BurstResult> {
+  const busy = driveHard(url, connections, BUSY_SECONDS, core);
+  await sleep((BUSY_SECONDS * 1000) / 2);
+  const [result] = await Promise.all([runSelf<BurstResult>(['burst', url, String(connections)], core), busy]);
+  return result;
 }
 
 /** Parses what wrk prints. Throws if it is something else. */
@@ -104,8 +125,14 @@ async function steady(url: string, perSecond: number, seconds: number): Promise<
   return { requests: requests.length, errors, p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99) };
 }
 
+async function inBurst(url: string, connections: number): Promise<BurstResult> {
+  const { tookMs, failed } = await burst(url, connections);
+  const at = (part: number) => quantile(tookMs, part);
+  return { p50Ms: at(0.5), p99Ms: at(0.99), mostMs: at(1), errors: failed };
+}
+
 if (import.meta.main) {
   const [mode, url = '', rate, seconds] = process.argv.slice(2);
-  const play = mode === 'hard' ? hard : steady;
+  const play = mode === 'hard' ? hard : mode === 'burst' ? inBurst : steady;
   process.stdout.write(JSON.stringify(await play(url, Number(rate), Number(seconds))));
 }

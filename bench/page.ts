@@ -2,7 +2,9 @@
 // makes HTML from its arguments alone and links to nothing elsewhere.
 
 import { escapeXml } from './charts/render.ts';
+import { brief } from './charts/theme.ts';
 import type { Environment, Results } from './samples.ts';
+import { burstSummaries } from './summaries.ts';
 
 export interface ShownFigure {
   readonly file: string;
@@ -35,7 +37,7 @@ export function reportPage(results: Results, figures: readonly ShownFigure[], do
 <p><code>npm run bench</code> measures, <code>npm run report</code> draws this page anew from the samples.</p>
 ${doubtsBox(doubts)}
 ${figures.map(section).join('\n')}
-${endpointTable(results)}
+${burstTable(results)}${endpointTable(results)}
 <h2>With what</h2>
 <table>
 <tr><th>part</th><th>when</th><th>commit</th><th>machine</th><th>versions</th><th>samples</th></tr>
@@ -55,6 +57,23 @@ function section({ file, heading, text }: ShownFigure): string {
   return `<h2>${escapeXml(heading)}</h2>
 <p>${escapeXml(text)}</p>
 <a href="${file}"><img src="${file}" alt="${escapeXml(heading)}"></a>`;
+}
+
+function burstTable({ speed }: Results): string {
+  const [first] = speed?.bursts ?? [];
+  if (first === undefined) return '';
+  const rows = burstSummaries(speed?.bursts ?? []).map(({ contender, p50Ms, p99Ms, mostMs, errors }) => {
+    const cells = [contender, ...[p50Ms, p99Ms, mostMs].map((ms) => brief(ms)), errors === 0 ? '' : `${errors}`];
+    return `<tr>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
+  });
+  return `<h2>Bursts</h2>
+<p>${first.connections} connections that come at once, beside as many busy ones: ms until the first byte of the answer on each of the new ones.
+Medians of the rounds, and the longest of all. It says how long who comes then has to wait, and depends on the load too: compare.</p>
+<table>
+<tr><th>contender</th><th>p50</th><th>p99</th><th>longest</th><th>not answered</th></tr>
+${rows.join('\n')}
+</table>
+`;
 }
 
 function endpointTable({ recovery }: Results): string {

@@ -49,6 +49,7 @@ const PARTS: readonly Part[] = ['spread', 'recovery', 'speed'];
 const OVERHEAD_SECONDS = 3;
 const SPREAD_SECONDS_PER_RUN = 0.8;
 const SECONDS_BETWEEN_TRIALS = 0.1;
+const SECONDS_OF_A_BURST = 2;
 const CONTENDERS = 11;
 
 /** What the command line asks for, or a text to print if that is all. Rejects with what is wrong about it. */
@@ -100,7 +101,8 @@ function estimateSeconds(part: Part, { spread, recovery, speed }: Plan): number 
       const { warmUpSeconds, steadySeconds } = speed;
       const trials = trialsOf(speed).reduce((sum, trial) => sum + trial.seconds + SECONDS_BETWEEN_TRIALS, 0);
       const steady = steadySeconds === 0 ? 0 : steadySeconds + 2;
-      return OVERHEAD_SECONDS * 2 + warmUpSeconds + CONTENDERS * (trials + steady);
+      const bursts = speed.burstRounds * SECONDS_OF_A_BURST;
+      return OVERHEAD_SECONDS * 2 + warmUpSeconds + CONTENDERS * (trials + bursts + steady);
     }
   }
 }

@@ -94,6 +94,18 @@ export interface SpeedRound {
   readonly errors: number;
 }
 
+/** One round with one contender, to which many connections came at once beside as many busy ones. */
+export interface BurstRound {
+  readonly contender: string;
+  readonly connections: number;
+  readonly round: number;
+  /** Until the first byte of the answer on each of the new ones. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly mostMs: number;
+  readonly errors: number;
+}
+
 /** One round with one contender, under a load that it can bear. */
 export interface LatencyRound {
   readonly contender: string;
@@ -113,6 +125,8 @@ export interface SpeedSamples {
   readonly pinned: boolean;
   readonly rounds: readonly SpeedRound[];
   readonly latencies: readonly LatencyRound[];
+  /** Absent in samples from before bursts were measured. */
+  readonly bursts?: readonly BurstRound[];
   /** Contenders that are not installed, and how to install them. */
   readonly missing: Readonly<Record<string, string>>;
   /** Contenders that gave a wrong answer, and which. */

@@ -36,6 +36,9 @@ export interface SpeedPlan {
   readonly manyConnections: readonly number[];
   readonly sideRounds: number;
   readonly sideSeconds: number;
+  /** How many connections come at once beside as many busy ones, and in how many rounds. */
+  readonly burstConnections: number;
+  readonly burstRounds: number;
   /** The load under which latencies are measured. */
   readonly steadyPerSecond: number;
   /** How long latencies are measured; 0 leaves them out. */
@@ -96,6 +99,8 @@ export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
       // The rounds are short, so that there is time for several: their spread says how far to trust them.
       sideRounds: 3,
       sideSeconds: 0.7,
+      burstConnections: 300,
+      burstRounds: quick ? 0 : 3,
       steadyPerSecond: 300,
       steadySeconds: quick ? 0 : 2,
     },

@@ -6,11 +6,11 @@
 import { bodyOf, bodyPath, startBackends } from './backend.ts';
 import { size } from './charts/theme.ts';
 import { CONTENDERS, type Contender, howToGet } from './contenders.ts';
-import { driveHard, driveSteadily, generatorName } from './generator.ts';
+import { driveBurst, driveHard, driveSteadily, generatorName } from './generator.ts';
 import { countAnswers } from './harness/load.ts';
 import { beginPeer, type Peer, untilListens } from './harness/peers.ts';
 import { canPin, pinnedTo, processorTimeMs } from './machine.ts';
-import type { LatencyRound, SpeedRound, SpeedSamples } from './samples.ts';
+import type { BurstRound, LatencyRound, SpeedRound, SpeedSamples } from './samples.ts';
 import { BODIES_BYTES, type SpeedPlan } from './scenarios.ts';
 
 const CONTENDER_CORE = 0;
@@ -36,7 +36,7 @@ interface Trial {
 
 /** How many steps `runSpeed` reports. */
 export function speedSteps(plan: SpeedPlan): number {
-  return trialsOf(plan).length + (plan.steadySeconds > 0 ? 2 : 1);
+  return trialsOf(plan).length + plan.burstRounds + (plan.steadySeconds > 0 ? 2 : 1);
 }
 
 /** @param tell is called at the beginning of every step. */
@@ -54,6 +54,7 @@ export async function runSpeed(
   const running: Running[] = [];
   const wrong: Record<string, string> = {};
   const rounds: SpeedRound[] = [];
+  const bursts: BurstRound[] = [];
   const latencies: LatencyRound[] = [];
   try {
     tell('starting the contenders, and having each prove that it answers right');
@@ -73,6 +74,14 @@ export async function runSpeed(
       tell(describeTrial(trial, plan));
       for (const one of proven) rounds.push(await measure(one, trial));
     }
+    for (let round = 0; round < plan.burstRounds; round++) {
+      const { burstConnections: connections } = plan;
+      tell(`${connections} connections at once, round ${round + 1} of ${plan.burstRounds}`);
+      for (const { contender, url } of proven) {
+        const result = await driveBurst(url, connections, LOAD_CORE);
+        bursts.push({ contender: contender.name, connections, round, ...result });
+      }
+    }
     if (plan.steadySeconds > 0) tell(`latency of each at ${plan.steadyPerSecond} requests a second`);
     for (const one of plan.steadySeconds > 0 ? proven : []) {
       const { steadyPerSecond: perSecond, steadySeconds } = plan;
@@ -83,7 +92,8 @@ export async function runSpeed(
     for (const { peer } of running) await peer.stop();
     await backends.stop();
   }
-  return { generator: generatorName(), backend: backends.what, pinned: canPin(), rounds, latencies, missing, wrong };
+  const conditions = { generator: generatorName(), backend: backends.what, pinned: canPin() };
+  return { ...conditions, rounds, bursts, latencies, missing, wrong };
 }
 
 /** The trials in the order in which they are driven: a side trial is repeated only after all others. */

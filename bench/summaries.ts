@@ -2,7 +2,15 @@
 // so that no chart shows one.
 
 import type { TimedRequest } from './harness/load.ts';
-import type { Fault, RecoverySamples, SpeedRound, SpeedSamples, SpreadRun, SpreadSamples } from './samples.ts';
+import type {
+  BurstRound,
+  Fault,
+  RecoverySamples,
+  SpeedRound,
+  SpeedSamples,
+  SpreadRun,
+  SpreadSamples,
+} from './samples.ts';
 import { MAIN_CONNECTIONS, SHOWN_REPLICAS } from './scenarios.ts';
 import { maxOverMean, type Spread, spreadOf, standardDeviation } from './statistics.ts';
 
@@ -143,6 +151,19 @@ function summarise(trial: readonly SpeedRound[]): SpeedSummary {
     coreRatio: used.length === 0 ? undefined : Math.min(...used),
     rounds: trial.length,
   };
+}
+
+/** The rounds of each contender: medians, the longest of all and all errors; the shortest p99 first. */
+export function burstSummaries(rounds: readonly BurstRound[]): Omit<BurstRound, 'round' | 'connections'>[] {
+  const byContender = Map.groupBy(rounds, ({ contender }) => contender);
+  const summaries = [...byContender].map(([contender, all]) => ({
+    contender,
+    p50Ms: spreadOf(all.map(({ p50Ms }) => p50Ms)).median,
+    p99Ms: spreadOf(all.map(({ p99Ms }) => p99Ms)).median,
+    mostMs: Math.max(...all.map(({ mostMs }) => mostMs)),
+    errors: all.reduce((sum, { errors }) => sum + errors, 0),
+  }));
+  return summaries.toSorted((a, b) => a.p99Ms - b.p99Ms);
 }
 
 function costOf({ cpuMicros, perSecond }: SpeedSummary): number {

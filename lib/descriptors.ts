@@ -18,13 +18,17 @@ export interface DescriptorWishes {
   readonly maxConnections: number;
   /** The most replicas that there may be. */
   readonly replicas: number;
+  /** Threads that serve clients. */
+  readonly workers: number;
 }
 
 // Descriptors that no client, replica or heartbeat uses: Node's own, standard streams, listeners, the guardian, a file
 // for a moment.
-const OWN = 40;
+const OWN = 72;
 // A replica takes the pipes of its two outputs, and its heartbeat.
 const DESCRIPTORS_OF_A_REPLICA = 3;
+// A thread besides the first takes its event loop, its listeners and some to spare.
+const DESCRIPTORS_OF_A_THREAD = 42;
 const MOST_REFUSED = 256;
 const MOST_ADMIN = 64;
 
@@ -39,7 +43,7 @@ export function shareDescriptors(limit: number, wishes: DescriptorWishes): Descr
   const maxRefused = Math.min(MOST_REFUSED, Math.floor(limit / 16));
   const maxAdminConnections = Math.min(MOST_ADMIN, Math.floor(limit / 16));
   const forReplicas = Math.min(DESCRIPTORS_OF_A_REPLICA * wishes.replicas, Math.floor(limit / 4));
-  const left = Math.max(0, limit - OWN - maxRefused - maxAdminConnections - forReplicas);
+  const left = Math.max(0, limit - ownOf(wishes) - maxRefused - maxAdminConnections - forReplicas);
   // At least a fifth is left for kept connections to replicas. Without these each request would open one.
   const maxConnections = Math.max(1, Math.min(wishes.maxConnections, Math.floor((2 / 5) * left)));
   return { maxConnections, maxRefused, maxAdminConnections, maxIdleInAll: Math.max(0, left - 2 * maxConnections) };
@@ -48,12 +52,16 @@ export function shareDescriptors(limit: number, wishes: DescriptorWishes): Descr
 /** How many open files would be enough for all these clients. */
 export function descriptorsFor(wishes: DescriptorWishes): number {
   return (
-    OWN +
+    ownOf(wishes) +
     MOST_REFUSED +
     MOST_ADMIN +
     DESCRIPTORS_OF_A_REPLICA * wishes.replicas +
     Math.ceil((5 / 2) * wishes.maxConnections)
   );
+}
+
+function ownOf({ workers }: DescriptorWishes): number {
+  return OWN + DESCRIPTORS_OF_A_THREAD * (workers - 1);
 }
 
 /** Warns if the wanted number of clients is more than the limit allows. */

@@ -36,8 +36,8 @@ export function answerTimes({ headTimeoutMs, bodyTimeoutMs }: Options): {
 }
 
 /** What the file descriptors must be enough for. */
-export function descriptorWishes({ maxConnections, maxReplicas, upstream }: Options): DescriptorWishes {
-  return { maxConnections, replicas: Math.max(upstream.size, maxReplicas) };
+export function descriptorWishes({ maxConnections, maxReplicas, upstream, workers }: Options): DescriptorWishes {
+  return { maxConnections, replicas: Math.max(upstream.size, maxReplicas), workers };
 }
 
 /**

@@ -18,6 +18,7 @@ import type { SeatId } from './core/ring/ring.ts';
 import { RingKeeper } from './core/ring/ring-keeper.ts';
 import type { Counters } from './core/traffic/counters.ts';
 import { ErringReplicas } from './core/traffic/erring.ts';
+import type { TrafficSettings } from './core/traffic-settings.ts';
 import { descriptorLimit, shareDescriptors } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
@@ -30,7 +31,8 @@ import { Supervisor } from './fleet/supervisor.ts';
 import { answerTimes, descriptorWishes, supervisorRules, trafficSettings } from './limits.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
-import { Plane } from './proxy/plane.ts';
+import { Plane, type PlanePorts } from './proxy/plane.ts';
+import { ThreadedPlane } from './proxy/workers/threads.ts';
 import { hashOf } from './settings/hash-source.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
 
@@ -51,6 +53,7 @@ export interface Parts {
 }
 
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
+const WORKER_SCRIPT = new URL('worker.ts', import.meta.url);
 const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));
 
 /** @param pair the hash pair that `--hash` names. */
@@ -64,16 +67,11 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
   const hostnameOf = (seat: SeatId) => hostnameIn(supervisor.state, seat);
   const erring = new ErringReplicas(realClock.now());
 
-  const plane: DataPlane = new Plane(
-    {
-      log,
-      clock: realClock,
-      loadPair: async () => pair,
-      answersOwn: (request, response) => place.own === undefined && admin.answersOwn(request, response),
-      seed: randomInt(2 ** 32),
-    },
-    traffic,
-  );
+  const endpoints: OwnEndpoints = {
+    byPath: () => (place.own === undefined ? admin.endpoints : new Map()),
+    answersOwn: (request, response) => place.own === undefined && admin.answersOwn(request, response),
+  };
+  const plane = createPlane({ options, pair, traffic, endpoints, log });
   const feed = new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
@@ -121,6 +119,31 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
   const adminServer =
     place.own === undefined ? undefined : createAdminServer(place.own, admin.answer, shares.maxAdminConnections, log);
   return { supervisor, plane, publisher, rings, asked, feed, adminServer, scale, drawnToken: place.drawnToken };
+}
+
+/** The balancer's own endpoints as the public port has them. */
+interface OwnEndpoints {
+  /** The method of each. */
+  readonly byPath: () => ReadonlyMap<string, string>;
+  readonly answersOwn: PlanePorts['answersOwn'];
+}
+
+interface PlaneParts {
+  readonly options: Options;
+  readonly pair: HashPair;
+  readonly traffic: TrafficSettings;
+  readonly endpoints: OwnEndpoints;
+  readonly log: Log;
+}
+
+// In this thread, at no cost, where one worker is enough.
+function createPlane({ options, pair, traffic, endpoints, log }: PlaneParts): DataPlane {
+  const { answersOwn, byPath } = endpoints;
+  const ports = { log, clock: realClock, answersOwn, seed: randomInt(2 ** 32) };
+  if (options.workers === 1) return new Plane({ ...ports, loadPair: async () => pair }, traffic);
+  const { takeTimeoutMs } = answerTimes(options);
+  const threaded = { ...ports, script: WORKER_SCRIPT, logLevel: options.log, own: byPath, takeTimeoutMs };
+  return new ThreadedPlane(threaded, traffic, options.workers);
 }
 
 interface AdminParts {

@@ -6,7 +6,7 @@ import { fromEngineError } from '../lib/fleet/runtimes/docker/errors.ts';
 t.test('what is given to clients, to those refused, to admins and to replicas fits the limit', async (t) => {
   for (const limit of [64, 256, 1024, 4096, 20_000, 1_048_576]) {
     for (const replicas of [1, 3, 64, 1000]) {
-      const shares = shareDescriptors(limit, { maxConnections: 10_000, replicas });
+      const shares = shareDescriptors(limit, { maxConnections: 10_000, replicas, workers: 1 });
       const { maxConnections, maxRefused, maxIdleInAll, maxAdminConnections } = shares;
       const used = 2 * maxConnections + maxRefused + maxIdleInAll + maxAdminConnections;
       t.ok(used <= limit - 40 || maxConnections === 1, `${limit}, ${replicas}: ${used}`);
@@ -15,14 +15,14 @@ t.test('what is given to clients, to those refused, to admins and to replicas fi
 });
 
 t.test('the limit that is said to be enough is, and is the least', async (t) => {
-  const wishes = { maxConnections: 10_000, replicas: 64 };
+  const wishes = { maxConnections: 10_000, replicas: 64, workers: 1 };
   const enough = descriptorsFor(wishes);
   t.equal(shareDescriptors(enough, wishes).maxConnections, 10_000);
   t.ok(shareDescriptors(enough - 3, wishes).maxConnections < 10_000);
 });
 
 t.test('without a limit everything is as it is wished', async (t) => {
-  const shares = shareDescriptors(Number.POSITIVE_INFINITY, { maxConnections: 1_000_000, replicas: 64 });
+  const shares = shareDescriptors(Number.POSITIVE_INFINITY, { maxConnections: 1_000_000, replicas: 64, workers: 1 });
   t.same(shares, {
     maxConnections: 1_000_000,
     maxRefused: 256,

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { asBalancerError, BalancerError } from '../errors.ts';
 import { proxyMark } from '../http/credentials.ts';
-import { originForm } from '../http/target.ts';
+import { originForm, pathOf } from '../http/target.ts';
 import { type AccessRules, checkAccess, checkCredentials } from './access.ts';
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
 import { queueOfChanges, type Run, withPatience } from './change-queue.ts';
@@ -28,6 +28,8 @@ export interface AdminPorts extends ChangePorts, InsightPorts {
 }
 
 export interface Admin {
+  /** The method of each endpoint, by its path. */
+  readonly endpoints: ReadonlyMap<string, string>;
   /** Answers a request for one of the balancer's own endpoints; returns false for any other and leaves it alone. */
   answersOwn(request: IncomingMessage, response: ServerResponse): boolean;
   /** Answers every request, for a port that serves only these endpoints. */
@@ -63,6 +65,7 @@ export function createAdmin(ports: AdminPorts): Admin {
     return { route: route?.method === request.method ? route : undefined, query };
   };
   return {
+    endpoints: new Map([...routes].map(([path, { method }]) => [path, method])),
     answersOwn: (request, response) => {
       const { route, query } = find(request);
       if (route === undefined) return false;
@@ -189,6 +192,6 @@ function waitsToSend({ headers, httpVersion }: IncomingMessage): boolean {
 
 function parseTarget(url: string): { path: string; query: string } {
   const target = originForm(url);
-  const mark = target.indexOf('?');
-  return mark === -1 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
+  const path = pathOf(target);
+  return { path, query: target.slice(path.length + 1) };
 }

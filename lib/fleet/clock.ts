@@ -13,6 +13,12 @@ export const realClock: Clock = {
   },
 };
 
+/** The clock of a thread that began at that time, in ms since 1970: several threads can go by one clock. */
+export function clockSince(originMs: number): Clock {
+  const beganMs = performance.timeOrigin - originMs;
+  return { ...realClock, now: () => beganMs + performance.now() };
+}
+
 /**
  * Gives the result of `work`, or rejects with `late()` after `limitMs`. The signal given to `work` is aborted when the
  * time is up or when `signal` is, so that the work can release what it holds.

@@ -8,6 +8,13 @@ export function originForm(target: string): string {
   return target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*/i, '');
 }
 
+/** The path of a target in either form, without its query. */
+export function pathOf(target: string): string {
+  const form = originForm(target);
+  const mark = form.indexOf('?');
+  return mark === -1 ? form : form.slice(0, mark);
+}
+
 /**
  * The target to pass on, and the authority if it was absolute. Throws `bad-request` if it is neither a path nor a URL.
  */

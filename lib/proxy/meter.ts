@@ -47,14 +47,18 @@ const TIMED_ONE_IN = 16;
 export class Meter {
   readonly #agents: ReadonlyMap<number, Metered>;
   readonly #load: MeteredLoad;
-  readonly #total = new Tally();
+  readonly #total: Tally;
   readonly #landings = new LandingLog();
   #second = 0;
   #timedFreely = 0;
   #untimed = 0;
 
-  /** @param agents the agents of all replicas; the map is read anew at each call. */
-  constructor(agents: ReadonlyMap<number, Metered>, load: MeteredLoad) {
+  /**
+   * @param agents the agents of all replicas; the map is read anew at each call.
+   * @param total counts all requests.
+   */
+  constructor(agents: ReadonlyMap<number, Metered>, load: MeteredLoad, total = new Tally()) {
+    this.#total = total;
     this.#agents = agents;
     this.#load = load;
   }

@@ -4,7 +4,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DataPlane, PlaneNews } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
+import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
+import { type RowBook, Rows } from '../core/request/rows.ts';
 import { type Explanation, explain } from '../core/ring/explain.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
@@ -12,6 +14,7 @@ import type { SeatId } from '../core/ring/ring.ts';
 import { compile, type RoutingPlan } from '../core/routing-plan.ts';
 import type { Counters } from '../core/traffic/counters.ts';
 import type { Landings } from '../core/traffic/landings.ts';
+import type { Tally } from '../core/traffic/traffic.ts';
 import type { TrafficSettings } from '../core/traffic-settings.ts';
 import { type MayBeTold, mayBeTold } from '../http/credentials.ts';
 import type { ParsedRequest } from '../http/headers.ts';
@@ -40,10 +43,23 @@ export interface PlanePorts {
   readonly answersOwn: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** The first request id: any whole number. */
   readonly seed: number;
+  /** What this plane shares with those in other threads, if there are any. */
+  readonly shared?: SharedState;
+  /** Others listen on the same port: the workers beside this one. */
+  readonly sharesPort?: boolean;
+}
+
+/** What planes in several threads share. */
+export interface SharedState {
+  readonly ledger: Ledger;
+  readonly rows: RowBook;
+  /** Where the requests of a replica are counted, or all requests. */
+  readonly tallyOf: (replica: ReplicaRef | undefined) => Tally;
 }
 
 export class Plane implements DataPlane, FrontContext {
   readonly limits: ProxyLimits;
+  readonly ledger: Ledger;
   readonly uploads: UploadMemory;
   /** Memory for replies that clients are slow to take. */
   readonly replies: ReplyMemory;
@@ -56,7 +72,7 @@ export class Plane implements DataPlane, FrontContext {
   readonly #ports: PlanePorts;
   readonly #budget: RetryBudget;
   readonly #line: WaitingLine;
-  readonly #load: Load = { inFlight: 0, idle: 0, diverted: 0, freed: () => this.#line.serve() };
+  readonly #load: Load;
   readonly #agents: ReplicaAgents;
   readonly #ids: RequestIds;
   readonly #front: FrontServer;
@@ -75,23 +91,32 @@ export class Plane implements DataPlane, FrontContext {
     this.#ports = ports;
     this.#traffic = traffic;
     this.limits = limits;
+    this.ledger = ports.shared?.ledger ?? new Ledger(new ArrayBuffer(ledgerBytes(1)), 0);
     this.log = new RequestLog(ports.log);
     this.uploads = new UploadMemory(limits);
     this.replies = new ReplyMemory(limits, (count) => ports.log.error('slow-readers-dropped', { count }));
     this.returns = new ReturnLine(limits);
-    this.#ids = new RequestIds(ports.seed);
-    this.#agents = new ReplicaAgents(limits, this.#load, ports.clock, (incarnation) =>
+    this.#ids = new RequestIds(ports.seed, this.ledger);
+    this.#load = {
+      ledger: this.ledger,
+      tallyOf: ports.shared?.tallyOf,
+      inFlight: 0,
+      idle: 0,
+      diverted: 0,
+      freed: () => this.#freed(),
+    };
+    this.#agents = new ReplicaAgents(limits, this.#load, ports.shared?.rows ?? new Rows(), ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
     );
-    this.meter = new Meter(this.#agents.byIncarnation, this.#load);
-    this.#budget = new RetryBudget(limits);
-    this.#line = new WaitingLine(limits);
+    this.meter = new Meter(this.#agents.byIncarnation, this.#load, ports.shared?.tallyOf(undefined));
+    this.#budget = new RetryBudget(limits, this.ledger.budget);
+    this.#line = new WaitingLine(limits, this.ledger);
     this.#readKey = keyReader(limits.key);
     this.#front = new FrontServer(this, ports.clock, ports.log);
   }
 
   listen(port: number, host: string): Promise<number> {
-    return this.#front.listen(port, host);
+    return this.#front.listen(port, host, this.#ports.sharesPort ?? false);
   }
 
   async publish(plan: RoutingPlan): Promise<void> {
@@ -129,8 +154,8 @@ export class Plane implements DataPlane, FrontContext {
     return this.#front.close(signal).then(() => this.#agents.retireAll());
   }
 
-  pick(key: Key, tried: readonly SeatId[]): Lessor | undefined {
-    return this.#agents.table?.pick(key, tried);
+  take(key: Key, tried: readonly SeatId[]): Lessor | undefined {
+    return this.#agents.table?.take(key, tried);
   }
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
@@ -169,6 +194,8 @@ export class Plane implements DataPlane, FrontContext {
     this.meter.onTick(nowMs);
     this.replies.onTick(nowMs);
     this.returns.callSome();
+    // Another thread may have given back a place just before somebody began to wait here.
+    this.#line.serve();
   }
 
   arrive(): number {
@@ -235,6 +262,11 @@ export class Plane implements DataPlane, FrontContext {
       },
     );
     return loaded;
+  }
+
+  #freed(): void {
+    this.#line.serve();
+    this.ledger.wakeOthers();
   }
 
   #tell(news: PlaneNews): void {

@@ -50,6 +50,17 @@ export function orOff<Unit extends string>(
   };
 }
 
+/** Takes `auto` too, which reads as 0 and is settled by the row. */
+export function orAuto(kind: Kind<number>): Kind<number> {
+  return {
+    unit: '',
+    placeholder: `${kind.placeholder}|auto`,
+    bounds: `${kind.bounds}, or auto`,
+    read: (written) => (written === 'auto' ? 0 : kind.read(written)),
+    write: (value) => (value === 0 ? 'auto' : kind.write(value)),
+  };
+}
+
 /** Bytes, written as a bare number, or with a unit of powers of 1024. */
 export function size(leastBytes: number, mostBytes: number): Kind<number, 'Bytes'> {
   return {

@@ -2,7 +2,15 @@ import t from 'tap';
 import { standing } from '../../bench/charts/speed.ts';
 import type { TimedRequest } from '../../bench/harness/load.ts';
 import type { Fault } from '../../bench/samples.ts';
-import { evenness, faultStories, mainTrial, runsOf, speedSummaries, voidRounds } from '../../bench/summaries.ts';
+import {
+  burstSummaries,
+  evenness,
+  faultStories,
+  mainTrial,
+  runsOf,
+  speedSummaries,
+  voidRounds,
+} from '../../bench/summaries.ts';
 import { recovery, speed, speedRound, spread, spreadRun } from './samples.ts';
 
 t.test('the runs of a hash come by replicas, without those under the bound on load', async (t) => {
@@ -60,3 +68,17 @@ t.test('where we lose, it is said to whom and by how much', async (t) => {
   const none = { ...speed, rounds: [speedRound('nginx', 110)] };
   t.match(standing(speedSummaries(none)), /no number for ringmaster/);
 });
+
+t.test(
+  'bursts are told by medians, the longest wait of all and all that was not answered, the best first',
+  async (t) => {
+    const round = (contender: string, p99Ms: number, mostMs: number, errors = 0) => {
+      return { contender, connections: 300, round: 0, p50Ms: p99Ms / 2, p99Ms, mostMs, errors };
+    };
+    const rounds = [round('slow', 90, 100), round('fast', 20, 30), round('fast', 40, 900, 2), round('fast', 30, 31, 1)];
+    t.same(burstSummaries(rounds), [
+      { contender: 'fast', p50Ms: 15, p99Ms: 30, mostMs: 900, errors: 3 },
+      { contender: 'slow', p50Ms: 45, p99Ms: 90, mostMs: 100, errors: 0 },
+    ]);
+  },
+);

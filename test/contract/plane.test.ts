@@ -1,10 +1,11 @@
-// Runs the contract of data planes on the data plane in this thread.
+// Runs the contract of data planes on the data plane in this thread, and on the one over two threads.
 
 import t from 'tap';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { trafficSettings } from '../../lib/limits.ts';
 import { createLog } from '../../lib/log.ts';
 import { Plane } from '../../lib/proxy/plane.ts';
+import { ThreadedPlane } from '../../lib/proxy/workers/threads.ts';
 import { loadPair } from '../../lib/settings/hash-source.ts';
 import { defaultOptions } from '../../lib/settings/options.ts';
 import { planeContract } from './plane.ts';
@@ -14,8 +15,20 @@ const log = createLog(
   () => undefined,
   () => new Date(),
 );
+const script = new URL('../../lib/worker.ts', import.meta.url);
 
-planeContract(t, (options) => {
-  const ports = { log, clock: realClock, loadPair, answersOwn: () => false, seed: 0 };
-  return new Plane(ports, trafficSettings({ ...defaultOptions(), ...options }));
+t.test('in this thread', async (t) => {
+  planeContract(t, (options) => {
+    const ports = { log, clock: realClock, loadPair, answersOwn: () => false, seed: 0 };
+    return new Plane(ports, trafficSettings({ ...defaultOptions(), ...options }));
+  });
+});
+
+t.test('over two threads', async (t) => {
+  planeContract(t, (options) => {
+    const own = () => new Map<string, string>();
+    const ofThreads = { script, logLevel: 'off' as const, own, takeTimeoutMs: 1000 };
+    const ports = { log, clock: realClock, answersOwn: () => false, seed: 0, ...ofThreads };
+    return new ThreadedPlane(ports, trafficSettings({ ...defaultOptions(), ...options }), 2);
+  });
 });

@@ -185,6 +185,8 @@ export function planeContract(t: Test, create: CreatePlane): void {
     client.send(ASK);
     const answer = await held.arrived;
     const closed = plane.close(new AbortController().signal);
+    // What is asked after it is answered after it has taken effect, in whatever thread.
+    await plane.counters();
     await t.rejects(connectRaw(port));
     answer('late');
     t.match((await client.closed).text, /late$/);
@@ -287,10 +289,8 @@ async function holding(t: Test) {
 
 // A ring with one slot for each of the seats, in turn.
 function ringOf(seats: readonly number[]): HashRing {
-  const points =
-    seats.length === 0
-      ? []
-      : Array.from({ length: SLOTS }, (_, slot) => ({ slot, seat: seats[slot % seats.length] as number }));
+  const length = seats.length === 0 ? 0 : SLOTS;
+  const points = Array.from({ length }, (_, slot) => ({ slot, seat: seats[slot % seats.length] as number }));
   return new HashRing(points, SLOTS);
 }
 

@@ -3,7 +3,7 @@ import { RequestDealer } from '../../lib/core/request/request-dealer.ts';
 import { mostInFlight } from '../../lib/core/ring/bounded-load.ts';
 import { explain, type Objection } from '../../lib/core/ring/explain.ts';
 import type { RingPolicy } from '../../lib/core/ring/policy.ts';
-import { firstRequestId, nextRequestId } from '../../lib/core/ring/request-ids.ts';
+import { requestIdAt } from '../../lib/core/ring/request-ids.ts';
 import { HashRing, type SeatId } from '../../lib/core/ring/ring.ts';
 import { movesBetween, sharesOf } from '../../lib/core/ring/ring-view.ts';
 
@@ -19,10 +19,12 @@ t.test(
   },
 );
 
-const idsFrom = (seed: number, count: number) => {
-  const ids = [firstRequestId(seed)];
-  while (ids.length < count) ids.push(nextRequestId(ids.at(-1) as number));
-  return ids;
+const idsFrom = (seed: number, count: number) =>
+  Array.from({ length: count }, (_, number) => requestIdAt(seed, number));
+
+const dealerFrom = (seed: number) => {
+  let number = 0;
+  return new RequestDealer(() => requestIdAt(seed, number++));
 };
 
 // The last digit of an id is its seat.
@@ -30,7 +32,7 @@ const lastDigit = (id: number) => id % 10;
 const always = () => true;
 
 t.test('ids are dealt in their order while their seats have room', async (t) => {
-  const dealer = new RequestDealer(5);
+  const dealer = dealerFrom(5);
   t.same(
     Array.from({ length: 4 }, () => dealer.deal(lastDigit, always)),
     idsFrom(5, 4),
@@ -38,7 +40,7 @@ t.test('ids are dealt in their order while their seats have room', async (t) => 
 });
 
 t.test('an id whose seat is full is kept, and is the first to be used when the seat has room', async (t) => {
-  const dealer = new RequestDealer(5);
+  const dealer = dealerFrom(5);
   const [a, b, c, d] = idsFrom(5, 4) as [number, number, number, number];
   t.same([a, b, c, d].map(lastDigit), [5, 6, 7, 8]);
   const all =
@@ -53,7 +55,7 @@ t.test('an id whose seat is full is kept, and is the first to be used when the s
 });
 
 t.test('of more than 1,024 ids kept for a seat, the oldest is used although the seat is full', async (t) => {
-  const dealer = new RequestDealer(5);
+  const dealer = dealerFrom(5);
   const ids = idsFrom(5, 1027);
   const one = () => 1;
   const never = () => false;
@@ -62,7 +64,7 @@ t.test('of more than 1,024 ids kept for a seat, the oldest is used although the 
 });
 
 t.test('where an id leads nowhere, it is dealt as it comes', async (t) => {
-  const dealer = new RequestDealer(5);
+  const dealer = dealerFrom(5);
   t.equal(
     dealer.deal(
       () => undefined,

@@ -112,7 +112,7 @@ t.test('the start says which maximum cannot be had, and what to do', async (t) =
   t.match(await program.logged((line) => line.event === 'max-connections-lowered'), {
     level: 'warn',
     wanted: 10_000,
-    reason: /^this process may have 1024 open files, .* allow 25552 \(ulimit -n\), or set --max-connections to \d+$/,
+    reason: /^this process may have 1024 open files, .* allow 25584 \(ulimit -n\), or set --max-connections to \d+$/,
   });
   const modest = await startProgram(['--max-connections', '50'], {}, { descriptors: 1024 });
   await modest.stop();

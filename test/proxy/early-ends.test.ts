@@ -1,6 +1,6 @@
 // Ends that come early: of a replica that answers and closes while it is still sent to, of a client that sends on after
-// its last request, of one that ends its side before its tunnel begins or in its body; and of the wait of one that can
-// go nowhere.
+// its last request or does not, of one that ends its side before its tunnel begins or in its body; and of the wait of
+// one that can go nowhere.
 
 import net from 'node:net';
 import t from 'tap';
@@ -54,6 +54,21 @@ t.test('the last reply arrives whole, whatever the client sends after its last r
     clearInterval(sending);
     t.equal(text.length - text.indexOf('\r\n\r\n') - 4, body.length);
     t.notOk(reset, 'and ends in order');
+  }
+});
+
+t.test('where the client asks for the end, the connection holds no place until the client closes', async (t) => {
+  const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
+  const proxy = await startProxy([tcp(replica.port)], { maxConnections: 1 });
+  t.teardown(() => Promise.all([proxy.close(), replica.close()]));
+  const last = get('/', 'Connection: close\r\n');
+  for (const asks of [last, 'GET / HTTP/1.0\r\n\r\n', get('/') + last]) {
+    const client = net.connect({ port: proxy.port, host: '127.0.0.1', allowHalfOpen: true });
+    client.write(asks);
+    client.resume();
+    await new Promise((resolve) => client.once('end', resolve));
+    t.match(await exchangeRaw(proxy.port, last), /^HTTP\/1\.1 200 /, JSON.stringify(asks));
+    client.destroy();
   }
 });
 
@@ -132,4 +147,26 @@ t.test('a client that leaves in the middle of a body that nobody reads ends its 
     await client.closed;
   }
   t.match(await exchangeRaw(proxy.port, get('/own', 'Connection: close\r\n')), /mine$/, 'the next is answered');
+});
+
+t.test('who writes an answer of the balancer’s own is told that its client has left, once', async (t) => {
+  let closes = 0;
+  const proxy = await startProxy([], {}, undefined, {}, (_request, response) => {
+    response.on('close', () => {
+      closes += 1;
+      t.ok(response.destroyed);
+    });
+    response.write('a');
+    return true;
+  });
+  t.teardown(() => proxy.close());
+  for (let round = 1; round <= 2; round++) {
+    const client = await connectRaw(proxy.port);
+    client.send(get('/own'));
+    await client.until(/a\r\n$/);
+    client.socket.destroy();
+    while (closes < round) await turn();
+  }
+  await turn();
+  t.equal(closes, 2);
 });

@@ -129,7 +129,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
   const context: ExchangeContext = {
     limits,
     uploads: new UploadMemory(limits),
-    pick: (_key, tried) => {
+    take: (_key, tried) => {
       const number = free.find((one) => !tried.includes(one));
       return number === undefined ? undefined : seat(number, played);
     },

@@ -6,7 +6,7 @@ import { proxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import { ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
 import { defaultOptions } from '../../lib/settings/options.ts';
 import { arrivals } from '../fixtures/arrivals.ts';
-import { startProxy, startTimed, tcp } from '../fixtures/proxy.ts';
+import { startProxy, startTimed, tcp, testLedger } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 import { VirtualClock } from '../fixtures/virtual-clock.ts';
@@ -22,6 +22,11 @@ const limits = {
   maxHeadBytes: 1000,
 };
 const ref = { seat: 1, incarnation: 1, hostname: 'server1' };
+const loadOfNone = () => ({ ledger: testLedger(), inFlight: 0, idle: 0, freed: () => undefined });
+const lease = (agent: ReplicaAgent) => {
+  agent.take(Number.POSITIVE_INFINITY, 1);
+  return agent.lease(false);
+};
 const holder = () => {
   let ended = () => {};
   const end = new Promise<void>((resolve) => {
@@ -66,19 +71,13 @@ t.test('bytes behind the end of a reply end the connection, the reply is whole',
 
 t.test('the connection used last is used next, and no more than the limit are kept', async (t) => {
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
-  const agent = new ReplicaAgent(
-    ref,
-    tcp(replica.port),
-    limits,
-    { inFlight: 0, idle: 0, freed: () => undefined },
-    realClock,
-  );
+  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, loadOfNone(), 0, realClock);
   t.teardown(() => {
     agent.destroy();
     return replica.close();
   });
   const run = async () => {
-    const connection = agent.lease(false);
+    const connection = lease(agent);
     const sink = holder();
     connection.begin(sink, 'GET');
     connection.write('GET / HTTP/1.1\r\n\r\n');
@@ -92,22 +91,21 @@ t.test('the connection used last is used next, and no more than the limit are ke
   third?.finish();
   t.equal(agent.inFlight, 0);
   t.notOk(third?.alive, 'two are kept');
-  t.equal(agent.lease(false), second);
+  t.equal(lease(agent), second);
   t.not(agent.lease(true), first, 'a fresh one is a new one');
-  t.equal(agent.lease(false), first);
+  t.equal(lease(agent), first);
 });
 
 // An agent with one idle connection, which is `behind` at the replica.
 async function idling(t: Test) {
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
   const clock = new VirtualClock();
-  const load = { inFlight: 0, idle: 0, freed: () => undefined };
-  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, load, clock);
+  const agent = new ReplicaAgent(ref, tcp(replica.port), limits, loadOfNone(), 0, clock);
   t.teardown(() => {
     agent.destroy();
     return replica.close();
   });
-  const connection = agent.lease(false);
+  const connection = lease(agent);
   const sink = holder();
   connection.begin(sink, 'GET');
   connection.write('GET / HTTP/1.1\r\n\r\n');
@@ -179,15 +177,16 @@ t.test('when the grace is over, what is left at a retired replica is cut', async
 
 t.test('no more connections are kept at all replicas together than descriptors are there for', async (t) => {
   const replica = await scriptedReplica((socket) => socket.write(reply('ok')));
-  const load = { inFlight: 0, idle: 0, freed: () => undefined };
+  const load = loadOfNone();
   const agents = [1, 2].map(
-    (seat) => new ReplicaAgent({ ...ref, seat }, tcp(replica.port), { ...limits, maxIdleInAll: 3 }, load, realClock),
+    (seat) =>
+      new ReplicaAgent({ ...ref, seat }, tcp(replica.port), { ...limits, maxIdleInAll: 3 }, load, seat, realClock),
   );
   t.teardown(() => {
     for (const agent of agents) agent.destroy();
     return replica.close();
   });
-  const connections = agents.flatMap((agent) => [agent.lease(false), agent.lease(false)]);
+  const connections = agents.flatMap((agent) => [lease(agent), lease(agent)]);
   for (const connection of connections) {
     const one = holder();
     connection.begin(one, 'GET');
@@ -200,7 +199,7 @@ t.test('no more connections are kept at all replicas together than descriptors a
     connections.map((connection) => connection.alive),
     [true, true, true, false],
   );
-  agents[0]?.lease(false);
+  lease(agents[0] as ReplicaAgent);
   t.equal(load.idle, 2);
   for (const agent of agents) agent.retire();
   t.equal(load.idle, 0);

@@ -4,9 +4,10 @@ import { realClock } from '../../lib/fleet/clock.ts';
 import { trafficSettings } from '../../lib/limits.ts';
 import { type ProxyLimits, proxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import { ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
+import type { Leaseholder } from '../../lib/proxy/replicas/lease.ts';
 import { type Load, RoutingTable } from '../../lib/proxy/replicas/routing-table.ts';
 import { defaultOptions } from '../../lib/settings/options.ts';
-import { inOrder, tcp } from '../fixtures/proxy.ts';
+import { inOrder, tcp, testLedger } from '../fixtures/proxy.ts';
 
 interface Held {
   readonly inFlight: number;
@@ -19,7 +20,8 @@ const limits: ProxyLimits = proxyLimits(trafficSettings(defaultOptions()));
 /** A table of seats 1, 2, … in the order given, each with so many requests in flight; the key does not matter. */
 function tableOf(seats: readonly Held[], balanceFactor = 1.25): { table: RoutingTable; load: Load } {
   const load: Load = {
-    inFlight: seats.reduce((sum, seat) => sum + seat.inFlight, 0),
+    ledger: testLedger(),
+    inFlight: 0,
     idle: 0,
     diverted: 0,
     freed: () => undefined,
@@ -29,8 +31,8 @@ function tableOf(seats: readonly Held[], balanceFactor = 1.25): { table: Routing
     return { replica, address: tcp(1), suspected, weight };
   });
   const agents = routes.map(({ replica, address }, index) => {
-    const agent = new ReplicaAgent(replica, address, limits, load, realClock);
-    Object.defineProperty(agent, 'inFlight', { value: seats[index]?.inFlight });
+    const agent = new ReplicaAgent(replica, address, { ...limits, maxInFlight: 20 }, load, index, realClock);
+    for (let taken = 0; taken < (seats[index] as Held).inFlight; taken++) agent.take(Number.POSITIVE_INFINITY, 1);
     return agent;
   });
   const policy = inOrder(...routes.map((route) => route.replica.seat));
@@ -41,7 +43,14 @@ function tableOf(seats: readonly Held[], balanceFactor = 1.25): { table: Routing
   };
 }
 
-const picked = (table: RoutingTable, ...tried: number[]) => table.pick(1, tried)?.replica.seat;
+// Whom a request would go to; its place is given back.
+const picked = (table: RoutingTable, ...tried: number[]) => {
+  const agent = table.take(1, tried);
+  const lease = agent?.lease(false);
+  lease?.begin({} as Leaseholder, 'GET');
+  lease?.abandon();
+  return agent?.replica.seat;
+};
 
 t.test('the owner, while it has room', async (t) => {
   const { table, load } = tableOf([{ inFlight: 1 }, { inFlight: 1 }, { inFlight: 1 }]);

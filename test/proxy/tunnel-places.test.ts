@@ -85,7 +85,7 @@ t.test('those that are only asked for count too', async (t) => {
   }
   const clients = await Promise.all(Array.from({ length: 5 }, () => connectRaw(proxy.port)));
   for (const { send } of clients) send(ASK);
-  await until(() => clients.filter(({ text }) => FULL.test(text)).length === 3);
+  await until(() => asked.length === 2 && clients.filter(({ text }) => FULL.test(text)).length === 3);
   for (const answer of asked) answer();
   await until(() => clients.filter(({ text }) => text.endsWith('open')).length === 2);
   for (const { socket } of clients) socket.destroy();

@@ -3,7 +3,6 @@
 // thus come out as even as the ids are, whatever the load and however the replicas' speed varies. Only a replica that
 // stays slower than the others gets fewer requests.
 
-import { firstRequestId, nextRequestId } from '../ring/request-ids.ts';
 import type { SeatId } from '../ring/ring.ts';
 
 // How many ids are kept per seat. If a seat stays full because its replica is slow, the oldest of them is used all the
@@ -11,12 +10,12 @@ import type { SeatId } from '../ring/ring.ts';
 const MAX_KEPT = 1024;
 
 export class RequestDealer {
-  #next: number;
+  readonly #next: () => number;
   readonly #kept = new Map<SeatId, number[]>();
 
-  /** @param seed where the ids begin: any whole number ≥ 0. */
-  constructor(seed: number) {
-    this.#next = firstRequestId(seed);
+  /** @param next gives the next id, each once before any comes again. */
+  constructor(next: () => number) {
+    this.#next = next;
   }
 
   /**
@@ -30,8 +29,7 @@ export class RequestDealer {
       if (hasRoom(seat)) return this.#takeOldest(seat, ids);
     }
     for (;;) {
-      const id = this.#next;
-      this.#next = nextRequestId(id);
+      const id = this.#next();
       const seat = ownerOf(id);
       if (seat === undefined || hasRoom(seat)) return id;
       const ids = this.#kept.get(seat) ?? [];

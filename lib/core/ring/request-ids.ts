@@ -4,21 +4,18 @@
 // TAOCP 3, 6.4).
 
 const FIRST_ID = 100_000;
-const ID_COUNT = 900_000;
+export const ID_COUNT = 900_000;
 // 900,000 / φ = 556,230.6; 556,231 is the nearest number above without the factors 2, 3 and 5 of 900,000.
 const STEP = 556_231;
 // STEP × STEP_INVERSE mod 900,000 = 1.
 const STEP_INVERSE = 299_671;
 
-/** The id to begin with, 100000 … 999999. @param seed any whole number ≥ 0. */
-export function firstRequestId(seed: number): number {
-  return FIRST_ID + (seed % ID_COUNT);
-}
-
-/** The id after `id`. */
-export function nextRequestId(id: number): number {
-  const next = id + STEP;
-  return next < FIRST_ID + ID_COUNT ? next : next - ID_COUNT;
+/**
+ * The id that comes `number` ids after the first one of that seed.
+ * @param seed any whole number from 0 to 2^32. @param number the same.
+ */
+export function requestIdAt(seed: number, number: number): number {
+  return FIRST_ID + moduloIds((seed % ID_COUNT) + number * STEP);
 }
 
 /**
@@ -26,9 +23,12 @@ export function nextRequestId(id: number): number {
  * one.
  */
 export function placeOfRequestId(key: number): number {
-  const product = (key + ID_COUNT - FIRST_ID) * STEP_INVERSE;
-  // This is product % ID_COUNT, which is exact below 2^53, without the slow path that % takes beyond 32 bits.
-  const place = product - Math.floor(product * (1 / ID_COUNT)) * ID_COUNT;
+  return moduloIds((key + ID_COUNT - FIRST_ID) * STEP_INVERSE);
+}
+
+// This is value % ID_COUNT, which is exact below 2^53, without the slow path that % takes beyond 32 bits.
+function moduloIds(value: number): number {
+  const rest = value - Math.floor(value * (1 / ID_COUNT)) * ID_COUNT;
   // For a multiple of ID_COUNT the quotient may come out just below the integer that it is.
-  return place === ID_COUNT ? 0 : place;
+  return rest === ID_COUNT ? 0 : rest;
 }

@@ -13,12 +13,17 @@ export interface Landings {
   readonly told: readonly number[];
 }
 
-interface Landing {
-  /** Grows by one from request to request. */
-  readonly number: number;
+/** Where one landed. */
+export interface Spot {
   readonly slot: number;
   readonly seat: SeatId;
+  /** 0 if it got no whole reply. */
   readonly status: number;
+}
+
+interface Landing extends Spot {
+  /** Grows by one from request to request. */
+  readonly number: number;
 }
 
 /** How many landings one look tells. */
@@ -26,7 +31,7 @@ const MOST_TOLD = 24;
 /** How many are noted per tick, which is time for two looks. */
 const MOST_NOTED = 2 * MOST_TOLD;
 /** How many are kept from earlier ticks, for readers that look late. */
-const MOST_KEPT = 4 * MOST_NOTED;
+export const MOST_KEPT = 4 * MOST_NOTED;
 const NOTED_MS = 1000;
 
 export class LandingLog {
@@ -74,10 +79,14 @@ export class LandingLog {
   since(after: number): Landings {
     this.#isNoting = true;
     this.#wasRead = true;
-    const fresh = this.#noted.filter(({ number }) => number > after);
-    const most = Math.min(MOST_TOLD, fresh.length);
-    const picked = Array.from({ length: most }, (_, index) => fresh[Math.floor(((index + 0.5) * fresh.length) / most)]);
-    const told = (picked as Landing[]).flatMap(({ slot, seat, status }) => [slot, seat, status]);
+    const told = spreadOver(this.#noted.filter(({ number }) => number > after));
     return { last: this.#landed, landed: this.#landed, told };
   }
+}
+
+/** As many of those as one look tells, spread over all, as `Landings` has them. */
+export function spreadOver(fresh: readonly Spot[]): number[] {
+  const most = Math.min(MOST_TOLD, fresh.length);
+  const picked = Array.from({ length: most }, (_, index) => fresh[Math.floor(((index + 0.5) * fresh.length) / most)]);
+  return (picked as Spot[]).flatMap(({ slot, seat, status }) => [slot, seat, status]);
 }

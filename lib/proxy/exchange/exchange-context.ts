@@ -18,8 +18,11 @@ export interface ExchangeContext {
   readonly limits: ProxyLimits;
   /** Memory for bodies that no replica has yet. */
   readonly uploads: UploadMemory;
-  /** The agent for a key: of the best seat that takes requests and is not in `tried`. */
-  pick(key: Key, tried: readonly SeatId[]): Lessor | undefined;
+  /**
+   * Takes a place for a request with that key, at the best seat that takes requests and is not in `tried`. The caller
+   * must lease it.
+   */
+  take(key: Key, tried: readonly SeatId[]): Lessor | undefined;
   /**
    * Waits for room if all replicas are full: `onRoom` is called later. False if there is nothing to wait for, or no
    * place to wait.

@@ -218,9 +218,11 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   }
 
   #attempt(fresh: boolean): void {
-    // An attempt after being called from the line of returns does not begin the wait anew.
-    if (!this.awaitsReturn) this.#progress += 1;
+    const awaitedReturn = this.awaitsReturn;
     const found = findReplica(this, this.#context);
+    // An attempt in vain, after being called from a line, does not begin the wait anew.
+    const waitsOn = awaitedReturn || (found === undefined && this.#phase === 'waiting');
+    if (!waitsOn) this.#progress += 1;
     if (found instanceof BalancerError) {
       this.fail(found, false);
       return;

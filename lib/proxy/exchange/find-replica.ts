@@ -32,7 +32,7 @@ export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | 
   const barred = seeker.head.offered === '' ? tried : context.barredFromTunnels(tried);
   try {
     if (seeker.head.asksWhy) seeker.explanation ??= context.explanationOf(seeker.key);
-    const agent = context.pick(seeker.key, barred);
+    const agent = context.take(seeker.key, barred);
     if (agent !== undefined) return agent;
   } catch (error) {
     // A user's own hash module may throw.

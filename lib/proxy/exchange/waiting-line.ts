@@ -1,6 +1,8 @@
 // Requests that wait because all replicas that could take them are full: first come, first served, and up to a limit.
 // There is one line for all replicas, so that whichever has room first takes the next request.
 
+import type { Ledger } from '../../core/request/ledger.ts';
+
 /**
  * `gone`: the request no longer waits. `full`: there is no room for anybody. `choosy`: there is none where this request
  * can still go, but there may be for others.
@@ -14,22 +16,28 @@ export interface Waiting {
 
 export class WaitingLine {
   readonly #limits: { readonly maxQueued: number };
+  readonly #ledger: Ledger;
   readonly #line = new Set<Waiting>();
   #serving = false;
+  #listening = false;
 
-  constructor(limits: { readonly maxQueued: number }) {
+  /** @param ledger counts those that wait in all threads. */
+  constructor(limits: { readonly maxQueued: number }, ledger: Ledger) {
     this.#limits = limits;
+    this.#ledger = ledger;
   }
 
   /** False if the line is full. */
   join(one: Waiting): boolean {
-    if (this.#line.size >= this.#limits.maxQueued) return false;
+    if (this.#line.has(one)) return true;
+    if (!this.#ledger.wait(this.#limits.maxQueued)) return false;
     this.#line.add(one);
+    if (!this.#listening) void this.#hearOthers();
     return true;
   }
 
   leave(one: Waiting): void {
-    this.#line.delete(one);
+    if (this.#line.delete(one)) this.#ledger.waitNoMore();
   }
 
   /** Call it when a replica may have room. */
@@ -41,10 +49,22 @@ export class WaitingLine {
       for (const one of this.#line) {
         const answer = one.onRoom();
         if (answer === 'full') break;
-        if (answer === 'gone') this.#line.delete(one);
+        if (answer === 'gone') this.leave(one);
       }
     } finally {
       this.#serving = false;
     }
+  }
+
+  // While somebody waits here: places that other threads give back.
+  async #hearOthers(): Promise<void> {
+    this.#listening = true;
+    while (this.#line.size > 0) {
+      const freed = this.#ledger.freedElsewhere;
+      if (freed === undefined) break;
+      await Atomics.waitAsync(freed.cells, freed.cell, freed.value).value;
+      this.serve();
+    }
+    this.#listening = false;
   }
 }

@@ -3,19 +3,17 @@
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/ports.ts';
-import { Client, type ClientTerms, tooManyConnections } from './http1/client.ts';
+import type { Ledger } from '../../core/request/ledger.ts';
+import { Client, type ClientTerms, clientOf, tooManyConnections } from './http1/client.ts';
 
 const TICK_MS = 100;
 
-const CLIENT = Symbol('client');
-type ClientSocket = Socket & { [CLIENT]?: Client };
-
 export class Clients {
   readonly #terms: ClientTerms;
+  readonly #ledger: Ledger;
   readonly #onTick: (nowMs: number) => void;
   // Includes the clients that are being told that there are too many.
   readonly #all = new Set<Client>();
-  #admitted = 0;
   // The clients that were refused, the oldest first.
   readonly #refused = new Set<Client>();
   readonly #clock: Clock;
@@ -25,20 +23,21 @@ export class Clients {
   #tickedMs = 0;
 
   /** @param onTick called when the first client comes, and then before each check of the clients. */
-  constructor(terms: ClientTerms, clock: Clock, onTick: (nowMs: number) => void) {
+  constructor(terms: ClientTerms, ledger: Ledger, clock: Clock, onTick: (nowMs: number) => void) {
     this.#terms = terms;
+    this.#ledger = ledger;
     this.#clock = clock;
     this.#onTick = onTick;
   }
 
   /** A connection has come, or another parser begins to read it. */
-  admit(socket: ClientSocket): void {
-    if (socket[CLIENT] !== undefined) {
-      socket[CLIENT].reading.watchParser();
+  admit(socket: Socket): void {
+    const known = clientOf(socket);
+    if (known !== undefined) {
+      known.reading.watchParser();
       return;
     }
-    const client = new Client(socket, this.#terms);
-    socket[CLIENT] = client;
+    const client = new Client(socket, this.#terms, this.#onClosed);
     this.#all.add(client);
     if (this.#stopTicking === undefined) {
       this.#stopTicking = this.#clock.every(TICK_MS, () => this.#tick());
@@ -46,25 +45,25 @@ export class Clients {
       this.#onTick(this.#tickedMs);
     }
     const { maxConnections } = this.#terms.limits;
-    const isAdmitted = this.#admitted < maxConnections;
-    if (isAdmitted) this.#admitted += 1;
-    else this.#refuse(client);
-    socket.once('close', () => {
-      this.#all.delete(client);
-      this.#refused.delete(client);
-      if (isAdmitted) this.#admitted -= 1;
-    });
+    client.isAdmitted = this.#ledger.connect(maxConnections);
+    if (!client.isAdmitted) this.#refuse(client);
   }
 
   /** The client of a socket that `admit` was given. */
   of(socket: Socket): Client {
-    return (socket as ClientSocket)[CLIENT] as Client;
+    return clientOf(socket) as Client;
   }
 
   /** Ends all connections, whatever is under way on them. */
   cut(): void {
     for (const { socket } of this.#all) socket.destroy();
   }
+
+  readonly #onClosed = (client: Client) => {
+    this.#all.delete(client);
+    if (client.isAdmitted) this.#ledger.disconnect();
+    else this.#refused.delete(client);
+  };
 
   // Refuses with a reply: a client can read that, while waiting unseen in the backlog would tell it nothing.
   #refuse(client: Client): void {

@@ -3,6 +3,7 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/ports.ts';
+import type { Ledger } from '../../core/request/ledger.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { MayBeTold } from '../../http/credentials.ts';
@@ -26,11 +27,13 @@ import { readerOf } from './http1/own-requests.ts';
 import { checkParser, readFurther } from './http1/parser.ts';
 import type { ReplyMemory } from './http1/reply-memory.ts';
 import { Turn, type TurnTerms } from './http1/turn.ts';
+import { Listeners } from './listeners.ts';
 
 /** What the front needs of the data plane around it. */
 export interface FrontContext extends ExchangeContext {
   readonly log: RequestLog;
   readonly replies: ReplyMemory;
+  readonly ledger: Ledger;
   /** Each connection must end with the reply that it carries now. */
   readonly closing: boolean;
   /** Call it when a request comes; gives an id for it. */
@@ -59,6 +62,7 @@ export class FrontServer implements TurnTerms {
   readonly #clients: Clients;
   readonly #trust: Trust;
   readonly #server: Server;
+  readonly #listeners: Listeners;
   readonly #date = new DateField();
   readonly #mayBeTold = (request: IncomingMessage) => this.#context.mayBeTold(request);
 
@@ -70,39 +74,33 @@ export class FrontServer implements TurnTerms {
     this.#trust = trustRule(limits.trustedProxies);
     const { trusts } = this.#trust;
     const terms = { limits, trusts, replies, onRefused: (error: BalancerError) => this.#onRefused(error) };
-    this.#clients = new Clients(terms, clock, (nowMs) => context.onTick(nowMs));
+    this.#clients = new Clients(terms, context.ledger, clock, (nowMs) => context.onTick(nowMs));
     this.#server = createServer(limits);
+    this.#listeners = new Listeners(this.#server);
     this.#hear();
   }
 
-  /** Resolves with the port that it listens on. Rejects with the system's error. */
-  async listen(port: number, host: string): Promise<number> {
+  /**
+   * Resolves with the port that it listens on. Rejects with the system's error.
+   * @param sharesPort the planes of other threads listen there too.
+   */
+  async listen(port: number, host: string, sharesPort: boolean): Promise<number> {
     await checkParser();
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ port, host, backlog: 4096 }, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#log.error('accept-failed', { reason: error.message }));
-        const address = this.#server.address();
-        resolve(typeof address === 'object' && address !== null ? address.port : port);
-      });
-    });
+    const onError = ({ message }: Error) => this.#log.error('accept-failed', { reason: message });
+    return this.#listeners.listen(port, host, sharesPort, onError);
   }
 
   /** Accepts no more connections and lets open requests finish; cuts what is left when `signal` is aborted. */
-  close(signal: AbortSignal): Promise<void> {
+  async close(signal: AbortSignal): Promise<void> {
     const cut = () => this.#clients.cut();
     signal.addEventListener('abort', cut, { once: true });
     // Connections become idle one by one as their last request ends.
     const stopSweeping = this.#clock.every(SWEEP_MS, () => this.#server.closeIdleConnections());
-    return new Promise((resolve) => {
-      this.#server.close(() => {
-        stopSweeping();
-        signal.removeEventListener('abort', cut);
-        resolve();
-      });
-      if (signal.aborted) cut();
-    });
+    const closed = this.#listeners.close();
+    if (signal.aborted) cut();
+    await closed;
+    stopSweeping();
+    signal.removeEventListener('abort', cut);
   }
 
   /** Call it when the limits have changed. */
@@ -193,6 +191,7 @@ export class FrontServer implements TurnTerms {
   }
 
   #onConnect(socket: Socket): void {
+    hearErrors(socket);
     this.#clients.of(socket).refuse(new BalancerError('not-implemented', 'CONNECT is not for a load balancer'));
   }
 
@@ -200,6 +199,7 @@ export class FrontServer implements TurnTerms {
   // switched.
   #onUpgrade(request: IncomingMessage & ParsedRequest, socket: Socket, early: Buffer): void {
     readFurther(socket);
+    hearErrors(socket);
     const client = this.#clients.of(socket);
     // The parser has dropped the fields over the limit, so a head that is read once more would seem to be within it.
     const fault = overfull(request, this.#context.limits.maxFields);
@@ -221,3 +221,10 @@ export class FrontServer implements TurnTerms {
     });
   }
 }
+
+// To be called of a connection that `http.Server` has let go of: an error that nobody hears ends the process.
+function hearErrors(socket: Socket): void {
+  if (socket.listenerCount('error', ignore) === 0) socket.on('error', ignore);
+}
+
+function ignore(): void {}

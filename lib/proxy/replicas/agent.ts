@@ -2,12 +2,18 @@
 // and the rest age and are closed. It counts requests in flight, but of a request it only knows where the reply goes.
 
 import type { Address, Clock, ReplicaRef } from '../../core/ports.ts';
+import type { Ledger } from '../../core/request/ledger.ts';
 import { Tally } from '../../core/traffic/traffic.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import { type Pool, ReplicaConnection } from './connection.ts';
 
 /** Load of all agents together. */
 export interface AgentLoad {
+  /** Of all threads. */
+  readonly ledger: Ledger;
+  /** Where the requests of a replica are counted, if another thread reads that. */
+  readonly tallyOf?: ((replica: ReplicaRef) => Tally) | undefined;
+  /** Of this thread. */
   inFlight: number;
   /** Connections that are kept without a request on them. */
   idle: number;
@@ -19,12 +25,13 @@ export class ReplicaAgent implements Pool {
   readonly replica: ReplicaRef;
   readonly authority: string;
   retired = false;
-  /** Requests that hold a lease, without event streams and tunnels. */
+  /** Requests of this thread that have a place there: event streams and tunnels have none. */
   inFlight = 0;
   /** Tunnels, and requests that offer to become one. */
   tunnels = 0;
-  readonly tally = new Tally();
+  readonly tally: Tally;
   readonly #load: AgentLoad;
+  readonly #row: number;
   readonly #address: Address;
   readonly #limits: ProxyLimits;
   readonly #idle: ReplicaConnection[] = [];
@@ -37,10 +44,15 @@ export class ReplicaAgent implements Pool {
   #sweptForMs = 0;
   readonly #onIdle: (() => void)[] = [];
 
-  /** @param load of all agents together. Each agent adds its own requests. */
-  constructor(replica: ReplicaRef, address: Address, limits: ProxyLimits, load: AgentLoad, clock: Clock) {
+  /**
+   * @param load of all agents together. Each agent adds its own requests.
+   * @param row of this replica in the ledger.
+   */
+  constructor(replica: ReplicaRef, address: Address, limits: ProxyLimits, load: AgentLoad, row: number, clock: Clock) {
     this.#load = load;
+    this.#row = row;
     this.replica = replica;
+    this.tally = load.tallyOf?.(replica) ?? new Tally();
     this.#address = address;
     this.authority = authorityOf(address);
     this.#limits = limits;
@@ -48,9 +60,24 @@ export class ReplicaAgent implements Pool {
     this.#stopSweeping = this.#startSweeping();
   }
 
-  lease(fresh: boolean, offers = false): ReplicaConnection {
+  /** Requests that have a place there, in all threads. */
+  get inFlightInAll(): number {
+    return this.#load.ledger.inFlightAt(this.#row);
+  }
+
+  /**
+   * Takes a place for one request, if there is one.
+   * @param factor of bounded load; Infinity for no bound but the limit.
+   * @param part the seat's weight over that of all.
+   */
+  take(factor: number, part: number): boolean {
+    if (!this.#load.ledger.take(this.#row, this.#limits.maxInFlight, factor, part)) return false;
     this.inFlight += 1;
     this.#load.inFlight += 1;
+    return true;
+  }
+
+  lease(fresh: boolean, offers = false): ReplicaConnection {
     if (offers) this.tunnels += 1;
     const connection = (fresh ? undefined : this.#takeIdle()) ?? this.#open();
     connection.offers = offers;
@@ -158,6 +185,7 @@ export class ReplicaAgent implements Pool {
   }
 
   #countOut(): void {
+    this.#load.ledger.give(this.#row);
     this.inFlight -= 1;
     this.#load.inFlight -= 1;
   }

@@ -2,6 +2,7 @@
 // retired agent stays until nothing is in flight there.
 
 import type { Clock } from '../../core/ports.ts';
+import type { RowBook } from '../../core/request/rows.ts';
 import type { RingPolicy } from '../../core/ring/policy.ts';
 import type { RoutingPlan } from '../../core/routing-plan.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
@@ -19,14 +20,16 @@ export class ReplicaAgents {
   table: RoutingTable | undefined;
   readonly #limits: ProxyLimits;
   readonly #load: Load;
+  readonly #rows: RowBook;
   readonly #clock: Clock;
   readonly #onDrained: (incarnation: number) => void;
   #draining: ReadonlySet<number> = new Set();
 
   /** @param onDrained called when nothing is left at a replica that takes no more requests. */
-  constructor(limits: ProxyLimits, load: Load, clock: Clock, onDrained: (incarnation: number) => void) {
+  constructor(limits: ProxyLimits, load: Load, rows: RowBook, clock: Clock, onDrained: (incarnation: number) => void) {
     this.#limits = limits;
     this.#load = load;
+    this.#rows = rows;
     this.#clock = clock;
     this.#onDrained = onDrained;
   }
@@ -51,7 +54,8 @@ export class ReplicaAgents {
     }
     for (const { replica, address } of routes) {
       if (agents.has(replica.incarnation)) continue;
-      const agent = new ReplicaAgent(replica, address, this.#limits, this.#load, this.#clock);
+      const row = this.#rows.rowOf(replica.incarnation);
+      const agent = new ReplicaAgent(replica, address, this.#limits, this.#load, row, this.#clock);
       agents.set(replica.incarnation, agent);
     }
     const agentOf = (incarnation: number) => agents.get(incarnation) as ReplicaAgent;
@@ -80,6 +84,7 @@ export class ReplicaAgents {
     agent.retire();
     void agent.idle().then(() => {
       this.byIncarnation.delete(incarnation);
+      this.#rows.free(incarnation);
       this.#onDrained(incarnation);
     });
   }

@@ -19,7 +19,8 @@ export interface Lessor {
   /** Counts the requests that ended there. */
   readonly tally: Tally;
   /**
-   * Lends a connection for one request: the one used last, or a new one if there is none or `fresh` asks for it.
+   * Lends a connection for one request that has taken its place: the one used last, or a new one if there is none or
+   * `fresh` asks for it.
    * @param offers the request offers to switch protocols.
    */
   lease(fresh: boolean, offers: boolean): Lease;

@@ -36,7 +36,7 @@ export class RoutingTable {
   // Accepts any seat that is ready. Made once per table, since nearly all requests begin with nothing tried.
   readonly #ready = (seat: SeatId) => {
     const entry = this.#entries[seat];
-    return entry !== undefined && !entry.suspected && entry.agent.inFlight < this.#limits.maxInFlight;
+    return entry !== undefined && !entry.suspected && entry.agent.inFlightInAll < this.#limits.maxInFlight;
   };
 
   constructor(
@@ -56,22 +56,26 @@ export class RoutingTable {
   }
 
   /**
-   * The agent for a key, of the first untried seat with the least objection. `undefined` if there is none, or all are
-   * full.
+   * Takes a place for a request with that key, at the first untried seat with the least objection. `undefined` if there
+   * is none, or all are full. A seat that seemed to have room may have lost it to another thread; then the next is
+   * asked.
    */
-  pick(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined {
+  take(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined {
     const untried = tried.length === 0 ? this.#ready : (seat: SeatId) => this.#ready(seat) && !tried.includes(seat);
+    const { balanceFactor } = this.#limits;
     const owner = this.policy.pick(key, untried);
-    if (owner === undefined) {
-      // A suspected replica is better than none.
-      const seat = this.policy.pick(key, (one) => this.#isOpen(one) && !tried.includes(one));
-      return seat === undefined ? undefined : this.#entries[seat]?.agent;
+    if (owner !== undefined) {
+      if (this.#take(owner, balanceFactor)) return this.#agentOf(owner);
+      // If all seats are over the bound the owner takes the request: the bound spreads load, `maxInFlight` limits it.
+      const seat =
+        this.policy.pick(key, (one) => one !== owner && untried(one) && this.#take(one, balanceFactor)) ??
+        this.policy.pick(key, (one) => untried(one) && this.#take(one, Number.POSITIVE_INFINITY));
+      if (seat !== undefined && seat !== owner) this.#load.diverted += 1;
+      if (seat !== undefined) return this.#agentOf(seat);
     }
-    if (this.hasRoom(owner)) return this.#entries[owner]?.agent;
-    // If all seats are over the bound the owner takes the request: the bound spreads load, `maxInFlight` limits it.
-    const seat = this.policy.pick(key, (one) => untried(one) && this.hasRoom(one)) ?? owner;
-    if (seat !== owner) this.#load.diverted += 1;
-    return this.#entries[seat]?.agent;
+    // A suspected replica is better than none.
+    const seat = this.policy.pick(key, (one) => !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY));
+    return seat === undefined ? undefined : this.#agentOf(seat);
   }
 
   /** The seat where a request with this key belongs now: the first that is ready. */
@@ -82,7 +86,7 @@ export class RoutingTable {
     const entry = this.#entries[seat];
     return (
       entry !== undefined &&
-      entry.agent.inFlight < mostInFlight(this.#limits.balanceFactor, this.#load.inFlight, entry.part)
+      entry.agent.inFlightInAll < mostInFlight(this.#limits.balanceFactor, this.#load.ledger.inFlight, entry.part)
     );
   };
 
@@ -110,6 +114,15 @@ export class RoutingTable {
 
   #isOpen(seat: SeatId): boolean {
     const entry = this.#entries[seat];
-    return entry !== undefined && entry.agent.inFlight < this.#limits.maxInFlight;
+    return entry !== undefined && entry.agent.inFlightInAll < this.#limits.maxInFlight;
+  }
+
+  #take(seat: SeatId, factor: number): boolean {
+    const entry = this.#entries[seat];
+    return entry?.agent.take(factor, entry.part) === true;
+  }
+
+  #agentOf(seat: SeatId): ReplicaAgent | undefined {
+    return this.#entries[seat]?.agent;
   }
 }

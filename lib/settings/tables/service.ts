@@ -1,14 +1,24 @@
 // Options of the balancer itself.
 
+import { availableParallelism } from 'node:os';
 import { LOG_LEVELS } from '../../log.ts';
-import { choice, duration, integer, text } from '../kinds.ts';
-import { atStart, group, option } from '../option.ts';
+import { choice, duration, integer, orAuto, text } from '../kinds.ts';
+import { atStart, group, option, settled } from '../option.ts';
 
 const BOUND = atStart('what is listened on is bound once');
+
+const MOST_WORKERS = 64;
 
 export const SERVICE = group('Service', 'where it listens, how it ends and what it says', {
   port: option(integer(0, 65_535), 5000, BOUND, 'port to listen on; 0 picks a free one and prints it'),
   host: option(text('an address or hostname'), '127.0.0.1', BOUND, 'address to listen on'),
+  workers: settled(
+    orAuto(integer(1, MOST_WORKERS)),
+    '1',
+    (given = 1) => (given === 0 ? Math.min(MOST_WORKERS, availableParallelism()) : given),
+    atStart('threads are begun once'),
+    'threads that requests are spread over; `auto`: one for each processor that this process may use',
+  ),
   grace: option(
     duration(0, 3_600_000),
     10_000,

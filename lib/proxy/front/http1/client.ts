@@ -9,7 +9,8 @@ import { ipv4AsSuch } from '../../../http/trust.ts';
 import type { Occupant } from '../../exchange/downstream.ts';
 import type { ProxyLimits } from '../../proxy-limits.ts';
 import { errorReply } from '../error-reply.ts';
-import { type Offer, Reading } from './reading.ts';
+import { QuietResponse } from './own-requests.ts';
+import { announcesBody, type Offer, Reading, type ReadingOwner } from './reading.ts';
 import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyRelay } from './reply-relay.ts';
 
@@ -25,7 +26,18 @@ export interface ClientTerms {
 // unread would reset the connection and destroy the answer (RFC 9112, 9.6).
 const LINGER_MS = 2000;
 
-export class Client {
+// What the system sends at once on a new connection (RFC 6928): it is on its way before a reset can be.
+const FIRST_FLIGHT_BYTES = 14_000;
+
+const CLIENT = Symbol('client');
+type ClientSocket = Socket & { [CLIENT]?: Client };
+
+/** The client at the other end of that socket, if there is one already. */
+export function clientOf(socket: Socket): Client | undefined {
+  return (socket as ClientSocket)[CLIENT];
+}
+
+export class Client implements ReadingOwner {
   readonly socket: Socket;
   /** IP address, in IPv4 form also where a dual-stack listener shows it as IPv6. */
   readonly address: string;
@@ -34,15 +46,20 @@ export class Client {
   readonly omitsVia: boolean;
   readonly relay: ReplyRelay;
   readonly reading: Reading;
+  /** False if this connection is one too many. */
+  isAdmitted = true;
   /** Whoever handles the request under way, if there is one. */
   occupant: Occupant | undefined;
   readonly #terms: ClientTerms;
+  readonly #onClosed: (client: Client) => void;
   // How many requests were begun, and how many have come but have no whole reply yet.
   #requests = 0;
   #open = 0;
   // The response of the request under way, if the balancer answers it itself.
   #own: ServerResponse | undefined;
   #ending = false;
+  // The request under way is a head alone, and its client asked for the connection to end after it.
+  #saysLast = false;
   // The client has ended its side, and half-closed connections are not served: the reply under way is the last.
   #hasLeft = false;
   #refusal: BalancerError | undefined;
@@ -51,19 +68,26 @@ export class Client {
   #mark = Number.NaN;
   #sinceMs = 0;
 
-  constructor(socket: Socket, terms: ClientTerms) {
+  /** @param onClosed called when the connection is gone. */
+  constructor(socket: Socket, terms: ClientTerms, onClosed: (client: Client) => void) {
     this.socket = socket;
     this.#terms = terms;
+    this.#onClosed = onClosed;
     this.omitsVia = terms.limits.omitsVia;
     this.relay = new ReplyRelay(socket, terms.replies, this.omitsVia);
     this.address = ipv4AsSuch(socket.remoteAddress ?? 'unknown');
     this.trusted = terms.trusts(this.address);
-    this.reading = new Reading(socket, () => this.#ending);
-    socket.on('drain', () => this.occupant?.onClientDrain());
-    socket.on('end', () => this.#onEnd());
-    // After CONNECT and Upgrade nobody else listens for errors, and an unheard one would end the process.
-    socket.on('error', () => undefined);
-    socket.on('close', () => this.occupant?.onClientGone());
+    this.reading = new Reading(socket, this);
+    (socket as ClientSocket)[CLIENT] = this;
+    // All connections share these functions, since closures of their own would take memory while they are idle.
+    socket.on('drain', onDrain);
+    socket.on('end', onEnd);
+    socket.on('close', onClose);
+  }
+
+  /** Nothing more is wanted of this client. */
+  get isOver(): boolean {
+    return this.#ending;
   }
 
   /** The request under way is the last one that this connection may carry. */
@@ -112,18 +136,9 @@ export class Client {
    */
   finish(response: ServerResponse, keepAlive: boolean): void {
     const { socket } = this;
-    const finish = () => {
-      if (socket.destroyed) return;
-      this.#ending ||= !keepAlive || this.#hasLeft;
-      response.emit('finish');
-      if (!this.#ending) this.#answered();
-      // Lingers after a whole request too: more may have come after it, and bytes left unread make the system reset the
-      // connection.
-      else this.#linger();
-    };
     // Waits for the last byte to be out: until then the connection looks idle, and an idle connection may be closed.
-    if (socket.writableLength === 0) finish();
-    else socket.write('', 'latin1', (error) => error ?? finish());
+    if (socket.writableLength === 0) this.#finish(response, keepAlive);
+    else socket.write('', 'latin1', (error) => error ?? this.#finish(response, keepAlive));
   }
 
   /**
@@ -139,6 +154,18 @@ export class Client {
       if (this.occupant === reader) this.occupant = undefined;
       this.#answered();
     });
+  }
+
+  #finish(response: ServerResponse, keepAlive: boolean): void {
+    const { socket } = this;
+    if (socket.destroyed) return;
+    this.#ending ||= !keepAlive || this.#hasLeft;
+    response.emit('finish');
+    if (!this.#ending) this.#answered();
+    else if (this.#saysLast && this.#mayCloseAtOnce) socket.destroy();
+    // Lingers after a whole request too: more may have come after it, and bytes left unread make the system reset the
+    // connection.
+    else this.#linger();
   }
 
   // Counts a request that has its whole reply.
@@ -161,7 +188,7 @@ export class Client {
 
   /** Called a few times a second. */
   onTick(nowMs: number): void {
-    if (!this.#terms.limits.servesHalfClosed && this.reading.endsUnread) this.#onEnd();
+    if (!this.#terms.limits.servesHalfClosed && this.reading.endsUnread) this.onEnd();
     if (this.occupant !== undefined) {
       this.occupant.onTick(nowMs);
       return;
@@ -184,8 +211,23 @@ export class Client {
     return this.#open === 0 && this.#requests > 0 ? this.#terms.limits.keepAliveTimeoutMs : Number.POSITIVE_INFINITY;
   }
 
-  // The client has ended its side. If its request is incomplete it is told so, in case it still reads.
-  #onEnd(): void {
+  /** The client takes bytes again. */
+  onDrain(): void {
+    this.reading.onDrain();
+    this.relay.giveBack();
+    this.occupant?.onClientDrain();
+  }
+
+  /** The connection is gone. */
+  onClose(): void {
+    this.relay.giveBack();
+    this.occupant?.onClientGone();
+    if (this.#own instanceof QuietResponse) this.#own.tellClosed();
+    this.#onClosed(this);
+  }
+
+  /** The client has ended its side. If its request is incomplete it is told so, in case it still reads. */
+  onEnd(): void {
     const { occupant } = this;
     if (this.relay.isTunnel || this.#ending || occupant?.onClientBroken(endedTooEarly()) === true) return;
     if (this.#terms.limits.servesHalfClosed) return;
@@ -199,6 +241,7 @@ export class Client {
   #begin(response: ServerResponse, begin: () => void): void {
     if (this.#ending || this.#hasLeft) return;
     this.#requests += 1;
+    this.#saysLast = !response.shouldKeepAlive && !announcesBody(response.req);
     begin();
     if (response.req.complete) return;
     // `end` is emitted once, perhaps while this request waited, so it must be looked up here.
@@ -218,11 +261,31 @@ export class Client {
     this.#linger();
   }
 
+  // Lingering costs half as much as a request. A client that asks for the end sends no more (RFC 9112, 9.6).
+  get #mayCloseAtOnce(): boolean {
+    const { socket } = this;
+    return this.#refusal === undefined && socket.readableLength === 0 && socket.bytesWritten <= FIRST_FLIGHT_BYTES;
+  }
+
   // `onTick` bounds how long this lasts.
   #linger(): void {
+    // `http.Server` would end the connection once more, and make an error of that.
+    this.socket.removeAllListeners('end');
     this.socket.end();
     this.socket.resume();
   }
+}
+
+function onDrain(this: ClientSocket): void {
+  this[CLIENT]?.onDrain();
+}
+
+function onEnd(this: ClientSocket): void {
+  this[CLIENT]?.onEnd();
+}
+
+function onClose(this: ClientSocket): void {
+  this[CLIENT]?.onClose();
 }
 
 /** The error for a client that will send no more although its request is incomplete. */

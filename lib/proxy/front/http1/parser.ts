@@ -4,6 +4,7 @@
 
 import http, { type IncomingMessage, type Server } from 'node:http';
 import { Duplex } from 'node:stream';
+import { QuietResponse } from './own-requests.ts';
 
 interface Parser {
   // Called for each head. Its result says what comes behind the head (`on_headers_complete` of llhttp).
@@ -34,6 +35,12 @@ const OTHER_PROTOCOL = 2;
 const STOP = 21;
 const NOTHING = Buffer.alloc(1).subarray(0, 0);
 
+/** Says when a parser stops. */
+export interface Stopping {
+  /** Asked behind each head, after its `request` event. */
+  readonly stopsNow: boolean;
+}
+
 /** The parser of one connection. It can be told to stop behind a head. */
 export class HeadStop {
   /** The parser has stopped, and what it has not read waits in the socket. */
@@ -42,18 +49,15 @@ export class HeadStop {
   // The parser was told to stop, but has not reported yet where it did.
   #stopping = false;
 
-  /**
-   * Make it when the connection has come to `http.Server`.
-   * @param stopsNow asked behind each head, after its `request` event.
-   */
-  constructor(socket: Duplex, stopsNow: () => boolean) {
+  /** Make it when the connection has come to `http.Server`. */
+  constructor(socket: Duplex, stopping: Stopping) {
     this.#socket = socket as ParsedSocket;
     const parser = this.#socket.parser as Parser;
     const { onIncoming } = parser;
     parser.onIncoming = (request, shouldKeepAlive) => {
       onIncoming(request, shouldKeepAlive);
       if (request.upgrade) return OTHER_PROTOCOL;
-      this.#stopping = stopsNow();
+      this.#stopping = stopping.stopsNow;
       return this.#stopping ? STOP : 0;
     };
   }
@@ -142,7 +146,7 @@ const EXPECTED = '/1 stop:162 whole:true /2 /3 upgrade:/4:body';
 export async function checkParser(): Promise<void> {
   const seen: string[] = [];
   let first: IncomingMessage | undefined;
-  const server = http.createServer();
+  const server = http.createServer({ ServerResponse: QuietResponse });
   const socket = new Duplex({ read: () => undefined, write: (_bytes, _encoding, done) => done() });
   await new Promise<void>((resolve) => {
     const over = setTimeout(resolve, TRIAL_MS);
@@ -161,7 +165,11 @@ export async function checkParser(): Promise<void> {
       done();
     });
     server.emit('connection', socket);
-    const stop = new HeadStop(socket, () => seen.length === 1);
+    const stop = new HeadStop(socket, {
+      get stopsNow() {
+        return seen.length === 1;
+      },
+    });
     server.on('clientError', (error) => {
       const rest = stop.rest(error);
       if (rest === undefined) return done();

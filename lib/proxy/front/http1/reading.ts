@@ -5,7 +5,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { giveOneRequest, type Progress } from './one-request.ts';
-import { HeadStop, type ParserError, readAnew } from './parser.ts';
+import { HeadStop, type ParserError, readAnew, type Stopping } from './parser.ts';
 
 // How many requests may wait, and how much memory they may hold together, before nothing more is read. The attack:
 // 2,450 requests in 62 KiB behind a reply without end (test/proxy/pipelining.test.ts).
@@ -23,9 +23,15 @@ export interface Offer {
   readonly lengthBytes: number;
 }
 
-export class Reading {
+/** Whose connection it is. */
+export interface ReadingOwner {
+  /** Nothing that still comes is wanted. */
+  readonly isOver: boolean;
+}
+
+export class Reading implements Stopping {
   readonly #socket: Socket;
-  readonly #isOver: () => boolean;
+  readonly #owner: ReadingOwner;
   #stop: HeadStop;
   #waiting = 0;
   #waitingBytes = 0;
@@ -37,17 +43,24 @@ export class Reading {
   #offered: string | undefined;
   #offering: IncomingMessage | undefined;
 
-  /** @param isOver says that nothing more is wanted of this client. */
-  constructor(socket: Socket, isOver: () => boolean) {
+  constructor(socket: Socket, owner: ReadingOwner) {
     this.#socket = socket;
-    this.#isOver = isOver;
+    this.#owner = owner;
     this.#stop = this.watchParser();
-    socket.on('drain', () => isOver() || this.#stop.onDrain());
+  }
+
+  get stopsNow(): boolean {
+    return this.#full;
+  }
+
+  /** The client takes bytes again. */
+  onDrain(): void {
+    if (!this.#owner.isOver) this.#stop.onDrain();
   }
 
   /** Call it when `http.Server` has given the connection a parser. */
   watchParser(): HeadStop {
-    this.#stop = new HeadStop(this.#socket, () => this.#full);
+    this.#stop = new HeadStop(this.#socket, this);
     return this.#stop;
   }
 
@@ -60,17 +73,17 @@ export class Reading {
   hasStopped(error: ParserError): boolean {
     const rest = this.#stop.rest(error);
     if (rest === undefined) this.#isBroken = true;
-    else if (!this.#isOver()) this.#stop.hold(rest);
+    else if (!this.#owner.isOver) this.#stop.hold(rest);
     return rest !== undefined;
   }
 
   /** Counts a request that waits for the replies to those before it. */
-  wait({ url = '', headers, rawHeaders }: IncomingMessage): void {
+  wait(request: IncomingMessage): void {
+    const { url = '', rawHeaders } = request;
     this.#waiting += 1;
     this.#waitingBytes += rawHeaders.reduce((sum, text) => sum + text.length + STRING_BYTES, url.length);
     // A body is left in the socket until its request's turn, and so is everything behind it.
-    const hasBody = 'content-length' in headers || 'transfer-encoding' in headers;
-    this.#full ||= hasBody || this.#waiting >= MAX_WAITING || this.#waitingBytes >= MAX_WAITING_BYTES;
+    this.#full ||= announcesBody(request) || this.#waiting >= MAX_WAITING || this.#waitingBytes >= MAX_WAITING_BYTES;
   }
 
   /** A request waits no longer. */
@@ -96,7 +109,7 @@ export class Reading {
    * read, since that may be in another protocol. Must not be called from within a parser's callback.
    */
   begin(server: Server, { offered, head, lengthBytes }: Offer): void {
-    if (this.#isOver() || this.#socket.destroyed) return;
+    if (this.#owner.isOver || this.#socket.destroyed) return;
     readAnew(server, this.#socket);
     if (offered === '') return;
     this.#offered = offered;
@@ -112,7 +125,12 @@ export class Reading {
   }
 
   #progress(): Progress {
-    if (this.#isBroken || this.#isOver()) return 'broken';
+    if (this.#isBroken || this.#owner.isOver) return 'broken';
     return this.#offering?.complete === true ? 'whole' : 'reading';
   }
+}
+
+/** There is more of that request than its head, if only a body of no length. */
+export function announcesBody({ headers }: IncomingMessage): boolean {
+  return 'content-length' in headers || 'transfer-encoding' in headers;
 }

@@ -146,8 +146,16 @@ export class ReplyRelay implements Taker {
   }
 
   drop(): void {
-    this.#giveBack();
+    this.giveBack();
     this.#socket.resetAndDestroy();
+  }
+
+  /** The client has all of it, or has gone. */
+  giveBack(): void {
+    if (this.#takenBytes === 0) return;
+    this.#memory.giveBack(this, this.#takenBytes);
+    this.#takenBytes = 0;
+    this.#unsentBytes = 0;
   }
 
   get #readsAhead(): boolean {
@@ -163,20 +171,7 @@ export class ReplyRelay implements Taker {
   }
 
   #take(): void {
-    if (this.#takenBytes === 0) {
-      this.#socket.once('drain', this.#giveBack);
-      this.#socket.once('close', this.#giveBack);
-    }
     this.#memory.take(this, this.#unsentBytes - this.#takenBytes);
     this.#takenBytes = this.#unsentBytes;
   }
-
-  // The client has taken everything, or has gone.
-  readonly #giveBack = () => {
-    this.#socket.off('drain', this.#giveBack);
-    this.#socket.off('close', this.#giveBack);
-    this.#memory.giveBack(this, this.#takenBytes);
-    this.#takenBytes = 0;
-    this.#unsentBytes = 0;
-  };
 }

@@ -1,0 +1,177 @@
+// What all threads of a data plane keep in common: how many requests are in flight, at each replica and in all, how
+// many connections there are, and which request id comes next. Each number is a cell of memory that the threads share,
+// and every change of one is atomic. With one thread it is the same, on memory of its own.
+//
+// A bound is kept by reserve, check, undo: a thread counts its request first, looks whether that was one too many, and
+// takes it back if so. Whoever looks first and counts later lets two threads in where there is room for one. What is in
+// flight in all is counted after the place at the replica is taken, and before it is given back: so that number may be
+// too small for a moment, and never too large, and no request is let in for the sake of one that was refused.
+
+import { mostInFlight } from '../ring/bounded-load.ts';
+import { ID_COUNT } from '../ring/request-ids.ts';
+import { BUDGET_CELLS } from './retry-budget.ts';
+
+/** Replicas that there may be at a time, those that are leaving included. */
+export const MOST_REPLICAS = 4096;
+
+// The cells that there are once.
+const IN_FLIGHT = 0;
+const CONNECTIONS = 1;
+const DEALT = 2;
+const NAMED = 3;
+const WAITING = 4;
+const FREED = 5;
+const BUDGET = 8;
+const HEAD_CELLS = BUDGET + BUDGET_CELLS;
+// Of a thread: its part of the connections and of those that wait, then of what is in flight at each replica.
+const PART_CONNECTIONS = 0;
+const PART_WAITING = 1;
+const PART_HEAD_CELLS = 2;
+const PART_CELLS = PART_HEAD_CELLS + MOST_REPLICAS;
+
+// Half of what a cell holds, so that the threads that come after it before it is set back do not overflow it.
+const LAST_NUMBER = 1_000 * ID_COUNT;
+
+/** Bytes of memory that so many threads share. */
+export function ledgerBytes(threads: number): number {
+  return 4 * (HEAD_CELLS + MOST_REPLICAS + threads * PART_CELLS);
+}
+
+export class Ledger {
+  readonly #cells: Int32Array;
+  // Where this thread's own part begins. Only this thread writes there, so that what it held can be given back when it
+  // has died.
+  readonly #part: number;
+
+  /** @param memory of `ledgerBytes`, all 0 at first. @param thread 0, 1, … */
+  constructor(memory: ArrayBufferLike, thread: number) {
+    this.#cells = new Int32Array(memory);
+    this.#part = partOf(thread);
+  }
+
+  /** The cells of the retry budget. */
+  get budget(): Int32Array {
+    return this.#cells.subarray(BUDGET, BUDGET + BUDGET_CELLS);
+  }
+
+  /** Requests in flight at all replicas. */
+  get inFlight(): number {
+    return Atomics.load(this.#cells, IN_FLIGHT);
+  }
+
+  /** Requests in flight at the replica of that row. */
+  inFlightAt(row: number): number {
+    return Atomics.load(this.#cells, HEAD_CELLS + row);
+  }
+
+  /**
+   * Takes a place at the replica of that row, if there is one. False if it has `most` already, or if one more would put
+   * it above its part of all that is in flight times `factor`.
+   */
+  take(row: number, most: number, factor: number, part: number): boolean {
+    const there = Atomics.add(this.#cells, HEAD_CELLS + row, 1);
+    const hasPlace =
+      there < most && (factor === Number.POSITIVE_INFINITY || there < mostInFlight(factor, this.inFlight, part));
+    if (!hasPlace) {
+      Atomics.sub(this.#cells, HEAD_CELLS + row, 1);
+      return false;
+    }
+    Atomics.add(this.#cells, IN_FLIGHT, 1);
+    this.#addPart(PART_HEAD_CELLS + row, 1);
+    return true;
+  }
+
+  give(row: number): void {
+    this.#addPart(PART_HEAD_CELLS + row, -1);
+    Atomics.sub(this.#cells, IN_FLIGHT, 1);
+    Atomics.sub(this.#cells, HEAD_CELLS + row, 1);
+  }
+
+  /** Counts a connection more, if there are less than `most`. */
+  connect(most: number): boolean {
+    if (Atomics.add(this.#cells, CONNECTIONS, 1) >= most) {
+      Atomics.sub(this.#cells, CONNECTIONS, 1);
+      return false;
+    }
+    this.#addPart(PART_CONNECTIONS, 1);
+    return true;
+  }
+
+  disconnect(): void {
+    this.#addPart(PART_CONNECTIONS, -1);
+    Atomics.sub(this.#cells, CONNECTIONS, 1);
+  }
+
+  /** Counts a request more that waits for a place, if there are less than `most`. */
+  wait(most: number): boolean {
+    if (Atomics.add(this.#cells, WAITING, 1) >= most) {
+      Atomics.sub(this.#cells, WAITING, 1);
+      return false;
+    }
+    this.#addPart(PART_WAITING, 1);
+    return true;
+  }
+
+  waitNoMore(): void {
+    this.#addPart(PART_WAITING, -1);
+    Atomics.sub(this.#cells, WAITING, 1);
+  }
+
+  /** A place was given back: threads in which a request waits are woken. */
+  wakeOthers(): void {
+    const own = this.#cells[this.#part + PART_WAITING] as number;
+    if (Atomics.load(this.#cells, WAITING) <= own) return;
+    Atomics.add(this.#cells, FREED, 1);
+    Atomics.notify(this.#cells, FREED);
+  }
+
+  /**
+   * What `Atomics.waitAsync` takes to be told when another thread gave back a place; `undefined` if there is no other
+   * thread.
+   */
+  get freedElsewhere(): { readonly cells: Int32Array; readonly cell: number; readonly value: number } | undefined {
+    if (!(this.#cells.buffer instanceof SharedArrayBuffer)) return undefined;
+    return { cells: this.#cells, cell: FREED, value: Atomics.load(this.#cells, FREED) };
+  }
+
+  /** How many ids were dealt before, to requests that go by their id: 0, 1, …, each number once. */
+  nextDealt(): number {
+    return this.#next(DEALT);
+  }
+
+  /** How many ids were given before to others. */
+  nextNamed(): number {
+    return this.#next(NAMED);
+  }
+
+  /** That thread has ended: what it held is given back. To be called when it does nothing any more. */
+  giveBackOf(thread: number): void {
+    const part = partOf(thread);
+    Atomics.sub(this.#cells, CONNECTIONS, this.#cells[part + PART_CONNECTIONS] as number);
+    Atomics.sub(this.#cells, WAITING, this.#cells[part + PART_WAITING] as number);
+    for (let row = 0; row < MOST_REPLICAS; row++) {
+      const held = this.#cells[part + PART_HEAD_CELLS + row] as number;
+      if (held === 0) continue;
+      Atomics.sub(this.#cells, HEAD_CELLS + row, held);
+      Atomics.sub(this.#cells, IN_FLIGHT, held);
+    }
+    this.#cells.fill(0, part, part + PART_CELLS);
+  }
+
+  // Begins anew after a multiple of the number of ids, long before the cell overflows.
+  #next(cell: number): number {
+    const number = Atomics.add(this.#cells, cell, 1);
+    if (number < LAST_NUMBER) return number;
+    if (number === LAST_NUMBER) Atomics.sub(this.#cells, cell, LAST_NUMBER);
+    return number - LAST_NUMBER;
+  }
+
+  #addPart(cell: number, change: number): void {
+    const at = this.#part + cell;
+    this.#cells[at] = (this.#cells[at] as number) + change;
+  }
+}
+
+function partOf(thread: number): number {
+  return HEAD_CELLS + MOST_REPLICAS + thread * PART_CELLS;
+}

@@ -1,0 +1,245 @@
+// The data plane over several threads, as the control plane has it: each worker is a whole plane that listens on the
+// same port, and the kernel spreads the connections. What is told here is told to all, and holds when all that live say
+// so; what they tell is put together. A worker that ends costs its own connections: another takes its place, and is
+// given the latest plan before it listens.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import net from 'node:net';
+import type { DataPlane, PlaneNews } from '../../core/plane-ports.ts';
+import type { Clock } from '../../core/ports.ts';
+import { Ledger, ledgerBytes } from '../../core/request/ledger.ts';
+import { Rows } from '../../core/request/rows.ts';
+import type { Explanation } from '../../core/ring/explain.ts';
+import type { Key } from '../../core/ring/policy.ts';
+import type { RoutingPlan } from '../../core/routing-plan.ts';
+import { type Counters, mergeCounters, noCounters } from '../../core/traffic/counters.ts';
+import type { Landings } from '../../core/traffic/landings.ts';
+import { MergedLandings } from '../../core/traffic/merged-landings.ts';
+import type { TrafficSettings } from '../../core/traffic-settings.ts';
+import type { Log, LogLevel } from '../../log.ts';
+import { Crew } from './crew.ts';
+import { Drains } from './drains.ts';
+import type { OwnEndpoints, WorkerTerms } from './messages.ts';
+import { createOwnServer } from './own-server.ts';
+import { shareOf } from './shares.ts';
+import { ThreadEnded, type WorkerThread } from './thread.ts';
+
+export interface ThreadedPlanePorts {
+  readonly log: Log;
+  readonly logLevel: LogLevel;
+  readonly clock: Clock;
+  /** What a worker runs: lib/worker.ts. */
+  readonly script: URL;
+  /** Of the endpoints that are the balancer's own; asked when the workers begin. */
+  readonly own: () => OwnEndpoints;
+  /** Takes the requests to those. */
+  readonly answersOwn: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** For a client to take what is left of such an answer, in ms. */
+  readonly takeTimeoutMs: number;
+  /** Where the request ids begin: any whole number. */
+  readonly seed: number;
+}
+
+export class ThreadedPlane implements DataPlane {
+  readonly #ports: ThreadedPlanePorts;
+  readonly #traffic: TrafficSettings;
+  readonly #workers: number;
+  readonly #crew: Crew;
+  readonly #listeners = new Set<(news: PlaneNews) => void>();
+  readonly #drains = new Drains<WorkerThread>((incarnation) => this.#onDrained(incarnation));
+  readonly #memory: SharedArrayBuffer;
+  readonly #rows = new Rows();
+  // Under the latest plan.
+  readonly #suspected = new Set<number>();
+  readonly #landings = new MergedLandings();
+  // As a worker is given them.
+  #latest: RoutingPlan | undefined;
+  #accepted: RoutingPlan | undefined;
+  #held: Promise<void> = Promise.resolve();
+  #looked: Promise<void> = Promise.resolve();
+  #place: { readonly port: number; readonly host: string } | undefined;
+  // Of workers that have ended.
+  #past = noCounters();
+
+  /** @param traffic in force until a plan holds. @param workers how many, at least one. */
+  constructor(ports: ThreadedPlanePorts, traffic: TrafficSettings, workers: number) {
+    const { script, log, clock, answersOwn } = ports;
+    this.#ports = ports;
+    this.#traffic = traffic;
+    this.#workers = workers;
+    this.#memory = new SharedArrayBuffer(ledgerBytes(workers));
+    const crewPorts = {
+      script,
+      log,
+      clock,
+      termsOf: (number: number) => this.#termsOf(number),
+      answerOwn: createOwnServer(answersOwn),
+      onNews: (thread: WorkerThread, news: PlaneNews, version: number) => this.#onNews(thread, news, version),
+      onEnded: (thread: WorkerThread) => this.#onEnded(thread),
+      bringUp: (thread: WorkerThread) => this.#bringUp(thread),
+    };
+    this.#crew = new Crew(crewPorts, workers);
+  }
+
+  async listen(port: number, host: string): Promise<number> {
+    // Workers share the port, and so could another program of this user: it must not be there before them.
+    if (port !== 0) await checkIsFree(port, host);
+    this.#crew.begin();
+    const [first, ...others] = this.#crew.living();
+    if (first === undefined) throw new ThreadEnded('no worker has begun');
+    const found = await listenOn(first, { port, host });
+    this.#place = { port: found, host };
+    await Promise.all(others.map((thread) => unlessEnded(listenOn(thread, { port: found, host }))));
+    return found;
+  }
+
+  publish(plan: RoutingPlan): Promise<void> {
+    this.#crew.begin();
+    if (this.#latest === undefined || plan.version > this.#latest.version) this.#held = this.#give(plan);
+    return this.#held;
+  }
+
+  watch(listener: (news: PlaneNews) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async counters(): Promise<Counters> {
+    const looks = this.#crew.living().map(async (thread) => {
+      thread.counters = (await unlessEnded(thread.ask('counters', undefined))) ?? thread.counters;
+    });
+    await Promise.all(looks);
+    // One that has ended meanwhile is among the past ones.
+    return this.#crew.living().reduce((sum, { counters }) => mergeCounters(sum, counters), this.#past);
+  }
+
+  async landings(after: number): Promise<Landings> {
+    // One look at a time: what a worker has told once it does not tell again.
+    const looked = this.#looked.then(() => this.#look());
+    this.#looked = looked.catch(() => undefined);
+    await looked;
+    return this.#landings.since(after);
+  }
+
+  async explain(key: Key): Promise<Explanation | undefined> {
+    for (const thread of this.#crew.living()) {
+      const explanation = await unlessEnded(thread.ask('explain', key));
+      if (explanation !== undefined) return explanation;
+    }
+    return undefined;
+  }
+
+  close(signal: AbortSignal): Promise<void> {
+    return this.#crew.close(signal);
+  }
+
+  #termsOf(number: number): WorkerTerms {
+    const { own, logLevel, takeTimeoutMs, seed } = this.#ports;
+    return {
+      seed,
+      ledger: { memory: this.#memory, thread: number - 1 },
+      clockOriginMs: performance.timeOrigin,
+      traffic: shareOf(this.#traffic, this.#workers),
+      logLevel,
+      own: own(),
+      takeTimeoutMs,
+    };
+  }
+
+  async #give(plan: RoutingPlan): Promise<void> {
+    const given = { ...plan, traffic: shareOf(plan.traffic, this.#workers) };
+    this.#latest = given;
+    this.#past = withoutGone(this.#past, given);
+    this.#suspected.clear();
+    const threads = this.#crew.living();
+    const all = threads.map((thread) => unlessEnded(this.#publishTo(thread, given)));
+    this.#drains.onPlan(given, threads);
+    await Promise.all(all);
+    if (this.#accepted === undefined || given.version > this.#accepted.version) this.#accepted = given;
+  }
+
+  async #look(): Promise<void> {
+    const looks = this.#crew.living().map(async (thread) => {
+      const before = thread.landed;
+      const landings = await unlessEnded(thread.ask('landings', before.last));
+      if (landings === undefined) return;
+      thread.landed = landings;
+      this.#landings.add(landings, before);
+    });
+    await Promise.all(looks);
+  }
+
+  #onNews(thread: WorkerThread, news: PlaneNews, version: number): void {
+    if (news.type === 'drained') {
+      this.#drains.onDrained(news.incarnation, thread, version);
+      return;
+    }
+    if (this.#suspected.has(news.incarnation)) return;
+    this.#suspected.add(news.incarnation);
+    this.#tell(news);
+  }
+
+  #publishTo(thread: WorkerThread, plan: RoutingPlan): Promise<void> {
+    const rows = plan.routes.map(
+      ({ replica: { incarnation } }) => [incarnation, this.#rows.rowOf(incarnation)] as const,
+    );
+    return thread.ask('publish', { plan, rows: new Map(rows) });
+  }
+
+  #onDrained(incarnation: number): void {
+    this.#rows.free(incarnation);
+    for (const thread of this.#crew.living()) thread.forget(incarnation);
+    this.#tell({ type: 'drained', incarnation });
+  }
+
+  #onEnded(thread: WorkerThread): void {
+    new Ledger(this.#memory, 0).giveBackOf(thread.number - 1);
+    this.#past = mergeCounters(this.#past, thread.lastCounters);
+    this.#drains.onEnded(thread, this.#latest);
+  }
+
+  async #bringUp(thread: WorkerThread): Promise<void> {
+    // A latest one that was refused says nothing: the one before it holds then.
+    const plans = [...new Set([this.#accepted, this.#latest])].filter((plan) => plan !== undefined);
+    const given = plans.map((plan) => this.#publishTo(thread, plan));
+    if (this.#latest !== undefined) this.#drains.onPlan(this.#latest, [thread]);
+    await Promise.allSettled(given);
+    if (this.#place !== undefined) await listenOn(thread, this.#place);
+  }
+
+  #tell(news: PlaneNews): void {
+    for (const listener of this.#listeners) listener(news);
+  }
+}
+
+// At those that have gone nothing more is counted, and in all it stays.
+function withoutGone(counters: Counters, { routes, resting, draining }: RoutingPlan): Counters {
+  const there = new Set(
+    [...routes.map(({ replica }) => replica), ...resting, ...draining].map((one) => one.incarnation),
+  );
+  return { ...counters, replicas: counters.replicas.filter(({ incarnation }) => there.has(incarnation)) };
+}
+
+function listenOn(thread: WorkerThread, place: { readonly port: number; readonly host: string }): Promise<number> {
+  thread.listening ??= thread.ask('listen', place);
+  return thread.listening;
+}
+
+// What one that ends meanwhile would have said, nobody waits for.
+async function unlessEnded<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ThreadEnded) return undefined;
+    throw error;
+  }
+}
+
+/** Rejects with the system's error if somebody listens there, whether he would share it or not. */
+function checkIsFree(port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.once('error', reject);
+    server.listen({ port, host }, () => server.close(() => resolve()));
+  });
+}
