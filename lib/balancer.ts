@@ -9,9 +9,10 @@ import { realClock } from './fleet/clock.ts';
 import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
 import { descriptorWishes } from './limits.ts';
-import { checkPortIsFree, listening } from './listening.ts';
+import { listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { createParts, type Parts } from './parts.ts';
+import { checkPortIsFree } from './proxy/front/listeners.ts';
 import { loadHashPair } from './settings/hash-source.ts';
 import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
 

@@ -1,6 +1,5 @@
 // Listens, and says what went wrong in one line that names the option to change.
 
-import net from 'node:net';
 import { describe } from './errors.ts';
 
 export type ListenFlag = '--port' | '--admin-port' | '--admin-socket';
@@ -12,15 +11,6 @@ export async function listening<T>(flag: ListenFlag, listen: () => Promise<T>): 
   } catch (error) {
     throw new Error(messageOf(flag, error), { cause: error });
   }
-}
-
-/** Rejects with the system's error if this port cannot be had now. */
-export function checkPortIsFree(port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.once('error', reject);
-    server.listen({ port, host }, () => server.close(() => resolve()));
-  });
 }
 
 function messageOf(flag: ListenFlag, error: unknown): string {

@@ -5,7 +5,7 @@ import type { KeySource } from '../core/request/key-source.ts';
 import { hashText } from '../core/ring/hashes/text.ts';
 import type { Key } from '../core/ring/policy.ts';
 import type { ParsedRequest } from '../http/headers.ts';
-import { originForm } from '../http/target.ts';
+import { pathOf } from '../http/target.ts';
 
 /** Gives the key of a request, or `undefined` if the request goes by its id. */
 export type KeyReader = (request: KeyedRequest, clientAddress: string | undefined) => Key | undefined;
@@ -36,7 +36,7 @@ function readText(
     case 'client':
       return clientAddress;
     case 'path':
-      return originForm(url).split('?', 1)[0] || '/';
+      return pathOf(url) || '/';
     case 'header':
       return firstOf(rawHeaders, source.name, (value) => value);
     case 'cookie':

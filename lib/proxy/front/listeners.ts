@@ -29,7 +29,7 @@ export class Listeners {
   async listen(port: number, host: string, sharesPort: boolean, onError: (error: Error) => void): Promise<number> {
     // Any program of this user may join a shared port, but nobody may join a socket that is bound alone. A program that
     // joins later, or between these two steps, is not found out.
-    if (SHARES_PORTS && !sharesPort && port !== 0) await close(await begin(net.createServer(), { port, host }));
+    if (SHARES_PORTS && !sharesPort && port !== 0) await checkPortIsFree(port, host);
     const at = { port, host, backlog: BACKLOG, reusePort: SHARES_PORTS };
     for (const one of this.#all) {
       at.port = portOf(await begin(one, at));
@@ -42,6 +42,11 @@ export class Listeners {
   async close(): Promise<void> {
     await Promise.all(this.#all.map(close));
   }
+}
+
+/** Rejects with the system's error if somebody listens there, whether he would share the port or not. */
+export async function checkPortIsFree(port: number, host: string): Promise<void> {
+  await close(await begin(net.createServer(), { port, host }));
 }
 
 function begin(server: net.Server, at: net.ListenOptions): Promise<net.Server> {

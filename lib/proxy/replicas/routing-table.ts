@@ -109,12 +109,7 @@ export class RoutingTable {
     const entry = this.#entries[seat];
     if (entry === undefined) return 'absent';
     if (entry.suspected) return 'suspected';
-    return this.#isOpen(seat) && this.hasRoom(seat) ? 'none' : 'busy';
-  }
-
-  #isOpen(seat: SeatId): boolean {
-    const entry = this.#entries[seat];
-    return entry !== undefined && entry.agent.inFlightInAll < this.#limits.maxInFlight;
+    return this.#ready(seat) && this.hasRoom(seat) ? 'none' : 'busy';
   }
 
   #take(seat: SeatId, factor: number): boolean {

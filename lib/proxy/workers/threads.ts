@@ -4,7 +4,6 @@
 // given the latest plan before it listens.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import net from 'node:net';
 import type { DataPlane, PlaneNews } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
 import { Ledger, ledgerBytes } from '../../core/request/ledger.ts';
@@ -17,6 +16,7 @@ import type { Landings } from '../../core/traffic/landings.ts';
 import { MergedLandings } from '../../core/traffic/merged-landings.ts';
 import type { TrafficSettings } from '../../core/traffic-settings.ts';
 import type { Log, LogLevel } from '../../log.ts';
+import { checkPortIsFree } from '../front/listeners.ts';
 import { Crew } from './crew.ts';
 import { Drains } from './drains.ts';
 import type { OwnEndpoints, WorkerTerms } from './messages.ts';
@@ -83,7 +83,7 @@ export class ThreadedPlane implements DataPlane {
 
   async listen(port: number, host: string): Promise<number> {
     // Workers share the port, and so could another program of this user: it must not be there before them.
-    if (port !== 0) await checkIsFree(port, host);
+    if (port !== 0) await checkPortIsFree(port, host);
     this.#crew.begin();
     const [first, ...others] = this.#crew.living();
     if (first === undefined) throw new ThreadEnded('no worker has begun');
@@ -233,13 +233,4 @@ async function unlessEnded<T>(answer: Promise<T>): Promise<T | undefined> {
     if (error instanceof ThreadEnded) return undefined;
     throw error;
   }
-}
-
-/** Rejects with the system's error if somebody listens there, whether he would share it or not. */
-function checkIsFree(port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.once('error', reject);
-    server.listen({ port, host }, () => server.close(() => resolve()));
-  });
 }
