@@ -104,8 +104,8 @@ export class Crew {
     place.thread = undefined;
     onEnded(thread);
     if (this.#closing.signal.aborted) return;
-    place.lapses = clock.now() - place.beganMs < STABLE_MS ? place.lapses + 1 : 0;
-    const waitMs = place.lapses < 2 ? 0 : Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** (place.lapses - 2));
+    place.lapses = lapsesAfter(place.lapses, clock.now() - place.beganMs);
+    const waitMs = waitAfter(place.lapses);
     log.error('worker-lost', { worker: place.number, reason, stack, nextInMs: waitMs });
     clock.sleep(waitMs, this.#closing.signal).then(
       () => this.#replace(place),
@@ -123,4 +123,14 @@ export class Crew {
       if (!(error instanceof ThreadEnded)) await thread.terminate(`it could not listen: ${describe(error)}`);
     }
   }
+}
+
+/** How often in a row it has ended soon, if it has lived that long now. */
+export function lapsesAfter(lapses: number, livedMs: number): number {
+  return livedMs < STABLE_MS ? lapses + 1 : 0;
+}
+
+/** How long the next one waits, in ms. */
+export function waitAfter(lapses: number): number {
+  return lapses < 2 ? 0 : Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** (lapses - 2));
 }
