@@ -69,7 +69,7 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
 
   const endpoints: OwnEndpoints = {
     byPath: () => (place.own === undefined ? admin.endpoints : new Map()),
-    answersOwn: (request, response) => place.own === undefined && admin.answersOwn(request, response),
+    ownAnswer: (request) => (place.own === undefined ? admin.ownAnswer(request) : undefined),
   };
   const plane = createPlane({ options, pair, traffic, endpoints, log });
   const feed = new LiveFeed({
@@ -125,7 +125,7 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
 interface OwnEndpoints {
   /** The method of each. */
   readonly byPath: () => ReadonlyMap<string, string>;
-  readonly answersOwn: PlanePorts['answersOwn'];
+  readonly ownAnswer: PlanePorts['ownAnswer'];
 }
 
 interface PlaneParts {
@@ -138,8 +138,8 @@ interface PlaneParts {
 
 // In this thread, at no cost, where one worker is enough.
 function createPlane({ options, pair, traffic, endpoints, log }: PlaneParts): DataPlane {
-  const { answersOwn, byPath } = endpoints;
-  const ports = { log, clock: realClock, answersOwn, seed: randomInt(2 ** 32) };
+  const { ownAnswer, byPath } = endpoints;
+  const ports = { log, clock: realClock, ownAnswer, seed: randomInt(2 ** 32) };
   if (options.workers === 1) return new Plane({ ...ports, loadPair: async () => pair }, traffic);
   const { takeTimeoutMs } = answerTimes(options);
   const threaded = { ...ports, script: WORKER_SCRIPT, logLevel: options.log, own: byPath, takeTimeoutMs };

@@ -30,8 +30,8 @@ export interface AdminPorts extends ChangePorts, InsightPorts {
 export interface Admin {
   /** The method of each endpoint, by its path. */
   readonly endpoints: ReadonlyMap<string, string>;
-  /** Answers a request for one of the balancer's own endpoints; returns false for any other and leaves it alone. */
-  answersOwn(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Gives what answers a request for one of the balancer's own endpoints; `undefined` for any other request. */
+  ownAnswer(request: IncomingMessage): ((response: ServerResponse) => void) | undefined;
   /** Answers every request, for a port that serves only these endpoints. */
   answer(request: IncomingMessage, response: ServerResponse): void;
 }
@@ -66,11 +66,10 @@ export function createAdmin(ports: AdminPorts): Admin {
   };
   return {
     endpoints: new Map([...routes].map(([path, { method }]) => [path, method])),
-    answersOwn: (request, response) => {
+    ownAnswer: (request) => {
       const { route, query } = find(request);
-      if (route === undefined) return false;
-      void answer(ports, route, query, request, response);
-      return true;
+      if (route === undefined) return undefined;
+      return (response) => void answer(ports, route, query, request, response);
     },
     answer: (request, response) => {
       const { route = NOWHERE, query } = find(request);

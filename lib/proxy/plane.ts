@@ -1,7 +1,7 @@
 // The data plane in this thread. It holds what concerns all requests, and is what the control plane talks to.
 // Connections of clients are in ./front/, one request is in ./exchange/, connections to replicas are in ./replicas/.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { DataPlane, PlaneNews } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
@@ -24,6 +24,7 @@ import { ReturnLine } from './exchange/return-line.ts';
 import { UploadMemory } from './exchange/upload-memory.ts';
 import { type Waiting, WaitingLine } from './exchange/waiting-line.ts';
 import { ReplyMemory } from './front/http1/reply-memory.ts';
+import type { OwnAnswer } from './front/http1/responses.ts';
 import { type FrontContext, FrontServer } from './front/server.ts';
 import { type KeyReader, keyReader } from './key.ts';
 import { Meter, type Sample } from './meter.ts';
@@ -39,8 +40,8 @@ export interface PlanePorts {
   readonly clock: Clock;
   /** Loads the hash pair of a plan. Rejects if it cannot be loaded. */
   readonly loadPair: (plan: Pick<RoutingPlan, 'hash' | 'slots' | 'virtualNodes'>) => Promise<HashPair>;
-  /** Answers a request that is for the balancer itself; false leaves the request to the ring. */
-  readonly answersOwn: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** Gives what answers a request that is for the balancer itself; `undefined` leaves the request to the ring. */
+  readonly ownAnswer: (request: IncomingMessage) => OwnAnswer | undefined;
   /** The first request id: any whole number. */
   readonly seed: number;
   /** What this plane shares with those in other threads, if there are any. */
@@ -223,8 +224,8 @@ export class Plane implements DataPlane, FrontContext {
     return this.#plan === undefined ? 'no' : mayBeTold(request, this.#plan.explain);
   }
 
-  answersOwn(request: IncomingMessage, response: ServerResponse): boolean {
-    return this.#ports.answersOwn(request, response);
+  ownAnswer(request: IncomingMessage): OwnAnswer | undefined {
+    return this.#ports.ownAnswer(request);
   }
 
   #apply(plan: RoutingPlan, pair: HashPair): void {

@@ -19,7 +19,7 @@ const script = new URL('../../lib/worker.ts', import.meta.url);
 
 t.test('in this thread', async (t) => {
   planeContract(t, (options) => {
-    const ports = { log, clock: realClock, loadPair, answersOwn: () => false, seed: 0 };
+    const ports = { log, clock: realClock, loadPair, ownAnswer: () => undefined, seed: 0 };
     return new Plane(ports, trafficSettings({ ...defaultOptions(), ...options }));
   });
 });
@@ -28,7 +28,7 @@ t.test('over two threads', async (t) => {
   planeContract(t, (options) => {
     const own = () => new Map<string, string>();
     const ofThreads = { script, logLevel: 'off' as const, own, takeTimeoutMs: 1000 };
-    const ports = { log, clock: realClock, answersOwn: () => false, seed: 0, ...ofThreads };
+    const ports = { log, clock: realClock, ownAnswer: () => undefined, seed: 0, ...ofThreads };
     return new ThreadedPlane(ports, trafficSettings({ ...defaultOptions(), ...options }), 2);
   });
 });

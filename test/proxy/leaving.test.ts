@@ -147,10 +147,9 @@ for (const [how, leave] of Object.entries(LEAVES)) {
 async function withOwn(t: Test, options: Partial<Options>) {
   const own: ServerResponse[] = [];
   const replica = await scriptedReplica(quiet);
-  const proxy = await startProxy([tcp(replica.port)], options, undefined, {}, (request, response) => {
-    if (request.url !== '/own') return false;
-    own.push(response);
-    return true;
+  const proxy = await startProxy([tcp(replica.port)], options, undefined, {}, (request) => {
+    if (request.url !== '/own') return undefined;
+    return (response) => own.push(response);
   });
   t.teardown(() => Promise.all([proxy.close(), replica.close()]));
   return { proxy, own };

@@ -140,9 +140,8 @@ t.test('behind other requests it waits for their replies; one that waits for a 1
 });
 
 t.test('what the balancer answers itself it answers with an offer too', async (t) => {
-  const proxy = await startProxy([], {}, undefined, {}, (request, response) => {
+  const proxy = await startProxy([], {}, undefined, {}, (request) => (response) => {
     request.resume().on('end', () => response.end(`own ${request.url}`));
-    return true;
   });
   t.teardown(() => proxy.close());
   const client = await connectRaw(proxy.port);

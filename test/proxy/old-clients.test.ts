@@ -51,10 +51,9 @@ function ab(...args: string[]): Promise<string> {
 t.test('ab -k does not hang on errors of ours', { skip: HAS_AB ? false : 'ab is not installed' }, async (t) => {
   const none = await startProxy([]);
   const replica = await echoReplica();
-  const proxy = await startProxy([tcp(replica.port)], {}, undefined, {}, (request, response) => {
-    if (request.url !== '/own') return false;
-    response.setHeader('Content-Length', 3).end('own');
-    return true;
+  const proxy = await startProxy([tcp(replica.port)], {}, undefined, {}, (request) => {
+    if (request.url !== '/own') return undefined;
+    return (response) => response.setHeader('Content-Length', 3).end('own');
   });
   t.teardown(async () => {
     await Promise.all([none.close(), proxy.close()]);

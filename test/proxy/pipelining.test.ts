@@ -145,10 +145,9 @@ async function withOwn(t: Test, options: Partial<Options> = {}) {
     options,
     undefined,
     {},
-    (request, response) => {
-      if (request.url?.startsWith('/own') !== true) return false;
-      own.push(response);
-      return true;
+    (request) => {
+      if (request.url?.startsWith('/own') !== true) return undefined;
+      return (response) => own.push(response);
     },
   );
   t.teardown(() => Promise.all([proxy.close(), replica.close()]));

@@ -1,6 +1,6 @@
 // The front: Node's `http.Server`, its connections, and the checks that a request passes before it becomes an exchange.
 
-import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/ports.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
@@ -23,9 +23,9 @@ import { errorReply } from './error-reply.ts';
 import type { Client } from './http1/client.ts';
 import { applyLimits, createServer, describeClientError } from './http1/http-server.ts';
 import { correctVersion } from './http1/other-protocols.ts';
-import { readerOf } from './http1/own-requests.ts';
 import { checkParser, readFurther } from './http1/parser.ts';
 import type { ReplyMemory } from './http1/reply-memory.ts';
+import { type OwnAnswer, ownResponse, readerOf, SilentResponse } from './http1/responses.ts';
 import { Turn, type TurnTerms } from './http1/turn.ts';
 import { Listeners } from './listeners.ts';
 
@@ -47,8 +47,8 @@ export interface FrontContext extends ExchangeContext {
   /** Gives a sample if the request that begins now is to be timed. */
   sample(): Sample | undefined;
   mayBeTold(request: IncomingMessage): MayBeTold;
-  /** Answers a request that is for the balancer itself; false leaves the request to the ring. */
-  answersOwn(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Gives what answers a request that is for the balancer itself; `undefined` leaves the request to the ring. */
+  ownAnswer(request: IncomingMessage): OwnAnswer | undefined;
   /** Called a few times a second while there are clients. */
   onTick(nowMs: number): void;
 }
@@ -117,7 +117,8 @@ export class FrontServer implements TurnTerms {
   }
 
   #hear(): void {
-    const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#onRequest(request, response);
+    const onRequest = (request: IncomingMessage, response: unknown) =>
+      this.#onRequest(request, response as SilentResponse);
     this.#server.on('connection', (socket) => this.#clients.admit(socket));
     this.#server.on('request', onRequest);
     // The replica answers every expectation, 100-continue included.
@@ -134,7 +135,7 @@ export class FrontServer implements TurnTerms {
     );
   }
 
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+  #onRequest(request: IncomingMessage, response: SilentResponse): void {
     correctVersion(request);
     const client = this.#clients.of(request.socket);
     client.inTurn(response, () => this.#begin(client, response));
@@ -142,7 +143,7 @@ export class FrontServer implements TurnTerms {
 
   // `offered` and `early` come with a request that offers to switch protocols: the protocols, and the bytes that came
   // after its head.
-  #begin(client: Client, response: ServerResponse, offered?: string, early?: Buffer): void {
+  #begin(client: Client, response: SilentResponse, offered?: string, early?: Buffer): void {
     const request = response.req as IncomingMessage & ParsedRequest;
     const context = this.#context;
     let requestId = context.arrive();
@@ -176,10 +177,13 @@ export class FrontServer implements TurnTerms {
     }
   }
 
-  #isAnsweredHere(client: Client, response: ServerResponse): boolean {
+  #isAnsweredHere(client: Client, turn: SilentResponse): boolean {
+    const { req: request } = turn;
+    const answer = this.#context.ownAnswer(request);
+    if (answer === undefined) return false;
+    const response = ownResponse(turn);
     if (this.closing || client.isLast) response.setHeader('Connection', 'close');
-    const { req: request } = response;
-    if (!this.#context.answersOwn(request, response)) return false;
+    answer(response);
     client.answersItself(response, request.complete ? undefined : readerOf(request));
     return true;
   }
@@ -214,7 +218,7 @@ export class FrontServer implements TurnTerms {
       client.readAnew(this.#server, early, { offered, head, lengthBytes });
       return;
     }
-    const response = new ServerResponse(request);
+    const response = new SilentResponse(request);
     client.inLastTurn(() => {
       client.beginLast();
       this.#begin(client, response, offered, early);

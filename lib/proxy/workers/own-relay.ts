@@ -7,6 +7,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Clock } from '../../core/ports.ts';
 import { BalancerError } from '../../errors.ts';
 import { pathOf } from '../../http/target.ts';
+import type { OwnAnswer } from '../front/http1/responses.ts';
 import type { OwnEndpoints, OwnFacts } from './messages.ts';
 import { PortStream } from './port-stream.ts';
 
@@ -19,11 +20,10 @@ export interface RelayTerms {
 }
 
 /** Takes the requests that are the balancer's own, as `PlanePorts` has it. */
-export function ownRelay(terms: RelayTerms): (request: IncomingMessage, response: ServerResponse) => boolean {
-  return (request, response) => {
-    if (terms.own.get(pathOf(request.url ?? '')) !== request.method) return false;
-    relay(terms, request, response);
-    return true;
+export function ownRelay(terms: RelayTerms): (request: IncomingMessage) => OwnAnswer | undefined {
+  return (request) => {
+    if (terms.own.get(pathOf(request.url ?? '')) !== request.method) return undefined;
+    return (response) => relay(terms, request, response);
   };
 }
 

@@ -3,14 +3,15 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { MessagePort } from 'node:worker_threads';
 import { BalancerError, type ErrorCode } from '../../errors.ts';
+import type { OwnAnswer } from '../front/http1/responses.ts';
 import type { ErrorData, OwnFacts } from './messages.ts';
 import { PortStream } from './port-stream.ts';
 
 /** Answers one such request. */
 export type OwnServer = (port: MessagePort, facts: OwnFacts) => void;
 
-/** @param answer takes the request; false leaves it, which is not expected of it. */
-export function createOwnServer(answer: (request: IncomingMessage, response: ServerResponse) => boolean): OwnServer {
+/** @param ownAnswer gives what answers a request. That it gives nothing is not expected of it. */
+export function createOwnServer(ownAnswer: (request: IncomingMessage) => OwnAnswer | undefined): OwnServer {
   // It never listens. Limits on heads, and on the time that a client has, are kept where the client is.
   const server = http.createServer({ requireHostHeader: false, requestTimeout: 0, headersTimeout: 0 });
   Object.assign(server, { httpAllowHalfOpen: true });
@@ -18,7 +19,9 @@ export function createOwnServer(answer: (request: IncomingMessage, response: Ser
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const stream = request.socket as unknown as PortStream;
     restore(request, arriving.get(stream) as OwnFacts);
-    if (!answer(request, response)) stream.destroy();
+    const answer = ownAnswer(request);
+    if (answer === undefined) stream.destroy();
+    else answer(response);
     stream.hearFault((error) => breakOff(request, stream, error));
   };
   server.on('request', onRequest);

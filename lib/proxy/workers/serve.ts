@@ -36,7 +36,7 @@ type Answerers = { readonly [T in Topic]: (about: Questions[T]) => Promise<Answe
 export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts): () => void {
   const tell = (message: FromWorker) => port.postMessage(message);
   const sender = new LogSender(terms.logLevel, (entries) => tell({ type: 'log', entries }));
-  const answersOwn = ownRelay({
+  const ownAnswer = ownRelay({
     own: terms.own,
     takeTimeoutMs: terms.takeTimeoutMs,
     clock,
@@ -49,7 +49,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
     log: sender.log,
     clock,
     loadPair,
-    answersOwn,
+    ownAnswer,
     seed: terms.seed,
     shared,
     sharesPort: true,

@@ -3,7 +3,7 @@
 // so; what they tell is put together. A worker that ends costs its own connections: another takes its place, and is
 // given the latest plan before it listens.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { DataPlane, PlaneNews } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
 import { Ledger, ledgerBytes } from '../../core/request/ledger.ts';
@@ -16,6 +16,7 @@ import type { Landings } from '../../core/traffic/landings.ts';
 import { MergedLandings } from '../../core/traffic/merged-landings.ts';
 import type { TrafficSettings } from '../../core/traffic-settings.ts';
 import type { Log, LogLevel } from '../../log.ts';
+import type { OwnAnswer } from '../front/http1/responses.ts';
 import { checkPortIsFree } from '../front/listeners.ts';
 import { Crew } from './crew.ts';
 import { Drains } from './drains.ts';
@@ -32,8 +33,8 @@ export interface ThreadedPlanePorts {
   readonly script: URL;
   /** Of the endpoints that are the balancer's own; asked when the workers begin. */
   readonly own: () => OwnEndpoints;
-  /** Takes the requests to those. */
-  readonly answersOwn: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** Answers the requests to those. */
+  readonly ownAnswer: (request: IncomingMessage) => OwnAnswer | undefined;
   /** For a client to take what is left of such an answer, in ms. */
   readonly takeTimeoutMs: number;
   /** Where the request ids begin: any whole number. */
@@ -63,7 +64,7 @@ export class ThreadedPlane implements DataPlane {
 
   /** @param traffic in force until a plan holds. @param workers how many, at least one. */
   constructor(ports: ThreadedPlanePorts, traffic: TrafficSettings, workers: number) {
-    const { script, log, clock, answersOwn } = ports;
+    const { script, log, clock, ownAnswer } = ports;
     this.#ports = ports;
     this.#traffic = traffic;
     this.#workers = workers;
@@ -73,7 +74,7 @@ export class ThreadedPlane implements DataPlane {
       log,
       clock,
       termsOf: (number: number) => this.#termsOf(number),
-      answerOwn: createOwnServer(answersOwn),
+      answerOwn: createOwnServer(ownAnswer),
       onNews: (thread: WorkerThread, news: PlaneNews, version: number) => this.#onNews(thread, news, version),
       onEnded: (thread: WorkerThread) => this.#onEnded(thread),
       bringUp: (thread: WorkerThread) => this.#bringUp(thread),

@@ -18,9 +18,9 @@ type Chance = ReturnType<typeof random>;
 
 export async function openPipelineTrack(): Promise<Track> {
   const replica = await echoReplica();
-  const proxy = await startProxy([tcp(replica.port)], {}, undefined, {}, answersOwn);
+  const proxy = await startProxy([tcp(replica.port)], {}, undefined, {}, ownAnswer);
   const strayReplica = await echoReplica();
-  const stray = await startProxy([tcp(strayReplica.port)], {}, undefined, {}, answersOwn);
+  const stray = await startProxy([tcp(strayReplica.port)], {}, undefined, {}, ownAnswer);
   return {
     play: async (seed, index) => {
       const chance = random(seed + index);
@@ -60,11 +60,12 @@ export async function openPipelineTrack(): Promise<Track> {
   };
 }
 
-function answersOwn(request: IncomingMessage, response: ServerResponse): boolean {
-  if (request.url?.endsWith(OWN) !== true) return false;
-  request.resume();
-  setImmediate(() => response.end(`<${request.url}>`));
-  return true;
+function ownAnswer(request: IncomingMessage) {
+  if (request.url?.endsWith(OWN) !== true) return undefined;
+  return (response: ServerResponse) => {
+    request.resume();
+    setImmediate(() => response.end(`<${request.url}>`));
+  };
 }
 
 async function leave(chance: Chance, port: number, text: string): Promise<void> {

@@ -9,10 +9,10 @@ import { ipv4AsSuch } from '../../../http/trust.ts';
 import type { Occupant } from '../../exchange/downstream.ts';
 import type { ProxyLimits } from '../../proxy-limits.ts';
 import { errorReply } from '../error-reply.ts';
-import { QuietResponse } from './own-requests.ts';
 import { announcesBody, type Offer, Reading, type ReadingOwner } from './reading.ts';
 import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyRelay } from './reply-relay.ts';
+import type { SilentResponse } from './responses.ts';
 
 export interface ClientTerms {
   readonly limits: ProxyLimits;
@@ -96,14 +96,14 @@ export class Client implements ReadingOwner {
   }
 
   /** Calls `begin` when the reply to the request before is complete, or never if the connection ends first. */
-  inTurn(response: ServerResponse, begin: () => void): void {
+  inTurn(response: SilentResponse, begin: () => void): void {
     this.#open += 1;
     if (response.socket !== null) {
       this.#begin(response, begin);
       return;
     }
     this.reading.wait(response.req);
-    response.once('socket', () => {
+    response.onTurn(() => {
       this.reading.goOn();
       this.#begin(response, begin);
     });
@@ -134,7 +134,7 @@ export class Client implements ReadingOwner {
    * Call it when the whole reply is written. Goes on to the next request once the client has it, or ends the
    * connection.
    */
-  finish(response: ServerResponse, keepAlive: boolean): void {
+  finish(response: SilentResponse, keepAlive: boolean): void {
     const { socket } = this;
     // Waits for the last byte to be out: until then the connection looks idle, and an idle connection may be closed.
     if (socket.writableLength === 0) this.#finish(response, keepAlive);
@@ -156,11 +156,11 @@ export class Client implements ReadingOwner {
     });
   }
 
-  #finish(response: ServerResponse, keepAlive: boolean): void {
+  #finish(response: SilentResponse, keepAlive: boolean): void {
     const { socket } = this;
     if (socket.destroyed) return;
     this.#ending ||= !keepAlive || this.#hasLeft;
-    response.emit('finish');
+    response.finish();
     if (!this.#ending) this.#answered();
     else if (this.#saysLast && this.#mayCloseAtOnce) socket.destroy();
     // Lingers after a whole request too: more may have come after it, and bytes left unread make the system reset the
@@ -222,7 +222,6 @@ export class Client implements ReadingOwner {
   onClose(): void {
     this.relay.giveBack();
     this.occupant?.onClientGone();
-    if (this.#own instanceof QuietResponse) this.#own.tellClosed();
     this.#onClosed(this);
   }
 
@@ -238,7 +237,7 @@ export class Client implements ReadingOwner {
     this.socket.destroy();
   }
 
-  #begin(response: ServerResponse, begin: () => void): void {
+  #begin(response: SilentResponse, begin: () => void): void {
     if (this.#ending || this.#hasLeft) return;
     this.#requests += 1;
     this.#saysLast = !response.shouldKeepAlive && !announcesBody(response.req);

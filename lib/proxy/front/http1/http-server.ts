@@ -6,13 +6,13 @@ import { BalancerError } from '../../../errors.ts';
 import type { ProxyLimits } from '../../proxy-limits.ts';
 import { endedTooEarly } from './client.ts';
 import { correctVersion } from './other-protocols.ts';
-import { QuietResponse } from './own-requests.ts';
 import type { ParserError } from './parser.ts';
+import { SILENT } from './responses.ts';
 
 /** Makes a server that does not listen yet. server.ts handles all its events. */
 export function createServer(limits: ProxyLimits): http.Server {
   const server = http.createServer({
-    ServerResponse: QuietResponse,
+    ServerResponse: SILENT,
     maxHeaderSize: limits.maxHeadBytes,
     headersTimeout: limits.headTimeoutMs,
     // client.ts and exchange.ts enforce the limits on bodies and on idle connections.

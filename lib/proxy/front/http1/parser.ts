@@ -4,7 +4,7 @@
 
 import http, { type IncomingMessage, type Server } from 'node:http';
 import { Duplex } from 'node:stream';
-import { QuietResponse } from './own-requests.ts';
+import { SILENT, type SilentResponse } from './responses.ts';
 
 interface Parser {
   // Called for each head. Its result says what comes behind the head (`on_headers_complete` of llhttp).
@@ -146,7 +146,7 @@ const EXPECTED = '/1 stop:162 whole:true /2 /3 upgrade:/4:body';
 export async function checkParser(): Promise<void> {
   const seen: string[] = [];
   let first: IncomingMessage | undefined;
-  const server = http.createServer({ ServerResponse: QuietResponse });
+  const server = http.createServer({ ServerResponse: SILENT });
   const socket = new Duplex({ read: () => undefined, write: (_bytes, _encoding, done) => done() });
   await new Promise<void>((resolve) => {
     const over = setTimeout(resolve, TRIAL_MS);
@@ -157,7 +157,7 @@ export async function checkParser(): Promise<void> {
     server.on('request', (request, response) => {
       seen.push(`${request.url}`);
       request.resume();
-      response.end();
+      (response as unknown as SilentResponse).finish();
       first ??= request;
     });
     server.on('upgrade', (request, _socket, early) => {

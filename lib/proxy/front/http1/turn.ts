@@ -1,13 +1,13 @@
 // One request's turn on its client's connection: where its reply goes. Decides whether the connection goes on after the
 // reply; the exchange decides what is written, and when.
 
-import type { ServerResponse } from 'node:http';
 import type { BalancerError } from '../../../errors.ts';
 import type { ReplyHead } from '../../../http/reply-head.ts';
 import { switchingHead } from '../../../http/upgrade.ts';
 import type { Downstream, Tunnel, TunnelEnd } from '../../exchange/downstream.ts';
 import { errorReply } from '../error-reply.ts';
 import type { Client } from './client.ts';
+import type { SilentResponse } from './responses.ts';
 import { SocketTunnel } from './tunnel.ts';
 
 /** What a turn needs to know of the front. */
@@ -20,12 +20,12 @@ export interface TurnTerms {
 
 export class Turn implements Downstream {
   readonly #client: Client;
-  readonly #response: ServerResponse;
+  readonly #response: SilentResponse;
   readonly #terms: TurnTerms;
   // Whether the connection goes on after an error reply; `undefined` if there was none.
   #goesOn: boolean | undefined;
 
-  constructor(client: Client, response: ServerResponse, terms: TurnTerms) {
+  constructor(client: Client, response: SilentResponse, terms: TurnTerms) {
     this.#client = client;
     this.#response = response;
     this.#terms = terms;
