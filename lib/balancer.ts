@@ -3,6 +3,7 @@
 
 import { members } from './core/fleet/fleet-state.ts';
 import { whyNone } from './core/fleet/outage.ts';
+import type { ListenPlace } from './core/plane-ports.ts';
 import type { Wish } from './core/ports.ts';
 import { descriptorLimit, warnOfShares } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
@@ -35,8 +36,11 @@ export interface Balancer {
 // A ring of up to this many slots is laid out in less time than a change may hold up traffic.
 const LARGE_RING_SLOTS = 512;
 
-/** Makes a balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
-export async function createBalancer(options: Options, log: Log): Promise<Balancer> {
+/**
+ * Makes a balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded.
+ * @param sockets to listen on in place of `--port`: file descriptors of sockets that listen already.
+ */
+export async function createBalancer(options: Options, log: Log, sockets: readonly number[] = []): Promise<Balancer> {
   const parts = await createParts(options, await loadHashPair(options), log);
   const { supervisor, drawnToken } = parts;
   let closing: Promise<void> | undefined;
@@ -45,12 +49,13 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
   const balancer: Balancer = {
     start: async () => {
       try {
-        await checkPorts(options);
+        await checkPorts(options, sockets);
         prepare(parts, options, log);
         unfollow = await follow(supervisor, [listMembers(() => firstWishes(options, parts)), parts.asked]);
         await parts.publisher.holds();
         if (closing !== undefined) return options.port;
-        const opened = listen(parts, options, log);
+        const place = sockets.length > 0 ? { descriptors: sockets } : { port: options.port, host: options.host };
+        const opened = listen(parts, options, place, log);
         opening = opened.catch(() => undefined);
         return await opened;
       } catch (error) {
@@ -78,8 +83,8 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
 
 // Checks before a replica is started in vain. Ports are bound only when replicas serve, so that even the first request
 // finds a replica.
-async function checkPorts({ port, host, adminPort, adminHost }: Options): Promise<void> {
-  await listening('--port', () => checkPortIsFree(port, host));
+async function checkPorts({ port, host, adminPort, adminHost }: Options, sockets: readonly number[]): Promise<void> {
+  if (sockets.length === 0) await listening('--port', () => checkPortIsFree(port, host));
   if (adminPort !== 0) await listening('--admin-port', () => checkPortIsFree(adminPort, adminHost));
 }
 
@@ -92,11 +97,15 @@ function prepare({ supervisor, plane, publisher, feed, rings }: Parts, options: 
   plane.watch((news) => news.type === 'suspected' && supervisor.suspect(news.incarnation));
 }
 
-async function listen({ plane, adminServer }: Parts, options: Options, log: Log): Promise<number> {
-  const { host, adminPort } = options;
+async function listen(
+  { plane, adminServer }: Parts,
+  { host, adminPort }: Options,
+  place: ListenPlace,
+  log: Log,
+): Promise<number> {
   const adminFlag = adminPort === 0 ? '--admin-socket' : '--admin-port';
   if (adminServer !== undefined) await listening(adminFlag, adminServer.listen);
-  const port = await listening('--port', () => plane.listen(options.port, host));
+  const port = await listening('descriptors' in place ? 'LISTEN_FDS' : '--port', () => plane.listen(place));
   log.info('listening', { host, port });
   return port;
 }

@@ -6,9 +6,10 @@ import { type Balancer, createBalancer } from './balancer.ts';
 import { describe } from './errors.ts';
 import { createLog } from './log.ts';
 import { lineWriter } from './log-stream.ts';
-import { startedByNohup } from './nohup.ts';
 import { helpText } from './settings/help.ts';
 import { ignoredInEnvironment, OptionError, type Options, parseOptions } from './settings/options.ts';
+import { startedByNohup } from './system/nohup.ts';
+import { takeNotify, takeSockets } from './system/service-manager.ts';
 
 // npm passes Ctrl-C on to a process that already had it from the terminal. A second signal this soon is the same one.
 const SAME_SIGNAL_MS = 150;
@@ -40,6 +41,8 @@ async function run(options: Options): Promise<void> {
   for (const ignored of ignoredInEnvironment(process.env)) log.warn('variable-ignored', { ...ignored });
   // A mistake of ours in one request must not end all the others.
   process.on('uncaughtException', (error) => log.error('uncaught', { reason: describe(error), stack: error.stack }));
+  const sockets = takeSockets(process.env, process.pid);
+  const notify = takeNotify(process.env, (reason) => log.warn('notify-failed', { reason }));
   let balancer: Balancer | undefined;
   let firstSignalMs: number | undefined;
   const onSignal = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP') => {
@@ -48,6 +51,7 @@ async function run(options: Options): Promise<void> {
       firstSignalMs = nowMs;
       // Without a balancer yet nothing was begun: the process ends at once.
       if (balancer === undefined) process.exit(0);
+      notify('STOPPING=1');
       void balancer.close().finally(() => process.exit(0));
     } else if (nowMs - firstSignalMs > SAME_SIGNAL_MS) {
       process.exit(128 + constants.signals[signal]);
@@ -58,10 +62,11 @@ async function run(options: Options): Promise<void> {
   // SIGHUP comes when the terminal is closed.
   process.on('SIGHUP', startedByNohup() ? () => undefined : onSignal);
 
-  balancer = await createBalancer(options, log);
+  balancer = await createBalancer(options, log, sockets);
   const port = await balancer.start();
   if (firstSignalMs !== undefined) return;
   const url = urlOf(options.host, port);
+  notify('READY=1', `STATUS=listens on ${url}`);
   console.log(`ringmaster listens on ${url}`);
   console.log(`replicas: ${balancer.hostnames().join(', ')}`);
   if (options.adminPort !== 0) console.log(`its own endpoints: ${urlOf(options.adminHost, options.adminPort)}`);

@@ -16,9 +16,15 @@ export type PlaneNews =
    */
   | { readonly type: 'drained'; readonly incarnation: number };
 
+/** Where a data plane listens: at a port of its own, or on sockets that somebody else has opened. */
+export type ListenPlace =
+  | { readonly port: number; readonly host: string }
+  /** File descriptors of TCP sockets that listen already, all at one port. */
+  | { readonly descriptors: readonly number[] };
+
 export interface DataPlane {
   /** Resolves with the port that it listens on. Rejects with the system's error. */
-  listen(port: number, host: string): Promise<number>;
+  listen(place: ListenPlace): Promise<number>;
   /**
    * Makes requests go by this plan, unless a later one holds already. Resolves when all requests do. If a replica is in
    * none of the plan's lists, requests in flight there are tried elsewhere, or cut.

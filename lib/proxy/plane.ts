@@ -2,7 +2,7 @@
 // Connections of clients are in ./front/, one request is in ./exchange/, connections to replicas are in ./replicas/.
 
 import type { IncomingMessage } from 'node:http';
-import type { DataPlane, PlaneNews } from '../core/plane-ports.ts';
+import type { DataPlane, ListenPlace, PlaneNews } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
@@ -116,8 +116,8 @@ export class Plane implements DataPlane, FrontContext {
     this.#front = new FrontServer(this, ports.clock, ports.log);
   }
 
-  listen(port: number, host: string): Promise<number> {
-    return this.#front.listen(port, host, this.#ports.sharesPort ?? false);
+  listen(place: ListenPlace): Promise<number> {
+    return this.#front.listen(place, this.#ports.sharesPort ?? false);
   }
 
   async publish(plan: RoutingPlan): Promise<void> {

@@ -174,7 +174,7 @@ export function planeContract(t: Test, create: CreatePlane): void {
 
   t.test('a port that is taken is an error of the system', async (t) => {
     const { port } = await begun(t, create);
-    await t.rejects(create({}).listen(port, '127.0.0.1'), { code: 'EADDRINUSE' });
+    await t.rejects(create({}).listen({ port, host: '127.0.0.1' }), { code: 'EADDRINUSE' });
   });
 
   t.test('closing, it takes no more connections and finishes what it has', async (t) => {
@@ -252,7 +252,7 @@ async function begun(t: Test, create: CreatePlane) {
   };
   const publish = (plan: Partial<RoutingPlan>) => plane.publish(planOf(plan));
   await publish({});
-  const port = await plane.listen(0, '127.0.0.1');
+  const port = await plane.listen({ port: 0, host: '127.0.0.1' });
   return {
     plane,
     port,

@@ -21,7 +21,7 @@ function startListening(t: Test, options: net.ListenOptions): Promise<number> {
 t.test('a burst is taken in a few turns of the event loop', { skip: !SHARES_PORTS }, async (t) => {
   const server = http.createServer();
   const listeners = new Listeners(server);
-  const port = await listeners.listen(0, '127.0.0.1', false, fail);
+  const port = await listeners.listen({ port: 0, host: '127.0.0.1' }, false, fail);
   let came = 0;
   let turns = 0;
   const all = new Promise<void>((resolve) =>
@@ -47,7 +47,7 @@ t.test('a port that somebody has is refused, also if he would share it', async (
   for (const kind of kinds) {
     const port = await startListening(t, kind);
     const listeners = new Listeners(http.createServer());
-    await t.rejects(listeners.listen(port, '127.0.0.1', false, fail), {
+    await t.rejects(listeners.listen({ port, host: '127.0.0.1' }, false, fail), {
       code: 'EADDRINUSE',
       port,
       address: '127.0.0.1',

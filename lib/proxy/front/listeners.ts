@@ -4,6 +4,7 @@
 
 import type { Server } from 'node:http';
 import net, { type Socket } from 'node:net';
+import type { ListenPlace } from '../../core/plane-ports.ts';
 
 // Elsewhere Node refuses such sockets, since there the system does not spread connections over them.
 const SHARES_PORTS = process.platform === 'linux' || process.platform === 'freebsd';
@@ -26,7 +27,9 @@ export class Listeners {
    * @param sharesPort the sockets of other threads are on that port too. Then somebody else has made sure of the port.
    * @param onError called when a connection could not be taken.
    */
-  async listen(port: number, host: string, sharesPort: boolean, onError: (error: Error) => void): Promise<number> {
+  async listen(place: ListenPlace, sharesPort: boolean, onError: (error: Error) => void): Promise<number> {
+    if ('descriptors' in place) return this.#listenOn(place.descriptors, onError);
+    const { port, host } = place;
     // Any program of this user may join a shared port, but nobody may join a socket that is bound alone. A program that
     // joins later, or between these two steps, is not found out.
     if (SHARES_PORTS && !sharesPort && port !== 0) await checkPortIsFree(port, host);
@@ -36,6 +39,24 @@ export class Listeners {
       one.on('error', onError);
     }
     return at.port;
+  }
+
+  // Sockets that somebody else has opened, so that none is lost while no process of ours is there.
+  async #listenOn(descriptors: readonly number[], onError: (error: Error) => void): Promise<number> {
+    if (descriptors.length > COUNT) throw new Error(`${descriptors.length} sockets are more than ${COUNT}`);
+    const ports = new Set<number>();
+    for (const [index, fd] of descriptors.entries()) {
+      const one = this.#all[index] as net.Server;
+      await begin(one, { fd, backlog: BACKLOG });
+      // Of a socket that is not of TCP, Node says nothing, or its path.
+      const address = one.address();
+      if (address === null || typeof address === 'string') throw new Error(`descriptor ${fd} is no TCP socket`);
+      ports.add(address.port);
+      one.on('error', onError);
+    }
+    const [port = 0, ...others] = ports;
+    if (others.length > 0) throw new Error(`the sockets have several ports: ${[...ports].join(', ')}`);
+    return port;
   }
 
   /** Accepts no more connections. Resolves when those that there are have ended. */
@@ -49,7 +70,10 @@ export async function checkPortIsFree(port: number, host: string): Promise<void>
   await close(await begin(net.createServer(), { port, host }));
 }
 
-function begin(server: net.Server, at: net.ListenOptions): Promise<net.Server> {
+function begin(
+  server: net.Server,
+  at: net.ListenOptions | { readonly fd: number; readonly backlog: number },
+): Promise<net.Server> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(at, () => {

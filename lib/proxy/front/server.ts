@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ListenPlace } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
 import type { Key } from '../../core/ring/policy.ts';
@@ -84,10 +85,10 @@ export class FrontServer implements TurnTerms {
    * Resolves with the port that it listens on. Rejects with the system's error.
    * @param sharesPort the planes of other threads listen there too.
    */
-  async listen(port: number, host: string, sharesPort: boolean): Promise<number> {
+  async listen(place: ListenPlace, sharesPort: boolean): Promise<number> {
     await checkParser();
     const onError = ({ message }: Error) => this.#log.error('accept-failed', { reason: message });
-    return this.#listeners.listen(port, host, sharesPort, onError);
+    return this.#listeners.listen(place, sharesPort, onError);
   }
 
   /** Accepts no more connections and lets open requests finish; cuts what is left when `signal` is aborted. */

@@ -3,7 +3,7 @@
 // balancer's own.
 
 import type { MessagePort } from 'node:worker_threads';
-import type { DataPlane, PlaneNews } from '../../core/plane-ports.ts';
+import type { DataPlane, ListenPlace, PlaneNews } from '../../core/plane-ports.ts';
 import type { ReplicaRef } from '../../core/ports.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { RoutingPlan } from '../../core/routing-plan.ts';
@@ -33,7 +33,7 @@ export type OwnEndpoints = ReadonlyMap<string, string>;
 /** What can be asked of a worker: what a data plane is asked, with what is needed for it. */
 export interface Questions {
   readonly publish: { readonly plan: RoutingPlan; readonly rows: RowsOfPlan };
-  readonly listen: { readonly port: number; readonly host: string };
+  readonly listen: ListenPlace;
   readonly counters: undefined;
   /** Where the last look ended. */
   readonly landings: number;

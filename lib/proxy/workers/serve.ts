@@ -102,7 +102,7 @@ function answerers(
       if (!isDeepStrictEqual(last, plan.traffic)) last = plan.traffic;
       await plane.publish({ ...plan, traffic: last });
     },
-    listen: ({ port, host }) => plane.listen(port, host),
+    listen: (place) => plane.listen(place),
     counters: () => plane.counters(),
     landings: (after) => plane.landings(after),
     explain: (key) => plane.explain(key),

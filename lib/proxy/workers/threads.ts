@@ -4,7 +4,7 @@
 // given the latest plan before it listens.
 
 import type { IncomingMessage } from 'node:http';
-import type { DataPlane, PlaneNews } from '../../core/plane-ports.ts';
+import type { DataPlane, ListenPlace, PlaneNews } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
 import { Ledger, ledgerBytes } from '../../core/request/ledger.ts';
 import { Rows } from '../../core/request/rows.ts';
@@ -82,7 +82,10 @@ export class ThreadedPlane implements DataPlane {
     this.#crew = new Crew(crewPorts, workers);
   }
 
-  async listen(port: number, host: string): Promise<number> {
+  async listen(place: ListenPlace): Promise<number> {
+    // The first thread that ended would close them for all.
+    if ('descriptors' in place) throw new Error('sockets that somebody else has opened take --workers 1');
+    const { port, host } = place;
     // Workers share the port, and so could another program of this user: it must not be there before them.
     if (port !== 0) await checkPortIsFree(port, host);
     this.#crew.begin();
