@@ -9,6 +9,7 @@ import { lineWriter } from './log-stream.ts';
 import { startedByNohup } from './nohup.ts';
 import { helpText } from './settings/help.ts';
 import { ignoredInEnvironment, OptionError, type Options, parseOptions } from './settings/options.ts';
+import { paintFor } from './terminal/paint.ts';
 
 // npm passes Ctrl-C on to a process that already had it from the terminal. A second signal this soon is the same one.
 const SAME_SIGNAL_MS = 150;
@@ -20,9 +21,10 @@ process.on('SIGUSR1', () => undefined);
 const argv = process.argv.slice(2);
 // What follows a lone `--` is meant for the command.
 const ours = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
-if (ours.includes('--help')) {
-  process.stdout.write(helpText());
-} else if (ours.includes('--version')) {
+const asks = (...flags: readonly string[]) => flags.some((flag) => ours.includes(flag));
+if (asks('--help', '-h')) {
+  process.stdout.write(helpText((text) => paintFor(process.stdout)('bold', text)));
+} else if (asks('--version', '-v')) {
   console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version);
 } else {
   try {

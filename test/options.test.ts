@@ -121,7 +121,8 @@ t.test('variables of replicas: the flag is repeated, and values hold anything', 
 });
 
 const REFUSED: [string, RegExp][] = [
-  ['--prot 1', /^unknown option --prot; --help lists them$/],
+  ['--prot 1', /^unknown option --prot: did you mean --port\?$/],
+  ['--colour red', /^unknown option --colour; --help lists them$/],
   ['5000', /^unexpected argument 5000: .* a command follows a lone --$/],
   ['--port 1 --', /^-- needs a command after it/],
   ['--upstream a:1 -- node app.js', /^a command after -- and --upstream: .* name one of them$/],
@@ -268,11 +269,11 @@ t.test('every option says whether it can change while the balancer runs, and why
 t.test('help and the table of the README name every option with its bounds and default', async (t) => {
   for (const text of [helpText(), optionsTable()]) {
     for (const option of ['port', 'heartbeat-path', 'virtual-nodes', 'max-replicas']) t.match(text, `--${option}`);
-    t.match(text, /a whole number from 0 to 65535/);
+    t.match(text, /a\s+whole number from 0 to 65535/);
   }
   t.ok(
     helpText()
       .split('\n')
-      .every((line) => line.length <= 180),
+      .every((line) => line.length <= 80),
   );
 });

@@ -1,6 +1,7 @@
 // Turns a command line and an environment into the values of all options. The rows of tables/ say what each can be.
 
 import { type IgnoredVariable, ignoredVariables, readVariable, variableOf } from './environment.ts';
+import { nearest } from './nearest.ts';
 import type { SettledOption } from './option.ts';
 import { OPTIONS, type Option, type Options, type PlainOptions } from './table.ts';
 
@@ -9,6 +10,8 @@ export type { Options };
 // When a ring changes, or is imagined, traffic waits while it is built: 50 ms at most with this many virtual nodes.
 const MOST_POINTS = 16_384;
 const MOST_PLACES = 2048;
+
+const MOST_WRONG_LETTERS = 2;
 
 /** A rule about several options together. */
 interface Rule {
@@ -147,7 +150,12 @@ function readFlags(argv: readonly string[]): Map<string, readonly string[]> {
     }
     const [, flag = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
     const kind = OPTIONS.get(flag)?.kind;
-    if (kind === undefined) throw new OptionError(`unknown option --${flag}; --help lists them`);
+    if (kind === undefined) {
+      const meant = nearest(flag, [...OPTIONS.keys()], MOST_WRONG_LETTERS);
+      throw new OptionError(
+        `unknown option --${flag}${meant === undefined ? '; --help lists them' : `: did you mean --${meant}?`}`,
+      );
+    }
     const next = argv[at + 1];
     const isAlone =
       attached === undefined && (next === undefined || (kind.bare !== undefined && next.startsWith('--')));
