@@ -1,13 +1,13 @@
 // The balancer as a whole, and the public API of the library: in which order its parts begin and end. parts.ts makes
 // them.
 
-import { members } from './core/fleet/fleet-state.ts';
 import { whyNone } from './core/fleet/outage.ts';
 import type { Wish } from './core/ports.ts';
 import { descriptorLimit, warnOfShares } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
+import { type Replica, rosterOf } from './library/roster.ts';
 import { descriptorWishes } from './limits.ts';
 import { listening } from './listening.ts';
 import type { Log } from './log.ts';
@@ -22,8 +22,8 @@ export interface Balancer {
    * then.
    */
   start(): Promise<number>;
-  /** Hostnames of the replicas, in the order in which they joined. */
-  hostnames(): string[];
+  /** The wanted replicas, in the order in which they joined. */
+  replicas(): readonly Replica[];
   /** The token that changes of the fleet take, if it was drawn here. Nobody else knows it then. */
   readonly drawnToken: string | undefined;
   /** Why no replica takes requests, in one line; `undefined` if one does. */
@@ -38,7 +38,7 @@ const LARGE_RING_SLOTS = 512;
 /** Makes a balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log): Promise<Balancer> {
   const parts = await createParts(options, await loadHashPair(options), log);
-  const { supervisor, drawnToken } = parts;
+  const { runtime, supervisor, drawnToken } = parts;
   let closing: Promise<void> | undefined;
   let unfollow = () => {};
   let opening: Promise<unknown> = Promise.resolve();
@@ -58,7 +58,7 @@ export async function createBalancer(options: Options, log: Log): Promise<Balanc
         throw error;
       }
     },
-    hostnames: () => members(supervisor.state).map((replica) => replica.hostname),
+    replicas: () => rosterOf(supervisor.state, (replica) => runtime.pidOf?.(replica)),
     drawnToken,
     whyNone: () => whyNone(supervisor.state, options.failOpen),
     close: () => {

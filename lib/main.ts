@@ -4,12 +4,13 @@ import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Balancer, createBalancer } from './balancer.ts';
 import { describe } from './errors.ts';
-import { createLog } from './log.ts';
-import { lineWriter } from './log-stream.ts';
-import { startedByNohup } from './nohup.ts';
 import { helpText } from './settings/help.ts';
 import { ignoredInEnvironment, OptionError, type Options, parseOptions } from './settings/options.ts';
+import { farewell, greeting } from './terminal/greeting.ts';
+import { startedByNohup } from './terminal/nohup.ts';
 import { paintFor } from './terminal/paint.ts';
+import { standardErrorLog } from './terminal/standard-error.ts';
+import { showStarting } from './terminal/starting.ts';
 
 // npm passes Ctrl-C on to a process that already had it from the terminal. A second signal this soon is the same one.
 const SAME_SIGNAL_MS = 150;
@@ -39,8 +40,7 @@ async function run(options: Options): Promise<void> {
   // Whoever reads this output may go at any time. That is no reason to end, and the log must not log its own failure.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
-  const write = lineWriter(process.stderr, (count) => log.error('log-lines-dropped', { count }));
-  const log = createLog(options.log, write, () => new Date());
+  const log = standardErrorLog(options.log, options.logFormat);
   for (const ignored of ignoredInEnvironment(process.env)) log.warn('variable-ignored', { ...ignored });
   // A mistake of ours in one request must not end all the others.
   process.on('uncaughtException', (error) => log.error('uncaught', { reason: describe(error), stack: error.stack }));
@@ -52,6 +52,7 @@ async function run(options: Options): Promise<void> {
       firstSignalMs = nowMs;
       // Without a balancer yet nothing was begun: the process ends at once.
       if (balancer === undefined) process.exit(0);
+      if (process.stdout.isTTY) console.log(farewell(options.graceMs));
       void balancer.close().finally(() => process.exit(0));
     } else if (nowMs - firstSignalMs > SAME_SIGNAL_MS) {
       process.exit(128 + constants.signals[signal]);
@@ -63,20 +64,12 @@ async function run(options: Options): Promise<void> {
   process.on('SIGHUP', startedByNohup() ? () => undefined : onSignal);
 
   balancer = await createBalancer(options, log);
-  const port = await balancer.start();
+  const showNoMore = showStarting(balancer.replicas);
+  const port = await balancer.start().finally(showNoMore);
   if (firstSignalMs !== undefined) return;
-  const url = urlOf(options.host, port);
-  console.log(`ringmaster listens on ${url}`);
-  console.log(`replicas: ${balancer.hostnames().join(', ')}`);
-  if (options.adminPort !== 0) console.log(`its own endpoints: ${urlOf(options.adminHost, options.adminPort)}`);
-  if (options.adminSocket !== '') console.log(`its own endpoints: ${options.adminSocket}`);
-  // The token is printed but not logged, since the log is kept, and read by others.
-  if (balancer.drawnToken !== undefined) console.log(`admin token: ${balancer.drawnToken}`);
-  const none = balancer.whyNone();
-  // Without a replica there is nothing to try.
-  console.log(none === undefined ? `try: curl ${url}/home    stop: Ctrl-C` : `${none}\nstop: Ctrl-C`);
-}
-
-function urlOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const { drawnToken } = balancer;
+  const beginning = { port, replicas: balancer.replicas(), whyNone: balancer.whyNone(), drawnToken };
+  const lines = greeting(options, beginning, paintFor(process.stdout));
+  // Among the lines of the log it stands apart.
+  console.log((process.stdout.isTTY ? ['', ...lines, ''] : lines).join('\n'));
 }

@@ -37,6 +37,7 @@ import { hashOf } from './settings/hash-source.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
 
 export interface Parts {
+  readonly runtime: ReplicaRuntime;
   readonly supervisor: Supervisor;
   readonly plane: DataPlane;
   readonly publisher: Publisher;
@@ -118,7 +119,18 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
   const admin = adminOf({ options, place, asked, runtime, rings, supervisor, plane, publisher, feed, erring, log });
   const adminServer =
     place.own === undefined ? undefined : createAdminServer(place.own, admin.answer, shares.maxAdminConnections, log);
-  return { supervisor, plane, publisher, rings, asked, feed, adminServer, scale, drawnToken: place.drawnToken };
+  return {
+    runtime,
+    supervisor,
+    plane,
+    publisher,
+    rings,
+    asked,
+    feed,
+    adminServer,
+    scale,
+    drawnToken: place.drawnToken,
+  };
 }
 
 /** The balancer's own endpoints as the public port has them. */
