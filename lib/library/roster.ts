@@ -1,7 +1,7 @@
 // Who is in the fleet, as programs and people see it: one entry for each replica, with what may be known of it. Pure.
 
 import { addressText } from '../core/address.ts';
-import { type FleetState, placesOf, type SeatState, stateOf } from '../core/fleet/fleet-state.ts';
+import { type FleetState, placesOf, type Seat, type SeatState, stateOf } from '../core/fleet/fleet-state.ts';
 import type { ReplicaRef } from '../core/ports.ts';
 
 export interface Replica {
@@ -17,19 +17,23 @@ export interface Replica {
   readonly pid: number | undefined;
 }
 
+/** Gives the id of a replica's process, if it has one here. */
+export type PidOf = (replica: ReplicaRef) => number | undefined;
+
 /** The wanted replicas in the order in which they joined. */
-export function rosterOf(
-  { seats }: FleetState,
-  pidOf: (replica: ReplicaRef) => number | undefined,
-): readonly Replica[] {
-  return seats
-    .toSorted((a, b) => a.joined - b.joined)
-    .map((seat) => ({
-      hostname: seat.replica.hostname,
-      seat: seat.replica.seat,
-      weight: placesOf(seat.replica).length,
-      address: 'address' in seat ? addressText(seat.address) : undefined,
-      state: stateOf(seat),
-      pid: pidOf(seat.replica),
-    }));
+export function rosterOf({ seats }: FleetState, pidOf: PidOf): readonly Replica[] {
+  return seats.toSorted((a, b) => a.joined - b.joined).map((seat) => entryOf(seat, pidOf));
+}
+
+/** The replica of that seat. */
+export function entryOf(seat: Seat, pidOf: PidOf): Replica {
+  const { replica } = seat;
+  return {
+    hostname: replica.hostname,
+    seat: replica.seat,
+    weight: placesOf(replica).length,
+    address: 'address' in seat ? addressText(seat.address) : undefined,
+    state: stateOf(seat),
+    pid: pidOf(replica),
+  };
 }

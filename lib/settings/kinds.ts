@@ -40,7 +40,7 @@ export function decimal(least: number, most: number): Kind<number> {
     unit: '',
     placeholder: 'NUMBER',
     bounds: `a number from ${least} to ${most}`,
-    read: (written) => (/^\d{1,9}(\.\d{1,9})?$/.test(written) ? bounded(Number(written), least, most) : undefined),
+    read: (written) => (/^\d{1,9}(\.\d{1,20})?$/.test(written) ? bounded(Number(written), least, most) : undefined),
     write: String,
   };
 }

@@ -23,7 +23,16 @@ interface Rule {
 // Each replica gets its own, so one for all of them would be a mistake.
 const OWN_VARIABLES = ['PORT', 'SERVER_ID', 'RINGMASTER_SEAT'];
 
+/** What `hash` is if it is a pair of functions, which only a program that uses the library can give. */
+export const OWN_HASH = 'own';
+
 const RULES: readonly Rule[] = [
+  {
+    breaks: ({ workers, hash, key }) =>
+      workers > 1 && (hash === OWN_HASH || key.some(({ type }) => type === 'function')),
+    says: ({ workers }) =>
+      `--workers takes 1, not ${workers}, with a key or a hash that is a function: these stay in their thread`,
+  },
   {
     breaks: ({ command, upstream }) => command.length > 0 && upstream.size > 0,
     says: () => 'a command after -- and --upstream: replicas are started, or they run already; name one of them',
@@ -80,7 +89,7 @@ const RULES_OF_STARTED: readonly Rule[] = [
   },
 ];
 
-/** One line for the person who gave a wrong option. The process ends with exit code 2. */
+/** What is wrong with an option, in one line. The program then ends with exit code 2. */
 export class OptionError extends Error {
   override readonly name = 'OptionError';
 }
@@ -103,14 +112,23 @@ function splitCommand(argv: readonly string[]): { flags: readonly string[]; comm
 export function parseOptions(argv: readonly string[], environment: Readonly<NodeJS.ProcessEnv>): Options {
   const split = splitCommand(argv);
   const flags = readFlags(split.flags);
+  return optionsOf(split.command, (flag, row) => readGiven(flag, row, flags, environment));
+}
+
+/**
+ * The options of these values, and the defaults of those that are missing. Throws OptionError for values that do not go
+ * together.
+ * @param givenOf gives the value of an option; `undefined` if nobody has set it.
+ */
+export function optionsOf(command: readonly string[], givenOf: (flag: string, row: Option) => unknown): Options {
   const plain: Record<string, unknown> = {};
   const settled: [key: string, given: unknown, row: SettledOption<unknown, string, PlainOptions>][] = [];
   for (const [flag, row] of OPTIONS) {
-    const given = readGiven(flag, row, flags, environment);
+    const given = givenOf(flag, row);
     if ('settle' in row) settled.push([keyOf(flag, row), given, row]);
     else plain[keyOf(flag, row)] = given ?? row.otherwise;
   }
-  const known: PlainOptions = { ...(plain as Omit<PlainOptions, 'command'>), command: split.command };
+  const known: PlainOptions = { ...(plain as Omit<PlainOptions, 'command'>), command };
   const depending = settled.map(([key, given, row]) => [key, row.settle(given, known)]);
   const options = { ...known, ...Object.fromEntries(depending) } as Options;
   checkTogether(options);
@@ -193,7 +211,8 @@ function otherPlace(listen: Options['replicaListen']): string {
   return listen === 'port' ? '{socket}' : '{port}';
 }
 
-function keyOf(flag: string, { kind }: Option): string {
+/** The key of an option in `Options`. */
+export function keyOf(flag: string, { kind }: Option): string {
   return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase()) + kind.unit;
 }
 
