@@ -82,7 +82,8 @@ function limits(row: Option): string {
   return otherwise === '' ? row.kind.bounds : `${row.kind.bounds}; default ${otherwise}`;
 }
 
-function wrapped(text: string, columns: number): string[] {
+/** The text in lines of at most so many columns. */
+export function wrapped(text: string, columns: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const last = lines.at(-1);
@@ -119,6 +120,7 @@ function tableRow(flag: string, row: Option): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-function shownDefault(row: Option): string {
+/** The default of an option as it is written; empty if it stands for nothing. */
+export function shownDefault(row: Option): string {
   return 'settle' in row ? row.shown : row.kind.write(row.otherwise);
 }
