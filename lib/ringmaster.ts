@@ -138,8 +138,8 @@ export async function createBalancer(given: BalancerOptions = {}): Promise<Balan
   };
   return Object.assign(emitter, {
     start: () => (starting ??= start()),
-    add: (addition: number | Addition) => change('/add', additionBody(addition)),
-    remove: (removal: number | Removal) =>
+    add: async (addition: number | Addition) => change('/add', additionBody(addition)),
+    remove: async (removal: number | Removal) =>
       typeof removal === 'number'
         ? change('/rm', { n: removal })
         : change('/rm', { n: removal.hostnames.length, hostnames: removal.hostnames }, 'only-named'),
@@ -166,9 +166,9 @@ function checkOpen(closing: Promise<void> | undefined): void {
   if (closing !== undefined) throw new BalancerError('closing', 'the balancer was closed');
 }
 
-// What the command says of flags is said of keys here.
+// What the command says of flags is said of keys here. What a replica said last is left as it was.
 function rethrow(error: unknown): never {
   if (error instanceof OptionError) throw new OptionError(inKeys(error.message));
-  if (!(error instanceof BalancerError)) throw error;
+  if (!(error instanceof BalancerError) || error.code === 'start-failed') throw error;
   throw new BalancerError(error.code, inKeys(error.message), { cause: error });
 }

@@ -34,9 +34,10 @@ async function onTerminal(
   const directory = await mkdtemp(join(tmpdir(), 'terminal-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
   const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
-  const command = [process.execPath, MAIN, '--port', '0', '--data-dir', directory, ...words].join(' ');
+  const command = [process.execPath, MAIN, '--port', '0', ...words].map((word) => `'${word}'`).join(' ');
   // `script` keeps standard input for the terminal, and passes the exit code on.
   const child = spawn('script', ['-qec', `stty cols 80; exec ${command}`, '/dev/null'], {
+    cwd: directory,
     env: { ...inherited, ...PLAIN, ...environment },
     stdio: ['pipe', 'pipe', 'inherit'],
   });

@@ -38,7 +38,6 @@ t.test('from the start to the end, with the sample service', async (t) => {
   const balancer = await createBalancer({
     port: 0,
     replicas: 2,
-    dataDir: await directoryFor(t),
     key: (request) => request.headers['x-tenant'],
   });
   t.teardown(() => balancer.close());
