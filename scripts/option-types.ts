@@ -30,7 +30,10 @@ const START = `// The options of \`createBalancer\`. Made by scripts/option-type
 
 import type { Given } from './forms.ts';
 
-/** All may be left out. Whatever is out of bounds is an \`OptionError\`. */
+/**
+ * All may be left out. A number may also be a text as on the command line: \`2s\`, \`64k\`, \`off\`. Whatever is out of
+ * bounds is an \`OptionError\`.
+ */
 export interface BalancerOptions {
   /** The program that each replica runs, and its arguments. Default: the sample service. */
   readonly command?: Given<'command'> | undefined;

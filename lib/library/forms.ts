@@ -40,5 +40,11 @@ interface Forms {
   readonly replicaEnv: Readonly<Record<string, string>> | Options['replicaEnv'];
 }
 
-/** What an option may be set to. */
-export type Given<K extends keyof Options> = K extends keyof Forms ? Forms[K] : Options[K];
+/** What an option may be set to. A text is read as on the command line. */
+export type Given<K extends keyof Options> = K extends keyof Forms
+  ? Forms[K]
+  : Options[K] extends number
+    ? number | string
+    : Options[K] extends boolean
+      ? boolean | 'on' | 'off'
+      : Options[K];

@@ -72,7 +72,7 @@ t.test('texts as on the command line, lists of them, and names with their values
   for (const form of [replicaEnv, Object.fromEntries(replicaEnv)])
     t.strictSame(given({ replicaEnv: form }).replicaEnv, replicaEnv);
   t.strictSame(
-    givenOptions({ port: '5001', replyTimeoutMs: '2s', via: 'off' }).options,
+    given({ port: '5001', replyTimeoutMs: '2s', via: 'off' }),
     given({ port: 5001, replyTimeoutMs: 2000, via: false }),
   );
 });
