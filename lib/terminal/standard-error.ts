@@ -1,7 +1,7 @@
 // The log on standard error: JSON lines for programs and files, lines for people on a terminal.
 
 import { createLog, type Log, type LogFormat, type LogLevel } from '../log.ts';
-import { lineWriter } from './log-stream.ts';
+import { lineWriter } from '../log-stream.ts';
 import { textLine } from './log-text.ts';
 import { paintFor } from './paint.ts';
 
