@@ -37,7 +37,6 @@ interface Forms {
   readonly upstream: List | Options['upstream'];
   readonly trustProxy: List;
   readonly heartbeatStatus: List | Options['heartbeatStatus'];
-  readonly replicaEnv: Readonly<Record<string, string>> | Options['replicaEnv'];
 }
 
 /** What an option may be set to. A text is read as on the command line. */
@@ -47,4 +46,6 @@ export type Given<K extends keyof Options> = K extends keyof Forms
     ? number | string
     : Options[K] extends boolean
       ? boolean | 'on' | 'off'
-      : Options[K];
+      : Options[K] extends ReadonlyMap<string, string>
+        ? List | Readonly<Record<string, string>> | Options[K]
+        : Options[K];

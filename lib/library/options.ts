@@ -92,8 +92,8 @@ export interface BalancerOptions {
   readonly runtime?: Given<'runtime'> | undefined;
 
   /**
-   * Variable of each replica; may hold `{port}`, `{socket}`, `{id}` and `{seat}`. Takes an object with a text for each
-   * name.
+   * Variable of each replica; may hold `{port}`, `{socket}`, `{id}` and `{seat}`. Takes a list of NAME=VALUE, or an
+   * object with a text for each name.
    */
   readonly replicaEnv?: Given<'replicaEnv'> | undefined;
 

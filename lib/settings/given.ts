@@ -76,8 +76,8 @@ function readValue(key: string, row: Option, value: unknown): unknown {
 }
 
 /** Which values a program may give, in words that follow "takes". */
-export function boundsOf({ bounds, repeated }: Kind<unknown, string>): string {
-  return repeated === undefined ? bounds : 'an object with a text for each name';
+export function boundsOf({ bounds, placeholder, repeated }: Kind<unknown, string>): string {
+  return repeated === undefined ? bounds : `a list of ${placeholder}, or an object with a text for each name`;
 }
 
 // A value is right if it can be written, and is read again as what it is.
@@ -93,16 +93,27 @@ function roundTrip(kind: Kind<unknown, string>, value: unknown): unknown {
   }
 }
 
-// Texts as on the command line, lists of such texts, and names with their values.
+// Texts as on the command line, and lists of such texts; for an option that may be repeated, an object too.
 function readTexts(kind: Kind<unknown, string>, value: unknown): unknown {
-  if (typeof value === 'string') return kind.read(value);
-  if (Array.isArray(value)) {
-    return value.every((text) => typeof text === 'string') ? kind.read(value.join(',')) : undefined;
-  }
-  if (kind.repeated === undefined || typeof value !== 'object' || value === null) return undefined;
-  const entries: readonly (readonly [unknown, unknown])[] = value instanceof Map ? [...value] : Object.entries(value);
-  const values = entries.map(([name, text]) => (typeof text === 'string' ? kind.read(`${name}=${text}`) : undefined));
-  return values.includes(undefined) ? undefined : kind.repeated.join(values);
+  const { repeated } = kind;
+  const isList = Array.isArray(value) && value.every((text) => typeof text === 'string');
+  if (repeated === undefined) return isList ? kind.read(value.join(',')) : readText(kind, value);
+  const values = isList
+    ? value.map((text) => kind.read(text))
+    : typeof value === 'string'
+      ? repeated.split(value).map((text) => kind.read(text))
+      : entriesOf(value)?.map((entry) => roundTrip(kind, new Map([entry])));
+  return values === undefined || values.includes(undefined) ? undefined : repeated.join(values);
+}
+
+function readText(kind: Kind<unknown, string>, value: unknown): unknown {
+  return typeof value === 'string' ? kind.read(value) : undefined;
+}
+
+function entriesOf(value: unknown): [unknown, unknown][] | undefined {
+  if (value instanceof Map) return [...value];
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? Object.entries(value) : undefined;
 }
 
 function shown(value: unknown): string {

@@ -69,8 +69,11 @@ t.test('texts as on the command line, lists of them, and names with their values
     ['A', '1'],
     ['B', 'x\ny,z='],
   ]);
-  for (const form of [replicaEnv, Object.fromEntries(replicaEnv)])
+  for (const form of [replicaEnv, Object.fromEntries(replicaEnv), ['A=1', 'B=x\ny,z=']]) {
     t.strictSame(given({ replicaEnv: form }).replicaEnv, replicaEnv);
+  }
+  t.strictSame([...given({ replicaEnv: 'A=1\nB=2' }).replicaEnv.keys()], ['A', 'B']);
+  t.strictSame(given({ replicaEnv: {} }).replicaEnv, new Map());
   t.strictSame(
     given({ port: '5001', replyTimeoutMs: '2s', via: 'off' }),
     given({ port: 5001, replyTimeoutMs: 2000, via: false }),
@@ -92,7 +95,7 @@ const REFUSED: [Record<string, unknown>, string | RegExp][] = [
   [{ adminToken: 's3cret\n' }, 'adminToken takes visible characters of ASCII, not that'],
   [{ command: 'node app.js' }, "command takes a list of words, as ['node', 'app.js'], not 'node app.js'"],
   [{ command: [''] }, /^command takes/],
-  [{ replicaEnv: { A: 1 } }, 'replicaEnv takes an object with a text for each name, not that'],
+  [{ replicaEnv: { A: 1 } }, 'replicaEnv takes a list of NAME=VALUE, or an object with a text for each name, not that'],
   [{ replicaEnv: { PORT: '1' } }, 'replicaEnv cannot set PORT: each replica gets its own'],
   [{ key: 'nothing' }, /^key takes/],
   [{ hash: 'own' }, /^hash takes/],
