@@ -168,12 +168,7 @@ function readFlags(argv: readonly string[]): Map<string, readonly string[]> {
     }
     const [, flag = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
     const kind = OPTIONS.get(flag)?.kind;
-    if (kind === undefined) {
-      const meant = nearest(flag, [...OPTIONS.keys()], MOST_WRONG_LETTERS);
-      throw new OptionError(
-        `unknown option --${flag}${meant === undefined ? '; --help lists them' : `: did you mean --${meant}?`}`,
-      );
-    }
+    if (kind === undefined) throw unknown(flag);
     const next = argv[at + 1];
     const isAlone =
       attached === undefined && (next === undefined || (kind.bare !== undefined && next.startsWith('--')));
@@ -182,6 +177,13 @@ function readFlags(argv: readonly string[]): Map<string, readonly string[]> {
     given.set(flag, kind.repeated === undefined ? [value] : [...(given.get(flag) ?? []), value]);
   }
   return given;
+}
+
+function unknown(flag: string): OptionError {
+  const meant = nearest(flag, [...OPTIONS.keys()], MOST_WRONG_LETTERS);
+  return new OptionError(
+    `unknown option --${flag}${meant === undefined ? '; --help lists them' : `: did you mean --${meant}?`}`,
+  );
 }
 
 // What the command line or the environment says; `undefined` if they say nothing.
