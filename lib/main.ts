@@ -52,7 +52,8 @@ async function run(options: Options): Promise<void> {
       firstSignalMs = nowMs;
       // Without a balancer yet nothing was begun: the process ends at once.
       if (balancer === undefined) process.exit(0);
-      if (process.stdout.isTTY) console.log(farewell(options.graceMs));
+      // The terminal has shown ^C at the start of the line.
+      if (process.stdout.isTTY) console.log(`\n${farewell(options.graceMs)}`);
       void balancer.close().finally(() => process.exit(0));
     } else if (nowMs - firstSignalMs > SAME_SIGNAL_MS) {
       process.exit(128 + constants.signals[signal]);
