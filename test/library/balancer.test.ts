@@ -132,7 +132,7 @@ t.test('a key function that fails: a 500 for that request, and the balancer’s 
   );
 });
 
-t.test('a log function gets the level that it asks for, and its mistakes are its own', async (t) => {
+t.test('a log function gets the level that it asks for', async (t) => {
   const events: string[] = [];
   const balancer = await overServices(t, 1, { log: { level: 'debug', write: ({ event }) => events.push(event) } });
   const { url } = await balancer.start();
@@ -187,4 +187,21 @@ t.test('it says nothing, handles no signal, and keeps nothing alive once it is c
   });
   t.same(await run, { stdout: '', stderr: '' });
   t.same((await readdir(directory)).toSorted(), ['data', 'package.json', 'program.ts']);
+});
+
+t.test('a listener or a log function that throws does not harm the balancer', async (t) => {
+  const directory = await directoryFor(t);
+  await writeFile(join(directory, 'package.json'), '{"type":"module"}');
+  const code = `
+    import { createBalancer } from '${LIBRARY}';
+    const thrown = new Set();
+    process.on('uncaughtException', (error) => thrown.add(error.message));
+    const write = () => { throw new Error('log'); };
+    await using balancer = await createBalancer({ port: 0, replicas: 2, log: { level: 'debug', write } });
+    balancer.on('added', () => { throw new Error('added'); });
+    const { url } = await balancer.start();
+    console.log((await fetch(url + '/home')).status, balancer.replicas().map(({ state }) => state).join(), ...thrown);`;
+  await writeFile(join(directory, 'program.ts'), code);
+  const run = promisify(execFile)(process.execPath, ['program.ts'], { cwd: directory, timeout: 60_000 });
+  t.same(await run, { stdout: '200 serving,serving log added\n', stderr: '' });
 });
