@@ -1,14 +1,17 @@
-// The balancer as a whole, and the public API of the library: in which order its parts begin and end. parts.ts makes
-// them.
+// The balancer as a whole: in which order its parts begin and end. parts.ts makes them. The command, main.ts, and the
+// library, ringmaster.ts, use it.
 
-import { members } from './core/fleet/fleet-state.ts';
+import type { FleetState } from './core/fleet/fleet-state.ts';
 import { whyNone } from './core/fleet/outage.ts';
 import type { ListenPlace } from './core/plane-ports.ts';
 import type { Wish } from './core/ports.ts';
+import type { KeyFunction } from './core/request/key-source.ts';
+import type { HashPair } from './core/ring/hashes/hash-pair.ts';
 import { descriptorLimit, warnOfShares } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
+import { type PidOf, type Replica, rosterOf } from './library/roster.ts';
 import { descriptorWishes } from './limits.ts';
 import { listening } from './listening.ts';
 import type { Log } from './log.ts';
@@ -23,8 +26,10 @@ export interface Balancer {
    * then.
    */
   start(): Promise<number>;
-  /** Hostnames of the replicas, in the order in which they joined. */
-  hostnames(): string[];
+  /** The wanted replicas, in the order in which they joined. */
+  replicas(): readonly Replica[];
+  /** What the balancer's own endpoints answer, without HTTP. */
+  readonly call: Parts['call'];
   /** The token that changes of the fleet take, if it was drawn here. Nobody else knows it then. */
   readonly drawnToken: string | undefined;
   /** Why no replica takes requests, in one line; `undefined` if one does. */
@@ -36,13 +41,26 @@ export interface Balancer {
 // A ring of up to this many slots is laid out in less time than a change may hold up traffic.
 const LARGE_RING_SLOTS = 512;
 
-/**
- * Makes a balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded.
- * @param sockets to listen on in place of `--port`: file descriptors of sockets that listen already.
- */
-export async function createBalancer(options: Options, log: Log, sockets: readonly number[] = []): Promise<Balancer> {
-  const parts = await createParts(options, await loadHashPair(options), log);
-  const { supervisor, drawnToken } = parts;
+/** What is given beside the options, since it is not plain data or not for a person to say. */
+export interface Own {
+  /** The functions that `hash` stands for, if it is `OWN_HASH`. */
+  readonly pair?: HashPair | undefined;
+  /** File descriptors of sockets that listen already, to listen on in place of `--port`. */
+  readonly sockets?: readonly number[];
+  /** The function that the key source `function` stands for. */
+  readonly keyFunction?: KeyFunction | undefined;
+  /** Called with each state of the fleet. Must not throw. */
+  readonly observe?: (state: FleetState, pidOf: PidOf) => void;
+}
+
+/** Makes a balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
+export async function createBalancer(options: Options, log: Log, own: Own = {}): Promise<Balancer> {
+  const pair = await loadHashPair(options, own.pair);
+  const { keyFunction, sockets = [] } = own;
+  const pidOf: PidOf = (replica) => parts.runtime.pidOf?.(replica);
+  const observe = (state: FleetState) => own.observe?.(state, pidOf);
+  const parts: Parts = await createParts(options, { pair, keyFunction, log, observe });
+  const { call, supervisor, drawnToken } = parts;
   let closing: Promise<void> | undefined;
   let unfollow = () => {};
   let opening: Promise<unknown> = Promise.resolve();
@@ -63,7 +81,8 @@ export async function createBalancer(options: Options, log: Log, sockets: readon
         throw error;
       }
     },
-    hostnames: () => members(supervisor.state).map((replica) => replica.hostname),
+    replicas: () => rosterOf(supervisor.state, pidOf),
+    call,
     drawnToken,
     whyNone: () => whyNone(supervisor.state, options.failOpen),
     close: () => {

@@ -49,6 +49,8 @@ const ERRORS = {
   overloaded: { status: 503 },
   // A change of the fleet had to wait, and its client has gone meanwhile, so hardly anybody reads this.
   'change-given-up': { status: 503 },
+  // What should be listened on cannot be: for programs that use the library.
+  'listen-failed': { status: 503 },
   // The balancer is shutting down.
   closing: { status: 503 },
   // Docker does not answer, or refuses access.

@@ -1,15 +1,15 @@
 // Listens, and says what went wrong in one line that names the option to change.
 
-import { describe } from './errors.ts';
+import { BalancerError, describe } from './errors.ts';
 
 export type ListenFlag = '--port' | '--admin-port' | '--admin-socket' | 'LISTEN_FDS';
 
-/** Runs `listen`. If it rejects, rejects with one line for the person who gave this flag. */
+/** Runs `listen`. If it rejects, rejects with `listen-failed` and one line for the person who gave this flag. */
 export async function listening<T>(flag: ListenFlag, listen: () => Promise<T>): Promise<T> {
   try {
     return await listen();
   } catch (error) {
-    throw new Error(messageOf(flag, error), { cause: error });
+    throw new BalancerError('listen-failed', messageOf(flag, error), { cause: error });
   }
 }
 

@@ -1,9 +1,13 @@
-// Writes log entries: one JSON line each, on standard error, so that standard output stays for people. Logs are kept,
-// and read by others, so what comes from outside is cut to a bound, and values in the query of a request's target are
-// left out.
+// Writes log entries: one JSON line each. lib/terminal/log-text.ts makes lines for people of them. Logs are kept, and
+// read by others, so what comes from outside is cut to a bound, and values in the query of a request's target are left
+// out.
 
 export const LOG_LEVELS = ['off', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** `auto`: text where standard error is a terminal, else JSON. */
+export const LOG_FORMATS = ['auto', 'json', 'text'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
 
 /**
  * Writes a log entry. `event` names what happened, in kebab-case; `details` has what a reader needs to know about it.

@@ -4,12 +4,14 @@ import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Balancer, createBalancer } from './balancer.ts';
 import { describe } from './errors.ts';
-import { createLog } from './log.ts';
-import { lineWriter } from './log-stream.ts';
 import { helpText } from './settings/help.ts';
 import { ignoredInEnvironment, OptionError, type Options, parseOptions } from './settings/options.ts';
 import { startedByNohup } from './system/nohup.ts';
 import { takeNotify, takeSockets } from './system/service-manager.ts';
+import { farewell, greeting } from './terminal/greeting.ts';
+import { paintFor } from './terminal/paint.ts';
+import { standardErrorLog } from './terminal/standard-error.ts';
+import { showStarting } from './terminal/starting.ts';
 
 // npm passes Ctrl-C on to a process that already had it from the terminal. A second signal this soon is the same one.
 const SAME_SIGNAL_MS = 150;
@@ -19,9 +21,12 @@ const SAME_SIGNAL_MS = 150;
 process.on('SIGUSR1', () => undefined);
 
 const argv = process.argv.slice(2);
-if (argv.includes('--help')) {
-  process.stdout.write(helpText());
-} else if (argv.includes('--version')) {
+// What follows a lone `--` is meant for the command.
+const ours = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+const asks = (...flags: readonly string[]) => flags.some((flag) => ours.includes(flag));
+if (asks('--help', '-h')) {
+  process.stdout.write(helpText((text) => paintFor(process.stdout)('bold', text)));
+} else if (asks('--version', '-v')) {
   console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version);
 } else {
   try {
@@ -36,8 +41,7 @@ async function run(options: Options): Promise<void> {
   // Whoever reads this output may go at any time. That is no reason to end, and the log must not log its own failure.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
-  const write = lineWriter(process.stderr, (count) => log.error('log-lines-dropped', { count }));
-  const log = createLog(options.log, write, () => new Date());
+  const log = standardErrorLog(options.log, options.logFormat);
   for (const ignored of ignoredInEnvironment(process.env)) log.warn('variable-ignored', { ...ignored });
   // A mistake of ours in one request must not end all the others.
   process.on('uncaughtException', (error) => log.error('uncaught', { reason: describe(error), stack: error.stack }));
@@ -52,6 +56,8 @@ async function run(options: Options): Promise<void> {
       // Without a balancer yet nothing was begun: the process ends at once.
       if (balancer === undefined) process.exit(0);
       notify('STOPPING=1');
+      // The terminal has shown ^C at the start of the line.
+      if (process.stdout.isTTY) console.log(`\n${farewell(options.graceMs)}`);
       void balancer.close().finally(() => process.exit(0));
     } else if (nowMs - firstSignalMs > SAME_SIGNAL_MS) {
       process.exit(128 + constants.signals[signal]);
@@ -62,22 +68,14 @@ async function run(options: Options): Promise<void> {
   // SIGHUP comes when the terminal is closed.
   process.on('SIGHUP', startedByNohup() ? () => undefined : onSignal);
 
-  balancer = await createBalancer(options, log, sockets);
-  const port = await balancer.start();
+  balancer = await createBalancer(options, log, { sockets });
+  const showNoMore = showStarting(balancer.replicas);
+  const port = await balancer.start().finally(showNoMore);
   if (firstSignalMs !== undefined) return;
-  const url = urlOf(options.host, port);
-  notify('READY=1', `STATUS=listens on ${url}`);
-  console.log(`ringmaster listens on ${url}`);
-  console.log(`replicas: ${balancer.hostnames().join(', ')}`);
-  if (options.adminPort !== 0) console.log(`its own endpoints: ${urlOf(options.adminHost, options.adminPort)}`);
-  if (options.adminSocket !== '') console.log(`its own endpoints: ${options.adminSocket}`);
-  // The token is printed but not logged, since the log is kept, and read by others.
-  if (balancer.drawnToken !== undefined) console.log(`admin token: ${balancer.drawnToken}`);
-  const none = balancer.whyNone();
-  // Without a replica there is nothing to try.
-  console.log(none === undefined ? `try: curl ${url}/home    stop: Ctrl-C` : `${none}\nstop: Ctrl-C`);
-}
-
-function urlOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  notify('READY=1', `STATUS=listens on port ${port}`);
+  const { drawnToken } = balancer;
+  const beginning = { port, replicas: balancer.replicas(), whyNone: balancer.whyNone(), drawnToken };
+  const lines = greeting(options, beginning, paintFor(process.stdout));
+  // Among the lines of the log it stands apart.
+  console.log((process.stdout.isTTY ? ['', ...lines, ''] : lines).join('\n'));
 }

@@ -9,10 +9,11 @@ import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/feed/live-feed.ts';
 import { type Admin, createAdmin } from './admin/routes.ts';
 import { type AdminPlace, adminPlace, originReader } from './admin-place.ts';
-import { hostnameIn, members } from './core/fleet/fleet-state.ts';
+import { type FleetState, hostnameIn, members } from './core/fleet/fleet-state.ts';
 import { whyNone } from './core/fleet/outage.ts';
 import type { DataPlane } from './core/plane-ports.ts';
 import type { Probe, ReplicaRuntime } from './core/ports.ts';
+import type { KeyFunction } from './core/request/key-source.ts';
 import type { HashPair } from './core/ring/hashes/hash-pair.ts';
 import type { SeatId } from './core/ring/ring.ts';
 import { RingKeeper } from './core/ring/ring-keeper.ts';
@@ -37,6 +38,9 @@ import { hashOf } from './settings/hash-source.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
 
 export interface Parts {
+  readonly runtime: ReplicaRuntime;
+  /** What the balancer's own endpoints answer, without HTTP. */
+  readonly call: Admin['call'];
   readonly supervisor: Supervisor;
   readonly plane: DataPlane;
   readonly publisher: Publisher;
@@ -56,8 +60,19 @@ const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 const WORKER_SCRIPT = new URL('worker.ts', import.meta.url);
 const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));
 
-/** @param pair the hash pair that `--hash` names. */
-export async function createParts(options: Options, pair: HashPair, log: Log): Promise<Parts> {
+/** What is not plain data among the options. */
+export interface Means {
+  /** The hash pair that the options name. */
+  readonly pair: HashPair;
+  /** If the options say that the key is a function: that one. */
+  readonly keyFunction: KeyFunction | undefined;
+  readonly log: Log;
+  /** Called with each state of the fleet. Must not throw. */
+  readonly observe: (state: FleetState) => void;
+}
+
+export async function createParts(options: Options, means: Means): Promise<Parts> {
+  const { pair, log } = means;
   const place = adminPlace(options, hostname());
   const rings = new RingKeeper({ ...options, pair });
   const scale = scaleFile(options, log);
@@ -71,7 +86,7 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
     byPath: () => (place.own === undefined ? admin.endpoints : new Map()),
     ownAnswer: (request) => (place.own === undefined ? admin.ownAnswer(request) : undefined),
   };
-  const plane = createPlane({ options, pair, traffic, endpoints, log });
+  const plane = createPlane({ options, means, traffic, endpoints });
   const feed = new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
@@ -88,6 +103,7 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
       log,
       observe: (state, ring) => {
         feed.fleetChanged(state, ring);
+        means.observe(state);
         if (!supervisor.isClosing) scale?.keep(state);
       },
     },
@@ -115,10 +131,22 @@ export async function createParts(options: Options, pair: HashPair, log: Log): P
     { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
   );
   const asked = adminMembers();
-  const admin = adminOf({ options, place, asked, runtime, rings, supervisor, plane, publisher, feed, erring, log });
+  const admin = adminOf({ options, means, place, asked, runtime, rings, supervisor, plane, publisher, feed, erring });
   const adminServer =
     place.own === undefined ? undefined : createAdminServer(place.own, admin.answer, shares.maxAdminConnections, log);
-  return { supervisor, plane, publisher, rings, asked, feed, adminServer, scale, drawnToken: place.drawnToken };
+  return {
+    runtime,
+    call: admin.call,
+    supervisor,
+    plane,
+    publisher,
+    rings,
+    asked,
+    feed,
+    adminServer,
+    scale,
+    drawnToken: place.drawnToken,
+  };
 }
 
 /** The balancer's own endpoints as the public port has them. */
@@ -130,17 +158,17 @@ interface OwnEndpoints {
 
 interface PlaneParts {
   readonly options: Options;
-  readonly pair: HashPair;
+  readonly means: Means;
   readonly traffic: TrafficSettings;
   readonly endpoints: OwnEndpoints;
-  readonly log: Log;
 }
 
 // In this thread, at no cost, where one worker is enough.
-function createPlane({ options, pair, traffic, endpoints, log }: PlaneParts): DataPlane {
+function createPlane({ options, means, traffic, endpoints }: PlaneParts): DataPlane {
+  const { pair, keyFunction, log } = means;
   const { ownAnswer, byPath } = endpoints;
   const ports = { log, clock: realClock, ownAnswer, seed: randomInt(2 ** 32) };
-  if (options.workers === 1) return new Plane({ ...ports, loadPair: async () => pair }, traffic);
+  if (options.workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => pair }, traffic);
   const { takeTimeoutMs } = answerTimes(options);
   const threaded = { ...ports, script: WORKER_SCRIPT, logLevel: options.log, own: byPath, takeTimeoutMs };
   return new ThreadedPlane(threaded, traffic, options.workers);
@@ -148,6 +176,7 @@ function createPlane({ options, pair, traffic, endpoints, log }: PlaneParts): Da
 
 interface AdminParts {
   readonly options: Options;
+  readonly means: Means;
   readonly place: AdminPlace;
   readonly asked: AdminMembers;
   readonly runtime: ReplicaRuntime;
@@ -157,11 +186,11 @@ interface AdminParts {
   readonly publisher: Publisher;
   readonly feed: LiveFeed;
   readonly erring: ErringReplicas;
-  readonly log: Log;
 }
 
 function adminOf({
   options,
+  means,
   place,
   asked,
   runtime,
@@ -171,7 +200,6 @@ function adminOf({
   publisher,
   feed,
   erring,
-  log,
 }: AdminParts): Admin {
   return createAdmin({
     access: place.access,
@@ -187,7 +215,7 @@ function adminOf({
     imagine: supervisor.imagine,
     ringOf: (places) => rings.build(places),
     random: (limit) => randomInt(limit),
-    log,
+    log: means.log,
     ...ringTerms(options),
     slots: options.slots,
     maxPlaces: mostPlaces(options),
@@ -196,7 +224,7 @@ function adminOf({
     erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
     diverted: async () => (await plane.counters()).diverted,
     explain: (key) => plane.explain(key),
-    readKey: keyReader(options.key),
+    readKey: keyReader(options.key, means.keyFunction),
   });
 }
 

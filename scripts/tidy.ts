@@ -5,6 +5,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { optionsTable } from '../lib/settings/help.ts';
+import { OPTION_TYPES, optionTypes } from './option-types.ts';
 import { ringsTable } from './rings.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -24,6 +25,15 @@ const LAYERS: Record<string, readonly string[]> = {
   'lib/fleet/': ['lib/core/', ...EVERYWHERE],
   'lib/admin/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
   'lib/settings/': ['lib/core/', ...EVERYWHERE],
+  'lib/library/': ['lib/core/', 'lib/settings/', 'lib/terminal/standard-error.ts', ...EVERYWHERE],
+  'lib/terminal/': [
+    'lib/core/',
+    'lib/log-stream.ts',
+    'lib/settings/',
+    'lib/library/',
+    'lib/fleet/clock.ts',
+    ...EVERYWHERE,
+  ],
   'bench/harness/': [],
   'bench/': ['lib/balancer.ts', 'lib/settings/', 'lib/core/'],
   'scripts/': ['lib/balancer.ts', 'lib/settings/', 'lib/core/', 'bench/'],
@@ -65,7 +75,7 @@ export function checkSource(path: string, text: string): string[] {
   if (/(^|\/)(utils?|helpers?|common|types|index)\.ts$/.test(path)) fault('has a name that says nothing');
   if (/^export default/m.test(code) && !path.startsWith('test/')) fault('exports a default');
   const lines = text.split('\n').length - 1;
-  if (lines > MAX_FILE_LINES) fault(`has ${lines} lines, more than ${MAX_FILE_LINES}`);
+  if (lines > MAX_FILE_LINES && path !== OPTION_TYPES) fault(`has ${lines} lines, more than ${MAX_FILE_LINES}`);
   for (const line of wideComments(text)) fault(`line ${line}: a comment goes beyond column ${MAX_COMMENT_COLUMNS}`);
   for (const imported of importsOf(path, code)) faults.push(...checkImport(path, imported));
   if (path.startsWith('lib/core/')) {
@@ -145,8 +155,15 @@ export function findFaults(): string[] {
     ...DOCUMENTS.flatMap((path) => checkDocument(path, read(path))),
     ...checkCompose(read('compose.yaml')),
     ...checkFolders(sources),
+    ...checkOptionTypes(read(OPTION_TYPES)),
     ...checkCircles(sources, read),
   ];
+}
+
+function checkOptionTypes(text: string): string[] {
+  return text === optionTypes()
+    ? []
+    : [`${OPTION_TYPES}: is not what the tables say (node scripts/option-types.ts writes it)`];
 }
 
 function checkImport(path: string, imported: string): string[] {

@@ -68,7 +68,9 @@ export async function startProgram(
   const limit = descriptors === undefined ? [] : ['bash', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'ringmaster'];
   const command = [process.execPath, ...nodeFlags, MAIN, '--port', '0', '--data-dir', dataDir, ...args];
   const [file = '', ...parameters] = [...before, ...limit, ...command];
-  const env = { ...process.env, ...environment };
+  // Whoever runs us may want colours in what we print. What the program prints is read here.
+  const { FORCE_COLOR: _, ...inherited } = process.env;
+  const env = { ...inherited, ...environment };
   const child = endWithUs(spawn(file, parameters, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
   const heard = listen(child);
   const exited = new Promise<number | string>((resolve) => {

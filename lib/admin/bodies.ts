@@ -74,6 +74,7 @@ export type Question =
   | { readonly type: 'key'; readonly key: number | string }
   | {
       readonly type: 'request';
+      readonly method: string;
       readonly path: string;
       readonly rawHeaders: readonly string[];
       readonly client: string | undefined;
@@ -106,7 +107,7 @@ export function parseQuestion(text: string): Question {
     if (typeof value !== 'string') throw refusal(`headers[${shown(name)}] must be a text, not ${shown(value)}`);
     return [name, value];
   });
-  return { type: 'request', path, rawHeaders, client };
+  return { type: 'request', method, path, rawHeaders, client };
 }
 
 function parseObject(text: string, example: string): Record<string, unknown> {

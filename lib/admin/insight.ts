@@ -26,9 +26,58 @@ export interface InsightPorts {
   readonly explain: (key: Key) => Promise<Explanation | undefined>;
   /** The key of a request; `undefined` if it would go by its request id. */
   readonly readKey: (
-    request: { url: string; rawHeaders: readonly string[] },
+    request: { method: string; url: string; rawHeaders: readonly string[] },
     clientAddress: string | undefined,
   ) => Key | undefined;
+}
+
+/** What /balancer/ring tells. */
+export interface RingFacts extends LastingFacts, PassingFacts {}
+
+/** Facts that change with the ring alone, or with the hostnames on it. */
+interface LastingFacts {
+  /** M, the number of slots. */
+  readonly slots: number;
+  /** K, the number of virtual nodes of each place. */
+  readonly virtualNodes: number;
+  /** Name or path of the hash pair; `own` if it is functions of the program. */
+  readonly hash: string;
+  /** The same for the same ring. */
+  readonly digest: string;
+  /** Each virtual node, by ascending slot. */
+  readonly points: readonly { readonly slot: number; readonly seat: SeatId; readonly replica: string | undefined }[];
+  /** The part of the slots that leads to each replica, 0 … 1, by hostname. */
+  readonly shares: Readonly<Record<string, number>>;
+  /** The largest ratio of a share to what it should be. */
+  readonly maxOverMean: number;
+}
+
+interface PassingFacts {
+  /** Why replicas take no requests, by hostname. */
+  readonly absent: Readonly<Record<string, string>>;
+  /** Replicas that should take none, judging by their replies. */
+  readonly erring: readonly string[];
+  /** The replicas that were well last get requests for want of better ones. */
+  readonly failsOpen: boolean;
+  /** The bound on load, `null` for none, and how often it has sent a request past its owner. */
+  readonly balance: { readonly factor: number | null; readonly diverted: number };
+}
+
+/** What /balancer/explain tells: where a request goes, and why. Replicas are told by hostname. */
+export interface ExplanationFacts {
+  readonly key: Key;
+  readonly slot: number;
+  /** Whose slot that is; `null` if there is no replica. */
+  readonly owner: string | null | undefined;
+  /** Who gets the request; `null` if nobody can. */
+  readonly replica: string | null | undefined;
+  readonly skipped: readonly {
+    readonly seat: SeatId;
+    readonly replica: string | undefined;
+    readonly why: Explanation['skipped'][number]['why'];
+  }[];
+  /** All replicas in the order in which they are asked. */
+  readonly order: readonly (string | undefined)[];
 }
 
 /**
@@ -51,11 +100,8 @@ export function createRingPage(ports: InsightPorts): () => Promise<readonly Buff
   };
 }
 
-// Facts that change without the ring.
-function passingFacts(ports: InsightPorts, state: FleetState, diverted: number): unknown {
+function passingFacts(ports: InsightPorts, state: FleetState, diverted: number): PassingFacts {
   return {
-    // `absent` says who takes no requests and why. `erring` says who should not, judging by its replies. `failsOpen`
-    // says whether the replicas that were well last get requests for want of better ones.
     absent: Object.fromEntries(absentees(state).map(({ hostname, reason }) => [hostname, reason])),
     erring: ports.erring(),
     failsOpen: failsOpen(state, ports.failOpen),
@@ -67,7 +113,7 @@ function passingFacts(ports: InsightPorts, state: FleetState, diverted: number):
   };
 }
 
-function ringFacts(ports: InsightPorts, state: FleetState): unknown {
+function ringFacts(ports: InsightPorts, state: FleetState): LastingFacts {
   const ring = ports.ringOf(placement(state));
   const { bySeat, maxOverMean } = sharesOf(ring, weightsOf(state));
   const replica = hostnames(state);
@@ -89,7 +135,7 @@ function hostnames(state: FleetState): (seat: SeatId) => string | undefined {
 }
 
 /** Throws `bad-body` for a question that is malformed or says too little, `no-replica` before there was a ring. */
-export async function explainRequest(ports: InsightPorts, text: string): Promise<unknown> {
+export async function explainRequest(ports: InsightPorts, text: string): Promise<ExplanationFacts> {
   const question = parseQuestion(text);
   const key = keyOf(ports, question);
   const explanation = await ports.explain(key);
@@ -98,7 +144,10 @@ export async function explainRequest(ports: InsightPorts, text: string): Promise
 }
 
 /** An explanation in the form for JSON, with hostnames for seats. */
-function describeExplanation(explanation: Explanation, hostname: (seat: SeatId) => string | undefined): unknown {
+function describeExplanation(
+  explanation: Explanation,
+  hostname: (seat: SeatId) => string | undefined,
+): ExplanationFacts {
   const { key, slot, order, skipped, taken } = explanation;
   const [owner] = order;
   return {
@@ -114,7 +163,7 @@ function describeExplanation(explanation: Explanation, hostname: (seat: SeatId) 
 function keyOf(ports: InsightPorts, question: ReturnType<typeof parseQuestion>): Key {
   if (question.type === 'key') return typeof question.key === 'number' ? question.key : hashText(onWire(question.key));
   const rawHeaders = question.rawHeaders.map((text) => onWire(text.trim()));
-  const key = ports.readKey({ url: onWire(question.path), rawHeaders }, question.client);
+  const key = ports.readKey({ method: question.method, url: onWire(question.path), rawHeaders }, question.client);
   if (key !== undefined) return key;
   throw new BalancerError(
     'bad-body',

@@ -8,7 +8,7 @@ import { proxyMark } from '../http/credentials.ts';
 import { originForm, pathOf } from '../http/target.ts';
 import { type AccessRules, checkAccess, checkCredentials } from './access.ts';
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
-import { queueOfChanges, type Run, withPatience } from './change-queue.ts';
+import { queueOfChanges, type Run, type WaitingClient, withPatience } from './change-queue.ts';
 import { addReplicas, type ChangePorts, endsStartsOnly, killReplica, removeReplicas, rep } from './changes.ts';
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
 import type { Watcher } from './feed/live-feed.ts';
@@ -34,7 +34,19 @@ export interface Admin {
   ownAnswer(request: IncomingMessage): ((response: ServerResponse) => void) | undefined;
   /** Answers every request, for a port that serves only these endpoints. */
   answer(request: IncomingMessage, response: ServerResponse): void;
+  /**
+   * What an endpoint answers to that body, for the program that this runs in, which may do everything. Changes wait for
+   * their turn. Resolves with the parsed body of the answer; rejects with a BalancerError.
+   * @param query of the target, without its `?`.
+   */
+  call(path: CallPath, body: unknown, query?: string): Promise<unknown>;
 }
+
+/** The endpoints that a program may call without HTTP. */
+export type CallPath = '/add' | '/rm' | '/balancer/ring' | '/balancer/explain';
+
+// The program that calls is there to take the answer.
+const PRESENT: WaitingClient = { hasGone: () => false, hasEnded: () => false };
 
 type AdminRoute =
   | {
@@ -74,6 +86,15 @@ export function createAdmin(ports: AdminPorts): Admin {
     answer: (request, response) => {
       const { route = NOWHERE, query } = find(request);
       void answer(ports, route, query, request, response);
+    },
+    call: async (path, body, query = '') => {
+      const { run } = routes.get(path) as { run: Run };
+      try {
+        const { parts } = await run(JSON.stringify(body ?? {}), new URLSearchParams(query), PRESENT);
+        return JSON.parse(Buffer.concat(parts).toString());
+      } catch (error) {
+        throw asBalancerError(error);
+      }
     },
   };
 }

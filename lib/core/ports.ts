@@ -93,6 +93,8 @@ export interface ReplicaRuntime {
    * removes the note.
    */
   announce?(seats: readonly SeatId[]): Promise<() => Promise<void>>;
+  /** For runtimes whose replicas are processes of this machine: the id of its process, while it runs. */
+  pidOf?(replica: ReplicaRef): number | undefined;
   /** All replicas of this fleet and no others, including ended ones that still take a place. */
   list(): Promise<readonly PresentReplica[]>;
   /**

@@ -13,8 +13,10 @@ import type { TrafficSettings } from './traffic-settings.ts';
 export interface RoutingPlan {
   /** Grows from plan to plan: the plan with the highest version holds. */
   readonly version: number;
-  /** The hash pair: a name of the table, or the path of a module. */
-  readonly hash: { readonly name: HashName } | { readonly path: string };
+  /**
+   * The hash pair: a name of the table, the path of a module, or the functions of a program, which are in its thread.
+   */
+  readonly hash: { readonly name: HashName } | { readonly path: string } | { readonly own: true };
   /** M, the number of slots. */
   readonly slots: number;
   /** K, the number of virtual nodes of each place. */

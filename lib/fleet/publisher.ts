@@ -164,5 +164,6 @@ export class Publisher {
 }
 
 function hashName({ hash }: PlanTerms): string {
+  if ('own' in hash) return 'own';
   return 'name' in hash ? hash.name : hash.path;
 }

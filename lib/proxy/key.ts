@@ -1,19 +1,22 @@
 // Computes the number that a request asks the ring with. `--key` is a list of sources: the first one that the request
 // has decides. A request that has none of them goes by its request id.
 
-import type { KeySource } from '../core/request/key-source.ts';
+import type { KeyFunction, KeyRequest, KeySource } from '../core/request/key-source.ts';
 import { hashText } from '../core/ring/hashes/text.ts';
 import type { Key } from '../core/ring/policy.ts';
+import { BalancerError, describe } from '../errors.ts';
 import type { ParsedRequest } from '../http/headers.ts';
-import { pathOf } from '../http/target.ts';
+import { originForm, pathOf } from '../http/target.ts';
 
 /** Gives the key of a request, or `undefined` if the request goes by its id. */
 export type KeyReader = (request: KeyedRequest, clientAddress: string | undefined) => Key | undefined;
 
 /** The parts of a request that a key can be taken from. */
-export type KeyedRequest = Pick<ParsedRequest, 'url' | 'rawHeaders'>;
+export type KeyedRequest = Pick<ParsedRequest, 'method' | 'url' | 'rawHeaders'>;
 
-export function keyReader(sources: readonly KeySource[]): KeyReader {
+/** @param own what the source `function` stands for. */
+export function keyReader(sources: readonly KeySource[], own?: KeyFunction): KeyReader {
+  if (own !== undefined && sources.some(({ type }) => type === 'function')) return ownReader(own);
   return (request, clientAddress) => {
     for (const source of sources) {
       if (source.type === 'request') return undefined;
@@ -25,6 +28,38 @@ export function keyReader(sources: readonly KeySource[]): KeyReader {
   };
 }
 
+function ownReader(own: KeyFunction): KeyReader {
+  return (request, clientAddress) => {
+    const text: unknown = called(own, keyRequest(request, clientAddress));
+    if (text === undefined || text === null || text === '') return undefined;
+    if (typeof text === 'string') return hashText(text);
+    throw new BalancerError('internal', `the key function returned ${shownType(text)}, not a text`);
+  };
+}
+
+function called(own: KeyFunction, request: KeyRequest): unknown {
+  try {
+    return own(request);
+  } catch (error) {
+    throw new BalancerError('internal', `the key function threw: ${describe(error)}`, { cause: error });
+  }
+}
+
+function shownType(value: unknown): string {
+  return value instanceof Promise ? 'a promise' : `a ${typeof value}`;
+}
+
+function keyRequest({ method, url, rawHeaders }: KeyedRequest, client: string | undefined): KeyRequest {
+  const headers: Record<string, string> = Object.create(null);
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = (rawHeaders[index] as string).toLowerCase();
+    const value = rawHeaders[index + 1] as string;
+    const before = headers[name];
+    headers[name] = before === undefined ? value : `${before}${name === 'cookie' ? '; ' : ', '}${value}`;
+  }
+  return { method, url: originForm(url), headers, client };
+}
+
 function readText(
   source: KeySource,
   { url, rawHeaders }: KeyedRequest,
@@ -32,6 +67,7 @@ function readText(
 ): string | undefined {
   switch (source.type) {
     case 'request':
+    case 'function':
       return undefined;
     case 'client':
       return clientAddress;

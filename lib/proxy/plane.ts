@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { DataPlane, ListenPlace, PlaneNews } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
+import type { KeyFunction } from '../core/request/key-source.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
 import { type RowBook, Rows } from '../core/request/rows.ts';
@@ -44,6 +45,8 @@ export interface PlanePorts {
   readonly ownAnswer: (request: IncomingMessage) => OwnAnswer | undefined;
   /** The first request id: any whole number. */
   readonly seed: number;
+  /** What requests are hashed by if the settings say `function`. */
+  readonly keyFunction?: KeyFunction | undefined;
   /** What this plane shares with those in other threads, if there are any. */
   readonly shared?: SharedState;
   /** Others listen on the same port: the workers beside this one. */
@@ -112,7 +115,7 @@ export class Plane implements DataPlane, FrontContext {
     this.meter = new Meter(this.#agents.byIncarnation, this.#load, ports.shared?.tallyOf(undefined));
     this.#budget = new RetryBudget(limits, this.ledger.budget);
     this.#line = new WaitingLine(limits, this.ledger);
-    this.#readKey = keyReader(limits.key);
+    this.#readKey = keyReader(limits.key, ports.keyFunction);
     this.#front = new FrontServer(this, ports.clock, ports.log);
   }
 
@@ -241,7 +244,7 @@ export class Plane implements DataPlane, FrontContext {
   #applySettings(traffic: TrafficSettings): void {
     this.#traffic = traffic;
     Object.assign(this.limits, proxyLimits(traffic));
-    this.#readKey = keyReader(this.limits.key);
+    this.#readKey = keyReader(this.limits.key, this.#ports.keyFunction);
     this.#agents.settingsChanged();
     this.#front.settingsChanged();
   }

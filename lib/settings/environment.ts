@@ -1,6 +1,8 @@
 // Says which environment variable is which option, and reports variables that are none, so that a misspelt one is not
 // silently ignored. Pure.
 
+import { nearest } from './nearest.ts';
+
 const PREFIX = 'RINGMASTER_';
 
 // Kubernetes sets these in every container for a service named ringmaster, or ringmaster-something
@@ -47,7 +49,9 @@ export function ignoredVariables(
         { variable, reason: `${written} is what Kubernetes sets for a service of that name, and no value of ours` },
       ];
     }
-    return known.includes(variable) ? [] : [{ variable, reason: `there is no such option${nearest(variable, known)}` }];
+    return known.includes(variable)
+      ? []
+      : [{ variable, reason: `there is no such option${suggestion(variable, known)}` }];
   });
 }
 
@@ -55,23 +59,10 @@ function isServiceAddress(variable: string, written: string): boolean {
   return variable.endsWith('_PORT') && SERVICE_ADDRESS.test(written);
 }
 
-function nearest(variable: string, known: readonly string[]): string {
-  const [[best, distance] = ['', Number.POSITIVE_INFINITY]] = known
-    .map((name) => [name, distanceBetween(variable, name)] as const)
-    .sort(([, a], [, b]) => a - b);
-  return distance <= 4 ? `: did you mean ${best}?` : '; --help lists them';
-}
+// Names are long and alike, so more letters may be wrong than in a flag.
+const MOST_WRONG_LETTERS = 4;
 
-// How many letters must be put in, left out or exchanged to get from one to the other (Levenshtein).
-function distanceBetween(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= Math.min(a.length, 100); i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const exchanged = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(exchanged, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
+function suggestion(variable: string, known: readonly string[]): string {
+  const best = nearest(variable, known, MOST_WRONG_LETTERS);
+  return best === undefined ? '; --help lists them' : `: did you mean ${best}?`;
 }

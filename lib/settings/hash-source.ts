@@ -1,4 +1,5 @@
-// Loads the hash pair that `--hash` names: one of the table, or a user's own module.
+// Loads the hash pair that `--hash` names: one of the table, or a user's own module. A program that uses the library
+// may give its functions instead.
 
 import { hash } from 'node:crypto';
 import { resolve } from 'node:path';
@@ -8,35 +9,39 @@ import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import { HASH_NAMES, hashPair, hashPairFault } from '../core/ring/hashes/table.ts';
 import type { RoutingPlan } from '../core/routing-plan.ts';
 import { describe } from '../errors.ts';
-import { OptionError, type Options } from './options.ts';
+import { OptionError, type Options, OWN_HASH } from './options.ts';
 
 /** The pair that a plan names. Rejects if its module cannot be loaded. */
 export async function loadPair({ hash: of, slots, virtualNodes }: PlannedHash): Promise<HashPair> {
+  if ('own' in of) throw new Error('the functions of a program are in its own thread only');
   if ('path' in of) return await import(pathToFileURL(of.path).href);
   return hashPair(of.name, slots, virtualNodes, (algorithm, text) => hash(algorithm, text, 'buffer'));
 }
 
 /**
- * The pair of `--hash`. A user's module is called once with everything that it may be asked. Throws OptionError if it
+ * The pair of `--hash`. One of a user's is called once with everything that it may be asked. Throws OptionError if it
  * is no pair.
+ * @param own the functions that `OWN_HASH` stands for.
  */
-export async function loadHashPair(options: Options): Promise<HashPair> {
+export async function loadHashPair(options: Options, own?: HashPair): Promise<HashPair> {
   const { hash: source, slots, maxReplicas, virtualNodes } = options;
   const planned = hashOf(options);
+  const named = source === OWN_HASH ? '--hash' : `--hash ${source}`;
   let pair: HashPair;
   try {
-    pair = await loadPair({ hash: planned, slots, virtualNodes });
+    pair = source === OWN_HASH && own !== undefined ? own : await loadPair({ hash: planned, slots, virtualNodes });
   } catch (error) {
-    throw new OptionError(`--hash ${source} cannot be loaded: ${describe(error)}`);
+    throw new OptionError(`${named} cannot be loaded: ${describe(error)}`);
   }
   if ('name' in planned) return pair;
   const fault = hashPairFault(pair, slots, Math.min(slots, maxReplicas * MAX_WEIGHT), virtualNodes);
-  if (fault !== undefined) throw new OptionError(`--hash ${source} is not a hash pair: ${fault}`);
+  if (fault !== undefined) throw new OptionError(`${named} is not a hash pair: ${fault}`);
   return pair;
 }
 
 /** What `--hash` names, in the form of a plan. A path is relative to the working directory. */
 export function hashOf({ hash: source }: Options): RoutingPlan['hash'] {
+  if (source === OWN_HASH) return { own: true };
   const name = HASH_NAMES.find((one) => one === source);
   return name === undefined ? { path: resolve(source) } : { name };
 }

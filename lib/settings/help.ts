@@ -1,39 +1,96 @@
 // The options for people to read: in `--help`, and in README.md, which scripts/tidy.ts compares with this.
 
 import { variableOf } from './environment.ts';
-import { GROUPS, OPTIONS, type Option } from './table.ts';
+import { GROUPS, type Option } from './table.ts';
 
-/** The text that `--help` prints. */
-export function helpText(): string {
-  const starts = new Map([...OPTIONS].map(([flag, { kind }]) => [flag, `  --${flag} ${kind.placeholder}`]));
-  const width = Math.max(...[...starts.values()].map((start) => start.length)) + 2;
-  const line = (start: string, help: string) => start.padEnd(width) + help;
-  const groups = GROUPS.flatMap(({ name, about, rows }) => [
-    `${name}: ${about}`,
-    ...Object.entries(rows).map(([flag, row]) =>
-      line(
-        starts.get(flag) as string,
-        `${row.help} (${[row.kind.bounds, shownDefault(row)].filter(Boolean).join('; ')})`,
-      ),
+const COLUMNS = 80;
+// Where the words about an option begin.
+const WORDS_AT = 26;
+
+const EXAMPLES: readonly (readonly [command: string, what: string])[] = [
+  ['ringmaster -- node server.js', 'three of your app, each on the port that PORT says'],
+  ['ringmaster --key client -- node server.js', 'the same client, the same one of them'],
+  ['ringmaster --replicas 4 -- gunicorn -b 127.0.0.1:{port} app:app', 'four, with the port as an argument'],
+  ['ringmaster --heartbeat-path / -- python3 -m http.server {port}', 'three file servers, watched by asking for /'],
+  ['ringmaster --runtime docker --docker-image you/app', 'three containers'],
+  ['ringmaster --upstream 10.0.0.1:80,10.0.0.2:80*2', 'services that run already, one with twice the weight'],
+  ['ringmaster', 'three of the sample service that comes with ringmaster'],
+];
+
+/**
+ * The text that `--help` prints, in 80 columns.
+ * @param strong marks what stands out.
+ */
+export function helpText(strong: (text: string) => string = (text) => text): string {
+  return [
+    `${strong('Usage:')} ringmaster [options] [-- command [arguments]]`,
+    '       npm start -- [options] [-- command [arguments]], in a checkout',
+    '',
+    ...wrapped(
+      'Runs a program several times, spreads requests over these replicas by consistent hashing, and replaces those ' +
+        'that die or hang.',
+      COLUMNS,
     ),
     '',
-  ]);
-  return [
-    'Usage: npm start -- [options]',
+    strong('Examples:'),
+    ...EXAMPLES.flatMap(([command, what]) => [`  ${command}`, `      ${what}`]),
     '',
-    'A load balancer with consistent hashing over replicas that it starts, watches and replaces.',
+    ...wrapped(
+      'Each replica runs the command, and listens on the port in PORT. It gets HOST, SERVER_ID and RINGMASTER_SEAT ' +
+        'too; {port}, {socket}, {id} and {seat} in its arguments stand for its own. Without a command, replicas are ' +
+        'the sample service.',
+      COLUMNS,
+    ),
     '',
-    ...groups,
-    line('  --help', 'this text'),
-    line('  --version', 'the version'),
+    ...GROUPS.flatMap(({ name, about, rows }) => [
+      `${strong(`${name}:`)} ${about}`,
+      ...Object.entries(rows).flatMap(([flag, row]) =>
+        entry(`--${flag}`, row.kind.placeholder, `${row.help} (${limits(row)})`, strong),
+      ),
+      '',
+    ]),
+    ...entry('-h, --help', '', 'this text', strong),
+    ...entry('-v, --version', '', 'the version', strong),
     '',
-    `Each option is also an environment variable: ${variableOf('heartbeat-path')} is --heartbeat-path. The command`,
-    'line goes first, and an empty variable says nothing. Times are in ms, or with a unit: 500ms, 2s, 1m.',
+    ...wrapped(
+      `Each option is also an environment variable: ${variableOf('heartbeat-path')} is --heartbeat-path. The command ` +
+        'line goes first, and an empty variable says nothing. Times are in ms, or with a unit: 500ms, 2s, 1m.',
+      COLUMNS,
+    ),
     '',
-    'DELETE /rm removes n replicas, and picks at random what it is not told by name, also in place of a name that is not there.',
-    'DELETE /rm?only-named picks none: a name that is not there is refused.',
+    ...wrapped(
+      'DELETE /rm removes n replicas, and picks at random what it is not told by name, also in place of a name that ' +
+        'is not there. DELETE /rm?only-named picks none: a name that is not there is refused.',
+      COLUMNS,
+    ),
     '',
   ].join('\n');
+}
+
+// The words about an option begin beside it, or below it if it is long.
+function entry(flag: string, placeholder: string, words: string, strong: (text: string) => string): string[] {
+  const start = `  ${flag} ${placeholder}`.trimEnd();
+  const marked = start.replace(flag, strong);
+  const lines = wrapped(words, COLUMNS - WORDS_AT);
+  const indented = lines.map((line) => ' '.repeat(WORDS_AT) + line);
+  if (start.length > WORDS_AT - 2) return [marked, ...indented];
+  return [marked + ' '.repeat(WORDS_AT - start.length) + (lines[0] ?? ''), ...indented.slice(1)];
+}
+
+function limits(row: Option): string {
+  const otherwise = shownDefault(row);
+  return otherwise === '' ? row.kind.bounds : `${row.kind.bounds}; default ${otherwise}`;
+}
+
+/** The text in lines of at most so many columns. */
+export function wrapped(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 /** The tables of README.md, in Markdown: one for each group, under its heading. */
@@ -63,6 +120,7 @@ function tableRow(flag: string, row: Option): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-function shownDefault(row: Option): string {
+/** The default of an option as it is written; empty if it stands for nothing. */
+export function shownDefault(row: Option): string {
   return 'settle' in row ? row.shown : row.kind.write(row.otherwise);
 }

@@ -1,6 +1,7 @@
 // Turns a command line and an environment into the values of all options. The rows of tables/ say what each can be.
 
 import { type IgnoredVariable, ignoredVariables, readVariable, variableOf } from './environment.ts';
+import { nearest } from './nearest.ts';
 import type { SettledOption } from './option.ts';
 import { OPTIONS, type Option, type Options, type PlainOptions } from './table.ts';
 
@@ -10,6 +11,8 @@ export type { Options };
 const MOST_POINTS = 16_384;
 const MOST_PLACES = 2048;
 
+const MOST_WRONG_LETTERS = 2;
+
 /** A rule about several options together. */
 interface Rule {
   breaks(options: Options): boolean;
@@ -17,7 +20,38 @@ interface Rule {
   says(options: Options): string;
 }
 
+// Each replica gets its own, so one for all of them would be a mistake.
+const OWN_VARIABLES = ['PORT', 'SERVER_ID', 'RINGMASTER_SEAT'];
+
+/** What `hash` is if it is a pair of functions, which only a program that uses the library can give. */
+export const OWN_HASH = 'own';
+
 const RULES: readonly Rule[] = [
+  {
+    breaks: ({ workers, hash, key }) =>
+      workers > 1 && (hash === OWN_HASH || key.some(({ type }) => type === 'function')),
+    says: ({ workers }) =>
+      `--workers takes 1, not ${workers}, with a key or a hash that is a function: these stay in their thread`,
+  },
+  {
+    breaks: ({ command, upstream }) => command.length > 0 && upstream.size > 0,
+    says: () => 'a command after -- and --upstream: replicas are started, or they run already; name one of them',
+  },
+  {
+    breaks: ({ command, runtime }) => command.length > 0 && runtime === 'docker',
+    says: () =>
+      'a command after -- is run as child processes: leave out --runtime docker, or name an image with --docker-image',
+  },
+  {
+    breaks: ({ command, replicaListen }) => command.some((part) => part.includes(otherPlace(replicaListen))),
+    says: ({ replicaListen }) =>
+      `the command has ${otherPlace(replicaListen)}, but its replicas listen on a ${replicaListen}: see --replica-listen`,
+  },
+  {
+    breaks: ({ replicaEnv }) => OWN_VARIABLES.some((name) => replicaEnv.has(name)),
+    says: ({ replicaEnv }) =>
+      `--replica-env cannot set ${OWN_VARIABLES.find((name) => replicaEnv.has(name))}: each replica gets its own`,
+  },
   {
     breaks: ({ port, adminPort }) => adminPort !== 0 && adminPort === port,
     says: ({ port }) => `--admin-port takes another port than --port, which is ${port}`,
@@ -55,9 +89,20 @@ const RULES_OF_STARTED: readonly Rule[] = [
   },
 ];
 
-/** One line for the person who gave a wrong option. The process ends with exit code 2. */
+/** What is wrong with an option, in one line. The program then ends with exit code 2. */
 export class OptionError extends Error {
   override readonly name = 'OptionError';
+}
+
+/** The arguments before a lone `--`, and the command after it: empty if there is none. Throws OptionError. */
+function splitCommand(argv: readonly string[]): { flags: readonly string[]; command: readonly string[] } {
+  const at = argv.indexOf('--');
+  if (at === -1) return { flags: argv, command: [] };
+  const command = argv.slice(at + 1);
+  if (command[0] === undefined || command[0] === '') {
+    throw new OptionError('-- needs a command after it: -- node app.js');
+  }
+  return { flags: argv.slice(0, at), command };
 }
 
 /**
@@ -65,15 +110,25 @@ export class OptionError extends Error {
  * unknown flag, a value out of bounds, or values that do not go together.
  */
 export function parseOptions(argv: readonly string[], environment: Readonly<NodeJS.ProcessEnv>): Options {
-  const flags = readFlags(argv);
+  const split = splitCommand(argv);
+  const flags = readFlags(split.flags);
+  return optionsOf(split.command, (flag, row) => readGiven(flag, row, flags, environment));
+}
+
+/**
+ * The options of these values, and the defaults of those that are missing. Throws OptionError for values that do not go
+ * together.
+ * @param givenOf gives the value of an option; `undefined` if nobody has set it.
+ */
+export function optionsOf(command: readonly string[], givenOf: (flag: string, row: Option) => unknown): Options {
   const plain: Record<string, unknown> = {};
   const settled: [key: string, given: unknown, row: SettledOption<unknown, string, PlainOptions>][] = [];
   for (const [flag, row] of OPTIONS) {
-    const given = readGiven(flag, row, flags, environment);
+    const given = givenOf(flag, row);
     if ('settle' in row) settled.push([keyOf(flag, row), given, row]);
     else plain[keyOf(flag, row)] = given ?? row.otherwise;
   }
-  const known = plain as PlainOptions;
+  const known: PlainOptions = { ...(plain as Omit<PlainOptions, 'command'>), command };
   const depending = settled.map(([key, given, row]) => [key, row.settle(given, known)]);
   const options = { ...known, ...Object.fromEntries(depending) } as Options;
   checkTogether(options);
@@ -103,43 +158,63 @@ export function defaultOptions(): Options {
   return parseOptions([], {});
 }
 
-function readFlags(argv: readonly string[]): Map<string, string> {
-  const given = new Map<string, string>();
+// The values of each flag. Of a flag that is given twice the last one counts, unless it may be repeated.
+function readFlags(argv: readonly string[]): Map<string, readonly string[]> {
+  const given = new Map<string, readonly string[]>();
   for (let at = 0; at < argv.length; at++) {
     const argument = argv[at] as string;
-    if (!argument.startsWith('--')) throw new OptionError(`unexpected argument ${argument}: options begin with --`);
+    if (!argument.startsWith('--')) {
+      throw new OptionError(`unexpected argument ${argument}: options begin with --, and a command follows a lone --`);
+    }
     const [, flag = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
     const kind = OPTIONS.get(flag)?.kind;
-    if (kind === undefined) throw new OptionError(`unknown option --${flag}; --help lists them`);
+    if (kind === undefined) throw unknown(flag);
     const next = argv[at + 1];
     const isAlone =
       attached === undefined && (next === undefined || (kind.bare !== undefined && next.startsWith('--')));
     const value = isAlone ? kind.bare : (attached ?? argv[++at]);
     if (value === undefined) throw new OptionError(`--${flag} needs a value: ${kind.bounds}`);
-    given.set(flag, value);
+    given.set(flag, kind.repeated === undefined ? [value] : [...(given.get(flag) ?? []), value]);
   }
   return given;
+}
+
+function unknown(flag: string): OptionError {
+  const meant = nearest(flag, [...OPTIONS.keys()], MOST_WRONG_LETTERS);
+  return new OptionError(
+    `unknown option --${flag}${meant === undefined ? '; --help lists them' : `: did you mean --${meant}?`}`,
+  );
 }
 
 // What the command line or the environment says; `undefined` if they say nothing.
 function readGiven(
   flag: string,
   row: Option,
-  flags: ReadonlyMap<string, string>,
+  flags: ReadonlyMap<string, readonly string[]>,
   environment: Readonly<NodeJS.ProcessEnv>,
 ): unknown {
-  const [source, written] = flags.has(flag)
-    ? [`--${flag}`, flags.get(flag)]
-    : [variableOf(flag), readVariable(flag, row, environment)];
-  if (written === undefined) return undefined;
-  const value = row.kind.read(written);
-  if (value !== undefined) return value;
-  throw new OptionError(
-    `${source} takes ${row.kind.bounds}, not ${row.kind.secret ? 'that' : JSON.stringify(written)}`,
-  );
+  const { kind } = row;
+  const inVariable = () => {
+    const written = readVariable(flag, row, environment);
+    return written === undefined ? [] : (kind.repeated?.split(written) ?? [written]);
+  };
+  const onLine = flags.get(flag);
+  const source = onLine === undefined ? variableOf(flag) : `--${flag}`;
+  const values = (onLine ?? inVariable()).map((written) => {
+    const value = kind.read(written);
+    if (value !== undefined) return value;
+    throw new OptionError(`${source} takes ${kind.bounds}, not ${kind.secret ? 'that' : JSON.stringify(written)}`);
+  });
+  return values.length > 1 ? kind.repeated?.join(values) : values[0];
 }
 
-function keyOf(flag: string, { kind }: Option): string {
+// What a command that listens on the one must not ask for.
+function otherPlace(listen: Options['replicaListen']): string {
+  return listen === 'port' ? '{socket}' : '{port}';
+}
+
+/** The key of an option in `Options`. */
+export function keyOf(flag: string, { kind }: Option): string {
   return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase()) + kind.unit;
 }
 

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { type FleetEvent, observe, startRounds } from '../../lib/core/fleet/fleet.ts';
 import { fleetNews } from '../../lib/core/fleet/fleet-news.ts';
-import { emptyFleet, type FleetState, type Seat } from '../../lib/core/fleet/fleet-state.ts';
+import { emptyFleet, type FleetState, type Seat, stateOf } from '../../lib/core/fleet/fleet-state.ts';
 import type { ProbeFailure } from '../../lib/core/fleet/health.ts';
 import { absentees, isSettled, mayReturn, whyNone } from '../../lib/core/fleet/outage.ts';
 import { evenPair } from '../../lib/core/ring/hashes/even.ts';
@@ -173,4 +173,19 @@ t.test('a ring that takes long is prepared for without being laid out', async (t
     const places = new Map([[1, 1]]);
     t.equal(prepared.build(places).digest(), new RingKeeper({ ...settings, pair }).build(places).digest());
   }
+});
+
+t.test('how a seat is, in a word', async (t) => {
+  const wordFor = (state: FleetState) => stateOf(seatOf(state));
+  const fleet = wanted(1);
+  t.equal(wordFor(fleet), 'waiting');
+  t.equal(wordFor(after(fleet, { type: 'starting', incarnation: incarnationOf(fleet), atMs: 0 })), 'starting');
+  const up = started(fleet);
+  t.equal(wordFor(up), 'starting');
+  t.equal(wordFor(probed(up, unfit, 100)), 'down');
+  const serves = probed(up, undefined, 100);
+  t.equal(wordFor(serves), 'serving');
+  t.equal(wordFor(after(serves, { type: 'suspected', incarnation: incarnationOf(serves), atMs: 200 })), 'suspected');
+  const failing = probed(probed(given(), undefined, 100), refused, 200);
+  t.equal(wordFor(probed(probed(failing, refused, 300), refused, 400)), 'down');
 });

@@ -45,7 +45,8 @@ t.test('a wrong option: exit code 2 and one line that names it, its bounds and w
 });
 
 t.test('--help and --version answer and exit with 0', async (t) => {
-  t.match(await run('--help'), { code: 0, stdout: /--heartbeat-interval TIME .*500ms/ });
+  t.match(await run('--help'), { code: 0, stdout: /--heartbeat-interval TIME\n.*\s+.*500ms/ });
+  t.equal((await run('-h')).stdout, (await run('--help')).stdout);
   t.match(await run('--version'), { code: 0, stdout: /^\d+\.\d+\.\d+\n$/ });
 });
 

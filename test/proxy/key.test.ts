@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { KeyFunction, KeyRequest } from '../../lib/core/request/key-source.ts';
 import { hashText } from '../../lib/core/ring/hashes/text.ts';
 import { keyReader } from '../../lib/proxy/key.ts';
 import { keySources } from '../../lib/settings/list-kinds.ts';
@@ -53,4 +54,49 @@ t.test('the first source that the request has decides; the request id if it has 
   t.equal(keyOf('cookie:none,request'), undefined);
   t.throws(() => keyOf('cookie:none,request,client'), 'nothing comes after what every request has');
   t.equal(keyOf('query:user', { ...request, url: '/user=ann' }), undefined, 'a path is no query');
+});
+
+t.test('a key function is told the request as its client sent it, and gives the text', async (t) => {
+  const told: KeyRequest[] = [];
+  const read = (key: KeyFunction, of = request) => {
+    const own: KeyFunction = (asked) => {
+      told.push(asked);
+      return key(asked);
+    };
+    return keyReader([{ type: 'function' }], own)(of, '192.0.2.7');
+  };
+  t.equal(
+    read(({ headers }) => headers['x-tenant']),
+    hashText('acme, other'),
+  );
+  t.match(told[0], { method: 'GET', url: '/cart/7?user=ann&x=&user=bob', client: '192.0.2.7', headers: { host: 'a' } });
+  t.equal(
+    read(({ headers }) => headers.cookie, { ...request, rawHeaders: ['Cookie', 'a=1', 'cookie', 'b=2'] }),
+    hashText('a=1; b=2'),
+  );
+  t.equal(
+    read(({ url }) => url, { ...request, url: 'http://host/cart?x' }),
+    hashText('/cart?x'),
+  );
+  t.equal(
+    read(({ headers }) => `${headers.constructor}`, { ...request, rawHeaders: [] }),
+    hashText('undefined'),
+    'only fields',
+  );
+  for (const none of [undefined, null, '']) {
+    t.equal(
+      read(() => none),
+      undefined,
+    );
+  }
+});
+
+t.test('what a key function does wrong is an error that says so', async (t) => {
+  const read = (own: unknown) => keyReader([{ type: 'function' }], own as KeyFunction)(request, undefined);
+  t.throws(() => read(() => 5), { code: 'internal', message: 'the key function returned a number, not a text' });
+  t.throws(() => read(async () => 'a'), { message: 'the key function returned a promise, not a text' });
+  const fail = () => {
+    throw new Error('no cookie');
+  };
+  t.throws(() => read(fail), { code: 'internal', message: 'the key function threw: no cookie' });
 });

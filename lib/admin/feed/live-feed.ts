@@ -3,7 +3,7 @@
 // watched or not, so that whoever comes sees the last minutes. Everything else rests while nobody watches.
 
 import type { ServerResponse } from 'node:http';
-import { emptyFleet, type FleetState, placesOf, type Seat } from '../../core/fleet/fleet-state.ts';
+import { emptyFleet, type FleetState, placesOf, stateOf } from '../../core/fleet/fleet-state.ts';
 import { complaintOf, failsOpen } from '../../core/fleet/outage.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
 import type { HashRing } from '../../core/ring/ring.ts';
@@ -219,19 +219,4 @@ export class LiveFeed {
 function ringPairs(ring: HashRing | undefined): unknown {
   if (ring === undefined) return { slots: 0, digest: '', points: [] };
   return { slots: ring.slotCount, digest: ring.digest(), points: ring.points.map(({ slot, seat }) => [slot, seat]) };
-}
-
-function stateOf(seat: Seat): string {
-  switch (seat.phase) {
-    case 'vacant':
-      return 'waiting';
-    case 'starting':
-      return 'starting';
-    case 'started':
-      return seat.complaint === undefined ? 'starting' : 'down';
-    case 'down':
-      return 'down';
-    case 'serving':
-      return seat.health.suspected ? 'suspected' : 'serving';
-  }
 }

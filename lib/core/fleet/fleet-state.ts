@@ -188,3 +188,25 @@ export function weightsOf(state: FleetState): Map<SeatId, number> {
 export function givenAddress(seat: Seat): Address | undefined {
   return seat.isGiven && 'address' in seat ? seat.address : undefined;
 }
+
+/**
+ * `waiting`: for its start. `suspected`: something failed there, and it has not answered since; it is the last choice.
+ * `down`: its heartbeats fail, so it takes no requests.
+ */
+export type SeatState = 'waiting' | 'starting' | 'serving' | 'suspected' | 'down';
+
+/** How the seat's replica is, in a word for people and programs. */
+export function stateOf(seat: Seat): SeatState {
+  switch (seat.phase) {
+    case 'vacant':
+      return 'waiting';
+    case 'starting':
+      return 'starting';
+    case 'started':
+      return seat.complaint === undefined ? 'starting' : 'down';
+    case 'down':
+      return 'down';
+    case 'serving':
+      return seat.health.suspected ? 'suspected' : 'serving';
+  }
+}

@@ -1,11 +1,33 @@
-// Where the key of a request comes from, as `--key` names it. lib/proxy/key.ts reads it from a request.
+// Where the key of a request comes from, as `--key` or a program that uses the library says it. lib/proxy/key.ts reads
+// it from a request.
 
-/** One entry of the list. `request` means the request id, which says nothing of the client. */
+/**
+ * One entry of the list. `request` means the request id, which says nothing of the client, and `function` the key
+ * function of the program, which cannot leave its thread and so is no part of a plan.
+ */
 export type KeySource =
+  | { readonly type: 'function' }
   | { readonly type: 'request' }
   | { readonly type: 'client' }
   | { readonly type: 'path' }
   | { readonly type: 'header' | 'cookie' | 'query'; readonly name: string };
+
+/** What a key function is told of a request. */
+export interface KeyRequest {
+  readonly method: string;
+  /** Path and query, as the client sent them. */
+  readonly url: string;
+  /** Values by lower-case name, byte by byte (latin1). Of several fields of a name: all, with `, ` between them. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** The address of the client, as a trusted proxy tells it; `undefined` if it is not known. */
+  readonly client: string | undefined;
+}
+
+/**
+ * Gives the text that a request is hashed by. With no text, or an empty one, the request goes by an id of its own.
+ * Called for each request, so it should be quick. If it throws, the client gets a 500.
+ */
+export type KeyFunction = (request: KeyRequest) => string | null | undefined;
 
 /** Do requests go by their ids, so that those of one client are spread over all replicas? */
 export function goesByRequestId(sources: readonly KeySource[]): boolean {

@@ -100,6 +100,10 @@ class ProcessRuntime implements ReplicaRuntime {
     ended.abort();
   }
 
+  pidOf({ incarnation }: ReplicaRef): number | undefined {
+    return this.#children.get(incarnation)?.process.pid;
+  }
+
   list(): Promise<readonly PresentReplica[]> {
     return Promise.resolve([...this.#children.values()].map(({ replica, address }) => ({ replica, address })));
   }

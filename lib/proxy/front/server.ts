@@ -152,7 +152,6 @@ export class FrontServer implements TurnTerms {
       const fault = overfull(request, context.limits.maxFields);
       if (fault !== undefined) throw fault;
       const origin = client.trusted ? this.#trust.originOf(client.address, request.rawHeaders) : client.address;
-      const key = context.keyOf(request, origin);
       const hops = hopsLeft(request);
       const offer = offered ?? client.reading.takeOffer(request);
       if (offer !== undefined) response.shouldKeepAlive = false;
@@ -165,6 +164,7 @@ export class FrontServer implements TurnTerms {
         client.finish(response, keepAlive);
         return;
       }
+      const key = context.keyOf(request, origin);
       if (key === undefined) requestId = context.dealId();
       const asked = { head, key: key ?? requestId, requestId, early, sample: context.sample() };
       const exchange = new Exchange(context, new Turn(client, response, this), request, asked);

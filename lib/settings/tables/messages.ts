@@ -4,7 +4,7 @@ import { choice, integer, onOff, orOff, size } from '../kinds.ts';
 import { trustedProxies } from '../list-kinds.ts';
 import { atStart, GIB, group, KIB, MIB, option } from '../option.ts';
 
-export const MESSAGES = group('Messages', 'how large they may be, and which fields are believed, dropped and added', {
+export const MESSAGES = group('Messages', 'how large they may be, and which fields are believed, dropped or added', {
   'max-head-size': option(
     size(KIB, MIB),
     64 * KIB,

@@ -1,7 +1,7 @@
 // Options of the balancer itself.
 
 import { availableParallelism } from 'node:os';
-import { LOG_LEVELS } from '../../log.ts';
+import { LOG_FORMATS, LOG_LEVELS } from '../../log.ts';
 import { choice, duration, integer, orAuto, text } from '../kinds.ts';
 import { atStart, group, option, settled } from '../option.ts';
 
@@ -26,4 +26,10 @@ export const SERVICE = group('Service', 'where it listens, how it ends and what 
     'time for open requests to finish when a replica or the balancer stops',
   ),
   log: option(choice(LOG_LEVELS), 'info', 'live', 'log lines on standard error: this level and more serious ones'),
+  'log-format': option(
+    choice(LOG_FORMATS),
+    'auto',
+    atStart('who reads the log reads one form'),
+    'form of the log lines: JSON, text for people, or by itself: text on a terminal',
+  ),
 });
