@@ -21,7 +21,7 @@ const argv = process.argv.slice(2);
 if (argv.includes('--help')) {
   process.stdout.write(helpText());
 } else if (argv.includes('--version')) {
-  console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version);
+  console.log(JSON.parse(readFileSync(new URL(import.meta.resolve('ringmaster/package.json')), 'utf8')).version);
 } else {
   try {
     await run(parseOptions(argv, process.env));
