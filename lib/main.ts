@@ -27,7 +27,7 @@ const asks = (...flags: readonly string[]) => flags.some((flag) => ours.includes
 if (asks('--help', '-h')) {
   process.stdout.write(helpText((text) => paintFor(process.stdout)('bold', text)));
 } else if (asks('--version', '-v')) {
-  console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version);
+  console.log(JSON.parse(readFileSync(new URL(import.meta.resolve('ringmaster/package.json')), 'utf8')).version);
 } else {
   try {
     await run(parseOptions(argv, process.env));

@@ -3,7 +3,7 @@
 
 import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/feed/live-feed.ts';
@@ -56,9 +56,12 @@ export interface Parts {
   readonly drawnToken: string | undefined;
 }
 
-const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
-const WORKER_SCRIPT = new URL('worker.ts', import.meta.url);
-const REPLICA_SCRIPT = fileURLToPath(new URL('../replica/main.ts', import.meta.url));
+// By name, since this file is in lib/ of a checkout, and in dist/lib/ of the package that is installed.
+const ROOT = fileURLToPath(new URL('.', import.meta.resolve('ringmaster/package.json')));
+// Scripts end as this one does: in .ts as it is written, in .js as the package has it.
+const ENDING = extname(import.meta.url);
+const WORKER_SCRIPT = new URL(`worker${ENDING}`, import.meta.url);
+const REPLICA_SCRIPT = fileURLToPath(new URL(`../replica/main${ENDING}`, import.meta.url));
 
 /** What is not plain data among the options. */
 export interface Means {
@@ -271,7 +274,7 @@ async function createDocker(options: Options, log: Log): Promise<ReplicaRuntime>
   const { fleet, dockerImage, dockerNetwork, dockerVolume, port } = options;
   return createDockerRuntime({
     fleet: fleet === '' ? `ringmaster-${port === 0 ? process.pid : port}` : fleet,
-    image: dockerImage === '' ? { type: 'checkout', root: CHECKOUT } : { type: 'named', name: dockerImage },
+    image: dockerImage === '' ? { type: 'checkout', root: ROOT } : { type: 'named', name: dockerImage },
     network: dockerNetwork === '' ? undefined : dockerNetwork,
     volume: dockerVolume,
     votesUrl: options.votesUrl,

@@ -1,47 +1,96 @@
 // Installs what is missing, says so if it takes long, and does nothing the second time. It is plain JavaScript, since
 // it runs on whatever Node the machine has (20 or newer) before Node 26 is there.
 //
-//   node scripts/setup.js          packages
-//   node scripts/setup.js --test   packages, and the test runner's plugins
+//   node scripts/setup.js          what running needs: the packages of `dependencies`, and Node if this one is too old
+//   node scripts/setup.js --test   all packages, and the test runner's plugins
+//
+// What is there stays: the second command adds to what the first one installed. An installation that was broken off
+// begins anew, because npm takes half a package for a whole one. Versions are those of package-lock.json.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const packages = join(root, 'node_modules');
 const say = (text) => console.error(`setup: ${text}`);
+const { engines, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-if (Number.parseInt(process.versions.node, 10) < 20) {
+if (isOlder(process.versions.node, '20')) {
   say(`Node 20 or newer is needed to set up, this is ${process.version}`);
   process.exit(1);
 }
 
-const packages = fingerprint(['package-lock.json'], `${process.platform}-${process.arch}`);
-await once('node_modules/.ringmaster-setup', packages, async () => {
+const forTests = process.argv.includes('--test');
+const isWhole = wasFinished();
+// npm would remove the tools of a checkout that has them if it were asked for less.
+const withTools = forTests || (isWhole && existsSync(join(packages, 'tap')));
+// Once Node has been fetched, it is the one that runs this script.
+const withNode = withTools || isOlder(process.versions.node, engines.node) || existsSync(join(packages, 'node'));
+const wanted = [withTools, withNode, process.platform, process.arch].join();
+await once('node_modules/.ringmaster-setup', fingerprint(['package-lock.json'], wanted), async () => {
+  if (!isWhole) rmSync(packages, { recursive: true, force: true });
   // The attack: a package deep in the tree is taken over and runs its code while it is installed (test/setup.test.ts).
   // So no package may run a script but `node`, which downloads its program in one.
-  const install = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  await step('installing packages into node_modules (once, half a minute or so)', npm(), install);
-  await step('fetching Node', npm(), ['rebuild', 'node', '--ignore-scripts=false', '--loglevel=error']);
-  checkNode();
+  const install = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  if (withTools) {
+    const all = [...install, '--include=dev'];
+    await step('installing all packages into node_modules (once, half a minute or so)', npm(), all);
+  } else {
+    // Node is one of the tools, which are left out, unless it is asked for as more than that.
+    const node = withNode ? ['--save-prod', `node@${devDependencies.node}`] : [];
+    await step('installing packages into node_modules (once)', npm(), [...install, '--omit=dev', ...node]);
+  }
+  if (withNode) await fetchNode();
 });
-if (process.argv.includes('--test')) {
+if (forTests) {
   // Without these, the first run of tap would still load its default plugins, and fail.
   await once('.tap/.ringmaster-setup', fingerprint(['package-lock.json', 'package.json'], ''), () =>
     step(
       'preparing the test runner (once)',
-      [join(root, 'node_modules/.bin/node')],
-      [join(root, 'node_modules/tap/dist/esm/run.mjs'), 'build'],
+      [join(packages, '.bin/node')],
+      [join(packages, 'tap/dist/esm/run.mjs'), 'build'],
     ),
   );
 }
 
-/** Runs `work` unless `stamp` says that it was done for this fingerprint. */
+/** Whether node_modules is there and not half of it. npm may have made it by hand. */
+function wasFinished() {
+  const stamp = join(packages, '.ringmaster-setup');
+  if (existsSync(stamp)) return readFileSync(stamp, 'utf8') !== '';
+  // npm writes this file when it has finished.
+  return existsSync(join(packages, '.package-lock.json'));
+}
+
+/** Fetches the program of the package `node`, unless it is there. */
+async function fetchNode() {
+  const node = join(packages, '.bin/node');
+  const { version } = JSON.parse(readFileSync(join(packages, 'node/package.json'), 'utf8'));
+  const isThere = () => spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout?.trim() === `v${version}`;
+  if (isThere()) return;
+  const rebuild = ['rebuild', 'node', '--ignore-scripts=false', '--no-audit', '--loglevel=error'];
+  await step('fetching Node (once)', npm(), rebuild);
+  // The script that fetches it does not report its failures.
+  if (isThere()) return;
+  say(`${node} does not run: npm rebuild node --ignore-scripts=false --foreground-scripts says why`);
+  process.exit(1);
+}
+
+/** Whether a version is older than one that is written as `24`, `24.1.2` or `>=24.1`. */
+function isOlder(version, oldest) {
+  const [numbers, least] = [version, oldest].map((one) => one.replace('>=', '').split('.').map(Number));
+  const differs = least.findIndex((number, index) => number !== numbers[index]);
+  return differs !== -1 && numbers[differs] < least[differs];
+}
+
+/** Runs `work` unless `stamp` says that it was done for this fingerprint. The stamp is empty while it is under way. */
 async function once(stamp, wanted, work) {
   const path = join(root, stamp);
   if (existsSync(path) && readFileSync(path, 'utf8') === wanted) return;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, '');
   await work();
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, wanted);
@@ -56,7 +105,9 @@ function fingerprint(files, extra) {
 /** The npm that runs this script, or the one on the PATH. */
 function npm() {
   const script = process.env.npm_execpath;
-  return script?.endsWith('.js') ? [process.execPath, script] : ['npm'];
+  // npm may just have replaced the very Node that this script runs on.
+  const node = existsSync(process.execPath) ? process.execPath : 'node';
+  return script?.endsWith('.js') ? [node, script] : ['npm'];
 }
 
 /** Runs a command. If it fails, shows its output and ends this process with its exit code. */
@@ -84,13 +135,4 @@ function step(what, [command, ...first], args) {
     child.once('error', (error) => finish(1, error.message));
     child.once('exit', (code, signal) => finish(code ?? 1, signal ?? `exit code ${code}`));
   });
-}
-
-/** Checks that the installed Node runs, since the install script of `node` does not report its failures. */
-function checkNode() {
-  const node = join(root, 'node_modules/.bin/node');
-  const { stdout, error } = spawnSync(node, ['--version'], { encoding: 'utf8' });
-  if (error === undefined && Number.parseInt(stdout.slice(1), 10) >= 24) return;
-  say(`${node} does not run: npm rebuild node --ignore-scripts=false --foreground-scripts says why`);
-  process.exit(1);
 }

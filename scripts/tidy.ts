@@ -9,7 +9,10 @@ import { OPTION_TYPES, optionTypes } from './option-types.ts';
 import { ringsTable } from './rings.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
-const DOCUMENTS = ['README.md', 'lib/README.md', '.github/SECURITY.md'];
+const DOCUMENTS = [
+  ...['README.md', 'lib/README.md'],
+  ...['SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'workflows/check.yml'].map((name) => `.github/${name}`),
+];
 const MAX_FILE_LINES = 300;
 const MAX_COMMENT_COLUMNS = 120;
 const MAX_FOLDER_FILES = 12;
@@ -90,7 +93,8 @@ export function checkSource(path: string, text: string): string[] {
 }
 
 /**
- * The faults of a document: paths in backticks and links that lead nowhere, and tables that are not those of the code.
+ * The faults of a document: paths in backticks and links that lead nowhere, scripts of package.json that are not there,
+ * and tables that are not those of the code.
  */
 export function checkDocument(path: string, text: string): string[] {
   const faults: string[] = [];
@@ -112,6 +116,9 @@ export function checkDocument(path: string, text: string): string[] {
     if (!isThere)
       faults.push(`${path}: the link to ${target}${heading === undefined ? '' : `#${heading}`} leads nowhere`);
   }
+  for (const [, script = ''] of text.matchAll(/npm run ([\w:]+)/g)) {
+    if (!(script in manifest().scripts)) faults.push(`${path}: npm run ${script} is not there`);
+  }
   for (const [name, { made, printedBy }] of Object.entries(TABLES)) {
     const table = new RegExp(`<!-- ${name} -->\n([\\s\\S]*?)\n<!-- /${name} -->`).exec(text)?.[1];
     if (table !== undefined && table.trim() !== made()) {
@@ -119,6 +126,16 @@ export function checkDocument(path: string, text: string): string[] {
     }
   }
   return faults;
+}
+
+/** The faults of the workflow: it has to try the package on the oldest Node that package.json promises it for. */
+export function checkWorkflow(text: string): string[] {
+  const oldest = manifest().engines.node.replace('>=', '');
+  return text.includes(`node: '${oldest}'`) ? [] : [`.github/workflows/check.yml: does not run on Node ${oldest}`];
+}
+
+function manifest(): { readonly scripts: object; readonly engines: { readonly node: string } } {
+  return JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 }
 
 // The name that GitHub gives a heading in links.
@@ -154,6 +171,7 @@ export function findFaults(): string[] {
       .flatMap((path) => (path.startsWith('test/') && path.endsWith('.test.ts') ? [] : checkSource(path, read(path)))),
     ...DOCUMENTS.flatMap((path) => checkDocument(path, read(path))),
     ...checkCompose(read('compose.yaml')),
+    ...checkWorkflow(read('.github/workflows/check.yml')),
     ...checkFolders(sources),
     ...checkOptionTypes(read(OPTION_TYPES)),
     ...checkCircles(sources, read),

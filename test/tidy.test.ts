@@ -1,6 +1,14 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { checkCompose, checkDocument, checkFolders, checkSource, findCircles, findFaults } from '../scripts/tidy.ts';
+import {
+  checkCompose,
+  checkDocument,
+  checkFolders,
+  checkSource,
+  checkWorkflow,
+  findCircles,
+  findFaults,
+} from '../scripts/tidy.ts';
 
 t.test('the project is tidy', async (t) => {
   t.same(findFaults(), []);
@@ -111,6 +119,9 @@ t.test('found: a path or link in a document that leads nowhere, and an options t
       'lib/README.md: the link to no/file.md leads nowhere',
     ],
   );
+  t.same(checkDocument('README.md', '`npm run bench:peers` and `npm run chek`'), [
+    'README.md: npm run chek is not there',
+  ]);
   t.match(
     checkDocument('README.md', '<!-- options -->\n| old |\n<!-- /options -->').join(),
     /its table of options is not what the code says/,
@@ -123,6 +134,10 @@ t.test('found: an option that compose does not pass on, and a variable that is n
     'compose.yaml: does not pass RINGMASTER_QUEUE on, nor says why not',
     'compose.yaml: RINGMASTER_QEUE is no option',
   ]);
+});
+
+t.test('found: a workflow that leaves out the oldest Node', async (t) => {
+  t.match(checkWorkflow("- { node: '20', run: npm test }").join(), /does not run on Node 24/);
 });
 
 t.test('comments and names that only look alike are no faults', async (t) => {

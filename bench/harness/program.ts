@@ -54,6 +54,8 @@ export interface ProgramStart {
   readonly before?: readonly string[];
   /** Flags for Node. */
   readonly nodeFlags?: readonly string[];
+  /** What is run in place of `node lib/main.ts`. */
+  readonly command?: readonly string[];
   /** How many files the program may have open; by default as many as this process. */
   readonly descriptors?: number;
 }
@@ -62,12 +64,12 @@ export interface ProgramStart {
 export async function startProgram(
   args: readonly string[] = [],
   environment: Readonly<Record<string, string>> = {},
-  { before = [], nodeFlags = [], descriptors }: ProgramStart = {},
+  { before = [], nodeFlags = [], command = [process.execPath, ...nodeFlags, MAIN], descriptors }: ProgramStart = {},
 ): Promise<Program> {
   const dataDir = await mkdtemp(join(tmpdir(), 'ringmaster-program-'));
   const limit = descriptors === undefined ? [] : ['bash', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'ringmaster'];
-  const command = [process.execPath, ...nodeFlags, MAIN, '--port', '0', '--data-dir', dataDir, ...args];
-  const [file = '', ...parameters] = [...before, ...limit, ...command];
+  const words = [...command, '--port', '0', '--data-dir', dataDir, ...args];
+  const [file = '', ...parameters] = [...before, ...limit, ...words];
   // Whoever runs us may want colours in what we print. What the program prints is read here.
   const { FORCE_COLOR: _, ...inherited } = process.env;
   const env = { ...inherited, ...environment };

@@ -1,0 +1,29 @@
+// `npm run build`: makes dist/, which is what the package runs: JavaScript with types and source maps, the files that
+// are served as they are, and the command. `npm pack` does it first (prepack in package.json). A checkout runs without.
+
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const DIST = join(ROOT, 'dist');
+/** Folders that are served as they are. */
+const SERVED = ['lib/admin/dashboard', 'replica/site'];
+
+// What is no longer in the sources must not stay in the package.
+rmSync(DIST, { recursive: true, force: true });
+const compiler = join(ROOT, 'node_modules/.bin/tsc');
+const { status } = spawnSync(compiler, ['-p', join(ROOT, 'scripts/package')], { stdio: 'inherit' });
+if (status !== 0) {
+  console.error('build: tsc failed, so dist/ is not whole');
+  process.exit(1);
+}
+for (const folder of SERVED) {
+  cpSync(join(ROOT, folder), join(DIST, folder), {
+    recursive: true,
+    filter: (path) => !path.endsWith('tsconfig.json'),
+  });
+}
+copyFileSync(join(ROOT, 'scripts/package/ringmaster.js'), join(DIST, 'ringmaster.js'));
+chmodSync(join(DIST, 'ringmaster.js'), 0o755);
