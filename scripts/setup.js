@@ -27,7 +27,15 @@ await once('node_modules/.ringmaster-setup', packages, async () => {
   await step('fetching Node', npm(), ['rebuild', 'node', '--ignore-scripts=false', '--loglevel=error']);
   checkNode();
 });
-if (process.argv.includes('--test')) {
+const hasTests = process.argv.includes('--test');
+// The sample service needs a package only where its votes are in a Redis.
+if (hasTests || process.env.VOTES_URL) {
+  const install = ['ci', '--prefix', 'replica', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  await once('replica/node_modules/.ringmaster-setup', fingerprint(['replica/package-lock.json'], ''), () =>
+    step('installing what the sample service needs for Redis (once)', npm(), install),
+  );
+}
+if (hasTests) {
   // Without these, the first run of tap would still load its default plugins, and fail.
   await once('.tap/.ringmaster-setup', fingerprint(['package-lock.json', 'package.json'], ''), () =>
     step(

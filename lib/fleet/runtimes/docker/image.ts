@@ -24,7 +24,8 @@ export function imageName(source: ImageSource): string {
 
 /** The files that the build needs, by their path in the checkout. */
 export function contextFiles(root: string): string[] {
-  return [DOCKERFILE, ...globSync('replica/**/*.*', { cwd: root }).sort()];
+  // What npm installed here may be for another platform, so the image gets its own.
+  return [DOCKERFILE, ...globSync('replica/**/*.*', { cwd: root, exclude: ['replica/node_modules'] }).sort()];
 }
 
 /** Builds the image if it is missing and comes from this checkout. */
