@@ -68,12 +68,6 @@ t.test('times are in ms or with a unit', async (t) => {
   t.equal(parse('--replica-cpus 0.5').replicaCpus, 0.5);
 });
 
-t.test('the URL of the votes has a plain name as well, which replicas know; empty is none', async (t) => {
-  t.equal(parse('', { VOTES_URL: 'redis://a/1' }).votesUrl, 'redis://a/1');
-  t.equal(parse('', { VOTES_URL: 'redis://a', RINGMASTER_VOTES_URL: 'redis://:p@b:1' }).votesUrl, 'redis://:p@b:1');
-  t.equal(parse('', { RINGMASTER_VOTES_URL: '' }).votesUrl, '');
-});
-
 t.test('lists', async (t) => {
   t.same(
     [...parse('--upstream localhost:81,[::1]:82*3,unix:/a/b.sock').upstream],
@@ -170,8 +164,14 @@ const REFUSED: [string, RegExp][] = [
   ['--fleet a/b', /--fleet takes letters, digits/],
   ['--heartbeat-interval 5', /--heartbeat-interval takes a time from 10ms to 1h, not "5"/],
   ['--heartbeat-interval 5d', /--heartbeat-interval takes/],
-  ['--votes-url http://:secret@a', /^--votes-url takes redis:\/\/\[:password@\]host\[:port\]\[\/database\], not that$/],
-  ['--votes-url redis://a/x', /--votes-url takes/],
+  [
+    '--votes-url redis://:s3cret@a',
+    /^--votes-url is no option any more: .* VOTES_URL, which --replica-env VOTES_URL=… sets$/,
+  ],
+  [
+    '--data-dir=/srv',
+    /^--data-dir is no option any more: --state-dir is .*; .* DATA_DIR, which --replica-env DATA_DIR=…/,
+  ],
   ['--log loud', /--log takes off, error, warn, info or debug, not "loud"/],
 ];
 
@@ -192,8 +192,18 @@ t.test('a wrong environment variable is named', async (t) => {
 t.test('an empty variable says nothing, whichever option it is of', async (t) => {
   const empty = Object.fromEntries(Object.keys(defaultOptions()).map((name) => [variable(name), '']));
   t.same(parse('', empty), defaultOptions());
-  t.equal(parse('', { RINGMASTER_VOTES_URL: '', VOTES_URL: 'redis://a' }).votesUrl, 'redis://a');
 });
+
+t.test(
+  'a variable that was an option once is refused unless it is empty, so that nothing moves unnoticed',
+  async (t) => {
+    t.throws(
+      () => parse('', { RINGMASTER_DATA_DIR: '/srv' }),
+      /^RINGMASTER_DATA_DIR is no option any more: --state-dir/,
+    );
+    t.same(parse('', { RINGMASTER_VOTES_URL: '', VOTES_URL: 'redis://a' }), defaultOptions());
+  },
+);
 
 t.test('what Kubernetes sets for services is no value, and no mistake', async (t) => {
   const environment = {

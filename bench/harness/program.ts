@@ -64,18 +64,19 @@ export async function startProgram(
   environment: Readonly<Record<string, string>> = {},
   { before = [], nodeFlags = [], descriptors }: ProgramStart = {},
 ): Promise<Program> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'ringmaster-program-'));
+  const directory = await mkdtemp(join(tmpdir(), 'ringmaster-program-'));
   const limit = descriptors === undefined ? [] : ['bash', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'ringmaster'];
-  const command = [process.execPath, ...nodeFlags, MAIN, '--port', '0', '--data-dir', dataDir, ...args];
+  const command = [process.execPath, ...nodeFlags, MAIN, '--port', '0', '--state-dir', directory, ...args];
   const [file = '', ...parameters] = [...before, ...limit, ...command];
-  const env = { ...process.env, ...environment };
+  // The sample service keeps its votes there.
+  const env = { ...process.env, DATA_DIR: directory, ...environment };
   const child = endWithUs(spawn(file, parameters, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
   const heard = listen(child);
   const exited = new Promise<number | string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
   });
-  void exited.then(() => rm(dataDir, { recursive: true, force: true }));
+  void exited.then(() => rm(directory, { recursive: true, force: true }));
   // The last output may be read after the exit, so this also waits for the end of the streams.
   const ended = new Promise<never>((_, reject) => {
     const fail = (how: unknown) => reject(new Error(`the balancer ended with ${how}: ${heard.errors()}`));

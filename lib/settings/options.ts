@@ -2,6 +2,7 @@
 
 import { type IgnoredVariable, ignoredVariables, readVariable, variableOf } from './environment.ts';
 import type { SettledOption } from './option.ts';
+import { insteadOf, retiredVariables } from './retired.ts';
 import { OPTIONS, type Option, type Options, type PlainOptions } from './table.ts';
 
 export type { Options };
@@ -100,6 +101,7 @@ function splitCommand(argv: readonly string[]): { flags: readonly string[]; comm
 export function parseOptions(argv: readonly string[], environment: Readonly<NodeJS.ProcessEnv>): Options {
   const split = splitCommand(argv);
   const flags = readFlags(split.flags);
+  checkRetired(environment);
   const plain: Record<string, unknown> = {};
   const settled: [key: string, given: unknown, row: SettledOption<unknown, string, PlainOptions>][] = [];
   for (const [flag, row] of OPTIONS) {
@@ -147,7 +149,7 @@ function readFlags(argv: readonly string[]): Map<string, readonly string[]> {
     }
     const [, flag = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
     const kind = OPTIONS.get(flag)?.kind;
-    if (kind === undefined) throw new OptionError(`unknown option --${flag}; --help lists them`);
+    if (kind === undefined) throw unknown(flag);
     const next = argv[at + 1];
     const isAlone =
       attached === undefined && (next === undefined || (kind.bare !== undefined && next.startsWith('--')));
@@ -156,6 +158,18 @@ function readFlags(argv: readonly string[]): Map<string, readonly string[]> {
     given.set(flag, kind.repeated === undefined ? [value] : [...(given.get(flag) ?? []), value]);
   }
   return given;
+}
+
+function unknown(flag: string): OptionError {
+  const instead = insteadOf(flag);
+  if (instead !== undefined) return new OptionError(`--${flag} is no option any more: ${instead}`);
+  return new OptionError(`unknown option --${flag}; --help lists them`);
+}
+
+function checkRetired(environment: Readonly<NodeJS.ProcessEnv>): void {
+  for (const { variable, instead } of retiredVariables(environment)) {
+    throw new OptionError(`${variable} is no option any more: ${instead}`);
+  }
 }
 
 // What the command line or the environment says; `undefined` if they say nothing.
@@ -167,7 +181,7 @@ function readGiven(
 ): unknown {
   const { kind } = row;
   const inVariable = () => {
-    const written = readVariable(flag, row, environment);
+    const written = readVariable(flag, environment);
     return written === undefined ? [] : (kind.repeated?.split(written) ?? [written]);
   };
   const onLine = flags.get(flag);

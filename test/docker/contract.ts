@@ -21,7 +21,10 @@ const options: DockerRuntimeOptions = {
   image: { type: 'checkout', root: fileURLToPath(new URL('../..', import.meta.url)) },
   network: undefined,
   volume: 'ringmaster-test',
-  votesUrl: 'redis://votes.invalid/1',
+  environment: new Map([
+    ['VOTES_URL', 'redis://votes.invalid/1'],
+    ['ME', '{id} at {port} of {seat}'],
+  ]),
   memoryBytes: 128 * 2 ** 20,
   cpus: 0.5,
   clock: realClock,
@@ -88,7 +91,10 @@ export async function contract(t: Test): Promise<void> {
         Privileged: false,
       },
     });
-    t.ok(inspected.Config.Env.includes(`VOTES_URL=${options.votesUrl}`));
+    const { Env } = inspected.Config as { Env: string[] };
+    const own = ['PORT=5000', 'HOST=0.0.0.0', 'SERVER_ID=contract_Locked', 'RINGMASTER_SEAT=7'];
+    const given = ['VOTES_URL=redis://votes.invalid/1', 'ME=contract_Locked at 5000 of 7'];
+    for (const variable of [...own, ...given, 'DATA_DIR=/data']) t.ok(Env.includes(variable), variable);
     t.equal(inspected.NetworkSettings.Ports['5000/tcp'][0].HostIp, '127.0.0.1', 'published on loopback only');
     t.equal(await docker('exec', 'contract_Locked', 'ls', '/app/replica/node_modules'), '@redis', 'no other package');
   });

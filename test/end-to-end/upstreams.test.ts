@@ -429,9 +429,9 @@ t.test('a list that is longer than what may be added still works', async (t) => 
 });
 
 t.test('beside replicas that are started here a service may be added; each is kept in its own way', async (t) => {
-  const dataDir = await mkdtemp(join(tmpdir(), 'ringmaster-given-'));
-  t.teardown(() => rm(dataDir, { recursive: true }));
-  const options = ['--replicas', '1', '--data-dir', dataDir, '--fleet', 'mixed', '--keep-scale', ...QUICK];
+  const stateDir = await mkdtemp(join(tmpdir(), 'ringmaster-given-'));
+  t.teardown(() => rm(stateDir, { recursive: true }));
+  const options = ['--replicas', '1', '--state-dir', stateDir, '--fleet', 'mixed', '--keep-scale', ...QUICK];
   const one = await service(t);
   const first = await startProgram(options);
   t.match(await change(first, 'POST', '/add', { n: 1, hostnames: ['server1'], addresses: [one.name] }), {

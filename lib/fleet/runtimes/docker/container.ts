@@ -14,8 +14,8 @@ export interface ContainerSettings {
   readonly network: string | undefined;
   /** The volume in which replicas keep the votes. */
   readonly volume: string;
-  /** The Redis in which replicas keep the votes instead of the volume; empty for none. */
-  readonly votesUrl: string;
+  /** Variables of each replica. `{port}`, `{id}` and `{seat}` in their values stand for its own. */
+  readonly environment: ReadonlyMap<string, string>;
   readonly memoryBytes: number;
   readonly cpus: number;
 }
@@ -40,14 +40,22 @@ const PORT = 5000;
 const LOG_LINES = 20;
 
 export function specification(replica: ReplicaRef, image: string, settings: ContainerSettings): ContainerCreateOptions {
-  const { fleet, network, volume, votesUrl, memoryBytes, cpus } = settings;
-  const { hostname, incarnation } = replica;
+  const { fleet, network, volume, environment, memoryBytes, cpus } = settings;
+  const { hostname, incarnation, seat } = replica;
   const port = `${PORT}/tcp`;
+  const own = { port: PORT, id: hostname, seat };
+  const variables = new Map<string, string | number>([
+    ['HOST', '0.0.0.0'],
+    ...[...environment].map(([name, value]) => [name, filledIn(value, own)] as const),
+    ['PORT', PORT],
+    ['SERVER_ID', hostname],
+    ['RINGMASTER_SEAT', seat],
+  ]);
   return {
     name: hostname,
     Hostname: hostname,
     Image: image,
-    Env: [`SERVER_ID=${hostname}`, `LISTEN=${PORT}`, 'DATA_DIR=/data', `VOTES_URL=${votesUrl}`],
+    Env: [...variables].map(([name, value]) => `${name}=${value}`),
     Labels: {
       [LABEL.fleet]: fleet,
       [LABEL.places]: placesOf(replica).join(','),
@@ -72,6 +80,10 @@ export function specification(replica: ReplicaRef, image: string, settings: Cont
     },
     ...(network === undefined ? {} : { NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: [hostname] } } } }),
   };
+}
+
+function filledIn(text: string, values: Readonly<Record<string, string | number>>): string {
+  return text.replaceAll(/\{(\w+)\}/g, (written, name: string) => String(values[name] ?? written));
 }
 
 /**
