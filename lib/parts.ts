@@ -220,9 +220,13 @@ function scaleFile({ keepScale, upstream, stateDir, fleet, port }: Options, log:
   return new ScaleFile(join(stateDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
 }
 
-function probeOf({ heartbeatPath, heartbeatStatus, heartbeatHost }: Options): Probe {
+function probeOf(options: Options): Probe {
+  const { heartbeatPath, heartbeatStatus, heartbeatHost, heartbeatTimeoutMs, runtime, dockerNetwork } = options;
   if (heartbeatPath === 'off') return noProbe;
-  return heartbeatPath === 'tcp' ? connectProbe : httpProbe(heartbeatPath, heartbeatStatus, heartbeatHost);
+  if (heartbeatPath !== 'tcp') return httpProbe(heartbeatPath, heartbeatStatus, heartbeatHost);
+  // The engine accepts connections to a port that it publishes, and closes them if nothing listens in the container.
+  const isPublished = runtime === 'docker' && dockerNetwork === '';
+  return connectProbe(isPublished ? { clock: realClock, ms: Math.min(50, heartbeatTimeoutMs / 2) } : undefined);
 }
 
 async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime> {
