@@ -37,10 +37,14 @@ export function containerSettings(options: Options, environment: Readonly<NodeJS
   return {
     fleet: fleet === '' ? `ringmaster-${port === 0 ? process.pid : port}` : fleet,
     network: dockerNetwork === '' ? undefined : dockerNetwork,
-    volume: options.dockerVolume,
+    command: options.command,
+    port: options.dockerPort,
+    volumes: options.dockerVolume,
     environment: new Map([...(dockerImage === '' ? inherited : []), ...options.replicaEnv]),
     memoryBytes: options.replicaMemoryBytes,
     cpus: options.replicaCpus,
+    isLockedDown: options.dockerLockdown,
+    hasInit: options.dockerInit,
   };
 }
 

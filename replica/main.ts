@@ -1,7 +1,7 @@
 // Process entry of a replica: reads its environment, listens, and ends on SIGTERM when its open requests are answered.
 //
 //   SERVER_ID   the hostname by which it introduces itself
-//   LISTEN      `unix:/path/of.sock` or `[host:]port`; 0.0.0.0:5000 if not given
+//   LISTEN      `unix:/path/of.sock` or `[host:]port`; the port in PORT if not given, or 5000, of all addresses
 //   DATA_DIR    directory of the SQLite file in which the votes are kept; ./data if not given
 //   VOTES_URL   keep them in this Redis instead: redis[s]://[[user]:password@]host[:port][/database]
 
@@ -43,7 +43,7 @@ process.on('SIGTERM', () => {
   });
 });
 
-const listen = process.env.LISTEN ?? '5000';
+const listen = process.env.LISTEN ?? process.env.PORT ?? '5000';
 // A Unix socket refuses at once what does not fit into its queue. The kernel lowers this to what it allows.
 const backlog = 4096;
 const announce = () => console.log(JSON.stringify({ event: 'replica-listening', id, listen }));

@@ -96,6 +96,33 @@ t.test('a command is all that follows a lone --, options of its own included', a
   });
 });
 
+t.test('an image of one’s own runs in containers, with none of what the sample service has', async (t) => {
+  t.match(parse('--runtime docker'), { dockerPort: 0, dockerLockdown: true, dockerInit: false });
+  t.same([...parse('--runtime docker').dockerVolume], [['/data', 'ringmaster-votes']]);
+  t.match(parse('--docker-image you/app -- node app.js {port}'), {
+    runtime: 'docker',
+    dockerLockdown: false,
+    dockerInit: true,
+    command: ['node', 'app.js', '{port}'],
+  });
+  t.same([...parse('--docker-image you/app').dockerVolume], []);
+  t.same(
+    [
+      ...parse('--docker-image you/app --docker-volume one:/a --docker-volume two:/b/c --docker-volume three:/a')
+        .dockerVolume,
+    ],
+    [
+      ['/a', 'three'],
+      ['/b/c', 'two'],
+    ],
+  );
+  t.match(parse('--docker-image you/app --docker-port 3000 --docker-lockdown --docker-init off'), {
+    dockerPort: 3000,
+    dockerLockdown: true,
+    dockerInit: false,
+  });
+});
+
 t.test('variables of replicas: the flag is repeated, and values hold anything', async (t) => {
   t.same(
     [...parseOptions(['--replica-env', 'A=1,B=2', '--replica-env=C==x\ny', '--replica-env', 'A=3'], {}).replicaEnv],
@@ -119,7 +146,16 @@ const REFUSED: [string, RegExp][] = [
   ['5000', /^unexpected argument 5000: .* a command follows a lone --$/],
   ['--port 1 --', /^-- needs a command after it/],
   ['--upstream a:1 -- node app.js', /^a command after -- and --upstream: .* name one of them$/],
-  ['--runtime docker -- node app.js', /^a command after -- is run as child processes: leave out --runtime docker/],
+  [
+    '--runtime docker -- node app.js',
+    /^a command after -- is run as child processes, or in an image that --docker-image/,
+  ],
+  ['--docker-image a -- node {socket}', /^the command has \{socket\}, but containers listen on a port: \{port\}$/],
+  ['--docker-image a --runtime process', /^--docker-image is for containers: leave out --runtime process$/],
+  ['--docker-volume votes', /^--docker-volume takes NAME:\/PATH, in the environment one a line, not "votes"$/],
+  ['--docker-volume ./data:/data', /--docker-volume takes/],
+  ['--docker-volume a:data', /--docker-volume takes/],
+  ['--docker-port 0', /^--docker-port takes a whole number from 1 to 65535, or auto, not "0"$/],
   ['--replica-listen port -- x {socket}', /^the command has \{socket\}, but its replicas listen on a port/],
   ['--replica-listen socket -- x {port}', /^the command has \{port\}, but its replicas listen on a socket/],
   ['-- x {socket} {port}', /^the command has \{port\}/],

@@ -23,13 +23,20 @@ const OWN_VARIABLES = ['PORT', 'SERVER_ID', 'RINGMASTER_SEAT'];
 
 const RULES: readonly Rule[] = [
   {
+    breaks: ({ runtime, dockerImage }) => runtime === 'process' && dockerImage !== '',
+    says: () => '--docker-image is for containers: leave out --runtime process',
+  },
+  {
     breaks: ({ command, upstream }) => command.length > 0 && upstream.size > 0,
     says: () => 'a command after -- and --upstream: replicas are started, or they run already; name one of them',
   },
   {
-    breaks: ({ command, runtime }) => command.length > 0 && runtime === 'docker',
-    says: () =>
-      'a command after -- is run as child processes: leave out --runtime docker, or name an image with --docker-image',
+    breaks: ({ command, runtime, dockerImage }) => command.length > 0 && runtime === 'docker' && dockerImage === '',
+    says: () => 'a command after -- is run as child processes, or in an image that --docker-image names',
+  },
+  {
+    breaks: ({ command, runtime }) => runtime === 'docker' && command.some((part) => part.includes('{socket}')),
+    says: () => 'the command has {socket}, but containers listen on a port: {port}',
   },
   {
     breaks: ({ command, replicaListen }) => command.some((part) => part.includes(otherPlace(replicaListen))),

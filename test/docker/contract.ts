@@ -20,13 +20,17 @@ const options: DockerRuntimeOptions = {
   fleet: 'test-contract',
   image: { type: 'checkout', root: fileURLToPath(new URL('../..', import.meta.url)) },
   network: undefined,
-  volume: 'ringmaster-test',
+  command: [],
+  port: 0,
+  volumes: new Map([['/data', 'ringmaster-test-contract']]),
   environment: new Map([
     ['VOTES_URL', 'redis://votes.invalid/1'],
     ['ME', '{id} at {port} of {seat}'],
   ]),
   memoryBytes: 128 * 2 ** 20,
   cpus: 0.5,
+  isLockedDown: true,
+  hasInit: false,
   clock: realClock,
   log: createLog(
     'off',
@@ -36,7 +40,7 @@ const options: DockerRuntimeOptions = {
 };
 
 export async function contract(t: Test): Promise<void> {
-  t.teardown(() => docker('volume', 'rm', '--force', options.volume));
+  t.teardown(() => docker('volume', 'rm', '--force', 'ringmaster-test-contract'));
   const door = await engineDoor();
   process.env.DOCKER_HOST = door.host;
   t.teardown(async () => {

@@ -42,9 +42,10 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     'live',
     'balance over these services instead of starting replicas',
   ),
-  runtime: option(
+  runtime: settled(
     choice(['process', 'docker']),
-    'process',
+    'process; docker with --docker-image',
+    (given, { dockerImage }: { dockerImage: string }) => given ?? (dockerImage === '' ? 'process' : 'docker'),
     atStart('the replicas that there are belong to it'),
     'where replicas run',
   ),
