@@ -75,8 +75,8 @@ export function contenderVersions(): Record<string, string> {
   );
 }
 
-function ringmaster({ port, backends, directory }: ContenderSetup): readonly string[] {
-  const options = ['--port', String(port), '--upstream', backends.join(','), '--data-dir', directory];
+function ringmaster({ port, backends }: ContenderSetup): readonly string[] {
+  const options = ['--port', String(port), '--upstream', backends.join(',')];
   return [process.execPath, here('../lib/main.ts'), ...options, '--heartbeat-path', 'off', '--log', 'off'];
 }
 

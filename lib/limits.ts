@@ -1,8 +1,9 @@
-// Turns the options into limits for the fleet, the data plane and the admin endpoints. Limits that nobody has needed to
-// set so far are constants here.
+// Turns the options into limits for the fleet, its containers, the data plane and the admin endpoints. Limits that
+// nobody has needed to set so far are constants here.
 
 import type { AmountLimits, TimeLimits, TrafficSettings } from './core/traffic-settings.ts';
 import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
+import type { ContainerSettings } from './fleet/runtimes/docker/container.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
 
@@ -23,6 +24,27 @@ export function supervisorRules(options: Options): SupervisorRules {
     inventoryIntervalMs: 5000,
     beginTimeoutMs: options.startTimeoutMs,
     joinAttempts: 3,
+  };
+}
+
+// What the sample service in a container is told of the balancer's environment, as a child process would be.
+const SAMPLE_VARIABLES = ['VOTES_URL'];
+
+/** How replicas in containers are made. */
+export function containerSettings(options: Options, environment: Readonly<NodeJS.ProcessEnv>): ContainerSettings {
+  const { fleet, port, dockerImage, dockerNetwork } = options;
+  const inherited = SAMPLE_VARIABLES.map((name) => [name, environment[name] ?? ''] as const);
+  return {
+    fleet: fleet === '' ? `ringmaster-${port === 0 ? process.pid : port}` : fleet,
+    network: dockerNetwork === '' ? undefined : dockerNetwork,
+    command: options.command,
+    port: options.dockerPort,
+    volumes: options.dockerVolume,
+    environment: new Map([...(dockerImage === '' ? inherited : []), ...options.replicaEnv]),
+    memoryBytes: options.replicaMemoryBytes,
+    cpus: options.replicaCpus,
+    isLockedDown: options.dockerLockdown,
+    hasInit: options.dockerInit,
   };
 }
 

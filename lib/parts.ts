@@ -29,7 +29,7 @@ import { Publisher } from './fleet/publisher.ts';
 import { createNoRuntime } from './fleet/runtimes/none.ts';
 import { createProcessRuntime } from './fleet/runtimes/processes.ts';
 import { Supervisor } from './fleet/supervisor.ts';
-import { answerTimes, descriptorWishes, supervisorRules, trafficSettings } from './limits.ts';
+import { answerTimes, containerSettings, descriptorWishes, supervisorRules, trafficSettings } from './limits.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import { Plane, type PlanePorts } from './proxy/plane.ts';
@@ -246,14 +246,18 @@ function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => stri
     });
 }
 
-function scaleFile({ keepScale, upstream, dataDir, fleet, port }: Options, log: Log): ScaleFile | undefined {
+function scaleFile({ keepScale, upstream, stateDir, fleet, port }: Options, log: Log): ScaleFile | undefined {
   if (!keepScale || upstream.size > 0) return undefined;
-  return new ScaleFile(join(dataDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
+  return new ScaleFile(join(stateDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
 }
 
-function probeOf({ heartbeatPath, heartbeatStatus, heartbeatHost }: Options): Probe {
+function probeOf(options: Options): Probe {
+  const { heartbeatPath, heartbeatStatus, heartbeatHost, heartbeatTimeoutMs, runtime, dockerNetwork } = options;
   if (heartbeatPath === 'off') return noProbe;
-  return heartbeatPath === 'tcp' ? connectProbe : httpProbe(heartbeatPath, heartbeatStatus, heartbeatHost);
+  if (heartbeatPath !== 'tcp') return httpProbe(heartbeatPath, heartbeatStatus, heartbeatHost);
+  // The engine accepts connections to a port that it publishes, and closes them if nothing listens in the container.
+  const isPublished = runtime === 'docker' && dockerNetwork === '';
+  return connectProbe(isPublished ? { clock: realClock, ms: Math.min(50, heartbeatTimeoutMs / 2) } : undefined);
 }
 
 async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime> {
@@ -263,7 +267,7 @@ async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_'));
   return createProcessRuntime({
     script: REPLICA_SCRIPT,
-    environment: { ...Object.fromEntries(inherited), DATA_DIR: options.dataDir, VOTES_URL: options.votesUrl },
+    environment: Object.fromEntries(inherited),
     clock: realClock,
   });
 }
@@ -271,15 +275,10 @@ async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime
 async function createDocker(options: Options, log: Log): Promise<ReplicaRuntime> {
   // Loaded only if needed, since it takes as long to load as all the rest.
   const { createDockerRuntime } = await import('./fleet/runtimes/docker/docker.ts');
-  const { fleet, dockerImage, dockerNetwork, dockerVolume, port } = options;
+  const image = options.dockerImage;
   return createDockerRuntime({
-    fleet: fleet === '' ? `ringmaster-${port === 0 ? process.pid : port}` : fleet,
-    image: dockerImage === '' ? { type: 'checkout', root: ROOT } : { type: 'named', name: dockerImage },
-    network: dockerNetwork === '' ? undefined : dockerNetwork,
-    volume: dockerVolume,
-    votesUrl: options.votesUrl,
-    memoryBytes: options.replicaMemoryBytes,
-    cpus: options.replicaCpus,
+    ...containerSettings(options, process.env),
+    image: image === '' ? { type: 'checkout', root: ROOT } : { type: 'named', name: image },
     clock: realClock,
     log,
   });

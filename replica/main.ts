@@ -1,9 +1,9 @@
 // Process entry of a replica: reads its environment, listens, and ends on SIGTERM when its open requests are answered.
 //
 //   SERVER_ID   the hostname by which it introduces itself
-//   LISTEN      `unix:/path/of.sock` or `[host:]port`; 0.0.0.0:5000 if not given
+//   LISTEN      `unix:/path/of.sock` or `[host:]port`; the port in PORT if not given, or 5000, of all addresses
 //   DATA_DIR    directory of the SQLite file in which the votes are kept; ./data if not given
-//   VOTES_URL   keep them in this Redis instead: redis://[:password@]host[:port][/database]
+//   VOTES_URL   keep them in this Redis instead: redis[s]://[[user]:password@]host[:port][/database]
 
 import http from 'node:http';
 import { hostname } from 'node:os';
@@ -43,7 +43,7 @@ process.on('SIGTERM', () => {
   });
 });
 
-const listen = process.env.LISTEN ?? '5000';
+const listen = process.env.LISTEN ?? process.env.PORT ?? '5000';
 // A Unix socket refuses at once what does not fit into its queue. The kernel lowers this to what it allows.
 const backlog = 4096;
 const announce = () => console.log(JSON.stringify({ event: 'replica-listening', id, listen }));
@@ -60,11 +60,13 @@ setTimeout(begin, knobs.startDelayMs);
 async function openVotes({ VOTES_URL = '', DATA_DIR = 'data' }: NodeJS.ProcessEnv): Promise<Votes> {
   if (VOTES_URL === '') return sqliteVotes(DATA_DIR);
   try {
-    // Loaded only if needed: each file adds a millisecond or two to the start of a replica.
+    // Loaded only if needed: the votes in SQLite need no package, and the client takes 0.2 s to load.
     const { redisVotes } = await import('./redis-votes.ts');
     return redisVotes(VOTES_URL);
   } catch (error) {
-    console.error(`replica: ${error instanceof Error ? error.message : error}`);
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
+    const advice = `VOTES_URL takes the package @redis/client: npm ci --prefix ${import.meta.dirname}`;
+    console.error(`replica: ${isMissing ? advice : error instanceof Error ? error.message : error}`);
     process.exit(2);
   }
 }

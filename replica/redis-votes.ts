@@ -2,7 +2,7 @@
 // runs as a whole or not at all. Redis decides how durable a counted vote is: with `appendonly yes` and `appendfsync
 // always` it is as durable as in SQLite.
 
-import { createRedisClient, LostReply, parseRedisUrl, type RedisReply } from './redis-client.ts';
+import { createRedisClient, LostReply } from './redis-client.ts';
 import {
   type Counts,
   KEY_LIFETIME_SECONDS,
@@ -46,7 +46,7 @@ const ADD = `
 
 /** The votes at `url`. Throws if that is not the URL of a Redis. Connects at the first use. */
 export function redisVotes(url: string, maxKeys = MAX_KEYS): Votes {
-  const client = createRedisClient(parseRedisUrl(url), PATIENCE_MS);
+  const client = createRedisClient(url, PATIENCE_MS);
   const ask = (...command: string[]) =>
     client.send(...command).catch((error: Error) => {
       throw new VotesError(error instanceof LostReply ? 'unanswered' : 'unavailable', error.message, { cause: error });
@@ -64,7 +64,7 @@ export function redisVotes(url: string, maxKeys = MAX_KEYS): Votes {
   };
 }
 
-function readCounts(reply: RedisReply): Counts {
+function readCounts(reply: unknown): Counts {
   const counts = Array.isArray(reply) ? reply.map(Number) : [];
   if (counts.length !== OPTIONS.length || !counts.every(Number.isSafeInteger)) {
     throw new VotesError('unavailable', `Redis keeps something else under ${VOTES}`);

@@ -45,6 +45,13 @@ await once('node_modules/.ringmaster-setup', fingerprint(['package-lock.json'], 
   }
   if (withNode) await fetchNode();
 });
+// The sample service needs a package only where its votes are in a Redis.
+if (forTests || process.env.VOTES_URL) {
+  const install = ['ci', '--prefix', 'replica', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  await once('replica/node_modules/.ringmaster-setup', fingerprint(['replica/package-lock.json'], ''), () =>
+    step('installing what the sample service needs for Redis (once)', npm(), install),
+  );
+}
 if (forTests) {
   // Without these, the first run of tap would still load its default plugins, and fail.
   await once('.tap/.ringmaster-setup', fingerprint(['package-lock.json', 'package.json'], ''), () =>

@@ -50,7 +50,9 @@ const REFUSED: Record<string, readonly string[]> = {
 
 /** Modules that only some files may import. */
 const RESERVED: Record<string, readonly string[]> = {
-  dockerode: ['docker', 'adding', 'container', 'hold', 'image'].map((name) => `lib/fleet/runtimes/docker/${name}.ts`),
+  dockerode: ['docker', 'adding', 'adopted', 'container', 'hold', 'image'].map(
+    (name) => `lib/fleet/runtimes/docker/${name}.ts`,
+  ),
   'node:child_process': [
     'lib/fleet/runtimes/processes.ts',
     'lib/fleet/runtimes/guardian.ts',

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { trafficSettings } from '../lib/limits.ts';
+import { containerSettings, trafficSettings } from '../lib/limits.ts';
 import { parseOptions } from '../lib/settings/options.ts';
 
 const settings = (line: string) => trafficSettings(parseOptions(line === '' ? [] : line.split(' '), {}));
@@ -21,4 +21,14 @@ t.test('off is no bound, whichever end it is of', async (t) => {
   t.equal(settings('--min-upload-rate off').times.minUploadBytesPerSecond, 0);
   t.equal(settings('').times.minUploadBytesPerSecond, 500);
   t.equal(settings('--max-requests-per-connection off').limits.maxRequestsPerConnection, Number.POSITIVE_INFINITY);
+});
+
+t.test('only the sample service gets the balancer’s VOTES_URL in containers, and an option goes first', async (t) => {
+  const variables = (...argv: string[]) => {
+    const { environment } = containerSettings(parseOptions(argv, {}), { VOTES_URL: 'redis://a', PATH: '/bin' });
+    return [...environment].map(([name, value]) => `${name}=${value}`);
+  };
+  t.same(variables('--runtime', 'docker'), ['VOTES_URL=redis://a']);
+  t.same(variables('--runtime', 'docker', '--replica-env', 'VOTES_URL=redis://b'), ['VOTES_URL=redis://b']);
+  t.same(variables('--docker-image', 'you/app', '--replica-env', 'A=1'), ['A=1']);
 });

@@ -68,12 +68,6 @@ t.test('times are in ms or with a unit', async (t) => {
   t.equal(parse('--replica-cpus 0.5').replicaCpus, 0.5);
 });
 
-t.test('the URL of the votes has a plain name as well, which replicas know; empty is none', async (t) => {
-  t.equal(parse('', { VOTES_URL: 'redis://a/1' }).votesUrl, 'redis://a/1');
-  t.equal(parse('', { VOTES_URL: 'redis://a', RINGMASTER_VOTES_URL: 'redis://:p@b:1' }).votesUrl, 'redis://:p@b:1');
-  t.equal(parse('', { RINGMASTER_VOTES_URL: '' }).votesUrl, '');
-});
-
 t.test('lists', async (t) => {
   t.same(
     [...parse('--upstream localhost:81,[::1]:82*3,unix:/a/b.sock').upstream],
@@ -102,6 +96,33 @@ t.test('a command is all that follows a lone --, options of its own included', a
   });
 });
 
+t.test('an image of one’s own runs in containers, with none of what the sample service has', async (t) => {
+  t.match(parse('--runtime docker'), { dockerPort: 0, dockerLockdown: true, dockerInit: false });
+  t.same([...parse('--runtime docker').dockerVolume], [['/data', 'ringmaster-votes']]);
+  t.match(parse('--docker-image you/app -- node app.js {port}'), {
+    runtime: 'docker',
+    dockerLockdown: false,
+    dockerInit: true,
+    command: ['node', 'app.js', '{port}'],
+  });
+  t.same([...parse('--docker-image you/app').dockerVolume], []);
+  t.same(
+    [
+      ...parse('--docker-image you/app --docker-volume one:/a --docker-volume two:/b/c --docker-volume three:/a')
+        .dockerVolume,
+    ],
+    [
+      ['/a', 'three'],
+      ['/b/c', 'two'],
+    ],
+  );
+  t.match(parse('--docker-image you/app --docker-port 3000 --docker-lockdown --docker-init off'), {
+    dockerPort: 3000,
+    dockerLockdown: true,
+    dockerInit: false,
+  });
+});
+
 t.test('variables of replicas: the flag is repeated, and values hold anything', async (t) => {
   t.same(
     [...parseOptions(['--replica-env', 'A=1,B=2', '--replica-env=C==x\ny', '--replica-env', 'A=3'], {}).replicaEnv],
@@ -126,7 +147,16 @@ const REFUSED: [string, RegExp][] = [
   ['5000', /^unexpected argument 5000: .* a command follows a lone --$/],
   ['--port 1 --', /^-- needs a command after it/],
   ['--upstream a:1 -- node app.js', /^a command after -- and --upstream: .* name one of them$/],
-  ['--runtime docker -- node app.js', /^a command after -- is run as child processes: leave out --runtime docker/],
+  [
+    '--runtime docker -- node app.js',
+    /^a command after -- is run as child processes, or in an image that --docker-image/,
+  ],
+  ['--docker-image a -- node {socket}', /^the command has \{socket\}, but containers listen on a port: \{port\}$/],
+  ['--docker-image a --runtime process', /^--docker-image is for containers: leave out --runtime process$/],
+  ['--docker-volume votes', /^--docker-volume takes NAME:\/PATH, in the environment one a line, not "votes"$/],
+  ['--docker-volume ./data:/data', /--docker-volume takes/],
+  ['--docker-volume a:data', /--docker-volume takes/],
+  ['--docker-port 0', /^--docker-port takes a whole number from 1 to 65535, or auto, not "0"$/],
   ['--replica-listen port -- x {socket}', /^the command has \{socket\}, but its replicas listen on a port/],
   ['--replica-listen socket -- x {port}', /^the command has \{port\}, but its replicas listen on a socket/],
   ['-- x {socket} {port}', /^the command has \{port\}/],
@@ -171,8 +201,14 @@ const REFUSED: [string, RegExp][] = [
   ['--fleet a/b', /--fleet takes letters, digits/],
   ['--heartbeat-interval 5', /--heartbeat-interval takes a time from 10ms to 1h, not "5"/],
   ['--heartbeat-interval 5d', /--heartbeat-interval takes/],
-  ['--votes-url http://:secret@a', /^--votes-url takes redis:\/\/\[:password@\]host\[:port\]\[\/database\], not that$/],
-  ['--votes-url redis://a/x', /--votes-url takes/],
+  [
+    '--votes-url redis://:s3cret@a',
+    /^--votes-url is no option any more: .* VOTES_URL, which --replica-env VOTES_URL=… sets$/,
+  ],
+  [
+    '--data-dir=/srv',
+    /^--data-dir is no option any more: --state-dir is .*; .* DATA_DIR, which --replica-env DATA_DIR=…/,
+  ],
   ['--log loud', /--log takes off, error, warn, info or debug, not "loud"/],
 ];
 
@@ -193,8 +229,18 @@ t.test('a wrong environment variable is named', async (t) => {
 t.test('an empty variable says nothing, whichever option it is of', async (t) => {
   const empty = Object.fromEntries(Object.keys(defaultOptions()).map((name) => [variable(name), '']));
   t.same(parse('', empty), defaultOptions());
-  t.equal(parse('', { RINGMASTER_VOTES_URL: '', VOTES_URL: 'redis://a' }).votesUrl, 'redis://a');
 });
+
+t.test(
+  'a variable that was an option once is refused unless it is empty, so that nothing moves unnoticed',
+  async (t) => {
+    t.throws(
+      () => parse('', { RINGMASTER_DATA_DIR: '/srv' }),
+      /^RINGMASTER_DATA_DIR is no option any more: --state-dir/,
+    );
+    t.same(parse('', { RINGMASTER_VOTES_URL: '', VOTES_URL: 'redis://a' }), defaultOptions());
+  },
+);
 
 t.test('what Kubernetes sets for services is no value, and no mistake', async (t) => {
   const environment = {

@@ -66,20 +66,21 @@ export async function startProgram(
   environment: Readonly<Record<string, string>> = {},
   { before = [], nodeFlags = [], command = [process.execPath, ...nodeFlags, MAIN], descriptors }: ProgramStart = {},
 ): Promise<Program> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'ringmaster-program-'));
+  const directory = await mkdtemp(join(tmpdir(), 'ringmaster-program-'));
   const limit = descriptors === undefined ? [] : ['bash', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'ringmaster'];
-  const words = [...command, '--port', '0', '--data-dir', dataDir, ...args];
+  const words = [...command, '--port', '0', '--state-dir', directory, ...args];
   const [file = '', ...parameters] = [...before, ...limit, ...words];
   // Whoever runs us may want colours in what we print. What the program prints is read here.
   const { FORCE_COLOR: _, ...inherited } = process.env;
-  const env = { ...inherited, ...environment };
+  // The sample service keeps its votes there.
+  const env = { ...inherited, DATA_DIR: directory, ...environment };
   const child = endWithUs(spawn(file, parameters, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
   const heard = listen(child);
   const exited = new Promise<number | string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
   });
-  void exited.then(() => rm(dataDir, { recursive: true, force: true }));
+  void exited.then(() => rm(directory, { recursive: true, force: true }));
   // The last output may be read after the exit, so this also waits for the end of the streams.
   const ended = new Promise<never>((_, reject) => {
     const fail = (how: unknown) => reject(new Error(`the balancer ended with ${how}: ${heard.errors()}`));

@@ -44,7 +44,7 @@ export function allServe(state: FleetState, { seats }: Joining, joinAttempts: nu
 
 /** The error for a seat whose replica does not come up. */
 export function notUp(seat: Seat, how = `did not come up: ${seat.lapses.reason}`): BalancerError {
-  const code = seat.lapses.final ? 'name-taken' : 'start-failed';
+  const code = seat.lapses.final && !seat.lapses.isUnfit ? 'name-taken' : 'start-failed';
   return new BalancerError(code, `${seat.replica.hostname} ${how}`);
 }
 

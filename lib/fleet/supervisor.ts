@@ -8,7 +8,7 @@ import { isSettled } from '../core/fleet/outage.ts';
 import { sameHostname } from '../core/fleet/replica-name.ts';
 import type { FleetRules } from '../core/fleet/seats.ts';
 import type { Probe, ReplicaRef, Wish } from '../core/ports.ts';
-import { asBalancerError, BalancerError, describe, isFinal } from '../errors.ts';
+import { asBalancerError, BalancerError, describe } from '../errors.ts';
 import { within } from './clock.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
 import { allServe, type Joining, joinings, notUp } from './joining.ts';
@@ -133,17 +133,22 @@ export class Supervisor {
         quickMs,
         settled(() => true),
       );
-      const anyServes = ({ seats }: FleetState) => seats.length === 0 || seats.some(({ phase }) => phase === 'serving');
-      await this.#waitAtMost(this.#rules.beginTimeoutMs, () => anyServes(this.#state));
+      await this.#waitAtMost(this.#rules.beginTimeoutMs, () => {
+        const { seats } = this.#state;
+        if (seats.length === 0 || seats.some(({ phase }) => phase === 'serving')) return true;
+        const unfit = seats.find(({ lapses }) => lapses.isUnfit);
+        if (unfit !== undefined) throw notUp(unfit);
+        return false;
+      });
     }
   }
 
   // When the time is up, the start goes on with the replicas that serve by then.
   async #waitAtMost(limitMs: number, condition: () => boolean): Promise<void> {
-    const late = () => new BalancerError('start-failed', 'not all replicas are up yet');
+    const late = new BalancerError('start-failed', 'not all replicas are up yet');
     const until = (signal: AbortSignal) => this.#waiters.until(condition, signal);
-    await within(this.#ports.clock, limitMs, until, late).catch((error) => {
-      if (isFinal(asBalancerError(error))) throw error;
+    await within(this.#ports.clock, limitMs, until, () => late).catch((error) => {
+      if (error !== late) throw error;
     });
   }
 

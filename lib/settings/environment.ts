@@ -22,15 +22,10 @@ export function variableOf(flag: string): string {
 }
 
 /** What the environment says about an option; `undefined` if it says nothing. An empty text says nothing. */
-export function readVariable(
-  flag: string,
-  { alsoFrom }: { readonly alsoFrom?: string },
-  environment: Readonly<NodeJS.ProcessEnv>,
-): string | undefined {
+export function readVariable(flag: string, environment: Readonly<NodeJS.ProcessEnv>): string | undefined {
   const variable = variableOf(flag);
   const written = environment[variable] ?? '';
-  if (written !== '' && !isServiceAddress(variable, written)) return written;
-  return (alsoFrom === undefined ? '' : environment[alsoFrom]) || undefined;
+  return written === '' || isServiceAddress(variable, written) ? undefined : written;
 }
 
 /**

@@ -217,20 +217,6 @@ export function hashSource(names: readonly string[]): Kind<string> {
   };
 }
 
-/** Nothing, or what `parseRedisUrl` of the replica takes. */
-export const redisUrl: Kind<string> = {
-  unit: '',
-  placeholder: 'URL',
-  bounds: 'redis://[:password@]host[:port][/database]',
-  read: (written) => {
-    const url = URL.parse(written);
-    const isRedis = url?.protocol === 'redis:' && url.hostname !== '' && url.search === '';
-    return written === '' || (isRedis && /^\/?\d{0,4}$/.test(url.pathname)) ? written : undefined;
-  },
-  write: (value) => value,
-  secret: true,
-};
-
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };

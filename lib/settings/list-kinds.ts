@@ -73,6 +73,22 @@ export const variables: Kind<ReadonlyMap<string, string>> = {
   },
 };
 
+/** Names of Docker volumes, by the absolute path at which each is mounted. */
+export const volumes: Kind<ReadonlyMap<string, string>> = {
+  unit: '',
+  placeholder: 'NAME:PATH',
+  bounds: 'NAME:/PATH, in the environment one a line',
+  read: (written) => {
+    const [, name, path] = /^([a-zA-Z\d][\w.-]+):(\/[^:\0]+)$/.exec(written) ?? [];
+    return name === undefined || path === undefined ? undefined : new Map([[path, name]]);
+  },
+  write: (value) => [...value].map(([path, name]) => `${name}:${path}`).join('\n'),
+  repeated: {
+    split: (variable) => variable.split('\n').filter((line) => line !== ''),
+    join: (values) => new Map(values.flatMap((one) => [...one])),
+  },
+};
+
 function isTrustEntry(entry: string): boolean {
   if (entry === 'loopback' || entry === 'all') return true;
   const [, address = '', , bits] = /^([\da-fA-F.:]+)(\/(\d{1,3}))?$/.exec(entry) ?? [];

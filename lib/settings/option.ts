@@ -12,8 +12,6 @@ interface Row<T, Unit extends string> {
   readonly kind: Kind<T, Unit>;
   readonly changes: Changes;
   readonly help: string;
-  /** Another variable that the value may come from. */
-  readonly alsoFrom?: string;
 }
 
 /** An option whose default depends on no other option. */
@@ -35,8 +33,7 @@ export const option = <T, Unit extends string>(
   otherwise: T,
   changes: Changes,
   help: string,
-  alsoFrom?: string,
-): PlainOption<T, Unit> => ({ kind, otherwise, changes, help, ...(alsoFrom === undefined ? {} : { alsoFrom }) });
+): PlainOption<T, Unit> => ({ kind, otherwise, changes, help });
 
 export const settled = <T, Unit extends string, Known>(
   kind: Kind<T, Unit>,

@@ -3,6 +3,7 @@
 import { type IgnoredVariable, ignoredVariables, readVariable, variableOf } from './environment.ts';
 import { nearest } from './nearest.ts';
 import type { SettledOption } from './option.ts';
+import { insteadOf, retiredVariables } from './retired.ts';
 import { OPTIONS, type Option, type Options, type PlainOptions } from './table.ts';
 
 export type { Options };
@@ -34,13 +35,20 @@ const RULES: readonly Rule[] = [
       `--workers takes 1, not ${workers}, with a key or a hash that is a function: these stay in their thread`,
   },
   {
+    breaks: ({ runtime, dockerImage }) => runtime === 'process' && dockerImage !== '',
+    says: () => '--docker-image is for containers: leave out --runtime process',
+  },
+  {
     breaks: ({ command, upstream }) => command.length > 0 && upstream.size > 0,
     says: () => 'a command after -- and --upstream: replicas are started, or they run already; name one of them',
   },
   {
-    breaks: ({ command, runtime }) => command.length > 0 && runtime === 'docker',
-    says: () =>
-      'a command after -- is run as child processes: leave out --runtime docker, or name an image with --docker-image',
+    breaks: ({ command, runtime, dockerImage }) => command.length > 0 && runtime === 'docker' && dockerImage === '',
+    says: () => 'a command after -- is run as child processes, or in an image that --docker-image names',
+  },
+  {
+    breaks: ({ command, runtime }) => runtime === 'docker' && command.some((part) => part.includes('{socket}')),
+    says: () => 'the command has {socket}, but containers listen on a port: {port}',
   },
   {
     breaks: ({ command, replicaListen }) => command.some((part) => part.includes(otherPlace(replicaListen))),
@@ -112,6 +120,7 @@ function splitCommand(argv: readonly string[]): { flags: readonly string[]; comm
 export function parseOptions(argv: readonly string[], environment: Readonly<NodeJS.ProcessEnv>): Options {
   const split = splitCommand(argv);
   const flags = readFlags(split.flags);
+  checkRetired(environment);
   return optionsOf(split.command, (flag, row) => readGiven(flag, row, flags, environment));
 }
 
@@ -180,10 +189,18 @@ function readFlags(argv: readonly string[]): Map<string, readonly string[]> {
 }
 
 function unknown(flag: string): OptionError {
+  const instead = insteadOf(flag);
+  if (instead !== undefined) return new OptionError(`--${flag} is no option any more: ${instead}`);
   const meant = nearest(flag, [...OPTIONS.keys()], MOST_WRONG_LETTERS);
   return new OptionError(
     `unknown option --${flag}${meant === undefined ? '; --help lists them' : `: did you mean --${meant}?`}`,
   );
+}
+
+function checkRetired(environment: Readonly<NodeJS.ProcessEnv>): void {
+  for (const { variable, instead } of retiredVariables(environment)) {
+    throw new OptionError(`${variable} is no option any more: ${instead}`);
+  }
 }
 
 // What the command line or the environment says; `undefined` if they say nothing.
@@ -195,7 +212,7 @@ function readGiven(
 ): unknown {
   const { kind } = row;
   const inVariable = () => {
-    const written = readVariable(flag, row, environment);
+    const written = readVariable(flag, environment);
     return written === undefined ? [] : (kind.repeated?.split(written) ?? [written]);
   };
   const onLine = flags.get(flag);

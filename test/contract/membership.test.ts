@@ -97,7 +97,8 @@ t.test('an added one with an answer that waiting does not change is refused at o
   const begunMs = world.clock.now();
   await t.rejects(world.finish(world.admin.add([given('app2', 3002)])), {
     code: 'start-failed',
-    message: 'app2 passed no heartbeat: answers 404 to /heartbeat; nothing was added',
+    message:
+      'app2 passed no heartbeat: it answers 404 to /heartbeat: is it there? --heartbeat-path / or tcp; nothing was added',
   });
   t.ok(world.clock.now() - begunMs < 100);
 });

@@ -582,14 +582,52 @@ t.test('why a replica does not begin to serve is told once it is worth telling',
   t.notMatch(probed(up, 'refused', 100), { complaint: {} }, 'it may be about to listen');
   t.match(probed(up, 'refused', 1000), { complaint: { reason: 'refused' } });
   t.match(probed(given, 'refused', 100), { complaint: { reason: 'refused' } }, 'what others run is there or not');
-  t.match(probed(up, 'unfit', 100), { complaint: { reason: 'unfit' } }, 'that will not change');
+  t.match(probed(given, 'unfit', 100), { complaint: { reason: 'unfit' } }, 'that will not change');
   t.match(probed(given, 'refused', rules.startTimeoutMs), { phase: 'started' }, 'nor is it given up');
-  const unfit = after(up, { type: 'probed', incarnation: 1, failure: 'answers 404 to /', kind: 'unfit', atMs: 5 });
-  t.match(fleetNews(up, unfit), [{ type: 'replica-down', reason: 'answers 404 to /' }]);
-  t.equal(whyNone(unfit, true), 'no replica: a down: answers 404 to /, b starting; try --heartbeat-path / or tcp');
+  const late = after(up, { type: 'probed', incarnation: 1, failure: 'answers 503 to /', kind: 'other', atMs: 1000 });
+  t.match(fleetNews(up, late), [{ type: 'replica-down', reason: 'answers 503 to /' }]);
+  t.equal(whyNone(late, true), 'no replica: a down: answers 503 to /, b starting');
   t.equal(whyNone(emptyFleet(1), true), 'no replica: there is none in this fleet');
-  t.match(fleetNews(unfit, serving(wanted, 1, 9)), [{ type: 'replica-serving' }]);
+  t.match(fleetNews(late, serving(wanted, 1, 9)), [{ type: 'replica-serving' }]);
 });
+
+t.test(
+  'one of ours that answers 404 again and again is given up within a second, and nobody waits for more',
+  async (t) => {
+    const wanted = after(emptyFleet(1), { type: 'add', wishes: wishes('a', 'b'), slowly: false, atMs: 0 });
+    const probed = (state: FleetState, kind: FailureKind | undefined, ...atMs: number[]) =>
+      atMs.reduce(
+        (now, at) =>
+          after(now, {
+            type: 'probed',
+            incarnation: 1,
+            failure: kind,
+            ...(kind === undefined ? {} : { kind }),
+            atMs: at,
+          }),
+        state,
+      );
+    const up = started(wanted, 1, 0);
+    const asking = probed(up, 'unfit', 100, 300, 790);
+    t.match(asking.seats[0], { phase: 'started' });
+    t.same(fleetNews(up, asking), [], 'it may be about to have the path');
+    t.ok(mayReturn(asking));
+    const lost = probed(asking, 'unfit', 800);
+    t.match(lost.seats[0], { phase: 'vacant', replica: { hostname: 'a' }, lapses: { reason: 'unfit', final: true } });
+    t.match(fleetNews(asking, lost), [{ type: 'replica-lost', reason: 'unfit' }]);
+    t.match(whyNone(lost, true), /^no replica: a starting, after: unfit, /);
+
+    t.match(probed(asking, 'other', 800, 900).seats[0], { phase: 'started' }, 'a 503 is waited for');
+    const since503 = probed(asking, 'other', 800);
+    t.match(probed(since503, 'unfit', 900, 1500).seats[0], { phase: 'started' }, 'and counts as no wrong answer');
+    t.match(probed(since503, 'unfit', 900, 1600).seats[0], { phase: 'vacant' });
+
+    const besides = serving(started(wanted, 1, 0), 2, 50);
+    const patient = probed(besides, 'unfit', 100, 800, 5000);
+    t.match(patient.seats[0], { phase: 'started', complaint: { reason: 'unfit' } }, 'another of them passes the check');
+    t.match(fleetNews(besides, patient), [{ type: 'replica-down', reason: 'unfit' }]);
+  },
+);
 
 t.test('a first name that is taken is given up; one that somebody asked for is not', async (t) => {
   for (const ifFree of [false, true]) {

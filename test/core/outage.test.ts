@@ -117,7 +117,16 @@ t.test('why nobody takes requests is said for three, and how many more there are
   const five = wanted(5);
   t.equal(whyNone(five, false), 'no replica: app1 starting, app2 starting, app3 starting, and 2 more');
   const bad = probed(given(), unfit, 10);
-  t.equal(whyNone(bad, false), 'no replica: app1 down: answers 404 to /heartbeat; try --heartbeat-path / or tcp');
+  t.equal(whyNone(bad, false), 'no replica: app1 down: answers 404 to /heartbeat');
+  const long = { reason: 'a reason that is much too long to be said for each of them', kind: 'unfit' } as const;
+  const wishes = ['a', 'b', 'c', 'd'].map((hostname) => ({ hostname, weight: 1, address }));
+  const four = after(emptyFleet(1), { type: 'add', wishes, slowly: false, atMs: 0 });
+  const all = four.seats.reduce(
+    (state, { replica: { incarnation } }) =>
+      after(state, { type: 'probed', incarnation, failure: long.reason, kind: long.kind, atMs: 1 }),
+    four,
+  );
+  t.equal(whyNone(all, false), `no replica: a, b, c down: ${long.reason}, and 1 more`);
   const starting = after(five, { type: 'starting', incarnation: incarnationOf(five), atMs: 0 });
   const lost = after(starting, {
     type: 'exited',

@@ -6,7 +6,16 @@ import { containersOf, docker, removeFleet } from '../fixtures/engine.ts';
 import { eventually } from '../fixtures/eventually.ts';
 
 const FLEET = 'test-adoption';
-const args = ['--runtime', 'docker', '--fleet', FLEET, '--docker-volume', 'ringmaster-test', '--key', 'header:x-user'];
+const args = [
+  '--runtime',
+  'docker',
+  '--fleet',
+  FLEET,
+  '--docker-volume',
+  'ringmaster-test:/data',
+  '--key',
+  'header:x-user',
+];
 
 // Who answers each of 60 keys, once all serve: a balancer that finds replicas listens as soon as one of them does.
 async function placement({ url, json }: Program): Promise<string[]> {

@@ -7,6 +7,7 @@ import { adoption } from './adoption.ts';
 import { compose } from './compose.ts';
 import { contract } from './contract.ts';
 import { daemonFaults } from './daemon-faults.ts';
+import { foreignImage } from './foreign-image.ts';
 import { ownership } from './ownership.ts';
 import { replacement } from './replacement.ts';
 
@@ -16,6 +17,7 @@ const options = missing === undefined ? {} : { skip: missing };
 t.test('the runtime contract on Docker', options, contract);
 t.test('containers that end or hang are replaced', options, replacement);
 t.test('a balancer that was killed finds its replicas again', options, adoption);
+t.test('an image that knows nothing of us', options, foreignImage);
 t.test('whose a fleet, a name and a container are', options, ownership);
 t.test('a Docker daemon that fails', options, daemonFaults);
 t.test('docker compose up, from first to last', options, compose);

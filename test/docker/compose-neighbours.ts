@@ -25,7 +25,7 @@ export async function composeNeighbours(t: Test, first: Project): Promise<void> 
         environment;
       t.equal(config.services.replica.image, RINGMASTER_DOCKER_IMAGE);
       t.equal(config.networks.replicas.name, RINGMASTER_DOCKER_NETWORK);
-      t.equal(config.volumes.votes.name, RINGMASTER_DOCKER_VOLUME);
+      t.equal(`${config.volumes.votes.name}:/data`, RINGMASTER_DOCKER_VOLUME);
       seen[name] = [
         config.name,
         image,
@@ -36,8 +36,8 @@ export async function composeNeighbours(t: Test, first: Project): Promise<void> 
       ];
     }
     t.same(seen, {
-      one: ['one', 'ringmaster-balancer:one', 'one', 'ringmaster-replica:one', 'one_replicas', 'one_votes'],
-      two: ['two', 'ringmaster-balancer:two', 'two', 'ringmaster-replica:two', 'two_replicas', 'two_votes'],
+      one: ['one', 'ringmaster-balancer:one', 'one', 'ringmaster-replica:one', 'one_replicas', 'one_votes:/data'],
+      two: ['two', 'ringmaster-balancer:two', 'two', 'ringmaster-replica:two', 'two_replicas', 'two_votes:/data'],
     });
   });
 

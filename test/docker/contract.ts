@@ -20,10 +20,17 @@ const options: DockerRuntimeOptions = {
   fleet: 'test-contract',
   image: { type: 'checkout', root: fileURLToPath(new URL('../..', import.meta.url)) },
   network: undefined,
-  volume: 'ringmaster-test',
-  votesUrl: 'redis://votes.invalid/1',
+  command: [],
+  port: 0,
+  volumes: new Map([['/data', 'ringmaster-test-contract']]),
+  environment: new Map([
+    ['VOTES_URL', 'redis://votes.invalid/1'],
+    ['ME', '{id} at {port} of {seat}'],
+  ]),
   memoryBytes: 128 * 2 ** 20,
   cpus: 0.5,
+  isLockedDown: true,
+  hasInit: false,
   clock: realClock,
   log: createLog(
     'off',
@@ -33,7 +40,7 @@ const options: DockerRuntimeOptions = {
 };
 
 export async function contract(t: Test): Promise<void> {
-  t.teardown(() => docker('volume', 'rm', '--force', options.volume));
+  t.teardown(() => docker('volume', 'rm', '--force', 'ringmaster-test-contract'));
   const door = await engineDoor();
   process.env.DOCKER_HOST = door.host;
   t.teardown(async () => {
@@ -88,12 +95,12 @@ export async function contract(t: Test): Promise<void> {
         Privileged: false,
       },
     });
-    t.ok(inspected.Config.Env.includes(`VOTES_URL=${options.votesUrl}`));
+    const { Env } = inspected.Config as { Env: string[] };
+    const own = ['PORT=5000', 'HOST=0.0.0.0', 'SERVER_ID=contract_Locked', 'RINGMASTER_SEAT=7'];
+    const given = ['VOTES_URL=redis://votes.invalid/1', 'ME=contract_Locked at 5000 of 7'];
+    for (const variable of [...own, ...given, 'DATA_DIR=/data']) t.ok(Env.includes(variable), variable);
     t.equal(inspected.NetworkSettings.Ports['5000/tcp'][0].HostIp, '127.0.0.1', 'published on loopback only');
-    t.equal(
-      await docker('exec', 'contract_Locked', 'node', '-p', 'require("fs").existsSync("/app/node_modules")'),
-      'false',
-    );
+    t.equal(await docker('exec', 'contract_Locked', 'ls', '/app/replica/node_modules'), '@redis', 'no other package');
   });
 
   t.test('a container that is not of this fleet is neither listed nor touched', async (t) => {

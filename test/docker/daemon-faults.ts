@@ -11,7 +11,7 @@ import { eventually } from '../fixtures/eventually.ts';
 
 const FLEET = 'test-faults';
 const MAIN = fileURLToPath(new URL('../../lib/main.ts', import.meta.url));
-const args = ['--runtime', 'docker', '--fleet', FLEET, '--docker-volume', 'ringmaster-test'];
+const args = ['--runtime', 'docker', '--fleet', FLEET, '--docker-volume', 'ringmaster-test:/data'];
 
 /** The exit code and standard error of a balancer that does not start. */
 function failedStart(host: string): Promise<{ code: number; stderr: string }> {

@@ -9,7 +9,7 @@ import { containersOf, docker, removeFleet } from '../fixtures/engine.ts';
 const FLEET = 'test-owner';
 const OTHER = 'test-owner-2';
 const MAIN = fileURLToPath(new URL('../../lib/main.ts', import.meta.url));
-const argsOf = (fleet: string) => ['--runtime', 'docker', '--fleet', fleet, '--docker-volume', 'ringmaster-test'];
+const argsOf = (fleet: string) => ['--runtime', 'docker', '--fleet', fleet, '--docker-volume', 'ringmaster-test:/data'];
 
 function failedStart(): Promise<{ code: number; stderr: string }> {
   return new Promise((resolve) => {
@@ -96,14 +96,19 @@ export async function ownership(t: Test): Promise<void> {
       const flags = labels.flatMap((label) => ['--label', `ringmaster.${label}`]);
       await docker('run', '--detach', '--name', 'owner_hostile', ...flags, 'node:26-slim', 'sleep', '600');
       t.teardown(() => docker('rm', '--force', 'owner_hostile'));
+      const withPort = ['places=2', 'incarnation=7', `fleet=${FLEET}`, 'port=70000'];
+      const more = withPort.flatMap((label) => ['--label', `ringmaster.${label}`]);
+      await docker('run', '--detach', '--name', 'owner_port', ...more, 'node:26-slim', 'sleep', '600');
+      t.teardown(() => docker('rm', '--force', 'owner_port'));
       const before = (await containersOf(FLEET)).map((line) => line.split(' ')[0] as string);
-      const ours = before.filter((name) => name !== 'owner_hostile');
+      const ours = before.filter((name) => !name.startsWith('owner_'));
       await docker('kill', ...ours);
       const again = await startProgram([...argsOf(FLEET), '--replicas', '2']);
       t.teardown(() => again.stop());
       t.same((await again.hostnames()).toSorted(), ours.toSorted());
       await again.logged((line) => line.event === 'container-ignored' && line.name === 'owner_hostile');
-      t.equal(await isRunning('owner_hostile'), 'true');
+      await again.logged((line) => line.event === 'container-ignored' && line.name === 'owner_port');
+      for (const name of ['owner_hostile', 'owner_port']) t.equal(await isRunning(name), 'true', name);
     },
   );
 

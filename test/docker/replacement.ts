@@ -9,7 +9,7 @@ const FLEET = 'test-replacement';
 
 export async function replacement(t: Test): Promise<void> {
   t.teardown(() => removeFleet(FLEET));
-  const args = ['--runtime', 'docker', '--fleet', FLEET, '--docker-volume', 'ringmaster-test'];
+  const args = ['--runtime', 'docker', '--fleet', FLEET, '--docker-volume', 'ringmaster-test:/data'];
   const program = await startProgram(args);
   t.teardown(() => program.stop());
   const lossOf = (hostname: string) =>

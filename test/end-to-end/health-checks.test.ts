@@ -14,6 +14,29 @@ t.test('HTTP/1.0 without a Host is served by our own replicas, which listen on s
   t.match(await exchangeRaw(program.port, 'OPTIONS / HTTP/1.0\r\n\r\n'), /^HTTP\/1.1 200 .*\r\nAllow: GET\r\n/s);
 });
 
+t.test('a path that replicas do not have: found out at once, told in words, exit code 1, nothing left', async (t) => {
+  // With a start timeout of an hour, the test ends only if the answer itself is the verdict.
+  const begun = startProgram(['--heartbeat-path', '/health', '--start-timeout', '1h']);
+  const words =
+    'server\\d did not come up: it answers 400 to /health: is it there, for that Host\\? --heartbeat-path / or tcp';
+  await t.rejects(begun, { message: new RegExp(`ended with 1: .*\nringmaster: ${words}`, 's') });
+});
+
+t.test('an added one that does not have the path: /add says so at once, and adds nothing', async (t) => {
+  const program = await startProgram([...['--replicas', '0', '--heartbeat-path', '/health', '--start-timeout', '1h']]);
+  t.teardown(() => program.stop());
+  const added = await program.json('/add', { method: 'POST', body: '{"n":1,"hostnames":["app"]}' });
+  t.match(added, {
+    status: 503,
+    body: { message: /^<Error> app did not come up: it answers 400 to \/health: .*; nothing was added$/ },
+  });
+  t.match(await program.logged((line) => line.event === 'replica-lost'), {
+    hostname: 'app',
+    reason: /^it answers 400 to \/health: is it there/,
+  });
+  t.same(await program.hostnames(), []);
+});
+
 t.test('HAProxy’s `option httpchk` as it comes finds us up', { skip: unlessInstalled('haproxy') }, async (t) => {
   // The replica insists on a Host field, as every HTTP/1.1 server does.
   const replica = await scriptedReplica((socket, head) =>

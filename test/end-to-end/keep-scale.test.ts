@@ -13,8 +13,8 @@ async function directory(t: { teardown: (end: () => unknown) => unknown }) {
 }
 
 t.test('hostnames, their order and weights are as they were', async (t) => {
-  const dataDir = await directory(t);
-  const args = ['--replicas', '2', '--fleet', 'kept', '--data-dir', dataDir, '--keep-scale'];
+  const stateDir = await directory(t);
+  const args = ['--replicas', '2', '--fleet', 'kept', '--state-dir', stateDir, '--keep-scale'];
   const first = await startProgram(args);
   await first.json('/add', { method: 'POST', body: '{"n": 3, "hostnames": ["S5", "S4"], "weights": [2]}' });
   await first.json('/rm', { method: 'DELETE', body: '{"n": 1, "hostnames": ["server1"]}' });
@@ -30,21 +30,21 @@ t.test('hostnames, their order and weights are as they were', async (t) => {
     'S5 has its weight of 2',
   );
   t.same(
-    (await readdir(dataDir)).filter((name) => name.startsWith('scale')),
+    (await readdir(stateDir)).filter((name) => name.startsWith('scale')),
     ['scale-kept.json'],
   );
 });
 
 t.test('off, the default, it keeps nothing', async (t) => {
-  const dataDir = await directory(t);
-  const program = await startProgram(['--replicas', '1', '--data-dir', dataDir]);
+  const stateDir = await directory(t);
+  const program = await startProgram(['--replicas', '1', '--state-dir', stateDir]);
   await program.stop();
-  t.notOk((await readdir(dataDir)).some((name) => name.startsWith('scale')));
+  t.notOk((await readdir(stateDir)).some((name) => name.startsWith('scale')));
 });
 
 t.test('what cannot be understood is told, and --replicas counts', async (t) => {
-  const dataDir = await directory(t);
-  const args = ['--replicas', '1', '--fleet', 'kept', '--data-dir', dataDir, '--keep-scale', 'on'];
+  const stateDir = await directory(t);
+  const args = ['--replicas', '1', '--fleet', 'kept', '--state-dir', stateDir, '--keep-scale', 'on'];
   for (const [text, reason] of [
     ['{"replicas": 3}', /it has no list of replicas/],
     ['{"replicas": [{"hostname": "-", "weight": 1}]}', /replicas\[0\] has no valid hostname/],
@@ -53,21 +53,21 @@ t.test('what cannot be understood is told, and --replicas counts', async (t) => 
     ['{"replicas": [{"hostname": "a", "weight": 1, "address": "a"}]}', /replicas\[0\] has no valid address/],
     ['{', /JSON/],
   ] as const) {
-    await writeFile(join(dataDir, 'scale-kept.json'), text);
+    await writeFile(join(stateDir, 'scale-kept.json'), text);
     const program = await startProgram(args);
     t.match(await program.logged((line) => line.event === 'scale-unread'), { level: 'warn', reason });
     t.same(await program.hostnames(), ['server1']);
     await program.stop();
-    t.match(await readFile(join(dataDir, 'scale-kept.json'), 'utf8'), /^\{"replicas":\[\{"hostname":"server1"/);
+    t.match(await readFile(join(stateDir, 'scale-kept.json'), 'utf8'), /^\{"replicas":\[\{"hostname":"server1"/);
   }
 });
 
 t.test('more than there may be now are cut', async (t) => {
-  const dataDir = await directory(t);
+  const stateDir = await directory(t);
   const replicas = ['a', 'b', 'c'].map((hostname) => ({ hostname, weight: 1 }));
-  await writeFile(join(dataDir, 'scale-kept.json'), JSON.stringify({ replicas }));
+  await writeFile(join(stateDir, 'scale-kept.json'), JSON.stringify({ replicas }));
   const program = await startProgram([
-    ...['--replicas', '1', '--max-replicas', '2', '--fleet', 'kept', '--data-dir', dataDir, '--keep-scale'],
+    ...['--replicas', '1', '--max-replicas', '2', '--fleet', 'kept', '--state-dir', stateDir, '--keep-scale'],
   ]);
   t.teardown(() => program.stop());
   t.same(await program.hostnames(), ['a', 'b']);

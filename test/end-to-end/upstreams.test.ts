@@ -191,24 +191,25 @@ t.test('kill -9 of the only replica costs no request that was not sent', async (
 t.test('a service that answers 404 to the heartbeat is named at once, with what may help', async (t) => {
   const one = await service(t, 404);
   const program = await start(t, [one], '--queue-timeout', '60s');
-  const why = `${one.name} down: answers 404 to /heartbeat`;
-  t.match(program.output(), `no replica: ${why}; try --heartbeat-path / or tcp\nstop: Ctrl-C\n`);
+  const reason = 'it answers 404 to /heartbeat: is it there? --heartbeat-path / or tcp';
+  const why = `${one.name} down: ${reason}`;
+  t.match(program.output(), `no replica: ${why}\nstop: Ctrl-C\n`);
   t.notMatch(program.output(), /try: curl/);
   t.match(
     program.log.find((line) => line.event === 'replica-down'),
     {
       level: 'warn',
       hostname: one.name,
-      reason: 'answers 404 to /heartbeat',
+      reason,
     },
   );
-  const message = `<Error> no replica: ${why}; try --heartbeat-path / or tcp`;
+  const message = `<Error> no replica: ${why}`;
   t.same(await program.json('/x'), { status: 503, body: { message, status: 'failure' } }, 'without a wait');
   t.same(await program.json('/balancer/ready'), { status: 503, body: { message, status: 'failure' } });
   const source = await openEvents(`${program.url}/balancer/events`);
   t.teardown(() => source.close());
   t.match(await source.until('snapshot'), {
-    fleet: { seats: [{ replica: one.name, state: 'down', reason: 'answers 404 to /heartbeat' }] },
+    fleet: { seats: [{ replica: one.name, state: 'down', reason }] },
   });
 });
 
@@ -359,7 +360,10 @@ t.test('a service that is not there, or not well, is not added; what it takes is
   });
   t.match(await add(sick.name), {
     status: 503,
-    body: { message: '<Error> app2 passed no heartbeat: answers 404 to /heartbeat; nothing was added' },
+    body: {
+      message:
+        '<Error> app2 passed no heartbeat: it answers 404 to /heartbeat: is it there? --heartbeat-path / or tcp; nothing was added',
+    },
   });
   t.same(await program.json('/rep'), repOf(one.name));
   t.equal(sick.asked.length, 0);
@@ -429,9 +433,9 @@ t.test('a list that is longer than what may be added still works', async (t) => 
 });
 
 t.test('beside replicas that are started here a service may be added; each is kept in its own way', async (t) => {
-  const dataDir = await mkdtemp(join(tmpdir(), 'ringmaster-given-'));
-  t.teardown(() => rm(dataDir, { recursive: true }));
-  const options = ['--replicas', '1', '--data-dir', dataDir, '--fleet', 'mixed', '--keep-scale', ...QUICK];
+  const stateDir = await mkdtemp(join(tmpdir(), 'ringmaster-given-'));
+  t.teardown(() => rm(stateDir, { recursive: true }));
+  const options = ['--replicas', '1', '--state-dir', stateDir, '--fleet', 'mixed', '--keep-scale', ...QUICK];
   const one = await service(t);
   const first = await startProgram(options);
   t.match(await change(first, 'POST', '/add', { n: 1, hostnames: ['server1'], addresses: [one.name] }), {

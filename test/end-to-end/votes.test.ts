@@ -110,8 +110,8 @@ async function dataDirectory(t: Test): Promise<string> {
 t.test(
   '10,000 votes while replicas are killed, then all of it: each answered vote is counted exactly once',
   async (t) => {
-    const args = ['--data-dir', await dataDirectory(t), ...OPTION_ARGS];
-    let program = await startProgram(args);
+    const environment = { DATA_DIR: await dataDirectory(t) };
+    let program = await startProgram(OPTION_ARGS, environment);
     t.teardown(() => program.stop());
     const voting = startVoting(10_000, () => program);
     let kills = 0;
@@ -121,7 +121,7 @@ t.test(
       await voting.until(voting.answered + 500);
     }
     await killEverything(program);
-    program = await startProgram(args);
+    program = await startProgram(OPTION_ARGS, environment);
     await voting.done;
     t.equal(voting.answered, 10_000);
     t.ok(kills >= 5, `${kills} replicas were killed`);
@@ -129,7 +129,7 @@ t.test(
     t.same((await program.json('/api/votes')).body, evenly(10_000));
 
     await killEverything(program);
-    program = await startProgram(args);
+    program = await startProgram(OPTION_ARGS, environment);
     t.same((await program.json('/api/votes')).body, evenly(10_000), 'after kill -9 of everything');
   },
 );

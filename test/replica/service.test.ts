@@ -1,12 +1,14 @@
 // One replica over HTTP: votes as a client sees them, the stream of counts, and the files of the site.
 
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import t from 'tap';
-import { redisMissing, startRedis } from '../fixtures/redis.ts';
+import { freePort } from '../../bench/harness/ports.ts';
+import { redisMissing, startRedis, tlsMissing } from '../fixtures/redis.ts';
 import { SCRIPT, startReplica } from '../fixtures/replica.ts';
 
 const POST = { method: 'POST' } as const;
@@ -93,7 +95,49 @@ t.test('a Redis that hangs: what was counted is not said to be lost', { skip: re
 t.test('a VOTES_URL that is none: exit code 2 and one line, without what may be a password', async (t) => {
   const environment = { ...process.env, VOTES_URL: 'http://:secret@localhost' };
   const { status, stderr } = spawnSync(process.execPath, [SCRIPT], { env: environment, encoding: 'utf8' });
-  t.equal(stderr, 'replica: VOTES_URL takes redis://[:password@]host[:port][/database]\n');
+  t.equal(stderr, 'replica: VOTES_URL takes redis[s]://[[user]:password@]host[:port][/database]\n');
+  t.equal(status, 2);
+});
+
+t.test(
+  'Redis over TLS: a certificate that is trusted, and one that is not',
+  { skip: tlsMissing() ?? false },
+  async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'ringmaster-tls-'));
+    const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')];
+    const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
+    execFileSync(
+      'openssl',
+      [...request, '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', certificate],
+      {
+        stdio: 'ignore',
+      },
+    );
+    const tlsPort = await freePort();
+    const tls = { 'tls-port': String(tlsPort), 'tls-cert-file': certificate, 'tls-key-file': key };
+    const redis = await startRedis('secret', { ...tls, 'tls-auth-clients': 'no' });
+    t.teardown(async () => {
+      await redis.close();
+      rmSync(directory, { recursive: true });
+    });
+    const VOTES_URL = `rediss://:secret@localhost:${tlsPort}`;
+    const trusting = await startReplica(t, { VOTES_URL, NODE_EXTRA_CA_CERTS: certificate });
+    t.match(await trusting.request('/api/vote', vote('helm')), { status: 200, text: /"helm":1/ });
+    const other = await startReplica(t, { VOTES_URL });
+    t.match(await other.request('/api/votes'), { status: 503, text: /cannot be reached: self-signed certificate/ });
+  },
+);
+
+t.test('without its package the votes are in SQLite, and VOTES_URL says what is missing', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'ringmaster-bare-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  cpSync(dirname(SCRIPT), directory, { recursive: true, filter: (path) => !path.endsWith('node_modules') });
+  const script = join(directory, 'main.ts');
+  const replica = await startReplica(t, {}, script);
+  t.match(await replica.request('/api/vote', vote('helm')), { status: 200, text: /"helm":1/ });
+  const environment = { ...process.env, VOTES_URL: 'redis://localhost' };
+  const { status, stderr } = spawnSync(process.execPath, [script], { env: environment, encoding: 'utf8' });
+  t.equal(stderr, `replica: VOTES_URL takes the package @redis/client: npm ci --prefix ${directory}\n`);
   t.equal(status, 2);
 });
 

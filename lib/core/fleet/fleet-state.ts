@@ -53,6 +53,8 @@ export type WaitingSeat = AnySeat & {
         readonly sinceMs: number;
         /** An earlier process started the replica, so long ago that it should be up. */
         readonly isOld?: boolean;
+        /** Since when each of its answers would not change by waiting; `undefined` if the last one was no such. */
+        readonly unfitSinceMs?: number | undefined;
         /** Why the replica does not serve, once that is worth telling. */
         readonly complaint?: ProbeFailure | undefined;
       }
@@ -75,6 +77,8 @@ export interface Lapses {
   readonly reason: string;
   /** Trying again cannot help, for example because the hostname belongs to something else. */
   readonly final: boolean;
+  /** It is final because of what the replica answers to heartbeats. */
+  readonly isUnfit?: boolean;
 }
 
 export const NO_LAPSES: Lapses = { count: 0, reason: '', final: false };

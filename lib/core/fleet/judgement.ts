@@ -2,11 +2,14 @@
 // replica of ours loses its seat. A given one cannot be ended, so it is down until it is well again.
 
 import type { Address } from '../ports.ts';
-import type { DownSeat, FleetState, Seat, ServingSeat } from './fleet-state.ts';
+import { type DownSeat, type FleetState, predecessorOf, type Seat, type ServingSeat } from './fleet-state.ts';
 import { afterProbe, HEALTHY, type Health, isConvicted, type ProbeFailure } from './health.ts';
 import { afterProbeOfPredecessor, convict, relievePredecessor } from './predecessors.ts';
 import { type FleetRules, lasting, loseReplica, replaceSeat } from './seats.ts';
 
+// A wrong answer that comes again for this long, in ms, is one that will not change. The probes of a replica that has
+// just begun to listen come so close that this is found out within a second.
+const UNFIT_AFTER_MS = 700;
 // A program that does not listen this long after its start, in ms, is worth a message.
 const COMPLAIN_AFTER_MS = 800;
 // Failures of a replica that is down are counted up to this number; more of them change nothing.
@@ -29,6 +32,9 @@ export function afterProbeOf(
       }
       if (atMs >= seat.giveUpAtMs) {
         return loseReplica(state, incarnation, { reason: failure.reason }, atMs, rules);
+      }
+      if (isFoundUnfit(state, seat, failure, atMs)) {
+        return loseReplica(state, incarnation, { reason: failure.reason, isUnfit: true }, atMs, rules);
       }
       return replaceSeat(state, incarnation, () => complaining(seat, failure, atMs));
     case 'serving': {
@@ -64,11 +70,29 @@ function serving(seat: Extract<Seat, { address: Address }>, atMs: number): Seat 
   };
 }
 
-// A replica of ours that does not listen yet may be about to, so this is not told. A wrong answer is told, since
-// waiting will not change it; so is any failure of a given replica, since nobody here is starting it.
-function complaining(seat: Extract<Seat, { phase: 'started' }>, failure: ProbeFailure, atMs: number): Seat {
-  const isWorthTelling = seat.isGiven || failure.kind === 'unfit' || atMs - seat.sinceMs >= COMPLAIN_AFTER_MS;
-  return !isWorthTelling || seat.complaint?.reason === failure.reason ? seat : { ...seat, complaint: failure };
+type StartedSeat = Extract<Seat, { phase: 'started' }>;
+
+// A replica of ours that answers 404 again and again will not pass its heartbeats, however long it is waited for. There
+// are two exceptions. If another replica passes, or passed until it hung, the heartbeats ask for what the program has
+// once it is ready. And one that an earlier process left may serve well by other options than those of today.
+function isFoundUnfit(state: FleetState, seat: StartedSeat, { kind }: ProbeFailure, atMs: number): boolean {
+  if (seat.isGiven || seat.isOld || kind !== 'unfit' || !isUnfitForLong(seat, atMs)) return false;
+  return !state.seats.some((one) => !one.isGiven && (one.phase === 'serving' || predecessorOf(one) !== undefined));
+}
+
+function isUnfitForLong({ unfitSinceMs }: StartedSeat, atMs: number): boolean {
+  return unfitSinceMs !== undefined && atMs - unfitSinceMs >= UNFIT_AFTER_MS;
+}
+
+// A replica of ours that does not listen yet, or not as it will, may be about to, so this is not told at once. Any
+// failure of a given replica is, since nobody here is starting it.
+function complaining(seat: StartedSeat, failure: ProbeFailure, atMs: number): Seat {
+  const isUnfit = failure.kind === 'unfit';
+  const unfitSinceMs = isUnfit ? (seat.unfitSinceMs ?? atMs) : undefined;
+  const known = unfitSinceMs === seat.unfitSinceMs ? seat : { ...seat, unfitSinceMs };
+  const isOverdue = isUnfit ? isUnfitForLong(known, atMs) : atMs - seat.sinceMs >= COMPLAIN_AFTER_MS;
+  const isNews = (seat.isGiven || isOverdue) && seat.complaint?.reason !== failure.reason;
+  return isNews ? { ...known, complaint: failure } : known;
 }
 
 function down(seat: ServingSeat, complaint: ProbeFailure, atMs: number): Seat {

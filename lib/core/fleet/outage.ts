@@ -14,6 +14,8 @@ export interface Absentee {
 const HOPEFUL_BEATS = 20;
 const HOPEFUL_LAPSES = 3;
 const MOST_NAMED = 3;
+// Reasons that are longer are not said again for the next seat.
+const MOST_REPEATED_CHARACTERS = 40;
 
 /** The seats that take no requests, in the order in which they joined. */
 export function absentees(state: FleetState): Absentee[] {
@@ -32,11 +34,15 @@ export function whyNone(state: FleetState, failOpen: boolean): string | undefine
   if (routes(state, failOpen).length > 0) return undefined;
   if (state.seats.length === 0) return 'no replica: there is none in this fleet';
   const absent = absentees(state);
-  const named = absent.slice(0, MOST_NAMED).map(({ hostname, reason }) => `${hostname} ${reason}`);
-  const rest = absent.length - named.length;
+  const first = absent.slice(0, MOST_NAMED);
+  const named = first.map(({ hostname, reason }, index) =>
+    reason.length > MOST_REPEATED_CHARACTERS && reason === first[index + 1]?.reason
+      ? hostname
+      : `${hostname} ${reason}`,
+  );
+  const rest = absent.length - first.length;
   const more = rest > 0 ? [`and ${rest} more`] : [];
-  const isUnfit = state.seats.some((seat) => complaintOf(seat)?.kind === 'unfit');
-  return `no replica: ${[...named, ...more].join(', ')}${isUnfit ? '; try --heartbeat-path / or tcp' : ''}`;
+  return `no replica: ${[...named, ...more].join(', ')}`;
 }
 
 /** Whether some seat takes requests or may soon do so. If so, a request that no replica can take now may wait. */

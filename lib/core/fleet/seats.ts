@@ -96,6 +96,8 @@ export interface Loss {
   readonly final?: boolean;
   /** The loss says nothing about the replica, so it does not count among its lapses. */
   readonly innocent?: boolean;
+  /** It is final because of what the replica answers to heartbeats. */
+  readonly isUnfit?: boolean;
   /** Another hostname would help. */
   readonly nameIsTaken?: boolean;
 }
@@ -114,7 +116,7 @@ export function loseReplica(
   const seat = state.seats.find((one) => one.replica.incarnation === incarnation);
   if (seat === undefined || seat.phase === 'vacant' || seat.isGiven) return state;
   const served = seat.phase === 'serving';
-  const { reason, final = false, innocent = false } = loss;
+  const { reason, isUnfit = false, final = isUnfit, innocent = false } = loss;
   const count = innocent
     ? seat.lapses.count
     : served && atMs - seat.sinceMs >= rules.stableMs
@@ -131,7 +133,7 @@ export function loseReplica(
     joined: hostname === undefined ? replica.incarnation : seat.joined,
     firstServedMs: seat.firstServedMs,
     startAtMs: atMs + (innocent ? IMPOSSIBLE_WAIT_MS : backoffMs(count, rules)),
-    lapses: { count, reason, final: final && !isRenamed },
+    lapses: { count, reason, final: final && !isRenamed, isUnfit },
     insists: seat.insists && !wasKnown,
     isGiven: false,
     predecessor: predecessorOf(seat),

@@ -1,7 +1,12 @@
 // Options of replicas in containers.
 
-import { decimal, fleetName, size, text } from '../kinds.ts';
-import { atStart, GIB, group, MIB, option } from '../option.ts';
+import { decimal, fleetName, integer, onOff, orAuto, size, text } from '../kinds.ts';
+import { volumes } from '../list-kinds.ts';
+import { atStart, GIB, group, MIB, option, settled } from '../option.ts';
+
+interface Imaged {
+  readonly dockerImage: string;
+}
 
 const MADE = atStart('containers that are there keep what they were made with');
 
@@ -22,13 +27,35 @@ export const CONTAINERS = group('Containers', 'replicas that run in Docker', {
     text('the name of an image'),
     '',
     MADE,
-    'image of the replicas; if empty, it is built from this checkout',
+    'image of the replicas; if empty, that of the sample service is built from this checkout',
   ),
-  'docker-volume': option(
-    text('the name of a volume'),
-    'ringmaster-votes',
+  'docker-port': option(
+    orAuto(integer(1, 65_535)),
+    0,
     MADE,
-    'volume in which replicas in containers keep the votes',
+    'port that replicas in containers listen on; `auto`: what their image exposes, else 5000',
+  ),
+  'docker-volume': settled(
+    volumes,
+    'ringmaster-votes:/data; none with --docker-image',
+    (given, { dockerImage }: Imaged) =>
+      given ?? new Map<string, string>(dockerImage === '' ? [['/data', 'ringmaster-votes']] : []),
+    MADE,
+    'volume that replicas share; may be repeated',
+  ),
+  'docker-lockdown': settled(
+    onOff,
+    'on; off with --docker-image',
+    (given, { dockerImage }: Imaged) => given ?? dockerImage === '',
+    MADE,
+    'replicas in containers have no capabilities, and write nothing but /tmp and their volumes',
+  ),
+  'docker-init': settled(
+    onOff,
+    'off; on with --docker-image',
+    (given, { dockerImage }: Imaged) => given ?? dockerImage !== '',
+    MADE,
+    'an init is process 1 of a container, so that SIGTERM ends also programs that do not handle it',
   ),
   'replica-memory': option(size(16 * MIB, 1024 * GIB), 256 * MIB, MADE, 'memory limit of a replica in a container'),
   'replica-cpus': option(decimal(0.05, 1024), 1, MADE, 'processors that a replica in a container may use'),

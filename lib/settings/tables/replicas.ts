@@ -1,7 +1,7 @@
 // Options of the replicas, wherever they run.
 
 import { availableParallelism } from 'node:os';
-import { choice, duration, integer, onOff, path, redisUrl } from '../kinds.ts';
+import { choice, duration, integer, onOff, path } from '../kinds.ts';
 import { type Upstream, upstreams, variables } from '../list-kinds.ts';
 import { atStart, group, option, settled } from '../option.ts';
 
@@ -27,7 +27,13 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     onOff,
     false,
     atStart('what was kept is read at the start'),
-    'begin with the hostnames, weights and given addresses of the last run, kept in `--data-dir`',
+    'begin with the hostnames, weights and given addresses of the last run, kept in `--state-dir`',
+  ),
+  'state-dir': option(
+    path,
+    './data',
+    atStart('what was kept is read at the start'),
+    'directory of the file of `--keep-scale`',
   ),
   // Which services there are could change. Whether replicas are started could not, since --runtime settles that.
   upstream: option(
@@ -36,9 +42,10 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     'live',
     'balance over these services instead of starting replicas',
   ),
-  runtime: option(
+  runtime: settled(
     choice(['process', 'docker']),
-    'process',
+    'process; docker with --docker-image',
+    (given, { dockerImage }: { dockerImage: string }) => given ?? (dockerImage === '' ? 'process' : 'docker'),
     atStart('the replicas that there are belong to it'),
     'where replicas run',
   ),
@@ -78,19 +85,5 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     (given = 0) => (given === 0 ? Math.max(2, availableParallelism()) : given),
     SUPERVISED,
     'most replicas that start at a time; 0: one for each processor, at least two',
-  ),
-  'data-dir': option(
-    path,
-    './data',
-    STARTED,
-    'directory for the votes of child processes, and for the file of `--keep-scale`',
-  ),
-  // Replicas know this setting by the name VOTES_URL.
-  'votes-url': option(
-    redisUrl,
-    '',
-    STARTED,
-    'Redis that keeps the votes instead; also read from `VOTES_URL`',
-    'VOTES_URL',
   ),
 });

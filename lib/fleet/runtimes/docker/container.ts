@@ -12,12 +12,20 @@ export interface ContainerSettings {
   readonly fleet: string;
   /** The network that this process shares with its replicas. If `undefined`, they get loopback ports of the host. */
   readonly network: string | undefined;
-  /** The volume in which replicas keep the votes. */
-  readonly volume: string;
-  /** The Redis in which replicas keep the votes instead of the volume; empty for none. */
-  readonly votesUrl: string;
+  /** What is run instead of what the image says; empty for that. May hold the same as the variables. */
+  readonly command: readonly string[];
+  /** The port that replicas listen on. 0: the one that their image exposes. */
+  readonly port: number;
+  /** The names of volumes, by the path in the container at which each is mounted. */
+  readonly volumes: ReadonlyMap<string, string>;
+  /** Variables of each replica. `{port}`, `{id}` and `{seat}` in their values stand for its own. */
+  readonly environment: ReadonlyMap<string, string>;
   readonly memoryBytes: number;
   readonly cpus: number;
+  /** No capabilities, and nothing in a container can be written but /tmp and its volumes. */
+  readonly isLockedDown: boolean;
+  /** A small init is process 1, and passes signals on to programs that as process 1 would ignore them. */
+  readonly hasInit: boolean;
 }
 
 /** The labels of a container. The first of its `places` is the number of its seat. */
@@ -25,6 +33,8 @@ export const LABEL = {
   fleet: 'ringmaster.fleet',
   places: 'ringmaster.places',
   incarnation: 'ringmaster.incarnation',
+  /** The port that the replica listens on. */
+  port: 'ringmaster.port',
   /** The hostname that the container was created under. */
   hostname: 'ringmaster.hostname',
   /** The container is no replica but the question of a balancer that starts (hold.ts). */
@@ -33,25 +43,31 @@ export const LABEL = {
   adding: 'ringmaster.adding',
 } as const;
 
+// Enough for a server with many threads, and a bound on one that starts ever more.
+const MOST_PROCESSES = 1024;
+
 // The attack: a container with labels like ours and an incarnation close to 2^53 would leave no numbers for later ones.
 const MOST_INCARNATION = 2 ** 52;
 
-const PORT = 5000;
+/** The port of containers from before they had a label for it, and of images that expose none. */
+export const DEFAULT_PORT = 5000;
 const LOG_LINES = 20;
 
 export function specification(replica: ReplicaRef, image: string, settings: ContainerSettings): ContainerCreateOptions {
-  const { fleet, network, volume, votesUrl, memoryBytes, cpus } = settings;
+  const { fleet, command, network, volumes, memoryBytes, cpus, isLockedDown, hasInit } = settings;
   const { hostname, incarnation } = replica;
-  const port = `${PORT}/tcp`;
+  const port = `${settings.port}/tcp`;
   return {
     name: hostname,
     Hostname: hostname,
     Image: image,
-    Env: [`SERVER_ID=${hostname}`, `LISTEN=${PORT}`, 'DATA_DIR=/data', `VOTES_URL=${votesUrl}`],
+    Env: variablesOf(replica, settings),
+    ...(command.length === 0 ? {} : { Cmd: command.map((part) => filledIn(part, replica, settings)) }),
     Labels: {
       [LABEL.fleet]: fleet,
       [LABEL.places]: placesOf(replica).join(','),
       [LABEL.incarnation]: String(incarnation),
+      [LABEL.port]: String(settings.port),
       [LABEL.hostname]: hostname,
     },
     ExposedPorts: { [port]: {} },
@@ -60,18 +76,37 @@ export function specification(replica: ReplicaRef, image: string, settings: Cont
       RestartPolicy: { Name: 'no' },
       Memory: memoryBytes,
       NanoCpus: Math.round(cpus * 1e9),
-      PidsLimit: 256,
-      ReadonlyRootfs: true,
-      CapDrop: ['ALL'],
+      PidsLimit: MOST_PROCESSES,
       SecurityOpt: ['no-new-privileges'],
-      Tmpfs: { '/tmp': 'size=16m' },
-      Mounts: [{ Type: 'volume', Source: volume, Target: '/data' }],
+      ...(isLockedDown ? { ReadonlyRootfs: true, CapDrop: ['ALL'], Tmpfs: { '/tmp': 'size=16m' } } : {}),
+      ...(hasInit ? { Init: true } : {}),
+      Mounts: [...volumes].map(([path, name]) => ({ Type: 'volume', Source: name, Target: path })),
       ...(network === undefined
         ? { PortBindings: { [port]: [{ HostIp: '127.0.0.1', HostPort: '' }] } }
         : { NetworkMode: network }),
     },
     ...(network === undefined ? {} : { NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: [hostname] } } } }),
   };
+}
+
+/** The environment of a replica's container, each variable as `NAME=VALUE`. That of the image comes before it. */
+export function variablesOf(
+  replica: ReplicaRef,
+  { port, environment }: Pick<ContainerSettings, 'port' | 'environment'>,
+): string[] {
+  const variables = new Map<string, string | number>([
+    ['HOST', '0.0.0.0'],
+    ...[...environment].map(([name, value]) => [name, filledIn(value, replica, { port })] as const),
+    ['PORT', port],
+    ['SERVER_ID', replica.hostname],
+    ['RINGMASTER_SEAT', replica.seat],
+  ]);
+  return [...variables].map(([name, value]) => `${name}=${value}`);
+}
+
+function filledIn(text: string, { hostname, seat }: ReplicaRef, { port }: Pick<ContainerSettings, 'port'>): string {
+  const own: Readonly<Record<string, string | number>> = { port, id: hostname, seat };
+  return text.replaceAll(/\{(port|id|seat)\}/g, (_, name: string) => String(own[name]));
 }
 
 /**
@@ -86,8 +121,13 @@ export function replicaOf(labels: Readonly<Record<string, string>>, name: string
   if (seat === undefined || !places.every(isWhole) || !isWhole(incarnation)) return undefined;
   if (incarnation > MOST_INCARNATION || places.length > MAX_WEIGHT || new Set(places).size < places.length)
     return undefined;
+  if (!isWhole(portIn(labels)) || portIn(labels) > 65_535) return undefined;
   if (name === undefined || name !== (labels[LABEL.hostname] ?? name)) return undefined;
   return { seat, ...(extraPlaces.length === 0 ? {} : { extraPlaces }), incarnation, hostname: name };
+}
+
+function portIn(labels: Readonly<Record<string, string>>): number {
+  return Number(labels[LABEL.port] ?? DEFAULT_PORT);
 }
 
 /** The replica in a container, as the engine lists it. */
@@ -98,11 +138,12 @@ export function replicaIn(info: ContainerInfo): ReplicaRef | undefined {
 /** The address of the replica; `undefined` if its container does not run. */
 export function addressOf(info: ContainerInfo, network: string | undefined): Address | undefined {
   if (info.State !== 'running' && info.State !== 'paused') return undefined;
+  const port = portIn(info.Labels);
   if (network !== undefined) {
     const host = info.NetworkSettings.Networks[network]?.IPAddress;
-    return host ? { type: 'tcp', host, port: PORT } : undefined;
+    return host ? { type: 'tcp', host, port } : undefined;
   }
-  const published = info.Ports.find((port) => port.PrivatePort === PORT && port.PublicPort !== undefined);
+  const published = info.Ports.find((one) => one.PrivatePort === port && one.PublicPort !== undefined);
   return published === undefined ? undefined : { type: 'tcp', host: '127.0.0.1', port: published.PublicPort };
 }
 
@@ -119,24 +160,4 @@ export async function lastWordsOf(container: Docker.Container, abortSignal: Abor
     at = end;
   }
   return errors.lastWords() || output.lastWords();
-}
-
-/**
- * The settings in which a container differs from one made now, with the values that the new one would have; `undefined`
- * if there are none.
- */
-export function differences(
-  container: Docker.ContainerInspectInfo,
-  imageId: string,
-  { memoryBytes, cpus }: ContainerSettings,
-): { readonly has: object; readonly wanted: object } | undefined {
-  const { Memory = 0, NanoCpus = 0 } = container.HostConfig;
-  const has = { memoryBytes: Memory, cpus: NanoCpus / 1e9, image: container.Image };
-  const wanted = { memoryBytes, cpus, image: imageId };
-  const unequal = Object.entries(wanted).filter(([name, value]) => has[name as keyof typeof has] !== value);
-  if (unequal.length === 0) return undefined;
-  return {
-    has: Object.fromEntries(unequal.map(([name]) => [name, has[name as keyof typeof has]])),
-    wanted: Object.fromEntries(unequal),
-  };
 }

@@ -10,10 +10,10 @@ import type { Log } from '../../../log.ts';
 import { within } from '../../clock.ts';
 import { withLastWords } from '../last-words.ts';
 import { isMark, markAdding, unmark, wasThere } from './adding.ts';
+import { tellOtherSettings } from './adopted.ts';
 import {
   addressOf,
   type ContainerSettings,
-  differences,
   LABEL,
   lastWordsOf,
   replicaIn,
@@ -23,7 +23,7 @@ import {
 import { attempt, fromEngineError, unlessGone } from './errors.ts';
 import { CONTAINER_EVENTS, watchContainers } from './events.ts';
 import { answerThatHeld, checkNotHeld } from './hold.ts';
-import { buildIfMissing, type ImageSource, imageName } from './image.ts';
+import { buildIfMissing, type ImageSource, imageName, portOf } from './image.ts';
 
 export interface DockerRuntimeOptions extends ContainerSettings {
   readonly image: ImageSource;
@@ -51,6 +51,8 @@ class DockerRuntime implements ReplicaRuntime {
   // The starts that are under way, by incarnation. Each promise resolves when its start ends and never rejects.
   readonly #starting = new Map<number, Promise<void>>();
   #building: Promise<void> | undefined;
+  // With the port that the image says, if it is for the image to say.
+  #settings: ContainerSettings;
   #heldSinceSeconds: number | undefined;
   // Ids of the containers that have been reported as ignored.
   readonly #ignored = new Set<string>();
@@ -60,31 +62,20 @@ class DockerRuntime implements ReplicaRuntime {
 
   constructor(options: DockerRuntimeOptions, docker: Docker) {
     this.#options = options;
+    this.#settings = options;
     this.#docker = docker;
   }
 
   async begin(): Promise<void> {
     await attempt('reach Docker', () => this.#docker.ping());
     await this.#ensureImage();
-    const { fleet, image, clock } = this.#options;
-    this.#heldSinceSeconds = await checkNotHeld({ docker: this.#docker, fleet, image: imageName(image), clock });
-    await this.#tellDifferences();
-  }
-
-  // An adopted container may have been made with other settings. Whoever changed them should know that it still has the
-  // old ones.
-  async #tellDifferences(): Promise<void> {
-    const { image, log } = this.#options;
-    const { Id } = await attempt('look at the image', () => this.#docker.getImage(imageName(image)).inspect());
-    for (const info of await this.#find(undefined)) {
-      if (info.State !== 'running') continue;
-      const container = await this.#docker
-        .getContainer(info.Id)
-        .inspect()
-        .catch(() => undefined);
-      const found = container === undefined ? undefined : differences(container, Id, this.#options);
-      if (found !== undefined) log.warn('adopted-with-other-settings', { hostname: info.Names[0]?.slice(1), ...found });
-    }
+    const { fleet, image, clock, log } = this.#options;
+    const name = imageName(image);
+    const { Id, Config } = await attempt('look at the image', () => this.#docker.getImage(name).inspect());
+    this.#settings = { ...this.#options, port: portOf(name, Config?.ExposedPorts, this.#options.port) };
+    this.#heldSinceSeconds = await checkNotHeld({ docker: this.#docker, fleet, image: name, clock });
+    const found = this.#replicas(await this.#list(undefined));
+    await tellOtherSettings(this.#docker, found, Id, this.#settings, log);
   }
 
   start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
@@ -202,7 +193,7 @@ class DockerRuntime implements ReplicaRuntime {
 
   async #create(replica: ReplicaRef): Promise<Docker.Container> {
     const create = () =>
-      this.#docker.createContainer(specification(replica, imageName(this.#options.image), this.#options));
+      this.#docker.createContainer(specification(replica, imageName(this.#options.image), this.#settings));
     try {
       return await create();
     } catch (error) {

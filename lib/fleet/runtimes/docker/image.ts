@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { BalancerError } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
+import { DEFAULT_PORT } from './container.ts';
 
 export type ImageSource =
   | { readonly type: 'named'; readonly name: string }
@@ -24,7 +25,22 @@ export function imageName(source: ImageSource): string {
 
 /** The files that the build needs, by their path in the checkout. */
 export function contextFiles(root: string): string[] {
-  return [DOCKERFILE, ...globSync('replica/**/*.*', { cwd: root }).sort()];
+  // What npm installed here may be for another platform, so the image gets its own.
+  return [DOCKERFILE, ...globSync('replica/**/*.*', { cwd: root, exclude: ['replica/node_modules'] }).sort()];
+}
+
+/**
+ * The port that replicas of an image listen on: `wanted` unless it is 0, else the only TCP port that the image exposes.
+ * Throws `runtime-unavailable` if it exposes several.
+ */
+export function portOf(name: string, exposed: Readonly<Record<string, unknown>> | undefined, wanted: number): number {
+  if (wanted !== 0) return wanted;
+  const ports = Object.keys(exposed ?? {}).flatMap((port) => /^(\d+)(?:\/tcp)?$/.exec(port)?.[1] ?? []);
+  if (ports.length <= 1) return Number(ports[0] ?? DEFAULT_PORT);
+  throw new BalancerError(
+    'runtime-unavailable',
+    `the image ${name} exposes the ports ${ports.join(', ')}: --docker-port says which of them replicas listen on`,
+  );
 }
 
 /** Builds the image if it is missing and comes from this checkout. */
@@ -36,10 +52,7 @@ export async function buildIfMissing(docker: Docker, image: ImageSource, log: Lo
   };
   if ((await docker.getImage(name).inspect().catch(missing)) !== undefined) return;
   if (image.type === 'named') {
-    throw new BalancerError(
-      'runtime-unavailable',
-      `the image ${name} is not there: build it (docker compose build), or pull it`,
-    );
+    throw new BalancerError('runtime-unavailable', `the image ${name} is not there: docker pull ${name}, or build it`);
   }
   log.info('image-building', { image: name });
   const context = { context: image.root, src: contextFiles(image.root) };
