@@ -18,9 +18,11 @@ const SAME_SIGNAL_MS = 150;
 process.on('SIGUSR1', () => undefined);
 
 const argv = process.argv.slice(2);
-if (argv.includes('--help')) {
+// What follows a lone `--` is meant for the command.
+const ours = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+if (ours.includes('--help')) {
   process.stdout.write(helpText());
-} else if (argv.includes('--version')) {
+} else if (ours.includes('--version')) {
   console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version);
 } else {
   try {

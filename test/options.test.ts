@@ -90,9 +90,49 @@ t.test('lists', async (t) => {
   ]);
 });
 
+t.test('a command is all that follows a lone --, options of its own included', async (t) => {
+  const options = parse('--port 1 -- node --inspect app.js -- --port 2');
+  t.match(options, { port: 1, replicaListen: 'port', replicaOutput: 'prefix' });
+  t.same(options.command, ['node', '--inspect', 'app.js', '--', '--port', '2']);
+  t.match(parse(''), { command: [], replicaListen: 'socket', replicaOutput: 'inherit' });
+  t.match(parse('-- gunicorn -b unix:{socket} app:app'), { replicaListen: 'socket' });
+  t.match(parse('--replica-listen socket --replica-output off -- x'), {
+    replicaListen: 'socket',
+    replicaOutput: 'off',
+  });
+});
+
+t.test('variables of replicas: the flag is repeated, and values hold anything', async (t) => {
+  t.same(
+    [...parseOptions(['--replica-env', 'A=1,B=2', '--replica-env=C==x\ny', '--replica-env', 'A=3'], {}).replicaEnv],
+    [
+      ['A', '3'],
+      ['C', '=x\ny'],
+    ],
+  );
+  t.same(
+    [...parse('', { RINGMASTER_REPLICA_ENV: 'A=1\n\nB=\n' }).replicaEnv],
+    [
+      ['A', '1'],
+      ['B', ''],
+    ],
+  );
+  t.same([...parse('--replica-env C=3', { RINGMASTER_REPLICA_ENV: 'A=1' }).replicaEnv], [['C', '3']]);
+});
+
 const REFUSED: [string, RegExp][] = [
   ['--prot 1', /^unknown option --prot; --help lists them$/],
-  ['5000', /^unexpected argument 5000/],
+  ['5000', /^unexpected argument 5000: .* a command follows a lone --$/],
+  ['--port 1 --', /^-- needs a command after it/],
+  ['--upstream a:1 -- node app.js', /^a command after -- and --upstream: .* name one of them$/],
+  ['--runtime docker -- node app.js', /^a command after -- is run as child processes: leave out --runtime docker/],
+  ['--replica-listen port -- x {socket}', /^the command has \{socket\}, but its replicas listen on a port/],
+  ['--replica-listen socket -- x {port}', /^the command has \{port\}, but its replicas listen on a socket/],
+  ['-- x {socket} {port}', /^the command has \{port\}/],
+  ['--replica-env s3cret', /^--replica-env takes NAME=VALUE.*, not that$/],
+  ['--replica-env =s3cret', /^--replica-env takes/],
+  ['--replica-env PORT=80', /^--replica-env cannot set PORT: each replica gets its own$/],
+  ['--replica-output loud', /^--replica-output takes inherit, prefix or off, not "loud"$/],
   ['--port', /^--port needs a value: a whole number from 0 to 65535$/],
   ['--port 65536', /^--port takes a whole number from 0 to 65535, not "65536"$/],
   ['--port 1e3', /--port takes/],

@@ -19,9 +19,12 @@ export function helpText(): string {
     '',
   ]);
   return [
-    'Usage: npm start -- [options]',
+    'Usage: npm start -- [options] [-- command [arguments]]',
     '',
     'A load balancer with consistent hashing over replicas that it starts, watches and replaces.',
+    'Each replica runs the command: npm start -- -- node app.js. It listens on the port in PORT, and gets HOST, SERVER_ID',
+    'and RINGMASTER_SEAT too; {port}, {socket}, {id} and {seat} in its arguments stand for its own. Without a command,',
+    'replicas are the sample service.',
     '',
     ...groups,
     line('  --help', 'this text'),

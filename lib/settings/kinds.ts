@@ -14,6 +14,15 @@ export interface Kind<T, Unit extends string = ''> {
   readonly bare?: string;
   /** The value is or holds a secret, so messages must not repeat it. */
   readonly secret?: true;
+  /** The flag may be given several times. */
+  readonly repeated?: Repeated<T>;
+}
+
+/** What to do with several values of one option. */
+export interface Repeated<T> {
+  /** The texts of the values that one environment variable holds. */
+  split(variable: string): readonly string[];
+  join(values: readonly T[]): T;
 }
 
 export function integer(least: number, most: number): Kind<number> {

@@ -56,6 +56,23 @@ export const trustedProxies: Kind<readonly string[]> = {
   write: (value) => (value.length === 0 ? 'off' : value.join(',')),
 };
 
+/** Environment variables by name. A value may hold anything, commas, `=` and line ends included. */
+export const variables: Kind<ReadonlyMap<string, string>> = {
+  unit: '',
+  placeholder: 'NAME=VALUE',
+  bounds: 'NAME=VALUE; repeat the flag for more, or write one a line',
+  read: (written) => {
+    const [, name, value = ''] = /^([^=\s\0]+)=([^\0]*)$/.exec(written) ?? [];
+    return name === undefined ? undefined : new Map([[name, value]]);
+  },
+  write: (value) => [...value].map(([name, text]) => `${name}=${text}`).join('\n'),
+  secret: true,
+  repeated: {
+    split: (variable) => variable.split('\n').filter((line) => line !== ''),
+    join: (values) => new Map(values.flatMap((one) => [...one])),
+  },
+};
+
 function isTrustEntry(entry: string): boolean {
   if (entry === 'loopback' || entry === 'all') return true;
   const [, address = '', , bits] = /^([\da-fA-F.:]+)(\/(\d{1,3}))?$/.exec(entry) ?? [];

@@ -17,7 +17,29 @@ interface Rule {
   says(options: Options): string;
 }
 
+// Each replica gets its own, so one for all of them would be a mistake.
+const OWN_VARIABLES = ['PORT', 'SERVER_ID', 'RINGMASTER_SEAT'];
+
 const RULES: readonly Rule[] = [
+  {
+    breaks: ({ command, upstream }) => command.length > 0 && upstream.size > 0,
+    says: () => 'a command after -- and --upstream: replicas are started, or they run already; name one of them',
+  },
+  {
+    breaks: ({ command, runtime }) => command.length > 0 && runtime === 'docker',
+    says: () =>
+      'a command after -- is run as child processes: leave out --runtime docker, or name an image with --docker-image',
+  },
+  {
+    breaks: ({ command, replicaListen }) => command.some((part) => part.includes(otherPlace(replicaListen))),
+    says: ({ replicaListen }) =>
+      `the command has ${otherPlace(replicaListen)}, but its replicas listen on a ${replicaListen}: see --replica-listen`,
+  },
+  {
+    breaks: ({ replicaEnv }) => OWN_VARIABLES.some((name) => replicaEnv.has(name)),
+    says: ({ replicaEnv }) =>
+      `--replica-env cannot set ${OWN_VARIABLES.find((name) => replicaEnv.has(name))}: each replica gets its own`,
+  },
   {
     breaks: ({ port, adminPort }) => adminPort !== 0 && adminPort === port,
     says: ({ port }) => `--admin-port takes another port than --port, which is ${port}`,
@@ -60,12 +82,24 @@ export class OptionError extends Error {
   override readonly name = 'OptionError';
 }
 
+/** The arguments before a lone `--`, and the command after it: empty if there is none. Throws OptionError. */
+function splitCommand(argv: readonly string[]): { flags: readonly string[]; command: readonly string[] } {
+  const at = argv.indexOf('--');
+  if (at === -1) return { flags: argv, command: [] };
+  const command = argv.slice(at + 1);
+  if (command[0] === undefined || command[0] === '') {
+    throw new OptionError('-- needs a command after it: -- node app.js');
+  }
+  return { flags: argv.slice(0, at), command };
+}
+
 /**
  * The options that a command line and an environment give. The command line takes precedence. Throws OptionError for an
  * unknown flag, a value out of bounds, or values that do not go together.
  */
 export function parseOptions(argv: readonly string[], environment: Readonly<NodeJS.ProcessEnv>): Options {
-  const flags = readFlags(argv);
+  const split = splitCommand(argv);
+  const flags = readFlags(split.flags);
   const plain: Record<string, unknown> = {};
   const settled: [key: string, given: unknown, row: SettledOption<unknown, string, PlainOptions>][] = [];
   for (const [flag, row] of OPTIONS) {
@@ -73,7 +107,7 @@ export function parseOptions(argv: readonly string[], environment: Readonly<Node
     if ('settle' in row) settled.push([keyOf(flag, row), given, row]);
     else plain[keyOf(flag, row)] = given ?? row.otherwise;
   }
-  const known = plain as PlainOptions;
+  const known: PlainOptions = { ...(plain as Omit<PlainOptions, 'command'>), command: split.command };
   const depending = settled.map(([key, given, row]) => [key, row.settle(given, known)]);
   const options = { ...known, ...Object.fromEntries(depending) } as Options;
   checkTogether(options);
@@ -103,11 +137,14 @@ export function defaultOptions(): Options {
   return parseOptions([], {});
 }
 
-function readFlags(argv: readonly string[]): Map<string, string> {
-  const given = new Map<string, string>();
+// The values of each flag. Of a flag that is given twice the last one counts, unless it may be repeated.
+function readFlags(argv: readonly string[]): Map<string, readonly string[]> {
+  const given = new Map<string, readonly string[]>();
   for (let at = 0; at < argv.length; at++) {
     const argument = argv[at] as string;
-    if (!argument.startsWith('--')) throw new OptionError(`unexpected argument ${argument}: options begin with --`);
+    if (!argument.startsWith('--')) {
+      throw new OptionError(`unexpected argument ${argument}: options begin with --, and a command follows a lone --`);
+    }
     const [, flag = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
     const kind = OPTIONS.get(flag)?.kind;
     if (kind === undefined) throw new OptionError(`unknown option --${flag}; --help lists them`);
@@ -116,7 +153,7 @@ function readFlags(argv: readonly string[]): Map<string, string> {
       attached === undefined && (next === undefined || (kind.bare !== undefined && next.startsWith('--')));
     const value = isAlone ? kind.bare : (attached ?? argv[++at]);
     if (value === undefined) throw new OptionError(`--${flag} needs a value: ${kind.bounds}`);
-    given.set(flag, value);
+    given.set(flag, kind.repeated === undefined ? [value] : [...(given.get(flag) ?? []), value]);
   }
   return given;
 }
@@ -125,18 +162,27 @@ function readFlags(argv: readonly string[]): Map<string, string> {
 function readGiven(
   flag: string,
   row: Option,
-  flags: ReadonlyMap<string, string>,
+  flags: ReadonlyMap<string, readonly string[]>,
   environment: Readonly<NodeJS.ProcessEnv>,
 ): unknown {
-  const [source, written] = flags.has(flag)
-    ? [`--${flag}`, flags.get(flag)]
-    : [variableOf(flag), readVariable(flag, row, environment)];
-  if (written === undefined) return undefined;
-  const value = row.kind.read(written);
-  if (value !== undefined) return value;
-  throw new OptionError(
-    `${source} takes ${row.kind.bounds}, not ${row.kind.secret ? 'that' : JSON.stringify(written)}`,
-  );
+  const { kind } = row;
+  const inVariable = () => {
+    const written = readVariable(flag, row, environment);
+    return written === undefined ? [] : (kind.repeated?.split(written) ?? [written]);
+  };
+  const onLine = flags.get(flag);
+  const source = onLine === undefined ? variableOf(flag) : `--${flag}`;
+  const values = (onLine ?? inVariable()).map((written) => {
+    const value = kind.read(written);
+    if (value !== undefined) return value;
+    throw new OptionError(`${source} takes ${kind.bounds}, not ${kind.secret ? 'that' : JSON.stringify(written)}`);
+  });
+  return values.length > 1 ? kind.repeated?.join(values) : values[0];
+}
+
+// What a command that listens on the one must not ask for.
+function otherPlace(listen: Options['replicaListen']): string {
+  return listen === 'port' ? '{socket}' : '{port}';
 }
 
 function keyOf(flag: string, { kind }: Option): string {

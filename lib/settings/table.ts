@@ -23,13 +23,19 @@ type UnitOf<R> = R extends { readonly kind: Kind<infer _V, infer Unit> } ? Unit 
 type CamelCase<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<CamelCase<B>>}` : S;
 type KeyOf<F extends Flag> = `${CamelCase<F>}${UnitOf<RowOf<F>>}`;
 
+/** What follows a lone `--` on the command line. */
+interface Command {
+  /** The program that each replica runs, and its arguments. Empty: the sample service. */
+  readonly command: readonly string[];
+}
+
 /**
  * The values of all options. Each key is the flag in camel case with its unit: `--reply-timeout` is `replyTimeoutMs`.
  */
-export type Options = { readonly [F in Flag as KeyOf<F>]: ValueOf<RowOf<F>> };
+export type Options = Command & { readonly [F in Flag as KeyOf<F>]: ValueOf<RowOf<F>> };
 
 /** Options that depend on no other. Others may depend on them. */
-export type PlainOptions = {
+export type PlainOptions = Command & {
   readonly [F in Flag as RowOf<F> extends { readonly otherwise: unknown } ? KeyOf<F> : never]: ValueOf<RowOf<F>>;
 };
 

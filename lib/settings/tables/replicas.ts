@@ -2,7 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { choice, duration, integer, onOff, path, redisUrl } from '../kinds.ts';
-import { type Upstream, upstreams } from '../list-kinds.ts';
+import { type Upstream, upstreams, variables } from '../list-kinds.ts';
 import { atStart, group, option, settled } from '../option.ts';
 
 const SUPERVISED = atStart('the supervisor goes by what it began with');
@@ -41,6 +41,28 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     'process',
     atStart('the replicas that there are belong to it'),
     'where replicas run',
+  ),
+  'replica-env': option(
+    variables,
+    new Map<string, string>(),
+    STARTED,
+    'variable of each replica; may hold `{port}`, `{socket}`, `{id}` and `{seat}`',
+  ),
+  'replica-cwd': option(path, '', STARTED, 'working directory of child processes; if empty, this one'),
+  'replica-listen': settled(
+    choice(['port', 'socket']),
+    'port; socket with {socket} or no command',
+    (given, { command }: { command: readonly string[] }) =>
+      given ?? (command.length === 0 || command.some((part) => part.includes('{socket}')) ? 'socket' : 'port'),
+    STARTED,
+    'what `PORT` is for a child process: a free port of 127.0.0.1, or a Unix socket',
+  ),
+  'replica-output': settled(
+    choice(['inherit', 'prefix', 'off']),
+    'prefix with a command, else inherit',
+    (given, { command }: { command: readonly string[] }) => given ?? (command.length === 0 ? 'inherit' : 'prefix'),
+    STARTED,
+    'whether their output is shown as it is, by line behind the hostname, or not',
   ),
   'start-timeout': option(
     duration(100, 3_600_000),
