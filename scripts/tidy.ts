@@ -21,7 +21,7 @@ const LAYERS: Record<string, readonly string[]> = {
   'lib/proxy/replicas/': ['lib/core/', 'lib/http/', 'lib/proxy/proxy-limits.ts', ...EVERYWHERE],
   'lib/proxy/exchange/': ['lib/core/', 'lib/http/', 'lib/proxy/', ...EVERYWHERE],
   'lib/proxy/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
-  'lib/fleet/': ['lib/core/', ...EVERYWHERE],
+  'lib/fleet/': ['lib/core/', 'lib/log-stream.ts', ...EVERYWHERE],
   'lib/admin/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
   'lib/settings/': ['lib/core/', ...EVERYWHERE],
   'bench/harness/': [],
@@ -38,7 +38,7 @@ const REFUSED: Record<string, readonly string[]> = {
 /** Modules that only some files may import. */
 const RESERVED: Record<string, readonly string[]> = {
   dockerode: ['docker', 'adding', 'container', 'hold', 'image'].map((name) => `lib/fleet/runtimes/docker/${name}.ts`),
-  'node:child_process': ['lib/fleet/runtimes/processes.ts', 'lib/fleet/runtimes/guardian.ts'],
+  'node:child_process': ['lib/fleet/runtimes/replica-process.ts', 'lib/fleet/runtimes/guardian.ts'],
 };
 
 const IMPURE =

@@ -22,6 +22,11 @@ export interface UnderwayLimits {
   readonly graceMs: number;
 }
 
+/** The error of a start that takes too long. */
+export function startLate({ awaited = 'it was not up' }: Pick<ReplicaRuntime, 'awaited'>, limitMs: number) {
+  return new BalancerError('start-failed', `${awaited} within ${limitMs} ms`);
+}
+
 export class Underway {
   readonly #ports: UnderwayPorts;
   readonly #limits: UnderwayLimits;
@@ -48,7 +53,7 @@ export class Underway {
   async #runStart(replica: ReplicaRef, signal: AbortSignal): Promise<void> {
     const { runtime, clock } = this.#ports;
     const limitMs = this.#limits.startTimeoutMs;
-    const late = () => new BalancerError('start-failed', `it was not up within ${limitMs} ms`);
+    const late = () => startLate(runtime, limitMs);
     try {
       const address = await within(clock, limitMs, (working) => runtime.start(replica, working), late, signal);
       this.#report({ type: 'started', replica, address });
