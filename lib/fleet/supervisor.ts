@@ -12,6 +12,7 @@ import { asBalancerError, BalancerError, describe, isFinal } from '../errors.ts'
 import { within } from './clock.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
 import { allServe, type Joining, joinings, notUp } from './joining.ts';
+import { logNews } from './news-log.ts';
 import { RuntimeWatch } from './runtime-watch.ts';
 import { Underway, type UnderwayLimits, type UnderwayPorts } from './underway.ts';
 import { Waiters } from './waiters.ts';
@@ -256,11 +257,7 @@ export class Supervisor {
     const before = this.#state;
     this.#state = observe(before, event, this.#rules);
     if (this.#state !== before) {
-      for (const { type, replica, reason } of fleetNews(before, this.#state)) {
-        const isLoss = type === 'replica-down' || type === 'replica-lost';
-        const write = isLoss ? this.#ports.log.warn : this.#ports.log.info;
-        write(type, { ...replica, ...(reason === undefined ? {} : { reason }) });
-      }
+      logNews(fleetNews(before, this.#state), event.atMs, this.#ports.log);
       this.#ports.publish(this.#state);
       this.#heartbeats.match(probed(this.#state));
     }
