@@ -21,6 +21,7 @@ const rules: SupervisorRules = {
   graceMs: 1000,
   inventoryIntervalMs: 5000,
   joinAttempts: 3,
+  mustServe: false,
   beginTimeoutMs: 5000,
 };
 
