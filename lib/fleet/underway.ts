@@ -7,6 +7,8 @@ import { asBalancerError, BalancerError, describe, isFinal, localShortage } from
 import type { Log } from '../log.ts';
 import { within } from './clock.ts';
 
+const WARN_AFTER_MS = 5000;
+
 export interface UnderwayPorts {
   readonly runtime: ReplicaRuntime;
   readonly clock: Clock;
@@ -51,9 +53,13 @@ export class Underway {
   }
 
   async #runStart(replica: ReplicaRef, signal: AbortSignal): Promise<void> {
-    const { runtime, clock } = this.#ports;
+    const { runtime, clock, log } = this.#ports;
     const limitMs = this.#limits.startTimeoutMs;
     const late = () => startLate(runtime, limitMs);
+    const over = new AbortController();
+    // Whoever waits for a program that listens elsewhere need not wait for the whole limit to learn it.
+    const warn = () => log.warn('replica-late', { ...replica, reason: startLate(runtime, WARN_AFTER_MS).message });
+    if (runtime.awaited !== undefined) clock.sleep(WARN_AFTER_MS, over.signal).then(warn, () => undefined);
     try {
       const address = await within(clock, limitMs, (working) => runtime.start(replica, working), late, signal);
       this.#report({ type: 'started', replica, address });
@@ -67,6 +73,8 @@ export class Underway {
       const failure = asBalancerError(error);
       const kind = { final: isFinal(failure), nameIsTaken: failure.code === 'name-taken' };
       this.#report({ type: 'start-failed', incarnation, reason, ...kind });
+    } finally {
+      over.abort();
     }
   }
 
