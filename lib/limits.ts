@@ -24,6 +24,8 @@ export function supervisorRules(options: Options): SupervisorRules {
     inventoryIntervalMs: 5000,
     beginTimeoutMs: options.startTimeoutMs,
     joinAttempts: 3,
+    // Whoever gives a command wants to know at once if it does not work. Other replicas may come up later.
+    mustServe: options.command.length > 0,
   };
 }
 

@@ -28,6 +28,7 @@ import { ScaleFile } from './fleet/members/scale-file.ts';
 import { Publisher } from './fleet/publisher.ts';
 import { createNoRuntime } from './fleet/runtimes/none.ts';
 import { createProcessRuntime } from './fleet/runtimes/processes.ts';
+import { createReplicaOutput } from './fleet/runtimes/replica-output.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { answerTimes, containerSettings, descriptorWishes, supervisorRules, trafficSettings } from './limits.ts';
 import type { Log } from './log.ts';
@@ -62,6 +63,9 @@ const ROOT = fileURLToPath(new URL('.', import.meta.resolve('ringmaster/package.
 const ENDING = extname(import.meta.url);
 const WORKER_SCRIPT = new URL(`worker${ENDING}`, import.meta.url);
 const REPLICA_SCRIPT = fileURLToPath(new URL(`../replica/main${ENDING}`, import.meta.url));
+
+// Where the sample service listens, as it is told.
+const SAMPLE_PLACES = { port: '127.0.0.1:{port}', socket: 'unix:{socket}' } as const;
 
 /** What is not plain data among the options. */
 export interface Means {
@@ -264,10 +268,22 @@ async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime
   if (options.upstream.size > 0) return createNoRuntime();
   if (options.runtime === 'docker') return createDocker(options, log);
   // Replicas do not get the balancer's own settings, secrets included.
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_'));
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_')));
+  const { command, replicaEnv, replicaCwd, replicaListen, replicaOutput } = options;
+  const [program, ...args] = command;
+  const isSample = program === undefined;
   return createProcessRuntime({
-    script: REPLICA_SCRIPT,
-    environment: Object.fromEntries(inherited),
+    command: isSample ? [process.execPath, '--disable-sigusr1', REPLICA_SCRIPT] : [program, ...args],
+    environment: inherited,
+    variables: isSample ? new Map([['LISTEN', SAMPLE_PLACES[replicaListen]], ...replicaEnv]) : replicaEnv,
+    cwd: replicaCwd,
+    listens: replicaListen,
+    output: createReplicaOutput(
+      replicaOutput,
+      // What the sample service says on standard output is for whoever runs it by hand.
+      { stdout: isSample ? undefined : process.stdout, stderr: process.stderr },
+      (count) => log.warn('replica-output-dropped', { count }),
+    ),
     clock: realClock,
   });
 }

@@ -25,7 +25,7 @@ const LAYERS: Record<string, readonly string[]> = {
   'lib/proxy/replicas/': ['lib/core/', 'lib/http/', 'lib/proxy/proxy-limits.ts', ...EVERYWHERE],
   'lib/proxy/exchange/': ['lib/core/', 'lib/http/', 'lib/proxy/', ...EVERYWHERE],
   'lib/proxy/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
-  'lib/fleet/': ['lib/core/', ...EVERYWHERE],
+  'lib/fleet/': ['lib/core/', 'lib/log-stream.ts', ...EVERYWHERE],
   'lib/admin/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
   'lib/settings/': ['lib/core/', ...EVERYWHERE],
   'lib/library/': ['lib/core/', 'lib/settings/', 'lib/terminal/standard-error.ts', ...EVERYWHERE],
@@ -54,7 +54,7 @@ const RESERVED: Record<string, readonly string[]> = {
     (name) => `lib/fleet/runtimes/docker/${name}.ts`,
   ),
   'node:child_process': [
-    'lib/fleet/runtimes/processes.ts',
+    'lib/fleet/runtimes/replica-process.ts',
     'lib/fleet/runtimes/guardian.ts',
     'lib/system/service-manager.ts',
   ],

@@ -85,6 +85,8 @@ export interface ReplicaRuntime {
    * left of it.
    */
   start(replica: ReplicaRef, signal: AbortSignal): Promise<Address>;
+  /** What a replica has not done if its start takes too long, in words that `within … ms` follow. */
+  readonly awaited?: string;
   /** Asks the replica to finish, and ends it after `graceMs`. A replica that is not there counts as stopped. */
   stop(replica: ReplicaRef, graceMs: number): Promise<void>;
   /**

@@ -10,10 +10,12 @@ import type { FleetRules } from '../core/fleet/seats.ts';
 import type { Probe, ReplicaRef, Wish } from '../core/ports.ts';
 import { asBalancerError, BalancerError, describe } from '../errors.ts';
 import { within } from './clock.ts';
+import { FirstService, UNFIT_PATIENCE_MS } from './first-service.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
 import { allServe, type Joining, joinings, notUp } from './joining.ts';
+import { logNews } from './news-log.ts';
 import { RuntimeWatch } from './runtime-watch.ts';
-import { Underway, type UnderwayLimits, type UnderwayPorts } from './underway.ts';
+import { startLate, Underway, type UnderwayLimits, type UnderwayPorts } from './underway.ts';
 import { Waiters } from './waiters.ts';
 
 export interface SupervisorRules extends FleetRules, HeartbeatPace, UnderwayLimits {
@@ -22,6 +24,8 @@ export interface SupervisorRules extends FleetRules, HeartbeatPace, UnderwayLimi
   readonly beginTimeoutMs: number;
   /** How many failed starts of a seat in a row make `/add` give up. */
   readonly joinAttempts: number;
+  /** `begin` throws if none of the first replicas has served by its end. */
+  readonly mustServe: boolean;
 }
 
 export interface SupervisorPorts extends UnderwayPorts {
@@ -39,6 +43,7 @@ export class Supervisor {
   readonly #underway: Underway;
   readonly #heartbeats: Heartbeats;
   readonly #waiters = new Waiters();
+  readonly #first: FirstService;
   #alarm = new AbortController();
   #hasBegun = false;
   #closing = false;
@@ -49,6 +54,7 @@ export class Supervisor {
   constructor(ports: SupervisorPorts, rules: SupervisorRules, first: { nameSeed: number; lastIncarnation: number }) {
     this.#ports = ports;
     this.#rules = rules;
+    this.#first = new FirstService(rules.mustServe);
     this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, ports.log, (incarnation, failure, kind) =>
       this.#dispatch({ type: 'probed', incarnation, failure, kind }),
     );
@@ -96,7 +102,7 @@ export class Supervisor {
    * each with its own hostname, all given ones are added, and as many others as are still missing. Resolves when each
    * replica serves or has failed `joinAttempts` times, or after `beginTimeoutMs`. If an earlier process left replicas,
    * it is enough that one serves, since until then the service is down. Replicas that do not serve yet are still tried.
-   * Throws errors that trying again cannot mend.
+   * Throws errors that trying again cannot mend, and `start-failed` if none has served though one must.
    */
   async begin(wishes: readonly Wish[]): Promise<void> {
     // Nobody would close what the runtime takes hold of from now on.
@@ -119,6 +125,7 @@ export class Supervisor {
     // No event has changed the state of an empty fleet, so nothing has been published yet.
     if (this.#state.seats.length === 0) this.#ports.publish(this.#state);
     const settled = (counts: (seat: Seat) => boolean) => () =>
+      this.#first.isLost(this.#state, this.#ports.clock.now()) ||
       this.#state.seats.filter(counts).every((seat) => {
         if (seat.lapses.final) throw notUp(seat);
         return isSettled(seat, this.#rules.joinAttempts);
@@ -141,6 +148,8 @@ export class Supervisor {
         return false;
       });
     }
+    await this.#waitAtMost(UNFIT_PATIENCE_MS, () => !this.#first.mayCome(this.#state, this.#ports.clock.now()));
+    this.#first.check(this.#state, startLate(this.#ports.runtime, this.#rules.beginTimeoutMs).message);
   }
 
   // When the time is up, the start goes on with the replicas that serve by then.
@@ -261,11 +270,8 @@ export class Supervisor {
     const before = this.#state;
     this.#state = observe(before, event, this.#rules);
     if (this.#state !== before) {
-      for (const { type, replica, reason } of fleetNews(before, this.#state)) {
-        const isLoss = type === 'replica-down' || type === 'replica-lost';
-        const write = isLoss ? this.#ports.log.warn : this.#ports.log.info;
-        write(type, { ...replica, ...(reason === undefined ? {} : { reason }) });
-      }
+      logNews(fleetNews(before, this.#state), event.atMs, this.#ports.log);
+      this.#first.observe(this.#state);
       this.#ports.publish(this.#state);
       this.#heartbeats.match(probed(this.#state));
     }

@@ -7,6 +7,8 @@ import { asBalancerError, BalancerError, describe, isFinal, localShortage } from
 import type { Log } from '../log.ts';
 import { within } from './clock.ts';
 
+const WARN_AFTER_MS = 5000;
+
 export interface UnderwayPorts {
   readonly runtime: ReplicaRuntime;
   readonly clock: Clock;
@@ -20,6 +22,11 @@ export interface UnderwayLimits {
   readonly startTimeoutMs: number;
   /** How long a leaving replica may take to finish its requests, and then again to end, in ms. */
   readonly graceMs: number;
+}
+
+/** The error of a start that takes too long. */
+export function startLate({ awaited = 'it was not up' }: Pick<ReplicaRuntime, 'awaited'>, limitMs: number) {
+  return new BalancerError('start-failed', `${awaited} within ${limitMs} ms`);
 }
 
 export class Underway {
@@ -46,9 +53,13 @@ export class Underway {
   }
 
   async #runStart(replica: ReplicaRef, signal: AbortSignal): Promise<void> {
-    const { runtime, clock } = this.#ports;
+    const { runtime, clock, log } = this.#ports;
     const limitMs = this.#limits.startTimeoutMs;
-    const late = () => new BalancerError('start-failed', `it was not up within ${limitMs} ms`);
+    const late = () => startLate(runtime, limitMs);
+    const over = new AbortController();
+    // Whoever waits for a program that listens elsewhere need not wait for the whole limit to learn it.
+    const warn = () => log.warn('replica-late', { ...replica, reason: startLate(runtime, WARN_AFTER_MS).message });
+    if (runtime.awaited !== undefined) clock.sleep(WARN_AFTER_MS, over.signal).then(warn, () => undefined);
     try {
       const address = await within(clock, limitMs, (working) => runtime.start(replica, working), late, signal);
       this.#report({ type: 'started', replica, address });
@@ -62,6 +73,8 @@ export class Underway {
       const failure = asBalancerError(error);
       const kind = { final: isFinal(failure), nameIsTaken: failure.code === 'name-taken' };
       this.#report({ type: 'start-failed', incarnation, reason, ...kind });
+    } finally {
+      over.abort();
     }
   }
 

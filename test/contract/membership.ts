@@ -29,6 +29,7 @@ export const RULES: SupervisorRules = {
   graceMs: 1000,
   inventoryIntervalMs: 5000,
   joinAttempts: 3,
+  mustServe: false,
   beginTimeoutMs: 10_000,
 };
 

@@ -1,16 +1,25 @@
 import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { Address } from '../../lib/core/ports.ts';
 import { BalancerError } from '../../lib/errors.ts';
-import { realClock } from '../../lib/fleet/clock.ts';
 import { httpProbe } from '../../lib/fleet/http-probe.ts';
 import { createNoRuntime } from '../../lib/fleet/runtimes/none.ts';
-import { createProcessRuntime } from '../../lib/fleet/runtimes/processes.ts';
+import { createProcessRuntime, type ProcessRuntimeOptions } from '../../lib/fleet/runtimes/processes.ts';
 import { FakeRuntime } from '../fixtures/fake-runtime.ts';
+import { SCRIPT } from '../fixtures/replica.ts';
+import { sampleService } from '../fixtures/sample-runtime.ts';
 import { runtimeContract } from './runtime.ts';
 
-const script = fileURLToPath(new URL('../../replica/main.ts', import.meta.url));
+const COMMAND = {
+  ...sampleService,
+  command: [
+    process.execPath,
+    '-e',
+    '/* ringmaster_contract */ require("http").createServer((_, response) => response.end()).listen(process.env.PORT)',
+  ],
+  variables: new Map<string, string>(),
+  listens: 'port',
+} as const satisfies ProcessRuntimeOptions;
 const answers = (address: Address) =>
   httpProbe('/heartbeat')(address, AbortSignal.timeout(2000)).then(
     () => true,
@@ -43,24 +52,29 @@ t.test('the runtime of a fleet whose members are all given starts nothing', asyn
   await runtime.close();
 });
 
-t.test('the process runtime', async (t) => {
-  runtimeContract(t, async () => {
-    const environment: NodeJS.ProcessEnv = { ...process.env };
-    return {
-      runtime: createProcessRuntime({ script, environment, clock: realClock }),
-      kill: async (replica) => {
-        for (const pid of execFileSync('pgrep', ['-P', String(process.pid), '-f', script])
-          .toString()
-          .trim()
-          .split('\n')) {
-          const environ = execFileSync('cat', [`/proc/${pid}/environ`]).toString();
-          if (environ.includes(`SERVER_ID=${replica.hostname}\0`)) process.kill(Number(pid), 'SIGKILL');
-        }
-      },
-      answers,
-      breakNextStart: () => {
-        environment.NODE_OPTIONS = '--no-such-option';
-      },
-    };
+for (const [name, options, pattern] of [
+  ['the sample service on sockets', sampleService, SCRIPT],
+  ['a command on ports', COMMAND, 'ringmaster_contract'],
+] as const) {
+  t.test(`the process runtime with ${name}`, async (t) => {
+    runtimeContract(t, async () => {
+      const environment: NodeJS.ProcessEnv = { ...process.env };
+      return {
+        runtime: createProcessRuntime({ ...options, environment }),
+        kill: async (replica) => {
+          for (const pid of execFileSync('pgrep', ['-P', String(process.pid), '-f', pattern])
+            .toString()
+            .trim()
+            .split('\n')) {
+            const environ = execFileSync('cat', [`/proc/${pid}/environ`]).toString();
+            if (environ.includes(`SERVER_ID=${replica.hostname}\0`)) process.kill(Number(pid), 'SIGKILL');
+          }
+        },
+        answers,
+        breakNextStart: () => {
+          environment.NODE_OPTIONS = '--no-such-option';
+        },
+      };
+    });
   });
-});
+}

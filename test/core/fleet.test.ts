@@ -483,7 +483,11 @@ t.test('the news are what changed between two states', async (t) => {
   t.same(told(suspected, state), [['replica-cleared', 1, undefined]]);
   const worse = after(suspected, { type: 'probed', incarnation: 1, failure: 'timeout', atMs: 4 });
   t.same(told(suspected, worse), [], 'a failure more is no news');
-  t.same(told(state, exited(state, 2, 5)), [['replica-lost', 2, 'killed']]);
+  const lost = exited(state, 2, 5);
+  t.same(told(state, lost), [['replica-lost', 2, 'killed']]);
+  t.match(fleetNews(state, lost), [{ againAtMs: lost.seats[1]?.phase === 'vacant' && lost.seats[1].startAtMs }]);
+  const again = after(lost, { type: 'starting', incarnation: 3, atMs: 6 });
+  t.same(fleetNews(state, again)[0]?.againAtMs, undefined, 'it is being started already');
   const leaving = after(state, { type: 'remove', seats: [2], atMs: 6 });
   t.same(told(state, leaving), [['replica-leaving', 2, undefined]]);
   t.same(told(leaving, after(leaving, { type: 'stopped', incarnation: 2, atMs: 7 })), [

@@ -3,7 +3,7 @@ import { type FleetEvent, observe, startRounds } from '../../lib/core/fleet/flee
 import { fleetNews } from '../../lib/core/fleet/fleet-news.ts';
 import { emptyFleet, type FleetState, type Seat, stateOf } from '../../lib/core/fleet/fleet-state.ts';
 import type { ProbeFailure } from '../../lib/core/fleet/health.ts';
-import { absentees, isSettled, mayReturn, whyNone } from '../../lib/core/fleet/outage.ts';
+import { absentees, isSettled, isUnfit, mayReturn, whyNeverServed, whyNone } from '../../lib/core/fleet/outage.ts';
 import { evenPair } from '../../lib/core/ring/hashes/even.ts';
 import { quadratic } from '../../lib/core/ring/hashes/quadratic.ts';
 import { RingKeeper } from '../../lib/core/ring/ring-keeper.ts';
@@ -138,6 +138,32 @@ t.test('why nobody takes requests is said for three, and how many more there are
   t.same(absentees(one), [{ hostname: 'app2', reason: 'starting' }]);
   t.match(whyNone(lost, false), /^no replica: app1 starting, after: exit code 1, /);
   t.equal(whyNone(probed(given(), undefined, 1), false), undefined);
+});
+
+t.test('why none has ever served: each reason once, and what to try', async (t) => {
+  const fresh = wanted(3);
+  t.equal(whyNeverServed(fresh, 'it was late'), 'no replica came up: it was late');
+  const fails = (state: FleetState, index: number) =>
+    after(
+      state,
+      { type: 'starting', incarnation: incarnationOf(state, index), atMs: 0 },
+      { type: 'start-failed', incarnation: incarnationOf(state, index), reason: 'exit code 1', atMs: 0 },
+    );
+  const failed = fails(fails(fresh, 0), 1);
+  t.equal(whyNeverServed(failed, 'it was late'), 'no replica came up: exit code 1');
+  const answers = probed(started(wanted(2)), unfit, 5);
+  t.equal(
+    whyNeverServed(answers, 'it was late'),
+    'no replica came up: answers 404 to /heartbeat; try --heartbeat-path / or tcp',
+  );
+});
+
+t.test('one is unfit if it gives an answer that waiting does not change, long after it listens', async (t) => {
+  const answers = probed(started(wanted(2)), unfit, 5);
+  t.ok(isUnfit(answers, 0));
+  t.notOk(isUnfit(answers, -1), 'it does not listen for that long');
+  t.notOk(isUnfit(probed(started(wanted(2)), refused, 5000), 0));
+  t.notOk(isUnfit(wanted(2), 0));
 });
 
 t.test('a probe of who does not run yet says nothing', async (t) => {

@@ -21,6 +21,14 @@ t.test('the last line, or the one that says what went wrong', async (t) => {
   t.equal(lastWords('panic: nil map\n\ngoroutine 1 [running]:\n'), 'panic: nil map');
 });
 
+t.test('the last lines, without those that are empty', async (t) => {
+  const tail = new OutputTail();
+  tail.add('one\n\ntwo\r\nth');
+  tail.add('ree\n');
+  t.same(tail.lastLines(2), ['two', 'three']);
+  t.same(tail.lastLines(20), ['one', 'two', 'three']);
+});
+
 t.test('bounded, without what commands a terminal and without a password', async (t) => {
   t.equal(lastWords('x'.repeat(10_000)).length, 300);
   t.equal(lastWords('a\u001b[31mb\u0007c'), 'a [31mb c');

@@ -15,24 +15,23 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { isRunning, replicaPid } from '../../bench/harness/faults.ts';
 import { startProgram } from '../../bench/harness/program.ts';
 import type { Address, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
-import { realClock } from '../../lib/fleet/clock.ts';
 import { httpProbe } from '../../lib/fleet/http-probe.ts';
 import { createProcessRuntime } from '../../lib/fleet/runtimes/processes.ts';
 import { eventually } from '../fixtures/eventually.ts';
+import { SCRIPT } from '../fixtures/replica.ts';
+import { sampleService } from '../fixtures/sample-runtime.ts';
 
-const script = fileURLToPath(new URL('../../replica/main.ts', import.meta.url));
 const replica = (incarnation: number): ReplicaRef => ({ seat: 1, incarnation, hostname: `r${incarnation}` });
 const probe = httpProbe('/heartbeat');
 const soon = () => AbortSignal.timeout(5000);
 const pathOf = (address: Address) => (address.type === 'unix' ? address.path : '');
 
 async function runtime(environment: NodeJS.ProcessEnv = {}) {
-  const processes = createProcessRuntime({ script, environment: { ...process.env, ...environment }, clock: realClock });
+  const processes = createProcessRuntime({ ...sampleService, environment: { ...process.env, ...environment } });
   await processes.begin();
   return processes;
 }
@@ -47,7 +46,7 @@ t.test('creating one has no effect; one that is ended while it begins leaves not
     rmSync(ours, { recursive: true });
   });
   const guardians = () => spawnSync('pgrep', ['-P', String(process.pid), '-f', ours]).stdout.toString();
-  const processes = createProcessRuntime({ script, environment: process.env, clock: realClock });
+  const processes = createProcessRuntime(sampleService);
   t.same([readdirSync(ours), guardians()], [[], '']);
   const begun = processes.begin();
   await processes.close();
@@ -86,7 +85,7 @@ t.test('an exit is told within 100 ms, with its reason', async (t) => {
   t.teardown(() => processes.close());
   const address = await processes.start(replica(1), soon());
   const told = new Promise<RuntimeNews>((resolve) => processes.watch(resolve));
-  const pid = Number(execFileSync('pgrep', ['-P', String(process.pid), '-f', '-n', script]).toString());
+  const pid = Number(execFileSync('pgrep', ['-P', String(process.pid), '-f', '-n', SCRIPT]).toString());
   process.kill(pid, 'SIGKILL');
   t.same(await told, { type: 'exited', replica: replica(1), reason: 'killed by SIGKILL' });
   await t.rejects(probe(address, soon()));
@@ -108,9 +107,9 @@ t.test('one that does not end within the grace is killed', async (t) => {
 
 t.test('one that ends before it listens fails its start with the reason', async (t) => {
   const processes = createProcessRuntime({
-    script: '/nowhere.ts',
+    ...sampleService,
+    command: [process.execPath, '/nowhere.ts'],
     environment: { ...process.env, NODE_OPTIONS: '--no-warnings' },
-    clock: realClock,
   });
   await processes.begin();
   t.teardown(() => processes.close());
@@ -125,18 +124,27 @@ t.test('what a replica says on standard error comes out of ours, as it is', asyn
   const directory = mkdtempSync(join(tmpdir(), 'ringmaster-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   const talker = join(directory, 'talker.mjs');
-  writeFileSync(talker, "console.error('said é'); console.log('up'); setTimeout(() => process.exit(3), 50);");
+  writeFileSync(
+    talker,
+    `import { createServer } from 'node:http';
+     console.error('said é');
+     createServer(() => process.exit(3)).listen(process.env.PORT);`,
+  );
   const balancer = spawn(
     process.execPath,
     [
       '--input-type=module-typescript',
       '--eval',
       `import { createProcessRuntime } from '${new URL('../../lib/fleet/runtimes/processes.ts', import.meta.url)}';
-       import { realClock } from '${new URL('../../lib/fleet/clock.ts', import.meta.url)}';
-       const runtime = createProcessRuntime({ script: '${talker}', environment: process.env, clock: realClock });
+       import { createReplicaOutput } from '${new URL('../../lib/fleet/runtimes/replica-output.ts', import.meta.url)}';
+       import { sampleService } from '${new URL('../fixtures/sample-runtime.ts', import.meta.url)}';
+       const output = createReplicaOutput('inherit', { stdout: undefined, stderr: process.stderr }, () => {});
+       const runtime = createProcessRuntime({ ...sampleService, command: ['node', '${talker}'], output });
        await runtime.begin();
        runtime.watch((news) => { console.log(news.reason); runtime.close(); });
-       await runtime.start({ seat: 1, incarnation: 1, hostname: 'x' }, AbortSignal.timeout(5000));`,
+       const { path } = await runtime.start({ seat: 1, incarnation: 1, hostname: 'x' }, AbortSignal.timeout(5000));
+       const { request } = await import('node:http');
+       request({ socketPath: path }).on('error', () => {}).end();`,
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
@@ -169,8 +177,8 @@ t.test('if the balancer is killed with -9, its replicas, a stopped one too, are 
       '--input-type=module-typescript',
       '--eval',
       `import { createProcessRuntime } from '${new URL('../../lib/fleet/runtimes/processes.ts', import.meta.url)}';
-       import { realClock } from '${new URL('../../lib/fleet/clock.ts', import.meta.url)}';
-       const runtime = createProcessRuntime({ script: '${script}', environment: process.env, clock: realClock });
+       import { sampleService } from '${new URL('../fixtures/sample-runtime.ts', import.meta.url)}';
+       const runtime = createProcessRuntime(sampleService);
        await runtime.begin();
        const start = (incarnation) => runtime.start({ seat: 1, incarnation, hostname: 'x' }, AbortSignal.timeout(5000));
        const [{ path }] = await Promise.all([start(1), start(2)]);
@@ -181,7 +189,7 @@ t.test('if the balancer is killed with -9, its replicas, a stopped one too, are 
   const [path] = await once(balancer.stdout, 'data');
   const directory = dirname(String(path).trim());
   const childrenOf = () =>
-    execFileSync('pgrep', ['-P', String(balancer.pid), '-f', script])
+    execFileSync('pgrep', ['-P', String(balancer.pid), '-f', SCRIPT])
       .toString()
       .trim()
       .split('\n');
@@ -247,7 +255,7 @@ t.test('the guardian and the balancer are killed in a row: no replica is left', 
 });
 
 t.test('a guardian that is killed is followed by another, which guards the same', async (t) => {
-  const guarded = spawn('sleep', ['600'], { stdio: 'ignore' });
+  const guarded = spawn('sleep', ['600'], { stdio: 'ignore', detached: true });
   const directory = mkdtempSync(join(tmpdir(), 'ringmaster-'));
   const balancer = spawn(
     process.execPath,

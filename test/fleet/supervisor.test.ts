@@ -1,6 +1,7 @@
 import t from 'tap';
 import { type FleetState, members, routes } from '../../lib/core/fleet/fleet-state.ts';
 import { BalancerError } from '../../lib/errors.ts';
+import { WrongAnswer } from '../../lib/fleet/http-probe.ts';
 import { Supervisor, type SupervisorRules } from '../../lib/fleet/supervisor.ts';
 import { createLog } from '../../lib/log.ts';
 import { FakeRuntime } from '../fixtures/fake-runtime.ts';
@@ -21,13 +22,15 @@ const rules: SupervisorRules = {
   graceMs: 1000,
   inventoryIntervalMs: 5000,
   joinAttempts: 3,
+  mustServe: false,
   beginTimeoutMs: 5000,
 };
 
-function setUp() {
+function setUp(changed: Partial<SupervisorRules> = {}) {
   const clock = new VirtualClock();
   const runtime = new FakeRuntime();
   const hung = new Set<string>();
+  const unfit = new Set<string>();
   const published: FleetState[] = [];
   const log: { event: string; [detail: string]: unknown }[] = [];
   const drains = { until: Promise.resolve() as Promise<void>, asked: 0, cut: 0 };
@@ -44,6 +47,7 @@ function setUp() {
         const incarnation = Number(/\d+/.exec(address.type === 'unix' ? address.path : '')?.[0]);
         const replica = runtime.present.get(incarnation);
         if (replica === undefined) return Promise.reject(new Error('refused'));
+        if (unfit.has(replica.hostname)) return Promise.reject(new WrongAnswer(404, '/heartbeat'));
         return hung.has(replica.hostname) ? new Promise(() => undefined) : Promise.resolve();
       },
       publish: (state) => published.push(state),
@@ -55,7 +59,7 @@ function setUp() {
         return drains.until;
       },
     },
-    rules,
+    { ...rules, ...changed },
     { nameSeed: 1, lastIncarnation: 0 },
   );
   const names = () => members(supervisor.state).map((replica) => replica.hostname);
@@ -70,7 +74,7 @@ function setUp() {
     for (let step = 0; step < 10_000 && !done; step++) await clock.advance(stepMs);
     return settled;
   };
-  return { clock, runtime, hung, published, log, drains, supervisor, names, routed, finish };
+  return { clock, runtime, hung, unfit, published, log, drains, supervisor, names, routed, finish };
 }
 
 const wishes = (...hostnames: (string | undefined)[]) => hostnames.map((hostname) => ({ hostname, weight: 1 }));
@@ -530,4 +534,57 @@ t.test('close during an add refuses it', async (t) => {
   await clock.advance(10);
   await finish(supervisor.close());
   await t.rejects(adding, { code: 'closing' });
+});
+
+t.test('if one must serve, a beginning in which none does is given up, with each reason once', async (t) => {
+  const { runtime, supervisor, finish, clock } = setUp({ mustServe: true });
+  runtime.beforeStart = () => Promise.reject(new BalancerError('start-failed', 'exit code 1'));
+  await t.rejects(finish(supervisor.begin(wishes('a', 'b'))), {
+    code: 'start-failed',
+    message: 'no replica came up: exit code 1',
+  });
+  t.ok(clock.now() < 2000, 'three attempts, and no longer');
+});
+
+t.test('if one must serve and none starts in time, what was awaited is said', async (t) => {
+  const { runtime, supervisor, finish } = setUp({ mustServe: true, startTimeoutMs: 10_000 });
+  Object.assign(runtime, { awaited: 'it did not listen' });
+  runtime.beforeStart = () => new Promise(() => undefined);
+  await t.rejects(finish(supervisor.begin(wishes('a'))), {
+    message: 'no replica came up: it did not listen within 5000 ms',
+  });
+});
+
+t.test('if one must serve, a wrong answer is waited for a second, since pages may come late', async (t) => {
+  const wrong = setUp({ mustServe: true, parallelStarts: 1 });
+  wrong.unfit.add('a').add('b');
+  await t.rejects(wrong.finish(wrong.supervisor.begin(wishes('a', 'b'))), { message: /answers 404 to \/heartbeat/ });
+  t.ok(wrong.clock.now() >= 1000 && wrong.clock.now() < 2000, `${wrong.clock.now()} ms`);
+  const late = setUp({ mustServe: true });
+  late.unfit.add('a');
+  const begun = late.supervisor.begin(wishes('a'));
+  await late.clock.advance(600);
+  late.unfit.clear();
+  await late.finish(begun);
+  t.same(late.routed(), ['a']);
+});
+
+t.test('if one must serve and one does, the others are tried on', async (t) => {
+  const { runtime, supervisor, finish, routed } = setUp({ mustServe: true });
+  runtime.beforeStart = ({ hostname }) =>
+    hostname === 'a' ? Promise.resolve() : Promise.reject(new BalancerError('start-failed', 'exit code 1'));
+  await finish(supervisor.begin(wishes('a', 'b')));
+  t.same(routed(), ['a']);
+});
+
+t.test('a start that takes long is told before its time is up, if it is known what is awaited', async (t) => {
+  const { runtime, supervisor, log, clock } = setUp({ startTimeoutMs: 30_000 });
+  Object.assign(runtime, { awaited: 'it did not listen' });
+  runtime.beforeStart = ({ hostname }) => (hostname === 'a' ? Promise.resolve() : new Promise(() => undefined));
+  void supervisor.begin(wishes('a', 'b'));
+  await clock.advance(6000);
+  t.match(
+    log.filter(({ event }) => event === 'replica-late'),
+    [{ level: 'warn', hostname: 'b', reason: 'it did not listen within 5000 ms' }],
+  );
 });

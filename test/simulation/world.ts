@@ -25,6 +25,7 @@ const RULES: SupervisorRules = {
   graceMs: 1000,
   inventoryIntervalMs: 5000,
   joinAttempts: 3,
+  mustServe: false,
   beginTimeoutMs: 5000,
 };
 

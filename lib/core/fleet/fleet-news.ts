@@ -22,6 +22,8 @@ export interface FleetNews {
   readonly replica: ReplicaRef;
   /** Why the replica was lost or is down. */
   readonly reason?: string;
+  /** When the next replica is started in its place, in ms of the clock. */
+  readonly againAtMs?: number;
 }
 
 export function fleetNews(before: FleetState, after: FleetState): FleetNews[] {
@@ -49,7 +51,8 @@ function seatNews(was: Seat | undefined, seat: Seat): FleetNews[] {
     return [{ type: 'replica-cleared', replica }];
   }
   if (was !== undefined && was.replica.incarnation !== replica.incarnation) {
-    return [{ type: 'replica-lost', replica: was.replica, reason: seat.lapses.reason }];
+    const again = seat.phase === 'vacant' ? { againAtMs: seat.startAtMs } : {};
+    return [{ type: 'replica-lost', replica: was.replica, reason: seat.lapses.reason, ...again }];
   }
   if (seat.phase === 'starting') return [{ type: 'replica-starting', replica }];
   const complaint = complaintOf(seat);

@@ -1,6 +1,6 @@
-// Ends the replicas when this process is gone, even after `kill -9`: a shell reads from a pipe the process ids to kill,
-// and kills them when the pipe closes. A replica could watch its parent by itself, but not while it hangs, and a hung
-// replica must not be left behind either.
+// Ends the replicas when this process is gone, even after `kill -9`: a shell reads from a pipe the process groups to
+// kill, and kills them when the pipe closes. A replica could watch its parent by itself, but not while it hangs, and a
+// hung replica must not be left behind either.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
@@ -17,13 +17,14 @@ while read -r verb pid; do
   pids=$others
   [ "$verb" = guard ] && pids="$pids $pid"
 done
-[ -n "$pids" ] && kill -9 $pids 2>/dev/null
+for pid in $pids; do kill -9 "-$pid" 2>/dev/null; done
 rm -rf "$1"
 `;
 
 export interface Guardian {
+  /** @param pid leads a process group, all of which is guarded. */
   guard(pid: number): void;
-  /** The process has ended, so its id may soon belong to another. */
+  /** The group is gone, so its number may soon belong to another. */
   forget(pid: number): void;
   /** Ends the guardian, since nothing is left to guard. */
   release(): void;

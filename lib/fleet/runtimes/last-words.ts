@@ -1,7 +1,7 @@
 // The last thing a program wrote before it ended, which is often the reason why its replica does not come up.
 
 // How much of the end of the output is looked at: enough for a stack trace.
-const KEPT_CHARACTERS = 4096;
+const KEPT_CHARACTERS = 8192;
 const LONGEST_WORDS = 300;
 // Finds the line that says what happened, since a stack trace goes on below it.
 const SAYS_WHY = /^\s*(?:\S*(?:error|exception|panic)\b|fatal|uncaught)/i;
@@ -14,9 +14,17 @@ export class OutputTail {
     this.#text = (this.#text + piece).slice(-KEPT_CHARACTERS);
   }
 
+  /** At most that many lines of it, the last one last; empty lines are left out. */
+  lastLines(most: number): readonly string[] {
+    return this.#text
+      .split(/[\r\n]+/)
+      .filter((line) => line.trim() !== '')
+      .slice(-most);
+  }
+
   /** The line that gives the reason, or else the last line, without passwords in URLs. Empty if nothing was written. */
   lastWords(): string {
-    const lines = this.#text.split(/[\r\n]+/).filter((line) => line.trim() !== '');
+    const lines = this.lastLines(Number.POSITIVE_INFINITY);
     const line = lines.findLast((one) => SAYS_WHY.test(one)) ?? lines.at(-1) ?? '';
     // The attack: a replica writes control characters that a terminal obeys. And a password must not be shown to many.
     const shown = line.replaceAll(/\p{Cc}+/gu, ' ').replaceAll(/(\w:\/\/)[^\s/@]*@/g, '$1…@');

@@ -1,63 +1,76 @@
-// ReplicaRuntime on child processes, which needs nothing installed. Each replica listens on a Unix domain socket in a
+// ReplicaRuntime on child processes, which needs nothing installed. A replica runs a command: the sample service, or
+// one that knows nothing of us. It listens on a free port of the loopback interface, or on a Unix domain socket in a
 // directory that only this user may enter: this saves a third of the cost of a request, and nothing else can connect.
 // If this process is killed, a guardian ends the replicas, and so does the kernel where it supports that.
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../../core/ports.ts';
-import { BalancerError, describe, localShortage } from '../../errors.ts';
-import { within } from '../clock.ts';
+import { BalancerError } from '../../errors.ts';
+import { checkCommand, type OwnValues, withOwnValues } from './command.ts';
 import { type Guardian, startGuardian } from './guardian.ts';
-import { OutputTail, withLastWords } from './last-words.ts';
+import { freePort, untilListens } from './readiness.ts';
+import type { ReplicaOutput } from './replica-output.ts';
+import { launcher, notStarted, ReplicaProcess } from './replica-process.ts';
 
 // sockaddr_un holds 108 bytes on Linux and 104 elsewhere; the name of a socket needs some of them.
 const LONGEST_DIRECTORY_BYTES = 80;
-const MOST_UNREAD_BYTES = 65_536;
-const LONGEST_LISTENING_MS = 100;
+const LOOPBACK = '127.0.0.1';
 
 export interface ProcessRuntimeOptions {
-  /** The script that Node runs for each replica. */
-  readonly script: string;
-  /** Environment of the replicas, besides their own SERVER_ID and LISTEN. */
+  /** The program that each replica runs, and its arguments, with `{port}`, `{socket}`, `{id}` and `{seat}` in them. */
+  readonly command: readonly [string, ...string[]];
+  /** Environment that the replicas have in common. */
   readonly environment: Readonly<NodeJS.ProcessEnv>;
+  /** More of it, with `{port}` and so on in the values. */
+  readonly variables: ReadonlyMap<string, string>;
+  /** Working directory of the replicas; this process's own if it is empty. */
+  readonly cwd: string;
+  /** What a replica listens on: a port, or a Unix socket. */
+  readonly listens: 'port' | 'socket';
+  readonly output: ReplicaOutput;
   readonly clock: Clock;
 }
 
 interface Child {
   readonly replica: ReplicaRef;
-  readonly address: Address;
-  readonly process: ChildProcess;
-  /** How the process ended; an error if it was never started. */
-  readonly exited: Promise<string | Error>;
-}
-
-/** `begin` rejects if no private directory can be made. */
-export function createProcessRuntime(options: ProcessRuntimeOptions): ReplicaRuntime {
-  return new ProcessRuntime(options);
+  readonly process: ReplicaProcess;
+  /** Where it listens; before that is known, where it should. */
+  address: Address;
+  listens: boolean;
 }
 
 /** What the runtime holds from `begin` to `close`. */
 interface Hold {
   readonly directory: string;
   readonly guardian: Guardian;
-  readonly launcher: readonly [string, ...string[]];
+  /** Words in front of the command. */
+  readonly launcher: readonly string[];
+}
+
+/** `begin` rejects if there is no such program, or if no private directory can be made. */
+export function createProcessRuntime(options: ProcessRuntimeOptions): ReplicaRuntime {
+  return new ProcessRuntime(options);
 }
 
 class ProcessRuntime implements ReplicaRuntime {
+  readonly awaited: string;
   readonly #options: ProcessRuntimeOptions;
   #hold: Promise<Hold> | undefined;
   readonly #children = new Map<number, Child>();
+  // Ports that were given away, by the incarnations of those that have them.
+  readonly #ports = new Map<number, number>();
   readonly #listeners = new Set<(news: RuntimeNews) => void>();
 
   constructor(options: ProcessRuntimeOptions) {
     this.#options = options;
+    this.awaited = `it did not listen on the ${options.listens} that it was given (PORT)`;
   }
 
   async begin(): Promise<void> {
-    this.#hold = takeHold(this.#options.clock);
+    this.#hold = takeHold(this.#options);
     await this.#hold;
   }
 
@@ -65,39 +78,34 @@ class ProcessRuntime implements ReplicaRuntime {
     signal.throwIfAborted();
     const hold = await (this.#hold ?? neverBegun());
     await ensurePrivate(hold.directory);
-    // Whoever gave it up has already asked for its end, so nobody would end a process that is made now.
-    signal.throwIfAborted();
-    const child = this.#spawn(replica, hold);
-    const abort = () => child.process.kill('SIGKILL');
-    signal.addEventListener('abort', abort, { once: true });
+    const places = await this.#placesFor(replica, hold);
+    const child = this.#launch(replica, places, hold, signal);
+    const waiting = new AbortController();
+    const giveUp = () => waiting.abort(signal.reason);
+    signal.addEventListener('abort', giveUp, { once: true });
     try {
-      // The first output of a replica says that it listens.
-      await Promise.race([
-        new Promise((resolve) => child.process.stdout?.once('data', resolve)),
-        child.exited.then((how) => {
-          throw how instanceof Error
-            ? notStarted(how)
-            : new BalancerError('start-failed', `it ended before it listened: ${how}`);
-        }),
-      ]);
-      signal.throwIfAborted();
+      const ended = child.process.exited.then((exit) => {
+        if (exit instanceof Error) throw notStarted(exit);
+        if (!waiting.signal.aborted) this.#options.output.showLast(replica, [...exit.lastLines, exit.how]);
+        throw new BalancerError('start-failed', `it ended before it listened: ${exit.reason}`);
+      });
+      const listening = untilListens(places, this.#options.clock, waiting.signal).then((address) => {
+        child.listens = true;
+        child.address = address;
+      });
+      await Promise.race([listening, ended]);
       return child.address;
+    } catch (error) {
+      await child.process.end(0);
+      throw error;
     } finally {
-      signal.removeEventListener('abort', abort);
+      signal.removeEventListener('abort', giveUp);
+      waiting.abort();
     }
   }
 
   async stop(replica: ReplicaRef, graceMs: number): Promise<void> {
-    const child = this.#children.get(replica.incarnation);
-    if (child === undefined) return;
-    child.process.kill(graceMs > 0 ? 'SIGTERM' : 'SIGKILL');
-    const ended = new AbortController();
-    this.#options.clock.sleep(graceMs, ended.signal).then(
-      () => child.process.kill('SIGKILL'),
-      () => undefined,
-    );
-    await child.exited;
-    ended.abort();
+    await this.#children.get(replica.incarnation)?.process.end(graceMs);
   }
 
   pidOf({ incarnation }: ReplicaRef): number | undefined {
@@ -105,7 +113,12 @@ class ProcessRuntime implements ReplicaRuntime {
   }
 
   list(): Promise<readonly PresentReplica[]> {
-    return Promise.resolve([...this.#children.values()].map(({ replica, address }) => ({ replica, address })));
+    return Promise.resolve(
+      [...this.#children.values()].map(({ replica, process, address }) => ({
+        replica,
+        address: process.hasExited ? undefined : address,
+      })),
+    );
   }
 
   watch(listener: (news: RuntimeNews) => void): () => void {
@@ -114,9 +127,7 @@ class ProcessRuntime implements ReplicaRuntime {
   }
 
   async close(): Promise<void> {
-    const children = [...this.#children.values()];
-    for (const child of children) child.process.kill('SIGKILL');
-    await Promise.all(children.map((child) => child.exited));
+    await Promise.all([...this.#children.values()].map((child) => child.process.end(0)));
     // Waits for a `begin` that is under way, which would otherwise leave its directory behind.
     const hold = await this.#hold?.catch(() => undefined);
     if (hold === undefined) return;
@@ -124,43 +135,76 @@ class ProcessRuntime implements ReplicaRuntime {
     await rm(hold.directory, { recursive: true, force: true });
   }
 
-  #spawn(replica: ReplicaRef, { directory, guardian, launcher }: Hold): Child {
-    const path = join(directory, `${replica.incarnation}.sock`);
-    const [command, ...leading] = launcher;
-    // If no file descriptor is free, the child comes without its streams.
-    const child = spawnChild(command, [...leading, '--disable-sigusr1', this.#options.script], {
-      // With a process group of its own, a replica does not get the Ctrl-C meant for the balancer, which stops it in
-      // order.
-      detached: true,
-      env: { ...this.#options.environment, SERVER_ID: replica.hostname, LISTEN: `unix:${path}` },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const lastWords = listenTo(child, this.#options.clock);
-    const exited = new Promise<string | Error>((resolve) => {
-      child.once('error', resolve);
-      child.once('exit', async (code, signal) => {
-        if (signal !== null) resolve(`killed by ${signal}`);
-        else resolve(withLastWords(`exit code ${code}`, await lastWords()));
+  // Where the replica may listen. A program that is told to listen on `localhost` may take either loopback address.
+  async #placesFor({ incarnation }: ReplicaRef, { directory }: Hold): Promise<readonly [Address, ...Address[]]> {
+    if (this.#options.listens === 'socket') return [{ type: 'unix', path: join(directory, `${incarnation}.sock`) }];
+    const port = await this.#takePort(incarnation);
+    return [
+      { type: 'tcp', host: LOOPBACK, port },
+      { type: 'tcp', host: '::1', port },
+    ];
+  }
+
+  // A port that was given to a replica may be free until that replica listens on it.
+  async #takePort(incarnation: number): Promise<number> {
+    for (;;) {
+      const port = await freePort().catch((error) => {
+        throw notStarted(error);
       });
+      if ([...this.#ports.values()].includes(port)) continue;
+      this.#ports.set(incarnation, port);
+      return port;
+    }
+  }
+
+  #launch(replica: ReplicaRef, places: readonly [Address, ...Address[]], hold: Hold, signal: AbortSignal): Child {
+    const { incarnation } = replica;
+    const { command, cwd, output, clock } = this.#options;
+    const own = ownValues(replica, places[0]);
+    const words = [...hold.launcher, command[0], ...command.slice(1).map((word) => withOwnValues(word, own))];
+    let process: ReplicaProcess;
+    try {
+      // Whoever gave it up has already asked for its end, so nobody would end a process that is made now.
+      signal.throwIfAborted();
+      process = new ReplicaProcess(replica, { words, environment: this.#environmentOf(own), cwd }, output, clock);
+    } catch (error) {
+      this.#ports.delete(incarnation);
+      throw error;
+    }
+    const { pid } = process;
+    if (pid !== undefined) hold.guardian.guard(pid);
+    const child: Child = { replica, process, address: places[0], listens: false };
+    this.#children.set(incarnation, child);
+    void process.exited.then((exit) => {
+      // If it never listened, `start` rejects, and there is no exit to tell.
+      if (exit instanceof Error || !child.listens) return;
+      for (const listener of this.#listeners) listener({ type: 'exited', replica, reason: exit.reason });
     });
-    const { pid } = child;
-    if (pid !== undefined) guardian.guard(pid);
-    const entry: Child = { replica, address: { type: 'unix', path }, process: child, exited };
-    this.#children.set(replica.incarnation, entry);
-    void exited.then((how) => {
-      if (pid !== undefined) guardian.forget(pid);
-      this.#children.delete(replica.incarnation);
-      void rm(path, { force: true });
-      // No process was started, so there is no exit to tell; `start` itself rejects.
-      if (pid === undefined) return;
-      const reason = how instanceof Error ? how.message : how;
-      for (const listener of this.#listeners) listener({ type: 'exited', replica, reason });
+    void process.gone.then(() => {
+      if (pid !== undefined) hold.guardian.forget(pid);
+      this.#children.delete(incarnation);
+      this.#ports.delete(incarnation);
+      if (places[0].type === 'unix') void rm(places[0].path, { force: true });
     });
-    return entry;
+    return child;
+  }
+
+  #environmentOf(own: OwnValues): NodeJS.ProcessEnv {
+    const { environment, variables } = this.#options;
+    const more = [...variables].map(([name, value]) => [name, withOwnValues(value, own)]);
+    return {
+      ...environment,
+      HOST: LOOPBACK,
+      ...Object.fromEntries(more),
+      PORT: own.port ?? own.socket,
+      SERVER_ID: own.id,
+      RINGMASTER_SEAT: own.seat,
+    };
   }
 }
 
-async function takeHold(clock: Clock): Promise<Hold> {
+async function takeHold({ command, environment, variables, cwd, clock }: ProcessRuntimeOptions): Promise<Hold> {
+  await checkCommand(command[0], variables.get('PATH') ?? environment.PATH, cwd);
   const base = Buffer.byteLength(tmpdir()) <= LONGEST_DIRECTORY_BYTES ? tmpdir() : '/tmp';
   // mkdtemp creates it with mode 0700.
   const directory = await mkdtemp(join(base, 'ringmaster-'));
@@ -171,18 +215,9 @@ function neverBegun(): never {
   assert.fail('a runtime starts replicas once it has begun');
 }
 
-// For some errors Node throws, for others it emits an event. This makes both a BalancerError.
-function spawnChild(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
-  try {
-    return spawn(command, args, options);
-  } catch (error) {
-    throw notStarted(error);
-  }
-}
-
-function notStarted(error: unknown): BalancerError {
-  const reason = localShortage(error) ?? describe(error);
-  return new BalancerError('start-failed', `it could not be started: ${reason}`, { cause: error });
+function ownValues({ hostname, seat }: ReplicaRef, place: Address): OwnValues {
+  const listens = place.type === 'unix' ? { socket: place.path } : { port: String(place.port) };
+  return { ...listens, id: hostname, seat: String(seat) };
 }
 
 // A cleaner of /tmp may have removed the directory. The attack: another user then makes one of that name, to sit
@@ -198,32 +233,4 @@ async function ensurePrivate(directory: string): Promise<void> {
       `${directory}, for the sockets of replicas, is not this user’s alone: remove it`,
     );
   }
-}
-
-// Has the kernel end a replica with this process, where setpriv of util-linux is installed (that of busybox cannot do
-// it), because the guardian may be killed a moment earlier. The replica itself need not know of it.
-function launcher(): readonly [string, ...string[]] {
-  const endsWithParent = ['--pdeathsig', 'KILL', '--'];
-  const works = spawnSync('setpriv', [...endsWithParent, 'true'], { stdio: 'ignore', timeout: 1000 }).status === 0;
-  return works ? ['setpriv', ...endsWithParent, process.execPath] : [process.execPath];
-}
-
-// Passes on what the replica writes to standard error, and keeps the end of it. The returned function resolves when all
-// has been read after the exit, or after a moment if a child of the replica still holds the pipe.
-function listenTo(child: ChildProcess, clock: Clock): () => Promise<string> {
-  const said = new OutputTail();
-  const written = new OutputTail();
-  child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
-    said.add(piece);
-    // If nobody reads our standard error, a talkative replica must not fill the memory.
-    if (process.stderr.writableLength < MOST_UNREAD_BYTES) process.stderr.write(piece);
-  });
-  // The first piece of standard output only says that the replica listens.
-  child.stdout?.setEncoding('utf8').once('data', () => child.stdout?.on('data', (piece: string) => written.add(piece)));
-  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  return async () => {
-    const late = () => new Error('somebody else writes on');
-    await within(clock, LONGEST_LISTENING_MS, () => closed, late).catch(() => undefined);
-    return said.lastWords() || written.lastWords();
-  };
 }

@@ -1,0 +1,155 @@
+// The process of one replica, from its start until nothing of its process group runs: what it writes, how its program
+// ends, and how the group is ended.
+
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import type { Clock, ReplicaRef } from '../../core/ports.ts';
+import { BalancerError, describe, localShortage } from '../../errors.ts';
+import { within } from '../clock.ts';
+import { OutputTail, withLastWords } from './last-words.ts';
+import { groupGone, signalGroup } from './process-group.ts';
+import type { ReplicaOutput } from './replica-output.ts';
+
+const LONGEST_LISTENING_MS = 100;
+const LAST_LINES = 20;
+
+/** What is run, and how. */
+export interface Launch {
+  readonly words: readonly string[];
+  readonly environment: NodeJS.ProcessEnv;
+  /** Working directory; this process's own if it is empty. */
+  readonly cwd: string;
+}
+
+/** How a program ended. */
+export interface Exit {
+  /** Its exit code or signal, in words. */
+  readonly how: string;
+  /** The same with the last thing that it wrote. */
+  readonly reason: string;
+  /** The last lines that it wrote. */
+  readonly lastLines: readonly string[];
+}
+
+export class ReplicaProcess {
+  /** `undefined` if no process could be made. */
+  readonly pid: number | undefined;
+  /** How the program ended; an error if no process could be made. */
+  readonly exited: Promise<Exit | Error>;
+  /** Resolves when nothing of its group runs. */
+  readonly gone: Promise<unknown>;
+  readonly #clock: Clock;
+  #hasExited = false;
+  #mayFinish = false;
+
+  /** Throws `start-failed`, or makes `exited` an error, if no process can be made: Node does either. */
+  constructor(replica: ReplicaRef, { words, environment, cwd }: Launch, output: ReplicaOutput, clock: Clock) {
+    this.#clock = clock;
+    const [program = '', ...args] = words;
+    // If no file descriptor is free, the child comes without its streams.
+    const child = spawnChild(program, args, {
+      // With a process group of its own, a replica does not get the Ctrl-C meant for the balancer, which stops it in
+      // order.
+      detached: true,
+      env: environment,
+      ...(cwd === '' ? {} : { cwd }),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.pid = child.pid;
+    const heard = listenTo(child, replica, output, clock);
+    const ended = new Promise<string | Error>((resolve) => {
+      child.once('error', resolve);
+      child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `killed by ${signal}`));
+    });
+    this.exited = ended.then(async (how) => {
+      if (how instanceof Error) return how;
+      const { lastWords, lastLines } = await heard();
+      return { how, reason: how.startsWith('killed') ? how : withLastWords(how, lastWords), lastLines };
+    });
+    const groupEnds = ended.then(async () => {
+      this.#hasExited = true;
+      if (child.pid === undefined) return;
+      // Nobody has asked it to end, so what it has started has lost its program and is of no use.
+      if (!this.#mayFinish) signalGroup(child.pid, 'SIGKILL');
+      await groupGone(child.pid, clock);
+    });
+    this.gone = Promise.all([this.exited, groupEnds]);
+  }
+
+  /** The program has ended, though others of its group may not have. */
+  get hasExited(): boolean {
+    return this.#hasExited;
+  }
+
+  /** Asks the group to finish, and kills it after that many ms; at once for 0. Resolves when it is gone. */
+  async end(graceMs: number): Promise<void> {
+    const { pid } = this;
+    if (pid === undefined) {
+      await this.gone;
+      return;
+    }
+    if (graceMs > 0) this.#mayFinish = true;
+    signalGroup(pid, graceMs > 0 ? 'SIGTERM' : 'SIGKILL');
+    const gone = new AbortController();
+    this.#clock.sleep(graceMs, gone.signal).then(
+      () => signalGroup(pid, 'SIGKILL'),
+      () => undefined,
+    );
+    await this.gone;
+    gone.abort();
+  }
+}
+
+/**
+ * Words in front of a command that have the kernel end the program with this process, where setpriv of util-linux is
+ * installed (that of busybox cannot do it), because the guardian may be killed a moment earlier. The program itself
+ * need not know of it.
+ */
+export function launcher(): readonly string[] {
+  const words = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
+  const works = spawnSync(words[0], [...words.slice(1), 'true'], { stdio: 'ignore', timeout: 1000 }).status === 0;
+  return works ? words : [];
+}
+
+/** The error of a start for which no process, or nothing that it needs, could be made. */
+export function notStarted(error: unknown): BalancerError {
+  const reason = localShortage(error) ?? describe(error);
+  return new BalancerError('start-failed', `it could not be started: ${reason}`, { cause: error });
+}
+
+// For some errors Node throws, for others it emits an event. This makes those that it throws a BalancerError.
+function spawnChild(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  try {
+    return spawn(command, args, options);
+  } catch (error) {
+    throw notStarted(error);
+  }
+}
+
+interface Heard {
+  readonly lastWords: string;
+  readonly lastLines: readonly string[];
+}
+
+// Shows what the replica writes, and keeps the end of it. The returned function resolves when all has been read after
+// the exit, or after a moment if a child of the replica still holds a pipe.
+function listenTo(child: ChildProcess, replica: ReplicaRef, output: ReplicaOutput, clock: Clock): () => Promise<Heard> {
+  const all = new OutputTail();
+  const [written, said] = (['stdout', 'stderr'] as const).map((name) => {
+    const tail = new OutputTail();
+    const sink = output.sink(replica, name);
+    child[name]?.setEncoding('utf8').on('data', (piece: string) => {
+      if (sink === undefined) return;
+      tail.add(piece);
+      all.add(piece);
+      sink.write(piece);
+    });
+    child[name]?.once('close', () => sink?.end());
+    return tail;
+  }) as [OutputTail, OutputTail];
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  return async () => {
+    const late = () => new Error('somebody else writes on');
+    await within(clock, LONGEST_LISTENING_MS, () => closed, late).catch(() => undefined);
+    return { lastWords: said.lastWords() || written.lastWords(), lastLines: all.lastLines(LAST_LINES) };
+  };
+}
