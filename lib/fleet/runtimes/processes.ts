@@ -78,7 +78,6 @@ class ProcessRuntime implements ReplicaRuntime {
   async start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
     signal.throwIfAborted();
     const hold = await (this.#hold ?? neverBegun());
-    await ensurePrivate(hold.directory);
     const places = await this.#placesFor(replica, hold);
     const child = this.#launch(replica, places, hold, signal);
     const waiting = new AbortController();
@@ -133,8 +132,9 @@ class ProcessRuntime implements ReplicaRuntime {
   }
 
   async #placesFor({ incarnation }: ReplicaRef, { directory }: Hold): Promise<readonly [Address, ...Address[]]> {
-    if (this.#options.listens === 'socket') return [{ type: 'unix', path: join(directory, `${incarnation}.sock`) }];
-    return loopbackPlaces(await this.#takePort(incarnation));
+    if (this.#options.listens === 'port') return loopbackPlaces(await this.#takePort(incarnation));
+    await ensurePrivate(directory);
+    return [{ type: 'unix', path: join(directory, `${incarnation}.sock`) }];
   }
 
   // A port that was given to a replica may be free until that replica listens on it.
