@@ -285,6 +285,7 @@ async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime
       (count) => log.warn('replica-output-dropped', { count }),
     ),
     clock: realClock,
+    random: (limit) => randomInt(limit),
   });
 }
 

@@ -11,13 +11,12 @@ import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, Runtim
 import { BalancerError } from '../../errors.ts';
 import { checkCommand, type OwnValues, withOwnValues } from './command.ts';
 import { type Guardian, startGuardian } from './guardian.ts';
-import { freePort, untilListens } from './readiness.ts';
+import { freePort, LOOPBACK, loopbackPlaces, untilListens } from './readiness.ts';
 import type { ReplicaOutput } from './replica-output.ts';
 import { launcher, notStarted, ReplicaProcess } from './replica-process.ts';
 
 // sockaddr_un holds 108 bytes on Linux and 104 elsewhere; the name of a socket needs some of them.
 const LONGEST_DIRECTORY_BYTES = 80;
-const LOOPBACK = '127.0.0.1';
 
 export interface ProcessRuntimeOptions {
   /** The program that each replica runs, and its arguments, with `{port}`, `{socket}`, `{id}` and `{seat}` in them. */
@@ -32,6 +31,8 @@ export interface ProcessRuntimeOptions {
   readonly listens: 'port' | 'socket';
   readonly output: ReplicaOutput;
   readonly clock: Clock;
+  /** Gives a whole number below its argument. */
+  readonly random: (limit: number) => number;
 }
 
 interface Child {
@@ -77,7 +78,6 @@ class ProcessRuntime implements ReplicaRuntime {
   async start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
     signal.throwIfAborted();
     const hold = await (this.#hold ?? neverBegun());
-    await ensurePrivate(hold.directory);
     const places = await this.#placesFor(replica, hold);
     const child = this.#launch(replica, places, hold, signal);
     const waiting = new AbortController();
@@ -135,20 +135,16 @@ class ProcessRuntime implements ReplicaRuntime {
     await rm(hold.directory, { recursive: true, force: true });
   }
 
-  // Where the replica may listen. A program that is told to listen on `localhost` may take either loopback address.
   async #placesFor({ incarnation }: ReplicaRef, { directory }: Hold): Promise<readonly [Address, ...Address[]]> {
-    if (this.#options.listens === 'socket') return [{ type: 'unix', path: join(directory, `${incarnation}.sock`) }];
-    const port = await this.#takePort(incarnation);
-    return [
-      { type: 'tcp', host: LOOPBACK, port },
-      { type: 'tcp', host: '::1', port },
-    ];
+    if (this.#options.listens === 'port') return loopbackPlaces(await this.#takePort(incarnation));
+    await ensurePrivate(directory);
+    return [{ type: 'unix', path: join(directory, `${incarnation}.sock`) }];
   }
 
   // A port that was given to a replica may be free until that replica listens on it.
   async #takePort(incarnation: number): Promise<number> {
     for (;;) {
-      const port = await freePort().catch((error) => {
+      const port = await freePort(this.#options.random).catch((error) => {
         throw notStarted(error);
       });
       if ([...this.#ports.values()].includes(port)) continue;

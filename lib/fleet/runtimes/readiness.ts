@@ -4,20 +4,59 @@
 import net from 'node:net';
 import type { Address, Clock } from '../../core/ports.ts';
 
+/** What a replica finds in HOST. */
+export const LOOPBACK = '127.0.0.1';
+
+// Below the ports that the system gives to whoever asks for any. One of those may be given to another program before
+// the replica listens on it, and connecting to it would reach that one.
+const FIRST_PORT = 20_000;
+const LAST_PORT = 32_767;
+const MOST_ATTEMPTS = 100;
+
 const SHORTEST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 50;
 const PAUSE_SHARE = 0.05;
 
-/** A port of the loopback interface that nobody listens on. Rejects if this machine has none, or no descriptor. */
-export function freePort(): Promise<number> {
+/**
+ * A port that nobody listens on at either loopback address. Rejects if this process cannot open a socket.
+ * @param random gives a whole number below its argument.
+ */
+export async function freePort(random: (limit: number) => number): Promise<number> {
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    const port = FIRST_PORT + random(LAST_PORT - FIRST_PORT + 1);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`of ${MOST_ATTEMPTS} ports tried from ${FIRST_PORT} to ${LAST_PORT}, all are in use`);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  for (const host of [LOOPBACK, '::1']) {
+    try {
+      await listenOnce(port, host);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EADDRINUSE' || code === 'EACCES') return false;
+      // Without IPv6 there is nobody at that address.
+      if (host === LOOPBACK) throw error;
+    }
+  }
+  return true;
+}
+
+function listenOnce(port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const server = net.createServer();
     server.once('error', reject);
-    server.listen({ port: 0, host: '127.0.0.1', exclusive: true }, () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
-    });
+    server.listen({ port, host }, () => server.close(() => resolve()));
   });
+}
+
+/** Where a program that listens on a port of this machine may be: `localhost` can stand for either. */
+export function loopbackPlaces(port: number): readonly [Address, ...Address[]] {
+  return [
+    { type: 'tcp', host: LOOPBACK, port },
+    { type: 'tcp', host: '::1', port },
+  ];
 }
 
 /** Resolves with the first of the addresses at which a connection is accepted. Rejects when the signal is aborted. */

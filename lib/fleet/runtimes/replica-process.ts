@@ -62,8 +62,10 @@ export class ReplicaProcess {
     });
     this.exited = ended.then(async (how) => {
       if (how instanceof Error) return how;
-      const { lastWords, lastLines } = await heard();
-      return { how, reason: how.startsWith('killed') ? how : withLastWords(how, lastWords), lastLines };
+      // Whoever kills it from outside knows why.
+      if (child.signalCode !== null) return { how, reason: how, lastLines: heard.lastLines() };
+      await heard.all();
+      return { how, reason: withLastWords(how, heard.lastWords()), lastLines: heard.lastLines() };
     });
     const groupEnds = ended.then(async () => {
       this.#hasExited = true;
@@ -126,30 +128,31 @@ function spawnChild(command: string, args: readonly string[], options: SpawnOpti
 }
 
 interface Heard {
-  readonly lastWords: string;
-  readonly lastLines: readonly string[];
+  /** Resolves when all has been read after the exit, or after a moment if another process still holds a pipe. */
+  all(): Promise<void>;
+  lastWords(): string;
+  lastLines(): readonly string[];
 }
 
-// Shows what the replica writes, and keeps the end of it. The returned function resolves when all has been read after
-// the exit, or after a moment if a child of the replica still holds a pipe.
-function listenTo(child: ChildProcess, replica: ReplicaRef, output: ReplicaOutput, clock: Clock): () => Promise<Heard> {
-  const all = new OutputTail();
-  const [written, said] = (['stdout', 'stderr'] as const).map((name) => {
-    const tail = new OutputTail();
+// Shows what the replica writes, and keeps the end of it.
+function listenTo(child: ChildProcess, replica: ReplicaRef, output: ReplicaOutput, clock: Clock): Heard {
+  const both = new OutputTail();
+  const tails = { stdout: new OutputTail(), stderr: new OutputTail() };
+  for (const name of ['stdout', 'stderr'] as const) {
     const sink = output.sink(replica, name);
     child[name]?.setEncoding('utf8').on('data', (piece: string) => {
       if (sink === undefined) return;
-      tail.add(piece);
-      all.add(piece);
+      tails[name].add(piece);
+      both.add(piece);
       sink.write(piece);
     });
     child[name]?.once('close', () => sink?.end());
-    return tail;
-  }) as [OutputTail, OutputTail];
+  }
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  return async () => {
-    const late = () => new Error('somebody else writes on');
-    await within(clock, LONGEST_LISTENING_MS, () => closed, late).catch(() => undefined);
-    return { lastWords: said.lastWords() || written.lastWords(), lastLines: all.lastLines(LAST_LINES) };
+  const late = () => new Error('another process writes on');
+  return {
+    all: () => within(clock, LONGEST_LISTENING_MS, () => closed, late).catch(() => undefined),
+    lastWords: () => tails.stderr.lastWords() || tails.stdout.lastWords(),
+    lastLines: () => both.lastLines(LAST_LINES),
   };
 }
