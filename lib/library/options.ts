@@ -77,10 +77,13 @@ export interface BalancerOptions {
   readonly maxReplicas?: Given<'maxReplicas'> | undefined;
 
   /**
-   * Begin with the hostnames, weights and given addresses of the last run, kept in `dataDir`. Takes on or off. Default:
-   * off.
+   * Begin with the hostnames, weights and given addresses of the last run, kept in `stateDir`. Takes on or off.
+   * Default: off.
    */
   readonly keepScale?: Given<'keepScale'> | undefined;
+
+  /** Directory of the file of `keepScale`. Takes a path. Default: ./data. */
+  readonly stateDir?: Given<'stateDir'> | undefined;
 
   /**
    * Balance over these services instead of starting replicas. Takes a list of host:port and unix:/path, none twice,
@@ -88,7 +91,7 @@ export interface BalancerOptions {
    */
   readonly upstream?: Given<'upstream'> | undefined;
 
-  /** Where replicas run. Takes process or docker. Default: process. */
+  /** Where replicas run. Takes process or docker. Default: process; docker with dockerImage. */
   readonly runtime?: Given<'runtime'> | undefined;
 
   /**
@@ -124,14 +127,6 @@ export interface BalancerOptions {
    */
   readonly parallelStarts?: Given<'parallelStarts'> | undefined;
 
-  /** Directory for the votes of child processes, and for the file of `keepScale`. Takes a path. Default: ./data. */
-  readonly dataDir?: Given<'dataDir'> | undefined;
-
-  /**
-   * Redis that keeps the votes instead; also read from `VOTES_URL`. Takes redis://[:password@]host[:port][/database].
-   */
-  readonly votesUrl?: Given<'votesUrl'> | undefined;
-
   // Containers: replicas that run in Docker.
 
   /**
@@ -143,11 +138,35 @@ export interface BalancerOptions {
   /** Network shared with the replicas; if empty, they get loopback ports. Takes the name of a network. */
   readonly dockerNetwork?: Given<'dockerNetwork'> | undefined;
 
-  /** Image of the replicas; if empty, it is built from this checkout. Takes the name of an image. */
+  /**
+   * Image of the replicas; if empty, that of the sample service is built from this checkout. Takes the name of an
+   * image.
+   */
   readonly dockerImage?: Given<'dockerImage'> | undefined;
 
-  /** Volume in which replicas in containers keep the votes. Takes the name of a volume. Default: ringmaster-votes. */
+  /**
+   * Port that replicas in containers listen on; `auto`: what their image exposes, else 5000. Takes a whole number from
+   * 1 to 65535, or auto. Default: auto.
+   */
+  readonly dockerPort?: Given<'dockerPort'> | undefined;
+
+  /**
+   * Volume that replicas share; may be repeated. Takes a list of NAME:PATH, or an object with a text for each name.
+   * Default: ringmaster-votes:/data; none with dockerImage.
+   */
   readonly dockerVolume?: Given<'dockerVolume'> | undefined;
+
+  /**
+   * Replicas in containers have no capabilities, and write nothing but /tmp and their volumes. Takes on or off.
+   * Default: on; off with dockerImage.
+   */
+  readonly dockerLockdown?: Given<'dockerLockdown'> | undefined;
+
+  /**
+   * An init is process 1 of a container, so that SIGTERM ends also programs that do not handle it. Takes on or off.
+   * Default: off; on with dockerImage.
+   */
+  readonly dockerInit?: Given<'dockerInit'> | undefined;
 
   /** Memory limit of a replica in a container. Takes a size from 16m to 1024g, in bytes. Default: 268435456. */
   readonly replicaMemoryBytes?: Given<'replicaMemoryBytes'> | undefined;
