@@ -1,8 +1,11 @@
 // Turns the options into limits for the fleet, its containers, the data plane and the admin endpoints. Limits that
 // nobody has needed to set so far are constants here.
 
+import type { Probe } from './core/ports.ts';
 import type { AmountLimits, TimeLimits, TrafficSettings } from './core/traffic-settings.ts';
 import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
+import { realClock } from './fleet/clock.ts';
+import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
 import type { ContainerSettings } from './fleet/runtimes/docker/container.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
@@ -125,4 +128,14 @@ function timeLimits(options: Options): TimeLimits {
     // Shorter than the 5 s after which Node's own servers close an idle connection, though it may be a quarter late.
     idleTimeoutMs: options.replicaIdleTimeoutMs,
   };
+}
+
+/** How replicas are asked whether they are well. */
+export function probeOf(options: Options): Probe {
+  const { heartbeatPath, heartbeatStatus, heartbeatHost, heartbeatTimeoutMs, runtime, dockerNetwork } = options;
+  if (heartbeatPath === 'off') return noProbe;
+  if (heartbeatPath !== 'tcp') return httpProbe(heartbeatPath, heartbeatStatus, heartbeatHost);
+  // The engine accepts connections to a port that it publishes, and closes them if nothing listens in the container.
+  const isPublished = runtime === 'docker' && dockerNetwork === '';
+  return connectProbe(isPublished ? { clock: realClock, ms: Math.min(50, heartbeatTimeoutMs / 2) } : undefined);
 }

@@ -12,7 +12,7 @@ import { type AdminPlace, adminPlace, originReader } from './admin-place.ts';
 import { type FleetState, hostnameIn, members } from './core/fleet/fleet-state.ts';
 import { whyNone } from './core/fleet/outage.ts';
 import type { DataPlane } from './core/plane-ports.ts';
-import type { Probe, ReplicaRuntime } from './core/ports.ts';
+import type { ReplicaRuntime } from './core/ports.ts';
 import type { KeyFunction } from './core/request/key-source.ts';
 import type { HashPair } from './core/ring/hashes/hash-pair.ts';
 import type { SeatId } from './core/ring/ring.ts';
@@ -22,7 +22,6 @@ import { ErringReplicas } from './core/traffic/erring.ts';
 import type { TrafficSettings } from './core/traffic-settings.ts';
 import { descriptorLimit, shareDescriptors } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
-import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
 import { type AdminMembers, adminMembers } from './fleet/members/admin.ts';
 import { ScaleFile } from './fleet/members/scale-file.ts';
 import { Publisher } from './fleet/publisher.ts';
@@ -30,7 +29,14 @@ import { createNoRuntime } from './fleet/runtimes/none.ts';
 import { createProcessRuntime } from './fleet/runtimes/processes.ts';
 import { createReplicaOutput } from './fleet/runtimes/replica-output.ts';
 import { Supervisor } from './fleet/supervisor.ts';
-import { answerTimes, containerSettings, descriptorWishes, supervisorRules, trafficSettings } from './limits.ts';
+import {
+  answerTimes,
+  containerSettings,
+  descriptorWishes,
+  probeOf,
+  supervisorRules,
+  trafficSettings,
+} from './limits.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import { Plane, type PlanePorts } from './proxy/plane.ts';
@@ -253,15 +259,6 @@ function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => stri
 function scaleFile({ keepScale, upstream, stateDir, fleet, port }: Options, log: Log): ScaleFile | undefined {
   if (!keepScale || upstream.size > 0) return undefined;
   return new ScaleFile(join(stateDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
-}
-
-function probeOf(options: Options): Probe {
-  const { heartbeatPath, heartbeatStatus, heartbeatHost, heartbeatTimeoutMs, runtime, dockerNetwork } = options;
-  if (heartbeatPath === 'off') return noProbe;
-  if (heartbeatPath !== 'tcp') return httpProbe(heartbeatPath, heartbeatStatus, heartbeatHost);
-  // The engine accepts connections to a port that it publishes, and closes them if nothing listens in the container.
-  const isPublished = runtime === 'docker' && dockerNetwork === '';
-  return connectProbe(isPublished ? { clock: realClock, ms: Math.min(50, heartbeatTimeoutMs / 2) } : undefined);
 }
 
 async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime> {

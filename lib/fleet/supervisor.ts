@@ -10,7 +10,7 @@ import type { FleetRules } from '../core/fleet/seats.ts';
 import type { Probe, ReplicaRef, Wish } from '../core/ports.ts';
 import { asBalancerError, BalancerError, describe } from '../errors.ts';
 import { within } from './clock.ts';
-import { FirstService, UNFIT_PATIENCE_MS } from './first-service.ts';
+import { FirstService } from './first-service.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
 import { allServe, type Joining, joinings, notUp } from './joining.ts';
 import { logNews } from './news-log.ts';
@@ -125,7 +125,6 @@ export class Supervisor {
     // No event has changed the state of an empty fleet, so nothing has been published yet.
     if (this.#state.seats.length === 0) this.#ports.publish(this.#state);
     const settled = (counts: (seat: Seat) => boolean) => () =>
-      this.#first.isLost(this.#state, this.#ports.clock.now()) ||
       this.#state.seats.filter(counts).every((seat) => {
         if (seat.lapses.final) throw notUp(seat);
         return isSettled(seat, this.#rules.joinAttempts);
@@ -148,7 +147,6 @@ export class Supervisor {
         return false;
       });
     }
-    await this.#waitAtMost(UNFIT_PATIENCE_MS, () => !this.#first.mayCome(this.#state, this.#ports.clock.now()));
     this.#first.check(this.#state, startLate(this.#ports.runtime, this.#rules.beginTimeoutMs).message);
   }
 

@@ -42,21 +42,14 @@ export function whyNone(state: FleetState, failOpen: boolean): string | undefine
   );
   const rest = absent.length - first.length;
   const more = rest > 0 ? [`and ${rest} more`] : [];
-  return `no replica: ${[...named, ...more].join(', ')}${hint(state)}`;
+  return `no replica: ${[...named, ...more].join(', ')}`;
 }
 
 /** Why no replica has ever served, in words for people. `otherwise` is the reason if none of them has one. */
 export function whyNeverServed(state: FleetState, otherwise: string): string {
   const known = state.seats.map((seat) => complaintOf(seat)?.reason ?? seat.lapses.reason);
   const reasons = [...new Set(known.filter((reason) => reason !== ''))].slice(0, MOST_NAMED);
-  return `no replica came up: ${reasons.length === 0 ? otherwise : reasons.join('; ')}${hint(state)}`;
-}
-
-/** A replica that listens since `sinceMs` or longer gives an answer that will not change by waiting. */
-export function isUnfit(state: FleetState, sinceMs: number): boolean {
-  return state.seats.some(
-    (seat) => seat.phase === 'started' && seat.complaint?.kind === 'unfit' && seat.sinceMs <= sinceMs,
-  );
+  return `no replica came up: ${reasons.length === 0 ? otherwise : reasons.join('; ')}`;
 }
 
 /** Whether some seat takes requests or may soon do so. If so, a request that no replica can take now may wait. */
@@ -75,11 +68,6 @@ export function isSettled(seat: Seat, attempts: number): boolean {
 /** How its last heartbeat failed, if that is why it does not serve. */
 export function complaintOf(seat: Seat): ProbeFailure | undefined {
   return seat.phase === 'down' || seat.phase === 'started' ? seat.complaint : undefined;
-}
-
-function hint(state: FleetState): string {
-  const isUnfit = state.seats.some((seat) => complaintOf(seat)?.kind === 'unfit');
-  return isUnfit ? '; try --heartbeat-path / or tcp' : '';
 }
 
 function seatMayReturn(seat: Seat): boolean {
