@@ -48,6 +48,11 @@ export function notUp(seat: Seat, how = `did not come up: ${seat.lapses.reason}`
   return new BalancerError(code, `${seat.replica.hostname} ${how}`);
 }
 
+/** The error for a first replica whose answers to heartbeats are wrong: the others run the same program. */
+export function noneUp({ lapses }: Seat): BalancerError {
+  return new BalancerError('start-failed', `no replica came up: ${lapses.reason}`);
+}
+
 // The limit covers all attempts and the waits between them. Without it, a seat whose name is never freed would wait for
 // ever.
 function startedHere(state: FleetState, joined: readonly Seat[], terms: JoinTerms): Joining {

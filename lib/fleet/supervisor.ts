@@ -12,7 +12,7 @@ import { asBalancerError, BalancerError, describe } from '../errors.ts';
 import { within } from './clock.ts';
 import { FirstService } from './first-service.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
-import { allServe, type Joining, joinings, notUp } from './joining.ts';
+import { allServe, type Joining, joinings, noneUp, notUp } from './joining.ts';
 import { logNews } from './news-log.ts';
 import { RuntimeWatch } from './runtime-watch.ts';
 import { startLate, Underway, type UnderwayLimits, type UnderwayPorts } from './underway.ts';
@@ -126,7 +126,7 @@ export class Supervisor {
     if (this.#state.seats.length === 0) this.#ports.publish(this.#state);
     const settled = (counts: (seat: Seat) => boolean) => () =>
       this.#state.seats.filter(counts).every((seat) => {
-        if (seat.lapses.final) throw notUp(seat);
+        if (seat.lapses.final) throw seat.lapses.isUnfit ? noneUp(seat) : notUp(seat);
         return isSettled(seat, this.#rules.joinAttempts);
       });
     // After this time every given replica that is well has answered, so it has its keys from the first request on.
@@ -143,7 +143,7 @@ export class Supervisor {
         const { seats } = this.#state;
         if (seats.length === 0 || seats.some(({ phase }) => phase === 'serving')) return true;
         const unfit = seats.find(({ lapses }) => lapses.isUnfit);
-        if (unfit !== undefined) throw notUp(unfit);
+        if (unfit !== undefined) throw noneUp(unfit);
         return false;
       });
     }

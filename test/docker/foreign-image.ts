@@ -149,7 +149,7 @@ export async function foreignImage(t: Test): Promise<void> {
     t.equal(code, 1);
     t.match(
       stderr,
-      /^ringmaster: server\d did not come up: it answers 404 to \/heartbeat: is it there\? --heartbeat-path \/ or tcp\n$/,
+      /^ringmaster: no replica came up: it answers 404 to \/heartbeat: is it there\? --heartbeat-path \/ or tcp\n$/,
     );
     t.same(await containersOf(FLEET), []);
   });

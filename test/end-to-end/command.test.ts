@@ -176,7 +176,7 @@ t.test('none has the page of the heartbeat: exit code 1, and what to try', async
   const unfit = file('unfit.cjs', NODE_APP.replace('response.end', 'response.writeHead(404).end'));
   const { code, stderr } = await run('--start-timeout', '1h', '--', process.execPath, unfit);
   t.equal(code, 1);
-  t.match(stderr, /^ringmaster: server1 did not come up: .*404.* \/heartbeat.* --heartbeat-path \/ or tcp/);
+  t.match(stderr, /^ringmaster: no replica came up: .*404.* \/heartbeat.* --heartbeat-path \/ or tcp/);
 });
 
 t.test('one that fails at first, as for a port in use, is started again at another port', async (t) => {

@@ -18,7 +18,7 @@ t.test('a path that replicas do not have: found out at once, told in words, exit
   // With a start timeout of an hour, the test ends only if the answer itself is the verdict.
   const begun = startProgram(['--heartbeat-path', '/health', '--start-timeout', '1h']);
   const words =
-    'server\\d did not come up: it answers 400 to /health: is it there, for that Host\\? --heartbeat-path / or tcp';
+    'no replica came up: it answers 400 to /health: is it there, for that Host\\? --heartbeat-path / or tcp';
   await t.rejects(begun, { message: new RegExp(`ended with 1: .*\nringmaster: ${words}`, 's') });
 });
 
