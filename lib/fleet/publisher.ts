@@ -68,11 +68,14 @@ export class Publisher {
     this.#alarm.abort();
   }
 
-  /** Makes this the state that requests go by. Does not throw. */
-  publish(state: FleetState): void {
+  /**
+   * Makes this the state that requests go by. Does not throw. Resolves when they do; rejects if the plan was refused.
+   */
+  publish(state: FleetState): Promise<void> {
     this.#state = state;
     this.#forgetThoseGone(state);
     this.#publish(state);
+    return this.#held;
   }
 
   /** Resolves when requests go by the state that was published last. Rejects if its plan was refused. */

@@ -2,7 +2,6 @@
 // are up are probed, and whatever `plan` asks for is begun, unless it is already under way.
 
 import { type FleetEvent, nextDueMs, observe, plan, type UntimedEvent } from '../core/fleet/fleet.ts';
-import { fleetNews } from '../core/fleet/fleet-news.ts';
 import { emptyFleet, type FleetState, predecessors, type Seat } from '../core/fleet/fleet-state.ts';
 import { isSettled } from '../core/fleet/outage.ts';
 import { sameHostname } from '../core/fleet/replica-name.ts';
@@ -10,6 +9,7 @@ import type { FleetRules } from '../core/fleet/seats.ts';
 import type { Probe, ReplicaRef, Wish } from '../core/ports.ts';
 import { asBalancerError, BalancerError, describe, isFinal } from '../errors.ts';
 import { within } from './clock.ts';
+import { FleetLog } from './fleet-log.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
 import { allServe, type Joining, joinings, notUp } from './joining.ts';
 import { RuntimeWatch } from './runtime-watch.ts';
@@ -26,8 +26,11 @@ export interface SupervisorRules extends FleetRules, HeartbeatPace, UnderwayLimi
 
 export interface SupervisorPorts extends UnderwayPorts {
   readonly probe: Probe;
-  /** Gets every new state before anything is done about it. Must not throw. */
-  readonly publish: (state: FleetState) => void;
+  /**
+   * Gets every new state before anything is done about it. Must not throw. Resolves when requests go by it, and rejects
+   * if they cannot.
+   */
+  readonly publish: (state: FleetState) => Promise<void>;
 }
 
 export class Supervisor {
@@ -38,6 +41,7 @@ export class Supervisor {
   #dispatching = false;
   readonly #underway: Underway;
   readonly #heartbeats: Heartbeats;
+  readonly #log: FleetLog;
   readonly #waiters = new Waiters();
   #alarm = new AbortController();
   #hasBegun = false;
@@ -49,6 +53,7 @@ export class Supervisor {
   constructor(ports: SupervisorPorts, rules: SupervisorRules, first: { nameSeed: number; lastIncarnation: number }) {
     this.#ports = ports;
     this.#rules = rules;
+    this.#log = new FleetLog(ports.log);
     this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, ports.log, (incarnation, failure, kind) =>
       this.#dispatch({ type: 'probed', incarnation, failure, kind }),
     );
@@ -117,7 +122,7 @@ export class Supervisor {
     const added = free.filter(({ address }) => address !== undefined || missing-- > 0);
     this.#dispatch({ type: 'add', wishes: added, slowly: false });
     // No event has changed the state of an empty fleet, so nothing has been published yet.
-    if (this.#state.seats.length === 0) this.#ports.publish(this.#state);
+    if (this.#state.seats.length === 0) this.#publish(() => undefined);
     const settled = (counts: (seat: Seat) => boolean) => () =>
       this.#state.seats.filter(counts).every((seat) => {
         if (seat.lapses.final) throw notUp(seat);
@@ -256,15 +261,15 @@ export class Supervisor {
     const before = this.#state;
     this.#state = observe(before, event, this.#rules);
     if (this.#state !== before) {
-      for (const { type, replica, reason } of fleetNews(before, this.#state)) {
-        const isLoss = type === 'replica-down' || type === 'replica-lost';
-        const write = isLoss ? this.#ports.log.warn : this.#ports.log.info;
-        write(type, { ...replica, ...(reason === undefined ? {} : { reason }) });
-      }
-      this.#ports.publish(this.#state);
+      this.#publish(this.#log.tell(before, this.#state));
       this.#heartbeats.match(probed(this.#state));
     }
     this.#act();
+  }
+
+  // A plan that is refused is told by the publisher.
+  #publish(onEnd: () => void): void {
+    this.#ports.publish(this.#state).then(onEnd, onEnd);
   }
 
   #act(): void {

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { type FleetState, members, routes } from '../../lib/core/fleet/fleet-state.ts';
+import type { ReplicaRef } from '../../lib/core/ports.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { Supervisor, type SupervisorRules } from '../../lib/fleet/supervisor.ts';
 import { createLog } from '../../lib/log.ts';
@@ -30,6 +31,7 @@ function setUp() {
   const hung = new Set<string>();
   const published: FleetState[] = [];
   const log: { event: string; [detail: string]: unknown }[] = [];
+  const held = { until: Promise.resolve() as Promise<void> };
   const drains = { until: Promise.resolve() as Promise<void>, asked: 0, cut: 0 };
   const supervisor = new Supervisor(
     {
@@ -46,7 +48,10 @@ function setUp() {
         if (replica === undefined) return Promise.reject(new Error('refused'));
         return hung.has(replica.hostname) ? new Promise(() => undefined) : Promise.resolve();
       },
-      publish: (state) => published.push(state),
+      publish: (state) => {
+        published.push(state);
+        return held.until;
+      },
       drained: (_replica, signal) => {
         drains.asked += 1;
         signal.addEventListener('abort', () => {
@@ -70,7 +75,7 @@ function setUp() {
     for (let step = 0; step < 10_000 && !done; step++) await clock.advance(stepMs);
     return settled;
   };
-  return { clock, runtime, hung, published, log, drains, supervisor, names, routed, finish };
+  return { clock, runtime, hung, published, held, log, drains, supervisor, names, routed, finish };
 }
 
 const wishes = (...hostnames: (string | undefined)[]) => hostnames.map((hostname) => ({ hostname, weight: 1 }));
@@ -502,6 +507,33 @@ t.test('a stop that fails is tried again; a remove that takes too long says so',
   await clock.advance(30_000);
   t.same(supervisor.state.leaving, []);
   await supervisor.close();
+});
+
+t.test('that a replica serves is logged when requests go by it, or when it is lost before', async (t) => {
+  const { supervisor, runtime, held, finish, routed, clock, log } = setUp();
+  const served = () => log.filter(({ event }) => event === 'replica-serving').map(({ hostname }) => hostname);
+  let hold = () => {};
+  held.until = new Promise((resolve) => {
+    hold = resolve;
+  });
+  await finish(supervisor.begin(wishes('server1')));
+  t.same([routed(), served()], [['server1'], []]);
+  held.until = Promise.resolve();
+  hold();
+  await settle();
+  t.same(served(), ['server1']);
+  held.until = new Promise(() => undefined);
+  await finish(supervisor.add(wishes('server2')));
+  runtime.exit(members(supervisor.state)[1] as ReplicaRef);
+  await clock.advance(100);
+  const ofTheLost = log.filter(({ hostname }) => hostname === 'server2').map(({ event }) => event);
+  t.same(ofTheLost.slice(0, 3), ['replica-starting', 'replica-serving', 'replica-lost']);
+  held.until = Promise.reject(new Error('no such pair'));
+  held.until.catch(() => undefined);
+  runtime.exit(members(supervisor.state)[0] as ReplicaRef);
+  await clock.advance(5000);
+  t.equal(served().length, 3, 'a refused plan does not hide it');
+  await finish(supervisor.close());
 });
 
 t.test('the inventory finds what events did not tell', async (t) => {
