@@ -4,6 +4,7 @@
 import type { AmountLimits, TimeLimits, TrafficSettings } from './core/traffic-settings.ts';
 import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
+import { DAY_MS } from './settings/option.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
 
 export function supervisorRules(options: Options): SupervisorRules {
@@ -17,7 +18,8 @@ export function supervisorRules(options: Options): SupervisorRules {
     backoffCapMs: 30_000,
     stableMs: 10_000,
     riseToReturn: options.heartbeatRise,
-    intervalMs: options.heartbeatIntervalMs,
+    // Without heartbeats nothing new can be found out: once, and after each suspicion, is enough.
+    intervalMs: options.heartbeatPath === 'off' ? DAY_MS : options.heartbeatIntervalMs,
     timeoutMs: options.heartbeatTimeoutMs,
     graceMs: options.graceMs,
     inventoryIntervalMs: 5000,

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { trafficSettings } from '../lib/limits.ts';
-import { parseOptions } from '../lib/settings/options.ts';
+import { supervisorRules, trafficSettings } from '../lib/limits.ts';
+import { defaultOptions, parseOptions } from '../lib/settings/options.ts';
 
 const settings = (line: string) => trafficSettings(parseOptions(line === '' ? [] : line.split(' '), {}));
 
@@ -21,4 +21,12 @@ t.test('off is no bound, whichever end it is of', async (t) => {
   t.equal(settings('--min-upload-rate off').times.minUploadBytesPerSecond, 0);
   t.equal(settings('').times.minUploadBytesPerSecond, 500);
   t.equal(settings('--max-requests-per-connection off').limits.maxRequestsPerConnection, Number.POSITIVE_INFINITY);
+});
+
+t.test('without heartbeats nobody asks again and again', async (t) => {
+  const [on, off] = ['/heartbeat', 'off'].map((heartbeatPath) =>
+    supervisorRules({ ...defaultOptions(), heartbeatPath }),
+  );
+  t.same([on?.intervalMs, off?.intervalMs], [500, 86_400_000]);
+  t.equal(off?.adoptTimeoutMs, on?.adoptTimeoutMs, 'other limits stay');
 });

@@ -263,6 +263,9 @@ export class Supervisor {
     if (this.#state !== before) {
       this.#publish(this.#log.tell(before, this.#state));
       this.#heartbeats.match(probed(this.#state));
+    } else if (event.type === 'probed') {
+      // Nearly all probes: what is to be done has not changed, and of a thousand replicas there are many.
+      return;
     }
     this.#act();
   }
