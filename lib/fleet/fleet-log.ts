@@ -1,6 +1,6 @@
-// Writes what happens to the fleet into the log. That a replica serves is written only when all requests go by it,
-// because who waits for that line sends a request next. With several workers that is a moment after the plan went out,
-// and what happens meanwhile is written after it, so that the log keeps the order. Only a loss waits for nothing.
+// Writes what happens to the fleet into the log, each piece of news when all requests go by it: whoever waits for the
+// line that a replica serves, or is lost, sends a request next. With several workers that is a moment after the plan
+// went out. The lines keep the order in which things happened.
 
 import { fleetNews } from '../core/fleet/fleet-news.ts';
 import type { FleetState } from '../core/fleet/fleet-state.ts';
@@ -22,28 +22,16 @@ export class FleetLog {
 
   /** Takes what is new in a state. Returns what to call when requests go by that state, or when they will not. */
   tell(before: FleetState, after: FleetState): () => void {
-    const serving: Entry[] = [];
-    for (const { type, replica, reason } of fleetNews(before, after)) {
+    const entries = fleetNews(before, after).map(({ type, replica, reason }): Entry => {
       const isLoss = type === 'replica-down' || type === 'replica-lost';
       const write = isLoss ? this.#log.warn : this.#log.info;
       const details = { ...replica, ...(reason === undefined ? {} : { reason }) };
-      const entry = { write: () => write(type, details), waits: type === 'replica-serving' };
-      if (entry.waits) serving.push(entry);
-      if (isLoss) this.#waitNoMore(this.#entries);
-      this.#entries.push(entry);
-    }
-    this.#writeSome();
+      return { write: () => write(type, details), waits: true };
+    });
+    this.#entries.push(...entries);
     return () => {
-      this.#waitNoMore(serving);
-      this.#writeSome();
+      for (const entry of entries) entry.waits = false;
+      while (this.#entries[0]?.waits === false) this.#entries.shift()?.write();
     };
-  }
-
-  #waitNoMore(entries: readonly Entry[]): void {
-    for (const entry of entries) entry.waits = false;
-  }
-
-  #writeSome(): void {
-    while (this.#entries[0]?.waits === false) this.#entries.shift()?.write();
   }
 }
