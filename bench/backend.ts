@@ -1,5 +1,5 @@
-// The services behind the contenders: two, the same for all, which name themselves at `/` and have bodies of fixed
-// sizes. They are nginx if it is installed, since it costs the least, and otherwise a small server on Node
+// The services behind the contenders: two or more, the same for all, which name themselves at `/` and have bodies of
+// fixed sizes. They are nginx if it is installed, since it costs the least, and otherwise a small server on Node
 // (plain-backend.ts).
 
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -11,7 +11,8 @@ import { pinnedTo, versionOf } from './machine.ts';
 import { BODIES_BYTES } from './scenarios.ts';
 
 const PLAIN_BACKEND = fileURLToPath(new URL('plain-backend.ts', import.meta.url));
-const BACKENDS = 2;
+/** How many the contenders are compared with. */
+export const BACKENDS = 2;
 
 export interface Backends {
   /** The kind of backend, for people. */
@@ -34,8 +35,8 @@ export function bodyOf(bytes: number): Buffer {
 }
 
 /** @param core is the one that the backends run on. */
-export async function startBackends(core: number): Promise<Backends> {
-  const ports = await freePorts(BACKENDS);
+export async function startBackends(core: number, count: number = BACKENDS): Promise<Backends> {
+  const ports = await freePorts(count);
   const byNginx = isInstalled('nginx');
   const kind = byNginx ? nginxBackends(ports) : plainBackends(ports);
   const peer = await beginPeer(kind, {}, pinnedTo(core));

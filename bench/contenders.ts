@@ -30,11 +30,12 @@ export interface Contender {
   readonly kind: PeerKind<ContenderSetup>;
 }
 
-const NGINX = { needs: { command: 'nginx', versionFlag: '-v' }, kind: nginx(nginxConfig) };
+const NGINX_NEEDS = { command: 'nginx', versionFlag: '-v' };
+const NGINX = { needs: NGINX_NEEDS, kind: nginx(nginxConfig) };
 
 export const CONTENDERS: readonly Contender[] = [
-  { name: OURS, reach: 'tcp', kind: { words: ringmaster } },
-  { name: OURS + BY_UNIX, reach: 'unix', kind: { words: ringmaster } },
+  { name: OURS, reach: 'tcp', kind: ringmaster() },
+  { name: OURS + BY_UNIX, reach: 'unix', kind: ringmaster() },
   { name: 'nginx', reach: 'tcp', ...NGINX },
   { name: `nginx${BY_UNIX}`, reach: 'unix', ...NGINX },
   { name: 'HAProxy', reach: 'tcp', needs: { command: 'haproxy', versionFlag: '-v' }, kind: haproxy(haproxyConfig) },
@@ -45,6 +46,32 @@ export const CONTENDERS: readonly Contender[] = [
   { name: 'fast-proxy', reach: 'tcp', needs: { package: 'fast-proxy' }, kind: nodeProxy('fast-proxy') },
   { name: 'http-proxy', reach: 'tcp', needs: { package: 'http-proxy' }, kind: nodeProxy('http-proxy') },
 ];
+
+/** A contender with so many workers in front of so many replicas. */
+export interface ScaleContender extends Contender {
+  readonly workers: number;
+  readonly replicas: number;
+}
+
+const FEW = 3;
+
+/** Those that show what workers and many replicas cost. @param many replicas. */
+export function scaleContenders(many: number): ScaleContender[] {
+  const ours = (workers: number, replicas: number): ScaleContender => {
+    const kind = ringmaster(['--workers', String(workers), ...(replicas === FEW ? [] : ringFor(replicas))]);
+    return { name: OURS, reach: 'tcp', workers, replicas, kind };
+  };
+  const itsRival = (workers: number): ScaleContender => {
+    const kind = nginx(nginxConfig, workers);
+    return { name: 'nginx', reach: 'tcp', needs: NGINX_NEEDS, workers, replicas: FEW, kind };
+  };
+  return [ours(1, FEW), ours(2, FEW), itsRival(1), itsRival(2), ours(1, many), ours(2, many)];
+}
+
+// Four virtual nodes for each replica.
+function ringFor(replicas: number): readonly string[] {
+  return ['--slots', String(4 * replicas), '--virtual-nodes', '4', '--max-replicas', String(replicas)];
+}
 
 /**
  * Whether the contender runs on Node and reaches the backends over TCP, as the floor does. It should then cost no less.
@@ -75,9 +102,13 @@ export function contenderVersions(): Record<string, string> {
   );
 }
 
-function ringmaster({ port, backends }: ContenderSetup): readonly string[] {
-  const options = ['--port', String(port), '--upstream', backends.join(',')];
-  return [process.execPath, here('../lib/main.ts'), ...options, '--heartbeat-path', 'off', '--log', 'off'];
+function ringmaster(more: readonly string[] = []): PeerKind<ContenderSetup> {
+  return {
+    words: ({ port, backends }) => {
+      const options = ['--port', String(port), '--upstream', backends.join(','), ...more];
+      return [process.execPath, here('../lib/main.ts'), ...options, '--heartbeat-path', 'off', '--log', 'off'];
+    },
+  };
 }
 
 function nginxConfig({ port, backends }: ContenderSetup): string {

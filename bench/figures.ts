@@ -8,9 +8,19 @@ import { scaleChart } from './charts/scale.ts';
 import { sideChart, speedChart } from './charts/speed.ts';
 import { spreadChart } from './charts/spread.ts';
 import { size, whole } from './charts/theme.ts';
+import { workersChart } from './charts/workers.ts';
 import type { RecoverySamples, Results, SpeedSamples, SpreadSamples } from './samples.ts';
 import { BODIES_BYTES, SHOWN_REPLICAS } from './scenarios.ts';
-import { evenness, hashesOf, mainTrial, runsOf, type SpeedSummary, shownRun, speedSummaries } from './summaries.ts';
+import {
+  evenness,
+  hashesOf,
+  mainTrial,
+  runsOf,
+  type SpeedSummary,
+  scaleSummaries,
+  shownRun,
+  speedSummaries,
+} from './summaries.ts';
 
 export interface Figure {
   /** The name of the SVG file, without its ending. */
@@ -137,6 +147,23 @@ function speedFigures(samples: SpeedSamples): Figure[] {
       'How the cost of a request grows with the number of clients: short bars in all panels are good.',
       'Rows in the order of the comparison with 64 connections. Small bodies.',
     ]),
+    ...scaleFigures(samples),
+  ];
+}
+
+function scaleFigures({ scale = [] }: SpeedSamples): Figure[] {
+  if (scaleSummaries(scale).length === 0) return [];
+  return [
+    {
+      name: 'speed-workers',
+      heading: 'Speed with several workers and many replicas',
+      text:
+        'With one worker a contender has one core. With two it has both, but the load generator and the backends need the second one as well: ' +
+        'so the bars in the middle are what two cores can do together, whoever uses them. On the right is what is left when that is taken off: ' +
+        'if the busiest thread had a core to itself, it would bring the contender to that many requests a second. Short bars on the left and long ' +
+        'ones on the right are good. Heartbeats are off.',
+      specification: workersChart(scale),
+    },
   ];
 }
 

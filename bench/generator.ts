@@ -5,6 +5,7 @@
 //   node bench/generator.ts hard URL CONNECTIONS SECONDS
 //   node bench/generator.ts steady URL PER_SECOND SECONDS
 //   node bench/generator.ts burst URL CONNECTIONS
+//   node bench/generator.ts rejoins URL TIMES ADDRESS
 
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +15,7 @@ import autocannon from 'autocannon';
 import { burst } from './harness/burst.ts';
 import { startSteadyLoad } from './harness/load.ts';
 import { isInstalled } from './harness/peers.ts';
+import { type Rejoined, rejoin } from './harness/plans.ts';
 import { pinnedTo, versionOf } from './machine.ts';
 import { quantile } from './statistics.ts';
 
@@ -87,6 +89,11 @@ export async function driveBurst(url: string, connections: number, core: number)
   return result;
 }
 
+/** Has the replica at that address, whose hostname is the address, leave and join so many times beside some clients. */
+export function driveRejoins(url: string, address: string, times: number, core: number): Promise<Rejoined> {
+  return runSelf(['rejoins', url, String(times), address], core);
+}
+
 /** Parses what wrk prints. Throws if it is something else. */
 export function readWrk(output: string): HardResult {
   const [, requests, seconds, unit] = /(\d+) requests in ([\d.]+)(ms|s|m)/.exec(output) ?? [];
@@ -132,7 +139,13 @@ async function inBurst(url: string, connections: number): Promise<BurstResult> {
 }
 
 if (import.meta.main) {
-  const [mode, url = '', rate, seconds] = process.argv.slice(2);
-  const play = mode === 'hard' ? hard : mode === 'burst' ? inBurst : steady;
-  process.stdout.write(JSON.stringify(await play(url, Number(rate), Number(seconds))));
+  const [mode = '', url = '', rate, last = ''] = process.argv.slice(2);
+  const count = Number(rate);
+  const modes: Readonly<Record<string, () => Promise<object>>> = {
+    hard: () => hard(url, count, Number(last)),
+    steady: () => steady(url, count, Number(last)),
+    burst: () => inBurst(url, count),
+    rejoins: () => rejoin(url, { hostname: last, address: last, times: count }),
+  };
+  process.stdout.write(JSON.stringify(await modes[mode]?.()));
 }

@@ -2,7 +2,7 @@
 // is. If it cannot, these functions return nothing, and the bench goes on without them.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem, type } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -50,9 +50,9 @@ export async function describeEnvironment(quick: boolean, runtime: Runtime): Pro
   };
 }
 
-/** Words in front of a command that pin it to a core; none if that is not possible. */
-export function pinnedTo(core: number): readonly string[] {
-  return canPin() ? ['taskset', '-c', String(core)] : [];
+/** Words in front of a command that pin it to those cores; none if that is not possible. */
+export function pinnedTo(...cores: readonly number[]): readonly string[] {
+  return canPin() ? ['taskset', '-c', cores.join(',')] : [];
 }
 
 /** Whether there are two cores, and a command that can pin to one. */
@@ -63,21 +63,45 @@ export function canPin(): boolean {
 /** User and system time of a process and its descendants, in ms; `undefined` if the system does not tell. */
 export function processorTimeMs(pid: number): number | undefined {
   try {
-    const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
-      .trim()
-      .split('\n')
-      .map((row) => row.trim().split(/\s+/).map(Number) as [number, number]);
-    const family = new Set([pid]);
-    // A parent may come after its children in the list.
-    for (let size = 0; size !== family.size; ) {
-      size = family.size;
-      for (const [child, parent] of rows) if (family.has(parent)) family.add(child);
-    }
-    family.delete(pid);
-    return [...family].reduce((sum, member) => sum + timeIfThereMs(member), ownTimeMs(pid));
+    const [own, ...others] = familyOf(pid);
+    return others.reduce((sum, member) => sum + timeIfThereMs(member), ownTimeMs(own as number));
   } catch {
     return undefined;
   }
+}
+
+/**
+ * User and system time of each thread of a process and of its descendants, in ms, by the thread's number; `undefined`
+ * if the system does not tell.
+ */
+export function threadTimesMs(pid: number): ReadonlyMap<number, number> | undefined {
+  try {
+    return new Map(familyOf(pid).flatMap(threadsOf));
+  } catch {
+    return undefined;
+  }
+}
+
+function threadsOf(pid: number): [thread: number, ms: number][] {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => [
+    Number(thread),
+    readStatTimeMs(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')),
+  ]);
+}
+
+// The process itself first.
+function familyOf(pid: number): number[] {
+  const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((row) => row.trim().split(/\s+/).map(Number) as [number, number]);
+  const family = new Set([pid]);
+  // A parent may come after its children in the list.
+  for (let size = 0; size !== family.size; ) {
+    size = family.size;
+    for (const [child, parent] of rows) if (family.has(parent)) family.add(child);
+  }
+  return [...family];
 }
 
 /**

@@ -2,8 +2,9 @@
 // makes HTML from its arguments alone and links to nothing elsewhere.
 
 import { escapeXml } from './charts/render.ts';
-import { brief } from './charts/theme.ts';
+import { brief, whole } from './charts/theme.ts';
 import type { Environment, Results } from './samples.ts';
+import { quantile } from './statistics.ts';
 import { burstSummaries } from './summaries.ts';
 
 export interface ShownFigure {
@@ -37,7 +38,7 @@ export function reportPage(results: Results, figures: readonly ShownFigure[], do
 <p><code>npm run bench</code> measures, <code>npm run report</code> draws this page anew from the samples.</p>
 ${doubtsBox(doubts)}
 ${figures.map(section).join('\n')}
-${burstTable(results)}${endpointTable(results)}
+${burstTable(results)}${plansTable(results)}${endpointTable(results)}
 <h2>With what</h2>
 <table>
 <tr><th>part</th><th>when</th><th>commit</th><th>machine</th><th>versions</th><th>samples</th></tr>
@@ -71,6 +72,25 @@ function burstTable({ speed }: Results): string {
 Medians of the rounds, and the longest of all. It says how long who comes then has to wait, and depends on the load too: compare.</p>
 <table>
 <tr><th>contender</th><th>p50</th><th>p99</th><th>longest</th><th>not answered</th></tr>
+${rows.join('\n')}
+</table>
+`;
+}
+
+function plansTable({ speed }: Results): string {
+  const plans = speed?.plans ?? [];
+  const [first] = plans;
+  if (first === undefined) return '';
+  const rows = plans.map(({ workers, changesMs, quietMs, longestMs, requests, errors }) => {
+    const times = [quantile(changesMs, 0.5), quantile(changesMs, 1), quietMs, longestMs].map((ms) => brief(ms));
+    const cells = [`${workers}`, ...times, whole(requests), errors === 0 ? '' : `${errors}`];
+    return `<tr>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
+  });
+  return `<h2>Changes among ${whole(first.replicas)} replicas</h2>
+<p>One of ${whole(first.replicas)} replicas leaves and joins again, ${first.changesMs.length} changes in all, beside clients that ask one request after the other.
+In ms: how long a change took until all requests went by it, and the longest that a request took in the second before and while changes were made.</p>
+<table>
+<tr><th>workers</th><th>change, median</th><th>longest</th><th>longest request before</th><th>meanwhile</th><th>requests</th><th>errors</th></tr>
 ${rows.join('\n')}
 </table>
 `;

@@ -14,6 +14,7 @@ import { describeEnvironment, watchOthers } from './machine.ts';
 import { runRecovery } from './recovery.ts';
 import { PARTIAL_OUT, type Part, pageIn, readResults, WHOLE_OUT, writePart, writeReport } from './report.ts';
 import type { Environment, Runtime, SpreadRun } from './samples.ts';
+import { runScale, scaleSteps } from './scale.ts';
 import { type Plan, planOf } from './scenarios.ts';
 import { runSpeed, speedSteps, trialsOf } from './speed.ts';
 import { runSpread, spreadTasks } from './spread.ts';
@@ -23,7 +24,7 @@ const HELP = `Usage: npm run bench -- [options]
 Runs the experiments on the real program, keeps the samples in bench/results and draws bench/reports/index.html; with any option
 below but --out, which leaves something out or changes it, in bench/out/results and bench/out/reports.
 
-  --quick             under a minute, with fewer samples
+  --quick             about a minute, with fewer samples
   --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3) and speed, with commas between
   --hash NAME|PATH    hash pair of A-1, A-2 and A-3; one of your own, such as ./mine.ts, joins the comparison of A-4
   --runtime docker    replicas in containers; speed is always measured with the same backends
@@ -51,6 +52,10 @@ const SPREAD_SECONDS_PER_RUN = 0.8;
 const SECONDS_BETWEEN_TRIALS = 0.1;
 const SECONDS_OF_A_BURST = 2;
 const CONTENDERS = 11;
+const SCALE_CONTENDERS = 6;
+const SECONDS_OF_A_CHANGE = 0.1;
+// To start what has many replicas.
+const SECONDS_OF_MANY = 6;
 
 /** What the command line asks for, or a text to print if that is all. Rejects with what is wrong about it. */
 export async function readRequest(words: readonly string[]): Promise<Request | string> {
@@ -102,7 +107,16 @@ function estimateSeconds(part: Part, { spread, recovery, speed }: Plan): number 
       const trials = trialsOf(speed).reduce((sum, trial) => sum + trial.seconds + SECONDS_BETWEEN_TRIALS, 0);
       const steady = steadySeconds === 0 ? 0 : steadySeconds + 2;
       const bursts = speed.burstRounds * SECONDS_OF_A_BURST;
-      return OVERHEAD_SECONDS * 2 + warmUpSeconds + CONTENDERS * (trials + bursts + steady);
+      const scale = speed.scaleRounds * speed.scaleSeconds + warmUpSeconds / 2 + SECONDS_BETWEEN_TRIALS;
+      const rejoins = 2 * (2 * speed.rejoins * SECONDS_OF_A_CHANGE + OVERHEAD_SECONDS);
+      return (
+        OVERHEAD_SECONDS * 2 +
+        warmUpSeconds +
+        CONTENDERS * (trials + bursts + steady) +
+        SCALE_CONTENDERS * scale +
+        rejoins +
+        SECONDS_OF_MANY
+      );
     }
   }
 }
@@ -144,11 +158,14 @@ async function runPart(part: Part, { plan, runtime }: Request, environment: Envi
       return { environment, ...(await runRecovery(plan.recovery, runtime)) };
     }
     case 'speed': {
-      const steps = speedSteps(plan.speed);
+      const steps = speedSteps(plan.speed) + scaleSteps(plan.speed);
       let step = 0;
       const tell = (what: string) => progress.tell(`speed: ${what}`, step++ / steps, part);
       const versions = { ...environment.versions, ...generatorVersion(), ...contenderVersions() };
-      return { environment: { ...environment, versions }, ...(await runSpeed(plan.speed, tell)) };
+      const compared = await runSpeed(plan.speed, tell);
+      const { wrong, ...scaled } = await runScale(plan.speed, tell);
+      const faults = { ...compared.wrong, ...wrong };
+      return { environment: { ...environment, versions }, ...compared, ...scaled, wrong: faults };
     }
   }
 }

@@ -106,6 +106,28 @@ export interface BurstRound {
   readonly errors: number;
 }
 
+/** One round with one contender that has so many workers, each with a core that it may use, and so many replicas. */
+export interface ScaleRound extends Omit<SpeedRound, 'bodyBytes' | 'connections'> {
+  readonly workers: number;
+  readonly replicas: number;
+  /** User and system time of its busiest thread; absent if the system does not tell. */
+  readonly busiestMs?: number;
+}
+
+/** What clients notice while one replica leaves and joins again and again. */
+export interface PlansRound {
+  readonly workers: number;
+  readonly replicas: number;
+  /** Of each change: until it was answered, which is when all requests go by it. */
+  readonly changesMs: readonly number[];
+  /** The longest that a request took, before the changes and while they were made. */
+  readonly quietMs: number;
+  readonly longestMs: number;
+  /** All of them. */
+  readonly requests: number;
+  readonly errors: number;
+}
+
 /** One round with one contender, under a load that it can bear. */
 export interface LatencyRound {
   readonly contender: string;
@@ -127,6 +149,9 @@ export interface SpeedSamples {
   readonly latencies: readonly LatencyRound[];
   /** Absent in samples from before bursts were measured. */
   readonly bursts?: readonly BurstRound[];
+  /** Absent in samples from before workers and many replicas were measured. */
+  readonly scale?: readonly ScaleRound[];
+  readonly plans?: readonly PlansRound[];
   /** Contenders that are not installed, and how to install them. */
   readonly missing: Readonly<Record<string, string>>;
   /** Contenders that gave a wrong answer, and which. */

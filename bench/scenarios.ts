@@ -39,6 +39,12 @@ export interface SpeedPlan {
   /** How many connections come at once beside as many busy ones, and in how many rounds. */
   readonly burstConnections: number;
   readonly burstRounds: number;
+  /** What workers and many replicas cost: rounds with each, and how long one takes. */
+  readonly scaleRounds: number;
+  readonly scaleSeconds: number;
+  readonly manyReplicas: number;
+  /** How often one of many replicas leaves and joins. */
+  readonly rejoins: number;
   /** The load under which latencies are measured. */
   readonly steadyPerSecond: number;
   /** How long latencies are measured; 0 leaves them out. */
@@ -101,6 +107,11 @@ export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
       sideSeconds: 0.7,
       burstConnections: 300,
       burstRounds: quick ? 0 : 3,
+      scaleRounds: quick ? 1 : 5,
+      scaleSeconds: quick ? 0.7 : 2,
+      // As many as --max-replicas allows.
+      manyReplicas: 1000,
+      rejoins: quick ? 3 : 20,
       steadyPerSecond: 300,
       steadySeconds: quick ? 0 : 2,
     },

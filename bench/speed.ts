@@ -3,7 +3,7 @@
 // What counts is the processor time of the contender's processes, since requests per second also depend on the
 // generator.
 
-import { bodyOf, bodyPath, startBackends } from './backend.ts';
+import { BACKENDS, bodyOf, bodyPath, startBackends } from './backend.ts';
 import { size } from './charts/theme.ts';
 import { CONTENDERS, type Contender, howToGet } from './contenders.ts';
 import { driveBurst, driveHard, driveSteadily, generatorName } from './generator.ts';
@@ -16,7 +16,6 @@ import { BODIES_BYTES, type SpeedPlan } from './scenarios.ts';
 const CONTENDER_CORE = 0;
 const LOAD_CORE = 1;
 const PROOF_REQUESTS = 400;
-const BACKENDS = 2;
 // The body at `/`, which names the backend.
 const SMALL_BODY_BYTES = 0;
 

@@ -1,11 +1,13 @@
 // What the raw samples say, in the terms of the charts and the text beside them. Pure. Void numbers are left out here,
 // so that no chart shows one.
 
+import { whole } from './charts/theme.ts';
 import type { TimedRequest } from './harness/load.ts';
 import type {
   BurstRound,
   Fault,
   RecoverySamples,
+  ScaleRound,
   SpeedRound,
   SpeedSamples,
   SpreadRun,
@@ -129,7 +131,7 @@ export function voidRounds({ rounds }: SpeedSamples): SpeedRound[] {
 // Processor time comes in ticks of 10 ms, so a few ticks say nothing: one more or less would decide the number.
 const LEAST_CPU_MS = 50;
 
-function isVoid({ errors, requests, cpuMs }: SpeedRound): boolean {
+function isVoid({ errors, requests, cpuMs }: Pick<SpeedRound, 'errors' | 'requests' | 'cpuMs'>): boolean {
   return errors > 0 || requests === 0 || (cpuMs !== undefined && cpuMs < LEAST_CPU_MS);
 }
 
@@ -151,6 +153,71 @@ function summarise(trial: readonly SpeedRound[]): SpeedSummary {
     coreRatio: used.length === 0 ? undefined : Math.min(...used),
     rounds: trial.length,
   };
+}
+
+/** A contender with so many workers and replicas. */
+export type Scaled = Pick<ScaleRound, 'contender' | 'workers' | 'replicas'>;
+
+/** For people. */
+export function scaledName({ contender, workers, replicas }: Scaled): string {
+  return `${contender}, ${workers} worker${workers === 1 ? '' : 's'}, ${whole(replicas)} replicas`;
+}
+
+export interface ScaleSummary extends Scaled {
+  /** Absent if the system does not tell processor times. */
+  readonly cpuMicros: Spread | undefined;
+  readonly perSecond: Spread;
+  /** Requests per second of processor time of the busiest thread; absent if the system does not tell it. */
+  readonly capacity: Spread | undefined;
+  readonly rounds: number;
+}
+
+/** In the order in which they were measured. A contender with a void round is left out. */
+export function scaleSummaries(rounds: readonly ScaleRound[]): ScaleSummary[] {
+  const groups = Map.groupBy(rounds, (round) => `${round.contender} ${round.workers} ${round.replicas}`);
+  return [...groups.values()]
+    .filter((group) => !group.some(isVoid))
+    .map((group) => {
+      const { contender, workers, replicas } = group[0] as ScaleRound;
+      return {
+        contender,
+        workers,
+        replicas,
+        cpuMicros: spreadIfKnown(group, ({ cpuMs, requests }) => cpuMs && (cpuMs * 1000) / requests),
+        perSecond: spreadOf(group.map(({ requests, seconds }) => requests / seconds)),
+        capacity: spreadIfKnown(group, ({ busiestMs, requests }) => busiestMs && (requests * 1000) / busiestMs),
+        rounds: group.length,
+      };
+    });
+}
+
+/** The median of a value of `one` over that of `over`, round by round; `undefined` if there is no round with both. */
+export function scaleRatio(
+  rounds: readonly ScaleRound[],
+  value: (round: ScaleRound) => number | undefined,
+  one: Scaled,
+  over: Scaled,
+): number | undefined {
+  const good = rounds.filter((round) => !isVoid(round));
+  const isOf = (round: ScaleRound, scaled: Scaled) =>
+    round.contender === scaled.contender && round.workers === scaled.workers && round.replicas === scaled.replicas;
+  const ratios = good.flatMap((round) => {
+    const other = good.find((found) => found.round === round.round && isOf(found, over));
+    if (!isOf(round, one) || other === undefined) return [];
+    const [above, below] = [value(round), value(other)];
+    return above === undefined || below === undefined ? [] : [above / below];
+  });
+  return ratios.length === 0 ? undefined : spreadOf(ratios).median;
+}
+
+/** Rounds that give no usable number. */
+export function voidScaleRounds(rounds: readonly ScaleRound[]): ScaleRound[] {
+  return rounds.filter(isVoid);
+}
+
+function spreadIfKnown<T>(rounds: readonly T[], value: (round: T) => number | undefined): Spread | undefined {
+  const known = rounds.map(value).filter((one) => one !== undefined);
+  return known.length < rounds.length ? undefined : spreadOf(known);
 }
 
 /** The rounds of each contender: medians, the longest of all and all errors; the shortest p99 first. */

@@ -4,7 +4,7 @@
 import { size } from './charts/theme.ts';
 import { FLOOR, standsOnFloor } from './contenders.ts';
 import type { Environment, Results, SpeedSamples } from './samples.ts';
-import { mainTrial, type SpeedSummary, speedSummaries, voidRounds } from './summaries.ts';
+import { mainTrial, type SpeedSummary, scaledName, speedSummaries, voidRounds, voidScaleRounds } from './summaries.ts';
 
 const BUSY_RATIO = 0.1;
 const VARIED_RATIO = 0.15;
@@ -115,6 +115,7 @@ function speedDoubts({ speed }: Results): string[] {
       'speed: the load came from autocannon, which tires before a good proxy does.',
     ),
     ...latencyDoubts(speed),
+    ...scaleDoubts(speed),
   ];
 }
 
@@ -144,6 +145,17 @@ function sideDoubts(summaries: readonly SpeedSummary[]): string[] {
 
 function trialName({ bodyBytes, connections }: SpeedSummary): string {
   return bodyBytes > 0 ? `bodies of ${size(bodyBytes)}` : `${connections} connections`;
+}
+
+function scaleDoubts({ scale = [], plans = [] }: SpeedSamples): string[] {
+  const failed = new Set(voidScaleRounds(scale).map(scaledName));
+  const few = scale.length > 0 && new Set(scale.map(({ round }) => round)).size < ENOUGH_ROUNDS;
+  const errors = plans.reduce((sum, one) => sum + one.errors, 0);
+  return [
+    ...(failed.size > 0 ? [`speed, workers and replicas: some numbers are void: ${[...failed].join('; ')}.`] : []),
+    ...(few ? ['speed, workers and replicas: fewer than three rounds.'] : []),
+    ...(errors > 0 ? [`speed: ${errors} requests were not answered while one of many replicas left and joined.`] : []),
+  ];
 }
 
 function latencyDoubts({ latencies }: SpeedSamples): string[] {

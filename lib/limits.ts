@@ -8,6 +8,7 @@ import { realClock } from './fleet/clock.ts';
 import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
 import type { ContainerSettings } from './fleet/runtimes/docker/container.ts';
 import type { SupervisorRules } from './fleet/supervisor.ts';
+import { DAY_MS } from './settings/option.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
 
 export function supervisorRules(options: Options): SupervisorRules {
@@ -21,7 +22,8 @@ export function supervisorRules(options: Options): SupervisorRules {
     backoffCapMs: 30_000,
     stableMs: 10_000,
     riseToReturn: options.heartbeatRise,
-    intervalMs: options.heartbeatIntervalMs,
+    // Without heartbeats nothing new can be found out: once, and after each suspicion, is enough.
+    intervalMs: options.heartbeatPath === 'off' ? DAY_MS : options.heartbeatIntervalMs,
     timeoutMs: options.heartbeatTimeoutMs,
     graceMs: options.graceMs,
     inventoryIntervalMs: 5000,

@@ -234,6 +234,7 @@ function adminOf({
     maxPlaces: mostPlaces(options),
     balanceFactor: options.balanceFactor,
     whyNone: () => whyNone(supervisor.state, options.failOpen),
+    holds: () => publisher.holds(),
     erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
     diverted: async () => (await plane.counters()).diverted,
     explain: (key) => plane.explain(key),

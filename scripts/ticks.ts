@@ -35,6 +35,11 @@ const OURS = /file:\/\/\S*?\/((?:lib|replica)\/[\w./-]+\.ts)/;
 const SYSTEM_CALL =
   /^_*(?:GI_+)?(?:libc_)?(?:p?writev?|p?readv?|epoll_\w+|connect|accept4?|close|shutdown|socket|sendmsg|recvmsg|syscall|futex\w*|lll_\w+|pthread_cond_\w+|mmap|munmap|madvise|mprotect|clock_gettime|getpeername|getsockname|setsockopt|fstat|open)(?:64)?(?:@@|$)/;
 
+/** Whether those ticks were taken in a worker, and not in the main thread. */
+export function isOfWorker({ code }: Profile): boolean {
+  return code.some(({ name }) => name.includes('lib/worker.ts'));
+}
+
 export function summariseTicks({ code, ticks }: Profile): TickSummary {
   const layers = new Map<string, number>();
   const own = new Map<string, number>();

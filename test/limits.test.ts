@@ -1,6 +1,6 @@
 import t from 'tap';
-import { containerSettings, trafficSettings } from '../lib/limits.ts';
-import { parseOptions } from '../lib/settings/options.ts';
+import { containerSettings, supervisorRules, trafficSettings } from '../lib/limits.ts';
+import { defaultOptions, parseOptions } from '../lib/settings/options.ts';
 
 const settings = (line: string) => trafficSettings(parseOptions(line === '' ? [] : line.split(' '), {}));
 
@@ -31,4 +31,12 @@ t.test('only the sample service gets the balancer’s VOTES_URL in containers, a
   t.same(variables('--runtime', 'docker'), ['VOTES_URL=redis://a']);
   t.same(variables('--runtime', 'docker', '--replica-env', 'VOTES_URL=redis://b'), ['VOTES_URL=redis://b']);
   t.same(variables('--docker-image', 'you/app', '--replica-env', 'A=1'), ['A=1']);
+});
+
+t.test('without heartbeats nobody asks again and again', async (t) => {
+  const [on, off] = ['/heartbeat', 'off'].map((heartbeatPath) =>
+    supervisorRules({ ...defaultOptions(), heartbeatPath }),
+  );
+  t.same([on?.intervalMs, off?.intervalMs], [500, 86_400_000]);
+  t.equal(off?.adoptTimeoutMs, on?.adoptTimeoutMs, 'other limits stay');
 });

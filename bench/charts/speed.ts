@@ -111,10 +111,11 @@ const colour = {
   value: COLOURS.plain,
 };
 
-function barPanel(
+/** Bars from 0, one for each row, with what they vary. */
+export function barPanel(
   rows: readonly { contender: string; middle: number; least: number; most: number; label: string }[],
   names: readonly string[],
-  title: string,
+  title: string | readonly string[],
   width: number,
   labelled: boolean,
 ): Specification {

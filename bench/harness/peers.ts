@@ -98,10 +98,14 @@ export async function beginPeer<More extends object>(
 }
 
 /**
- * Resolves once the peer listens, which only a connection can show. Rejects if it ends first or takes over ten seconds.
+ * Resolves once the peer listens, which only a connection can show. Rejects if it ends first or takes over ten seconds,
+ * or whatever `withinMs` says.
  */
-export async function untilListens({ port, process: child, errors }: Peer): Promise<void> {
-  const limitMs = performance.now() + LISTEN_LIMIT_MS;
+export async function untilListens(
+  { port, process: child, errors }: Peer,
+  withinMs: number = LISTEN_LIMIT_MS,
+): Promise<void> {
+  const limitMs = performance.now() + withinMs;
   while (
     performance.now() < limitMs &&
     child.pid !== undefined &&
@@ -111,16 +115,24 @@ export async function untilListens({ port, process: child, errors }: Peer): Prom
     if (await accepts(port)) return;
     await sleep(20);
   }
-  throw new Error(`${child.spawnargs.slice(0, 8).join(' ')} does not listen on port ${port}: ${errors()}`);
+  throw new Error(`${said(child.spawnargs)} does not listen on port ${port}: ${errors()}`);
+}
+
+// A list of replicas may be long.
+function said(words: readonly string[]): string {
+  return words
+    .slice(0, 8)
+    .map((word) => word.slice(0, 100))
+    .join(' ');
 }
 
 /** An nginx with that inside its `http { … }`. It keeps its files in its directory. */
-export function nginx<S extends Setup>(http: (setup: S) => string): PeerKind<S> {
+export function nginx<S extends Setup>(http: (setup: S) => string, workers = 1): PeerKind<S> {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   return {
     words: ({ directory }) => ['nginx', '-e', 'stderr', '-p', directory, '-c', `${directory}/nginx.conf`],
     files: (setup) => ({
-      'nginx.conf': `worker_processes 1;
+      'nginx.conf': `worker_processes ${workers};
 daemon off;
 pid nginx.pid;
 error_log stderr crit;

@@ -17,10 +17,12 @@ export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   for (const server of servers) if (!server.listening) await once(server, 'listening');
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  const isOld = ports.some((port) => given.has(port));
-  for (const port of ports) given.add(port);
+  const fresh = ports.filter((port) => !given.has(port));
+  for (const port of fresh) given.add(port);
+  // As long as these are open, the system gives others.
+  const rest = fresh.length === count ? [] : await freePorts(count - fresh.length);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return isOld ? freePorts(count) : ports;
+  return [...fresh, ...rest];
 }
 
 /** Whether a connection to that port of 127.0.0.1 is accepted. Closes it at once. */

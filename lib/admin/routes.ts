@@ -25,6 +25,8 @@ export interface AdminPorts extends ChangePorts, InsightPorts {
   readonly answerLimits: AnswerLimits;
   /** Why no replica takes requests; `undefined` if one does. */
   readonly whyNone: () => string | undefined;
+  /** Resolves when requests go by the fleet as it is. */
+  readonly holds: () => Promise<void>;
 }
 
 export interface Admin {
@@ -112,7 +114,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/rm', { method: 'DELETE', changes: true, run: removeInTime }],
     // A crash does not wait its turn either.
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
-    ['/balancer/ready', { method: 'GET', run: () => success(ready(ports)) }],
+    ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: async () => jsonAnswer(...(await ringPage())) }],
     ['/balancer/explain', { method: 'POST', run: async (text) => json(await explainRequest(ports, text)) }],
     [
@@ -128,9 +130,11 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
 }
 
 // For health checks by whatever sends requests here or restarts this process.
-function ready({ whyNone }: AdminPorts): string {
+async function ready({ whyNone, holds }: AdminPorts): Promise<string> {
   const reason = whyNone();
   if (reason !== undefined) throw new BalancerError('no-replica', reason);
+  // Who asks sends the first request next.
+  await holds();
   return 'ready';
 }
 

@@ -68,11 +68,14 @@ export class Publisher {
     this.#alarm.abort();
   }
 
-  /** Makes this the state that requests go by. Does not throw. */
-  publish(state: FleetState): void {
+  /**
+   * Makes this the state that requests go by. Does not throw. Resolves when they do; rejects if the plan was refused.
+   */
+  publish(state: FleetState): Promise<void> {
     this.#state = state;
     this.#forgetThoseGone(state);
     this.#publish(state);
+    return this.#held;
   }
 
   /** Resolves when requests go by the state that was published last. Rejects if its plan was refused. */
@@ -107,12 +110,15 @@ export class Publisher {
     this.#held = plane.publish(plan);
     this.#held.catch((error) => log.error('plan-refused', { version: plan.version, reason: describe(error) }));
     this.#ports.observe(state, ring);
-    this.#tellOpen(state);
-    if (ring !== this.#ring) {
-      this.#ring = ring;
-      const seats = state.seats.map((seat) => seat.replica.seat);
-      log.info('ring-changed', { seats, digest: ring.digest(), hash: hashName(this.#terms) });
-    }
+    const isNewRing = ring !== this.#ring;
+    this.#ring = ring;
+    // After whoever waits for the plan has told why there is one.
+    void this.#held
+      .catch(() => undefined)
+      .then(() => {
+        this.#tellOpen(state);
+        if (isNewRing) this.#tellRing(state, ring);
+      });
     this.#alarm.abort();
     if (nextChangeMs === Number.POSITIVE_INFINITY) return;
     this.#alarm = new AbortController();
@@ -145,6 +151,11 @@ export class Publisher {
     const to = routes(state, isOpen).map((route) => route.replica.hostname);
     if (isOpen) log.warn('failing-open', { reason: 'no replica passes its heartbeats', to });
     else log.info('failing-open-ended');
+  }
+
+  #tellRing({ seats }: FleetState, ring: HashRing): void {
+    const numbers = seats.map((seat) => seat.replica.seat);
+    this.#ports.log.info('ring-changed', { seats: numbers, digest: ring.digest(), hash: hashName(this.#terms) });
   }
 
   #onDrained(incarnation: number): void {

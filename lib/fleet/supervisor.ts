@@ -2,18 +2,16 @@
 // are up are probed, and whatever `plan` asks for is begun, unless it is already under way.
 
 import { type FleetEvent, nextDueMs, observe, plan, type UntimedEvent } from '../core/fleet/fleet.ts';
-import { fleetNews } from '../core/fleet/fleet-news.ts';
 import { emptyFleet, type FleetState, predecessors, type Seat } from '../core/fleet/fleet-state.ts';
-import { isSettled } from '../core/fleet/outage.ts';
 import { sameHostname } from '../core/fleet/replica-name.ts';
 import type { FleetRules } from '../core/fleet/seats.ts';
 import type { Probe, ReplicaRef, Wish } from '../core/ports.ts';
 import { asBalancerError, BalancerError, describe } from '../errors.ts';
 import { within } from './clock.ts';
 import { FirstService } from './first-service.ts';
+import { FleetLog } from './fleet-log.ts';
 import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
-import { allServe, type Joining, joinings, noneUp, notUp } from './joining.ts';
-import { logNews } from './news-log.ts';
+import { allServe, firstServes, firstSettled, type Joining, joinings } from './joining.ts';
 import { RuntimeWatch } from './runtime-watch.ts';
 import { startLate, Underway, type UnderwayLimits, type UnderwayPorts } from './underway.ts';
 import { Waiters } from './waiters.ts';
@@ -30,8 +28,11 @@ export interface SupervisorRules extends FleetRules, HeartbeatPace, UnderwayLimi
 
 export interface SupervisorPorts extends UnderwayPorts {
   readonly probe: Probe;
-  /** Gets every new state before anything is done about it. Must not throw. */
-  readonly publish: (state: FleetState) => void;
+  /**
+   * Gets every new state before anything is done about it. Must not throw. Resolves when requests go by it, and rejects
+   * if they cannot.
+   */
+  readonly publish: (state: FleetState) => Promise<void>;
 }
 
 export class Supervisor {
@@ -42,6 +43,7 @@ export class Supervisor {
   #dispatching = false;
   readonly #underway: Underway;
   readonly #heartbeats: Heartbeats;
+  readonly #log: FleetLog;
   readonly #waiters = new Waiters();
   readonly #first: FirstService;
   #alarm = new AbortController();
@@ -55,6 +57,7 @@ export class Supervisor {
     this.#ports = ports;
     this.#rules = rules;
     this.#first = new FirstService(rules.mustServe);
+    this.#log = new FleetLog(ports.log);
     this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, ports.log, (incarnation, failure, kind) =>
       this.#dispatch({ type: 'probed', incarnation, failure, kind }),
     );
@@ -123,31 +126,21 @@ export class Supervisor {
     const added = free.filter(({ address }) => address !== undefined || missing-- > 0);
     this.#dispatch({ type: 'add', wishes: added, slowly: false });
     // No event has changed the state of an empty fleet, so nothing has been published yet.
-    if (this.#state.seats.length === 0) this.#ports.publish(this.#state);
+    if (this.#state.seats.length === 0) this.#publish(() => undefined);
+    const { joinAttempts, beginTimeoutMs, timeoutMs } = this.#rules;
     const settled = (counts: (seat: Seat) => boolean) => () =>
-      this.#state.seats.filter(counts).every((seat) => {
-        if (seat.lapses.final) throw seat.lapses.isUnfit ? noneUp(seat) : notUp(seat);
-        return isSettled(seat, this.#rules.joinAttempts);
-      });
+      firstSettled(this.#state.seats.filter(counts), joinAttempts);
     // After this time every given replica that is well has answered, so it has its keys from the first request on.
-    const quickMs = 2 * this.#rules.timeoutMs;
+    const quickMs = 2 * timeoutMs;
     if (there.length === 0) {
       const [given, started] = [settled(({ isGiven }) => isGiven), settled(({ isGiven }) => !isGiven)];
-      await Promise.all([this.#waitAtMost(quickMs, given), this.#waitAtMost(this.#rules.beginTimeoutMs, started)]);
+      await Promise.all([this.#waitAtMost(quickMs, given), this.#waitAtMost(beginTimeoutMs, started)]);
     } else {
-      await this.#waitAtMost(
-        quickMs,
-        settled(() => true),
-      );
-      await this.#waitAtMost(this.#rules.beginTimeoutMs, () => {
-        const { seats } = this.#state;
-        if (seats.length === 0 || seats.some(({ phase }) => phase === 'serving')) return true;
-        const unfit = seats.find(({ lapses }) => lapses.isUnfit);
-        if (unfit !== undefined) throw noneUp(unfit);
-        return false;
-      });
+      const all = settled(() => true);
+      await this.#waitAtMost(quickMs, all);
+      await this.#waitAtMost(beginTimeoutMs, () => firstServes(this.#state.seats));
     }
-    this.#first.check(this.#state, startLate(this.#ports.runtime, this.#rules.beginTimeoutMs).message);
+    this.#first.check(this.#state, startLate(this.#ports.runtime, beginTimeoutMs).message);
   }
 
   // When the time is up, the start goes on with the replicas that serve by then.
@@ -268,12 +261,19 @@ export class Supervisor {
     const before = this.#state;
     this.#state = observe(before, event, this.#rules);
     if (this.#state !== before) {
-      logNews(fleetNews(before, this.#state), event.atMs, this.#ports.log);
       this.#first.observe(this.#state);
-      this.#ports.publish(this.#state);
+      this.#publish(this.#log.tell(before, this.#state, event.atMs));
       this.#heartbeats.match(probed(this.#state));
+    } else if (event.type === 'probed') {
+      // Nearly all probes: what is to be done has not changed, and of a thousand replicas there are many.
+      return;
     }
     this.#act();
+  }
+
+  // A plan that is refused is told by the publisher.
+  #publish(onEnd: () => void): void {
+    this.#ports.publish(this.#state).then(onEnd, onEnd);
   }
 
   #act(): void {

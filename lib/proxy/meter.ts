@@ -39,6 +39,8 @@ interface Ended {
   readonly status: number;
   readonly sample: Sample | undefined;
   readonly key: Key;
+  /** Why the client got no whole reply of a replica, if it got none. */
+  readonly error: BalancerError | undefined;
 }
 
 const TIMED_FREELY = 64;
@@ -75,8 +77,8 @@ export class Meter {
     return { startedMs: performance.now(), answeredMs: 0, weight: TIMED_ONE_IN };
   }
 
-  /** Call it when a request has ended. `error` says why the client got no whole reply of a replica, if it got none. */
-  count({ agent, status, sample, key }: Ended, error: BalancerError | undefined, policy: RingPolicy | undefined): void {
+  /** Call it when a request has ended. */
+  count({ agent, status, sample, key, error }: Ended, policy: RingPolicy | undefined): void {
     if (error === undefined) {
       this.#total.countReply(status);
       agent?.tally.countReply(status);

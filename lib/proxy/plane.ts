@@ -189,7 +189,7 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   onOver(ended: Ended): void {
-    this.meter.count(ended, ended.error, this.#policy);
+    this.meter.count(ended, this.#policy);
     this.log.ended(ended);
   }
 

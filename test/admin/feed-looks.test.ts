@@ -65,7 +65,7 @@ function meterWithTraffic(chance: Random) {
       if (sample !== undefined) sample.answeredMs = sample.startedMs + ([1, 3, 7, 20][chance.below(4)] as number);
       const error = chance.chance(0.02) ? new BalancerError('connection-lost', '') : undefined;
       const status = agent?.replica.seat === 3 && nowMs > 5000 ? 500 : 200 + 204 * chance.below(2);
-      meter.count({ agent, status, sample, key: chance.below(512) }, error, policy);
+      meter.count({ agent, status, sample, key: chance.below(512), error }, policy);
     }
     load.inFlight = chance.below(20);
     load.diverted += chance.below(2);

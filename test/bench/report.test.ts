@@ -31,6 +31,7 @@ t.test('every part gives its charts, and the page shows each of them', async (t)
     'a4-scale.svg',
     'a4-spread.svg',
     'index.html',
+    'speed-workers.svg',
     'speed.svg',
   ]);
   for (const name of Object.keys(files).filter((one) => one.endsWith('.svg'))) {

@@ -3,6 +3,7 @@
 import type {
   Environment,
   RecoverySamples,
+  ScaleRound,
   SpeedRound,
   SpeedSamples,
   SpreadRun,
@@ -104,6 +105,26 @@ export const speed: SpeedSamples = {
     { contender: 'nginx', perSecond: 300, requests: 600, errors: 0, p50Ms: 0.5, p90Ms: 1, p99Ms: 2 },
     { contender: 'ringmaster', perSecond: 300, requests: 600, errors: 0, p50Ms: 0.5, p90Ms: 1, p99Ms: 2 },
   ],
+  scale: [0, 1, 2].flatMap((round) => [
+    scaleRound('ringmaster', 1, 3, [1000, 1000], round),
+    scaleRound('ringmaster', 2, 3, [1250, 750], round),
+    scaleRound('nginx', 1, 3, [500, 500], round),
+    scaleRound('nginx', 2, 3, [500, 250], round),
+    scaleRound('ringmaster', 1, 1000, [1100, 1100], round),
+  ]),
+  plans: [{ workers: 1, replicas: 1000, changesMs: [8, 12], quietMs: 2, longestMs: 14, requests: 9000, errors: 0 }],
   missing: {},
   wrong: {},
 };
+
+/** A round of 1000 requests in a second, with so many ms of processor time in all and in the busiest thread. */
+export function scaleRound(
+  contender: string,
+  workers: number,
+  replicas: number,
+  [cpuMs, busiestMs]: readonly [number, number],
+  round = 0,
+  errors = 0,
+): ScaleRound {
+  return { contender, workers, replicas, round, requests: 1000, seconds: 1, cpuMs, busiestMs, errors };
+}

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { standing } from '../../bench/charts/speed.ts';
+import { comparisons } from '../../bench/charts/workers.ts';
 import type { TimedRequest } from '../../bench/harness/load.ts';
 import type { Fault } from '../../bench/samples.ts';
 import {
@@ -8,10 +9,12 @@ import {
   faultStories,
   mainTrial,
   runsOf,
+  scaleSummaries,
   speedSummaries,
   voidRounds,
 } from '../../bench/summaries.ts';
-import { recovery, speed, speedRound, spread, spreadRun } from './samples.ts';
+import { doubtsAbout } from '../../bench/warnings.ts';
+import { recovery, scaleRound, speed, speedRound, spread, spreadRun } from './samples.ts';
 
 t.test('the runs of a hash come by replicas, without those under the bound on load', async (t) => {
   t.same(
@@ -82,3 +85,27 @@ t.test(
     ]);
   },
 );
+
+t.test('workers and replicas are compared round by round, and void rounds say nothing', async (t) => {
+  const { scale = [] } = speed;
+  const said = [
+    'Two workers over one, requests per second of processor time: ringmaster 0.80, nginx 1.00.',
+    'Two workers over one, requests a second: ringmaster 1.00, nginx 1.00.',
+    'Two workers over one, if each had a core to itself: ringmaster 1.33, nginx 2.00.',
+    '1,000 replicas over 3, processor time per request: ringmaster 1.10.',
+  ];
+  t.same(comparisons(scale), said);
+  t.same(comparisons([...scale, scaleRound('ringmaster', 2, 3, [1, 1], 3)]), said);
+  t.match(scaleSummaries(scale)[1], {
+    workers: 2,
+    replicas: 3,
+    cpuMicros: { median: 1250 },
+    perSecond: { most: 1000 },
+  });
+  const broken = [...scale, scaleRound('nginx', 2, 3, [500, 250], 3, 1)];
+  t.notOk(scaleSummaries(broken).some((one) => one.contender === 'nginx' && one.workers === 2));
+  t.match(
+    doubtsAbout({ speed: { ...speed, scale: broken } }).join(' '),
+    /some numbers are void: nginx, 2 workers, 3 replicas/,
+  );
+});

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { summariseTicks } from '../../scripts/ticks.ts';
+import { isOfWorker, summariseTicks } from '../../scripts/ticks.ts';
 
 const code = [
   { name: 'relay file:///somewhere/lib/proxy/exchange/exchange.ts:10:3', type: 'JS' },
@@ -38,4 +38,10 @@ t.test('a tick belongs to what was running, and to the file of ours that had cal
   });
   t.same(summary.files, [{ name: 'lib/proxy/exchange/exchange.ts', part: 0.5, ownPart: 0.1 }]);
   t.same(summary.functions, [{ name: 'relay  lib/proxy/exchange/exchange.ts', part: 0.1 }]);
+});
+
+t.test('a file of ticks is that of a worker if it names what a worker runs', async (t) => {
+  const ofWorker = [...code, { name: 'file:///somewhere/lib/worker.ts:1:1', type: 'JS' }];
+  t.ok(isOfWorker({ code: ofWorker, ticks: [] }));
+  t.notOk(isOfWorker({ code, ticks: [] }));
 });

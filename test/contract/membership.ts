@@ -61,7 +61,7 @@ export class MembersWorld {
         clock: this.clock,
         log,
         probe: (address) => this.#probe(address),
-        publish: () => undefined,
+        publish: async () => undefined,
         drained: () => this.drained(),
       },
       rules,

@@ -76,10 +76,14 @@ t.test('what a thread held that has ended is given back, and nothing of the othe
   const [one, other] = [new Ledger(memory, 0), new Ledger(memory, 1)];
   for (const ledger of [one, other, other]) {
     ledger.take(3, 9, NONE, 1);
+    ledger.openTunnel(3);
     ledger.connect(9);
   }
+  t.same([one.inFlightAt(3), one.tunnelsAt(3)], [3, 3]);
   one.giveBackOf(1);
-  t.same([one.inFlight, one.inFlightAt(3), other.inFlightAt(3)], [1, 1, 1]);
+  t.same([one.inFlight, one.inFlightAt(3), other.inFlightAt(3), other.tunnelsAt(3)], [1, 1, 1, 1]);
+  one.closeTunnel(3);
+  t.equal(other.tunnelsAt(3), 0);
   t.ok(one.connect(2));
   t.notOk(one.connect(2));
 });

@@ -15,9 +15,9 @@ interface Idler {
 
 const REFUSAL = /^HTTP\/1\.1 503 .*there are \d+ connections already/s;
 
-async function startLimited(t: Test, descriptors: number) {
+async function startLimited(t: Test, descriptors: number, options: readonly string[] = []) {
   const adminPort = await freePort();
-  const program = await startProgram(['--admin-port', String(adminPort)], {}, { descriptors });
+  const program = await startProgram(['--admin-port', String(adminPort), ...options], {}, { descriptors });
   t.teardown(() => program.stop());
   const admin = async (method: string, path: string, body?: unknown) => {
     const init = body === undefined ? { method } : { method, body: JSON.stringify(body) };
@@ -108,7 +108,8 @@ t.test('the largest number of clients at work leaves descriptors for the rest', 
 });
 
 t.test('the start says which maximum cannot be had, and what to do', async (t) => {
-  const { program } = await startLimited(t, 1024);
+  // Each worker more needs some of its own.
+  const { program } = await startLimited(t, 1024, ['--workers', '1']);
   t.match(await program.logged((line) => line.event === 'max-connections-lowered'), {
     level: 'warn',
     wanted: 10_000,

@@ -310,3 +310,25 @@ t.test('there are no more connections than the limit, however they fall on the w
     ),
   );
 });
+
+t.test('no replica has more tunnels than the limit, however they fall on the workers', async (t) => {
+  const switching = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\nopen';
+  const replica = await scriptedReplica((socket) => socket.write(switching));
+  t.teardown(() => replica.close());
+  const args = [...TWO, '--upstream', replica.upstream, '--heartbeat-path', 'off', '--max-tunnels', '7'];
+  const program = await startProgram(args);
+  t.teardown(() => program.stop());
+  const ask = async () => {
+    const client = await connectRaw(program.port);
+    client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n');
+    return { client, isOpen: (await client.until(/open$|failure"}$/)).endsWith('open') };
+  };
+  const open: RawClient[] = [];
+  for (let count = 0; count < 20; count++) {
+    const { client, isOpen } = await ask();
+    if (isOpen) open.push(client);
+  }
+  t.equal(open.length, 7);
+  for (const { socket } of open) socket.destroy();
+  await eventually('there is room again', async () => (await ask()).isOpen);
+});

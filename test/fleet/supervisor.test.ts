@@ -1,5 +1,6 @@
 import t from 'tap';
 import { type FleetState, members, routes } from '../../lib/core/fleet/fleet-state.ts';
+import type { ReplicaRef } from '../../lib/core/ports.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { WrongAnswer } from '../../lib/fleet/http-probe.ts';
 import { Supervisor, type SupervisorRules } from '../../lib/fleet/supervisor.ts';
@@ -33,6 +34,7 @@ function setUp(changed: Partial<SupervisorRules> = {}) {
   const unfit = new Set<string>();
   const published: FleetState[] = [];
   const log: { event: string; [detail: string]: unknown }[] = [];
+  const held = { until: Promise.resolve() as Promise<void> };
   const drains = { until: Promise.resolve() as Promise<void>, asked: 0, cut: 0 };
   const supervisor = new Supervisor(
     {
@@ -50,7 +52,10 @@ function setUp(changed: Partial<SupervisorRules> = {}) {
         if (unfit.has(replica.hostname)) return Promise.reject(new WrongAnswer(404, '/heartbeat'));
         return hung.has(replica.hostname) ? new Promise(() => undefined) : Promise.resolve();
       },
-      publish: (state) => published.push(state),
+      publish: (state) => {
+        published.push(state);
+        return held.until;
+      },
       drained: (_replica, signal) => {
         drains.asked += 1;
         signal.addEventListener('abort', () => {
@@ -74,7 +79,7 @@ function setUp(changed: Partial<SupervisorRules> = {}) {
     for (let step = 0; step < 10_000 && !done; step++) await clock.advance(stepMs);
     return settled;
   };
-  return { clock, runtime, hung, unfit, published, log, drains, supervisor, names, routed, finish };
+  return { clock, runtime, hung, unfit, published, held, log, drains, supervisor, names, routed, finish };
 }
 
 const wishes = (...hostnames: (string | undefined)[]) => hostnames.map((hostname) => ({ hostname, weight: 1 }));
@@ -506,6 +511,30 @@ t.test('a stop that fails is tried again; a remove that takes too long says so',
   await clock.advance(30_000);
   t.same(supervisor.state.leaving, []);
   await supervisor.close();
+});
+
+t.test('what happens to the fleet is logged when requests go by it, and in order', async (t) => {
+  const { supervisor, runtime, held, finish, routed, log } = setUp();
+  const told = () => log.map(({ event, hostname }) => `${event} ${hostname}`);
+  let hold = () => {};
+  held.until = new Promise((resolve) => {
+    hold = resolve;
+  });
+  await finish(supervisor.begin(wishes('server1')));
+  t.same([routed(), told()], [['server1'], []]);
+  held.until = Promise.resolve();
+  runtime.exit(members(supervisor.state)[0] as ReplicaRef);
+  await settle();
+  t.same(told(), [], 'what comes after it waits too');
+  hold();
+  await settle();
+  t.same(told().slice(0, 3), ['replica-starting server1', 'replica-serving server1', 'replica-lost server1']);
+  held.until = Promise.reject(new Error('no such pair'));
+  held.until.catch(() => undefined);
+  await finish(supervisor.add(wishes('server2')));
+  await settle();
+  t.ok(told().includes('replica-serving server2'), 'a refused plan does not hide it');
+  await finish(supervisor.close());
 });
 
 t.test('the inventory finds what events did not tell', async (t) => {

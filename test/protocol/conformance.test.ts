@@ -1,16 +1,18 @@
 import t from 'tap';
 import { ALL_CASES } from './cases/all.ts';
-import { httpProxy, ringmaster } from './contenders.ts';
+import { httpProxy, ringmaster, ringmasterOfTwo } from './contenders.ts';
 import { playAll } from './run.ts';
 
 // Plays the cases in lots, each with a process and replicas of its own.
 const LOTS = 3;
 
-t.test('what HTTP/1.1 asks of a proxy', async (t) => {
-  for (const { one, faults } of await playAll(ringmaster, ALL_CASES, LOTS)) {
-    t.same(faults, [], `duty ${one.duty}: ${one.name}`);
-  }
-});
+for (const contender of [ringmaster, ringmasterOfTwo]) {
+  t.test(`what HTTP/1.1 asks of a proxy: ${contender.name}`, async (t) => {
+    for (const { one, faults } of await playAll(contender, ALL_CASES, LOTS)) {
+      t.same(faults, [], `duty ${one.duty}: ${one.name}`);
+    }
+  });
+}
 
 // `npm run conformance` says who fails which case. Here a few of each duty show that the cases do not let everything
 // pass.

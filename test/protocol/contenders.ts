@@ -40,13 +40,16 @@ const SETTINGS: { readonly [profile in Profile]?: readonly string[] } = {
   'half-close': ['--client-half-close', 'allow'],
 };
 
-export const ringmaster: Contender = {
-  name: 'ringmaster',
-  installed: true,
-  start: async (profile, replicaPorts) => {
+export const ringmaster: Contender = ours('ringmaster', []);
+
+/** The same over two threads. */
+export const ringmasterOfTwo: Contender = ours('ringmaster, two workers', ['--workers', '2']);
+
+function ours(name: string, more: readonly string[]): Contender {
+  const start = async (profile: Profile, replicaPorts: readonly number[]): Promise<Running> => {
     const upstream = replicaPorts.map((port) => `127.0.0.1:${port}`).join(',');
     const options = ['--upstream', upstream, '--heartbeat-path', 'off', '--log', 'error'];
-    const program = await startProgram([...options, ...(SETTINGS[profile] ?? [])]);
+    const program = await startProgram([...options, ...more, ...(SETTINGS[profile] ?? [])]);
     let read = 0;
     return {
       port: program.port,
@@ -59,8 +62,9 @@ export const ringmaster: Contender = {
       },
       stop: () => program.stop(),
     };
-  },
-};
+  };
+  return { name, installed: true, start };
+}
 
 interface ReplicasSetup extends Setup {
   readonly backends: readonly string[];

@@ -12,7 +12,7 @@ import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const agent = { replica: { incarnation: 1, seat: 7 }, inFlight: 0, tally: new Tally() };
 const IDLE = { inFlight: 0, diverted: 0 };
-const ended = (key = 0) => ({ agent, status: 200, sample: undefined, key });
+const ended = (key = 0) => ({ agent, status: 200, sample: undefined, key, error: undefined });
 const policy = { ...inOrder(7), slotOf: (key: number) => key };
 
 t.test('a second’s first 64 requests are timed, then one in 16, which weighs as 16', async (t) => {
@@ -30,14 +30,14 @@ t.test('a second’s first 64 requests are timed, then one in 16, which weighs a
 
 t.test('where requests land is noted only while somebody looks', async (t) => {
   const meter = new Meter(new Map(), IDLE);
-  meter.count(ended(), undefined, policy);
+  meter.count(ended(), policy);
   t.same(meter.landings(0), { last: 1, landed: 1, told: [] });
-  meter.count(ended(5), undefined, policy);
-  meter.count(ended(6), new BalancerError('connection-lost', ''), policy);
+  meter.count(ended(5), policy);
+  meter.count({ ...ended(6), error: new BalancerError('connection-lost', '') }, policy);
   t.same(meter.landings(1), { last: 3, landed: 3, told: [5, 7, 200, 6, 7, 0] });
   meter.onTick(0);
   meter.onTick(1100);
-  meter.count(ended(), undefined, policy);
+  meter.count(ended(), policy);
   t.same(meter.landings(3), { last: 4, landed: 4, told: [] });
 });
 
@@ -45,7 +45,7 @@ t.test('of many requests at most 24 are told, and they are spread over all', asy
   const meter = new Meter(new Map(), IDLE);
   let { last } = meter.landings(0);
   for (const before of [0, 1000, 2000]) {
-    for (let key = 0; key < 1000; key++) meter.count(ended(key), undefined, policy);
+    for (let key = 0; key < 1000; key++) meter.count(ended(key), policy);
     const { landed, told } = meter.landings(last);
     t.equal(landed, before + 1000);
     const slots = told.filter((_, index) => index % 3 === 0);
@@ -59,7 +59,7 @@ t.test('of many requests at most 24 are told, and they are spread over all', asy
 t.test('a request is timed until the head of its reply, not its end', async (t) => {
   const meter = new Meter(new Map(), IDLE);
   const startedMs = 1000;
-  meter.count({ ...ended(), sample: { startedMs, answeredMs: startedMs + 5, weight: 1 } }, undefined, policy);
+  meter.count({ ...ended(), sample: { startedMs, answeredMs: startedMs + 5, weight: 1 } }, policy);
   const { p50 } = latencyOf(new Histogram(meter.counters().total.times));
   t.ok(Math.abs((p50 as number) / 5000 - 1) < 0.03, `${p50} µs`);
 });

@@ -142,7 +142,7 @@ export class World {
           this.#guard(() => this.#noteProbe(incarnationAt(address)));
           return hears(machine.probe(address));
         },
-        publish: (state) => this.#guard(() => this.#published(state)),
+        publish: async (state) => this.#guard(() => this.#published(state)),
         drained: () => hears(this.#clock.sleep(this.#random.below(2 * RULES.graceMs))),
       },
       RULES,

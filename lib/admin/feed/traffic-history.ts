@@ -50,7 +50,9 @@ const KEPT_PER_LOOK = 0.8;
 export class TrafficHistory {
   readonly #rows: Row[] = [];
   #last = noCounters();
-  #replicas: readonly ReplicaTraffic[] = [];
+  // What the last look found at each replica, and what of it is new.
+  #replicas: readonly { readonly now: ReplicaCounters; readonly gained: Counts }[] = [];
+  #tookMs = 0;
   // By incarnation.
   #times = new Map<number, Histogram>();
   #spread: ReadonlyMap<SeatId, number>[] = [];
@@ -65,11 +67,11 @@ export class TrafficHistory {
 
     this.#times = new Map(replicas.map((replica) => [replica.incarnation, this.#timesOf(replica)]));
     const landed = new Map<SeatId, number>();
-    this.#replicas = replicas.map(({ seat, incarnation, counts }, index) => {
+    this.#replicas = replicas.map(({ seat, counts }, index) => {
       landed.set(seat, (landed.get(seat) ?? 0) + counts.requests);
-      const latency = latencyOf(this.#times.get(incarnation) as Histogram);
-      return trafficOf(counters.replicas[index] as ReplicaCounters, counts, latency, tookMs);
+      return { now: counters.replicas[index] as ReplicaCounters, gained: counts };
     });
+    this.#tookMs = tookMs;
     this.#last = counters;
     this.#spread.push(landed);
     if (this.#spread.length > SPREAD_ROWS) this.#spread.shift();
@@ -85,8 +87,12 @@ export class TrafficHistory {
     return this.#rows;
   }
 
+  /** Worked out when asked for: for a thousand replicas that takes as long as some hundred requests. */
   get replicas(): readonly ReplicaTraffic[] {
-    return this.#replicas;
+    return this.#replicas.map(({ now, gained }) => {
+      const latency = latencyOf(this.#times.get(now.incarnation) as Histogram);
+      return trafficOf(now, gained, latency, this.#tookMs);
+    });
   }
 
   /** Requests that ended at each seat, and over how many seconds: a minute, or less if the ring is younger. */

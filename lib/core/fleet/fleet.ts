@@ -147,9 +147,13 @@ export function plan(state: FleetState, nowMs: number, { parallelStarts }: Fleet
 
 /** When `plan` will ask for more than at `nowMs` if no event comes before; Infinity if it never will. */
 export function nextDueMs(state: FleetState, nowMs: number): number {
-  const starts = state.seats.map((seat) => (seat.phase === 'vacant' ? seat.startAtMs : Number.POSITIVE_INFINITY));
-  const stops = state.leaving.map((one) => one.retryAtMs);
-  return Math.min(Number.POSITIVE_INFINITY, ...[...starts, ...stops].filter((dueMs) => dueMs > nowMs));
+  let nextMs = Number.POSITIVE_INFINITY;
+  const consider = (dueMs: number) => {
+    if (dueMs > nowMs && dueMs < nextMs) nextMs = dueMs;
+  };
+  for (const seat of state.seats) if (seat.phase === 'vacant') consider(seat.startAtMs);
+  for (const { retryAtMs } of state.leaving) consider(retryAtMs);
+  return nextMs;
 }
 
 // The longest wait goes first, so a seat whose starts keep failing cannot hold up the others.

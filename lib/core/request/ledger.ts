@@ -1,6 +1,7 @@
 // What all threads of a data plane keep in common: how many requests are in flight, at each replica and in all, how
-// many connections there are, and which request id comes next. Each number is a cell of memory that the threads share,
-// and every change of one is atomic. With one thread it is the same, on memory of its own.
+// many tunnels each replica has, how many connections there are, and which request id comes next. Each number is a cell
+// of memory that the threads share, and every change of one is atomic. With one thread it is the same, on memory of its
+// own.
 //
 // A bound is kept by reserve, check, undo: a thread counts its request first, looks whether that was one too many, and
 // takes it back if so. Whoever looks first and counts later lets two threads in where there is room for one. What is in
@@ -23,18 +24,22 @@ const WAITING = 4;
 const FREED = 5;
 const BUDGET = 8;
 const HEAD_CELLS = BUDGET + BUDGET_CELLS;
-// Of a thread: its part of the connections and of those that wait, then of what is in flight at each replica.
+// Then what is in flight at each replica, then its tunnels.
+const TUNNELS = HEAD_CELLS + MOST_REPLICAS;
+const SHARED_CELLS = TUNNELS + MOST_REPLICAS;
+// Of a thread: its part of the connections and of those that wait, then of what each replica has.
 const PART_CONNECTIONS = 0;
 const PART_WAITING = 1;
 const PART_HEAD_CELLS = 2;
-const PART_CELLS = PART_HEAD_CELLS + MOST_REPLICAS;
+const PART_TUNNELS = PART_HEAD_CELLS + MOST_REPLICAS;
+const PART_CELLS = PART_TUNNELS + MOST_REPLICAS;
 
 // Half of what a cell holds, so that the threads that come after it before it is set back do not overflow it.
 const LAST_NUMBER = 1_000 * ID_COUNT;
 
 /** Bytes of memory that so many threads share. */
 export function ledgerBytes(threads: number): number {
-  return 4 * (HEAD_CELLS + MOST_REPLICAS + threads * PART_CELLS);
+  return 4 * (SHARED_CELLS + threads * PART_CELLS);
 }
 
 export class Ledger {
@@ -85,6 +90,22 @@ export class Ledger {
     this.#addPart(PART_HEAD_CELLS + row, -1);
     Atomics.sub(this.#cells, IN_FLIGHT, 1);
     Atomics.sub(this.#cells, HEAD_CELLS + row, 1);
+  }
+
+  /** Tunnels at the replica of that row, and requests that offer to become one. */
+  tunnelsAt(row: number): number {
+    return Atomics.load(this.#cells, TUNNELS + row);
+  }
+
+  /** Counts a tunnel more there. The caller has looked whether there may be one. */
+  openTunnel(row: number): void {
+    Atomics.add(this.#cells, TUNNELS + row, 1);
+    this.#addPart(PART_TUNNELS + row, 1);
+  }
+
+  closeTunnel(row: number): void {
+    this.#addPart(PART_TUNNELS + row, -1);
+    Atomics.sub(this.#cells, TUNNELS + row, 1);
   }
 
   /** Counts a connection more, if there are less than `most`. */
@@ -151,9 +172,9 @@ export class Ledger {
     Atomics.sub(this.#cells, WAITING, this.#cells[part + PART_WAITING] as number);
     for (let row = 0; row < MOST_REPLICAS; row++) {
       const held = this.#cells[part + PART_HEAD_CELLS + row] as number;
-      if (held === 0) continue;
       Atomics.sub(this.#cells, HEAD_CELLS + row, held);
       Atomics.sub(this.#cells, IN_FLIGHT, held);
+      Atomics.sub(this.#cells, TUNNELS + row, this.#cells[part + PART_TUNNELS + row] as number);
     }
     this.#cells.fill(0, part, part + PART_CELLS);
   }
@@ -173,5 +194,5 @@ export class Ledger {
 }
 
 function partOf(thread: number): number {
-  return HEAD_CELLS + MOST_REPLICAS + thread * PART_CELLS;
+  return SHARED_CELLS + thread * PART_CELLS;
 }

@@ -98,8 +98,17 @@ function differenceOf(before: Counted, after: Counted): Counted {
   return {
     counts: countsSince(before.counts, after.counts),
     inFlight: after.inFlight,
-    times: after.times.map((weight, bucket) => gained(before.times[bucket] as number, weight)),
+    times: timesGained(before.times, after.times),
   };
+}
+
+// A loop, since of a thousand replicas there are half a million buckets each second.
+function timesGained(before: Float64Array, after: Float64Array): Float64Array {
+  const times = new Float64Array(BUCKETS);
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    times[bucket] = gained(before[bucket] as number, after[bucket] as number);
+  }
+  return times;
 }
 
 function eachOf(one: Counts, other: Counts, of: (a: number, b: number) => number): Counts {

@@ -35,15 +35,19 @@ export class Histogram {
    * value.
    */
   percentile(part: number): number | undefined {
-    const total = this.#weights.reduce((sum, weight) => sum + weight, 0);
+    let total = 0;
+    for (let index = 0; index < BUCKETS; index++) total += this.#weights[index] as number;
     if (total < 0.5) return undefined;
     let wanted = part * total;
-    const bucket = this.#weights.findIndex((weight) => {
+    // Sums of fractions may come out a trifle short at the far end: then it is the last bucket with any weight.
+    let found = 0;
+    for (let index = 0; index < BUCKETS; index++) {
+      const weight = this.#weights[index] as number;
       wanted -= weight;
-      return weight > 0 && wanted <= 0;
-    });
-    // Sums of fractions may come out a trifle short at the far end.
-    const found = bucket === -1 ? this.#weights.findLastIndex((weight) => weight > 0) : bucket;
+      if (weight === 0) continue;
+      found = index;
+      if (wanted <= 0) break;
+    }
     return 2 ** ((found + 0.5) / BUCKETS_PER_DOUBLING);
   }
 

@@ -27,8 +27,6 @@ export class ReplicaAgent implements Pool {
   retired = false;
   /** Requests of this thread that have a place there: event streams and tunnels have none. */
   inFlight = 0;
-  /** Tunnels, and requests that offer to become one. */
-  tunnels = 0;
   readonly tally: Tally;
   readonly #load: AgentLoad;
   readonly #row: number;
@@ -43,6 +41,8 @@ export class ReplicaAgent implements Pool {
   // The idle timeout that the sweeps go by.
   #sweptForMs = 0;
   readonly #onIdle: (() => void)[] = [];
+  // Of this thread: tunnels, and requests that offer to become one.
+  #tunnels = 0;
 
   /**
    * @param load of all agents together. Each agent adds its own requests.
@@ -65,6 +65,11 @@ export class ReplicaAgent implements Pool {
     return this.#load.ledger.inFlightAt(this.#row);
   }
 
+  /** Tunnels there, and requests that offer to become one, in all threads. */
+  get tunnelsInAll(): number {
+    return this.#load.ledger.tunnelsAt(this.#row);
+  }
+
   /**
    * Takes a place for one request, if there is one.
    * @param factor of bounded load; Infinity for no bound but the limit.
@@ -78,7 +83,7 @@ export class ReplicaAgent implements Pool {
   }
 
   lease(fresh: boolean, offers = false): ReplicaConnection {
-    if (offers) this.tunnels += 1;
+    if (offers) this.#countTunnel();
     const connection = (fresh ? undefined : this.#takeIdle()) ?? this.#open();
     connection.offers = offers;
     return connection;
@@ -90,7 +95,7 @@ export class ReplicaAgent implements Pool {
 
   giveBack(connection: ReplicaConnection): void {
     if (!this.#streams.delete(connection) && !connection.isTunnel) this.#countOut();
-    if (connection.offers) this.tunnels -= 1;
+    if (connection.offers) this.#countTunnelOut();
     if (connection.alive) {
       const { maxIdle, maxIdleInAll } = this.#limits;
       if (this.retired || this.#idle.length >= maxIdle || this.#load.idle >= maxIdleInAll) connection.close();
@@ -166,7 +171,7 @@ export class ReplicaAgent implements Pool {
   }
 
   get #isIdle(): boolean {
-    return this.inFlight === 0 && this.tunnels === 0;
+    return this.inFlight === 0 && this.#tunnels === 0;
   }
 
   #takeIdle(): ReplicaConnection | undefined {
@@ -188,6 +193,16 @@ export class ReplicaAgent implements Pool {
     this.#load.ledger.give(this.#row);
     this.inFlight -= 1;
     this.#load.inFlight -= 1;
+  }
+
+  #countTunnel(): void {
+    this.#load.ledger.openTunnel(this.#row);
+    this.#tunnels += 1;
+  }
+
+  #countTunnelOut(): void {
+    this.#load.ledger.closeTunnel(this.#row);
+    this.#tunnels -= 1;
   }
 
   #startSweeping(): () => void {

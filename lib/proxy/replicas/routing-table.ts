@@ -99,7 +99,7 @@ export class RoutingTable {
   barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[] {
     const barred = [...tried];
     this.#entries.forEach((entry, seat) => {
-      const isFull = entry !== undefined && entry.agent.tunnels >= this.#limits.maxTunnels;
+      const isFull = entry !== undefined && entry.agent.tunnelsInAll >= this.#limits.maxTunnels;
       if (isFull && !tried.includes(seat)) barred.push(seat);
     });
     return barred;

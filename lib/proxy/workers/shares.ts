@@ -13,7 +13,6 @@ export function shareOf(traffic: TrafficSettings, workers: number): TrafficSetti
       maxRefused: part(limits.maxRefused),
       uploadMemoryBytes: part(limits.uploadMemoryBytes),
       replyMemoryBytes: part(limits.replyMemoryBytes),
-      maxTunnels: part(limits.maxTunnels),
       maxIdle: part(limits.maxIdle),
       maxIdleInAll: part(limits.maxIdleInAll),
     },

@@ -165,12 +165,11 @@ export class ThreadedPlane implements DataPlane {
   async #look(): Promise<void> {
     const looks = this.#crew.living().map(async (thread) => {
       const before = thread.landed;
-      const landings = await unlessEnded(thread.ask('landings', before.last));
-      if (landings === undefined) return;
-      thread.landed = landings;
-      this.#landings.add(landings, before);
+      const now = await unlessEnded(thread.ask('landings', before.last));
+      thread.landed = now ?? before;
+      return now === undefined ? [] : [{ now, before }];
     });
-    await Promise.all(looks);
+    this.#landings.add((await Promise.all(looks)).flat());
   }
 
   #onNews(thread: WorkerThread, news: PlaneNews, version: number): void {
