@@ -25,5 +25,5 @@ for (const folder of SERVED) {
     filter: (path) => !path.endsWith('tsconfig.json'),
   });
 }
-copyFileSync(join(ROOT, 'scripts/package/ringmaster.js'), join(DIST, 'ringmaster.js'));
-chmodSync(join(DIST, 'ringmaster.js'), 0o755);
+copyFileSync(join(ROOT, 'scripts/package/command.js'), join(DIST, 'command.js'));
+chmodSync(join(DIST, 'command.js'), 0o755);
