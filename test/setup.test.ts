@@ -49,7 +49,12 @@ function makeTemplate(): string {
   mkdirSync(join(directory, 'scripts'));
   const script = fileURLToPath(new URL('../scripts/setup.js', import.meta.url));
   copyFileSync(script, join(directory, 'scripts/setup.js'));
-  run(directory, 'npm', 'install', '--package-lock-only', '--ignore-scripts', '--offline');
+  const service = { name: 'service', version: '1.0.0', dependencies: { evil: 'file:../evil-1.0.0.tgz' } };
+  mkdirSync(join(directory, 'replica'));
+  writeFileSync(join(directory, 'replica/package.json'), JSON.stringify(service));
+  for (const of of [directory, join(directory, 'replica')]) {
+    run(of, 'npm', 'install', '--package-lock-only', '--ignore-scripts', '--offline');
+  }
   return directory;
 }
 
@@ -74,7 +79,9 @@ t.test('no package runs a script of its own when it is installed, but the one th
   const { setUp, has, timesRun } = project(t, '99');
   setUp();
   t.ok(has('node_modules/evil'));
+  t.notOk(has('replica/node_modules'), 'the sample service needs nothing to run');
   setUp('--test');
+  t.ok(has('replica/node_modules/evil'));
   t.equal(timesRun('node'), 1);
   t.equal(timesRun('evil'), 0);
 });

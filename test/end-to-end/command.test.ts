@@ -1,7 +1,7 @@
 // Programs that know nothing of us as replicas of the real program: they are started by a command, survive a kill under
 // load, are shown when they fail, and leave nothing behind.
 
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +27,37 @@ def app(environment, start_response):
     return [b'ok']
 `;
 
+const FLASK_APP = `
+from flask import Flask
+app = Flask(__name__)
+@app.get('/')
+def page():
+    return 'a page'
+`;
+// They are packages of this checkout, and their apps are elsewhere.
+const load = `createRequire(${JSON.stringify(fileURLToPath(import.meta.url))})`;
+const FASTIFY_APP = `
+import { createRequire } from 'node:module';
+const app = ${load}('fastify')();
+app.get('/', () => ({ pid: process.pid }));
+await app.listen({ port: Number(process.env.PORT), host: process.env.HOST });
+`;
+// A session that this replica does not know is begun under the id that its signed cookie has, so that the cookie stays
+// the key.
+const EXPRESS_APP = `
+import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
+const load = ${load};
+const app = load('express')();
+const genid = (request) => request.sessionID ?? randomUUID();
+app.use(load('express-session')({ secret: 'x', resave: false, saveUninitialized: true, genid }));
+app.get('/', (request, response) => {
+  request.session.views = (request.session.views ?? 0) + 1;
+  response.json({ views: request.session.views, server: process.env.SERVER_ID });
+});
+app.listen(process.env.PORT, process.env.HOST);
+`;
+
 const directory = mkdtempSync(join(tmpdir(), 'ringmaster-app-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
 const file = (name: string, text: string) => {
@@ -35,6 +66,9 @@ const file = (name: string, text: string) => {
 };
 const app = file('app.cjs', NODE_APP);
 file('wsgi.py', WSGI_APP);
+file('flask_app.py', FLASK_APP);
+const fastify = file('fastify.mjs', FASTIFY_APP);
+const express = file('express.mjs', EXPRESS_APP);
 file('index.php', '<?php echo getenv("SERVER_ID");');
 
 let marks = 0;
@@ -81,6 +115,12 @@ async function underLoad(program: Program, until: Promise<unknown>) {
   return { count, failed };
 }
 
+// Debian's gunicorn runs on Debian's Python, which need not be the first on the PATH.
+function unlessFlask(): string | false {
+  const hasFlask = spawnSync('/usr/bin/python3', ['-c', 'import flask']).status === 0;
+  return unlessInstalled('gunicorn') || (!hasFlask && 'Flask is not installed');
+}
+
 const HTTP_SERVER = ['python3', '-m', 'http.server', '{port}', '--bind', '127.0.0.1'];
 for (const [name, skip, args, command] of [
   ['node on PORT', false, [], [process.execPath, app]],
@@ -94,6 +134,9 @@ for (const [name, skip, args, command] of [
     ['gunicorn', '-w', '2', '-b', '127.0.0.1:{port}', 'wsgi:app'],
   ],
   ['gunicorn on a socket', unlessInstalled('gunicorn'), [], ['gunicorn', '-b', 'unix:{socket}', 'wsgi:app']],
+  ['gunicorn with Flask', unlessFlask(), [], ['gunicorn', '-b', '127.0.0.1:{port}', 'flask_app:app']],
+  ['Fastify', false, [], [process.execPath, fastify]],
+  ['Express', false, [], [process.execPath, express]],
   ['php -S', unlessInstalled('php'), [], ['php', '-S', '127.0.0.1:{port}']],
 ] as const) {
   t.test(`${name}: three of them survive a kill under load, and stop without a trace`, { skip }, async (t) => {
@@ -116,6 +159,25 @@ for (const [name, skip, args, command] of [
     t.same(left(), []);
   });
 }
+
+t.test('Express with its sessions in memory: by its cookie, a session stays where it has begun', async (t) => {
+  const { program } = await start(t, ['--key', 'cookie:connect.sid'], [process.execPath, express]);
+  const servers = new Set<string>();
+  for (let client = 0; client < 12; client++) {
+    let cookie = '';
+    const view = async () => {
+      const reply = await fetch(`${program.url}/`, { headers: { cookie } });
+      cookie = reply.headers.get('set-cookie')?.split(';')[0] ?? cookie;
+      return (await reply.json()) as { views: number; server: string };
+    };
+    // Whoever answers the first request makes the cookie, which may then belong to another replica.
+    await view();
+    const { views, server } = await view();
+    for (let more = 1; more <= 5; more++) t.same(await view(), { views: views + more, server });
+    servers.add(server);
+  }
+  t.equal(servers.size, 3, 'sessions are spread');
+});
 
 t.test('kill -9 of the balancer: no program outlives it, nor what it has started', async (t) => {
   const { program, left } = await start(t, [], ['sh', '-c', '"$0" "$1" & sleep 600 & wait', process.execPath, app]);

@@ -59,19 +59,27 @@ export function loopbackPlaces(port: number): readonly [Address, ...Address[]] {
   ];
 }
 
-/** Resolves with the first of the addresses at which a connection is accepted. Rejects when the signal is aborted. */
+/** Resolves with the first of the addresses at which connections are accepted. Rejects when the signal is aborted. */
 export async function untilListens(addresses: readonly Address[], clock: Clock, signal: AbortSignal): Promise<Address> {
   const begunMs = clock.now();
   for (;;) {
-    for (const address of addresses) {
-      const accepted = await accepts(address, signal);
-      signal.throwIfAborted();
-      if (accepted) return address;
-    }
+    const found = await firstThatAccepts(addresses, signal);
+    // It may have begun to listen at all of them while they were asked one after the other.
+    if (found !== undefined)
+      return found === addresses[0] ? found : ((await firstThatAccepts(addresses, signal)) ?? found);
     const pauseMs = PAUSE_SHARE * (clock.now() - begunMs);
     await clock.sleep(Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, pauseMs)), signal).catch(() => undefined);
     signal.throwIfAborted();
   }
+}
+
+async function firstThatAccepts(addresses: readonly Address[], signal: AbortSignal): Promise<Address | undefined> {
+  for (const address of addresses) {
+    const accepted = await accepts(address, signal);
+    signal.throwIfAborted();
+    if (accepted) return address;
+  }
+  return undefined;
 }
 
 function accepts(address: Address, signal: AbortSignal): Promise<boolean> {
