@@ -1,5 +1,5 @@
-// Plays the end-to-end tests in which requests reach replicas once more, over two workers. `RINGMASTER_WORKERS=2 npm
-// test` plays all tests of the program so.
+// Plays the end-to-end tests in which it matters how requests reach replicas once more, over two workers. All of them
+// would double their time: `RINGMASTER_WORKERS=2 npm test` plays all tests of the program so.
 
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
@@ -9,8 +9,8 @@ import { endWithUs } from '../../bench/harness/children.ts';
 
 // The longest first. They mostly wait, for a heartbeat or a limit of time.
 const FILES = [
-  ...['upstreams', 'life', 'ring', 'bodies', 'faults', 'log', 'foreign-servers', 'slow-together', 'changes'],
-  ...['sessions', 'contract', 'signals', 'health-checks', 'slow-clients', 'late', 'cgi-names'],
+  ...['upstreams', 'life', 'bodies', 'faults', 'log', 'slow-together', 'changes', 'sessions', 'contract', 'signals'],
+  ...['health-checks', 'slow-clients', 'late', 'cgi-names'],
 ];
 const AT_ONCE = 3;
 
