@@ -52,8 +52,8 @@ function makeTemplate(): string {
   const service = { name: 'service', version: '1.0.0', dependencies: { evil: 'file:../evil-1.0.0.tgz' } };
   mkdirSync(join(directory, 'replica'));
   writeFileSync(join(directory, 'replica/package.json'), JSON.stringify(service));
-  for (const of of [directory, join(directory, 'replica')]) {
-    run(of, 'npm', 'install', '--package-lock-only', '--ignore-scripts', '--offline');
+  for (const folder of [directory, join(directory, 'replica')]) {
+    run(folder, 'npm', 'install', '--package-lock-only', '--ignore-scripts', '--offline');
   }
   return directory;
 }
