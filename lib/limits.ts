@@ -29,8 +29,8 @@ export function supervisorRules(options: Options): SupervisorRules {
     inventoryIntervalMs: 5000,
     beginTimeoutMs: options.startTimeoutMs,
     joinAttempts: 3,
-    // Whoever gives a command wants to know at once if it does not work. Other replicas may come up later.
-    mustServe: options.command.length > 0,
+    // Whoever gives a program wants to know at once if it does not work. Other replicas may come up later.
+    mustServe: options.command.length > 0 || options.dockerImage !== '',
   };
 }
 

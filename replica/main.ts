@@ -5,6 +5,7 @@
 //   DATA_DIR    directory of the SQLite file in which the votes are kept; ./data if not given
 //   VOTES_URL   keep them in this Redis instead: redis[s]://[[user]:password@]host[:port][/database]
 
+import { existsSync } from 'node:fs';
 import http from 'node:http';
 import { hostname } from 'node:os';
 import { readKnobs, withKnobs } from './knobs.ts';
@@ -65,7 +66,10 @@ async function openVotes({ VOTES_URL = '', DATA_DIR = 'data' }: NodeJS.ProcessEn
     return redisVotes(VOTES_URL);
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
-    const advice = `VOTES_URL takes the package @redis/client: npm ci --prefix ${import.meta.dirname}`;
+    // As a part of a package that is installed it has no manifest of its own.
+    const isCheckout = existsSync(new URL('package.json', import.meta.url));
+    const how = isCheckout ? `npm ci --prefix ${import.meta.dirname}` : 'npm install @redis/client';
+    const advice = `VOTES_URL takes the package @redis/client: ${how}`;
     console.error(`replica: ${isMissing ? advice : error instanceof Error ? error.message : error}`);
     process.exit(2);
   }

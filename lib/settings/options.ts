@@ -51,6 +51,10 @@ const RULES: readonly Rule[] = [
     says: () => 'the command has {socket}, but containers listen on a port: {port}',
   },
   {
+    breaks: ({ replicaCwd, runtime }) => replicaCwd !== '' && runtime === 'docker',
+    says: () => '--replica-cwd is for child processes: the image says where a container works',
+  },
+  {
     breaks: ({ command, replicaListen }) => command.some((part) => part.includes(otherPlace(replicaListen))),
     says: ({ replicaListen }) =>
       `the command has ${otherPlace(replicaListen)}, but its replicas listen on a ${replicaListen}: see --replica-listen`,

@@ -8,6 +8,7 @@ import { compose } from './compose.ts';
 import { contract } from './contract.ts';
 import { daemonFaults } from './daemon-faults.ts';
 import { foreignImage } from './foreign-image.ts';
+import { ownApp } from './own-app.ts';
 import { ownership } from './ownership.ts';
 import { replacement } from './replacement.ts';
 
@@ -18,6 +19,7 @@ t.test('the runtime contract on Docker', options, contract);
 t.test('containers that end or hang are replaced', options, replacement);
 t.test('a balancer that was killed finds its replicas again', options, adoption);
 t.test('an image that knows nothing of us', options, foreignImage);
+t.test('an app of one’s own, in the image of the balancer and behind it', options, ownApp);
 t.test('whose a fleet, a name and a container are', options, ownership);
 t.test('a Docker daemon that fails', options, daemonFaults);
 t.test('docker compose up, from first to last', options, compose);
