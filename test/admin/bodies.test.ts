@@ -129,11 +129,12 @@ t.test('a question is a request id, a key, or a request', async (t) => {
   t.same(ask({ key: 4_294_967_295 }), { type: 'key', key: 4_294_967_295 });
   t.same(ask({ method: 'POST', path: '/a?b=c', headers: { Cookie: 'id=7' }, client: '192.0.2.1' }), {
     type: 'request',
+    method: 'POST',
     path: '/a?b=c',
     rawHeaders: ['Cookie', 'id=7'],
     client: '192.0.2.1',
   });
-  t.same(ask({}), { type: 'request', path: '/', rawHeaders: [], client: undefined });
+  t.same(ask({}), { type: 'request', method: 'GET', path: '/', rawHeaders: [], client: undefined });
 });
 
 const NO_QUESTIONS: [string, unknown, RegExp][] = [
