@@ -151,6 +151,7 @@ t.test('why none has ever served: each reason once', async (t) => {
     );
   const failed = fails(fails(fresh, 0), 1);
   t.equal(whyNeverServed(failed, 'it was late'), 'no replica came up: exit code 1');
+  t.equal(whyNeverServed(probed(given(), unfit, 1), 'it was late'), `no replica came up: ${unfit.reason}`);
 });
 
 t.test('a probe of who does not run yet says nothing', async (t) => {
