@@ -73,9 +73,9 @@ t.test('they fit the types', async (t) => {
     skipLibCheck: true,
   };
   await writeFile(join(directory, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts', '*.js'] }));
-  // The runner of the tests gives Node options that are not for the compiler.
-  const { NODE_OPTIONS: _, ...env } = process.env;
-  const compiled = run(join(ROOT, 'node_modules/.bin/tsc'), ['--project', directory], { cwd: directory, env });
+  // The runner of the tests gives each Node that they start options of its own, which the compiler cannot stand.
+  const words = ['-u', 'NODE_OPTIONS', join(ROOT, 'node_modules/.bin/tsc'), '--project', directory];
+  const compiled = run('env', words, { cwd: directory });
   await t.resolves(
     compiled.catch(({ stdout, stderr }) => {
       throw new Error(`${stdout}${stderr}`);
