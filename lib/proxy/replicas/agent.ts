@@ -71,19 +71,27 @@ export class ReplicaAgent implements Pool {
   }
 
   /**
-   * Takes a place for one request, if there is one.
+   * Takes a place for one request, if there is one. The caller must lease it.
    * @param factor of bounded load; Infinity for no bound but the limit.
    * @param part the seat's weight over that of all.
+   * @param offers the request offers to switch protocols, so it takes a place among the tunnels too, or none at all.
    */
-  take(factor: number, part: number): boolean {
-    if (!this.#load.ledger.take(this.#row, this.#limits.maxInFlight, factor, part)) return false;
+  take(factor: number, part: number, offers = false): boolean {
+    const { ledger } = this.#load;
+    const { maxInFlight, maxTunnels } = this.#limits;
+    if (offers && !ledger.openTunnel(this.#row, maxTunnels)) return false;
+    if (!ledger.take(this.#row, maxInFlight, factor, part)) {
+      if (offers) ledger.closeTunnel(this.#row);
+      return false;
+    }
     this.inFlight += 1;
     this.#load.inFlight += 1;
+    if (offers) this.#tunnels += 1;
     return true;
   }
 
+  /** @param offers as it was said when the place was taken. */
   lease(fresh: boolean, offers = false): ReplicaConnection {
-    if (offers) this.#countTunnel();
     const connection = (fresh ? undefined : this.#takeIdle()) ?? this.#open();
     connection.offers = offers;
     return connection;
@@ -193,11 +201,6 @@ export class ReplicaAgent implements Pool {
     this.#load.ledger.give(this.#row);
     this.inFlight -= 1;
     this.#load.inFlight -= 1;
-  }
-
-  #countTunnel(): void {
-    this.#load.ledger.openTunnel(this.#row);
-    this.#tunnels += 1;
   }
 
   #countTunnelOut(): void {
