@@ -77,6 +77,14 @@ t.test('HOST may be set for all of them', async (t) => {
   t.equal((await ask(await runtime.start(replica(1), soon()))).env.HOST, '0.0.0.0');
 });
 
+t.test('PATH may be set for all of them, and need not lead to what is run in front of the command', async (t) => {
+  const runtime = await begun(t, {
+    command: [process.execPath, '-e', TELLS],
+    variables: new Map([['PATH', '/nowhere']]),
+  });
+  t.equal((await ask(await runtime.start(replica(1), soon()))).env.PATH, '/nowhere');
+});
+
 t.test('with a socket, PORT is its path, which Node’s listen takes', async (t) => {
   const runtime = await begun(t, { command: [process.execPath, '-e', TELLS, '{socket}'], listens: 'socket' });
   const address = await runtime.start(replica(1), soon());

@@ -201,10 +201,11 @@ class ProcessRuntime implements ReplicaRuntime {
 
 async function takeHold({ command, environment, variables, cwd, clock }: ProcessRuntimeOptions): Promise<Hold> {
   await checkCommand(command[0], variables.get('PATH') ?? environment.PATH, cwd);
+  const wordsInFront = await launcher();
   const base = Buffer.byteLength(tmpdir()) <= LONGEST_DIRECTORY_BYTES ? tmpdir() : '/tmp';
   // mkdtemp creates it with mode 0700.
   const directory = await mkdtemp(join(base, 'ringmaster-'));
-  return { directory, guardian: startGuardian(directory, clock), launcher: launcher() };
+  return { directory, guardian: startGuardian(directory, clock), launcher: wordsInFront };
 }
 
 function neverBegun(): never {
