@@ -110,6 +110,14 @@ t.test('inherit: as it is; off: nothing, but the last lines of one that never ca
   t.equal(off.stderr.text, 'server1 | b\nserver1 | exit code 1\nserver2 | b\nserver2 | exit code 2\n');
 });
 
+t.test('however many there are in a process, none stays as a listener of a stream', async (t) => {
+  const { stdout, stderr, made } = output('prefix');
+  const before = stdout.listenerCount('drain');
+  for (let count = 0; count < 20; count++) createReplicaOutput('prefix', { stdout, stderr }, () => {});
+  made.sink(replica(1), 'stdout')?.write('x\n');
+  t.same([stdout.listenerCount('drain'), stderr.listenerCount('drain')], [before, before]);
+});
+
 for (const mode of ['prefix', 'inherit'] as const) {
   t.test(`${mode}: a reader that stalls never fills the memory`, async (t) => {
     const place = new Place({ stalls: true });
