@@ -1,5 +1,5 @@
-// The command that a replica runs: what stands in its arguments for what is the replica's own, and whether there is
-// such a program.
+// The command that a replica runs, in a process or a container: what stands in its arguments and variables for what is
+// the replica's own, and whether there is such a program.
 
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
@@ -20,6 +20,22 @@ export interface OwnValues {
 /** Puts the replica's own values in place of `{port}`, `{socket}`, `{id}` and `{seat}`. Other braces stay. */
 export function withOwnValues(text: string, own: OwnValues): string {
   return text.replaceAll(/\{(port|socket|id|seat)\}/g, (whole, name: keyof OwnValues) => own[name] ?? whole);
+}
+
+/**
+ * The variables of a replica: those given for all, with its own values in them, and those that tell it what it has to
+ * know.
+ * @param host is what HOST is, unless one was given.
+ */
+export function variablesWith(host: string, given: ReadonlyMap<string, string>, own: OwnValues) {
+  const filledIn = [...given].map(([name, text]) => [name, withOwnValues(text, own)] as const);
+  return {
+    HOST: host,
+    ...Object.fromEntries(filledIn),
+    PORT: own.port ?? own.socket,
+    SERVER_ID: own.id,
+    RINGMASTER_SEAT: own.seat,
+  };
 }
 
 /**

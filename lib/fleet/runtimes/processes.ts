@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../../core/ports.ts';
 import { BalancerError } from '../../errors.ts';
-import { checkCommand, type OwnValues, withOwnValues } from './command.ts';
+import { checkCommand, type OwnValues, variablesWith, withOwnValues } from './command.ts';
 import { type Guardian, startGuardian } from './guardian.ts';
 import { freePort, LOOPBACK, loopbackPlaces, untilListens } from './readiness.ts';
 import type { ReplicaOutput } from './replica-output.ts';
@@ -187,15 +187,7 @@ class ProcessRuntime implements ReplicaRuntime {
 
   #environmentOf(own: OwnValues): NodeJS.ProcessEnv {
     const { environment, variables } = this.#options;
-    const more = [...variables].map(([name, value]) => [name, withOwnValues(value, own)]);
-    return {
-      ...environment,
-      HOST: LOOPBACK,
-      ...Object.fromEntries(more),
-      PORT: own.port ?? own.socket,
-      SERVER_ID: own.id,
-      RINGMASTER_SEAT: own.seat,
-    };
+    return { ...environment, ...variablesWith(LOOPBACK, variables, own) };
   }
 }
 
