@@ -1,6 +1,7 @@
 // The keep-alive agent of one replica: a pool of raw sockets, last in, first out, so that a few connections stay warm
 // and the rest age and are closed. It counts requests in flight, but of a request it only knows where the reply goes.
 
+import { hostAndPort } from '../../core/address.ts';
 import type { Address, Clock, ReplicaRef } from '../../core/ports.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
 import { Tally } from '../../core/traffic/traffic.ts';
@@ -225,9 +226,7 @@ export class ReplicaAgent implements Pool {
 
 // A Unix socket has no host and port, so a name stands for them in the Host field.
 function authorityOf(address: Address): string {
-  if (address.type === 'unix') return 'localhost';
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return `${host}:${address.port}`;
+  return address.type === 'unix' ? 'localhost' : hostAndPort(address.host, address.port);
 }
 
 // A connection closes at the sweep after this many, so between 1 and 1.25 times the idle timeout.
