@@ -47,6 +47,8 @@ export interface Own {
   readonly pair?: HashPair | undefined;
   /** File descriptors of sockets that listen already, to listen on in place of `--port`. */
   readonly sockets?: readonly number[];
+  /** What a replica wrote last that never came up is shown on standard error, even where `replicaOutput` is off. */
+  readonly showsLastLines?: boolean;
   /** The function that the key source `function` stands for. */
   readonly keyFunction?: KeyFunction | undefined;
   /** Called with each state of the fleet. Must not throw. */
@@ -56,10 +58,10 @@ export interface Own {
 /** Makes a balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log, own: Own = {}): Promise<Balancer> {
   const pair = await loadHashPair(options, own.pair);
-  const { keyFunction, sockets = [] } = own;
+  const { keyFunction, sockets = [], showsLastLines = false } = own;
   const pidOf: PidOf = (replica) => parts.runtime.pidOf?.(replica);
   const observe = (state: FleetState) => own.observe?.(state, pidOf);
-  const parts: Parts = await createParts(options, { pair, keyFunction, log, observe });
+  const parts: Parts = await createParts(options, { pair, keyFunction, showsLastLines, log, observe });
   const { call, supervisor, drawnToken } = parts;
   let closing: Promise<void> | undefined;
   let unfollow = () => {};
