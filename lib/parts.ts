@@ -71,7 +71,7 @@ const WORKER_SCRIPT = new URL(`worker${ENDING}`, import.meta.url);
 const REPLICA_SCRIPT = fileURLToPath(new URL(`../replica/main${ENDING}`, import.meta.url));
 
 // Where the sample service listens, as it is told.
-const SAMPLE_PLACES = { port: '127.0.0.1:{port}', socket: 'unix:{socket}' } as const;
+const SAMPLE_LISTEN = { port: '127.0.0.1:{port}', socket: 'unix:{socket}' } as const;
 
 /** What is not plain data among the options. */
 export interface Means {
@@ -278,7 +278,7 @@ async function createRuntime(options: Options, { log, showsLastLines }: Means): 
   return createProcessRuntime({
     command: isSample ? [process.execPath, '--disable-sigusr1', REPLICA_SCRIPT] : [program, ...args],
     environment: inherited,
-    variables: isSample ? new Map([['LISTEN', SAMPLE_PLACES[replicaListen]], ...replicaEnv]) : replicaEnv,
+    variables: isSample ? new Map([['LISTEN', SAMPLE_LISTEN[replicaListen]], ...replicaEnv]) : replicaEnv,
     cwd: replicaCwd,
     listens: replicaListen,
     output: showsLastLines ? output : { ...output, showLast: () => undefined },
