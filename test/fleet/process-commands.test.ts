@@ -93,6 +93,17 @@ t.test('with a socket, PORT is its path, which Node’s listen takes', async (t)
   t.same(told.argv, [told.env.PORT]);
 });
 
+t.test('one that makes a directory in the place of its socket only fails itself', async (t) => {
+  const runtime = await begun(t, {
+    command: [process.execPath, '-e', 'require("fs").mkdirSync(process.env.PORT); process.exit(4)'],
+    listens: 'socket',
+  });
+  for (const incarnation of [1, 2]) {
+    await t.rejects(runtime.start(replica(incarnation), soon()), { message: /exit code 4/ });
+  }
+  await runtime.close();
+});
+
 t.test('one that listens on `localhost` may mean either address of this machine', async (t) => {
   const runtime = await begun(t, {
     command: [process.execPath, '-e', TELLS],

@@ -180,7 +180,8 @@ class ProcessRuntime implements ReplicaRuntime {
       if (pid !== undefined) hold.guardian.forget(pid);
       this.#children.delete(incarnation);
       this.#ports.delete(incarnation);
-      if (addresses[0].type === 'unix') void rm(addresses[0].path, { force: true });
+      // A replica may have made something else of it; the directory goes in the end.
+      if (addresses[0].type === 'unix') rm(addresses[0].path, { force: true }).catch(() => undefined);
     });
     return child;
   }
