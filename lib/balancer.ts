@@ -8,6 +8,7 @@ import type { Wish } from './core/ports.ts';
 import type { KeyFunction } from './core/request/key-source.ts';
 import type { HashPair } from './core/ring/hashes/hash-pair.ts';
 import { descriptorLimit, warnOfShares } from './descriptors.ts';
+import { BalancerError } from './errors.ts';
 import { realClock } from './fleet/clock.ts';
 import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
@@ -104,7 +105,13 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
 
 // Checks before a replica is started in vain. Ports are bound only when replicas serve, so that even the first request
 // finds a replica.
-async function checkPorts({ port, host, adminPort, adminHost }: Options, sockets: readonly number[]): Promise<void> {
+async function checkPorts(
+  { port, host, adminPort, adminHost, workers }: Options,
+  sockets: readonly number[],
+): Promise<void> {
+  if (sockets.length > 0 && workers > 1) {
+    throw new BalancerError('listen-failed', 'sockets that somebody else has opened (LISTEN_FDS) take --workers 1');
+  }
   if (sockets.length === 0) await listening('--port', () => checkPortIsFree(port, host));
   if (adminPort !== 0) await listening('--admin-port', () => checkPortIsFree(adminPort, adminHost));
 }
