@@ -106,7 +106,7 @@ t.test('systemd is told when it serves, and when it ends', { skip: skip('systemd
   });
   t.teardown(() => program.kill('SIGKILL'));
   await heard('READY=1');
-  await heard('STATUS=listens on http://127.0.0.1:');
+  await heard('STATUS=listens on port ');
   program.kill('SIGTERM');
   await heard('STOPPING=1');
 });
