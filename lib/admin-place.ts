@@ -3,14 +3,14 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type AccessRules, needsToken } from './admin/access.ts';
-import type { ListenPlace } from './admin/admin-server.ts';
+import type { EndpointPlace } from './admin/admin-server.ts';
 import type { ExplainRules } from './core/routing-plan.ts';
 import { ipv4AsSuch, trustRule } from './http/trust.ts';
 import type { Options } from './settings/options.ts';
 
 export interface AdminPlace {
   /** A listener for the endpoints alone; `undefined` if they are on the public port. */
-  readonly own: ListenPlace | undefined;
+  readonly own: EndpointPlace | undefined;
   readonly access: AccessRules;
   /** Who may get an explanation on the public port. */
   readonly explain: ExplainRules;
@@ -45,7 +45,7 @@ export function originReader({ trustProxy }: Options): (request: IncomingMessage
   };
 }
 
-function ownPlace({ adminPort, adminHost, adminSocket, adminSocketMode }: Options): ListenPlace | undefined {
+function ownPlace({ adminPort, adminHost, adminSocket, adminSocketMode }: Options): EndpointPlace | undefined {
   if (adminSocket !== '') return { type: 'unix', path: adminSocket, mode: adminSocketMode };
   return adminPort === 0 ? undefined : { type: 'tcp', host: adminHost, port: adminPort };
 }

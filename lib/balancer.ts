@@ -8,6 +8,7 @@ import type { Wish } from './core/ports.ts';
 import type { KeyFunction } from './core/request/key-source.ts';
 import type { HashPair } from './core/ring/hashes/hash-pair.ts';
 import { descriptorLimit, warnOfShares } from './descriptors.ts';
+import { BalancerError } from './errors.ts';
 import { realClock } from './fleet/clock.ts';
 import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
@@ -47,6 +48,8 @@ export interface Own {
   readonly pair?: HashPair | undefined;
   /** File descriptors of sockets that listen already, to listen on in place of `--port`. */
   readonly sockets?: readonly number[];
+  /** What a replica wrote last that never came up is shown on standard error, even where `replicaOutput` is off. */
+  readonly showsLastLines?: boolean;
   /** The function that the key source `function` stands for. */
   readonly keyFunction?: KeyFunction | undefined;
   /** Called with each state of the fleet. Must not throw. */
@@ -56,10 +59,10 @@ export interface Own {
 /** Makes a balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log, own: Own = {}): Promise<Balancer> {
   const pair = await loadHashPair(options, own.pair);
-  const { keyFunction, sockets = [] } = own;
+  const { keyFunction, sockets = [], showsLastLines = false } = own;
   const pidOf: PidOf = (replica) => parts.runtime.pidOf?.(replica);
   const observe = (state: FleetState) => own.observe?.(state, pidOf);
-  const parts: Parts = await createParts(options, { pair, keyFunction, log, observe });
+  const parts: Parts = await createParts(options, { pair, keyFunction, showsLastLines, log, observe });
   const { call, supervisor, drawnToken } = parts;
   let closing: Promise<void> | undefined;
   let unfollow = () => {};
@@ -102,7 +105,13 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
 
 // Checks before a replica is started in vain. Ports are bound only when replicas serve, so that even the first request
 // finds a replica.
-async function checkPorts({ port, host, adminPort, adminHost }: Options, sockets: readonly number[]): Promise<void> {
+async function checkPorts(
+  { port, host, adminPort, adminHost, workers }: Options,
+  sockets: readonly number[],
+): Promise<void> {
+  if (sockets.length > 0 && workers > 1) {
+    throw new BalancerError('listen-failed', 'sockets that somebody else has opened (LISTEN_FDS) take --workers 1');
+  }
   if (sockets.length === 0) await listening('--port', () => checkPortIsFree(port, host));
   if (adminPort !== 0) await listening('--admin-port', () => checkPortIsFree(adminPort, adminHost));
 }

@@ -12,17 +12,21 @@ const MOST_WAITING_BYTES = 2 ** 20;
  */
 export function lineWriter(stream: Writable, onDropped: (count: number) => void): (line: string) => void {
   let dropped = 0;
-  // The attack: requests that are logged while nobody reads the log, until memory is full
-  // (test/end-to-end/log.test.ts). A pipe takes 64 KiB, and Node keeps the rest.
-  stream.on('drain', () => {
-    if (dropped === 0) return;
+  const onDrain = () => {
     const count = dropped;
     dropped = 0;
     onDropped(count);
-  });
+  };
+  // The attack: requests that are logged while nobody reads the log, until memory is full
+  // (test/end-to-end/log.test.ts). A pipe takes 64 KiB, and Node keeps the rest.
   return (line) => {
     // Once a line is dropped, all are until the reader has caught up, so that the count stands where they are missing.
-    if (dropped > 0 || stream.writableLength + line.length > MOST_WAITING_BYTES) dropped += 1;
-    else stream.write(line);
+    if (dropped === 0 && stream.writableLength + line.length <= MOST_WAITING_BYTES) {
+      stream.write(line);
+      return;
+    }
+    // Only then is there a listener: a process may have many balancers, and all write to the same streams.
+    if (dropped === 0) stream.once('drain', onDrain);
+    dropped += 1;
   };
 }

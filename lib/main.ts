@@ -68,7 +68,7 @@ async function run(options: Options): Promise<void> {
   // SIGHUP comes when the terminal is closed.
   process.on('SIGHUP', startedByNohup() ? () => undefined : onSignal);
 
-  balancer = await createBalancer(options, log, { sockets });
+  balancer = await createBalancer(options, log, { sockets, showsLastLines: true });
   const showNoMore = showStarting(balancer.replicas);
   const port = await balancer.start().finally(showNoMore);
   if (firstSignalMs !== undefined) return;

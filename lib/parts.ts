@@ -71,7 +71,7 @@ const WORKER_SCRIPT = new URL(`worker${ENDING}`, import.meta.url);
 const REPLICA_SCRIPT = fileURLToPath(new URL(`../replica/main${ENDING}`, import.meta.url));
 
 // Where the sample service listens, as it is told.
-const SAMPLE_PLACES = { port: '127.0.0.1:{port}', socket: 'unix:{socket}' } as const;
+const SAMPLE_LISTEN = { port: '127.0.0.1:{port}', socket: 'unix:{socket}' } as const;
 
 /** What is not plain data among the options. */
 export interface Means {
@@ -79,6 +79,7 @@ export interface Means {
   readonly pair: HashPair;
   /** If the options say that the key is a function: that one. */
   readonly keyFunction: KeyFunction | undefined;
+  readonly showsLastLines: boolean;
   readonly log: Log;
   /** Called with each state of the fleet. Must not throw. */
   readonly observe: (state: FleetState) => void;
@@ -89,7 +90,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const place = adminPlace(options, hostname());
   const rings = new RingKeeper({ ...options, pair });
   const scale = scaleFile(options, log);
-  const runtime = await createRuntime(options, log);
+  const runtime = await createRuntime(options, means);
   const shares = shareDescriptors(descriptorLimit(), descriptorWishes(options));
   const traffic = trafficSettings(options, shares);
   const hostnameOf = (seat: SeatId) => hostnameIn(supervisor.state, seat);
@@ -262,7 +263,7 @@ function scaleFile({ keepScale, upstream, stateDir, fleet, port }: Options, log:
   return new ScaleFile(join(stateDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
 }
 
-async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime> {
+async function createRuntime(options: Options, { log, showsLastLines }: Means): Promise<ReplicaRuntime> {
   if (options.upstream.size > 0) return createNoRuntime();
   if (options.runtime === 'docker') return createDocker(options, log);
   // Replicas do not get the balancer's own settings, secrets included.
@@ -270,18 +271,17 @@ async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime
   const { command, replicaEnv, replicaCwd, replicaListen, replicaOutput } = options;
   const [program, ...args] = command;
   const isSample = program === undefined;
+  // What the sample service says on standard output is for whoever runs it by hand.
+  const places = { stdout: isSample ? undefined : process.stdout, stderr: process.stderr };
+  const onDropped = (count: number) => log.warn('replica-output-dropped', { count });
+  const output = createReplicaOutput(replicaOutput, places, onDropped);
   return createProcessRuntime({
     command: isSample ? [process.execPath, '--disable-sigusr1', REPLICA_SCRIPT] : [program, ...args],
     environment: inherited,
-    variables: isSample ? new Map([['LISTEN', SAMPLE_PLACES[replicaListen]], ...replicaEnv]) : replicaEnv,
+    variables: isSample ? new Map([['LISTEN', SAMPLE_LISTEN[replicaListen]], ...replicaEnv]) : replicaEnv,
     cwd: replicaCwd,
     listens: replicaListen,
-    output: createReplicaOutput(
-      replicaOutput,
-      // What the sample service says on standard output is for whoever runs it by hand.
-      { stdout: isSample ? undefined : process.stdout, stderr: process.stderr },
-      (count) => log.warn('replica-output-dropped', { count }),
-    ),
+    output: showsLastLines ? output : { ...output, showLast: () => undefined },
     clock: realClock,
     random: (limit) => randomInt(limit),
   });

@@ -150,13 +150,18 @@ function headingsOf(file: string): string[] {
   );
 }
 
-/** The faults of compose.yaml: options that it neither passes on nor explains, and variables that do not exist. */
+/**
+ * The faults of compose.yaml: options that it neither passes on nor explains, variables that do not exist, and those
+ * that are given twice, for which compose refuses the file.
+ */
 export function checkCompose(text: string): string[] {
   const variables = (written: string) => new Set(written.match(/RINGMASTER_[A-Z_]+/g));
   const [known, named] = [variables(optionsTable()), variables(text)];
+  const given = [...text.matchAll(/^ +(RINGMASTER_[A-Z_]+):/gm)].map(([, name]) => name);
   return [
     ...[...known.difference(named)].map((name) => `compose.yaml: does not pass ${name} on, nor says why not`),
     ...[...named.difference(known)].map((name) => `compose.yaml: ${name} is no option`),
+    ...given.filter((name, index) => given.indexOf(name) < index).map((name) => `compose.yaml: gives ${name} twice`),
   ];
 }
 

@@ -128,11 +128,14 @@ t.test('found: a path or link in a document that leads nowhere, and an options t
   );
 });
 
-t.test('found: an option that compose does not pass on, and a variable that is none', async (t) => {
+t.test('found: an option that compose does not pass on or is given twice, and a variable that is none', async (t) => {
   const compose = readFileSync(new URL('../compose.yaml', import.meta.url), 'utf8');
   t.same(checkCompose(compose.replace(/^ +RINGMASTER_QUEUE:$/m, '      RINGMASTER_QEUE:')), [
     'compose.yaml: does not pass RINGMASTER_QUEUE on, nor says why not',
     'compose.yaml: RINGMASTER_QEUE is no option',
+  ]);
+  t.same(checkCompose(compose.replace(/^( +RINGMASTER_QUEUE:)$/m, '$1\n$1')), [
+    'compose.yaml: gives RINGMASTER_QUEUE twice',
   ]);
 });
 

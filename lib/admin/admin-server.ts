@@ -7,7 +7,7 @@ import net, { type Socket } from 'node:net';
 import type { Log } from '../log.ts';
 
 /** Where it listens. A socket in the file system has a mode, which says who may use it. */
-export type ListenPlace =
+export type EndpointPlace =
   | { readonly type: 'tcp'; readonly host: string; readonly port: number }
   | { readonly type: 'unix'; readonly path: string; readonly mode: number };
 
@@ -26,7 +26,7 @@ const MAX_WAITING = 8;
  * @param maxConnections any more are closed at once.
  */
 export function createAdminServer(
-  place: ListenPlace,
+  place: EndpointPlace,
   answer: (request: IncomingMessage, response: ServerResponse) => void,
   maxConnections: number,
   log: Log,
@@ -87,7 +87,7 @@ export function createAdminServer(
   };
 }
 
-function listen(server: Server, place: ListenPlace): Promise<void> {
+function listen(server: Server, place: EndpointPlace): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     const onListening = () => {

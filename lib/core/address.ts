@@ -22,8 +22,12 @@ export function parseAddress(written: string): Address | undefined {
 
 /** As `parseAddress` reads it. */
 export function addressText(address: Address): string {
-  if (address.type === 'unix') return `unix:${address.path}`;
-  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
+  return address.type === 'unix' ? `unix:${address.path}` : hostAndPort(address.host, address.port);
+}
+
+/** As a URL and a Host field have them: an IPv6 address in brackets. */
+export function hostAndPort(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** The same text for addresses that are the same. It may stand for a hostname, and is compared as one: without case. */

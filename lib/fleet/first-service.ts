@@ -1,10 +1,35 @@
-// Whether any replica has ever served, and what follows if none has: a command that somebody gives may be wrong, and
-// then the balancer says so and ends, instead of trying again for ever.
+// What the beginning of a fleet waits for, and what follows if no replica has ever served: a command that somebody
+// gives may be wrong, and then the balancer says so and ends, instead of trying again for ever.
 
-import type { FleetState } from '../core/fleet/fleet-state.ts';
-import { whyNeverServed } from '../core/fleet/outage.ts';
+import type { FleetState, Seat } from '../core/fleet/fleet-state.ts';
+import { isSettled, noneCameUp, whyNeverServed } from '../core/fleet/outage.ts';
 import { BalancerError } from '../errors.ts';
+import { notUp } from './joining.ts';
 
+/**
+ * Whether none of the first seats need be waited for. Throws `start-failed` or `name-taken` for one that trying again
+ * does not mend.
+ */
+export function firstSettled(seats: readonly Seat[], joinAttempts: number): boolean {
+  const failed = seats.find(({ lapses }) => lapses.final);
+  if (failed !== undefined) throw failed.lapses.isUnfit ? allUnfit(failed) : notUp(failed);
+  return seats.every((seat) => isSettled(seat, joinAttempts));
+}
+
+/** Whether one of the first seats serves, or there is none. Throws `start-failed` if all will have the same fault. */
+export function firstServes(seats: readonly Seat[]): boolean {
+  if (seats.length === 0 || seats.some(({ phase }) => phase === 'serving')) return true;
+  const unfit = seats.find(({ lapses }) => lapses.isUnfit);
+  if (unfit !== undefined) throw allUnfit(unfit);
+  return false;
+}
+
+// For a first replica whose answers to heartbeats are wrong: the others run the same program.
+function allUnfit({ lapses }: Seat): BalancerError {
+  return new BalancerError('start-failed', noneCameUp([lapses.reason]));
+}
+
+/** Remembers whether a replica has served. */
 export class FirstService {
   readonly #mustServe: boolean;
   #hasServed = false;

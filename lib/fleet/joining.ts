@@ -3,7 +3,7 @@
 
 import { startRounds } from '../core/fleet/fleet.ts';
 import type { FleetState, Seat } from '../core/fleet/fleet-state.ts';
-import { complaintOf, isSettled } from '../core/fleet/outage.ts';
+import { complaintOf } from '../core/fleet/outage.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import { BalancerError } from '../errors.ts';
 
@@ -43,7 +43,7 @@ export function allServe(state: FleetState, { seats }: Joining, joinAttempts: nu
 }
 
 /** The error for a seat whose replica does not come up. */
-function notUp(seat: Seat, how = `did not come up: ${seat.lapses.reason}`): BalancerError {
+export function notUp(seat: Seat, how = `did not come up: ${seat.lapses.reason}`): BalancerError {
   const code = seat.lapses.final && !seat.lapses.isUnfit ? 'name-taken' : 'start-failed';
   return new BalancerError(code, `${seat.replica.hostname} ${how}`);
 }
@@ -80,27 +80,4 @@ function seatsNow(state: FleetState, joined: readonly Seat[]): Seat[] {
 function unhealthy(seat: Seat, when = ''): BalancerError {
   const reason = complaintOf(seat)?.reason ?? 'it did not answer';
   return notUp(seat, `passed no heartbeat${when}: ${reason}`);
-}
-
-/**
- * Whether none of the first seats need be waited for. Throws `start-failed` or `name-taken` for one that trying again
- * does not mend.
- */
-export function firstSettled(seats: readonly Seat[], joinAttempts: number): boolean {
-  const failed = seats.find(({ lapses }) => lapses.final);
-  if (failed !== undefined) throw failed.lapses.isUnfit ? noneUp(failed) : notUp(failed);
-  return seats.every((seat) => isSettled(seat, joinAttempts));
-}
-
-/** Whether one of the first seats serves, or there is none. Throws `start-failed` if all will have the same fault. */
-export function firstServes(seats: readonly Seat[]): boolean {
-  if (seats.length === 0 || seats.some(({ phase }) => phase === 'serving')) return true;
-  const unfit = seats.find(({ lapses }) => lapses.isUnfit);
-  if (unfit !== undefined) throw noneUp(unfit);
-  return false;
-}
-
-// For a first replica whose answers to heartbeats are wrong: the others run the same program.
-function noneUp({ lapses }: Seat): BalancerError {
-  return new BalancerError('start-failed', `no replica came up: ${lapses.reason}`);
 }

@@ -1,8 +1,10 @@
 // URLs of what a balancer listens on.
 
+import { hostAndPort } from '../core/address.ts';
+
 /** The URL with that host in it as it was given. */
 export function urlOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `http://${hostAndPort(host, port)}`;
 }
 
 /** A URL that leads there from this machine. An address that stands for all of them is none to go to. */

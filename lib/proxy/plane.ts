@@ -158,8 +158,8 @@ export class Plane implements DataPlane, FrontContext {
     return this.#front.close(signal).then(() => this.#agents.retireAll());
   }
 
-  take(key: Key, tried: readonly SeatId[]): Lessor | undefined {
-    return this.#agents.table?.take(key, tried);
+  take(key: Key, tried: readonly SeatId[], offers: boolean): Lessor | undefined {
+    return this.#agents.table?.take(key, tried, offers);
   }
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {

@@ -1,8 +1,8 @@
 // Turns entries of the log into lines for people: when, how grave, what happened to whom and why, then the rest. They
 // are made of the JSON lines that lib/log.ts writes. Only incarnations are left out, which tell a person nothing.
 
+import { printable } from '../core/printable.ts';
 import type { Format, Paint } from './paint.ts';
-import { shown } from './paint.ts';
 
 interface Entry {
   readonly time: string;
@@ -28,7 +28,7 @@ export function textLine(json: string, paint: Paint): string {
   const details = Object.entries(rest).map(([name, value]) => detailText(name, value));
   const start = `${paint('dim', clockTime(time))} ${paint(COLOURS[level] ?? 'dim', level.padEnd(LONGEST_LEVEL))}`;
   const end = details.length === 0 ? '' : ` ${paint('dim', `(${details.join(', ')})`)}`;
-  return `${start} ${shown(words)}${why}${end}\n${stackLines(stack)}`;
+  return `${start} ${printable(words)}${why}${end}\n${stackLines(stack)}`;
 }
 
 function clockTime(time: string): string {
@@ -38,18 +38,18 @@ function clockTime(time: string): string {
 // `requestId` is told as "request id 123456", and `waitMs` as "wait 12 ms".
 function detailText(name: string, value: unknown): string {
   const words = name.replace(/Ms$/, '').replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-  return `${shown(words)} ${valueText(value)}${name.endsWith('Ms') ? ' ms' : ''}`;
+  return `${printable(words)} ${valueText(value)}${name.endsWith('Ms') ? ' ms' : ''}`;
 }
 
 function valueText(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(valueText).join(' ');
-  return shown(typeof value === 'string' ? value : JSON.stringify(value));
+  return printable(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 function stackLines(stack: unknown): string {
   if (typeof stack !== 'string') return '';
   return stack
     .split('\n')
-    .map((line) => `    ${shown(line.trim())}\n`)
+    .map((line) => `    ${printable(line.trim())}\n`)
     .join('');
 }

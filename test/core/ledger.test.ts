@@ -76,7 +76,7 @@ t.test('what a thread held that has ended is given back, and nothing of the othe
   const [one, other] = [new Ledger(memory, 0), new Ledger(memory, 1)];
   for (const ledger of [one, other, other]) {
     ledger.take(3, 9, NONE, 1);
-    ledger.openTunnel(3);
+    ledger.openTunnel(3, 9);
     ledger.connect(9);
   }
   t.same([one.inFlightAt(3), one.tunnelsAt(3)], [3, 3]);
@@ -86,6 +86,45 @@ t.test('what a thread held that has ended is given back, and nothing of the othe
   t.equal(other.tunnelsAt(3), 0);
   t.ok(one.connect(2));
   t.notOk(one.connect(2));
+});
+
+t.test('a replica has no more tunnels than the limit', async (t) => {
+  const ledger = alone();
+  t.ok(ledger.openTunnel(0, 2));
+  t.ok(ledger.openTunnel(0, 2));
+  t.notOk(ledger.openTunnel(0, 2));
+  t.equal(ledger.tunnelsAt(0), 2, 'what is refused is not counted');
+  t.ok(ledger.openTunnel(1, 2), 'each replica has its own');
+  ledger.closeTunnel(0);
+  t.ok(ledger.openTunnel(0, 2));
+  t.notOk(ledger.openTunnel(2, 0));
+});
+
+t.test('of tunnels that four threads open and close, no more are open at a time than the limit', async (t) => {
+  const memory = new SharedArrayBuffer(ledgerBytes(4) + 8);
+  // Behind the ledger: how many there are by the word of those that have one, and how often that was too many.
+  const opened = await inThreads<number>(
+    memory,
+    `
+    const [open, over] = [${ledgerBytes(4) / 4}, ${ledgerBytes(4) / 4 + 1}];
+    const cells = new Int32Array(memory);
+    let opened = 0;
+    for (let round = 0; round < 100_000; round++) {
+      if (!ledger.openTunnel(7, 2)) continue;
+      opened += 1;
+      if (Atomics.add(cells, open, 1) >= 2) Atomics.add(cells, over, 1);
+      Atomics.sub(cells, open, 1);
+      ledger.closeTunnel(7);
+    }
+    tell(opened);`,
+  );
+  const [open, over] = new Int32Array(memory, ledgerBytes(4));
+  t.same([open, over], [0, 0]);
+  t.ok(
+    opened.every((count) => count > 0),
+    'each thread had some',
+  );
+  t.equal(new Ledger(memory, 0).tunnelsAt(7), 0);
 });
 
 t.test('a row is one replica’s until it is given back; when there is none left, the last one is shared', async (t) => {

@@ -71,6 +71,15 @@ t.test('it serves on a socket that systemd has opened', { skip: skip('systemd-so
   t.same(await ended, [0, null]);
 });
 
+t.test('with several workers its sockets are refused before a replica is started', async (t) => {
+  const script = new URL('../../lib/main.ts', import.meta.url).pathname;
+  const command = `LISTEN_FDS=1 LISTEN_PID=$$ exec "${process.execPath}" "${script}" --workers 2`;
+  const { status, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
+  t.equal(status, 1);
+  t.match(stderr, /ringmaster: sockets that somebody else has opened \(LISTEN_FDS\) take --workers 1/);
+  t.notMatch(stderr, /replica-starting/);
+});
+
 t.test('a socket that is none is refused in words', { skip: skip('systemd-socket-activate') }, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'ringmaster-socket-'));
   t.teardown(() => rm(directory, { recursive: true }));

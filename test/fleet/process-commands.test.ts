@@ -77,12 +77,31 @@ t.test('HOST may be set for all of them', async (t) => {
   t.equal((await ask(await runtime.start(replica(1), soon()))).env.HOST, '0.0.0.0');
 });
 
+t.test('PATH may be set for all of them, and need not lead to what is run in front of the command', async (t) => {
+  const runtime = await begun(t, {
+    command: [process.execPath, '-e', TELLS],
+    variables: new Map([['PATH', '/nowhere']]),
+  });
+  t.equal((await ask(await runtime.start(replica(1), soon()))).env.PATH, '/nowhere');
+});
+
 t.test('with a socket, PORT is its path, which Node’s listen takes', async (t) => {
   const runtime = await begun(t, { command: [process.execPath, '-e', TELLS, '{socket}'], listens: 'socket' });
   const address = await runtime.start(replica(1), soon());
   const told = await ask(address);
   t.match(address, { type: 'unix', path: told.env.PORT });
   t.same(told.argv, [told.env.PORT]);
+});
+
+t.test('one that makes a directory in the place of its socket only fails itself', async (t) => {
+  const runtime = await begun(t, {
+    command: [process.execPath, '-e', 'require("fs").mkdirSync(process.env.PORT); process.exit(4)'],
+    listens: 'socket',
+  });
+  for (const incarnation of [1, 2]) {
+    await t.rejects(runtime.start(replica(incarnation), soon()), { message: /exit code 4/ });
+  }
+  await runtime.close();
 });
 
 t.test('one that listens on `localhost` may mean either address of this machine', async (t) => {

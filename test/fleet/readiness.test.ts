@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import t from 'tap';
 import { realClock } from '../../lib/fleet/clock.ts';
-import { freePort, loopbackPlaces, untilListens } from '../../lib/fleet/runtimes/readiness.ts';
+import { freePort, loopbackAddresses, untilListens } from '../../lib/fleet/runtimes/readiness.ts';
 
 /** Gives these numbers one after the other. */
 const inTurn = (...numbers: number[]) => {
@@ -47,7 +47,7 @@ t.test('it listens once it accepts a connection; giving up ends the wait with th
   server.close();
   await once(server, 'close');
   const wanted = new AbortController();
-  const waits = untilListens(loopbackPlaces(port), realClock, wanted.signal);
+  const waits = untilListens(loopbackAddresses(port), realClock, wanted.signal);
   const late = net.createServer().listen({ port, host: '127.0.0.1' });
   t.teardown(() => late.close());
   t.same(await waits, { type: 'tcp', host: '127.0.0.1', port });

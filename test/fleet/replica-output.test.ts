@@ -95,6 +95,19 @@ t.test('colours go by the seat, on a terminal alone, and not with NO_COLOR', asy
   t.equal(shown(true, 1, 'a'), 'a | x\n');
 });
 
+t.test('the attack: what a client sends is printed by a replica, and moves the cursor or hides a line', async (t) => {
+  const shown = (isTTY: boolean, line: string) => {
+    const { stdout, made } = output('prefix', new Place({ isTTY }));
+    made.sink(replica(1, 'a'), 'stdout')?.write(`${line}\n`);
+    return stdout.text.slice(stdout.text.indexOf('x'), -1);
+  };
+  t.equal(shown(true, 'x\u001b[2K\u001b[1Ay\rz\u009b2J\u202e'), 'x\\u001b[2K\\u001b[1Ay\\u000dz\\u009b2J\\u202e');
+  t.equal(shown(true, 'x\u001b]0;title\u0007'), 'x\\u001b]0;title\\u0007');
+  t.equal(shown(true, 'x\t\u001b[1;31mred'), 'x\t\u001b[1;31mred\u001b[0m', 'colours stay, and end with their line');
+  t.equal(shown(true, 'x plain ü€'), 'x plain ü€');
+  t.equal(shown(false, 'x\u001b[2K\r'), 'x\u001b[2K', 'no terminal: as it was written, but for the line end');
+});
+
 t.test('inherit: as it is; off: nothing, but the last lines of one that never came up, and those once', async (t) => {
   const as = output('inherit');
   as.made.sink(replica(1), 'stdout')?.write('a\nb');
@@ -108,6 +121,14 @@ t.test('inherit: as it is; off: nothing, but the last lines of one that never ca
   off.made.showLast(replica(2), ['b', 'exit code 2']);
   t.equal(off.stdout.text, '');
   t.equal(off.stderr.text, 'server1 | b\nserver1 | exit code 1\nserver2 | b\nserver2 | exit code 2\n');
+});
+
+t.test('however many there are in a process, none stays as a listener of a stream', async (t) => {
+  const { stdout, stderr, made } = output('prefix');
+  const before = stdout.listenerCount('drain');
+  for (let count = 0; count < 20; count++) createReplicaOutput('prefix', { stdout, stderr }, () => {});
+  made.sink(replica(1), 'stdout')?.write('x\n');
+  t.same([stdout.listenerCount('drain'), stderr.listenerCount('drain')], [before, before]);
 });
 
 for (const mode of ['prefix', 'inherit'] as const) {

@@ -205,3 +205,14 @@ t.test('a listener or a log function that throws does not harm the balancer', as
   const run = promisify(execFile)(process.execPath, ['program.ts'], { cwd: directory, timeout: 60_000 });
   t.same(await run, { stdout: '200 serving,serving log added\n', stderr: '' });
 });
+
+t.test('a command that ends at once: the error says why, and nothing is written', async (t) => {
+  const code = `
+    import { createBalancer } from ${JSON.stringify(LIBRARY)};
+    const command = [process.execPath, '-e', 'console.error("no such table"); process.exit(3)'];
+    const balancer = await createBalancer({ port: 0, replicas: 1, command });
+    await balancer.start().catch((error) => console.log(error.code, error.message));`;
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code]);
+  t.match(stdout, /^start-failed no replica came up: .*exit code 3: no such table/);
+  t.equal(stderr, '');
+});

@@ -18,7 +18,7 @@ interface Held {
 const limits: ProxyLimits = proxyLimits(trafficSettings(defaultOptions()));
 
 /** A table of seats 1, 2, … in the order given, each with so many requests in flight; the key does not matter. */
-function tableOf(seats: readonly Held[], balanceFactor = 1.25): { table: RoutingTable; load: Load } {
+function tableOf(seats: readonly Held[], balanceFactor = 1.25, maxTunnels = 20): { table: RoutingTable; load: Load } {
   const load: Load = {
     ledger: testLedger(),
     inFlight: 0,
@@ -31,21 +31,28 @@ function tableOf(seats: readonly Held[], balanceFactor = 1.25): { table: Routing
     return { replica, address: tcp(1), suspected, weight };
   });
   const agents = routes.map(({ replica, address }, index) => {
-    const agent = new ReplicaAgent(replica, address, { ...limits, maxInFlight: 20 }, load, index, realClock);
+    const agent = new ReplicaAgent(
+      replica,
+      address,
+      { ...limits, maxInFlight: 20, maxTunnels },
+      load,
+      index,
+      realClock,
+    );
     for (let taken = 0; taken < (seats[index] as Held).inFlight; taken++) agent.take(Number.POSITIVE_INFINITY, 1);
     return agent;
   });
   const policy = inOrder(...routes.map((route) => route.replica.seat));
   const agentOf = (incarnation: number) => agents[incarnation - 1] as ReplicaAgent;
   return {
-    table: new RoutingTable(policy, routes, agentOf, { balanceFactor, maxInFlight: 20, maxTunnels: 20 }, load),
+    table: new RoutingTable(policy, routes, agentOf, { balanceFactor, maxInFlight: 20, maxTunnels }, load),
     load,
   };
 }
 
 // Whom a request would go to; its place is given back.
 const picked = (table: RoutingTable, ...tried: number[]) => {
-  const agent = table.take(1, tried);
+  const agent = table.take(1, tried, false);
   const lease = agent?.lease(false);
   lease?.begin({} as Leaseholder, 'GET');
   lease?.abandon();
@@ -98,4 +105,14 @@ t.test('a suspected replica with as many requests as one may have gets no more',
   t.equal(picked(table), undefined);
   t.ok(table.hasUntried([]), 'but the request may wait for it');
   t.notOk(table.hasUntried([1]));
+});
+
+t.test('an offer takes a place among the tunnels and one in flight, or neither', async (t) => {
+  const { table, load } = tableOf([{ inFlight: 0 }, { inFlight: 20 }], Number.POSITIVE_INFINITY, 1);
+  const { ledger } = load;
+  t.equal(table.take(1, [], true)?.replica.seat, 1);
+  t.same([ledger.inFlightAt(0), ledger.tunnelsAt(0)], [1, 1]);
+  t.equal(table.take(1, [], true), undefined, 'no tunnel is left at the first, and no place at the second');
+  t.same([ledger.inFlightAt(0), ledger.tunnelsAt(0), ledger.inFlightAt(1), ledger.tunnelsAt(1)], [1, 1, 20, 0]);
+  t.equal(table.take(1, [], false)?.replica.seat, 1, 'ordinary requests are not concerned');
 });

@@ -49,7 +49,12 @@ export function whyNone(state: FleetState, failOpen: boolean): string | undefine
 export function whyNeverServed(state: FleetState, otherwise: string): string {
   const known = state.seats.map((seat) => complaintOf(seat)?.reason ?? seat.lapses.reason);
   const reasons = [...new Set(known.filter((reason) => reason !== ''))].slice(0, MOST_NAMED);
-  return `no replica came up: ${reasons.length === 0 ? otherwise : reasons.join('; ')}`;
+  return noneCameUp(reasons.length === 0 ? [otherwise] : reasons);
+}
+
+/** Says that no replica has ever served, and why. */
+export function noneCameUp(reasons: readonly string[]): string {
+  return `no replica came up: ${reasons.join('; ')}`;
 }
 
 /** Whether some seat takes requests or may soon do so. If so, a request that no replica can take now may wait. */

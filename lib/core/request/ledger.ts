@@ -97,10 +97,14 @@ export class Ledger {
     return Atomics.load(this.#cells, TUNNELS + row);
   }
 
-  /** Counts a tunnel more there. The caller has looked whether there may be one. */
-  openTunnel(row: number): void {
-    Atomics.add(this.#cells, TUNNELS + row, 1);
+  /** Counts a tunnel more there, if there are less than `most`. */
+  openTunnel(row: number, most: number): boolean {
+    if (Atomics.add(this.#cells, TUNNELS + row, 1) >= most) {
+      Atomics.sub(this.#cells, TUNNELS + row, 1);
+      return false;
+    }
     this.#addPart(PART_TUNNELS + row, 1);
+    return true;
   }
 
   closeTunnel(row: number): void {

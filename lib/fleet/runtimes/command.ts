@@ -1,5 +1,5 @@
-// The command that a replica runs: what stands in its arguments for what is the replica's own, and whether there is
-// such a program.
+// The command that a replica runs, in a process or a container: what stands in its arguments and variables for what is
+// the replica's own, and whether there is such a program.
 
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
@@ -23,6 +23,22 @@ export function withOwnValues(text: string, own: OwnValues): string {
 }
 
 /**
+ * The variables of a replica: those given for all, with its own values in them, and those that tell it what it has to
+ * know.
+ * @param host is what HOST is, unless one was given.
+ */
+export function variablesWith(host: string, given: ReadonlyMap<string, string>, own: OwnValues) {
+  const filledIn = [...given].map(([name, text]) => [name, withOwnValues(text, own)] as const);
+  return {
+    HOST: host,
+    ...Object.fromEntries(filledIn),
+    PORT: own.port ?? own.socket,
+    SERVER_ID: own.id,
+    RINGMASTER_SEAT: own.seat,
+  };
+}
+
+/**
  * Checks that the program and the working directory are there, since every start would fail in the same way otherwise.
  * Rejects with a BalancerError, for the person who gave the command.
  * @param searchPath is the PATH that the program is looked for in.
@@ -32,21 +48,25 @@ export async function checkCommand(program: string, searchPath: string | undefin
   if (!(await stat(resolve(cwd)).catch(() => undefined))?.isDirectory()) {
     throw new BalancerError('start-failed', `--replica-cwd ${cwd}: no such directory`);
   }
-  const folders = program.includes('/') ? [''] : (searchPath ?? DEFAULT_SEARCH_PATH).split(delimiter);
-  let found = false;
-  for (const folder of folders) {
-    const file = resolve(cwd, folder, program);
-    if (!(await stat(file).catch(() => undefined))?.isFile()) continue;
-    found = true;
-    if (
-      await access(file, constants.X_OK).then(
-        () => true,
-        () => false,
-      )
-    )
-      return;
-  }
-  if (found) throw new BalancerError('start-failed', `${program}: not a program that may be run`);
+  if ((await findProgram(program, searchPath, cwd)) !== undefined) return;
+  const isThere = (await filesNamed(program, searchPath, cwd)).length > 0;
+  if (isThere) throw new BalancerError('start-failed', `${program}: not a program that may be run`);
   const hint = /\s/.test(program) ? '; give its arguments as words of their own, or the whole to sh -c' : '';
   throw new BalancerError('start-failed', `${program}: no such program${hint}`);
+}
+
+/** The file that is run under that name; `undefined` if there is none. Parameters as those of `checkCommand`. */
+export async function findProgram(program: string, searchPath?: string, cwd = ''): Promise<string | undefined> {
+  for (const file of await filesNamed(program, searchPath, cwd)) {
+    const fault = await access(file, constants.X_OK).catch((error: Error) => error);
+    if (fault === undefined) return file;
+  }
+  return undefined;
+}
+
+async function filesNamed(program: string, searchPath = DEFAULT_SEARCH_PATH, cwd: string): Promise<string[]> {
+  const folders = program.includes('/') ? [''] : searchPath.split(delimiter);
+  const candidates = folders.map((folder) => resolve(cwd, folder, program));
+  const found = await Promise.all(candidates.map((file) => stat(file).catch(() => undefined)));
+  return candidates.filter((_, index) => found[index]?.isFile() === true);
 }

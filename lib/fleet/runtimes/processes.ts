@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../../core/ports.ts';
 import { BalancerError } from '../../errors.ts';
-import { checkCommand, type OwnValues, withOwnValues } from './command.ts';
+import { checkCommand, type OwnValues, variablesWith, withOwnValues } from './command.ts';
 import { type Guardian, startGuardian } from './guardian.ts';
-import { freePort, LOOPBACK, loopbackPlaces, untilListens } from './readiness.ts';
+import { freePort, LOOPBACK, loopbackAddresses, untilListens } from './readiness.ts';
 import type { ReplicaOutput } from './replica-output.ts';
 import { launcher, notStarted, ReplicaProcess } from './replica-process.ts';
 
@@ -40,7 +40,7 @@ interface Child {
   readonly process: ReplicaProcess;
   /** Where it listens; before that is known, where it should. */
   address: Address;
-  listens: boolean;
+  isListening: boolean;
 }
 
 /** What the runtime holds from `begin` to `close`. */
@@ -78,8 +78,8 @@ class ProcessRuntime implements ReplicaRuntime {
   async start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
     signal.throwIfAborted();
     const hold = await (this.#hold ?? neverBegun());
-    const places = await this.#placesFor(replica, hold);
-    const child = this.#launch(replica, places, hold, signal);
+    const addresses = await this.#addressesFor(replica, hold);
+    const child = this.#launch(replica, addresses, hold, signal);
     const waiting = new AbortController();
     const giveUp = () => waiting.abort(signal.reason);
     signal.addEventListener('abort', giveUp, { once: true });
@@ -89,8 +89,8 @@ class ProcessRuntime implements ReplicaRuntime {
         if (!waiting.signal.aborted) this.#options.output.showLast(replica, [...exit.lastLines, exit.how]);
         throw new BalancerError('start-failed', `it ended before it listened: ${exit.reason}`);
       });
-      const listening = untilListens(places, this.#options.clock, waiting.signal).then((address) => {
-        child.listens = true;
+      const listening = untilListens(addresses, this.#options.clock, waiting.signal).then((address) => {
+        child.isListening = true;
         child.address = address;
       });
       await Promise.race([listening, ended]);
@@ -135,8 +135,8 @@ class ProcessRuntime implements ReplicaRuntime {
     await rm(hold.directory, { recursive: true, force: true });
   }
 
-  async #placesFor({ incarnation }: ReplicaRef, { directory }: Hold): Promise<readonly [Address, ...Address[]]> {
-    if (this.#options.listens === 'port') return loopbackPlaces(await this.#takePort(incarnation));
+  async #addressesFor({ incarnation }: ReplicaRef, { directory }: Hold): Promise<readonly [Address, ...Address[]]> {
+    if (this.#options.listens === 'port') return loopbackAddresses(await this.#takePort(incarnation));
     await ensurePrivate(directory);
     return [{ type: 'unix', path: join(directory, `${incarnation}.sock`) }];
   }
@@ -153,10 +153,10 @@ class ProcessRuntime implements ReplicaRuntime {
     }
   }
 
-  #launch(replica: ReplicaRef, places: readonly [Address, ...Address[]], hold: Hold, signal: AbortSignal): Child {
+  #launch(replica: ReplicaRef, addresses: readonly [Address, ...Address[]], hold: Hold, signal: AbortSignal): Child {
     const { incarnation } = replica;
     const { command, cwd, output, clock } = this.#options;
-    const own = ownValues(replica, places[0]);
+    const own = ownValues(replica, addresses[0]);
     const words = [...hold.launcher, command[0], ...command.slice(1).map((word) => withOwnValues(word, own))];
     let process: ReplicaProcess;
     try {
@@ -169,51 +169,45 @@ class ProcessRuntime implements ReplicaRuntime {
     }
     const { pid } = process;
     if (pid !== undefined) hold.guardian.guard(pid);
-    const child: Child = { replica, process, address: places[0], listens: false };
+    const child: Child = { replica, process, address: addresses[0], isListening: false };
     this.#children.set(incarnation, child);
     void process.exited.then((exit) => {
       // If it never listened, `start` rejects, and there is no exit to tell.
-      if (exit instanceof Error || !child.listens) return;
+      if (exit instanceof Error || !child.isListening) return;
       for (const listener of this.#listeners) listener({ type: 'exited', replica, reason: exit.reason });
     });
     void process.gone.then(() => {
       if (pid !== undefined) hold.guardian.forget(pid);
       this.#children.delete(incarnation);
       this.#ports.delete(incarnation);
-      if (places[0].type === 'unix') void rm(places[0].path, { force: true });
+      // A replica may have made something else of it; the directory goes in the end.
+      if (addresses[0].type === 'unix') rm(addresses[0].path, { force: true }).catch(() => undefined);
     });
     return child;
   }
 
   #environmentOf(own: OwnValues): NodeJS.ProcessEnv {
     const { environment, variables } = this.#options;
-    const more = [...variables].map(([name, value]) => [name, withOwnValues(value, own)]);
-    return {
-      ...environment,
-      HOST: LOOPBACK,
-      ...Object.fromEntries(more),
-      PORT: own.port ?? own.socket,
-      SERVER_ID: own.id,
-      RINGMASTER_SEAT: own.seat,
-    };
+    return { ...environment, ...variablesWith(LOOPBACK, variables, own) };
   }
 }
 
 async function takeHold({ command, environment, variables, cwd, clock }: ProcessRuntimeOptions): Promise<Hold> {
   await checkCommand(command[0], variables.get('PATH') ?? environment.PATH, cwd);
+  const wordsInFront = await launcher();
   const base = Buffer.byteLength(tmpdir()) <= LONGEST_DIRECTORY_BYTES ? tmpdir() : '/tmp';
   // mkdtemp creates it with mode 0700.
   const directory = await mkdtemp(join(base, 'ringmaster-'));
-  return { directory, guardian: startGuardian(directory, clock), launcher: launcher() };
+  return { directory, guardian: startGuardian(directory, clock), launcher: wordsInFront };
 }
 
 function neverBegun(): never {
   assert.fail('a runtime starts replicas once it has begun');
 }
 
-function ownValues({ hostname, seat }: ReplicaRef, place: Address): OwnValues {
-  const listens = place.type === 'unix' ? { socket: place.path } : { port: String(place.port) };
-  return { ...listens, id: hostname, seat: String(seat) };
+function ownValues({ hostname, seat }: ReplicaRef, address: Address): OwnValues {
+  const given = address.type === 'unix' ? { socket: address.path } : { port: String(address.port) };
+  return { ...given, id: hostname, seat: String(seat) };
 }
 
 // A cleaner of /tmp may have removed the directory. The attack: another user then makes one of that name, to sit

@@ -52,7 +52,7 @@ function listenOnce(port: number, host: string): Promise<void> {
 }
 
 /** Where a program that listens on a port of this machine may be: `localhost` can stand for either. */
-export function loopbackPlaces(port: number): readonly [Address, ...Address[]] {
+export function loopbackAddresses(port: number): readonly [Address, ...Address[]] {
   return [
     { type: 'tcp', host: LOOPBACK, port },
     { type: 'tcp', host: '::1', port },

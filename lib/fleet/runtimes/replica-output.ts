@@ -4,6 +4,7 @@
 import type { Writable } from 'node:stream';
 import { styleText } from 'node:util';
 import type { ReplicaRef } from '../../core/ports.ts';
+import { printableLine } from '../../core/printable.ts';
 import { lineWriter } from '../../log-stream.ts';
 
 export type OutputMode = 'inherit' | 'prefix' | 'off';
@@ -45,6 +46,8 @@ export function createReplicaOutput(
   };
   let width = 0;
   let lastShown = '';
+  // Their lines may hold what their clients have sent. In a file or a pipe they are as the replica wrote them.
+  const textOf = (line: string, place: Writable) => ('isTTY' in place && place.isTTY ? printableLine(line) : line);
   const startOf = ({ hostname, seat }: ReplicaRef, place: Writable) => {
     // Names that come later may be longer. Those before them stay as they are.
     width = Math.max(width, hostname.length);
@@ -58,14 +61,14 @@ export function createReplicaOutput(
       if (mode === 'off') return { write: () => undefined, end: () => undefined };
       if (mode === 'inherit') return { write: (piece) => passOn(piece, place), end: () => undefined };
       const start = startOf(replica, place);
-      return byLine((line) => write(`${start}${line}\n`));
+      return byLine((line) => write(`${start}${textOf(line, place)}\n`));
     },
     showLast: (replica, lines) => {
       const text = lines.join('\n');
       if (mode !== 'off' || text === lastShown) return;
       lastShown = text;
       const start = startOf(replica, stderr);
-      for (const line of lines) writers.stderr(`${start}${line}\n`);
+      for (const line of lines) writers.stderr(`${start}${textOf(line, stderr)}\n`);
     },
   };
 }

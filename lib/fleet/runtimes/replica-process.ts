@@ -5,6 +5,7 @@ import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:chi
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
 import { BalancerError, describe, localShortage } from '../../errors.ts';
 import { within } from '../clock.ts';
+import { findProgram } from './command.ts';
 import { OutputTail, withLastWords } from './last-words.ts';
 import { groupGone, signalGroup } from './process-group.ts';
 import type { ReplicaOutput } from './replica-output.ts';
@@ -39,6 +40,7 @@ export class ReplicaProcess {
   readonly gone: Promise<unknown>;
   readonly #clock: Clock;
   #hasExited = false;
+  #isGone = false;
   #mayFinish = false;
 
   /** Throws `start-failed`, or makes `exited` an error, if no process can be made: Node does either. */
@@ -73,6 +75,7 @@ export class ReplicaProcess {
       // Nobody has asked it to end, so what it has started has lost its program and is of no use.
       if (!this.#mayFinish) signalGroup(child.pid, 'SIGKILL');
       await groupGone(child.pid, clock);
+      this.#isGone = true;
     });
     this.gone = Promise.all([this.exited, groupEnds]);
   }
@@ -85,7 +88,8 @@ export class ReplicaProcess {
   /** Asks the group to finish, and kills it after that many ms; at once for 0. Resolves when it is gone. */
   async end(graceMs: number): Promise<void> {
     const { pid } = this;
-    if (pid === undefined) {
+    // The number of a group that is gone may belong to another by now.
+    if (pid === undefined || this.#isGone) {
       await this.gone;
       return;
     }
@@ -93,7 +97,7 @@ export class ReplicaProcess {
     signalGroup(pid, graceMs > 0 ? 'SIGTERM' : 'SIGKILL');
     const gone = new AbortController();
     this.#clock.sleep(graceMs, gone.signal).then(
-      () => signalGroup(pid, 'SIGKILL'),
+      () => this.#isGone || signalGroup(pid, 'SIGKILL'),
       () => undefined,
     );
     await this.gone;
@@ -104,10 +108,12 @@ export class ReplicaProcess {
 /**
  * Words in front of a command that have the kernel end the program with this process, where setpriv of util-linux is
  * installed (that of busybox cannot do it), because the guardian may be killed a moment earlier. The program itself
- * need not know of it.
+ * need not know of it. It is named by its path, since a replica may have another PATH than this process.
  */
-export function launcher(): readonly string[] {
-  const words = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
+export async function launcher(): Promise<readonly string[]> {
+  const setpriv = await findProgram('setpriv', process.env.PATH);
+  if (setpriv === undefined) return [];
+  const words = [setpriv, '--pdeathsig', 'KILL', '--'] as const;
   const works = spawnSync(words[0], [...words.slice(1), 'true'], { stdio: 'ignore', timeout: 1000 }).status === 0;
   return works ? words : [];
 }

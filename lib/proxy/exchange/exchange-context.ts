@@ -21,8 +21,9 @@ export interface ExchangeContext {
   /**
    * Takes a place for a request with that key, at the best seat that takes requests and is not in `tried`. The caller
    * must lease it.
+   * @param offers the request offers to switch protocols, so it takes a place among the tunnels too.
    */
-  take(key: Key, tried: readonly SeatId[]): Lessor | undefined;
+  take(key: Key, tried: readonly SeatId[], offers: boolean): Lessor | undefined;
   /**
    * Waits for room if all replicas are full: `onRoom` is called later. False if there is nothing to wait for, or no
    * place to wait.

@@ -28,22 +28,29 @@ export interface Seeker extends Waiting {
 
 /** Gives `undefined` if the request now waits in a line. */
 export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | BalancerError | undefined {
-  const { tried } = seeker;
-  const barred = seeker.head.offered === '' ? tried : context.barredFromTunnels(tried);
+  const { tried, head } = seeker;
+  const offers = head.offered !== '';
   try {
-    if (seeker.head.asksWhy) seeker.explanation ??= context.explanationOf(seeker.key);
-    const agent = context.take(seeker.key, barred);
+    if (head.asksWhy) seeker.explanation ??= context.explanationOf(seeker.key);
+    const agent = context.take(seeker.key, barredSeats(seeker, context), offers);
     if (agent !== undefined) return agent;
   } catch (error) {
     // A user's own hash module may throw.
     return asBalancerError(error);
   }
+  // Looked up again: another thread may have taken the last place for a tunnel.
+  const barred = barredSeats(seeker, context);
   // All replicas that the request could go to are full. It keeps its place in the line, or gets one.
   if ((seeker.isWaiting && !seeker.awaitsReturn) || context.wait(seeker, barred)) return undefined;
   if (barred.length === tried.length) return waitForReturn(seeker, context) ? undefined : noReplica(seeker, context);
   if (seeker.lastError !== undefined) return seeker.lastError;
   const { maxTunnels } = context.limits;
   return new BalancerError('overloaded', `each replica has ${maxTunnels} upgraded connections already`);
+}
+
+// Where it may not go: to seats that have failed it, and with an offer to those that have all the tunnels they may.
+function barredSeats({ tried, head }: Seeker, context: ExchangeContext): readonly SeatId[] {
+  return head.offered === '' ? tried : context.barredFromTunnels(tried);
 }
 
 /**

@@ -1,6 +1,7 @@
 // The keep-alive agent of one replica: a pool of raw sockets, last in, first out, so that a few connections stay warm
 // and the rest age and are closed. It counts requests in flight, but of a request it only knows where the reply goes.
 
+import { hostAndPort } from '../../core/address.ts';
 import type { Address, Clock, ReplicaRef } from '../../core/ports.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
 import { Tally } from '../../core/traffic/traffic.ts';
@@ -71,19 +72,27 @@ export class ReplicaAgent implements Pool {
   }
 
   /**
-   * Takes a place for one request, if there is one.
+   * Takes a place for one request, if there is one. The caller must lease it.
    * @param factor of bounded load; Infinity for no bound but the limit.
    * @param part the seat's weight over that of all.
+   * @param offers the request offers to switch protocols, so it takes a place among the tunnels too, or none at all.
    */
-  take(factor: number, part: number): boolean {
-    if (!this.#load.ledger.take(this.#row, this.#limits.maxInFlight, factor, part)) return false;
+  take(factor: number, part: number, offers = false): boolean {
+    const { ledger } = this.#load;
+    const { maxInFlight, maxTunnels } = this.#limits;
+    if (offers && !ledger.openTunnel(this.#row, maxTunnels)) return false;
+    if (!ledger.take(this.#row, maxInFlight, factor, part)) {
+      if (offers) ledger.closeTunnel(this.#row);
+      return false;
+    }
     this.inFlight += 1;
     this.#load.inFlight += 1;
+    if (offers) this.#tunnels += 1;
     return true;
   }
 
+  /** @param offers as it was said when the place was taken. */
   lease(fresh: boolean, offers = false): ReplicaConnection {
-    if (offers) this.#countTunnel();
     const connection = (fresh ? undefined : this.#takeIdle()) ?? this.#open();
     connection.offers = offers;
     return connection;
@@ -195,11 +204,6 @@ export class ReplicaAgent implements Pool {
     this.#load.inFlight -= 1;
   }
 
-  #countTunnel(): void {
-    this.#load.ledger.openTunnel(this.#row);
-    this.#tunnels += 1;
-  }
-
   #countTunnelOut(): void {
     this.#load.ledger.closeTunnel(this.#row);
     this.#tunnels -= 1;
@@ -222,9 +226,7 @@ export class ReplicaAgent implements Pool {
 
 // A Unix socket has no host and port, so a name stands for them in the Host field.
 function authorityOf(address: Address): string {
-  if (address.type === 'unix') return 'localhost';
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return `${host}:${address.port}`;
+  return address.type === 'unix' ? 'localhost' : hostAndPort(address.host, address.port);
 }
 
 // A connection closes at the sweep after this many, so between 1 and 1.25 times the idle timeout.

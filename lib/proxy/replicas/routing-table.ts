@@ -59,22 +59,26 @@ export class RoutingTable {
    * Takes a place for a request with that key, at the first untried seat with the least objection. `undefined` if there
    * is none, or all are full. A seat that seemed to have room may have lost it to another thread; then the next is
    * asked.
+   * @param offers the request offers to switch protocols, so it takes a place among the tunnels too.
    */
-  take(key: Key, tried: readonly SeatId[]): ReplicaAgent | undefined {
+  take(key: Key, tried: readonly SeatId[], offers: boolean): ReplicaAgent | undefined {
     const untried = tried.length === 0 ? this.#ready : (seat: SeatId) => this.#ready(seat) && !tried.includes(seat);
     const { balanceFactor } = this.#limits;
     const owner = this.policy.pick(key, untried);
     if (owner !== undefined) {
-      if (this.#take(owner, balanceFactor)) return this.#agentOf(owner);
+      if (this.#take(owner, balanceFactor, offers)) return this.#agentOf(owner);
       // If all seats are over the bound the owner takes the request: the bound spreads load, `maxInFlight` limits it.
       const seat =
-        this.policy.pick(key, (one) => one !== owner && untried(one) && this.#take(one, balanceFactor)) ??
-        this.policy.pick(key, (one) => untried(one) && this.#take(one, Number.POSITIVE_INFINITY));
+        this.policy.pick(key, (one) => one !== owner && untried(one) && this.#take(one, balanceFactor, offers)) ??
+        this.policy.pick(key, (one) => untried(one) && this.#take(one, Number.POSITIVE_INFINITY, offers));
       if (seat !== undefined && seat !== owner) this.#load.diverted += 1;
       if (seat !== undefined) return this.#agentOf(seat);
     }
     // A suspected replica is better than none.
-    const seat = this.policy.pick(key, (one) => !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY));
+    const seat = this.policy.pick(
+      key,
+      (one) => !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY, offers),
+    );
     return seat === undefined ? undefined : this.#agentOf(seat);
   }
 
@@ -112,9 +116,9 @@ export class RoutingTable {
     return this.#ready(seat) && this.hasRoom(seat) ? 'none' : 'busy';
   }
 
-  #take(seat: SeatId, factor: number): boolean {
+  #take(seat: SeatId, factor: number, offers: boolean): boolean {
     const entry = this.#entries[seat];
-    return entry?.agent.take(factor, entry.part) === true;
+    return entry?.agent.take(factor, entry.part, offers) === true;
   }
 
   #agentOf(seat: SeatId): ReplicaAgent | undefined {

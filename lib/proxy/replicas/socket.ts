@@ -6,7 +6,7 @@ import net from 'node:net';
 
 type WriteCallback = (error?: Error | null) => void;
 
-/** A subclass, since Node offers no other way to change what a failed write does. own-requests.ts has the other one. */
+/** A subclass, since Node offers no other way to change what a failed write does. */
 export class ReplicaSocket extends net.Socket {
   override _write(chunk: unknown, encoding: BufferEncoding, callback: WriteCallback): void {
     super._write(chunk, encoding, (error) => callback(isRefusal(error) ? null : error));

@@ -3,6 +3,7 @@
 // so; what they tell is put together. A worker that ends costs its own connections: another takes its place, and is
 // given the latest plan before it listens.
 
+import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import type { DataPlane, ListenPlace, PlaneNews } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
@@ -83,8 +84,8 @@ export class ThreadedPlane implements DataPlane {
   }
 
   async listen(place: ListenPlace): Promise<number> {
-    // The first thread that ended would close them for all.
-    if ('descriptors' in place) throw new Error('sockets that somebody else has opened take --workers 1');
+    // The first thread that ended would close them for all, so lib/balancer.ts refuses them.
+    assert('port' in place, 'workers do not listen on sockets that somebody else has opened');
     const { port, host } = place;
     // Workers share the port, and so could another program of this user: it must not be there before them.
     if (port !== 0) await checkPortIsFree(port, host);

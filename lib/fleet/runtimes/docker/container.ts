@@ -5,6 +5,7 @@ import type Docker from 'dockerode';
 import type { ContainerCreateOptions, ContainerInfo } from 'dockerode';
 import { MAX_WEIGHT, placesOf } from '../../../core/fleet/fleet-state.ts';
 import type { Address, ReplicaRef } from '../../../core/ports.ts';
+import { type OwnValues, variablesWith, withOwnValues } from '../command.ts';
 import { OutputTail } from '../last-words.ts';
 
 export interface ContainerSettings {
@@ -56,13 +57,14 @@ const LOG_LINES = 20;
 export function specification(replica: ReplicaRef, image: string, settings: ContainerSettings): ContainerCreateOptions {
   const { fleet, command, network, volumes, memoryBytes, cpus, isLockedDown, hasInit } = settings;
   const { hostname, incarnation } = replica;
+  const own = ownValues(replica, settings);
   const port = `${settings.port}/tcp`;
   return {
     name: hostname,
     Hostname: hostname,
     Image: image,
     Env: variablesOf(replica, settings),
-    ...(command.length === 0 ? {} : { Cmd: command.map((part) => filledIn(part, replica, settings)) }),
+    ...(command.length === 0 ? {} : { Cmd: command.map((part) => withOwnValues(part, own)) }),
     Labels: {
       [LABEL.fleet]: fleet,
       [LABEL.places]: placesOf(replica).join(','),
@@ -90,23 +92,13 @@ export function specification(replica: ReplicaRef, image: string, settings: Cont
 }
 
 /** The environment of a replica's container, each variable as `NAME=VALUE`. That of the image comes before it. */
-export function variablesOf(
-  replica: ReplicaRef,
-  { port, environment }: Pick<ContainerSettings, 'port' | 'environment'>,
-): string[] {
-  const variables = new Map<string, string | number>([
-    ['HOST', '0.0.0.0'],
-    ...[...environment].map(([name, value]) => [name, filledIn(value, replica, { port })] as const),
-    ['PORT', port],
-    ['SERVER_ID', replica.hostname],
-    ['RINGMASTER_SEAT', replica.seat],
-  ]);
-  return [...variables].map(([name, value]) => `${name}=${value}`);
+export function variablesOf(replica: ReplicaRef, settings: Pick<ContainerSettings, 'port' | 'environment'>): string[] {
+  const variables = variablesWith('0.0.0.0', settings.environment, ownValues(replica, settings));
+  return Object.entries(variables).map(([name, value]) => `${name}=${value}`);
 }
 
-function filledIn(text: string, { hostname, seat }: ReplicaRef, { port }: Pick<ContainerSettings, 'port'>): string {
-  const own: Readonly<Record<string, string | number>> = { port, id: hostname, seat };
-  return text.replaceAll(/\{(port|id|seat)\}/g, (_, name: string) => String(own[name]));
+function ownValues({ hostname, seat }: ReplicaRef, { port }: Pick<ContainerSettings, 'port'>): OwnValues {
+  return { port: String(port), id: hostname, seat: String(seat) };
 }
 
 /**

@@ -13,7 +13,7 @@ export type OwnAnswer = (response: ServerResponse) => void;
 /** A socket as `http.Server` sees it: with the response that has its turn. */
 type ResponseSocket = Socket & { _httpMessage?: SilentResponse | ServerResponse | null };
 
-/** The members with an underscore are what `http.Server` of Node 26 sets or reads. They are not documented. */
+/** The members with an underscore are what `http.Server` of Node 24.11 to 26 sets or reads. They are not documented. */
 export class SilentResponse {
   readonly req: IncomingMessage;
   /** `null` until the replies to the requests before are over. */
