@@ -4,7 +4,7 @@ import { decimal, fleetName, integer, onOff, orAuto, size, text } from '../kinds
 import { volumes } from '../list-kinds.ts';
 import { atStart, GIB, group, MIB, option, settled } from '../option.ts';
 
-interface Imaged {
+export interface Imaged {
   readonly dockerImage: string;
 }
 
