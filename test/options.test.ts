@@ -142,6 +142,7 @@ t.test('variables of replicas: the flag is repeated, and values hold anything', 
 });
 
 const REFUSED: [string, RegExp][] = [
+  ['--hepl', /^unknown option --hepl: did you mean --help\?$/],
   ['--prot 1', /^unknown option --prot: did you mean --port\?$/],
   ['--colour red', /^unknown option --colour; --help lists them$/],
   ['5000', /^unexpected argument 5000: .* a command follows a lone --$/],

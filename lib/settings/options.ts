@@ -195,7 +195,7 @@ function readFlags(argv: readonly string[]): Map<string, readonly string[]> {
 function unknown(flag: string): OptionError {
   const instead = insteadOf(flag);
   if (instead !== undefined) return new OptionError(`--${flag} is no option any more: ${instead}`);
-  const meant = nearest(flag, [...OPTIONS.keys()], MOST_WRONG_LETTERS);
+  const meant = nearest(flag, [...OPTIONS.keys(), 'help', 'version'], MOST_WRONG_LETTERS);
   return new OptionError(
     `unknown option --${flag}${meant === undefined ? '; --help lists them' : `: did you mean --${meant}?`}`,
   );
