@@ -14,15 +14,15 @@ export function lineWriter(stream: Writable, onDropped: (count: number) => void)
   let dropped = 0;
   // The attack: requests that are logged while nobody reads the log, until memory is full
   // (test/end-to-end/log.test.ts). A pipe takes 64 KiB, and Node keeps the rest.
-  stream.on('drain', () => {
-    if (dropped === 0) return;
+  const tellCount = () => {
     const count = dropped;
     dropped = 0;
     onDropped(count);
-  });
+  };
   return (line) => {
     // Once a line is dropped, all are until the reader has caught up, so that the count stands where they are missing.
-    if (dropped > 0 || stream.writableLength + line.length > MOST_WAITING_BYTES) dropped += 1;
-    else stream.write(line);
+    if (dropped === 0 && stream.writableLength + line.length <= MOST_WAITING_BYTES) stream.write(line);
+    // A process has one standard error for all its balancers, and writers have no end: a listener of each would stay.
+    else if (dropped++ === 0) stream.once('drain', tellCount);
   };
 }

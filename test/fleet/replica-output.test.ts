@@ -110,6 +110,12 @@ t.test('inherit: as it is; off: nothing, but the last lines of one that never ca
   t.equal(off.stderr.text, 'server1 | b\nserver1 | exit code 1\nserver2 | b\nserver2 | exit code 2\n');
 });
 
+t.test('many in one process leave no listeners at the streams that they share', async (t) => {
+  const place = new Place();
+  for (let count = 0; count < 20; count++) output('prefix', place);
+  t.equal(place.listenerCount('drain'), 0);
+});
+
 for (const mode of ['prefix', 'inherit'] as const) {
   t.test(`${mode}: a reader that stalls never fills the memory`, async (t) => {
     const place = new Place({ stalls: true });
