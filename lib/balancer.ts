@@ -49,6 +49,8 @@ export interface Own {
   readonly sockets?: readonly number[];
   /** The function that the key source `function` stands for. */
   readonly keyFunction?: KeyFunction | undefined;
+  /** Whether the last lines of a replica that never came up are shown with `replicaOutput: 'off'` too. Default: yes. */
+  readonly showsEnds?: boolean;
   /** Called with each state of the fleet. Must not throw. */
   readonly observe?: (state: FleetState, pidOf: PidOf) => void;
 }
@@ -56,10 +58,10 @@ export interface Own {
 /** Makes a balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log, own: Own = {}): Promise<Balancer> {
   const pair = await loadHashPair(options, own.pair);
-  const { keyFunction, sockets = [] } = own;
+  const { keyFunction, sockets = [], showsEnds = true } = own;
   const pidOf: PidOf = (replica) => parts.runtime.pidOf?.(replica);
   const observe = (state: FleetState) => own.observe?.(state, pidOf);
-  const parts: Parts = await createParts(options, { pair, keyFunction, log, observe });
+  const parts: Parts = await createParts(options, { pair, keyFunction, log, showsEnds, observe });
   const { call, supervisor, drawnToken } = parts;
   let closing: Promise<void> | undefined;
   let unfollow = () => {};

@@ -80,6 +80,7 @@ export interface Means {
   /** If the options say that the key is a function: that one. */
   readonly keyFunction: KeyFunction | undefined;
   readonly log: Log;
+  readonly showsEnds: boolean;
   /** Called with each state of the fleet. Must not throw. */
   readonly observe: (state: FleetState) => void;
 }
@@ -89,7 +90,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const place = adminPlace(options, hostname());
   const rings = new RingKeeper({ ...options, pair });
   const scale = scaleFile(options, log);
-  const runtime = await createRuntime(options, log);
+  const runtime = await createRuntime(options, means);
   const shares = shareDescriptors(descriptorLimit(), descriptorWishes(options));
   const traffic = trafficSettings(options, shares);
   const hostnameOf = (seat: SeatId) => hostnameIn(supervisor.state, seat);
@@ -262,22 +263,21 @@ function scaleFile({ keepScale, upstream, stateDir, fleet, port }: Options, log:
   return new ScaleFile(join(stateDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
 }
 
-async function createRuntime(options: Options, log: Log): Promise<ReplicaRuntime> {
+async function createRuntime(options: Options, { log, showsEnds }: Means): Promise<ReplicaRuntime> {
   if (options.upstream.size > 0) return createNoRuntime();
   if (options.runtime === 'docker') return createDocker(options, log);
-  // Replicas do not get the balancer's own settings, secrets included.
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_')));
   const { command, replicaEnv, replicaCwd, replicaListen, replicaOutput } = options;
   const [program, ...args] = command;
   const isSample = program === undefined;
   return createProcessRuntime({
     command: isSample ? [process.execPath, '--disable-sigusr1', REPLICA_SCRIPT] : [program, ...args],
-    environment: inherited,
+    // Replicas do not get the balancer's own settings, secrets included.
+    environment: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_'))),
     variables: isSample ? new Map([['LISTEN', SAMPLE_PLACES[replicaListen]], ...replicaEnv]) : replicaEnv,
     cwd: replicaCwd,
     listens: replicaListen,
     output: createReplicaOutput(
-      replicaOutput,
+      showsEnds || replicaOutput !== 'off' ? replicaOutput : 'silent',
       // What the sample service says on standard output is for whoever runs it by hand.
       { stdout: isSample ? undefined : process.stdout, stderr: process.stderr },
       (count) => log.warn('replica-output-dropped', { count }),

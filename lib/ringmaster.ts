@@ -115,6 +115,7 @@ export async function createBalancer(given: BalancerOptions = {}): Promise<Balan
   const inner = await create(options, target.log, {
     pair,
     keyFunction,
+    showsEnds: false,
     // That all replicas end with the balancer is told once.
     observe: (state, pidOf) => {
       if (closing === undefined) tellFleet(state, pidOf);

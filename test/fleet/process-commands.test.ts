@@ -124,7 +124,7 @@ t.test('one that ends after it listened is told with what went wrong, not with a
   const code = `console.log('listening');
     require('net').createServer((socket) => socket.on('data', (said) => { console.log(String(said)); process.exit(3); }))
       .listen(process.env.PORT)`;
-  const output = createReplicaOutput('off', { stdout: process.stdout, stderr: process.stderr }, () => {});
+  const output = createReplicaOutput('silent', { stdout: process.stdout, stderr: process.stderr }, () => {});
   const runtime = await begun(t, { command: [process.execPath, '-e', code], output });
   const reasons: string[] = [];
   runtime.watch((news) => news.type === 'exited' && reasons.push(news.reason));

@@ -110,6 +110,13 @@ t.test('inherit: as it is; off: nothing, but the last lines of one that never ca
   t.equal(off.stderr.text, 'server1 | b\nserver1 | exit code 1\nserver2 | b\nserver2 | exit code 2\n');
 });
 
+t.test('silent: not even the last lines', async (t) => {
+  const silent = output('silent');
+  silent.made.sink(replica(1), 'stderr')?.write('b\n');
+  silent.made.showLast(replica(1), ['b', 'exit code 1']);
+  t.same([silent.stdout.text, silent.stderr.text], ['', '']);
+});
+
 t.test('many in one process leave no listeners at the streams that they share', async (t) => {
   const place = new Place();
   for (let count = 0; count < 20; count++) output('prefix', place);

@@ -176,6 +176,9 @@ t.test('it says nothing, handles no signal, and keeps nothing alive once it is c
       if ((await fetch(url + '/home')).status !== 200) throw new Error('it does not serve');
       await balancer.add(1);
     }
+    const fails = await createBalancer({ port: 0, command: ['sh', '-c', 'echo no luck >&2; exit 3'] });
+    const reason = await fails.start().catch((error) => error.message);
+    if (!/exit code 3: no luck$/.test(reason)) throw new Error('not the reason: ' + reason);
     const after = process.eventNames().flatMap((name) => process.listeners(name)).length;
     if (after !== before) throw new Error('listeners of the process are left');`;
   await writeFile(join(directory, 'program.ts'), code);

@@ -6,7 +6,8 @@ import { styleText } from 'node:util';
 import type { ReplicaRef } from '../../core/ports.ts';
 import { lineWriter } from '../../log-stream.ts';
 
-export type OutputMode = 'inherit' | 'prefix' | 'off';
+/** `off` still shows the last lines of a replica that never came up, `silent` shows nothing. */
+export type OutputMode = 'inherit' | 'prefix' | 'off' | 'silent';
 
 /** Where the output of replicas is shown. */
 export interface OutputPlaces {
@@ -55,7 +56,7 @@ export function createReplicaOutput(
     sink: (replica, stream) => {
       const [place, write] = [places[stream], writers[stream]];
       if (place === undefined || write === undefined) return undefined;
-      if (mode === 'off') return { write: () => undefined, end: () => undefined };
+      if (mode === 'off' || mode === 'silent') return { write: () => undefined, end: () => undefined };
       if (mode === 'inherit') return { write: (piece) => passOn(piece, place), end: () => undefined };
       const start = startOf(replica, place);
       return byLine((line) => write(`${start}${line}\n`));
