@@ -266,8 +266,6 @@ function scaleFile({ keepScale, upstream, stateDir, fleet, port }: Options, log:
 async function createRuntime(options: Options, { log, showsLastLines }: Means): Promise<ReplicaRuntime> {
   if (options.upstream.size > 0) return createNoRuntime();
   if (options.runtime === 'docker') return createDocker(options, log);
-  // Replicas do not get the balancer's own settings, secrets included.
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_')));
   const { command, replicaEnv, replicaCwd, replicaListen, replicaOutput } = options;
   const [program, ...args] = command;
   const isSample = program === undefined;
@@ -277,7 +275,8 @@ async function createRuntime(options: Options, { log, showsLastLines }: Means): 
   const output = createReplicaOutput(replicaOutput, places, onDropped);
   return createProcessRuntime({
     command: isSample ? [process.execPath, '--disable-sigusr1', REPLICA_SCRIPT] : [program, ...args],
-    environment: inherited,
+    // Replicas do not get the balancer's own settings, secrets included.
+    environment: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_'))),
     variables: isSample ? new Map([['LISTEN', SAMPLE_LISTEN[replicaListen]], ...replicaEnv]) : replicaEnv,
     cwd: replicaCwd,
     listens: replicaListen,

@@ -72,7 +72,7 @@ export type Question =
 export interface Balancer extends EventEmitter<BalancerEvents>, AsyncDisposable {
   /**
    * Starts the replicas, then listens; until then nothing has been created. Called again, it gives the same result.
-   * Rejects with a BalancerError if it cannot listen or was closed meanwhile, and leaves nothing behind then.
+   * Rejects with a BalancerError if it cannot listen or was closed, and leaves nothing behind then.
    */
   start(): Promise<Listening>;
   /**
@@ -102,6 +102,7 @@ export interface Balancer extends EventEmitter<BalancerEvents>, AsyncDisposable 
  * go with another.
  */
 export async function createBalancer(given: BalancerOptions = {}): Promise<Balancer> {
+  if (!isObject(given)) throw new OptionError('options are an object, as { port: 0, replicas: 3 }');
   const { log: wantedLog = defaults.log, ...others } = given;
   const target = logOf(wantedLog, others.logFormat);
   const { options, pair, keyFunction } = givenOptions({ ...others, log: target.level });
@@ -137,12 +138,18 @@ export async function createBalancer(given: BalancerOptions = {}): Promise<Balan
     return inner.replicas();
   };
   return Object.assign(emitter, {
-    start: () => (starting ??= start()),
+    start: async () => {
+      checkOpen(closing);
+      starting ??= start();
+      return starting;
+    },
     add: async (addition: number | Addition) => change('/add', additionBody(addition)),
-    remove: async (removal: number | Removal) =>
-      typeof removal === 'number'
-        ? change('/rm', { n: removal })
-        : change('/rm', { n: removal.hostnames.length, hostnames: removal.hostnames }, 'only-named'),
+    remove: async (removal: number | Removal) => {
+      if (typeof removal === 'number') return change('/rm', { n: removal });
+      const hostnames = isObject(removal) ? removal.hostnames : undefined;
+      if (Array.isArray(hostnames)) return change('/rm', { n: hostnames.length, hostnames }, 'only-named');
+      throw new BalancerError('bad-body', "remove takes a number, or hostnames as { hostnames: ['S5'] }");
+    },
     replicas: inner.replicas,
     ring: () => inner.call('/balancer/ring', undefined) as Promise<RingFacts>,
     explain: (question: Question) => {
@@ -157,9 +164,14 @@ export async function createBalancer(given: BalancerOptions = {}): Promise<Balan
 
 function additionBody(addition: number | Addition): unknown {
   if (typeof addition === 'number') return { n: addition };
+  if (!isObject(addition)) throw new BalancerError('bad-body', "add takes a number, or as { hostnames: ['S5'] }");
   const { hostnames = [], weights = [], addresses = [] } = addition;
   const n = addition.n ?? Math.max(hostnames.length, weights.length, addresses.length);
   return { n, hostnames, weights, addresses };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function checkOpen(closing: Promise<void> | undefined): void {

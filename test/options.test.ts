@@ -142,9 +142,13 @@ t.test('variables of replicas: the flag is repeated, and values hold anything', 
 });
 
 const REFUSED: [string, RegExp][] = [
+  ['--hepl', /^unknown option --hepl: did you mean --help\?$/],
   ['--prot 1', /^unknown option --prot: did you mean --port\?$/],
   ['--colour red', /^unknown option --colour; --help lists them$/],
-  ['5000', /^unexpected argument 5000: .* a command follows a lone --$/],
+  [
+    '5000',
+    /^unexpected argument 5000: .* a command follows a lone -- \(npm start takes one for itself: npm start -- -- node app\.js\)$/,
+  ],
   ['--port 1 --', /^-- needs a command after it/],
   ['--upstream a:1 -- node app.js', /^a command after -- and --upstream: .* name one of them$/],
   [

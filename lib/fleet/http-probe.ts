@@ -37,7 +37,10 @@ export function httpProbe(
       });
       request.once('error', (error: NodeJS.ErrnoException) => {
         const isCut = error.code === 'ECONNRESET' && address.type === 'tcp';
-        reject(isCut ? closedOn(`without an answer to ${path}`) : error);
+        if (isCut) reject(closedOn(`without an answer to ${path}`));
+        else if (error.code?.startsWith('HPE_'))
+          reject(new Error(`its answer to ${path} is not HTTP/1: ${error.message}`));
+        else reject(error);
       });
       request.once('response', (response) => {
         const status = response.statusCode ?? 0;

@@ -10,8 +10,11 @@ const WORDS_AT = 26;
 const EXAMPLES: readonly (readonly [command: string, what: string])[] = [
   ['ringmaster -- node server.js', 'three of your app, each on the port that PORT says'],
   ['ringmaster --key client -- node server.js', 'the same client, the same one of them'],
-  ['ringmaster --replicas 4 -- gunicorn -b 127.0.0.1:{port} app:app', 'four, with the port as an argument'],
-  ['ringmaster --heartbeat-path / -- python3 -m http.server {port}', 'three file servers, watched by asking for /'],
+  ['ringmaster --heartbeat-path / -- gunicorn -b unix:{socket} app:app', 'three on sockets, watched by asking for /'],
+  [
+    'ringmaster --replicas 4 --heartbeat-path / -- python3 -m http.server {port}',
+    'four file servers, with the port as an argument',
+  ],
   ['ringmaster --runtime docker --docker-image you/app', 'three containers'],
   ['ringmaster --upstream 10.0.0.1:80,10.0.0.2:80*2', 'services that run already, one with twice the weight'],
   ['ringmaster', 'three of the sample service that comes with ringmaster'],
@@ -37,8 +40,8 @@ export function helpText(strong: (text: string) => string = (text) => text): str
     '',
     ...wrapped(
       'Each replica runs the command, and listens on the port in PORT. It gets HOST, SERVER_ID and RINGMASTER_SEAT ' +
-        'too; {port}, {socket}, {id} and {seat} in its arguments stand for its own. Without a command, replicas are ' +
-        'the sample service.',
+        'too; {port}, {socket}, {id} and {seat} in its arguments stand for its own. It takes requests once it answers ' +
+        'GET /heartbeat with 2xx, or what --heartbeat-path says. Without a command, replicas are the sample service.',
       COLUMNS,
     ),
     '',

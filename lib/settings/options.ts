@@ -177,7 +177,10 @@ function readFlags(argv: readonly string[]): Map<string, readonly string[]> {
   for (let at = 0; at < argv.length; at++) {
     const argument = argv[at] as string;
     if (!argument.startsWith('--')) {
-      throw new OptionError(`unexpected argument ${argument}: options begin with --, and a command follows a lone --`);
+      throw new OptionError(
+        `unexpected argument ${argument}: options begin with --, and a command follows a lone -- (npm start takes one ` +
+          'for itself: npm start -- -- node app.js)',
+      );
     }
     const [, flag = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
     const kind = OPTIONS.get(flag)?.kind;
@@ -195,7 +198,7 @@ function readFlags(argv: readonly string[]): Map<string, readonly string[]> {
 function unknown(flag: string): OptionError {
   const instead = insteadOf(flag);
   if (instead !== undefined) return new OptionError(`--${flag} is no option any more: ${instead}`);
-  const meant = nearest(flag, [...OPTIONS.keys()], MOST_WRONG_LETTERS);
+  const meant = nearest(flag, [...OPTIONS.keys(), 'help', 'version'], MOST_WRONG_LETTERS);
   return new OptionError(
     `unknown option --${flag}${meant === undefined ? '; --help lists them' : `: did you mean --${meant}?`}`,
   );

@@ -35,10 +35,15 @@ function clockTime(time: string): string {
   return new Date(time).toTimeString().slice(0, 8);
 }
 
-// `requestId` is told as "request id 123456", and `waitMs` as "wait 12 ms".
+// `requestId` is told as "request id 123456", and `waitMs` as "wait 12 ms", or "wait 1.5 s".
 function detailText(name: string, value: unknown): string {
   const words = name.replace(/Ms$/, '').replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-  return `${printable(words)} ${valueText(value)}${name.endsWith('Ms') ? ' ms' : ''}`;
+  if (name.endsWith('Ms') && typeof value === 'number') return `${printable(words)} ${timeText(value)}`;
+  return `${printable(words)} ${valueText(value)}`;
+}
+
+function timeText(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : `${ms / 1000} s`;
 }
 
 function valueText(value: unknown): string {

@@ -21,10 +21,12 @@ const http = require('node:http');
 const { PORT, SERVER_ID } = process.env;
 http.createServer((request, response) => response.end(SERVER_ID)).listen(PORT, () => console.log('up as', SERVER_ID));
 `;
+// gunicorn and http.server send a head and its body one after the other. A kill between the two cuts a reply that has
+// begun, which nobody can repeat: so their pages are empty.
 const WSGI_APP = `
 def app(environment, start_response):
-    start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', '2')])
-    return [b'ok']
+    start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', '0')])
+    return []
 `;
 
 const FLASK_APP = `
@@ -32,7 +34,7 @@ from flask import Flask
 app = Flask(__name__)
 @app.get('/')
 def page():
-    return 'a page'
+    return ''
 `;
 // They are packages of this checkout, and their apps are elsewhere.
 const load = `createRequire(${JSON.stringify(fileURLToPath(import.meta.url))})`;
@@ -69,6 +71,7 @@ file('wsgi.py', WSGI_APP);
 file('flask_app.py', FLASK_APP);
 const fastify = file('fastify.mjs', FASTIFY_APP);
 const express = file('express.mjs', EXPRESS_APP);
+file('index.html', '');
 file('index.php', '<?php echo getenv("SERVER_ID");');
 
 let marks = 0;

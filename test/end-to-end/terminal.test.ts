@@ -171,7 +171,7 @@ t.test('text on a pipe, if it is asked for', async (t) => {
     errors += bytes;
   });
   await program.stop();
-  t.match(errors, /^\d\d:\d\d:\d\d info {2}closing \(grace 10000 ms\)$/m);
+  t.match(errors, /^\d\d:\d\d:\d\d info {2}closing \(grace 10 s\)$/m);
   t.notMatch(errors, ESCAPE);
   t.same(program.log, []);
 });

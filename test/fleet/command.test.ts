@@ -24,6 +24,9 @@ t.test('a program is looked for as the system does it, and its absence said', as
   await t.rejects(checkCommand('node app.js', '/nowhere', ''), {
     message: 'node app.js: no such program; give its arguments as words of their own, or the whole to sh -c',
   });
+  await t.rejects(checkCommand('--replicas', '/nowhere', ''), {
+    message: '--replicas: no such program; options stand before the lone --, and what follows it is the command',
+  });
   await t.rejects(checkCommand('reads', directory, ''), { message: 'reads: not a program that may be run' });
   await t.rejects(checkCommand('sh', undefined, '/nowhere'), { message: '--replica-cwd /nowhere: no such directory' });
 });

@@ -25,6 +25,21 @@ t.test('2xx is health, anything else is not, and the reason is said', async (t) 
   await t.rejects(probe(address, signal), { code: 'ECONNREFUSED' });
 });
 
+t.test('what is no HTTP is told as that', async (t) => {
+  const server = net.createServer((socket) =>
+    socket
+      .on('error', () => undefined)
+      .resume()
+      .end('220 mail.example ESMTP\r\n'),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = { type: 'tcp', host: '127.0.0.1', port: (server.address() as AddressInfo).port } as const;
+  await t.rejects(httpProbe('/')(address, new AbortController().signal), {
+    message: /^its answer to \/ is not HTTP\/1: Parse Error/,
+  });
+  await new Promise((resolve) => server.close(resolve));
+});
+
 t.test('a probe that is given up lets go of its connection', async (t) => {
   const server = http.createServer(() => undefined);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

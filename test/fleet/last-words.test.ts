@@ -21,6 +21,14 @@ t.test('the last line, or the one that says what went wrong', async (t) => {
   t.equal(lastWords('panic: nil map\n\ngoroutine 1 [running]:\n'), 'panic: nil map');
 });
 
+t.test('the line that says what went wrong, and no other', async (t) => {
+  const tail = new OutputTail();
+  tail.add('listening on 3000\nGET / 200\n');
+  t.equal(tail.fault(), '');
+  tail.add('Error: boom\nbye\n');
+  t.equal(tail.fault(), 'Error: boom');
+});
+
 t.test('the last lines, without those that are empty', async (t) => {
   const tail = new OutputTail();
   tail.add('one\n\ntwo\r\nth');

@@ -5,12 +5,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { isRunning } from '../../bench/harness/faults.ts';
 import type { Address, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
 import { createProcessRuntime, type ProcessRuntimeOptions } from '../../lib/fleet/runtimes/processes.ts';
+import { createReplicaOutput } from '../../lib/fleet/runtimes/replica-output.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import { sampleService } from '../fixtures/sample-runtime.ts';
 
@@ -135,6 +137,23 @@ t.test('one that ends before it listens fails its start, and its end is told onc
     message: 'it ended before it listened: exit code 3: fatal: no luck',
   });
   t.same(await runtime.list(), []);
+});
+
+t.test('one that ends after it listened is told with what went wrong, not with any line that it wrote', async (t) => {
+  const code = `console.log('listening');
+    require('net').createServer((socket) => socket.on('data', (said) => { console.log(String(said)); process.exit(3); }))
+      .listen(process.env.PORT)`;
+  const output = createReplicaOutput('off', { stdout: process.stdout, stderr: process.stderr }, () => {});
+  const runtime = await begun(t, { command: [process.execPath, '-e', code], output });
+  const reasons: string[] = [];
+  runtime.watch((news) => news.type === 'exited' && reasons.push(news.reason));
+  for (const said of ['hello', 'Error: no luck']) {
+    const { port } = (await runtime.start(replica(reasons.length + 1), soon())) as { port: number };
+    const socket = net.connect(port, '127.0.0.1', () => socket.end(said)).on('error', () => undefined);
+    const before = reasons.length;
+    await eventually('its end is told', () => reasons.length > before);
+  }
+  t.same(reasons, ['exit code 3', 'exit code 3: Error: no luck']);
 });
 
 t.test('a program that is not there: nothing begins', async (t) => {

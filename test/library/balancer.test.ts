@@ -162,6 +162,23 @@ t.test('closed before or while it starts, it does not listen', async (t) => {
   await other.close();
   await t.rejects(other.start(), { code: 'closing' });
   await t.rejects(other.add(1), BalancerError);
+  await balancer.close();
+  const third = await overServices(t, 1);
+  await third.start();
+  await third.close();
+  await t.rejects(third.start(), { code: 'closing' }, 'where it listened is no answer any more');
+});
+
+t.test('what is no change of the fleet is refused in words', async (t) => {
+  const balancer = await overServices(t, 1);
+  await balancer.start();
+  for (const wrong of [undefined, null, 'S5', ['S5'], { hostname: ['S5'] }, { hostnames: 'S5' }]) {
+    const code = 'bad-body';
+    await t.rejects(balancer.remove(wrong as unknown as number), { code, message: /^remove takes a number, or/ });
+  }
+  for (const wrong of [undefined, null, 'S5', ['S5']])
+    await t.rejects(balancer.add(wrong as unknown as number), { code: 'bad-body', message: /^add takes a number, or/ });
+  t.equal(balancer.replicas().length, 1);
 });
 
 t.test('it says nothing, handles no signal, and keeps nothing alive once it is closed', async (t) => {
@@ -176,6 +193,9 @@ t.test('it says nothing, handles no signal, and keeps nothing alive once it is c
       if ((await fetch(url + '/home')).status !== 200) throw new Error('it does not serve');
       await balancer.add(1);
     }
+    const fails = await createBalancer({ port: 0, command: ['sh', '-c', 'echo no luck >&2; exit 3'] });
+    const reason = await fails.start().catch((error) => error.message);
+    if (!/exit code 3: no luck$/.test(reason)) throw new Error('not the reason: ' + reason);
     const after = process.eventNames().flatMap((name) => process.listeners(name)).length;
     if (after !== before) throw new Error('listeners of the process are left');`;
   await writeFile(join(directory, 'program.ts'), code);

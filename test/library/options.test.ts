@@ -80,7 +80,10 @@ t.test('texts as on the command line, lists of them, and names with their values
   );
 });
 
-const REFUSED: [Record<string, unknown>, string | RegExp][] = [
+const REFUSED: [unknown, string | RegExp][] = [
+  [null, 'options are an object, as { port: 0, replicas: 3 }'],
+  [5, /^options are an object/],
+  [[], /^options are an object/],
   [{ prot: 1 }, 'unknown option prot: did you mean port?'],
   [{ replyTimeout: 1 }, 'unknown option replyTimeout: did you mean replyTimeoutMs?'],
   [{ somethingElse: 1 }, 'unknown option somethingElse'],

@@ -23,6 +23,7 @@ t.test('when, how grave, what happened to whom and why, and the rest', async (t)
     lineOf('request-failed', { requestId: 123456, url: '/a?b=c', code: 'no-replica', elapsedMs: 12, reason: 'none' }),
     '20:31:05 info  request failed: none (request id 123456, url /a?b=…, code no-replica, elapsed 12 ms)\n',
   );
+  t.match(lineOf('closing', { graceMs: 10_000 }), /\(grace 10 s\)$/m);
   t.equal(lineOf('ring-changed', { seats: [1, 2] }), '20:31:05 info  ring changed (seats 1 2)\n');
   t.equal(lineOf('ring-changed', { seats: [] }), '20:31:05 info  ring changed (seats none)\n');
 });

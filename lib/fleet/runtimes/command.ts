@@ -51,8 +51,12 @@ export async function checkCommand(program: string, searchPath: string | undefin
   if ((await findProgram(program, searchPath, cwd)) !== undefined) return;
   const isThere = (await filesNamed(program, searchPath, cwd)).length > 0;
   if (isThere) throw new BalancerError('start-failed', `${program}: not a program that may be run`);
-  const hint = /\s/.test(program) ? '; give its arguments as words of their own, or the whole to sh -c' : '';
-  throw new BalancerError('start-failed', `${program}: no such program${hint}`);
+  throw new BalancerError('start-failed', `${program}: no such program${hintFor(program)}`);
+}
+
+function hintFor(program: string): string {
+  if (program.startsWith('-')) return '; options stand before the lone --, and what follows it is the command';
+  return /\s/.test(program) ? '; give its arguments as words of their own, or the whole to sh -c' : '';
 }
 
 /** The file that is run under that name; `undefined` if there is none. Parameters as those of `checkCommand`. */

@@ -24,12 +24,19 @@ export class OutputTail {
 
   /** The line that gives the reason, or else the last line, without passwords in URLs. Empty if nothing was written. */
   lastWords(): string {
-    const lines = this.lastLines(Number.POSITIVE_INFINITY);
-    const line = lines.findLast((one) => SAYS_WHY.test(one)) ?? lines.at(-1) ?? '';
-    // The attack: a replica writes control characters that a terminal obeys. And a password must not be shown to many.
-    const shown = line.replaceAll(/\p{Cc}+/gu, ' ').replaceAll(/(\w:\/\/)[^\s/@]*@/g, '$1…@');
-    return shown.trim().slice(0, LONGEST_WORDS);
+    return this.fault() || asShown(this.lastLines(1).at(0) ?? '');
   }
+
+  /** The line that gives the reason, as `lastWords` has it; empty if there is none. */
+  fault(): string {
+    return asShown(this.lastLines(Number.POSITIVE_INFINITY).findLast((line) => SAYS_WHY.test(line)) ?? '');
+  }
+}
+
+function asShown(line: string): string {
+  // The attack: a replica writes control characters that a terminal obeys. And a password must not be shown to many.
+  const shown = line.replaceAll(/\p{Cc}+/gu, ' ').replaceAll(/(\w:\/\/)[^\s/@]*@/g, '$1…@');
+  return shown.trim().slice(0, LONGEST_WORDS);
 }
 
 /** How a program ended, together with what it wrote last. */

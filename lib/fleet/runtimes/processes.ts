@@ -174,7 +174,7 @@ class ProcessRuntime implements ReplicaRuntime {
     void process.exited.then((exit) => {
       // If it never listened, `start` rejects, and there is no exit to tell.
       if (exit instanceof Error || !child.isListening) return;
-      for (const listener of this.#listeners) listener({ type: 'exited', replica, reason: exit.reason });
+      for (const listener of this.#listeners) listener({ type: 'exited', replica, reason: exit.lateReason });
     });
     void process.gone.then(() => {
       if (pid !== undefined) hold.guardian.forget(pid);

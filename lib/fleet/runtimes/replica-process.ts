@@ -27,6 +27,8 @@ export interface Exit {
   readonly how: string;
   /** The same with the last thing that it wrote. */
   readonly reason: string;
+  /** The same, but of standard output only what says what went wrong: the last line of a service may be any. */
+  readonly lateReason: string;
   /** The last lines that it wrote. */
   readonly lastLines: readonly string[];
 }
@@ -65,9 +67,15 @@ export class ReplicaProcess {
     this.exited = ended.then(async (how) => {
       if (how instanceof Error) return how;
       // Whoever kills it from outside knows why.
-      if (child.signalCode !== null) return { how, reason: how, lastLines: heard.lastLines() };
+      if (child.signalCode !== null) return { how, reason: how, lateReason: how, lastLines: heard.lastLines() };
       await heard.all();
-      return { how, reason: withLastWords(how, heard.lastWords()), lastLines: heard.lastLines() };
+      const { stdout, stderr } = heard.tails;
+      return {
+        how,
+        reason: withLastWords(how, stderr.lastWords() || stdout.lastWords()),
+        lateReason: withLastWords(how, stderr.lastWords() || stdout.fault()),
+        lastLines: heard.lastLines(),
+      };
     });
     const groupEnds = ended.then(async () => {
       this.#hasExited = true;
@@ -136,7 +144,7 @@ function spawnChild(command: string, args: readonly string[], options: SpawnOpti
 interface Heard {
   /** Resolves when all has been read after the exit, or after a moment if another process still holds a pipe. */
   all(): Promise<void>;
-  lastWords(): string;
+  readonly tails: Readonly<Record<'stdout' | 'stderr', OutputTail>>;
   lastLines(): readonly string[];
 }
 
@@ -158,7 +166,7 @@ function listenTo(child: ChildProcess, replica: ReplicaRef, output: ReplicaOutpu
   const late = () => new Error('another process writes on');
   return {
     all: () => within(clock, LONGEST_LISTENING_MS, () => closed, late).catch(() => undefined),
-    lastWords: () => tails.stderr.lastWords() || tails.stdout.lastWords(),
+    tails,
     lastLines: () => both.lastLines(LAST_LINES),
   };
 }
