@@ -67,6 +67,6 @@ t.test('SIGUSR1 is no way in: it opens no debugger, in the balancer nor in a rep
 t.test('before their own code runs, it is the command line that forbids it', async (t) => {
   for (const path of ['package.json', 'Dockerfile.balancer', 'Dockerfile.replica']) {
     const text = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
-    t.match(text, /node"?,? "?--disable-sigusr1"?,? "?(lib|replica)\/main\.ts/, path);
+    t.match(text, /node"?,? "?--disable-sigusr1"?,? "?(\/app\/)?(lib|replica)\/main\.ts/, path);
   }
 });
