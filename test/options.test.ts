@@ -156,6 +156,7 @@ const REFUSED: [string, RegExp][] = [
     /^a command after -- is run as child processes, or in an image that --docker-image/,
   ],
   ['--docker-image a -- node {socket}', /^the command has \{socket\}, but containers listen on a port: \{port\}$/],
+  ['--docker-port 3000', /^--docker-port is for containers: name their image with --docker-image$/],
   ['--docker-image a --replica-cwd /srv', /^--replica-cwd is for child processes/],
   ['--docker-image a --runtime process', /^--docker-image is for containers: leave out --runtime process$/],
   ['--docker-volume votes', /^--docker-volume takes NAME:\/PATH, in the environment one a line, not "votes"$/],

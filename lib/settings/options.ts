@@ -51,6 +51,10 @@ const RULES: readonly Rule[] = [
     says: () => 'the command has {socket}, but containers listen on a port: {port}',
   },
   {
+    breaks: ({ dockerPort, runtime }) => dockerPort !== 0 && runtime === 'process',
+    says: () => '--docker-port is for containers: name their image with --docker-image',
+  },
+  {
     breaks: ({ replicaCwd, runtime }) => replicaCwd !== '' && runtime === 'docker',
     says: () => '--replica-cwd is for child processes: the image says where a container works',
   },

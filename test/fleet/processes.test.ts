@@ -20,10 +20,12 @@ import { isRunning, replicaPid } from '../../bench/harness/faults.ts';
 import { startProgram } from '../../bench/harness/program.ts';
 import type { Address, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
 import { httpProbe } from '../../lib/fleet/http-probe.ts';
+import { startGuardian } from '../../lib/fleet/runtimes/guardian.ts';
 import { createProcessRuntime } from '../../lib/fleet/runtimes/processes.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import { SCRIPT } from '../fixtures/replica.ts';
 import { sampleService } from '../fixtures/sample-runtime.ts';
+import { VirtualClock } from '../fixtures/virtual-clock.ts';
 
 const replica = (incarnation: number): ReplicaRef => ({ seat: 1, incarnation, hostname: `r${incarnation}` });
 const probe = httpProbe('/heartbeat');
@@ -288,4 +290,19 @@ t.test('a guardian that is killed is followed by another, which guards the same'
   balancer.kill('SIGKILL');
   await once(guarded, 'exit');
   t.equal(guarded.signalCode, 'SIGKILL');
+});
+
+t.test('a guardian that cannot be started is tried again later, and nothing else fails', async (t) => {
+  const clock = new VirtualClock();
+  let waits = 0;
+  const sleeps = () => {
+    waits += 1;
+    return new Promise<void>(() => undefined);
+  };
+  // No program can be given such a word.
+  const guardian = startGuardian('/\0', { now: () => clock.now(), every: () => () => undefined, sleep: sleeps });
+  guardian.guard(1);
+  t.equal(waits, 1, 'it is tried twice, and then after a while');
+  guardian.forget(1);
+  guardian.release();
 });

@@ -38,17 +38,11 @@ export function startGuardian(directory: string, clock: Clock): Guardian {
   let mayBeginMs = Number.NEGATIVE_INFINITY;
 
   const begin = () => {
-    const shell: ChildProcess = spawn('/bin/sh', ['-c', SCRIPT, 'ringmaster-guardian', directory], {
-      detached: true,
-      // The attack: any process that may read this environment would find the admin token in it
-      // (test/end-to-end/life.test.ts).
-      env: { PATH: process.env.PATH },
-      stdio: ['pipe', 'ignore', 'ignore'],
-    });
+    const shell = spawnShell(directory);
     // Without a shell, replicas are still stopped in the ordinary way.
-    shell.on('error', () => undefined);
+    shell?.on('error', () => undefined);
     // If no file descriptor is free, the process has no pipe.
-    if (!shell.stdin) {
+    if (!shell?.stdin) {
       void beginAgain();
       return;
     }
@@ -81,4 +75,19 @@ export function startGuardian(directory: string, clock: Clock): Guardian {
       stdin?.end();
     },
   };
+}
+
+// For some errors, such as no memory, Node throws, and for others it emits an event.
+function spawnShell(directory: string): ChildProcess | undefined {
+  try {
+    return spawn('/bin/sh', ['-c', SCRIPT, 'ringmaster-guardian', directory], {
+      detached: true,
+      // The attack: any process that may read this environment would find the admin token in it
+      // (test/end-to-end/life.test.ts).
+      env: { PATH: process.env.PATH },
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+  } catch {
+    return undefined;
+  }
 }
