@@ -42,6 +42,16 @@ export class FirstService {
     this.#hasServed ||= seats.some(({ phase }) => phase === 'serving');
   }
 
+  /**
+   * One has to serve, and so many starts have failed, of each replica at least one: more would fail too, and whoever
+   * reads what the program said would read it once more for each.
+   */
+  isHopeless({ seats }: FleetState, starts: number): boolean {
+    if (!this.#mustServe || this.#hasServed) return false;
+    const failed = seats.map(({ lapses }) => lapses.count);
+    return failed.every((count) => count > 0) && failed.reduce((sum, count) => sum + count, 0) >= starts;
+  }
+
   /** Throws `start-failed` if one has to serve and none has. `otherwise` is why, if no replica has a reason. */
   check(state: FleetState, otherwise: string): void {
     if (!this.#mustServe || this.#hasServed || state.seats.length === 0) return;

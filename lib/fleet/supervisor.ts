@@ -129,7 +129,7 @@ export class Supervisor {
     if (this.#state.seats.length === 0) this.#publish(() => undefined);
     const { joinAttempts, beginTimeoutMs, timeoutMs } = this.#rules;
     const settled = (counts: (seat: Seat) => boolean) => () =>
-      firstSettled(this.#state.seats.filter(counts), joinAttempts);
+      this.#first.isHopeless(this.#state, joinAttempts) || firstSettled(this.#state.seats.filter(counts), joinAttempts);
     // After this time every given replica that is well has answered, so it has its keys from the first request on.
     const quickMs = 2 * timeoutMs;
     if (there.length === 0) {

@@ -573,6 +573,16 @@ t.test('if one must serve, a beginning in which none does is given up, with each
     message: 'no replica came up: exit code 1',
   });
   t.ok(clock.now() < 2000, 'three attempts, and no longer');
+  const many = setUp({ mustServe: true });
+  let starts = 0;
+  many.runtime.beforeStart = async ({ hostname }) => {
+    starts += 1;
+    if (hostname === 'slow') await many.clock.sleep(500);
+    throw new BalancerError('start-failed', 'exit code 1');
+  };
+  await t.rejects(many.finish(many.supervisor.begin(wishes('a', 'b', 'slow'))), { message: /exit code 1$/ });
+  t.ok(many.clock.now() >= 500, 'each has had its chance');
+  t.ok(starts >= 3 && starts < 9, `${starts} starts`);
 });
 
 t.test('if one must serve and none starts in time, what was awaited is said', async (t) => {
