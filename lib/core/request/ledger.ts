@@ -99,47 +99,29 @@ export class Ledger {
 
   /** Counts a tunnel more there, if there are less than `most`. */
   openTunnel(row: number, most: number): boolean {
-    if (Atomics.add(this.#cells, TUNNELS + row, 1) >= most) {
-      Atomics.sub(this.#cells, TUNNELS + row, 1);
-      return false;
-    }
-    this.#addPart(PART_TUNNELS + row, 1);
-    return true;
+    return this.#reserve(TUNNELS + row, PART_TUNNELS + row, most);
   }
 
   closeTunnel(row: number): void {
-    this.#addPart(PART_TUNNELS + row, -1);
-    Atomics.sub(this.#cells, TUNNELS + row, 1);
+    this.#free(TUNNELS + row, PART_TUNNELS + row);
   }
 
   /** Counts a connection more, if there are less than `most`. */
   connect(most: number): boolean {
-    if (Atomics.add(this.#cells, CONNECTIONS, 1) >= most) {
-      Atomics.sub(this.#cells, CONNECTIONS, 1);
-      return false;
-    }
-    this.#addPart(PART_CONNECTIONS, 1);
-    return true;
+    return this.#reserve(CONNECTIONS, PART_CONNECTIONS, most);
   }
 
   disconnect(): void {
-    this.#addPart(PART_CONNECTIONS, -1);
-    Atomics.sub(this.#cells, CONNECTIONS, 1);
+    this.#free(CONNECTIONS, PART_CONNECTIONS);
   }
 
   /** Counts a request more that waits for a place, if there are less than `most`. */
   wait(most: number): boolean {
-    if (Atomics.add(this.#cells, WAITING, 1) >= most) {
-      Atomics.sub(this.#cells, WAITING, 1);
-      return false;
-    }
-    this.#addPart(PART_WAITING, 1);
-    return true;
+    return this.#reserve(WAITING, PART_WAITING, most);
   }
 
   waitNoMore(): void {
-    this.#addPart(PART_WAITING, -1);
-    Atomics.sub(this.#cells, WAITING, 1);
+    this.#free(WAITING, PART_WAITING);
   }
 
   /** A place was given back: threads in which a request waits are woken. */
@@ -189,6 +171,21 @@ export class Ledger {
     if (number < LAST_NUMBER) return number;
     if (number === LAST_NUMBER) Atomics.sub(this.#cells, cell, LAST_NUMBER);
     return number - LAST_NUMBER;
+  }
+
+  // Counts one more, if there are less than `most`.
+  #reserve(cell: number, partCell: number, most: number): boolean {
+    if (Atomics.add(this.#cells, cell, 1) >= most) {
+      Atomics.sub(this.#cells, cell, 1);
+      return false;
+    }
+    this.#addPart(partCell, 1);
+    return true;
+  }
+
+  #free(cell: number, partCell: number): void {
+    this.#addPart(partCell, -1);
+    Atomics.sub(this.#cells, cell, 1);
   }
 
   #addPart(cell: number, change: number): void {
