@@ -17,9 +17,9 @@ import { descriptorWishes } from './limits.ts';
 import { listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { createParts, type Parts } from './parts.ts';
-import { checkPortIsFree } from './proxy/front/listeners.ts';
 import { loadHashPair } from './settings/hash-source.ts';
 import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
+import { checkPortIsFree } from './system/free-port.ts';
 
 export interface Balancer {
   /**

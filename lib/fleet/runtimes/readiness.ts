@@ -3,6 +3,7 @@
 
 import net from 'node:net';
 import type { Address, Clock } from '../../core/ports.ts';
+import { checkPortIsFree } from '../../system/free-port.ts';
 
 /** What a replica finds in HOST. */
 export const LOOPBACK = '127.0.0.1';
@@ -32,7 +33,7 @@ export async function freePort(random: (limit: number) => number): Promise<numbe
 async function isFree(port: number): Promise<boolean> {
   for (const host of [LOOPBACK, '::1']) {
     try {
-      await listenOnce(port, host);
+      await checkPortIsFree(port, host);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EADDRINUSE' || code === 'EACCES') return false;
@@ -41,14 +42,6 @@ async function isFree(port: number): Promise<boolean> {
     }
   }
   return true;
-}
-
-function listenOnce(port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.once('error', reject);
-    server.listen({ port, host }, () => server.close(() => resolve()));
-  });
 }
 
 /** Where a program that listens on a port of this machine may be: `localhost` can stand for either. */

@@ -5,6 +5,7 @@
 import type { Server } from 'node:http';
 import net, { type Socket } from 'node:net';
 import type { ListenPlace } from '../../core/plane-ports.ts';
+import { checkPortIsFree } from '../../system/free-port.ts';
 
 // Elsewhere Node refuses such sockets, since there the system does not spread connections over them.
 const SHARES_PORTS = process.platform === 'linux' || process.platform === 'freebsd';
@@ -63,11 +64,6 @@ export class Listeners {
   async close(): Promise<void> {
     await Promise.all(this.#all.map(close));
   }
-}
-
-/** Rejects with the system's error if somebody listens there, whether he would share the port or not. */
-export async function checkPortIsFree(port: number, host: string): Promise<void> {
-  await close(await begin(net.createServer(), { port, host }));
 }
 
 function begin(
