@@ -5,8 +5,8 @@
 // ones reverse the direction of a text, so that it reads as something else.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that must not pass.
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: colours and tabs may pass, and are matched first.
-const COLOUR_OR_UNSAFE = /\u001b\[[\d;:]{0,40}m|\t|[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+// Colours and tabs may pass, and are matched first.
+const COLOUR_OR_UNSAFE = new RegExp(`\\u001b\\[[\\d;:]{0,40}m|\\t|${UNSAFE.source}`, 'g');
 const RESET = '\u001b[0m';
 
 /** The text with what a terminal would act on written out. */

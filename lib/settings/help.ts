@@ -87,11 +87,16 @@ function limits(row: Option): string {
 
 /** The text in lines of at most so many columns. */
 export function wrapped(text: string, columns: number): string[] {
+  return filled(text.split(' '), columns);
+}
+
+/** The same of pieces with a space between them, none of which is broken. */
+export function filled(pieces: readonly string[], columns: number): string[] {
   const lines: string[] = [];
-  for (const word of text.split(' ')) {
+  for (const piece of pieces) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
+    if (last !== undefined && last.length + 1 + piece.length <= columns) lines[lines.length - 1] = `${last} ${piece}`;
+    else lines.push(piece);
   }
   return lines;
 }

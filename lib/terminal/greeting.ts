@@ -4,6 +4,7 @@
 import type { KeySource } from '../core/request/key-source.ts';
 import type { Replica } from '../library/roster.ts';
 import { localUrlOf, urlOf } from '../library/urls.ts';
+import { filled } from '../settings/help.ts';
 import type { Options } from '../settings/options.ts';
 import type { Paint } from './paint.ts';
 
@@ -84,15 +85,8 @@ function sourceText(source: KeySource): string {
 
 // Lines of entries with commas between them, to stand behind a label.
 function wrapped(entries: readonly string[], indent: number): string[] {
-  const lines: string[] = [];
-  for (const [index, entry] of entries.entries()) {
-    const text = index === entries.length - 1 ? entry : `${entry},`;
-    const last = lines.at(-1);
-    if (last !== undefined && indent + last.length + 1 + text.length <= COLUMNS)
-      lines[lines.length - 1] = `${last} ${text}`;
-    else lines.push(text);
-  }
-  return lines.map((line, index) => (index === 0 ? line : ' '.repeat(indent) + line));
+  const pieces = entries.map((entry, index) => (index === entries.length - 1 ? entry : `${entry},`));
+  return filled(pieces, COLUMNS - indent).map((line, index) => (index === 0 ? line : ' '.repeat(indent) + line));
 }
 
 /** What to say when the end has begun. @param graceMs how long open requests may take. */

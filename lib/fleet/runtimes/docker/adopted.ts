@@ -5,7 +5,7 @@ import type Docker from 'dockerode';
 import type { ContainerInfo } from 'dockerode';
 import type { ReplicaRef } from '../../../core/ports.ts';
 import type { Log } from '../../../log.ts';
-import { type ContainerSettings, DEFAULT_PORT, LABEL, variablesOf } from './container.ts';
+import { type ContainerSettings, portIn, variablesOf } from './container.ts';
 
 /** @param imageId is the id of the image that containers are made from now. */
 export async function tellOtherSettings(
@@ -39,7 +39,7 @@ function differences(
     memoryBytes: Memory,
     cpus: NanoCpus / 1e9,
     image: Image,
-    port: Number(Config.Labels[LABEL.port] ?? DEFAULT_PORT),
+    port: portIn(Config.Labels),
     volumes: written(Mounts.map(({ Source, Target }) => [Target, Source])),
   };
   const wanted = {

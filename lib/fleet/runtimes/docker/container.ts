@@ -118,7 +118,8 @@ export function replicaOf(labels: Readonly<Record<string, string>>, name: string
   return { seat, ...(extraPlaces.length === 0 ? {} : { extraPlaces }), incarnation, hostname: name };
 }
 
-function portIn(labels: Readonly<Record<string, string>>): number {
+/** The port that the replica in a container listens on, as its labels say. */
+export function portIn(labels: Readonly<Record<string, string>>): number {
   return Number(labels[LABEL.port] ?? DEFAULT_PORT);
 }
 
