@@ -11,6 +11,7 @@ import { freePort } from '../../bench/harness/ports.ts';
 import { takeNotify, takeSockets } from '../../lib/system/service-manager.ts';
 
 const run = promisify(execFile);
+const script = new URL('../../lib/main.ts', import.meta.url).pathname;
 const UNITS = ['ringmaster.service', 'ringmaster.socket'];
 const has = (program: string) => spawnSync('which', [program]).status === 0;
 const skip = (...programs: string[]) => {
@@ -55,14 +56,7 @@ t.test('systemd finds no fault in the unit files', { skip: skip('systemd-analyze
 t.test('it serves on a socket that systemd has opened', { skip: skip('systemd-socket-activate') }, async (t) => {
   const port = await freePort();
   const at = `127.0.0.1:${port}`;
-  const script = new URL('../../lib/main.ts', import.meta.url).pathname;
-  const program = spawn('systemd-socket-activate', ['-l', at, process.execPath, script], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const ended = once(program, 'exit');
-  t.teardown(() => program.kill('SIGKILL'));
-  const said = reader(program);
-  await said('Listening on');
+  const { program, ended, said } = await activated(t, at);
   // It is started by the first connection, which waits until it serves.
   const reply = await fetch(`http://${at}/home`);
   t.equal(reply.status, 200);
@@ -72,7 +66,6 @@ t.test('it serves on a socket that systemd has opened', { skip: skip('systemd-so
 });
 
 t.test('with several workers its sockets are refused before a replica is started', async (t) => {
-  const script = new URL('../../lib/main.ts', import.meta.url).pathname;
   const command = `LISTEN_FDS=1 LISTEN_PID=$$ exec "${process.execPath}" "${script}" --workers 2`;
   const { status, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
   t.equal(status, 1);
@@ -83,15 +76,8 @@ t.test('with several workers its sockets are refused before a replica is started
 t.test('a socket that is none is refused in words', { skip: skip('systemd-socket-activate') }, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'ringmaster-socket-'));
   t.teardown(() => rm(directory, { recursive: true }));
-  const script = new URL('../../lib/main.ts', import.meta.url).pathname;
   const path = join(directory, 'unix.sock');
-  const program = spawn('systemd-socket-activate', ['-l', path, process.execPath, script], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const ended = once(program, 'exit');
-  t.teardown(() => program.kill('SIGKILL'));
-  const said = reader(program);
-  await said('Listening on');
+  const { ended, said } = await activated(t, path);
   spawn('python3', ['-c', `import socket; socket.socket(socket.AF_UNIX).connect(${JSON.stringify(path)})`]);
   await said('descriptor 3 is no TCP socket');
   t.same(await ended, [1, null]);
@@ -99,7 +85,6 @@ t.test('a socket that is none is refused in words', { skip: skip('systemd-socket
 
 t.test('systemd is told when it serves, and when it ends', { skip: skip('systemd-notify', 'python3') }, async (t) => {
   const { path, heard } = await notifySocket(t);
-  const script = new URL('../../lib/main.ts', import.meta.url).pathname;
   const program = spawn(process.execPath, [script, '--port', '0'], {
     env: { ...process.env, NOTIFY_SOCKET: path },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -117,6 +102,18 @@ t.test('that systemd could not be told is said', async (t) => {
   t.match(reason, /systemd-notify/);
   t.same(environment, { PATH: '/nowhere' });
 });
+
+/** The program, which is started by the first connection to a socket that systemd opens there. */
+async function activated(t: Test, at: string) {
+  const program = spawn('systemd-socket-activate', ['-l', at, process.execPath, script], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = once(program, 'exit');
+  t.teardown(() => program.kill('SIGKILL'));
+  const said = reader(program);
+  await said('Listening on');
+  return { program, ended, said };
+}
 
 /** Resolves when what is asked for has been written. */
 function reader(program: ChildProcess): (text: string) => Promise<void> {
