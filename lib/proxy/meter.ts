@@ -1,24 +1,12 @@
-// Measures the traffic of the data plane: counters, the times of some requests, and the slots that some of them landed
-// on. Readers ask the meter; it calls nobody, so there may be any number of readers.
-//
-// It costs a request next to nothing, whether anybody reads or not. Counting is a few additions, but reading the clock
-// twice would cost more than all the rest. So only the first requests of each second are timed, and then one in 16,
-// which weighs as 16.
+// Measures the traffic of the data plane: counters, times, and the slots that some requests landed on. Readers ask the
+// meter; it calls nobody, so there may be any number of readers, and it costs a request next to nothing.
 
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
 import type { Counters } from '../core/traffic/counters.ts';
 import { LandingLog, type Landings } from '../core/traffic/landings.ts';
 import { Tally } from '../core/traffic/traffic.ts';
 import type { BalancerError } from '../errors.ts';
-
-/** A request that is timed until the head of its reply. What comes after depends on the reply's size and the client. */
-export interface Sample {
-  readonly startedMs: number;
-  /** When the head of the reply came; 0 before. */
-  answeredMs: number;
-  /** How many requests this one stands for. */
-  readonly weight: number;
-}
+import type { Times } from './exchange/times.ts';
 
 /** The parts of a replica's agent that the meter reads. */
 interface Metered {
@@ -37,23 +25,17 @@ interface Ended {
   /** The agent of the replica that was tried last. */
   readonly agent: Metered | undefined;
   readonly status: number;
-  readonly sample: Sample | undefined;
+  readonly times: Pick<Times, 'startedMs' | 'answeredMs'>;
   readonly key: Key;
   /** Why the client got no whole reply of a replica, if it got none. */
   readonly error: BalancerError | undefined;
 }
-
-const TIMED_FREELY = 64;
-const TIMED_ONE_IN = 16;
 
 export class Meter {
   readonly #agents: ReadonlyMap<number, Metered>;
   readonly #load: MeteredLoad;
   readonly #total: Tally;
   readonly #landings = new LandingLog();
-  #second = 0;
-  #timedFreely = 0;
-  #untimed = 0;
 
   /**
    * @param agents the agents of all replicas; the map is read anew at each call.
@@ -65,27 +47,16 @@ export class Meter {
     this.#load = load;
   }
 
-  /** Call it when a request begins. Gives a sample if the request is to be timed. */
-  sample(): Sample | undefined {
-    if (this.#timedFreely < TIMED_FREELY) {
-      this.#timedFreely += 1;
-      return { startedMs: performance.now(), answeredMs: 0, weight: 1 };
-    }
-    this.#untimed += 1;
-    if (this.#untimed < TIMED_ONE_IN) return undefined;
-    this.#untimed = 0;
-    return { startedMs: performance.now(), answeredMs: 0, weight: TIMED_ONE_IN };
-  }
-
   /** Call it when a request has ended. */
-  count({ agent, status, sample, key, error }: Ended, policy: RingPolicy | undefined): void {
+  count({ agent, status, times, key, error }: Ended, policy: RingPolicy | undefined): void {
     if (error === undefined) {
       this.#total.countReply(status);
       agent?.tally.countReply(status);
-      if (sample !== undefined && sample.answeredMs > 0) {
-        const tookMs = sample.answeredMs - sample.startedMs;
-        this.#total.time(tookMs, sample.weight);
-        agent?.tally.time(tookMs, sample.weight);
+      // What comes after the head of the reply depends on the reply's size and the client.
+      if (times.answeredMs > 0) {
+        const tookMs = times.answeredMs - times.startedMs;
+        this.#total.time(tookMs);
+        agent?.tally.time(tookMs);
       }
     } else {
       const how = error.status < 500 ? 'abandoned' : 'failed';
@@ -99,10 +70,6 @@ export class Meter {
   /** Called a few times a second while there are clients. */
   onTick(nowMs: number): void {
     this.#landings.onTick(nowMs);
-    const second = Math.floor(nowMs / 1000);
-    if (second === this.#second) return;
-    this.#second = second;
-    this.#timedFreely = 0;
   }
 
   /** All that was counted since the start. Reading changes nothing. */

@@ -28,7 +28,7 @@ import { ReplyMemory } from './front/http1/reply-memory.ts';
 import type { OwnAnswer } from './front/http1/responses.ts';
 import { type FrontContext, FrontServer } from './front/server.ts';
 import { type KeyReader, keyReader } from './key.ts';
-import { Meter, type Sample } from './meter.ts';
+import { Meter } from './meter.ts';
 import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
 import type { Lessor } from './replicas/lease.ts';
@@ -217,10 +217,6 @@ export class Plane implements DataPlane, FrontContext {
 
   keyOf(request: IncomingMessage & ParsedRequest, origin: string): Key | undefined {
     return this.#readKey(request, origin);
-  }
-
-  sample(): Sample | undefined {
-    return this.meter.sample();
   }
 
   mayBeTold(request: IncomingMessage): MayBeTold {

@@ -61,11 +61,11 @@ function meterWithTraffic(chance: Random) {
     // Alternates quiet seconds and busy ones.
     for (let count = chance.below(nowMs % 3000 < 1000 ? 2 : 60); count > 0; count--) {
       const agent = agents.get(1 + chance.below(4));
-      const sample = meter.sample();
-      if (sample !== undefined) sample.answeredMs = sample.startedMs + ([1, 3, 7, 20][chance.below(4)] as number);
+      const startedMs = 1000;
+      const times = { startedMs, answeredMs: startedMs + ([1, 3, 7, 20][chance.below(4)] as number) };
       const error = chance.chance(0.02) ? new BalancerError('connection-lost', '') : undefined;
       const status = agent?.replica.seat === 3 && nowMs > 5000 ? 500 : 200 + 204 * chance.below(2);
-      meter.count({ agent, status, sample, key: chance.below(512), error }, policy);
+      meter.count({ agent, status, times, key: chance.below(512), error }, policy);
     }
     load.inFlight = chance.below(20);
     load.diverted += chance.below(2);

@@ -159,7 +159,6 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     key: 1,
     requestId: 1,
     early,
-    sample: undefined,
   });
   exchange.start();
   const last = () => played.at(-1) as Played;

@@ -12,21 +12,8 @@ import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const agent = { replica: { incarnation: 1, seat: 7 }, inFlight: 0, tally: new Tally() };
 const IDLE = { inFlight: 0, diverted: 0 };
-const ended = (key = 0) => ({ agent, status: 200, sample: undefined, key, error: undefined });
+const ended = (key = 0) => ({ agent, status: 200, times: { startedMs: 0, answeredMs: 0 }, key, error: undefined });
 const policy = { ...inOrder(7), slotOf: (key: number) => key };
-
-t.test('a second’s first 64 requests are timed, then one in 16, which weighs as 16', async (t) => {
-  const meter = new Meter(new Map(), IDLE);
-  const weights = () => Array.from({ length: 64 + 160 }, () => meter.sample()?.weight ?? 0);
-  const first = weights();
-  t.equal(first.filter((weight) => weight === 1).length, 64);
-  t.equal(first.filter((weight) => weight === 16).length, 10);
-  meter.counters();
-  meter.onTick(999);
-  t.equal(weights().filter((weight) => weight === 1).length, 0, 'whoever reads meanwhile');
-  meter.onTick(1001);
-  t.equal(weights().filter((weight) => weight === 1).length, 64, 'and so in the next second');
-});
 
 t.test('where requests land is noted only while somebody looks', async (t) => {
   const meter = new Meter(new Map(), IDLE);
@@ -59,7 +46,7 @@ t.test('of many requests at most 24 are told, and they are spread over all', asy
 t.test('a request is timed until the head of its reply, not its end', async (t) => {
   const meter = new Meter(new Map(), IDLE);
   const startedMs = 1000;
-  meter.count({ ...ended(), sample: { startedMs, answeredMs: startedMs + 5, weight: 1 } }, policy);
+  meter.count({ ...ended(), times: { startedMs, answeredMs: startedMs + 5 } }, policy);
   const { p50 } = latencyOf(new Histogram(meter.counters().total.times));
   t.ok(Math.abs((p50 as number) / 5000 - 1) < 0.03, `${p50} µs`);
 });

@@ -51,9 +51,8 @@ export class Tally {
     this.#addOne(how === 'failed' ? FAILED : ABANDONED);
   }
 
-  /** @param weight how many requests the timed one stands for. */
-  time(tookMs: number, weight: number): void {
-    this.#times.record(tookMs * 1000, weight);
+  time(tookMs: number): void {
+    this.#times.record(tookMs * 1000, 1);
   }
 
   /** A copy of what was counted so far. */

@@ -6,10 +6,10 @@ import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { BalancerError } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
-import type { Sample } from '../meter.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import type { Lessor } from '../replicas/lease.ts';
 import type { ReturnLine } from './return-line.ts';
+import type { Times } from './times.ts';
 import type { UploadMemory } from './upload-memory.ts';
 import type { Waiting } from './waiting-line.ts';
 
@@ -53,8 +53,6 @@ export interface Asked {
   readonly requestId: number;
   /** Bytes that came behind a request that offers to switch protocols. */
   readonly early: Buffer | undefined;
-  /** Set if the request is timed. */
-  readonly sample: Sample | undefined;
 }
 
 /** An exchange that is over, as the meter and the log see it. They read it at once and do not keep it. */
@@ -66,7 +64,7 @@ export interface Ended {
   readonly agent: Lessor | undefined;
   /** Status of the reply, 0 if there was none. */
   readonly status: number;
-  readonly sample: Sample | undefined;
+  readonly times: Times;
   /** Why the client got no whole reply of a replica, if it got none. */
   readonly error: BalancerError | undefined;
 }

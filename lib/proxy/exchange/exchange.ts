@@ -9,7 +9,6 @@ import { BalancerError } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
 import { isEventStream, malformed, type ReplyHead } from '../../http/reply-head.ts';
 import { explainFields } from '../explain-fields.ts';
-import type { Sample } from '../meter.ts';
 import type { Lease, Leaseholder, Lessor } from '../replicas/lease.ts';
 import { sendRequest } from '../replicas/send-request.ts';
 import { mayBeUnread } from '../replicas/unread-bodies.ts';
@@ -19,14 +18,14 @@ import { findReplica, noReplica, type Seeker, waitForReturn } from './find-repli
 import { judgeLoss } from './loss.ts';
 import { Patience, type Phase, type Wait, waitOf } from './patience.ts';
 import { bodyTooLarge, NO_BODY, type OutgoingBody, RequestBody } from './request-body.ts';
+import { Times } from './times.ts';
 import type { Answer } from './waiting-line.ts';
 
 export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   readonly request: Incoming;
   readonly requestId: number;
   readonly key: Key;
-  /** Set if the request is timed. */
-  readonly sample: Sample | undefined;
+  readonly times = new Times();
   readonly head: RequestHead;
   readonly tried: SeatId[] = [];
   lastError: BalancerError | undefined;
@@ -52,7 +51,6 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.request = request;
     this.requestId = asked.requestId;
     this.key = asked.key;
-    this.sample = asked.sample;
     this.head = asked.head;
     this.#early = asked.early;
   }
@@ -155,7 +153,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   onHead(head: ReplyHead): void {
     this.#progress += 1;
     this.status = head.status;
-    if (this.sample !== undefined) this.sample.answeredMs = performance.now();
+    this.times.answeredMs = performance.now();
     this.#phase = 'replying';
     this.#downstream.begin(head, this.#isWhole, explainFields(this, this.#context.hostnameOf));
     if (!isEventStream(head)) return;
@@ -232,6 +230,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
       return;
     }
     this.#phase = 'asking';
+    this.times.placedMs = performance.now();
     const lease = found.lease(fresh, this.head.offered !== '');
     this.#lease = lease;
     lease.begin(this, this.request.method ?? '');
@@ -276,6 +275,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.#tunnel?.stop();
     this.#downstream.release();
     this.error = error;
+    this.times.endedMs = performance.now();
     this.#context.onOver(this);
   }
 }

@@ -16,7 +16,6 @@ import type { Log } from '../../log.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { ExchangeContext } from '../exchange/exchange-context.ts';
 import { permittedHead } from '../explain-permission.ts';
-import type { Sample } from '../meter.ts';
 import type { RequestLog } from '../request-log.ts';
 import { Clients } from './clients.ts';
 import { DateField } from './date-field.ts';
@@ -45,8 +44,6 @@ export interface FrontContext extends ExchangeContext {
   dealId(): number;
   /** The key of a request; `undefined` if the request goes by its id. @param origin the client's address. */
   keyOf(request: IncomingMessage & ParsedRequest, origin: string): Key | undefined;
-  /** Gives a sample if the request that begins now is to be timed. */
-  sample(): Sample | undefined;
   mayBeTold(request: IncomingMessage): MayBeTold;
   /** Gives what answers a request that is for the balancer itself; `undefined` leaves the request to the ring. */
   ownAnswer(request: IncomingMessage): OwnAnswer | undefined;
@@ -166,7 +163,7 @@ export class FrontServer implements TurnTerms {
       }
       const key = context.keyOf(request, origin);
       if (key === undefined) requestId = context.dealId();
-      const asked = { head, key: key ?? requestId, requestId, early, sample: context.sample() };
+      const asked = { head, key: key ?? requestId, requestId, early };
       const exchange = new Exchange(context, new Turn(client, response, this), request, asked);
       client.occupant = exchange;
       exchange.start();
