@@ -1,15 +1,14 @@
 // `X-Ringmaster-Explain: 1` reveals the fleet. Others decide who may ask; this file builds the head of the request
 // accordingly. Pure.
 
-import type { IncomingMessage } from 'node:http';
 import type { Underscores } from '../core/traffic-settings.ts';
 import type { MayBeTold } from '../http/credentials.ts';
 import { type ClientFacts, type ParsedRequest, type RequestHead, requestHead } from '../http/headers.ts';
 
 /** The request's head as `requestHead` builds it. `asksWhy` is cleared if the client may not be told. */
-export function permittedHead(
-  mayBeTold: (request: ParsedRequest & IncomingMessage) => MayBeTold,
-  request: ParsedRequest & IncomingMessage,
+export function permittedHead<Request extends ParsedRequest>(
+  mayBeTold: (request: Request) => MayBeTold,
+  request: Request,
   client: ClientFacts,
   underscores: Underscores,
   offered: string | undefined,

@@ -18,6 +18,8 @@ import { connectRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const get = (path: string, fields = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${fields}\r\n`;
+// Not plain, so `http.Server` reads the connection from it on.
+const odd = (path: string) => get(path, 'Connection: keep-alive, x-odd\r\n');
 const post = (path: string, body: string, fields = `Content-Length: ${body.length}\r\n`) =>
   `POST ${path} HTTP/1.1\r\nHost: x\r\n${fields}\r\n${body}`;
 const chunked = (body: string) => `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
@@ -60,7 +62,7 @@ t.test('behind a reply without end a few requests wait, and no more is read', as
     const { replica, proxy } = await played(t, {}, echo);
     const counted = parsed(t);
     const client = await connectRaw(proxy.port);
-    client.send(get('/stream'));
+    client.send(odd('/stream'));
     await client.until(/: /);
     const pieces = cut(bomb);
     for (const piece of pieces) {
@@ -82,7 +84,7 @@ t.test('what waits is bounded in bytes too', async (t) => {
   const { proxy } = await played(t, {}, echo);
   const counted = parsed(t);
   const client = await connectRaw(proxy.port);
-  client.send(get('/stream'));
+  client.send(odd('/stream'));
   await client.until(/: /);
   const large = (path: string) => get(path, `b: ${'c'.repeat(120)}\r\n`.repeat(240));
   client.send(large('/1') + large('/2') + large('/3'));
@@ -92,11 +94,59 @@ t.test('what waits is bounded in bytes too', async (t) => {
   client.socket.destroy();
 });
 
+t.test('behind a plain request bytes wait, and no more of them are read than are to be kept', async (t) => {
+  const { replica, proxy } = await played(t, {}, echo);
+  let server: net.Socket | undefined;
+  const onSocket = (message: unknown) => {
+    const { socket } = message as { socket: net.Socket };
+    if (socket.localPort === proxy.port) server = socket;
+  };
+  channel('net.server.socket').subscribe(onSocket);
+  t.teardown(() => channel('net.server.socket').unsubscribe(onSocket));
+  for (const size of [7, 1000, 70_000]) {
+    const client = await connectRaw(proxy.port);
+    client.send(get('/stream'));
+    await client.until(/: /);
+    const text = bomb + get('/last', `x: ${'y'.repeat(8000)}\r\n`).repeat(50);
+    for (let at = 0; at < text.length; at += size) {
+      client.send(text.slice(at, at + size));
+      if (size < 1000 && at < 50_000) await turn();
+    }
+    await arrivals();
+    const readBytes = server?.bytesRead ?? 0;
+    t.ok(readBytes > 32_000 && readBytes < 110_000, `${readBytes} bytes are read`);
+    replica.sockets.at(-1)?.write('0\r\n\r\n');
+    await client.until((heard) => paths(heard).length === BOMB + 50);
+    t.same(paths(client.text).slice(0, BOMB), numbers(BOMB));
+    client.socket.destroy();
+  }
+});
+
+t.test('a plain connection is given to the server in its turn, with all that came', async (t) => {
+  const body = 'u\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n';
+  const behind = `${get('/1')}${post('/2', body)}${get('/3')}${post('/4', chunked('uvw'), CHUNKED)}${get('/5')}${odd('/6')}`;
+  for (const size of [1, 5, 10_000]) {
+    const { replica, proxy } = await played(t, {}, echo);
+    const client = await connectRaw(proxy.port);
+    client.send(get('/stream'));
+    await client.until(/: /);
+    for (let at = 0; at < behind.length; at += size) {
+      client.send(behind.slice(at, at + size));
+      await turn();
+      // In the middle of what comes.
+      if (at <= behind.length / 2 && at + size > behind.length / 2) replica.sockets[0]?.write('0\r\n\r\n');
+    }
+    await client.until(/<\/6>$/);
+    t.same(paths(client.text), numbers(7).slice(1));
+    client.socket.destroy();
+  }
+});
+
 t.test('a body waits in the socket, and is not taken for requests', async (t) => {
   const { replica, proxy } = await played(t, {}, echo);
   const counted = parsed(t);
   const client = await connectRaw(proxy.port);
-  client.send(get('/stream'));
+  client.send(odd('/stream'));
   await client.until(/: /);
   const body = 'u\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n';
   client.send(

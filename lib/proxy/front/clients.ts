@@ -4,7 +4,9 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/ports.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
-import { Client, type ClientTerms, clientOf, tooManyConnections } from './http1/client.ts';
+import { ownerOf } from './client-socket.ts';
+import { tooManyConnections } from './error-reply.ts';
+import { Client, type ClientTerms } from './http1/client.ts';
 
 const TICK_MS = 100;
 
@@ -32,9 +34,9 @@ export class Clients {
 
   /** A connection has come, or another parser begins to read it. */
   admit(socket: Socket): void {
-    const known = clientOf(socket);
+    const known = ownerOf<Client>(socket);
     if (known !== undefined) {
-      known.reading.watchParser();
+      known.serveOtherwise();
       return;
     }
     const client = new Client(socket, this.#terms, this.#onClosed);
@@ -51,7 +53,12 @@ export class Clients {
 
   /** The client of a socket that `admit` was given. */
   of(socket: Socket): Client {
-    return clientOf(socket) as Client;
+    return ownerOf<Client>(socket) as Client;
+  }
+
+  /** Closes the connections that wait for a plain request. */
+  closeIdle(): void {
+    for (const client of this.#all) client.closeIfIdle();
   }
 
   /** Ends all connections, whatever is under way on them. */

@@ -2,7 +2,7 @@
 // lib/errors.ts says which error has which status.
 
 import { STATUS_CODES } from 'node:http';
-import { type BalancerError, failureBody } from '../../errors.ts';
+import { BalancerError, failureBody } from '../../errors.ts';
 
 /** What is known of the request, if there is one. */
 interface Asking {
@@ -31,4 +31,14 @@ export function errorReply(error: BalancerError, requestId: number, keepAlive: b
     (error.status === 503 ? 'Retry-After: 1\r\n' : '') +
     `${persistence}\r\n${asking?.method === 'HEAD' ? '' : body}`
   );
+}
+
+/** The error for a client that will send no more although its request is incomplete. */
+export function endedTooEarly(): BalancerError {
+  return new BalancerError('client-left', 'the client ended its side before its request was whole');
+}
+
+/** The error for a connection too many. */
+export function tooManyConnections(max: number): BalancerError {
+  return new BalancerError('overloaded', `there are ${max} connections already`);
 }

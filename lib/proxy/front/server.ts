@@ -13,6 +13,7 @@ import { hopsLeft, lastHopReply } from '../../http/max-forwards.ts';
 import { type Trust, trustRule } from '../../http/trust.ts';
 import { announcedBytes, offeredProtocols, withoutOffer } from '../../http/upgrade.ts';
 import type { Log } from '../../log.ts';
+import type { Incoming } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { ExchangeContext } from '../exchange/exchange-context.ts';
 import { permittedHead } from '../explain-permission.ts';
@@ -21,13 +22,14 @@ import { Clients } from './clients.ts';
 import { DateField } from './date-field.ts';
 import { errorReply } from './error-reply.ts';
 import type { Client } from './http1/client.ts';
-import { applyLimits, createServer, describeClientError } from './http1/http-server.ts';
+import { applyLimits, createServer, describeClientError, interceptConnections } from './http1/http-server.ts';
 import { correctVersion } from './http1/other-protocols.ts';
 import { checkParser, readFurther } from './http1/parser.ts';
 import type { ReplyMemory } from './http1/reply-memory.ts';
 import { type OwnAnswer, ownResponse, readerOf, SilentResponse } from './http1/responses.ts';
 import { Turn, type TurnTerms } from './http1/turn.ts';
 import { Listeners } from './listeners.ts';
+import type { PlainRequest } from './plain/plain-request.ts';
 
 /** What the front needs of the data plane around it. */
 export interface FrontContext extends ExchangeContext {
@@ -43,7 +45,7 @@ export interface FrontContext extends ExchangeContext {
   /** An id for a request that has no key and goes by its id. */
   dealId(): number;
   /** The key of a request; `undefined` if the request goes by its id. @param origin the client's address. */
-  keyOf(request: IncomingMessage & ParsedRequest, origin: string): Key | undefined;
+  keyOf(request: ParsedRequest, origin: string): Key | undefined;
   mayBeTold(request: IncomingMessage): MayBeTold;
   /** Gives what answers a request that is for the balancer itself; `undefined` leaves the request to the ring. */
   ownAnswer(request: IncomingMessage): OwnAnswer | undefined;
@@ -62,7 +64,8 @@ export class FrontServer implements TurnTerms {
   readonly #server: Server;
   readonly #listeners: Listeners;
   readonly #date = new DateField();
-  readonly #mayBeTold = (request: IncomingMessage) => this.#context.mayBeTold(request);
+  // A plain request never asks that.
+  readonly #mayBeTold = (request: object) => this.#context.mayBeTold(request as IncomingMessage);
 
   constructor(context: FrontContext, clock: Clock, log: Log) {
     this.#context = context;
@@ -71,9 +74,16 @@ export class FrontServer implements TurnTerms {
     const { limits, replies } = context;
     this.#trust = trustRule(limits.trustedProxies);
     const { trusts } = this.#trust;
-    const terms = { limits, trusts, replies, onRefused: (error: BalancerError) => this.#onRefused(error) };
-    this.#clients = new Clients(terms, context.ledger, clock, (nowMs) => context.onTick(nowMs));
     this.#server = createServer(limits);
+    const terms = {
+      limits,
+      trusts,
+      replies,
+      serve: interceptConnections(this.#server, (socket) => this.#clients.admit(socket)),
+      onPlain: (client: Client, request: PlainRequest) => this.#onPlain(client, request),
+      onRefused: (error: BalancerError) => this.#onRefused(error),
+    };
+    this.#clients = new Clients(terms, context.ledger, clock, (nowMs) => context.onTick(nowMs));
     this.#listeners = new Listeners(this.#server);
     this.#hear();
   }
@@ -93,7 +103,10 @@ export class FrontServer implements TurnTerms {
     const cut = () => this.#clients.cut();
     signal.addEventListener('abort', cut, { once: true });
     // Connections become idle one by one as their last request ends.
-    const stopSweeping = this.#clock.every(SWEEP_MS, () => this.#server.closeIdleConnections());
+    const stopSweeping = this.#clock.every(SWEEP_MS, () => {
+      this.#server.closeIdleConnections();
+      this.#clients.closeIdle();
+    });
     const closed = this.#listeners.close();
     if (signal.aborted) cut();
     await closed;
@@ -117,7 +130,6 @@ export class FrontServer implements TurnTerms {
   #hear(): void {
     const onRequest = (request: IncomingMessage, response: unknown) =>
       this.#onRequest(request, response as SilentResponse);
-    this.#server.on('connection', (socket) => this.#clients.admit(socket));
     this.#server.on('request', onRequest);
     // The replica answers every expectation, 100-continue included.
     this.#server.on('checkContinue', onRequest);
@@ -125,7 +137,7 @@ export class FrontServer implements TurnTerms {
     this.#server.on('clientError', (error, socket) => {
       const client = this.#clients.of(socket as Socket);
       // After ECONNRESET and the like nobody is left to read an answer.
-      if (!socket.destroyed && !client.reading.hasStopped(error)) client.refuse(describeClientError(error));
+      if (!socket.destroyed && client.reading?.hasStopped(error) !== true) client.refuse(describeClientError(error));
     });
     this.#server.on('connect', (_request, socket) => this.#onConnect(socket as Socket));
     this.#server.on('upgrade', (request, socket, early) =>
@@ -139,10 +151,17 @@ export class FrontServer implements TurnTerms {
     client.inTurn(response, () => this.#begin(client, response));
   }
 
+  #onPlain(client: Client, request: PlainRequest): boolean {
+    // Asks only whether there is an answer, by method and target. `http.Server` has the means to give it.
+    if (this.#context.ownAnswer(request as unknown as IncomingMessage) !== undefined) return false;
+    this.#begin(client, request);
+    return true;
+  }
+
   // `offered` and `early` come with a request that offers to switch protocols: the protocols, and the bytes that came
   // after its head.
-  #begin(client: Client, response: SilentResponse, offered?: string, early?: Buffer): void {
-    const request = response.req as IncomingMessage & ParsedRequest;
+  #begin(client: Client, response: SilentResponse | PlainRequest, offered?: string, early?: Buffer): void {
+    const request = response.req as Incoming & ParsedRequest;
     const context = this.#context;
     let requestId = context.arrive();
     try {
@@ -150,11 +169,11 @@ export class FrontServer implements TurnTerms {
       if (fault !== undefined) throw fault;
       const origin = client.trusted ? this.#trust.originOf(client.address, request.rawHeaders) : client.address;
       const hops = hopsLeft(request);
-      const offer = offered ?? client.reading.takeOffer(request);
+      const offer = offered ?? client.reading?.takeOffer(request);
       if (offer !== undefined) response.shouldKeepAlive = false;
       const { underscores } = context.limits;
       const head = permittedHead(this.#mayBeTold, request, client, underscores, offer, hops);
-      if (early === undefined && this.#isAnsweredHere(client, response)) return;
+      if (early === undefined && response instanceof SilentResponse && this.#isAnsweredHere(client, response)) return;
       if (hops !== undefined && hops < 0) {
         const keepAlive = head.body === 'none' && response.shouldKeepAlive && !context.closing && !client.isLast;
         client.socket.write(lastHopReply(request, this.date(), keepAlive, client.omitsVia), 'latin1');
@@ -193,7 +212,6 @@ export class FrontServer implements TurnTerms {
   }
 
   #onConnect(socket: Socket): void {
-    hearErrors(socket);
     this.#clients.of(socket).refuse(new BalancerError('not-implemented', 'CONNECT is not for a load balancer'));
   }
 
@@ -201,7 +219,6 @@ export class FrontServer implements TurnTerms {
   // switched.
   #onUpgrade(request: IncomingMessage & ParsedRequest, socket: Socket, early: Buffer): void {
     readFurther(socket);
-    hearErrors(socket);
     const client = this.#clients.of(socket);
     // The parser has dropped the fields over the limit, so a head that is read once more would seem to be within it.
     const fault = overfull(request, this.#context.limits.maxFields);
@@ -223,10 +240,3 @@ export class FrontServer implements TurnTerms {
     });
   }
 }
-
-// To be called of a connection that `http.Server` has let go of: an error that nobody hears ends the process.
-function hearErrors(socket: Socket): void {
-  if (socket.listenerCount('error', ignore) === 0) socket.on('error', ignore);
-}
-
-function ignore(): void {}

@@ -4,40 +4,36 @@
 
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { BalancerError } from '../../../errors.ts';
+import type { BalancerError } from '../../../errors.ts';
 import { ipv4AsSuch } from '../../../http/trust.ts';
 import type { Occupant } from '../../exchange/downstream.ts';
 import type { ProxyLimits } from '../../proxy-limits.ts';
-import { errorReply } from '../error-reply.ts';
+import { own, type SocketOwner } from '../client-socket.ts';
+import { endedTooEarly, errorReply } from '../error-reply.ts';
+import { type Awaits, Idleness } from '../idleness.ts';
+import { type PlainOwner, PlainReader } from '../plain/plain-reader.ts';
+import type { PlainRequest } from '../plain/plain-request.ts';
 import { announcesBody, type Offer, Reading, type ReadingOwner } from './reading.ts';
 import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyRelay } from './reply-relay.ts';
-import type { SilentResponse } from './responses.ts';
+import type { SilentResponse, TurnRequest } from './responses.ts';
 
 export interface ClientTerms {
   readonly limits: ProxyLimits;
   readonly trusts: (address: string) => boolean;
   readonly replies: ReplyMemory;
+  /** Gives a connection to `http.Server`. */
+  readonly serve: (socket: Socket) => void;
+  /** A plain request has its turn. False leaves it to `http.Server`. */
+  readonly onPlain: (client: Client, request: PlainRequest) => boolean;
   /** Called when a connection is refused without a request; gives the id that the client is told. */
   readonly onRefused: (error: BalancerError) => number;
 }
 
-// How long a client may go on sending when it has its answer. What it sends is read and dropped: closing with bytes
-// unread would reset the connection and destroy the answer (RFC 9112, 9.6).
-const LINGER_MS = 2000;
-
 // What the system sends at once on a new connection (RFC 6928): it is on its way before a reset can be.
 const FIRST_FLIGHT_BYTES = 14_000;
 
-const CLIENT = Symbol('client');
-type ClientSocket = Socket & { [CLIENT]?: Client };
-
-/** The client at the other end of that socket, if there is one already. */
-export function clientOf(socket: Socket): Client | undefined {
-  return (socket as ClientSocket)[CLIENT];
-}
-
-export class Client implements ReadingOwner {
+export class Client implements ReadingOwner, PlainOwner, SocketOwner {
   readonly socket: Socket;
   /** IP address, in IPv4 form also where a dual-stack listener shows it as IPv6. */
   readonly address: string;
@@ -45,7 +41,8 @@ export class Client implements ReadingOwner {
   readonly trusted: boolean;
   readonly omitsVia: boolean;
   readonly relay: ReplyRelay;
-  readonly reading: Reading;
+  /** What `http.Server` reads; `undefined` while requests are plain. */
+  reading: Reading | undefined;
   /** False if this connection is one too many. */
   isAdmitted = true;
   /** Whoever handles the request under way, if there is one. */
@@ -58,15 +55,14 @@ export class Client implements ReadingOwner {
   // The response of the request under way, if the balancer answers it itself.
   #own: ServerResponse | undefined;
   #ending = false;
+  #plain: PlainReader | undefined;
   // The request under way is a head alone, and its client asked for the connection to end after it.
   #saysLast = false;
   // The client has ended its side, and half-closed connections are not served: the reply under way is the last.
   #hasLeft = false;
   #refusal: BalancerError | undefined;
   #last: (() => void) | undefined;
-  // The value that shows progress while no request is under way, and since when it has not changed.
-  #mark = Number.NaN;
-  #sinceMs = 0;
+  readonly #idleness = new Idleness();
 
   /** @param onClosed called when the connection is gone. */
   constructor(socket: Socket, terms: ClientTerms, onClosed: (client: Client) => void) {
@@ -77,12 +73,8 @@ export class Client implements ReadingOwner {
     this.relay = new ReplyRelay(socket, terms.replies, this.omitsVia);
     this.address = ipv4AsSuch(socket.remoteAddress ?? 'unknown');
     this.trusted = terms.trusts(this.address);
-    this.reading = new Reading(socket, this);
-    (socket as ClientSocket)[CLIENT] = this;
-    // All connections share these functions, since closures of their own would take memory while they are idle.
-    socket.on('drain', onDrain);
-    socket.on('end', onEnd);
-    socket.on('close', onClose);
+    this.#plain = new PlainReader(socket, terms.limits, this);
+    if (!own(socket, this)) this.serveOtherwise();
   }
 
   /** Nothing more is wanted of this client. */
@@ -102,11 +94,38 @@ export class Client implements ReadingOwner {
       this.#begin(response, begin);
       return;
     }
-    this.reading.wait(response.req);
+    this.reading?.wait(response.req);
     response.onTurn(() => {
-      this.reading.goOn();
+      this.reading?.goOn();
       this.#begin(response, begin);
     });
+  }
+
+  beginPlain(request: PlainRequest): boolean {
+    this.#open += 1;
+    this.#requests += 1;
+    this.#saysLast = !request.shouldKeepAlive;
+    if (this.#terms.onPlain(this, request)) return true;
+    this.#open -= 1;
+    this.#requests -= 1;
+    return false;
+  }
+
+  /** `http.Server` reads the connection, from here on or once more. */
+  serveOtherwise(): void {
+    this.#plain = undefined;
+    this.#terms.serve(this.socket);
+    if (this.reading === undefined) this.reading = new Reading(this.socket, this);
+    else this.reading.watchParser();
+  }
+
+  onRead(bytes: Buffer): boolean {
+    return this.#plain?.take(bytes) ?? true;
+  }
+
+  /** Closes the connection if it waits for a plain request. */
+  closeIfIdle(): void {
+    if (this.#plain !== undefined && this.#open === 0 && this.socket.writableLength === 0) this.socket.destroy();
   }
 
   /**
@@ -114,8 +133,8 @@ export class Client implements ReadingOwner {
    * have their replies.
    */
   readAnew(server: Server, early: Buffer, offer: Offer): void {
-    this.reading.putBack(early, offer);
-    this.inLastTurn(() => setImmediate(() => this.reading.begin(server, offer)));
+    this.reading?.putBack(early, offer);
+    this.inLastTurn(() => setImmediate(() => this.reading?.begin(server, offer)));
   }
 
   /** Calls `begin` when all requests before have their replies. Nothing may come after it. */
@@ -134,7 +153,7 @@ export class Client implements ReadingOwner {
    * Call it when the whole reply is written. Goes on to the next request once the client has it, or ends the
    * connection.
    */
-  finish(response: SilentResponse, keepAlive: boolean): void {
+  finish(response: TurnRequest, keepAlive: boolean): void {
     const { socket } = this;
     // Waits for the last byte to be out: until then the connection looks idle, and an idle connection may be closed.
     if (socket.writableLength === 0) this.#finish(response, keepAlive);
@@ -156,13 +175,16 @@ export class Client implements ReadingOwner {
     });
   }
 
-  #finish(response: SilentResponse, keepAlive: boolean): void {
+  #finish(response: TurnRequest, keepAlive: boolean): void {
     const { socket } = this;
     if (socket.destroyed) return;
-    this.#ending ||= !keepAlive || this.#hasLeft;
+    const saidAll = this.#plain !== undefined && socket.readableEnded;
+    this.#ending ||= !keepAlive || this.#hasLeft || saidAll;
     response.finish();
-    if (!this.#ending) this.#answered();
-    else if (this.#saysLast && this.#mayCloseAtOnce) socket.destroy();
+    if (!this.#ending) {
+      this.#answered();
+      this.#plain?.goOn();
+    } else if (this.#saysLast && this.#mayCloseAtOnce) socket.destroy();
     // Lingers after a whole request too: more may have come after it, and bytes left unread make the system reset the
     // connection.
     else this.#linger();
@@ -188,32 +210,26 @@ export class Client implements ReadingOwner {
 
   /** Called a few times a second. */
   onTick(nowMs: number): void {
-    if (!this.#terms.limits.servesHalfClosed && this.reading.endsUnread) this.onEnd();
+    if (!this.#terms.limits.servesHalfClosed && this.reading?.endsUnread === true) this.onEnd();
     if (this.occupant !== undefined) {
       this.occupant.onTick(nowMs);
       return;
     }
     const { socket } = this;
-    const unsent = socket.writableLength;
-    // One number shows what goes on: -1 while ending, less while a reply is being sent, and the bytes read in all other
-    // cases.
-    const mark = this.#ending ? -1 : unsent > 0 ? -1 - unsent : socket.bytesRead;
-    if (mark !== this.#mark) {
-      this.#mark = mark;
-      this.#sinceMs = nowMs;
-    } else if (nowMs - this.#sinceMs > this.#patienceMs(mark)) socket.destroy();
+    if (this.#idleness.isOver(nowMs, this.#awaits, socket, this.#terms.limits)) socket.destroy();
   }
 
-  #patienceMs(mark: number): number {
-    if (mark === -1) return LINGER_MS;
-    if (mark < 0) return this.#terms.limits.bodyTimeoutMs;
+  get #awaits(): Awaits {
+    if (this.#ending) return 'ending';
+    if (this.#open > 0) return 'nothing';
+    if (this.#requests > 0) return 'next-head';
     // `http.Server` limits the time for the first head, and for any head that has begun.
-    return this.#open === 0 && this.#requests > 0 ? this.#terms.limits.keepAliveTimeoutMs : Number.POSITIVE_INFINITY;
+    return this.#plain === undefined ? 'nothing' : 'first-head';
   }
 
   /** The client takes bytes again. */
   onDrain(): void {
-    this.reading.onDrain();
+    this.reading?.onDrain();
     this.relay.giveBack();
     this.occupant?.onClientDrain();
   }
@@ -229,7 +245,11 @@ export class Client implements ReadingOwner {
   onEnd(): void {
     const { occupant } = this;
     if (this.relay.isTunnel || this.#ending || occupant?.onClientBroken(endedTooEarly()) === true) return;
-    if (this.#terms.limits.servesHalfClosed) return;
+    if (this.#terms.limits.servesHalfClosed) {
+      // `http.Server` ends its own connections in order.
+      if (this.#plain !== undefined && this.#open === 0) this.socket.end();
+      return;
+    }
     this.#hasLeft = true;
     // A whole reply under way is still sent, but the requests that wait behind it are not begun.
     if (occupant === undefined && this.#own === undefined && this.#open > 0) return;
@@ -263,7 +283,8 @@ export class Client implements ReadingOwner {
   // Lingering costs half as much as a request. A client that asks for the end sends no more (RFC 9112, 9.6).
   get #mayCloseAtOnce(): boolean {
     const { socket } = this;
-    return this.#refusal === undefined && socket.readableLength === 0 && socket.bytesWritten <= FIRST_FLIGHT_BYTES;
+    if (this.#plain?.holds === true || this.#refusal !== undefined) return false;
+    return socket.readableLength === 0 && socket.bytesWritten <= FIRST_FLIGHT_BYTES;
   }
 
   // `onTick` bounds how long this lasts.
@@ -273,26 +294,4 @@ export class Client implements ReadingOwner {
     this.socket.end();
     this.socket.resume();
   }
-}
-
-function onDrain(this: ClientSocket): void {
-  this[CLIENT]?.onDrain();
-}
-
-function onEnd(this: ClientSocket): void {
-  this[CLIENT]?.onEnd();
-}
-
-function onClose(this: ClientSocket): void {
-  this[CLIENT]?.onClose();
-}
-
-/** The error for a client that will send no more although its request is incomplete. */
-export function endedTooEarly(): BalancerError {
-  return new BalancerError('client-left', 'the client ended its side before its request was whole');
-}
-
-/** The error for a connection too many. */
-export function tooManyConnections(max: number): BalancerError {
-  return new BalancerError('overloaded', `there are ${max} connections already`);
 }

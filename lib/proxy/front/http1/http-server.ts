@@ -2,9 +2,10 @@
 // that it can do is switched off here, since other files do it.
 
 import http from 'node:http';
+import type { Socket } from 'node:net';
 import { BalancerError } from '../../../errors.ts';
 import type { ProxyLimits } from '../../proxy-limits.ts';
-import { endedTooEarly } from './client.ts';
+import { endedTooEarly } from '../error-reply.ts';
 import { correctVersion } from './other-protocols.ts';
 import type { ParserError } from './parser.ts';
 import { SILENT } from './responses.ts';
@@ -32,6 +33,17 @@ export function createServer(limits: ProxyLimits): http.Server {
   // A client that has sent everything may still wait for its reply. Undocumented, but in Node since 0.7.
   Object.assign(server, { httpAllowHalfOpen: true });
   return server;
+}
+
+/**
+ * Has connections given to `admit`, and not to the server itself.
+ * @returns what gives a connection to the server.
+ */
+export function interceptConnections(server: http.Server, admit: (socket: Socket) => void): (socket: Socket) => void {
+  const [serve] = server.listeners('connection');
+  server.removeAllListeners('connection');
+  server.on('connection', admit);
+  return (socket) => serve?.call(server, socket);
 }
 
 /** Applies the limits that can change while the server listens. */

@@ -41,7 +41,7 @@ export class Reading implements Stopping {
   // The offer of a request that is read again without it: `#offered` until the request begins, from then on the request
   // itself.
   #offered: string | undefined;
-  #offering: IncomingMessage | undefined;
+  #offering: Pick<IncomingMessage, 'complete'> | undefined;
 
   constructor(socket: Socket, owner: ReadingOwner) {
     this.#socket = socket;
@@ -117,7 +117,7 @@ export class Reading implements Stopping {
   }
 
   /** The offer of the request that is about to begin, if it is read without it. */
-  takeOffer(request: IncomingMessage): string | undefined {
+  takeOffer(request: Pick<IncomingMessage, 'complete'>): string | undefined {
     const offered = this.#offered;
     if (offered !== undefined) this.#offering = request;
     this.#offered = undefined;

@@ -12,8 +12,17 @@ export type OwnAnswer = (response: ServerResponse) => void;
 /** A socket as `http.Server` sees it: with the response that has its turn. */
 type ResponseSocket = Socket & { _httpMessage?: SilentResponse | ServerResponse | null };
 
+/** Whose turn it is: a response of `http.Server`, or a plain request. */
+export interface TurnRequest {
+  readonly req: { readonly method?: string | undefined; readonly httpVersionMinor: number };
+  /** The client, as far as its request says, would send another request after this one. */
+  readonly shouldKeepAlive: boolean;
+  /** The whole reply is written. */
+  finish(): void;
+}
+
 /** The members with an underscore are what `http.Server` of Node 24.11 to 26 sets or reads. They are not documented. */
-export class SilentResponse {
+export class SilentResponse implements TurnRequest {
   readonly req: IncomingMessage;
   /** `null` until the replies to the requests before are over. */
   socket: Socket | null = null;

@@ -7,7 +7,7 @@ import { switchingHead } from '../../../http/upgrade.ts';
 import type { Downstream, Tunnel, TunnelEnd } from '../../exchange/downstream.ts';
 import { errorReply } from '../error-reply.ts';
 import type { Client } from './client.ts';
-import type { SilentResponse } from './responses.ts';
+import type { TurnRequest } from './responses.ts';
 import { SocketTunnel } from './tunnel.ts';
 
 /** What a turn needs to know of the front. */
@@ -20,12 +20,12 @@ export interface TurnTerms {
 
 export class Turn implements Downstream {
   readonly #client: Client;
-  readonly #response: SilentResponse;
+  readonly #response: TurnRequest;
   readonly #terms: TurnTerms;
   // Whether the connection goes on after an error reply; `undefined` if there was none.
   #goesOn: boolean | undefined;
 
-  constructor(client: Client, response: SilentResponse, terms: TurnTerms) {
+  constructor(client: Client, response: TurnRequest, terms: TurnTerms) {
     this.#client = client;
     this.#response = response;
     this.#terms = terms;
