@@ -1,7 +1,7 @@
 // ReplicaRuntime on child processes, which needs nothing installed. A replica runs a command: the sample service, or
 // one that knows nothing of us. It listens on a free port of the loopback interface, or on a Unix domain socket in a
 // directory that only this user may enter: this saves a third of the cost of a request, and nothing else can connect.
-// If this process is killed, a guardian ends the replicas, and so does the kernel where it supports that.
+// If this process is killed, a guardian ends the replicas.
 
 import assert from 'node:assert/strict';
 import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -10,10 +10,10 @@ import { join } from 'node:path';
 import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../../core/ports.ts';
 import { BalancerError } from '../../errors.ts';
 import { checkCommand, type OwnValues, variablesWith, withOwnValues } from './command.ts';
-import { type Guardian, startGuardian } from './guardian.ts';
+import { type Guardian, startGuardians } from './guardian.ts';
 import { freePort, LOOPBACK, loopbackAddresses, untilListens } from './readiness.ts';
 import type { ReplicaOutput } from './replica-output.ts';
-import { launcher, notStarted, ReplicaProcess } from './replica-process.ts';
+import { notStarted, ReplicaProcess } from './replica-process.ts';
 
 // sockaddr_un holds 108 bytes on Linux and 104 elsewhere; the name of a socket needs some of them.
 const LONGEST_DIRECTORY_BYTES = 80;
@@ -47,8 +47,6 @@ interface Child {
 interface Hold {
   readonly directory: string;
   readonly guardian: Guardian;
-  /** Words in front of the command. */
-  readonly launcher: readonly string[];
 }
 
 /** `begin` rejects if there is no such program, or if no private directory can be made. */
@@ -157,7 +155,7 @@ class ProcessRuntime implements ReplicaRuntime {
     const { incarnation } = replica;
     const { command, cwd, output, clock } = this.#options;
     const own = ownValues(replica, addresses[0]);
-    const words = [...hold.launcher, command[0], ...command.slice(1).map((word) => withOwnValues(word, own))];
+    const words = [command[0], ...command.slice(1).map((word) => withOwnValues(word, own))];
     let process: ReplicaProcess;
     try {
       // Whoever gave it up has already asked for its end, so nobody would end a process that is made now.
@@ -194,11 +192,10 @@ class ProcessRuntime implements ReplicaRuntime {
 
 async function takeHold({ command, environment, variables, cwd, clock }: ProcessRuntimeOptions): Promise<Hold> {
   await checkCommand(command[0], variables.get('PATH') ?? environment.PATH, cwd);
-  const wordsInFront = await launcher();
   const base = Buffer.byteLength(tmpdir()) <= LONGEST_DIRECTORY_BYTES ? tmpdir() : '/tmp';
   // mkdtemp creates it with mode 0700.
   const directory = await mkdtemp(join(base, 'ringmaster-'));
-  return { directory, guardian: startGuardian(directory, clock), launcher: wordsInFront };
+  return { directory, guardian: startGuardians(directory, clock) };
 }
 
 function neverBegun(): never {

@@ -1,11 +1,10 @@
 // The process of one replica, from its start until nothing of its process group runs: what it writes, how its program
 // ends, and how the group is ended.
 
-import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
 import { BalancerError, describe, localShortage } from '../../errors.ts';
 import { within } from '../clock.ts';
-import { findProgram } from './command.ts';
 import { OutputTail, withLastWords } from './last-words.ts';
 import { groupGone, signalGroup } from './process-group.ts';
 import type { ReplicaOutput } from './replica-output.ts';
@@ -111,19 +110,6 @@ export class ReplicaProcess {
     await this.gone;
     gone.abort();
   }
-}
-
-/**
- * Words in front of a command that have the kernel end the program with this process, where setpriv of util-linux is
- * installed (that of busybox cannot do it), because the guardian may be killed a moment earlier. The program itself
- * need not know of it. It is named by its path, since a replica may have another PATH than this process.
- */
-export async function launcher(): Promise<readonly string[]> {
-  const setpriv = await findProgram('setpriv', process.env.PATH);
-  if (setpriv === undefined) return [];
-  const words = [setpriv, '--pdeathsig', 'KILL', '--'] as const;
-  const works = spawnSync(words[0], [...words.slice(1), 'true'], { stdio: 'ignore', timeout: 1000 }).status === 0;
-  return works ? words : [];
 }
 
 /** The error of a start for which no process, or nothing that it needs, could be made. */
