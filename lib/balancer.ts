@@ -75,7 +75,10 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
         unfollow = await follow(supervisor, [listMembers(() => firstWishes(options, parts)), parts.asked]);
         await parts.publisher.holds();
         if (closing !== undefined) return options.port;
-        const place = sockets.length > 0 ? { descriptors: sockets } : { port: options.port, host: options.host };
+        const place =
+          sockets.length > 0
+            ? { descriptors: sockets, host: options.host }
+            : { port: options.port, host: options.host };
         const opened = listen(parts, options, place, log);
         opening = opened.catch(() => undefined);
         return await opened;

@@ -95,6 +95,11 @@ export class Client implements ReadingOwner {
     return this.#requests >= this.#terms.limits.maxRequestsPerConnection;
   }
 
+  /** A request is under way that has an end of its own. */
+  get hasRequest(): boolean {
+    return this.#open > 0 && !this.relay.isTunnel;
+  }
+
   /** Calls `begin` when the reply to the request before is complete, or never if the connection ends first. */
   inTurn(response: SilentResponse, begin: () => void): void {
     this.#open += 1;
@@ -290,9 +295,4 @@ function onClose(this: ClientSocket): void {
 /** The error for a client that will send no more although its request is incomplete. */
 export function endedTooEarly(): BalancerError {
   return new BalancerError('client-left', 'the client ended its side before its request was whole');
-}
-
-/** The error for a connection too many. */
-export function tooManyConnections(max: number): BalancerError {
-  return new BalancerError('overloaded', `there are ${max} connections already`);
 }
