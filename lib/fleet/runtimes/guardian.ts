@@ -88,7 +88,7 @@ export function startGuardian(directory: string, clock: Clock, name: string = NA
     },
     forget: (pid) => {
       guarded.delete(pid);
-      stdin?.write(`forget ${pid}\n`);
+      if (!isReleased) stdin?.write(`forget ${pid}\n`);
     },
     release: () => {
       isReleased = true;
