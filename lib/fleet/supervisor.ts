@@ -2,38 +2,19 @@
 // are up are probed, and whatever `plan` asks for is begun, unless it is already under way.
 
 import { type FleetEvent, nextDueMs, observe, plan, type UntimedEvent } from '../core/fleet/fleet.ts';
-import { emptyFleet, type FleetState, predecessors, type Seat } from '../core/fleet/fleet-state.ts';
+import { emptyFleet, type FleetState, predecessors } from '../core/fleet/fleet-state.ts';
 import { sameHostname } from '../core/fleet/replica-name.ts';
-import type { FleetRules } from '../core/fleet/seats.ts';
-import type { Probe, ReplicaRef, Wish } from '../core/ports.ts';
+import type { ReplicaRef, Wish } from '../core/ports.ts';
 import { asBalancerError, BalancerError, describe } from '../errors.ts';
 import { within } from './clock.ts';
-import { FirstService, firstServes, firstSettled } from './first-service.ts';
+import { FirstService, untilFirstServe } from './first-service.ts';
 import { FleetLog } from './fleet-log.ts';
-import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
+import { Heartbeats } from './heartbeat.ts';
 import { allServe, type Joining, joinings } from './joining.ts';
 import { RuntimeWatch } from './runtime-watch.ts';
-import { startLate, Underway, type UnderwayLimits, type UnderwayPorts } from './underway.ts';
+import type { SupervisorPorts, SupervisorRules } from './supervisor-ports.ts';
+import { startLate, Underway } from './underway.ts';
 import { Waiters } from './waiters.ts';
-
-export interface SupervisorRules extends FleetRules, HeartbeatPace, UnderwayLimits {
-  readonly inventoryIntervalMs: number;
-  /** How long `begin` waits for the first replicas that are started, in ms. For given ones it waits two heartbeats. */
-  readonly beginTimeoutMs: number;
-  /** How many failed starts of a seat in a row make `/add` give up. */
-  readonly joinAttempts: number;
-  /** `begin` throws if none of the first replicas has served by its end. */
-  readonly mustServe: boolean;
-}
-
-export interface SupervisorPorts extends UnderwayPorts {
-  readonly probe: Probe;
-  /**
-   * Gets every new state before anything is done about it. Must not throw. Resolves when requests go by it, and rejects
-   * if they cannot.
-   */
-  readonly publish: (state: FleetState) => Promise<void>;
-}
 
 export class Supervisor {
   readonly #ports: SupervisorPorts;
@@ -127,29 +108,9 @@ export class Supervisor {
     this.#dispatch({ type: 'add', wishes: added, slowly: false });
     // No event has changed the state of an empty fleet, so nothing has been published yet.
     if (this.#state.seats.length === 0) this.#publish(() => undefined);
-    const { joinAttempts, beginTimeoutMs, timeoutMs } = this.#rules;
-    const settled = (counts: (seat: Seat) => boolean) => () =>
-      this.#first.isHopeless(this.#state, joinAttempts) || firstSettled(this.#state.seats.filter(counts), joinAttempts);
-    // After this time every given replica that is well has answered, so it has its keys from the first request on.
-    const quickMs = 2 * timeoutMs;
-    if (there.length === 0) {
-      const [given, started] = [settled(({ isGiven }) => isGiven), settled(({ isGiven }) => !isGiven)];
-      await Promise.all([this.#waitAtMost(quickMs, given), this.#waitAtMost(beginTimeoutMs, started)]);
-    } else {
-      const all = settled(() => true);
-      await this.#waitAtMost(quickMs, all);
-      await this.#waitAtMost(beginTimeoutMs, () => firstServes(this.#state.seats));
-    }
-    this.#first.check(this.#state, startLate(this.#ports.runtime, beginTimeoutMs).message);
-  }
-
-  // When the time is up, the start goes on with the replicas that serve by then.
-  async #waitAtMost(limitMs: number, condition: () => boolean): Promise<void> {
-    const late = new BalancerError('start-failed', 'not all replicas are up yet');
-    const until = (signal: AbortSignal) => this.#waiters.until(condition, signal);
-    await within(this.#ports.clock, limitMs, until, () => late).catch((error) => {
-      if (error !== late) throw error;
-    });
+    const whole = { clock: this.#ports.clock, waiters: this.#waiters, first: this.#first, rules: this.#rules };
+    await untilFirstServe({ ...whole, state: () => this.#state }, there.length > 0);
+    this.#first.check(this.#state, startLate(this.#ports.runtime, this.#rules.beginTimeoutMs).message);
   }
 
   /**

@@ -3,7 +3,8 @@ import { type FleetState, members, routes } from '../../lib/core/fleet/fleet-sta
 import type { ReplicaRef } from '../../lib/core/ports.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { WrongAnswer } from '../../lib/fleet/http-probe.ts';
-import { Supervisor, type SupervisorRules } from '../../lib/fleet/supervisor.ts';
+import { Supervisor } from '../../lib/fleet/supervisor.ts';
+import type { SupervisorRules } from '../../lib/fleet/supervisor-ports.ts';
 import { createLog } from '../../lib/log.ts';
 import { FakeRuntime } from '../fixtures/fake-runtime.ts';
 import { settle, VirtualClock } from '../fixtures/virtual-clock.ts';

@@ -1,5 +1,5 @@
-// The process of one replica, from its start, or from when it was taken over, until nothing of its process group runs: what it writes, how its program
-// ends, and how the group is ended.
+// The process of one replica, from its start, or from when it was taken over, until nothing of its process group runs:
+// what it writes, how its program ends, and how the group is ended.
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
@@ -13,8 +13,8 @@ import type { ReplicaOutput } from './replica-output.ts';
 const LONGEST_LISTENING_MS = 100;
 const LAST_LINES = 20;
 
-// Undocumented, but in Node since 0.9: a pipe to a child. The functions are told apart from those of streams by stopping
-// at once.
+// A pipe to a child. Undocumented, but in Node since 0.9. What `pause` of a stream leaves to be read would be read here
+// all the same.
 type WithHandle = Readable & {
   readonly _handle?: { readonly fd?: number; readStop(): void; readStart(): void } | null;
 };
@@ -109,7 +109,6 @@ export class ReplicaProcess {
 
   /** Another process is to read what it writes, from the same descriptors. */
   letGo(): LetGo {
-    // What `pause` leaves to be read would be read here.
     for (const stream of this.#streams) (stream as WithHandle | null)?._handle?.readStop();
     return {
       takeBack: () => {
@@ -142,7 +141,9 @@ export class ReplicaProcess {
   }
 }
 
-/** Starts a replica's process. Throws `start-failed`, or makes `ended` an error, if none can be made: Node does either. */
+/**
+ * Starts a replica's process. Throws `start-failed`, or makes `ended` an error, if none can be made: Node does either.
+ */
 export function startRunning({ words, environment, cwd }: Launch): Running {
   const [program = '', ...args] = words;
   // If no file descriptor is free, the child comes without its streams.

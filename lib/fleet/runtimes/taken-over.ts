@@ -1,5 +1,5 @@
-// A replica's process that another process of ours has started, and that this one has taken over in an upgrade. It is no
-// child of this one, so nobody tells when it ends: it is looked after.
+// A replica's process that another process of ours has started, and that this one has taken over. It is no child of
+// this one, so nobody tells when it ends: this file looks whether it still runs.
 
 import net from 'node:net';
 import type { Clock, HandedProcess } from '../../core/ports.ts';
@@ -36,7 +36,7 @@ async function untilEnded(handed: HandedProcess, streams: readonly net.Socket[],
   return 'it ended';
 }
 
-/** The same process is there, and not another one of that number. */
+// The same process is there, and not another one of that number.
 async function stillRuns({ pid, startTicks }: HandedProcess): Promise<boolean> {
   return (await runningProcess(pid))?.startTicks === startTicks;
 }
