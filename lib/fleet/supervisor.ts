@@ -2,7 +2,7 @@
 // are up are probed, and whatever `plan` asks for is begun, unless it is already under way.
 
 import { type FleetEvent, nextDueMs, observe, plan, type UntimedEvent } from '../core/fleet/fleet.ts';
-import { emptyFleet, type FleetState, predecessors } from '../core/fleet/fleet-state.ts';
+import { emptyFleet, type FleetState, isAtRest, upSeats } from '../core/fleet/fleet-state.ts';
 import { sameHostname } from '../core/fleet/replica-name.ts';
 import type { ReplicaRef, Wish } from '../core/ports.ts';
 import { asBalancerError, BalancerError, describe } from '../errors.ts';
@@ -31,6 +31,8 @@ export class Supervisor {
   #hasBegun = false;
   #closing = false;
   #startsNoMore = false;
+  // Another process is about to have the fleet, or has it: nothing is begun here.
+  #isHeld = false;
   readonly #closed = new AbortController();
   readonly #runtimeWatch: RuntimeWatch;
 
@@ -114,6 +116,43 @@ export class Supervisor {
   }
 
   /**
+   * Begins with the fleet of another process as it is there. Nothing is started or stopped until `goOn`. Throws what
+   * the runtime's `begin` throws.
+   */
+  async takeOver(state: FleetState): Promise<void> {
+    this.#isHeld = true;
+    await this.#ports.runtime.begin();
+    if (this.#closing) return;
+    this.#hasBegun = true;
+    this.#state = state;
+    this.#first.observe(state);
+    this.#publish(() => undefined);
+    this.#heartbeats.match(upSeats(state));
+  }
+
+  /** Resolves when no start and no stop is under way: none is begun then until `goOn`. Never if `signal` is aborted. */
+  hold(signal: AbortSignal): Promise<void> {
+    return this.#waiters.until(() => {
+      this.#isHeld = isAtRest(this.#state);
+      return this.#isHeld;
+    }, signal);
+  }
+
+  /** The fleet is this process's, and stays so. */
+  goOn(): void {
+    this.#isHeld = false;
+    this.#runtimeWatch.begin();
+    this.#act();
+  }
+
+  /** The fleet is another process's: nothing is done about it here any more. To be called while it is held. */
+  letGo(): void {
+    this.#closing = true;
+    this.startNoMore();
+    this.#stopWatching();
+  }
+
+  /**
    * Adds a seat for each wish and resolves when all serve. If one does not come up, removes all of them and throws
    * `start-failed` or `name-taken`.
    */
@@ -184,17 +223,22 @@ export class Supervisor {
   /** Ends every replica, then the runtime. Also resolves if some could not be ended; the log says which. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#isHeld = false;
     this.startNoMore();
     try {
       await this.remove(this.#state.seats.map((seat) => seat.replica));
     } catch (error) {
       this.#ports.log.error('replicas-left', { reason: describe(error) });
     }
+    this.#stopWatching();
+    await this.#ports.runtime.close();
+  }
+
+  #stopWatching(): void {
     this.#closed.abort();
     this.#alarm.abort();
     this.#runtimeWatch.end();
     this.#heartbeats.match([]);
-    await this.#ports.runtime.close();
   }
 
   #checkStarts(): void {
@@ -224,7 +268,7 @@ export class Supervisor {
     if (this.#state !== before) {
       this.#first.observe(this.#state);
       this.#publish(this.#log.tell(before, this.#state, event.atMs));
-      this.#heartbeats.match(probed(this.#state));
+      this.#heartbeats.match(upSeats(this.#state));
     } else if (event.type === 'probed') {
       // Nearly all probes: what is to be done has not changed, and of a thousand replicas there are many.
       return;
@@ -238,6 +282,7 @@ export class Supervisor {
   }
 
   #act(): void {
+    if (this.#isHeld) return;
     const nowMs = this.#ports.clock.now();
     for (const action of plan(this.#state, nowMs, this.#rules)) {
       if (action.type === 'start') this.#underway.start(action.replica);
@@ -252,10 +297,4 @@ export class Supervisor {
       () => undefined,
     );
   }
-}
-
-// Replicas that are up, and convicted ones that still get requests until their successors serve.
-function probed(state: FleetState) {
-  const up = state.seats.filter((seat) => seat.phase !== 'vacant' && seat.phase !== 'starting');
-  return [...up, ...predecessors(state)];
 }
