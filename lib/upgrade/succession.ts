@@ -53,7 +53,6 @@ export class Succession {
   readonly #parts: SuccessionParts;
   readonly #terms: SuccessionTerms;
   #next: NextProcess | undefined;
-  #isUnderWay = false;
   #hasTaken = false;
   #connections = 0;
 
@@ -62,18 +61,15 @@ export class Succession {
     this.#terms = terms;
   }
 
-  /** Has another process take over. Throws `upgrade-refused` or `upgrade-failed`, and nothing has changed then. */
+  /** Has another process take over. One call at a time. Throws `upgrade-refused` or `upgrade-failed`, and nothing has changed then. */
   async run(): Promise<Taken> {
     const { log } = this.#parts;
-    if (this.#isUnderWay) throw new BalancerError('upgrade-refused', 'an upgrade is under way');
-    this.#isUnderWay = true;
     try {
       if (this.#terms.never !== undefined) throw new BalancerError('upgrade-refused', this.#terms.never);
       const taken = await this.#attempts();
       log.info('replaced', { ...taken });
       return taken;
     } catch (thrown) {
-      this.#isUnderWay = false;
       const error = asBalancerError(thrown);
       log.error('upgrade-failed', { reason: error.message });
       throw error;
@@ -140,7 +136,7 @@ export class Succession {
         return undefined;
       }
       next.tell({ type: 'handover', text: handoverText(handover) });
-      await inTime(TAKE_TIMEOUT_MS, 'did not take over', async () => {
+      await inTime(Math.min(TAKE_TIMEOUT_MS, this.#terms.startTimeoutMs), 'did not take over', async () => {
         await next.says('ready');
         letGo = this.#parts.runtime.letGo?.();
         next.tell({ type: 'commit' });
