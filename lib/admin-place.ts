@@ -18,15 +18,20 @@ export interface AdminPlace {
   readonly drawnToken: string | undefined;
 }
 
-/** @param machine this machine's own hostname. */
-export function adminPlace(options: Options, machine: string): AdminPlace {
+/**
+ * @param machine this machine's own hostname.
+ * @param drawnBefore the token that a process drew whose place this one takes.
+ */
+export function adminPlace(options: Options, machine: string, drawnBefore?: string): AdminPlace {
   const own = ownPlace(options);
   // Only programs on this machine can open a socket in the file system, so it counts as loopback.
   const host = own === undefined ? options.host : own.type === 'tcp' ? own.host : 'localhost';
   const terms = { mode: options.admin, tokenGiven: options.adminToken !== '', proxied: options.trustProxy.length > 0 };
   const refusesProxied = options.admin === 'auto';
   const drawnToken =
-    needsToken({ ...terms, host }) && !terms.tokenGiven ? randomBytes(24).toString('base64url') : undefined;
+    needsToken({ ...terms, host }) && !terms.tokenGiven
+      ? (drawnBefore ?? randomBytes(24).toString('base64url'))
+      : undefined;
   const token = needsToken({ ...terms, host }) ? (drawnToken ?? options.adminToken) : undefined;
   return {
     own,

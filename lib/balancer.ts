@@ -14,12 +14,15 @@ import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
 import { type PidOf, type Replica, rosterOf } from './library/roster.ts';
 import { descriptorWishes } from './limits.ts';
-import { listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { createParts, type Parts } from './parts.ts';
 import { loadHashPair } from './settings/hash-source.ts';
 import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
 import { checkPortIsFree } from './system/free-port.ts';
+import { listening } from './system/listening.ts';
+import type { Handover } from './upgrade/handover.ts';
+import { Succession, type SuccessionTerms } from './upgrade/succession.ts';
+import { adopt, checkFits, claim, endReplaced, successionParts, type Taking } from './upgrade/taking.ts';
 
 export interface Balancer {
   /**
@@ -37,10 +40,18 @@ export interface Balancer {
   whyNone(): string | undefined;
   /** Stops accepting, lets open requests finish within the grace, and ends every replica. */
   close(): Promise<void>;
+  /** Resolves when another process has taken the place of this one, and this one has ended in order. */
+  readonly replaced: Promise<void>;
 }
 
 // A ring of up to this many slots is laid out in less time than a change may hold up traffic.
 const LARGE_RING_SLOTS = 512;
+
+const NEVER: SuccessionTerms = {
+  environment: {},
+  startTimeoutMs: 0,
+  never: 'a program that runs the balancer within itself replaces itself',
+};
 
 /** What is given beside the options, since it is not plain data or not for a person to say. */
 export interface Own {
@@ -54,31 +65,61 @@ export interface Own {
   readonly keyFunction?: KeyFunction | undefined;
   /** Called with each state of the fleet. Must not throw. */
   readonly observe?: (state: FleetState, pidOf: PidOf) => void;
+  /** This balancer is a process of its own, so another one may take its place. */
+  readonly succession?: SuccessionTerms;
+  /** This process takes the place of another one. */
+  readonly taking?: Taking | undefined;
 }
 
 /** Makes a balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: Log, own: Own = {}): Promise<Balancer> {
   const pair = await loadHashPair(options, own.pair);
-  const { keyFunction, sockets = [], showsLastLines = false } = own;
+  const { keyFunction, sockets = [], showsLastLines = false, taking } = own;
   const pidOf: PidOf = (replica) => parts.runtime.pidOf?.(replica);
   const observe = (state: FleetState) => own.observe?.(state, pidOf);
-  const parts: Parts = await createParts(options, { pair, keyFunction, showsLastLines, log, observe });
+  const upgrade = { run: () => replace(), last: () => taking?.before.ending ?? null };
+  const handover = taking?.handover;
+  const parts: Parts = await createParts(options, {
+    ...{ pair, keyFunction, showsLastLines, log, observe },
+    ...{ upgrade, handover },
+  });
   const { call, supervisor, drawnToken } = parts;
+  const replaced = Promise.withResolvers<void>();
+  let port = options.port;
+  // What another process still has must not be ended here.
+  let isOurs = taking === undefined;
+  const succession = new Succession(
+    successionParts(parts, options, () => port, log),
+    own.succession ?? NEVER,
+  );
   let closing: Promise<void> | undefined;
   let unfollow = () => {};
   let opening: Promise<unknown> = Promise.resolve();
+  const replace = async () => {
+    if (closing !== undefined) throw new BalancerError('closing', 'the balancer is shutting down');
+    const taken = await succession.run();
+    unfollow();
+    closing = endReplaced(parts, succession, options.graceMs, log);
+    void closing.then(replaced.resolve);
+    return taken;
+  };
   const balancer: Balancer = {
     start: async () => {
       try {
-        await checkPorts(options, sockets);
+        if (taking === undefined) await checkPorts(options, sockets);
+        else checkFits(taking.handover, options);
         prepare(parts, options, log);
-        unfollow = await follow(supervisor, [listMembers(() => firstWishes(options, parts)), parts.asked]);
+        unfollow = await (taking === undefined
+          ? follow(supervisor, [listMembers(() => firstWishes(options, parts)), parts.asked])
+          : adopt(parts, taking));
         await parts.publisher.holds();
         if (closing !== undefined) return options.port;
-        const place = sockets.length > 0 ? { descriptors: sockets } : { port: options.port, host: options.host };
-        const opened = listen(parts, options, place, log);
+        const opened = listen(parts, options, placeOf(options, sockets, handover), handover?.adminDescriptor, log);
         opening = opened.catch(() => undefined);
-        return await opened;
+        port = await opened;
+        if (taking !== undefined) await claim(parts, taking);
+        isOurs = true;
+        return port;
       } catch (error) {
         await balancer.close();
         throw error;
@@ -88,7 +129,10 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
     call,
     drawnToken,
     whyNone: () => whyNone(supervisor.state, options.failOpen),
+    replaced: replaced.promise,
     close: () => {
+      if (!isOurs) return Promise.resolve();
+      succession.giveUp();
       // A balancer that never began has no end worth a log entry.
       if (supervisor.hasBegun && closing === undefined) log.info('closing', { graceMs: options.graceMs });
       // A listener that is not open yet could not be closed, and would stay.
@@ -116,6 +160,11 @@ async function checkPorts(
   if (adminPort !== 0) await listening('--admin-port', () => checkPortIsFree(adminPort, adminHost));
 }
 
+function placeOf({ port, host }: Options, sockets: readonly number[], handover: Handover | undefined): ListenPlace {
+  const descriptors = handover?.plane.descriptors ?? sockets;
+  return descriptors.length > 0 ? { descriptors, host } : { port, host };
+}
+
 // Everything that replicas do from their start on is heard.
 function prepare({ supervisor, plane, publisher, feed, rings }: Parts, options: Options, log: Log): void {
   warnOfShares(descriptorLimit(), descriptorWishes(options), log);
@@ -129,10 +178,11 @@ async function listen(
   { plane, adminServer }: Parts,
   { host, adminPort }: Options,
   place: ListenPlace,
+  adminDescriptor: number | undefined,
   log: Log,
 ): Promise<number> {
   const adminFlag = adminPort === 0 ? '--admin-socket' : '--admin-port';
-  if (adminServer !== undefined) await listening(adminFlag, adminServer.listen);
+  if (adminServer !== undefined) await listening(adminFlag, () => adminServer.listen(adminDescriptor));
   const port = await listening('descriptors' in place ? 'LISTEN_FDS' : '--port', () => plane.listen(place));
   log.info('listening', { host, port });
   return port;

@@ -26,6 +26,8 @@ const ERRORS = {
   'request-timeout': { status: 408 },
   // Something that is not ours has that name. Nothing is wrong with the request as such (15.5.10).
   'name-taken': { status: 409 },
+  // The balancer cannot be replaced now, or not in the way it was started.
+  'upgrade-refused': { status: 409 },
   // The runtime does not accept a replica of that name, or with these settings.
   'name-refused': { status: 409 },
   // The body exceeds the limit (15.5.14).
@@ -57,6 +59,8 @@ const ERRORS = {
   'runtime-unavailable': { status: 503 },
   // A replica that was asked for did not come up.
   'start-failed': { status: 503 },
+  // The process that was to take over has ended, or was not ready in time: the one before goes on.
+  'upgrade-failed': { status: 503 },
   // A replica that is out of the ring could not be ended.
   'stop-failed': { status: 503 },
   // The replica was silent for too long, or all attempts together took too long (15.6.5).

@@ -7,7 +7,7 @@ import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from '
 import { realClock } from './fleet/clock.ts';
 import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
 import type { ContainerSettings } from './fleet/runtimes/docker/container.ts';
-import type { SupervisorRules } from './fleet/supervisor.ts';
+import type { SupervisorRules } from './fleet/supervisor-ports.ts';
 import { DAY_MS } from './settings/option.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
 

@@ -12,6 +12,8 @@ import { farewell, greeting } from './terminal/greeting.ts';
 import { paintFor } from './terminal/paint.ts';
 import { standardErrorLog } from './terminal/standard-error.ts';
 import { showStarting } from './terminal/starting.ts';
+import { type ProcessBefore, takeProcessBefore } from './upgrade/process-before.ts';
+import { tellTaken, whyNeverReplaced } from './upgrade/taking.ts';
 
 // npm passes Ctrl-C on to a process that already had it from the terminal. A second signal this soon is the same one.
 const SAME_SIGNAL_MS = 150;
@@ -29,15 +31,21 @@ if (asks('--help', '-h')) {
 } else if (asks('--version', '-v')) {
   console.log(JSON.parse(readFileSync(new URL(import.meta.resolve('ringmaster/package.json')), 'utf8')).version);
 } else {
+  // An upgrade: a process like this one has started this one to take its place.
+  const before = takeProcessBefore(process.env);
   try {
-    await run(parseOptions(argv, process.env));
+    if (argv[0] === 'upgrade') await (await import('./upgrade/command.ts')).askForUpgrade(argv.slice(1));
+    else await run(parseOptions(argv, process.env), before);
   } catch (error) {
+    await before?.fail(describe(error));
     console.error(`ringmaster: ${describe(error)}`);
     process.exit(error instanceof OptionError ? 2 : 1);
   }
 }
 
-async function run(options: Options): Promise<void> {
+async function run(options: Options, before: ProcessBefore | undefined): Promise<void> {
+  // What systemd gives to this process it gives to the next one.
+  const environment = { ...process.env };
   // Whoever reads this output may go at any time. That is no reason to end, and the log must not log its own failure.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
@@ -55,7 +63,7 @@ async function run(options: Options): Promise<void> {
       firstSignalMs = nowMs;
       // Without a balancer yet nothing was begun: the process ends at once.
       if (balancer === undefined) process.exit(0);
-      notify('STOPPING=1');
+      void notify('STOPPING=1');
       // The terminal has shown ^C at the start of the line.
       if (process.stdout.isTTY) console.log(`\n${farewell(options.graceMs)}`);
       void balancer.close().finally(() => process.exit(0));
@@ -68,11 +76,24 @@ async function run(options: Options): Promise<void> {
   // SIGHUP comes when the terminal is closed.
   process.on('SIGHUP', startedByNohup() ? () => undefined : onSignal);
 
-  balancer = await createBalancer(options, log, { sockets, showsLastLines: true });
+  const never = whyNeverReplaced(options, before !== undefined);
+  const succession = { environment, startTimeoutMs: options.startTimeoutMs, never };
+  const taking = before && { before, handover: await before.handover() };
+  balancer = await createBalancer(options, log, { sockets, showsLastLines: true, succession, taking });
+  void balancer.replaced.then(() => process.exit(0));
+  const { call } = balancer;
+  // The log says how it went.
+  process.on('SIGUSR2', () => void call('/balancer/upgrade', {}).catch(() => undefined));
+  if (taking !== undefined) {
+    await balancer.start();
+    await notify('READY=1', `STATUS=has taken over from process ${taking.handover.pid}`);
+    tellTaken(taking, log);
+    return;
+  }
   const showNoMore = showStarting(balancer.replicas);
   const port = await balancer.start().finally(showNoMore);
   if (firstSignalMs !== undefined) return;
-  notify('READY=1', `STATUS=listens on port ${port}`);
+  void notify('READY=1', `STATUS=listens on port ${port}`);
   const { drawnToken } = balancer;
   const beginning = { port, replicas: balancer.replicas(), whyNone: balancer.whyNone(), drawnToken };
   const lines = greeting(options, beginning, paintFor(process.stdout));

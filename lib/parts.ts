@@ -4,10 +4,9 @@
 import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/feed/live-feed.ts';
-import { type Admin, createAdmin } from './admin/routes.ts';
+import { type Admin, type AdminPorts, createAdmin } from './admin/routes.ts';
 import { type AdminPlace, adminPlace, originReader } from './admin-place.ts';
 import { type FleetState, hostnameIn, members } from './core/fleet/fleet-state.ts';
 import { whyNone } from './core/fleet/outage.ts';
@@ -25,24 +24,16 @@ import { realClock } from './fleet/clock.ts';
 import { type AdminMembers, adminMembers } from './fleet/members/admin.ts';
 import { ScaleFile } from './fleet/members/scale-file.ts';
 import { Publisher } from './fleet/publisher.ts';
-import { createNoRuntime } from './fleet/runtimes/none.ts';
-import { createProcessRuntime } from './fleet/runtimes/processes.ts';
-import { createReplicaOutput } from './fleet/runtimes/replica-output.ts';
 import { Supervisor } from './fleet/supervisor.ts';
-import {
-  answerTimes,
-  containerSettings,
-  descriptorWishes,
-  probeOf,
-  supervisorRules,
-  trafficSettings,
-} from './limits.ts';
+import { answerTimes, descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import { Plane, type PlanePorts } from './proxy/plane.ts';
 import { ThreadedPlane } from './proxy/workers/threads.ts';
+import { createRuntime } from './runtime.ts';
 import { hashOf } from './settings/hash-source.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
+import type { Handover } from './upgrade/handover.ts';
 
 export interface Parts {
   readonly runtime: ReplicaRuntime;
@@ -63,15 +54,10 @@ export interface Parts {
   readonly drawnToken: string | undefined;
 }
 
-// By name, since this file is in lib/ of a checkout, and in dist/lib/ of the package that is installed.
-const ROOT = fileURLToPath(new URL('.', import.meta.resolve('ringmaster/package.json')));
 // Scripts end as this one does: in .ts as it is written, in .js as the package has it.
-const ENDING = extname(import.meta.url);
-const WORKER_SCRIPT = new URL(`worker${ENDING}`, import.meta.url);
-const REPLICA_SCRIPT = fileURLToPath(new URL(`../replica/main${ENDING}`, import.meta.url));
+const WORKER_SCRIPT = new URL(`worker${extname(import.meta.url)}`, import.meta.url);
 
-// Where the sample service listens, as it is told.
-const SAMPLE_LISTEN = { port: '127.0.0.1:{port}', socket: 'unix:{socket}' } as const;
+const IDS_LEFT = 50_000;
 
 /** What is not plain data among the options. */
 export interface Means {
@@ -81,16 +67,22 @@ export interface Means {
   readonly keyFunction: KeyFunction | undefined;
   readonly showsLastLines: boolean;
   readonly log: Log;
+  /** What a process hands over whose place this one takes. */
+  readonly handover: Handover | undefined;
+  /** Has another process take the place of this one, and says how that went. */
+  readonly upgrade: AdminPorts['upgrade'];
   /** Called with each state of the fleet. Must not throw. */
   readonly observe: (state: FleetState) => void;
 }
 
 export async function createParts(options: Options, means: Means): Promise<Parts> {
   const { pair, log } = means;
-  const place = adminPlace(options, hostname());
+  const { handover } = means;
+  const place = adminPlace(options, hostname(), handover?.drawnToken);
   const rings = new RingKeeper({ ...options, pair });
   const scale = scaleFile(options, log);
-  const runtime = await createRuntime(options, means);
+  const taken = { takesOver: handover !== undefined, handed: handover?.replicas };
+  const runtime = await createRuntime(options, { ...means, ...taken });
   const shares = shareDescriptors(descriptorLimit(), descriptorWishes(options));
   const traffic = trafficSettings(options, shares);
   const hostnameOf = (seat: SeatId) => hostnameIn(supervisor.state, seat);
@@ -181,7 +173,11 @@ interface PlaneParts {
 function createPlane({ options, means, traffic, endpoints }: PlaneParts): DataPlane {
   const { pair, keyFunction, log } = means;
   const { ownAnswer, byPath } = endpoints;
-  const ports = { log, clock: realClock, ownAnswer, seed: randomInt(2 ** 32) };
+  const { seed, ...idsGiven } = means.handover?.plane.ids ?? { seed: randomInt(2 ** 32), dealt: 0, named: 0 };
+  // The process before gives out some more, to its last connections.
+  const skipped = { dealt: idsGiven.dealt + IDS_LEFT, named: idsGiven.named + IDS_LEFT };
+  const given = means.handover === undefined ? {} : { idsGiven: skipped };
+  const ports = { log, clock: realClock, ownAnswer, seed, ...given };
   if (options.workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => pair }, traffic);
   const { takeTimeoutMs } = answerTimes(options);
   const threaded = { ...ports, script: WORKER_SCRIPT, logLevel: options.log, own: byPath, takeTimeoutMs };
@@ -230,6 +226,7 @@ function adminOf({
     ringOf: (places) => rings.build(places),
     random: (limit) => randomInt(limit),
     log: means.log,
+    upgrade: means.upgrade,
     ...ringTerms(options),
     slots: options.slots,
     maxPlaces: mostPlaces(options),
@@ -261,39 +258,4 @@ function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => stri
 function scaleFile({ keepScale, upstream, stateDir, fleet, port }: Options, log: Log): ScaleFile | undefined {
   if (!keepScale || upstream.size > 0) return undefined;
   return new ScaleFile(join(stateDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
-}
-
-async function createRuntime(options: Options, { log, showsLastLines }: Means): Promise<ReplicaRuntime> {
-  if (options.upstream.size > 0) return createNoRuntime();
-  if (options.runtime === 'docker') return createDocker(options, log);
-  const { command, replicaEnv, replicaCwd, replicaListen, replicaOutput } = options;
-  const [program, ...args] = command;
-  const isSample = program === undefined;
-  // What the sample service says on standard output is for whoever runs it by hand.
-  const places = { stdout: isSample ? undefined : process.stdout, stderr: process.stderr };
-  const onDropped = (count: number) => log.warn('replica-output-dropped', { count });
-  const output = createReplicaOutput(replicaOutput, places, onDropped);
-  return createProcessRuntime({
-    command: isSample ? [process.execPath, '--disable-sigusr1', REPLICA_SCRIPT] : [program, ...args],
-    // Replicas do not get the balancer's own settings, secrets included.
-    environment: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_'))),
-    variables: isSample ? new Map([['LISTEN', SAMPLE_LISTEN[replicaListen]], ...replicaEnv]) : replicaEnv,
-    cwd: replicaCwd,
-    listens: replicaListen,
-    output: showsLastLines ? output : { ...output, showLast: () => undefined },
-    clock: realClock,
-    random: (limit) => randomInt(limit),
-  });
-}
-
-async function createDocker(options: Options, log: Log): Promise<ReplicaRuntime> {
-  // Loaded only if needed, since it takes as long to load as all the rest.
-  const { createDockerRuntime } = await import('./fleet/runtimes/docker/docker.ts');
-  const image = options.dockerImage;
-  return createDockerRuntime({
-    ...containerSettings(options, process.env),
-    image: image === '' ? { type: 'checkout', root: ROOT } : { type: 'named', name: image },
-    clock: realClock,
-    log,
-  });
 }

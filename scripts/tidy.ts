@@ -57,6 +57,7 @@ const RESERVED: Record<string, readonly string[]> = {
     'lib/fleet/runtimes/replica-process.ts',
     'lib/fleet/runtimes/guardian.ts',
     'lib/system/service-manager.ts',
+    'lib/upgrade/next-process.ts',
   ],
 };
 

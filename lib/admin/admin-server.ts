@@ -1,6 +1,7 @@
 // Serves the admin endpoints on a listener of their own. Nothing else is there, and the public port then has none of
 // them. It has its own limits, so that neither port can use up what the other needs.
 
+import { linkSync, unlinkSync } from 'node:fs';
 import { lstat, unlink } from 'node:fs/promises';
 import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
@@ -12,8 +13,15 @@ export type EndpointPlace =
   | { readonly type: 'unix'; readonly path: string; readonly mode: number };
 
 export interface AdminServer {
-  /** Rejects with the system's error. */
-  listen(): Promise<void>;
+  /**
+   * Rejects with the system's error.
+   * @param descriptor of a socket that listens there already, which another process of ours has opened.
+   */
+  listen(descriptor?: number): Promise<void>;
+  /** File descriptor of its socket. Throws if this version of Node does not tell it. */
+  descriptor(): number;
+  /** Accepts no more connections, which another process does. Else as `close`; a socket in the file system stays. */
+  giveWay(signal: AbortSignal): Promise<void>;
   /** Lets open answers finish, and cuts what is left when `signal` is aborted. Removes a socket in the file system. */
   close(signal: AbortSignal): Promise<void>;
 }
@@ -67,46 +75,81 @@ export function createAdminServer(
   server.on('checkContinue', onRequest);
   server.on('checkExpectation', onRequest);
   return {
-    listen: async () => {
-      if (place.type === 'unix') await removeStale(place.path);
-      await listen(server, place);
+    listen: async (descriptor) => {
+      if (descriptor !== undefined) await begin(server, () => server.listen({ fd: descriptor }));
+      else if (place.type === 'unix') await listenAtPath(server, place);
+      else await begin(server, () => server.listen({ host: place.host, port: place.port }));
       server.on('error', (error) => log.error('accept-failed', { reason: error.message }));
     },
-    close: (signal) => {
+    descriptor: () => {
+      const fd = (server as WithHandle)._handle?.fd;
+      if (fd !== undefined && fd >= 0) return fd;
+      throw new Error(`Node ${process.version} does not tell the descriptor of the admin socket`);
+    },
+    giveWay: (signal) => {
+      // Idle connections end after their own timeout: closed now, one could lose a request that is on its way.
+      server.prependListener('request', (_, response: ServerResponse) => response.setHeader('Connection', 'close'));
+      return end(signal, (done) => net.Server.prototype.close.call(server, done));
+    },
+    close: async (signal) => {
       closing = true;
-      const cut = () => server.closeAllConnections();
-      signal.addEventListener('abort', cut, { once: true });
-      return new Promise((resolve) => {
-        server.close(() => {
-          signal.removeEventListener('abort', cut);
-          resolve();
-        });
-        if (signal.aborted) cut();
-      });
+      const wasListening = server.listening;
+      await end(signal, (done) => server.close(done));
+      if (place.type === 'unix' && wasListening) await unlink(place.path).catch(() => undefined);
     },
   };
+
+  function end(signal: AbortSignal, close: (done: () => void) => void): Promise<void> {
+    const cut = () => server.closeAllConnections();
+    signal.addEventListener('abort', cut, { once: true });
+    return new Promise((resolve) => {
+      close(() => {
+        signal.removeEventListener('abort', cut);
+        resolve();
+      });
+      if (signal.aborted) cut();
+    });
+  }
 }
 
-function listen(server: Server, place: EndpointPlace): Promise<void> {
+// Undocumented, but in Node since 0.9.
+type WithHandle = net.Server & { readonly _handle?: { readonly fd?: number } | null };
+
+function begin(server: Server, listen: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    const onListening = () => {
+    server.once('listening', () => {
       server.off('error', reject);
       resolve();
-    };
-    if (place.type === 'tcp') {
-      server.listen({ host: place.host, port: place.port }, onListening);
-      return;
-    }
+    });
+    listen();
+  });
+}
+
+// Node removes the name that a socket was made with when it is closed, also if another process has taken the socket
+// over by then. So the socket gets its own name only afterwards.
+async function listenAtPath(server: Server, { path, mode }: Extract<EndpointPlace, { type: 'unix' }>): Promise<void> {
+  const first = `${path}~`;
+  await removeStale(first);
+  await removeStale(path);
+  await begin(server, () => {
     // The attack: a neighbour connects before the mode is set (test/admin/admin-socket.test.ts). The file is made by
     // this very call, so it never has another mode.
-    const umask = process.umask(0o777 & ~place.mode);
+    const umask = process.umask(0o777 & ~mode);
     try {
-      server.listen({ path: place.path }, onListening);
+      server.listen({ path: first });
     } finally {
       process.umask(umask);
     }
   });
+  try {
+    linkSync(first, path);
+  } catch (error) {
+    server.close();
+    const isTaken = (error as NodeJS.ErrnoException).code === 'EEXIST';
+    throw isTaken ? Object.assign(new Error('address already in use'), { code: 'EADDRINUSE', address: path }) : error;
+  }
+  unlinkSync(first);
 }
 
 // Removes what a killed balancer has left behind. Anything but a socket stays, and so does a socket on which somebody

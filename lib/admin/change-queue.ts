@@ -47,6 +47,20 @@ export function queueOfChanges(): (change: Run) => Run {
   };
 }
 
+/** Refuses a change at once while the same one is under way or waits for its turn. */
+export function oneAtATime(change: Run, refusal: () => BalancerError): Run {
+  let isUnderWay = false;
+  return async (...asked) => {
+    if (isUnderWay) throw refusal();
+    isUnderWay = true;
+    try {
+      return await change(...asked);
+    } finally {
+      isUnderWay = false;
+    }
+  };
+}
+
 /**
  * Runs a removal in its turn. If it only ends starts, it runs out of turn after a while: it may end a start that hangs,
  * and must not wait for the change that waits for that start.

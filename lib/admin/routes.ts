@@ -8,7 +8,7 @@ import { proxyMark } from '../http/credentials.ts';
 import { originForm, pathOf } from '../http/target.ts';
 import { type AccessRules, checkAccess, checkCredentials } from './access.ts';
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
-import { queueOfChanges, type Run, type WaitingClient, withPatience } from './change-queue.ts';
+import { oneAtATime, queueOfChanges, type Run, type WaitingClient, withPatience } from './change-queue.ts';
 import { addReplicas, type ChangePorts, endsStartsOnly, killReplica, removeReplicas, rep } from './changes.ts';
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
 import type { Watcher } from './feed/live-feed.ts';
@@ -27,6 +27,12 @@ export interface AdminPorts extends ChangePorts, InsightPorts {
   readonly whyNone: () => string | undefined;
   /** Resolves when requests go by the fleet as it is. */
   readonly holds: () => Promise<void>;
+  readonly upgrade: {
+    /** Has another process take the place of this one. Throws `upgrade-refused` or `upgrade-failed`. */
+    readonly run: () => Promise<object>;
+    /** How the process ends whose place this one took; `null` if there was none. */
+    readonly last: () => object | null;
+  };
 }
 
 export interface Admin {
@@ -45,7 +51,7 @@ export interface Admin {
 }
 
 /** The endpoints that a program may call without HTTP. */
-export type CallPath = '/add' | '/rm' | '/balancer/ring' | '/balancer/explain';
+export type CallPath = '/add' | '/rm' | '/balancer/ring' | '/balancer/explain' | '/balancer/upgrade';
 
 // The program that calls is there to take the answer.
 const PRESENT: WaitingClient = { hasGone: () => false, hasEnded: () => false };
@@ -107,6 +113,10 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
   const remove: Run = async (text, query) => success(await removeReplicas(ports, text, query));
   const isOfStarts = (text: string) => endsStartsOnly(ports, text);
   const removeInTime = withPatience(ports.answerLimits.clock, inTurn, isOfStarts, remove);
+  const upgrade = oneAtATime(
+    inTurn(async () => success(await ports.upgrade.run())),
+    () => new BalancerError('upgrade-refused', 'an upgrade is under way'),
+  );
   const ringPage = createRingPage(ports);
   return new Map<string, AdminRoute>([
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
@@ -114,6 +124,8 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/rm', { method: 'DELETE', changes: true, run: removeInTime }],
     // A crash does not wait its turn either.
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
+    ['/balancer/upgrade', { method: 'POST', changes: true, run: upgrade }],
+    ['/balancer/upgraded', { method: 'GET', run: () => success(ports.upgrade.last()) }],
     ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: async () => jsonAnswer(...(await ringPage())) }],
     ['/balancer/explain', { method: 'POST', run: async (text) => json(await explainRequest(ports, text)) }],

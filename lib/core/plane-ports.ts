@@ -19,8 +19,24 @@ export type PlaneNews =
 /** Where a data plane listens: at a port of its own, or on sockets that somebody else has opened. */
 export type ListenPlace =
   | { readonly port: number; readonly host: string }
-  /** File descriptors of TCP sockets that listen already, all at one port. */
-  | { readonly descriptors: readonly number[] };
+  /** File descriptors of TCP sockets that listen already, all at one port of that host. */
+  | { readonly descriptors: readonly number[]; readonly host: string };
+
+/** How far the two sequences of request ids are. */
+export interface IdPosition {
+  /** Any whole number from 0 to 2^32. */
+  readonly seed: number;
+  /** How many ids were dealt to requests that go by their id, and how many to others. */
+  readonly dealt: number;
+  readonly named: number;
+}
+
+/** What a data plane in another process needs to go on in place of this one. */
+export interface PlaneHandover {
+  /** File descriptors of all sockets that it listens on. */
+  readonly descriptors: readonly number[];
+  readonly ids: IdPosition;
+}
 
 export interface DataPlane {
   /** Resolves with the port that it listens on. Rejects with the system's error. */
@@ -41,6 +57,16 @@ export interface DataPlane {
   landings(after: number): Promise<Landings>;
   /** Where a request with this key would go now, and why; `undefined` before there was a ring. */
   explain(key: Key): Promise<Explanation | undefined>;
+  /** Changes nothing. Rejects if it does not listen, or if this version of Node does not tell the descriptors. */
+  handover(): Promise<PlaneHandover>;
+  /** How many connections of clients there are. */
+  connections(): number;
+  /**
+   * Accepts no more connections, though another process listens on the same sockets: what waits there is not lost. Each
+   * connection ends with its next reply. Event streams and tunnels go on until `signal` is aborted, and end then.
+   * Resolves when no connection is left, with the number of requests that were cut.
+   */
+  giveWay(signal: AbortSignal): Promise<number>;
   /**
    * Accepts no more connections, ends event streams, lets open requests finish, and cuts what is left when `signal` is
    * aborted.

@@ -30,6 +30,32 @@ export interface PresentReplica {
   readonly isUnfinished?: boolean;
 }
 
+/** What another process needs to go on with replicas that are processes of this machine. */
+export interface HandedReplicas {
+  /** Of their sockets. Whoever has the replicas removes it in the end. */
+  readonly directory: string;
+  readonly processes: readonly HandedProcess[];
+}
+
+export interface HandedProcess {
+  readonly replica: ReplicaRef;
+  readonly address: Address;
+  readonly pid: number;
+  /** When it was started, as the system counts: its number may be another's later. */
+  readonly startTicks: string;
+  /** File descriptors from which to read what it writes. */
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/** Replicas that this process has let go of, until another one has them. */
+export interface LetGo {
+  /** The other one does not take them. */
+  takeBack(): void;
+  /** The other one has them: nothing that happens to them is ours. */
+  leave(): void;
+}
+
 /** News of a runtime: what it tells unasked. */
 export type RuntimeNews =
   | { readonly type: 'exited'; readonly replica: ReplicaRef; readonly reason: string }
@@ -97,6 +123,15 @@ export interface ReplicaRuntime {
   announce?(seats: readonly SeatId[]): Promise<() => Promise<void>>;
   /** For runtimes whose replicas are processes of this machine: the id of its process, while it runs. */
   pidOf?(replica: ReplicaRef): number | undefined;
+  /**
+   * For runtimes whose replicas are processes of this machine. Changes nothing. Rejects if one is coming up, or if the
+   * system does not tell what is needed.
+   */
+  handover?(): Promise<HandedReplicas>;
+  /** Lets another process have all replicas that there are. Nothing may be under way. */
+  letGo?(): LetGo;
+  /** Takes the replicas that this runtime was made to take over, which another process has let go of. */
+  claim?(): void;
   /** All replicas of this fleet and no others, including ended ones that still take a place. */
   list(): Promise<readonly PresentReplica[]>;
   /**

@@ -3,21 +3,63 @@
 
 import type { FleetState, Seat } from '../core/fleet/fleet-state.ts';
 import { isSettled, noneCameUp, whyNeverServed } from '../core/fleet/outage.ts';
+import type { Clock } from '../core/ports.ts';
 import { BalancerError } from '../errors.ts';
+import { within } from './clock.ts';
 import { notUp } from './joining.ts';
+import type { Waiters } from './waiters.ts';
+
+export interface FirstWait {
+  readonly clock: Clock;
+  readonly waiters: Waiters;
+  readonly first: FirstService;
+  readonly state: () => FleetState;
+  readonly rules: { readonly joinAttempts: number; readonly beginTimeoutMs: number; readonly timeoutMs: number };
+}
 
 /**
- * Whether none of the first seats need be waited for. Throws `start-failed` or `name-taken` for one that trying again
- * does not mend.
+ * Resolves as `Supervisor.begin` says, and throws what it throws of the first replicas.
+ * @param adopts an earlier process has left replicas.
  */
-export function firstSettled(seats: readonly Seat[], joinAttempts: number): boolean {
+export async function untilFirstServe(wait: FirstWait, adopts: boolean): Promise<void> {
+  const { first, state, rules } = wait;
+  const { joinAttempts, beginTimeoutMs, timeoutMs } = rules;
+  const settled = (counts: (seat: Seat) => boolean) => () =>
+    first.isHopeless(state(), joinAttempts) || firstSettled(state().seats.filter(counts), joinAttempts);
+  // After this time every given replica that is well has answered, so it has its keys from the first request on.
+  const quickMs = 2 * timeoutMs;
+  if (!adopts) {
+    const [given, started] = [settled(({ isGiven }) => isGiven), settled(({ isGiven }) => !isGiven)];
+    await Promise.all([atMost(wait, quickMs, given), atMost(wait, beginTimeoutMs, started)]);
+    return;
+  }
+  await atMost(
+    wait,
+    quickMs,
+    settled(() => true),
+  );
+  await atMost(wait, beginTimeoutMs, () => firstServes(state().seats));
+}
+
+// When the time is up, the start goes on with the replicas that serve by then.
+async function atMost({ clock, waiters }: FirstWait, limitMs: number, condition: () => boolean): Promise<void> {
+  const late = new BalancerError('start-failed', 'not all replicas are up yet');
+  const until = (signal: AbortSignal) => waiters.until(condition, signal);
+  await within(clock, limitMs, until, () => late).catch((error) => {
+    if (error !== late) throw error;
+  });
+}
+
+// Whether none of the first seats need be waited for. Throws `start-failed` or `name-taken` for one that trying again
+// does not mend.
+function firstSettled(seats: readonly Seat[], joinAttempts: number): boolean {
   const failed = seats.find(({ lapses }) => lapses.final);
   if (failed !== undefined) throw failed.lapses.isUnfit ? allUnfit(failed) : notUp(failed);
   return seats.every((seat) => isSettled(seat, joinAttempts));
 }
 
-/** Whether one of the first seats serves, or there is none. Throws `start-failed` if all will have the same fault. */
-export function firstServes(seats: readonly Seat[]): boolean {
+// Whether one of the first seats serves, or there is none. Throws `start-failed` if all will have the same fault.
+function firstServes(seats: readonly Seat[]): boolean {
   if (seats.length === 0 || seats.some(({ phase }) => phase === 'serving')) return true;
   const unfit = seats.find(({ lapses }) => lapses.isUnfit);
   if (unfit !== undefined) throw allUnfit(unfit);

@@ -18,6 +18,7 @@ export class RuntimeWatch {
   readonly #doubt: (incarnation: number) => void;
   readonly #ended = new AbortController();
   #unwatch = () => {};
+  #hasBegun = false;
 
   /** @param doubt is called with the incarnation of a replica that may not be well. */
   constructor(
@@ -32,7 +33,10 @@ export class RuntimeWatch {
     this.#doubt = doubt;
   }
 
+  /** Also of one that has begun. */
   begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
     this.#unwatch = this.#ports.runtime.watch((news) => this.#hear(news));
     void this.#takeInventories();
   }

@@ -2,38 +2,19 @@
 // are up are probed, and whatever `plan` asks for is begun, unless it is already under way.
 
 import { type FleetEvent, nextDueMs, observe, plan, type UntimedEvent } from '../core/fleet/fleet.ts';
-import { emptyFleet, type FleetState, predecessors, type Seat } from '../core/fleet/fleet-state.ts';
+import { emptyFleet, type FleetState, isAtRest, upSeats } from '../core/fleet/fleet-state.ts';
 import { sameHostname } from '../core/fleet/replica-name.ts';
-import type { FleetRules } from '../core/fleet/seats.ts';
-import type { Probe, ReplicaRef, Wish } from '../core/ports.ts';
+import type { ReplicaRef, Wish } from '../core/ports.ts';
 import { asBalancerError, BalancerError, describe } from '../errors.ts';
 import { within } from './clock.ts';
-import { FirstService, firstServes, firstSettled } from './first-service.ts';
+import { FirstService, untilFirstServe } from './first-service.ts';
 import { FleetLog } from './fleet-log.ts';
-import { type HeartbeatPace, Heartbeats } from './heartbeat.ts';
+import { Heartbeats } from './heartbeat.ts';
 import { allServe, type Joining, joinings } from './joining.ts';
 import { RuntimeWatch } from './runtime-watch.ts';
-import { startLate, Underway, type UnderwayLimits, type UnderwayPorts } from './underway.ts';
+import type { SupervisorPorts, SupervisorRules } from './supervisor-ports.ts';
+import { startLate, Underway } from './underway.ts';
 import { Waiters } from './waiters.ts';
-
-export interface SupervisorRules extends FleetRules, HeartbeatPace, UnderwayLimits {
-  readonly inventoryIntervalMs: number;
-  /** How long `begin` waits for the first replicas that are started, in ms. For given ones it waits two heartbeats. */
-  readonly beginTimeoutMs: number;
-  /** How many failed starts of a seat in a row make `/add` give up. */
-  readonly joinAttempts: number;
-  /** `begin` throws if none of the first replicas has served by its end. */
-  readonly mustServe: boolean;
-}
-
-export interface SupervisorPorts extends UnderwayPorts {
-  readonly probe: Probe;
-  /**
-   * Gets every new state before anything is done about it. Must not throw. Resolves when requests go by it, and rejects
-   * if they cannot.
-   */
-  readonly publish: (state: FleetState) => Promise<void>;
-}
 
 export class Supervisor {
   readonly #ports: SupervisorPorts;
@@ -50,6 +31,8 @@ export class Supervisor {
   #hasBegun = false;
   #closing = false;
   #startsNoMore = false;
+  // Another process is about to have the fleet, or has it: nothing is begun here.
+  #isHeld = false;
   readonly #closed = new AbortController();
   readonly #runtimeWatch: RuntimeWatch;
 
@@ -127,29 +110,46 @@ export class Supervisor {
     this.#dispatch({ type: 'add', wishes: added, slowly: false });
     // No event has changed the state of an empty fleet, so nothing has been published yet.
     if (this.#state.seats.length === 0) this.#publish(() => undefined);
-    const { joinAttempts, beginTimeoutMs, timeoutMs } = this.#rules;
-    const settled = (counts: (seat: Seat) => boolean) => () =>
-      this.#first.isHopeless(this.#state, joinAttempts) || firstSettled(this.#state.seats.filter(counts), joinAttempts);
-    // After this time every given replica that is well has answered, so it has its keys from the first request on.
-    const quickMs = 2 * timeoutMs;
-    if (there.length === 0) {
-      const [given, started] = [settled(({ isGiven }) => isGiven), settled(({ isGiven }) => !isGiven)];
-      await Promise.all([this.#waitAtMost(quickMs, given), this.#waitAtMost(beginTimeoutMs, started)]);
-    } else {
-      const all = settled(() => true);
-      await this.#waitAtMost(quickMs, all);
-      await this.#waitAtMost(beginTimeoutMs, () => firstServes(this.#state.seats));
-    }
-    this.#first.check(this.#state, startLate(this.#ports.runtime, beginTimeoutMs).message);
+    const whole = { clock: this.#ports.clock, waiters: this.#waiters, first: this.#first, rules: this.#rules };
+    await untilFirstServe({ ...whole, state: () => this.#state }, there.length > 0);
+    this.#first.check(this.#state, startLate(this.#ports.runtime, this.#rules.beginTimeoutMs).message);
   }
 
-  // When the time is up, the start goes on with the replicas that serve by then.
-  async #waitAtMost(limitMs: number, condition: () => boolean): Promise<void> {
-    const late = new BalancerError('start-failed', 'not all replicas are up yet');
-    const until = (signal: AbortSignal) => this.#waiters.until(condition, signal);
-    await within(this.#ports.clock, limitMs, until, () => late).catch((error) => {
-      if (error !== late) throw error;
-    });
+  /**
+   * Begins with the fleet of another process as it is there. Nothing is started or stopped until `goOn`. Throws what
+   * the runtime's `begin` throws.
+   */
+  async takeOver(state: FleetState): Promise<void> {
+    this.#isHeld = true;
+    await this.#ports.runtime.begin();
+    if (this.#closing) return;
+    this.#hasBegun = true;
+    this.#state = state;
+    this.#first.observe(state);
+    this.#publish(() => undefined);
+    this.#heartbeats.match(upSeats(state));
+  }
+
+  /** Resolves when no start and no stop is under way: none is begun then until `goOn`. Never if `signal` is aborted. */
+  hold(signal: AbortSignal): Promise<void> {
+    return this.#waiters.until(() => {
+      this.#isHeld = isAtRest(this.#state);
+      return this.#isHeld;
+    }, signal);
+  }
+
+  /** The fleet is this process's, and stays so. */
+  goOn(): void {
+    this.#isHeld = false;
+    this.#runtimeWatch.begin();
+    this.#act();
+  }
+
+  /** The fleet is another process's: nothing is done about it here any more. To be called while it is held. */
+  letGo(): void {
+    this.#closing = true;
+    this.startNoMore();
+    this.#stopWatching();
   }
 
   /**
@@ -223,17 +223,22 @@ export class Supervisor {
   /** Ends every replica, then the runtime. Also resolves if some could not be ended; the log says which. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#isHeld = false;
     this.startNoMore();
     try {
       await this.remove(this.#state.seats.map((seat) => seat.replica));
     } catch (error) {
       this.#ports.log.error('replicas-left', { reason: describe(error) });
     }
+    this.#stopWatching();
+    await this.#ports.runtime.close();
+  }
+
+  #stopWatching(): void {
     this.#closed.abort();
     this.#alarm.abort();
     this.#runtimeWatch.end();
     this.#heartbeats.match([]);
-    await this.#ports.runtime.close();
   }
 
   #checkStarts(): void {
@@ -263,7 +268,7 @@ export class Supervisor {
     if (this.#state !== before) {
       this.#first.observe(this.#state);
       this.#publish(this.#log.tell(before, this.#state, event.atMs));
-      this.#heartbeats.match(probed(this.#state));
+      this.#heartbeats.match(upSeats(this.#state));
     } else if (event.type === 'probed') {
       // Nearly all probes: what is to be done has not changed, and of a thousand replicas there are many.
       return;
@@ -277,6 +282,7 @@ export class Supervisor {
   }
 
   #act(): void {
+    if (this.#isHeld) return;
     const nowMs = this.#ports.clock.now();
     for (const action of plan(this.#state, nowMs, this.#rules)) {
       if (action.type === 'start') this.#underway.start(action.replica);
@@ -291,10 +297,4 @@ export class Supervisor {
       () => undefined,
     );
   }
-}
-
-// Replicas that are up, and convicted ones that still get requests until their successors serve.
-function probed(state: FleetState) {
-  const up = state.seats.filter((seat) => seat.phase !== 'vacant' && seat.phase !== 'starting');
-  return [...up, ...predecessors(state)];
 }

@@ -2,12 +2,12 @@
 // Connections of clients are in ./front/, one request is in ./exchange/, connections to replicas are in ./replicas/.
 
 import type { IncomingMessage } from 'node:http';
-import type { DataPlane, ListenPlace, PlaneNews } from '../core/plane-ports.ts';
+import type { DataPlane, IdPosition, ListenPlace, PlaneHandover, PlaneNews } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
 import type { KeyFunction } from '../core/request/key-source.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
-import { type RowBook, Rows } from '../core/request/rows.ts';
+import { Rows } from '../core/request/rows.ts';
 import { type Explanation, explain } from '../core/ring/explain.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
@@ -15,7 +15,6 @@ import type { SeatId } from '../core/ring/ring.ts';
 import { compile, type RoutingPlan } from '../core/routing-plan.ts';
 import type { Counters } from '../core/traffic/counters.ts';
 import type { Landings } from '../core/traffic/landings.ts';
-import type { Tally } from '../core/traffic/traffic.ts';
 import type { TrafficSettings } from '../core/traffic-settings.ts';
 import { type MayBeTold, mayBeTold } from '../http/credentials.ts';
 import type { ParsedRequest } from '../http/headers.ts';
@@ -35,6 +34,7 @@ import type { Lessor } from './replicas/lease.ts';
 import type { Load } from './replicas/routing-table.ts';
 import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
+import type { SharedState } from './shared-state.ts';
 
 export interface PlanePorts {
   readonly log: Log;
@@ -45,20 +45,14 @@ export interface PlanePorts {
   readonly ownAnswer: (request: IncomingMessage) => OwnAnswer | undefined;
   /** The first request id: any whole number. */
   readonly seed: number;
+  /** How many ids another process gave of that sequence, whose place this one takes. */
+  readonly idsGiven?: Omit<IdPosition, 'seed'> | undefined;
   /** What requests are hashed by if the settings say `function`. */
   readonly keyFunction?: KeyFunction | undefined;
   /** What this plane shares with those in other threads, if there are any. */
   readonly shared?: SharedState;
   /** Others listen on the same port: the workers beside this one. */
   readonly sharesPort?: boolean;
-}
-
-/** What planes in several threads share. */
-export interface SharedState {
-  readonly ledger: Ledger;
-  readonly rows: RowBook;
-  /** Where the requests of a replica are counted, or all requests. */
-  readonly tallyOf: (replica: ReplicaRef | undefined) => Tally;
 }
 
 export class Plane implements DataPlane, FrontContext {
@@ -100,6 +94,7 @@ export class Plane implements DataPlane, FrontContext {
     this.uploads = new UploadMemory(limits);
     this.replies = new ReplyMemory(limits, (count) => ports.log.error('slow-readers-dropped', { count }));
     this.returns = new ReturnLine(limits);
+    if (ports.idsGiven !== undefined) this.ledger.skipIds(ports.idsGiven);
     this.#ids = new RequestIds(ports.seed, this.ledger);
     this.#load = {
       ledger: this.ledger,
@@ -150,6 +145,22 @@ export class Plane implements DataPlane, FrontContext {
 
   async explain(key: Key): Promise<Explanation | undefined> {
     return this.explanationOf(key);
+  }
+
+  async handover(): Promise<PlaneHandover> {
+    return { descriptors: this.#front.descriptors, ids: { seed: this.#ports.seed, ...this.ledger.ids } };
+  }
+
+  connections(): number {
+    return this.ledger.connections;
+  }
+
+  async giveWay(signal: AbortSignal): Promise<number> {
+    this.closing = true;
+    signal.addEventListener('abort', () => this.#agents.endStreams(), { once: true });
+    const lost = await this.#front.giveWay(signal);
+    this.#agents.retireAll();
+    return lost;
   }
 
   close(signal: AbortSignal): Promise<void> {

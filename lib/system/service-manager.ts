@@ -21,8 +21,11 @@ export function takeSockets(environment: NodeJS.ProcessEnv, pid: number): readon
   return Array.from({ length: count }, (_, index) => FIRST_DESCRIPTOR + index);
 }
 
-/** Tells how far this service is, if anybody wants to know. @param states such as `READY=1`. */
-export type Notify = (...states: readonly string[]) => void;
+/**
+ * Tells how far this service is, and which process it is, if anybody wants to know. Resolves when that has been heard.
+ * @param states such as `READY=1`.
+ */
+export type Notify = (...states: readonly string[]) => Promise<void>;
 
 /**
  * Gives the function that tells systemd. Takes where to out of `environment`, since replicas are not to speak for the
@@ -32,12 +35,14 @@ export type Notify = (...states: readonly string[]) => void;
 export function takeNotify(environment: NodeJS.ProcessEnv, onError: (reason: string) => void): Notify {
   const { NOTIFY_SOCKET } = environment;
   delete environment.NOTIFY_SOCKET;
-  if (NOTIFY_SOCKET === undefined) return () => undefined;
+  if (NOTIFY_SOCKET === undefined) return () => Promise.resolve();
   // Node cannot send to a Unix datagram socket. systemd has a program that does it.
   const env = { PATH: environment.PATH, NOTIFY_SOCKET };
-  return (...states) => {
-    execFile('systemd-notify', [`--pid=${process.pid}`, ...states], { env }, (error) => {
-      if (error !== null) onError(error.message.trim());
+  return (...states) =>
+    new Promise((resolve) => {
+      execFile('systemd-notify', [`--pid=${process.pid}`, ...states], { env }, (error) => {
+        if (error !== null) onError(error.message.trim());
+        resolve();
+      });
     });
-  };
 }

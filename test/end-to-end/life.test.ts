@@ -262,7 +262,7 @@ t.test('no process that it starts is given what is set for the balancer, the adm
   const children = readdirSync(`/proc/${program.process.pid}/task`).flatMap((task) =>
     readFileSync(`/proc/${program.process.pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean),
   );
-  t.equal(children.length, 4, 'three replicas and a guardian');
+  t.equal(children.length, 5, 'three replicas and two guardians');
   for (const pid of children) t.notMatch(readFileSync(`/proc/${pid}/environ`, 'utf8'), /RINGMASTER_(?!SEAT)|secret/);
 });
 

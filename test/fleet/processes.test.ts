@@ -47,7 +47,7 @@ t.test('creating one has no effect; one that is ended while it begins leaves not
     else process.env.TMPDIR = TMPDIR;
     rmSync(ours, { recursive: true });
   });
-  const guardians = () => spawnSync('pgrep', ['-P', String(process.pid), '-f', ours]).stdout.toString();
+  const guardians = () => spawnSync('pgrep', ['-P', String(process.pid), '-f', 'guardian']).stdout.toString();
   const processes = createProcessRuntime(sampleService);
   t.same([readdirSync(ours), guardians()], [[], '']);
   const begun = processes.begin();
@@ -239,12 +239,7 @@ t.test('a directory for temporary files whose name has few characters but many b
   await probe(await processes.start(replica(1), soon()), soon());
 });
 
-const lacksSetpriv =
-  spawnSync('setpriv', ['--pdeathsig', 'KILL', '--', 'true']).status === 0
-    ? false
-    : 'setpriv of util-linux is not there';
-
-t.test('the guardian and the balancer are killed in a row: no replica is left', { skip: lacksSetpriv }, async (t) => {
+t.test('the guardian and the balancer are killed in a row: no replica is left', async (t) => {
   const program = await startProgram(['--replicas', '2']);
   const pids = await Promise.all(['server1', 'server2'].map((name) => replicaPid(program, name)));
   const parent = String(program.process.pid);
@@ -300,7 +295,7 @@ t.test('a guardian that cannot be started is tried again later, and nothing else
     return new Promise<void>(() => undefined);
   };
   // No program can be given such a word.
-  const guardian = startGuardian('/\0', { now: () => clock.now(), every: () => () => undefined, sleep: sleeps });
+  const guardian = startGuardian('/', { now: () => clock.now(), every: () => () => undefined, sleep: sleeps }, '\0');
   guardian.guard(1);
   t.equal(waits, 1, 'it is tried twice, and then after a while');
   guardian.forget(1);

@@ -3,7 +3,8 @@ import { type FleetState, members, routes } from '../../lib/core/fleet/fleet-sta
 import type { ReplicaRef } from '../../lib/core/ports.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { WrongAnswer } from '../../lib/fleet/http-probe.ts';
-import { Supervisor, type SupervisorRules } from '../../lib/fleet/supervisor.ts';
+import { Supervisor } from '../../lib/fleet/supervisor.ts';
+import type { SupervisorRules } from '../../lib/fleet/supervisor-ports.ts';
 import { createLog } from '../../lib/log.ts';
 import { FakeRuntime } from '../fixtures/fake-runtime.ts';
 import { settle, VirtualClock } from '../fixtures/virtual-clock.ts';
@@ -546,6 +547,53 @@ t.test('the inventory finds what events did not tell', async (t) => {
   t.equal(routed().length, 3);
   t.notOk(routed().includes('server1'));
   await supervisor.close();
+});
+
+t.test('held, it begins nothing whatever happens; then it goes on', async (t) => {
+  const { runtime, supervisor, routed, clock, finish } = await withThree();
+  const [first, second] = routes(supervisor.state).map(({ replica }) => replica);
+  if (first === undefined || second === undefined) throw new Error('no victims');
+  runtime.beforeStop = () => clock.sleep(300);
+  runtime.exit(first);
+  let isHeld = false;
+  const hold = supervisor.hold(new AbortController().signal).then(() => {
+    isHeld = true;
+  });
+  await clock.advance(100);
+  t.notOk(isHeld, 'a replica is being stopped');
+  await clock.advance(1000);
+  await hold;
+  const started = runtime.started.length;
+  runtime.exit(second);
+  await clock.advance(10_000);
+  t.equal(runtime.started.length, started);
+  t.same(routed().length, 2);
+  supervisor.goOn();
+  await clock.advance(1000);
+  t.equal(routed().length, 3);
+  await finish(supervisor.close());
+});
+
+t.test('a fleet that is taken over goes on as it was, and is left alone by the one before', async (t) => {
+  const old = await withThree();
+  await old.supervisor.hold(new AbortController().signal);
+  const next = setUp();
+  for (const replica of old.runtime.present.values()) next.runtime.present.set(replica.incarnation, replica);
+  await next.supervisor.takeOver(old.supervisor.state);
+  t.same(next.published, [old.supervisor.state]);
+  await next.clock.advance(10_000);
+  t.same(next.routed(), ['server1', 'server2', 'server3']);
+  old.supervisor.letGo();
+  next.supervisor.goOn();
+  await next.finish(next.supervisor.add(wishes('server4')));
+  t.same(next.names(), ['server1', 'server2', 'server3', 'server4']);
+  t.equal(new Set([...next.runtime.present.keys()]).size, 4, 'no incarnation is used twice');
+  await t.rejects(old.supervisor.add(wishes('other')), { code: 'closing' });
+  const [victim] = old.runtime.present.values();
+  if (victim !== undefined) old.runtime.exit(victim);
+  await old.clock.advance(10_000);
+  t.same([old.runtime.started.length, old.runtime.stopped.length], [3, 0]);
+  await next.supervisor.close();
 });
 
 t.test('close ends every replica and the runtime', async (t) => {

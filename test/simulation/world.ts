@@ -7,7 +7,8 @@ import { allReplicas, emptyFleet, type FleetState, predecessorOf } from '../../l
 import type { Clock, ReplicaRuntime, Wish } from '../../lib/core/ports.ts';
 import type { SeatId } from '../../lib/core/ring/ring.ts';
 import { asBalancerError } from '../../lib/errors.ts';
-import { Supervisor, type SupervisorRules } from '../../lib/fleet/supervisor.ts';
+import { Supervisor } from '../../lib/fleet/supervisor.ts';
+import type { SupervisorRules } from '../../lib/fleet/supervisor-ports.ts';
 import { createLog } from '../../lib/log.ts';
 import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 import { type Random, random } from '../fixtures/random.ts';

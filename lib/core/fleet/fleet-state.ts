@@ -152,6 +152,17 @@ export function predecessors(state: FleetState): ServingSeat[] {
   return state.seats.flatMap((seat) => predecessorOf(seat) ?? []);
 }
 
+/** Replicas that are up, and convicted ones that still get requests until their successors serve. */
+export function upSeats(state: FleetState) {
+  const up = state.seats.filter((seat) => seat.phase !== 'vacant' && seat.phase !== 'starting');
+  return [...up, ...predecessors(state)];
+}
+
+/** Nothing is being started or stopped, so the state says all that there is to know. */
+export function isAtRest({ seats, leaving }: FleetState): boolean {
+  return leaving.length === 0 && seats.every(({ phase }) => phase !== 'starting');
+}
+
 /** All replicas that run or are wanted, including those that are leaving. */
 export function allReplicas(state: FleetState): ReplicaRef[] {
   return [...state.seats, ...predecessors(state), ...state.leaving].map((one) => one.replica);

@@ -141,6 +141,21 @@ export class Ledger {
     return { cells: this.#cells, cell: FREED, value: Atomics.load(this.#cells, FREED) };
   }
 
+  get connections(): number {
+    return Atomics.load(this.#cells, CONNECTIONS);
+  }
+
+  /** How many ids of each sequence were given. */
+  get ids(): { readonly dealt: number; readonly named: number } {
+    return { dealt: Atomics.load(this.#cells, DEALT), named: Atomics.load(this.#cells, NAMED) };
+  }
+
+  /** So many were given before, by another process. To be called before the first is given here. */
+  skipIds({ dealt, named }: { readonly dealt: number; readonly named: number }): void {
+    Atomics.store(this.#cells, DEALT, dealt % ID_COUNT);
+    Atomics.store(this.#cells, NAMED, named % ID_COUNT);
+  }
+
   /** How many ids were dealt before, to requests that go by their id: 0, 1, …, each number once. */
   nextDealt(): number {
     return this.#next(DEALT);

@@ -10,6 +10,11 @@ export async function follow(
 ): Promise<() => void> {
   const first = await Promise.all(sources.map((source) => source.first()));
   await supervisor.begin(first.flat());
+  return followOn(supervisor, sources);
+}
+
+/** The same for a fleet that has begun: only changes from now on. */
+export function followOn(supervisor: Pick<Supervisor, 'add' | 'remove'>, sources: readonly Membership[]): () => void {
   const make = (change: MemberChange) =>
     change.type === 'add' ? supervisor.add(change.wishes) : supervisor.remove(change.replicas);
   const unwatches = sources.map((source) => source.watch(make));

@@ -60,7 +60,7 @@ function hintFor(program: string): string {
 }
 
 /** The file that is run under that name; `undefined` if there is none. Parameters as those of `checkCommand`. */
-export async function findProgram(program: string, searchPath?: string, cwd = ''): Promise<string | undefined> {
+async function findProgram(program: string, searchPath?: string, cwd = ''): Promise<string | undefined> {
   for (const file of await filesNamed(program, searchPath, cwd)) {
     const fault = await access(file, constants.X_OK).catch((error: Error) => error);
     if (fault === undefined) return file;

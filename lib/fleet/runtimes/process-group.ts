@@ -56,8 +56,20 @@ async function stillRunning(group: number, pids: readonly string[]): Promise<rea
 }
 
 async function runsIn(group: number, pid: string): Promise<boolean> {
+  return (await runningProcess(pid))?.group === group;
+}
+
+/** Of a process that runs, if /proc tells: its group, and when it was started as the system counts. */
+export async function runningProcess(
+  pid: string | number,
+): Promise<{ readonly group: number; readonly startTicks: string } | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   // The name of the program, which may hold anything, stands in parentheses before these fields.
-  const [state, , itsGroup] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return Number(itsGroup) === group && state !== 'Z' && state !== 'X';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, group, startTicks] = [fields[0], fields[2], fields[START_FIELD]];
+  if (startTicks === undefined || state === 'Z' || state === 'X') return undefined;
+  return { group: Number(group), startTicks };
 }
+
+// proc_pid_stat(5) counts from 1, and two fields stand before the state.
+const START_FIELD = 22 - 3;

@@ -1,19 +1,30 @@
 // ReplicaRuntime on child processes, which needs nothing installed. A replica runs a command: the sample service, or
 // one that knows nothing of us. It listens on a free port of the loopback interface, or on a Unix domain socket in a
 // directory that only this user may enter: this saves a third of the cost of a request, and nothing else can connect.
-// If this process is killed, a guardian ends the replicas, and so does the kernel where it supports that.
+// If this process is killed, a guardian ends the replicas.
 
 import assert from 'node:assert/strict';
 import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../../core/ports.ts';
+import type {
+  Address,
+  Clock,
+  HandedReplicas,
+  LetGo,
+  PresentReplica,
+  ReplicaRef,
+  ReplicaRuntime,
+  RuntimeNews,
+} from '../../core/ports.ts';
 import { BalancerError } from '../../errors.ts';
 import { checkCommand, type OwnValues, variablesWith, withOwnValues } from './command.ts';
-import { type Guardian, startGuardian } from './guardian.ts';
+import { type Guardian, startGuardians } from './guardian.ts';
+import { runningProcess } from './process-group.ts';
 import { freePort, LOOPBACK, loopbackAddresses, untilListens } from './readiness.ts';
 import type { ReplicaOutput } from './replica-output.ts';
-import { launcher, notStarted, ReplicaProcess } from './replica-process.ts';
+import { notStarted, ReplicaProcess, type Running, startRunning } from './replica-process.ts';
+import { takeOver } from './taken-over.ts';
 
 // sockaddr_un holds 108 bytes on Linux and 104 elsewhere; the name of a socket needs some of them.
 const LONGEST_DIRECTORY_BYTES = 80;
@@ -33,6 +44,8 @@ export interface ProcessRuntimeOptions {
   readonly clock: Clock;
   /** Gives a whole number below its argument. */
   readonly random: (limit: number) => number;
+  /** Replicas of another process, which `claim` takes. */
+  readonly handed?: HandedReplicas | undefined;
 }
 
 interface Child {
@@ -46,9 +59,8 @@ interface Child {
 /** What the runtime holds from `begin` to `close`. */
 interface Hold {
   readonly directory: string;
-  readonly guardian: Guardian;
-  /** Words in front of the command. */
-  readonly launcher: readonly string[];
+  /** `undefined` until the replicas of another process are claimed: that one guards them. */
+  guardian: Guardian | undefined;
 }
 
 /** `begin` rejects if there is no such program, or if no private directory can be made. */
@@ -60,6 +72,7 @@ class ProcessRuntime implements ReplicaRuntime {
   readonly awaited: string;
   readonly #options: ProcessRuntimeOptions;
   #hold: Promise<Hold> | undefined;
+  #hasLeft = false;
   readonly #children = new Map<number, Child>();
   // Ports that were given away, by the incarnations of those that have them.
   readonly #ports = new Map<number, number>();
@@ -112,6 +125,47 @@ class ProcessRuntime implements ReplicaRuntime {
     return this.#children.get(incarnation)?.process.pid;
   }
 
+  async handover(): Promise<HandedReplicas> {
+    const { directory } = await (this.#hold ?? neverBegun());
+    const processes = [...this.#children.values()].map(async ({ replica, process, address, isListening }) => {
+      const found = process.pid === undefined ? undefined : await runningProcess(process.pid);
+      if (!isListening || process.pid === undefined || found === undefined) {
+        throw new BalancerError('upgrade-refused', `${replica.hostname} is coming up or has ended`);
+      }
+      const [stdout, stderr] = process.outputs;
+      return { replica, address, pid: process.pid, startTicks: found.startTicks, stdout, stderr };
+    });
+    return { directory, processes: await Promise.all(processes) };
+  }
+
+  letGo(): LetGo {
+    const all = [...this.#children.values()].map(({ process }) => process.letGo());
+    return {
+      takeBack: () => {
+        for (const one of all) one.takeBack();
+      },
+      leave: () => {
+        this.#hasLeft = true;
+        for (const one of all) one.leave();
+        this.#children.clear();
+        void this.#hold?.then(({ guardian }) => guardian?.leave());
+      },
+    };
+  }
+
+  claim(): void {
+    const { handed, output, clock } = this.#options;
+    if (handed === undefined) return;
+    const hold: Hold = { directory: handed.directory, guardian: startGuardians(handed.directory, clock) };
+    this.#hold = Promise.resolve(hold);
+    for (const one of handed.processes) {
+      const { replica, address } = one;
+      if (address.type === 'tcp') this.#ports.set(replica.incarnation, address.port);
+      const process = new ReplicaProcess(replica, takeOver(one, clock), output, clock);
+      this.#follow({ replica, address, process, isListening: true }, hold);
+    }
+  }
+
   list(): Promise<readonly PresentReplica[]> {
     return Promise.resolve(
       [...this.#children.values()].map(({ replica, process, address }) => ({
@@ -130,7 +184,8 @@ class ProcessRuntime implements ReplicaRuntime {
     await Promise.all([...this.#children.values()].map((child) => child.process.end(0)));
     // Waits for a `begin` that is under way, which would otherwise leave its directory behind.
     const hold = await this.#hold?.catch(() => undefined);
-    if (hold === undefined) return;
+    // The replicas that there are may be those of another process.
+    if (hold?.guardian === undefined || this.#hasLeft) return;
     hold.guardian.release();
     await rm(hold.directory, { recursive: true, force: true });
   }
@@ -157,19 +212,25 @@ class ProcessRuntime implements ReplicaRuntime {
     const { incarnation } = replica;
     const { command, cwd, output, clock } = this.#options;
     const own = ownValues(replica, addresses[0]);
-    const words = [...hold.launcher, command[0], ...command.slice(1).map((word) => withOwnValues(word, own))];
-    let process: ReplicaProcess;
+    const words = [command[0], ...command.slice(1).map((word) => withOwnValues(word, own))];
+    let running: Running;
     try {
       // Whoever gave it up has already asked for its end, so nobody would end a process that is made now.
       signal.throwIfAborted();
-      process = new ReplicaProcess(replica, { words, environment: this.#environmentOf(own), cwd }, output, clock);
+      running = startRunning({ words, environment: this.#environmentOf(own), cwd });
     } catch (error) {
       this.#ports.delete(incarnation);
       throw error;
     }
+    const child = { replica, address: addresses[0], isListening: false };
+    return this.#follow({ ...child, process: new ReplicaProcess(replica, running, output, clock) }, hold);
+  }
+
+  #follow(child: Child, { guardian }: Hold): Child {
+    const { replica, process, address } = child;
+    const { incarnation } = replica;
     const { pid } = process;
-    if (pid !== undefined) hold.guardian.guard(pid);
-    const child: Child = { replica, process, address: addresses[0], isListening: false };
+    if (pid !== undefined) guardian?.guard(pid);
     this.#children.set(incarnation, child);
     void process.exited.then((exit) => {
       // If it never listened, `start` rejects, and there is no exit to tell.
@@ -177,11 +238,11 @@ class ProcessRuntime implements ReplicaRuntime {
       for (const listener of this.#listeners) listener({ type: 'exited', replica, reason: exit.lateReason });
     });
     void process.gone.then(() => {
-      if (pid !== undefined) hold.guardian.forget(pid);
+      if (pid !== undefined) guardian?.forget(pid);
       this.#children.delete(incarnation);
       this.#ports.delete(incarnation);
       // A replica may have made something else of it; the directory goes in the end.
-      if (addresses[0].type === 'unix') rm(addresses[0].path, { force: true }).catch(() => undefined);
+      if (address.type === 'unix') rm(address.path, { force: true }).catch(() => undefined);
     });
     return child;
   }
@@ -192,13 +253,13 @@ class ProcessRuntime implements ReplicaRuntime {
   }
 }
 
-async function takeHold({ command, environment, variables, cwd, clock }: ProcessRuntimeOptions): Promise<Hold> {
+async function takeHold({ command, environment, variables, cwd, clock, handed }: ProcessRuntimeOptions): Promise<Hold> {
   await checkCommand(command[0], variables.get('PATH') ?? environment.PATH, cwd);
-  const wordsInFront = await launcher();
+  if (handed !== undefined) return { directory: handed.directory, guardian: undefined };
   const base = Buffer.byteLength(tmpdir()) <= LONGEST_DIRECTORY_BYTES ? tmpdir() : '/tmp';
   // mkdtemp creates it with mode 0700.
   const directory = await mkdtemp(join(base, 'ringmaster-'));
-  return { directory, guardian: startGuardian(directory, clock), launcher: wordsInFront };
+  return { directory, guardian: startGuardians(directory, clock) };
 }
 
 function neverBegun(): never {

@@ -4,8 +4,8 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/ports.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
+import { BalancerError } from '../../errors.ts';
 import { ownerOf } from './client-socket.ts';
-import { tooManyConnections } from './error-reply.ts';
 import { Client, type ClientTerms } from './http1/client.ts';
 
 const TICK_MS = 100;
@@ -61,9 +61,16 @@ export class Clients {
     for (const client of this.#all) client.closeIfIdle();
   }
 
-  /** Ends all connections, whatever is under way on them. */
-  cut(): void {
+  /** Ends all connections, whatever is under way on them. Gives the number of requests without their whole reply. */
+  cut(): number {
+    const underWay = [...this.#all].filter((client) => client.hasRequest).length;
     for (const { socket } of this.#all) socket.destroy();
+    return underWay;
+  }
+
+  /** Tells the clients of tunnels that nothing more comes. */
+  endTunnels(): void {
+    for (const { relay, socket } of this.#all) if (relay.isTunnel) socket.end();
   }
 
   readonly #onClosed = (client: Client) => {
@@ -98,4 +105,9 @@ export class Clients {
     this.#stopTicking?.();
     this.#stopTicking = undefined;
   }
+}
+
+// The error for a connection too many.
+function tooManyConnections(max: number): BalancerError {
+  return new BalancerError('overloaded', `there are ${max} connections already`);
 }

@@ -37,8 +37,3 @@ export function errorReply(error: BalancerError, requestId: number, keepAlive: b
 export function endedTooEarly(): BalancerError {
   return new BalancerError('client-left', 'the client ended its side before its request was whole');
 }
-
-/** The error for a connection too many. */
-export function tooManyConnections(max: number): BalancerError {
-  return new BalancerError('overloaded', `there are ${max} connections already`);
-}

@@ -13,14 +13,19 @@ const SHARES_PORTS = process.platform === 'linux' || process.platform === 'freeb
 const COUNT = SHARES_PORTS ? 32 : 1;
 const BACKLOG = 4096;
 
+// Undocumented, but in Node since 0.9.
+type WithHandle = net.Server & { readonly _handle?: { readonly fd?: number } | null };
+
 export class Listeners {
-  readonly #all: readonly net.Server[];
+  readonly #all: net.Server[];
+  readonly #more: () => net.Server;
 
   /** @param server takes the connections of all of them, and listens as the first. */
   constructor(server: Server) {
     const options = { allowHalfOpen: true, noDelay: true };
     const give = (socket: Socket) => server.emit('connection', socket);
-    this.#all = [server, ...Array.from({ length: COUNT - 1 }, () => net.createServer(options, give))];
+    this.#more = () => net.createServer(options, give);
+    this.#all = [server, ...Array.from({ length: COUNT - 1 }, this.#more)];
   }
 
   /**
@@ -44,7 +49,9 @@ export class Listeners {
 
   // Sockets that somebody else has opened, so that none is lost while no process of ours is there.
   async #listenOn(descriptors: readonly number[], onError: (error: Error) => void): Promise<number> {
-    if (descriptors.length > COUNT) throw new Error(`${descriptors.length} sockets are more than ${COUNT}`);
+    // A process before this one may have had more workers: a socket that nobody takes from would hold its clients for
+    // ever.
+    while (this.#all.length < descriptors.length) this.#all.push(this.#more());
     const ports = new Set<number>();
     for (const [index, fd] of descriptors.entries()) {
       const one = this.#all[index] as net.Server;
@@ -60,9 +67,31 @@ export class Listeners {
     return port;
   }
 
+  /** Their file descriptors. Throws if they do not listen, or if this version of Node does not tell. */
+  get descriptors(): readonly number[] {
+    const listening = this.#all.filter((server) => server.listening);
+    if (listening.length === 0) throw new Error('nothing is listened on');
+    return listening.map((server) => {
+      const fd = (server as WithHandle)._handle?.fd;
+      if (fd !== undefined && fd >= 0) return fd;
+      throw new Error(`Node ${process.version} does not tell the descriptors of its sockets`);
+    });
+  }
+
   /** Accepts no more connections. Resolves when those that there are have ended. */
   async close(): Promise<void> {
     await Promise.all(this.#all.map(close));
+  }
+
+  /**
+   * The same, but without the part of `http.Server`, which would also close connections that have not sent a byte yet
+   * (https://github.com/nodejs/node/issues/63470). If another process holds the sockets too, nothing that waits in them
+   * is lost.
+   */
+  async giveWay(): Promise<void> {
+    await Promise.all(
+      this.#all.map((server) => new Promise((resolve) => net.Server.prototype.close.call(server, resolve))),
+    );
   }
 }
 

@@ -54,6 +54,7 @@ export interface FrontContext extends ExchangeContext {
 }
 
 const SWEEP_MS = 50;
+const LAST_WRITES_MS = 300;
 
 export class FrontServer implements TurnTerms {
   readonly #context: FrontContext;
@@ -112,6 +113,32 @@ export class FrontServer implements TurnTerms {
     await closed;
     stopSweeping();
     signal.removeEventListener('abort', cut);
+  }
+
+  get descriptors(): readonly number[] {
+    return this.#listeners.descriptors;
+  }
+
+  /**
+   * Accepts no more connections, which another process does, and lets those that there are end with their next reply.
+   * When `signal` is aborted, the rest ends: event streams and tunnels in order, and requests under way are cut.
+   * Resolves with the number of these.
+   */
+  async giveWay(signal: AbortSignal): Promise<number> {
+    let lost = 0;
+    const end = () => {
+      this.#clients.endTunnels();
+      // Streams that end now have more to write.
+      void this.#clock.sleep(LAST_WRITES_MS).then(() => {
+        lost = this.#clients.cut();
+      });
+    };
+    signal.addEventListener('abort', end, { once: true });
+    const closed = this.#listeners.giveWay();
+    if (signal.aborted) end();
+    await closed;
+    signal.removeEventListener('abort', end);
+    return lost;
   }
 
   /** Call it when the limits have changed. */

@@ -68,10 +68,23 @@ export class Crew {
   }
 
   /** Closes the plane of each and ends it. What is left when `signal` is aborted is cut, whoever was told so first. */
-  close(signal: AbortSignal): Promise<void> {
+  async close(signal: AbortSignal): Promise<void> {
+    await this.#end(signal, (thread) => thread.close());
+  }
+
+  /** The same, but each gives way. Resolves with the number of requests that were cut. */
+  async giveWay(signal: AbortSignal): Promise<number> {
+    let lost = 0;
+    await this.#end(signal, async (thread) => {
+      lost += await thread.giveWay();
+    });
+    return lost;
+  }
+
+  async #end(signal: AbortSignal, endOne: (thread: WorkerThread) => Promise<void>): Promise<void> {
     this.#closing.abort();
     const threads = this.living();
-    this.#closed ??= Promise.all(threads.map((thread) => thread.close())).then(() => this.#stopTicking());
+    this.#closed ??= Promise.all(threads.map(endOne)).then(() => this.#stopTicking());
     const finished = new AbortController();
     const cut = () => {
       for (const thread of threads) thread.cut();

@@ -38,6 +38,8 @@ export interface Questions {
   /** Where the last look ended. */
   readonly landings: number;
   readonly explain: Key;
+  readonly handover: undefined;
+  readonly giveWay: undefined;
   readonly close: undefined;
 }
 

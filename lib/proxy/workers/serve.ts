@@ -63,7 +63,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
     try {
       const value = await answers[topic](about);
       // What was told before the end is told before it.
-      if (topic === 'close') sender.flush();
+      if (topic === 'close' || topic === 'giveWay') sender.flush();
       tell({ type: 'answer', number, value });
     } catch (error) {
       tell({ type: 'failure', number, error: errorData(error) });
@@ -106,6 +106,8 @@ function answerers(
     counters: () => plane.counters(),
     landings: (after) => plane.landings(after),
     explain: (key) => plane.explain(key),
+    handover: () => plane.handover(),
+    giveWay: () => plane.giveWay(timeOver),
     close: () => plane.close(timeOver),
   };
 }

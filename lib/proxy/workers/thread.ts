@@ -128,6 +128,13 @@ export class WorkerThread {
     await this.terminate('it was closed');
   }
 
+  /** Resolves when its plane has given way and it has ended, with the number of requests that were cut. */
+  async giveWay(): Promise<number> {
+    const lost = await this.ask('giveWay', undefined).catch(() => 0);
+    await this.terminate('it gave way');
+    return lost;
+  }
+
   /** What is left while it closes is cut. */
   cut(): void {
     this.#post({ type: 'cut' });
@@ -145,7 +152,7 @@ export class WorkerThread {
   onTick(): void {
     const most = this.#hasAnswered ? LONGEST_SILENCE : LONGEST_BEGIN;
     for (const pending of this.#pending.values()) {
-      if (pending.topic !== 'close') pending.waited += 1;
+      if (pending.topic !== 'close' && pending.topic !== 'giveWay') pending.waited += 1;
       if (pending.waited > most) void this.terminate(`it has not answered for ${most} s`);
     }
   }

@@ -3,9 +3,8 @@
 // so; what they tell is put together. A worker that ends costs its own connections: another takes its place, and is
 // given the latest plan before it listens.
 
-import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
-import type { DataPlane, ListenPlace, PlaneNews } from '../../core/plane-ports.ts';
+import type { DataPlane, IdPosition, ListenPlace, PlaneHandover, PlaneNews } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
 import { Ledger, ledgerBytes } from '../../core/request/ledger.ts';
 import { Rows } from '../../core/request/rows.ts';
@@ -40,6 +39,8 @@ export interface ThreadedPlanePorts {
   readonly takeTimeoutMs: number;
   /** Where the request ids begin: any whole number. */
   readonly seed: number;
+  /** How many ids another process gave of that sequence, whose place this one takes. */
+  readonly idsGiven?: Omit<IdPosition, 'seed'> | undefined;
 }
 
 export class ThreadedPlane implements DataPlane {
@@ -70,6 +71,7 @@ export class ThreadedPlane implements DataPlane {
     this.#traffic = traffic;
     this.#workers = workers;
     this.#memory = new SharedArrayBuffer(ledgerBytes(workers));
+    if (ports.idsGiven !== undefined) new Ledger(this.#memory, 0).skipIds(ports.idsGiven);
     const crewPorts = {
       script,
       log,
@@ -84,8 +86,7 @@ export class ThreadedPlane implements DataPlane {
   }
 
   async listen(place: ListenPlace): Promise<number> {
-    // The first thread that ended would close them for all, so lib/balancer.ts refuses them.
-    assert('port' in place, 'workers do not listen on sockets that somebody else has opened');
+    if ('descriptors' in place) return this.#listenOn(place);
     const { port, host } = place;
     // Workers share the port, and so could another program of this user: it must not be there before them.
     if (port !== 0) await checkPortIsFree(port, host);
@@ -96,6 +97,39 @@ export class ThreadedPlane implements DataPlane {
     this.#place = { port: found, host };
     await Promise.all(others.map((thread) => unlessEnded(listenOn(thread, { port: found, host }))));
     return found;
+  }
+
+  // Each takes its part of them: the first thread that ends closes what it has. Whoever takes its place opens others.
+  async #listenOn({ descriptors, host }: { readonly descriptors: readonly number[]; readonly host: string }) {
+    this.#crew.begin();
+    const threads = this.#crew.living();
+    const partOf = (index: number) => descriptors.filter((_, at) => at % threads.length === index);
+    const ports = await Promise.all(
+      threads.map((thread, index) =>
+        partOf(index).length > 0 ? listenOn(thread, { descriptors: partOf(index), host }) : undefined,
+      ),
+    );
+    const port = ports.find((one) => one !== undefined);
+    if (port === undefined) throw new ThreadEnded('no worker has begun');
+    this.#place = { port, host };
+    await Promise.all(threads.map((thread) => unlessEnded(listenOn(thread, { port, host }))));
+    return port;
+  }
+
+  async handover(): Promise<PlaneHandover> {
+    const threads = this.#crew.living();
+    if (threads.length < this.#workers) throw new ThreadEnded('a worker has ended, and the next one has not begun');
+    const all = await Promise.all(threads.map((thread) => thread.ask('handover', undefined)));
+    const ids = { seed: this.#ports.seed, ...new Ledger(this.#memory, 0).ids };
+    return { descriptors: all.flatMap((one) => one.descriptors), ids };
+  }
+
+  connections(): number {
+    return new Ledger(this.#memory, 0).connections;
+  }
+
+  giveWay(signal: AbortSignal): Promise<number> {
+    return this.#crew.giveWay(signal);
   }
 
   publish(plan: RoutingPlan): Promise<void> {
@@ -224,7 +258,7 @@ function withoutGone(counters: Counters, { routes, resting, draining }: RoutingP
   return { ...counters, replicas: counters.replicas.filter(({ incarnation }) => there.has(incarnation)) };
 }
 
-function listenOn(thread: WorkerThread, place: { readonly port: number; readonly host: string }): Promise<number> {
+function listenOn(thread: WorkerThread, place: ListenPlace): Promise<number> {
   thread.listening ??= thread.ask('listen', place);
   return thread.listening;
 }

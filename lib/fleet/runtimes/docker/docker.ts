@@ -29,6 +29,8 @@ export interface DockerRuntimeOptions extends ContainerSettings {
   readonly image: ImageSource;
   readonly clock: Clock;
   readonly log: Log;
+  /** Another process of ours holds the fleet, and is about to hand it over. */
+  readonly takesOver?: boolean;
 }
 
 // Longer than even a slow engine takes for a call. An engine that hangs must not block a stop for ever.
@@ -69,10 +71,11 @@ class DockerRuntime implements ReplicaRuntime {
   async begin(): Promise<void> {
     await attempt('reach Docker', () => this.#docker.ping());
     await this.#ensureImage();
-    const { fleet, image, clock, log } = this.#options;
+    const { fleet, image, clock, log, takesOver = false } = this.#options;
     const name = imageName(image);
     const { Id, Config } = await attempt('look at the image', () => this.#docker.getImage(name).inspect());
     this.#settings = { ...this.#options, port: portOf(name, Config?.ExposedPorts, this.#options.port) };
+    if (takesOver) return;
     this.#heldSinceSeconds = await checkNotHeld({ docker: this.#docker, fleet, image: name, clock });
     const found = this.#replicas(await this.#list(undefined));
     await tellOtherSettings(this.#docker, found, Id, this.#settings, log);

@@ -13,6 +13,7 @@ import { endedTooEarly, errorReply } from '../error-reply.ts';
 import { type Awaits, Idleness } from '../idleness.ts';
 import { type PlainOwner, PlainReader } from '../plain/plain-reader.ts';
 import type { PlainRequest } from '../plain/plain-request.ts';
+import { Turns } from '../turns.ts';
 import { announcesBody, type Offer, Reading, type ReadingOwner } from './reading.ts';
 import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyRelay } from './reply-relay.ts';
@@ -49,9 +50,7 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
   occupant: Occupant | undefined;
   readonly #terms: ClientTerms;
   readonly #onClosed: (client: Client) => void;
-  // How many requests were begun, and how many have come but have no whole reply yet.
-  #requests = 0;
-  #open = 0;
+  readonly #turns = new Turns();
   // The response of the request under way, if the balancer answers it itself.
   #own: ServerResponse | undefined;
   #ending = false;
@@ -61,7 +60,6 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
   // The client has ended its side, and half-closed connections are not served: the reply under way is the last.
   #hasLeft = false;
   #refusal: BalancerError | undefined;
-  #last: (() => void) | undefined;
   readonly #idleness = new Idleness();
 
   /** @param onClosed called when the connection is gone. */
@@ -84,12 +82,17 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
 
   /** The request under way is the last one that this connection may carry. */
   get isLast(): boolean {
-    return this.#requests >= this.#terms.limits.maxRequestsPerConnection;
+    return this.#turns.begun >= this.#terms.limits.maxRequestsPerConnection;
+  }
+
+  /** A request is under way that has an end of its own. */
+  get hasRequest(): boolean {
+    return this.#turns.open > 0 && !this.relay.isTunnel;
   }
 
   /** Calls `begin` when the reply to the request before is complete, or never if the connection ends first. */
   inTurn(response: SilentResponse, begin: () => void): void {
-    this.#open += 1;
+    this.#turns.open += 1;
     if (response.socket !== null) {
       this.#begin(response, begin);
       return;
@@ -102,12 +105,12 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
   }
 
   beginPlain(request: PlainRequest): boolean {
-    this.#open += 1;
-    this.#requests += 1;
+    this.#turns.open += 1;
+    this.#turns.begun += 1;
     this.#saysLast = !request.shouldKeepAlive;
     if (this.#terms.onPlain(this, request)) return true;
-    this.#open -= 1;
-    this.#requests -= 1;
+    this.#turns.open -= 1;
+    this.#turns.begun -= 1;
     return false;
   }
 
@@ -125,7 +128,7 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
 
   /** Closes the connection if it waits for a plain request. */
   closeIfIdle(): void {
-    if (this.#plain !== undefined && this.#open === 0 && this.socket.writableLength === 0) this.socket.destroy();
+    if (this.#plain !== undefined && this.#turns.open === 0 && this.socket.writableLength === 0) this.socket.destroy();
   }
 
   /**
@@ -139,14 +142,13 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
 
   /** Calls `begin` when all requests before have their replies. Nothing may come after it. */
   inLastTurn(begin: () => void): void {
-    if (this.#open === 0) begin();
-    else this.#last ??= begin;
+    this.#turns.whenNoneIsOpen(begin);
   }
 
   /** Counts the request that takes the last turn, which comes from a socket that `http.Server` has let go of. */
   beginLast(): void {
-    this.#open += 1;
-    this.#requests += 1;
+    this.#turns.open += 1;
+    this.#turns.begun += 1;
   }
 
   /**
@@ -171,7 +173,7 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
       // The next request may have begun by now.
       if (this.#own === response) this.#own = undefined;
       if (this.occupant === reader) this.occupant = undefined;
-      this.#answered();
+      this.#turns.answered();
     });
   }
 
@@ -182,21 +184,12 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
     this.#ending ||= !keepAlive || this.#hasLeft || saidAll;
     response.finish();
     if (!this.#ending) {
-      this.#answered();
+      this.#turns.answered();
       this.#plain?.goOn();
     } else if (this.#saysLast && this.#mayCloseAtOnce) socket.destroy();
     // Lingers after a whole request too: more may have come after it, and bytes left unread make the system reset the
     // connection.
     else this.#linger();
-  }
-
-  // Counts a request that has its whole reply.
-  #answered(): void {
-    this.#open -= 1;
-    if (this.#open > 0) return;
-    const last = this.#last;
-    this.#last = undefined;
-    last?.();
   }
 
   /**
@@ -221,8 +214,8 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
 
   get #awaits(): Awaits {
     if (this.#ending) return 'ending';
-    if (this.#open > 0) return 'nothing';
-    if (this.#requests > 0) return 'next-head';
+    if (this.#turns.open > 0) return 'nothing';
+    if (this.#turns.begun > 0) return 'next-head';
     // `http.Server` limits the time for the first head, and for any head that has begun.
     return this.#plain === undefined ? 'nothing' : 'first-head';
   }
@@ -247,19 +240,19 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
     if (this.relay.isTunnel || this.#ending || occupant?.onClientBroken(endedTooEarly()) === true) return;
     if (this.#terms.limits.servesHalfClosed) {
       // `http.Server` ends its own connections in order.
-      if (this.#plain !== undefined && this.#open === 0) this.socket.end();
+      if (this.#plain !== undefined && this.#turns.open === 0) this.socket.end();
       return;
     }
     this.#hasLeft = true;
     // A whole reply under way is still sent, but the requests that wait behind it are not begun.
-    if (occupant === undefined && this.#own === undefined && this.#open > 0) return;
+    if (occupant === undefined && this.#own === undefined && this.#turns.open > 0) return;
     occupant?.onClientGone();
     this.socket.destroy();
   }
 
   #begin(response: SilentResponse, begin: () => void): void {
     if (this.#ending || this.#hasLeft) return;
-    this.#requests += 1;
+    this.#turns.begun += 1;
     this.#saysLast = !response.shouldKeepAlive && !announcesBody(response.req);
     begin();
     if (response.req.complete) return;
