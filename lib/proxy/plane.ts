@@ -98,7 +98,7 @@ export class Plane implements DataPlane, FrontContext {
     this.ledger = ports.shared?.ledger ?? new Ledger(new ArrayBuffer(ledgerBytes(1)), 0);
     this.log = new RequestLog(ports.log);
     this.uploads = new UploadMemory(limits);
-    this.replies = new ReplyMemory(limits, (count) => ports.log.error('slow-readers-dropped', { count }));
+    this.replies = new ReplyMemory(limits, (count) => ports.log.warn('slow-readers-dropped', { count }));
     this.returns = new ReturnLine(limits);
     this.#ids = new RequestIds(ports.seed, this.ledger);
     this.#load = {
