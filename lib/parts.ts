@@ -19,7 +19,7 @@ import type { SeatId } from './core/ring/ring.ts';
 import { RingKeeper } from './core/ring/ring-keeper.ts';
 import type { Counters } from './core/traffic/counters.ts';
 import { ErringReplicas } from './core/traffic/erring.ts';
-import type { TrafficSettings } from './core/traffic-settings.ts';
+import { createPlane, type OwnEndpoints } from './data-plane.ts';
 import { descriptorLimit, shareDescriptors } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { type AdminMembers, adminMembers } from './fleet/members/admin.ts';
@@ -39,8 +39,6 @@ import {
 } from './limits.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
-import { Plane, type PlanePorts } from './proxy/plane.ts';
-import { ThreadedPlane } from './proxy/workers/threads.ts';
 import { hashOf } from './settings/hash-source.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
 
@@ -67,7 +65,6 @@ export interface Parts {
 const ROOT = fileURLToPath(new URL('.', import.meta.resolve('ringmaster/package.json')));
 // Scripts end as this one does: in .ts as it is written, in .js as the package has it.
 const ENDING = extname(import.meta.url);
-const WORKER_SCRIPT = new URL(`worker${ENDING}`, import.meta.url);
 const REPLICA_SCRIPT = fileURLToPath(new URL(`../replica/main${ENDING}`, import.meta.url));
 
 // Where the sample service listens, as it is told.
@@ -100,7 +97,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     byPath: () => (place.own === undefined ? admin.endpoints : new Map()),
     ownAnswer: (request) => (place.own === undefined ? admin.ownAnswer(request) : undefined),
   };
-  const plane = createPlane({ options, means, traffic, endpoints });
+  const plane = createPlane(options, { ...means, traffic, endpoints });
   const feed = new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
@@ -161,31 +158,6 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     scale,
     drawnToken: place.drawnToken,
   };
-}
-
-/** The balancer's own endpoints as the public port has them. */
-interface OwnEndpoints {
-  /** The method of each. */
-  readonly byPath: () => ReadonlyMap<string, string>;
-  readonly ownAnswer: PlanePorts['ownAnswer'];
-}
-
-interface PlaneParts {
-  readonly options: Options;
-  readonly means: Means;
-  readonly traffic: TrafficSettings;
-  readonly endpoints: OwnEndpoints;
-}
-
-// In this thread, at no cost, where one worker is enough.
-function createPlane({ options, means, traffic, endpoints }: PlaneParts): DataPlane {
-  const { pair, keyFunction, log } = means;
-  const { ownAnswer, byPath } = endpoints;
-  const ports = { log, clock: realClock, ownAnswer, seed: randomInt(2 ** 32) };
-  if (options.workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => pair }, traffic);
-  const { takeTimeoutMs } = answerTimes(options);
-  const threaded = { ...ports, script: WORKER_SCRIPT, logLevel: options.log, own: byPath, takeTimeoutMs };
-  return new ThreadedPlane(threaded, traffic, options.workers);
 }
 
 interface AdminParts {

@@ -1,0 +1,45 @@
+// Makes the data plane: in this thread, or over as many as the options say.
+
+import { randomInt } from 'node:crypto';
+import { extname } from 'node:path';
+import type { DataPlane } from './core/plane-ports.ts';
+import type { KeyFunction } from './core/request/key-source.ts';
+import type { HashPair } from './core/ring/hashes/hash-pair.ts';
+import type { TrafficSettings } from './core/traffic-settings.ts';
+import { realClock } from './fleet/clock.ts';
+import { answerTimes } from './limits.ts';
+import type { Log } from './log.ts';
+import { Plane, type PlanePorts } from './proxy/plane.ts';
+import { ThreadedPlane } from './proxy/workers/threads.ts';
+import type { Options } from './settings/options.ts';
+
+// Scripts end as this one does: in .ts as it is written, in .js as the package has it.
+const WORKER_SCRIPT = new URL(`worker${extname(import.meta.url)}`, import.meta.url);
+
+/** The balancer's own endpoints as the public port has them. */
+export interface OwnEndpoints {
+  /** The method of each. */
+  readonly byPath: () => ReadonlyMap<string, string>;
+  readonly ownAnswer: PlanePorts['ownAnswer'];
+}
+
+export interface PlaneMeans {
+  /** The hash pair that the options name. */
+  readonly pair: HashPair;
+  /** If the options say that the key is a function: that one. */
+  readonly keyFunction: KeyFunction | undefined;
+  readonly log: Log;
+  /** In force until a plan holds. */
+  readonly traffic: TrafficSettings;
+  readonly endpoints: OwnEndpoints;
+}
+
+/** In this thread, at no cost, where one worker is enough. Has no effect until it is told to do something. */
+export function createPlane(options: Options, { pair, keyFunction, log, traffic, endpoints }: PlaneMeans): DataPlane {
+  const { ownAnswer, byPath } = endpoints;
+  const ports = { log, clock: realClock, ownAnswer, seed: randomInt(2 ** 32) };
+  if (options.workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => pair }, traffic);
+  const { takeTimeoutMs } = answerTimes(options);
+  const threaded = { ...ports, script: WORKER_SCRIPT, logLevel: options.log, own: byPath, takeTimeoutMs };
+  return new ThreadedPlane(threaded, traffic, options.workers);
+}
