@@ -14,12 +14,12 @@ import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
 import { type PidOf, type Replica, rosterOf } from './library/roster.ts';
 import { descriptorWishes } from './limits.ts';
-import { listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { createParts, type Parts } from './parts.ts';
 import { loadHashPair } from './settings/hash-source.ts';
 import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
 import { checkPortIsFree } from './system/free-port.ts';
+import { listening } from './system/listening.ts';
 
 export interface Balancer {
   /**
@@ -35,6 +35,8 @@ export interface Balancer {
   readonly drawnToken: string | undefined;
   /** Why no replica takes requests, in one line; `undefined` if one does. */
   whyNone(): string | undefined;
+  /** Opens the file of the access log anew, if there is one: it was renamed, to be compressed or removed. */
+  reopenAccessLog(): Promise<void>;
   /** Stops accepting, lets open requests finish within the grace, and ends every replica. */
   close(): Promise<void>;
 }
@@ -71,6 +73,7 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
     start: async () => {
       try {
         await checkPorts(options, sockets);
+        await parts.accessFile.use(options.accessLog === 'off' ? undefined : options.accessLogFile);
         prepare(parts, options, log);
         unfollow = await follow(supervisor, [listMembers(() => firstWishes(options, parts)), parts.asked]);
         await parts.publisher.holds();
@@ -87,6 +90,7 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
     replicas: () => rosterOf(supervisor.state, pidOf),
     call,
     drawnToken,
+    reopenAccessLog: () => parts.accessFile.reopen(),
     whyNone: () => whyNone(supervisor.state, options.failOpen),
     close: () => {
       // A balancer that never began has no end worth a log entry.
@@ -139,7 +143,7 @@ async function listen(
 }
 
 async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise<void> {
-  const { supervisor, plane, publisher, adminServer, feed, scale } = parts;
+  const { supervisor, plane, publisher, adminServer, feed, scale, accessFile } = parts;
   const graceOver = new AbortController();
   const finished = new AbortController();
   realClock.sleep(graceMs, finished.signal).then(
@@ -155,6 +159,7 @@ async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise
   await supervisor.close();
   publisher.close();
   await scale?.settled();
+  await accessFile.close();
 }
 
 async function firstWishes(options: Options, { scale }: Parts): Promise<readonly Wish[]> {

@@ -2,7 +2,7 @@
 
 import { randomInt } from 'node:crypto';
 import { extname } from 'node:path';
-import type { DataPlane } from './core/plane-ports.ts';
+import type { DataPlane, TakeBatch } from './core/plane-ports.ts';
 import type { KeyFunction } from './core/request/key-source.ts';
 import type { HashPair } from './core/ring/hashes/hash-pair.ts';
 import type { TrafficSettings } from './core/traffic-settings.ts';
@@ -29,15 +29,18 @@ export interface PlaneMeans {
   /** If the options say that the key is a function: that one. */
   readonly keyFunction: KeyFunction | undefined;
   readonly log: Log;
+  /** Takes the lines of the access log. */
+  readonly takeLines: TakeBatch;
   /** In force until a plan holds. */
   readonly traffic: TrafficSettings;
   readonly endpoints: OwnEndpoints;
 }
 
 /** In this thread, at no cost, where one worker is enough. Has no effect until it is told to do something. */
-export function createPlane(options: Options, { pair, keyFunction, log, traffic, endpoints }: PlaneMeans): DataPlane {
+export function createPlane(options: Options, means: PlaneMeans): DataPlane {
+  const { pair, keyFunction, log, takeLines, traffic, endpoints } = means;
   const { ownAnswer, byPath } = endpoints;
-  const ports = { log, clock: realClock, ownAnswer, seed: randomInt(2 ** 32) };
+  const ports = { log, takeLines, clock: realClock, ownAnswer, seed: randomInt(2 ** 32) };
   if (options.workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => pair }, traffic);
   const { takeTimeoutMs } = answerTimes(options);
   const threaded = { ...ports, script: WORKER_SCRIPT, logLevel: options.log, own: byPath, takeTimeoutMs };

@@ -53,6 +53,8 @@ const ERRORS = {
   'change-given-up': { status: 503, ofClient: true },
   // What should be listened on cannot be: for programs that use the library.
   'listen-failed': { status: 503 },
+  // The access log cannot be opened: for programs that use the library.
+  'log-failed': { status: 503 },
   // The balancer is shutting down.
   closing: { status: 503 },
   // Docker does not answer, or refuses access.

@@ -41,6 +41,7 @@ import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import { hashOf } from './settings/hash-source.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
+import { AccessFile } from './system/access-file.ts';
 
 export interface Parts {
   readonly runtime: ReplicaRuntime;
@@ -48,6 +49,8 @@ export interface Parts {
   readonly call: Admin['call'];
   readonly supervisor: Supervisor;
   readonly plane: DataPlane;
+  /** Where the access log goes. Others may read there how many lines were dropped. */
+  readonly accessFile: AccessFile;
   readonly publisher: Publisher;
   readonly rings: RingKeeper;
   /** The members that are asked for at the admin endpoints. */
@@ -97,7 +100,8 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     byPath: () => (place.own === undefined ? admin.endpoints : new Map()),
     ownAnswer: (request) => (place.own === undefined ? admin.ownAnswer(request) : undefined),
   };
-  const plane = createPlane(options, { ...means, traffic, endpoints });
+  const accessFile = new AccessFile(realClock, log);
+  const plane = createPlane(options, { ...means, takeLines: accessFile.take, traffic, endpoints });
   const feed = new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
@@ -150,6 +154,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     call: admin.call,
     supervisor,
     plane,
+    accessFile,
     publisher,
     rings,
     asked,

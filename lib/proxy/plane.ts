@@ -2,7 +2,7 @@
 // Connections of clients are in ./front/, one request is in ./exchange/, connections to replicas are in ./replicas/.
 
 import type { IncomingMessage } from 'node:http';
-import type { DataPlane, ListenPlace, PlaneNews } from '../core/plane-ports.ts';
+import type { DataPlane, ListenPlace, PlaneNews, TakeBatch } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
 import type { KeyFunction } from '../core/request/key-source.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
@@ -20,6 +20,8 @@ import type { TrafficSettings } from '../core/traffic-settings.ts';
 import { type MayBeTold, mayBeTold } from '../http/credentials.ts';
 import type { ParsedRequest } from '../http/headers.ts';
 import type { Log } from '../log.ts';
+import { AccessLog } from './access/access-log.ts';
+import { TraceIds } from './access/trace-ids.ts';
 import type { Ended } from './exchange/exchange-context.ts';
 import { ReturnLine } from './exchange/return-line.ts';
 import { UploadMemory } from './exchange/upload-memory.ts';
@@ -38,6 +40,8 @@ import { RequestLog } from './request-log.ts';
 
 export interface PlanePorts {
   readonly log: Log;
+  /** Takes the lines of the access log. */
+  readonly takeLines: TakeBatch;
   readonly clock: Clock;
   /** Loads the hash pair of a plan. Rejects if it cannot be loaded. */
   readonly loadPair: (plan: Pick<RoutingPlan, 'hash' | 'slots' | 'virtualNodes'>) => Promise<HashPair>;
@@ -71,6 +75,8 @@ export class Plane implements DataPlane, FrontContext {
   /** Measures the traffic for any number of readers. */
   readonly meter: Meter;
   readonly log: RequestLog;
+  readonly access: AccessLog;
+  readonly traceIds = new TraceIds();
   closing = false;
   readonly hostnameOf = (seat: SeatId) => this.#plan?.hostnames.get(seat);
   readonly #ports: PlanePorts;
@@ -97,6 +103,7 @@ export class Plane implements DataPlane, FrontContext {
     this.limits = limits;
     this.ledger = ports.shared?.ledger ?? new Ledger(new ArrayBuffer(ledgerBytes(1)), 0);
     this.log = new RequestLog(ports.log);
+    this.access = new AccessLog(limits, ports.takeLines);
     this.uploads = new UploadMemory(limits);
     this.replies = new ReplyMemory(limits, (count) => ports.log.warn('slow-readers-dropped', { count }));
     this.returns = new ReturnLine(limits);
@@ -155,7 +162,10 @@ export class Plane implements DataPlane, FrontContext {
   close(signal: AbortSignal): Promise<void> {
     this.closing = true;
     this.#agents.endStreams();
-    return this.#front.close(signal).then(() => this.#agents.retireAll());
+    return this.#front.close(signal).then(() => {
+      this.#agents.retireAll();
+      this.access.flush();
+    });
   }
 
   take(key: Key, tried: readonly SeatId[], offers: boolean): Lessor | undefined {
@@ -191,6 +201,7 @@ export class Plane implements DataPlane, FrontContext {
   onOver(ended: Ended): void {
     this.meter.count(ended, this.#policy);
     this.log.ended(ended);
+    if (this.access.isOn) this.access.ended(ended, this.#policy);
   }
 
   onTick(nowMs: number): void {

@@ -32,3 +32,8 @@ export function errorReply(error: BalancerError, requestId: number, keepAlive: b
     `${persistence}\r\n${asking?.method === 'HEAD' ? '' : body}`
   );
 }
+
+/** The size of a reply's body. @param reply the whole of it, each byte as a character. */
+export function bodyBytesOf(reply: string): number {
+  return reply.length - reply.indexOf('\r\n\r\n') - '\r\n\r\n'.length;
+}

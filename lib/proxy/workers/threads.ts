@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
-import type { DataPlane, ListenPlace, PlaneNews } from '../../core/plane-ports.ts';
+import type { DataPlane, ListenPlace, PlaneNews, TakeBatch } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
 import { Ledger, ledgerBytes } from '../../core/request/ledger.ts';
 import { Rows } from '../../core/request/rows.ts';
@@ -28,6 +28,8 @@ import { ThreadEnded, type WorkerThread } from './thread.ts';
 
 export interface ThreadedPlanePorts {
   readonly log: Log;
+  /** Takes the lines of the access log of all workers. */
+  readonly takeLines: TakeBatch;
   readonly logLevel: LogLevel;
   readonly clock: Clock;
   /** What a worker runs: lib/worker.ts. */
@@ -65,7 +67,7 @@ export class ThreadedPlane implements DataPlane {
 
   /** @param traffic in force until a plan holds. @param workers how many, at least one. */
   constructor(ports: ThreadedPlanePorts, traffic: TrafficSettings, workers: number) {
-    const { script, log, clock, ownAnswer } = ports;
+    const { script, log, takeLines, clock, ownAnswer } = ports;
     this.#ports = ports;
     this.#traffic = traffic;
     this.#workers = workers;
@@ -73,6 +75,7 @@ export class ThreadedPlane implements DataPlane {
     const crewPorts = {
       script,
       log,
+      takeLines,
       clock,
       termsOf: (number: number) => this.#termsOf(number),
       answerOwn: createOwnServer(ownAnswer),

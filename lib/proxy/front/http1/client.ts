@@ -19,7 +19,7 @@ export interface ClientTerms {
   readonly trusts: (address: string) => boolean;
   readonly replies: ReplyMemory;
   /** Called when a connection is refused without a request; gives the id that the client is told. */
-  readonly onRefused: (error: BalancerError) => number;
+  readonly onRefused: (error: BalancerError, address: string) => number;
 }
 
 // How long a client may go on sending when it has its answer. What it sends is read and dropped: closing with bytes
@@ -256,7 +256,7 @@ export class Client implements ReadingOwner {
       socket.destroy();
       return;
     }
-    socket.write(errorReply(error, this.#terms.onRefused(error), false), 'latin1');
+    socket.write(errorReply(error, this.#terms.onRefused(error, this.address), false), 'latin1');
     this.#linger();
   }
 
