@@ -38,6 +38,8 @@ export interface Balancer {
   readonly drawnToken: string | undefined;
   /** Why no replica takes requests, in one line; `undefined` if one does. */
   whyNone(): string | undefined;
+  /** Opens the file of the access log anew, if there is one: it was renamed, to be compressed or removed. */
+  reopenAccessLog(): Promise<void>;
   /** Stops accepting, lets open requests finish within the grace, and ends every replica. */
   close(): Promise<void>;
   /** Resolves when another process has taken the place of this one, and this one has ended in order. */
@@ -108,6 +110,7 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
       try {
         if (taking === undefined) await checkPorts(options, sockets);
         else checkFits(taking.handover, options);
+        await parts.accessFile.use(options.accessLog === 'off' ? undefined : options.accessLogFile);
         prepare(parts, options, log);
         unfollow = await (taking === undefined
           ? follow(supervisor, [listMembers(() => firstWishes(options, parts)), parts.asked])
@@ -128,6 +131,7 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
     replicas: () => rosterOf(supervisor.state, pidOf),
     call,
     drawnToken,
+    reopenAccessLog: () => parts.accessFile.reopen(),
     whyNone: () => whyNone(supervisor.state, options.failOpen),
     replaced: replaced.promise,
     close: () => {
@@ -189,7 +193,7 @@ async function listen(
 }
 
 async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise<void> {
-  const { supervisor, plane, publisher, adminServer, feed, scale } = parts;
+  const { supervisor, plane, publisher, adminServer, feed, scale, accessFile } = parts;
   const graceOver = new AbortController();
   const finished = new AbortController();
   realClock.sleep(graceMs, finished.signal).then(
@@ -205,6 +209,7 @@ async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise
   await supervisor.close();
   publisher.close();
   await scale?.settled();
+  await accessFile.close();
 }
 
 async function firstWishes(options: Options, { scale }: Parts): Promise<readonly Wish[]> {

@@ -1,41 +1,43 @@
-// Every expected trouble has one code, which stands for what happened and for the status that a client gets. Only this
-// file turns a code into a status.
+// Every expected trouble has one code, which stands for what happened, for the status that a client gets, and for whose
+// doing it was. Only this file turns a code into these.
 
 export type ErrorCode = keyof typeof ERRORS;
 
 interface ErrorKind {
   /** HTTP status of the answer, if one can still be given. */
   readonly status: number;
+  /** It is the client's doing, or nobody's: there is nothing that an operator could mend. */
+  readonly ofClient?: true;
 }
 
 const ERRORS = {
   // The request cannot be understood, or not safely (RFC 9110, 15.5.1).
-  'bad-request': { status: 400 },
+  'bad-request': { status: 400, ofClient: true },
   // The client went away, or ended its side, before it had its reply. For the log, mostly; a client that sent only half
   // of its request is told (15.5.1).
-  'client-left': { status: 400 },
+  'client-left': { status: 400, ofClient: true },
   // The admin endpoints refused a body. The message says what is wrong with it.
-  'bad-body': { status: 400 },
+  'bad-body': { status: 400, ofClient: true },
   // A change of the fleet came without the token that it takes (15.5.2).
-  unauthorized: { status: 401 },
+  unauthorized: { status: 401, ofClient: true },
   // A page of another origin tried to change the fleet. No token would help (15.5.4).
-  forbidden: { status: 403 },
+  forbidden: { status: 403, ofClient: true },
   // The admin port has no such endpoint (15.5.5).
-  'no-endpoint': { status: 404 },
+  'no-endpoint': { status: 404, ofClient: true },
   // The client took too long to send its head or the next part of its body, or to take its reply (15.5.9).
-  'request-timeout': { status: 408 },
+  'request-timeout': { status: 408, ofClient: true },
   // Something that is not ours has that name. Nothing is wrong with the request as such (15.5.10).
-  'name-taken': { status: 409 },
+  'name-taken': { status: 409, ofClient: true },
   // The balancer cannot be replaced now, or not in the way it was started.
-  'upgrade-refused': { status: 409 },
+  'upgrade-refused': { status: 409, ofClient: true },
   // The runtime does not accept a replica of that name, or with these settings.
   'name-refused': { status: 409 },
   // The body exceeds the limit (15.5.14).
-  'body-too-large': { status: 413 },
+  'body-too-large': { status: 413, ofClient: true },
   // The fields exceed the limit (RFC 6585, 5).
-  'head-too-large': { status: 431 },
+  'head-too-large': { status: 431, ofClient: true },
   // This gateway does not have that transfer coding or method (RFC 9112, 6.1; RFC 9110, 15.6.2).
-  'not-implemented': { status: 501 },
+  'not-implemented': { status: 501, ofClient: true },
   // The replica's bytes are not HTTP/1.1, or end before the reply does (RFC 9110, 15.6.3).
   'bad-reply': { status: 502 },
   // The connection to the replica broke, and the request must not be repeated.
@@ -50,9 +52,11 @@ const ERRORS = {
   // that asks for too much.
   overloaded: { status: 503 },
   // A change of the fleet had to wait, and its client has gone meanwhile, so hardly anybody reads this.
-  'change-given-up': { status: 503 },
+  'change-given-up': { status: 503, ofClient: true },
   // What should be listened on cannot be: for programs that use the library.
   'listen-failed': { status: 503 },
+  // The access log cannot be opened: for programs that use the library.
+  'log-failed': { status: 503 },
   // The balancer is shutting down.
   closing: { status: 503 },
   // Docker does not answer, or refuses access.
@@ -66,7 +70,7 @@ const ERRORS = {
   // The replica was silent for too long, or all attempts together took too long (15.6.5).
   'reply-timeout': { status: 504 },
   // Neither side of an upgraded connection said anything. For the log alone, since no reply is left to give.
-  'tunnel-idle': { status: 504 },
+  'tunnel-idle': { status: 504, ofClient: true },
   // The program did not expect this of itself.
   internal: { status: 500 },
 } as const satisfies Record<string, ErrorKind>;
@@ -82,6 +86,11 @@ export class BalancerError extends Error {
 
   get status(): number {
     return ERRORS[this.code].status;
+  }
+
+  /** It is the client's doing, or nobody's, and no fault of the balancer or a replica. */
+  get isOfClient(): boolean {
+    return 'ofClient' in ERRORS[this.code];
   }
 }
 

@@ -93,6 +93,11 @@ export function trafficSettings(
       omitsVia: !options.via,
       servesHalfClosed: options.clientHalfClose === 'allow',
     },
+    access: {
+      accessLog: options.accessLog,
+      accessLogFormat: options.accessLogFormat,
+      beginsTraces: options.traceparent === 'begin',
+    },
   };
 }
 

@@ -73,6 +73,7 @@ async function run(options: Options, before: ProcessBefore | undefined): Promise
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  process.on('SIGUSR1', () => void balancer?.reopenAccessLog());
   // SIGHUP comes when the terminal is closed.
   process.on('SIGHUP', startedByNohup() ? () => undefined : onSignal);
 

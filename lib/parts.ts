@@ -3,7 +3,7 @@
 
 import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/feed/live-feed.ts';
 import { type Admin, type AdminPorts, createAdmin } from './admin/routes.ts';
@@ -18,7 +18,7 @@ import type { SeatId } from './core/ring/ring.ts';
 import { RingKeeper } from './core/ring/ring-keeper.ts';
 import type { Counters } from './core/traffic/counters.ts';
 import { ErringReplicas } from './core/traffic/erring.ts';
-import type { TrafficSettings } from './core/traffic-settings.ts';
+import { createPlane, type OwnEndpoints } from './data-plane.ts';
 import { descriptorLimit, shareDescriptors } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { type AdminMembers, adminMembers } from './fleet/members/admin.ts';
@@ -28,11 +28,10 @@ import { Supervisor } from './fleet/supervisor.ts';
 import { answerTimes, descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
 import type { Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
-import { Plane, type PlanePorts } from './proxy/plane.ts';
-import { ThreadedPlane } from './proxy/workers/threads.ts';
 import { createRuntime } from './runtime.ts';
 import { hashOf } from './settings/hash-source.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
+import { AccessFile } from './system/access-file.ts';
 import type { Handover } from './upgrade/handover.ts';
 
 export interface Parts {
@@ -41,6 +40,8 @@ export interface Parts {
   readonly call: Admin['call'];
   readonly supervisor: Supervisor;
   readonly plane: DataPlane;
+  /** Where the access log goes. Others may read there how many lines were dropped. */
+  readonly accessFile: AccessFile;
   readonly publisher: Publisher;
   readonly rings: RingKeeper;
   /** The members that are asked for at the admin endpoints. */
@@ -53,11 +54,6 @@ export interface Parts {
   /** The token that changes of the fleet take, if it was drawn here. */
   readonly drawnToken: string | undefined;
 }
-
-// Scripts end as this one does: in .ts as it is written, in .js as the package has it.
-const WORKER_SCRIPT = new URL(`worker${extname(import.meta.url)}`, import.meta.url);
-
-const IDS_LEFT = 50_000;
 
 /** What is not plain data among the options. */
 export interface Means {
@@ -92,7 +88,8 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     byPath: () => (place.own === undefined ? admin.endpoints : new Map()),
     ownAnswer: (request) => (place.own === undefined ? admin.ownAnswer(request) : undefined),
   };
-  const plane = createPlane({ options, means, traffic, endpoints });
+  const accessFile = new AccessFile(realClock, log);
+  const plane = createPlane(options, { ...means, takeLines: accessFile.take, traffic, endpoints });
   const feed = new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
@@ -145,6 +142,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     call: admin.call,
     supervisor,
     plane,
+    accessFile,
     publisher,
     rings,
     asked,
@@ -153,35 +151,6 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     scale,
     drawnToken: place.drawnToken,
   };
-}
-
-/** The balancer's own endpoints as the public port has them. */
-interface OwnEndpoints {
-  /** The method of each. */
-  readonly byPath: () => ReadonlyMap<string, string>;
-  readonly ownAnswer: PlanePorts['ownAnswer'];
-}
-
-interface PlaneParts {
-  readonly options: Options;
-  readonly means: Means;
-  readonly traffic: TrafficSettings;
-  readonly endpoints: OwnEndpoints;
-}
-
-// In this thread, at no cost, where one worker is enough.
-function createPlane({ options, means, traffic, endpoints }: PlaneParts): DataPlane {
-  const { pair, keyFunction, log } = means;
-  const { ownAnswer, byPath } = endpoints;
-  const { seed, ...idsGiven } = means.handover?.plane.ids ?? { seed: randomInt(2 ** 32), dealt: 0, named: 0 };
-  // The process before gives out some more, to its last connections.
-  const skipped = { dealt: idsGiven.dealt + IDS_LEFT, named: idsGiven.named + IDS_LEFT };
-  const given = means.handover === undefined ? {} : { idsGiven: skipped };
-  const ports = { log, clock: realClock, ownAnswer, seed, ...given };
-  if (options.workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => pair }, traffic);
-  const { takeTimeoutMs } = answerTimes(options);
-  const threaded = { ...ports, script: WORKER_SCRIPT, logLevel: options.log, own: byPath, takeTimeoutMs };
-  return new ThreadedPlane(threaded, traffic, options.workers);
 }
 
 interface AdminParts {

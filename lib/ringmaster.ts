@@ -93,6 +93,8 @@ export interface Balancer extends EventEmitter<BalancerEvents>, AsyncDisposable 
   explain(question: Question): Promise<ExplanationFacts>;
   /** The token that changes of the fleet take over HTTP, if one is needed and none was given. */
   readonly drawnToken: string | undefined;
+  /** Opens `accessLogFile` anew, if it is a file: it was renamed, to be compressed or removed. */
+  reopenAccessLog(): Promise<void>;
   /** Stops accepting, lets open requests finish within `graceMs`, and ends every replica. May be called again. */
   close(): Promise<void>;
 }
@@ -157,6 +159,7 @@ export async function createBalancer(given: BalancerOptions = {}): Promise<Balan
       return inner.call('/balancer/explain', body) as Promise<ExplanationFacts>;
     },
     drawnToken: inner.drawnToken,
+    reopenAccessLog: () => inner.reopenAccessLog(),
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   });

@@ -185,8 +185,7 @@ async function answer(
     else send(response, await route.run(text, new URLSearchParams(query), client), limits);
   } catch (thrown) {
     const error = asBalancerError(thrown);
-    const hasLeft = response.destroyed || error.code === 'change-given-up';
-    const write = hasLeft ? ports.log.info : ports.log.error;
+    const write = response.destroyed || error.isOfClient ? ports.log.info : ports.log.error;
     write('admin-refused', { method: request.method, url: request.url, reason: error.message });
     if (!response.headersSent && !response.destroyed) send(response, failureAnswer(error), limits);
   }

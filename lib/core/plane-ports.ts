@@ -73,3 +73,15 @@ export interface DataPlane {
    */
   close(signal: AbortSignal): Promise<void>;
 }
+
+/** Lines of the access log that go on together. */
+export interface LineBatch {
+  /** Whole lines, in ASCII. */
+  readonly text: string;
+  readonly lines: number;
+  /** How many lines were dropped before these. */
+  readonly dropped: number;
+}
+
+/** Takes batches in their order. `onTaken` must be called once for each, when it is written or lost. */
+export type TakeBatch = (batch: LineBatch, onTaken: () => void) => void;

@@ -10,6 +10,7 @@ export interface TrafficSettings {
   readonly times: TimeLimits;
   readonly retries: RetrySettings;
   readonly messages: MessageSettings;
+  readonly access: AccessSettings;
 }
 
 /** What decides where a request goes, beside the ring. */
@@ -108,3 +109,19 @@ export interface MessageSettings {
  * letters, digits and `-`.
  */
 export type Underscores = 'drop-owned' | 'drop' | 'pass';
+
+/** Which requests the access log has: none, those that did not go well, or all. */
+export const ACCESS_LOGS = ['off', 'errors', 'all'] as const;
+export type AccessLogs = (typeof ACCESS_LOGS)[number];
+
+/** `combined` is the form of Apache that many programs read. */
+export const ACCESS_LOG_FORMATS = ['json', 'combined'] as const;
+export type AccessLogFormat = (typeof ACCESS_LOG_FORMATS)[number];
+
+/** What is told of each request, to the access log and to replicas. */
+export interface AccessSettings {
+  readonly accessLog: AccessLogs;
+  readonly accessLogFormat: AccessLogFormat;
+  /** A request that belongs to no trace (W3C Trace Context) begins one. */
+  readonly beginsTraces: boolean;
+}

@@ -42,6 +42,26 @@ export interface BalancerOptions {
    */
   readonly logFormat?: Given<'logFormat'> | undefined;
 
+  // Access log: a line for each request, and its trace.
+
+  /**
+   * Requests that get a line: none, those with a status from 400 up or a reply that broke, or all. Takes off, errors or
+   * all. Default: off.
+   */
+  readonly accessLog?: Given<'accessLog'> | undefined;
+
+  /** Form of the lines: JSON, or the combined form of Apache. Takes json or combined. Default: json. */
+  readonly accessLogFormat?: Given<'accessLogFormat'> | undefined;
+
+  /** File that they are appended to, opened anew on SIGUSR1; `-` for standard output. Takes a path. Default: -. */
+  readonly accessLogFile?: Given<'accessLogFile'> | undefined;
+
+  /**
+   * A traceparent (W3C Trace Context) passes as it is; `begin`: a request without a valid one gets one. Takes pass or
+   * begin. Default: pass.
+   */
+  readonly traceparent?: Given<'traceparent'> | undefined;
+
   // Admin: who may change the fleet, and where the balancer’s endpoints are.
 
   /**

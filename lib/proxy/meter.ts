@@ -59,7 +59,7 @@ export class Meter {
         agent?.tally.time(tookMs);
       }
     } else {
-      const how = error.status < 500 ? 'abandoned' : 'failed';
+      const how = error.isOfClient ? 'abandoned' : 'failed';
       this.#total.countLoss(how);
       agent?.tally.countLoss(how);
     }

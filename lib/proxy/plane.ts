@@ -2,7 +2,7 @@
 // Connections of clients are in ./front/, one request is in ./exchange/, connections to replicas are in ./replicas/.
 
 import type { IncomingMessage } from 'node:http';
-import type { DataPlane, IdPosition, ListenPlace, PlaneHandover, PlaneNews } from '../core/plane-ports.ts';
+import type { DataPlane, IdPosition, ListenPlace, PlaneHandover, PlaneNews, TakeBatch } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
 import type { KeyFunction } from '../core/request/key-source.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
@@ -19,6 +19,8 @@ import type { TrafficSettings } from '../core/traffic-settings.ts';
 import { type MayBeTold, mayBeTold } from '../http/credentials.ts';
 import type { ParsedRequest } from '../http/headers.ts';
 import type { Log } from '../log.ts';
+import { AccessLog } from './access/access-log.ts';
+import { TraceIds } from './access/trace-ids.ts';
 import type { Ended } from './exchange/exchange-context.ts';
 import { ReturnLine } from './exchange/return-line.ts';
 import { UploadMemory } from './exchange/upload-memory.ts';
@@ -28,6 +30,7 @@ import type { OwnAnswer } from './front/http1/responses.ts';
 import { type FrontContext, FrontServer } from './front/server.ts';
 import { type KeyReader, keyReader } from './key.ts';
 import { Meter } from './meter.ts';
+import { type LoadPair, Pairs } from './pairs.ts';
 import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
 import type { Lessor } from './replicas/lease.ts';
@@ -38,9 +41,11 @@ import type { SharedState } from './shared-state.ts';
 
 export interface PlanePorts {
   readonly log: Log;
+  /** Takes the lines of the access log. */
+  readonly takeLines: TakeBatch;
   readonly clock: Clock;
   /** Loads the hash pair of a plan. Rejects if it cannot be loaded. */
-  readonly loadPair: (plan: Pick<RoutingPlan, 'hash' | 'slots' | 'virtualNodes'>) => Promise<HashPair>;
+  readonly loadPair: LoadPair;
   /** Gives what answers a request that is for the balancer itself; `undefined` leaves the request to the ring. */
   readonly ownAnswer: (request: IncomingMessage) => OwnAnswer | undefined;
   /** The first request id: any whole number. */
@@ -65,6 +70,8 @@ export class Plane implements DataPlane, FrontContext {
   /** Measures the traffic for any number of readers. */
   readonly meter: Meter;
   readonly log: RequestLog;
+  readonly access: AccessLog;
+  readonly traceIds = new TraceIds();
   closing = false;
   readonly hostnameOf = (seat: SeatId) => this.#plan?.hostnames.get(seat);
   readonly #ports: PlanePorts;
@@ -74,12 +81,12 @@ export class Plane implements DataPlane, FrontContext {
   readonly #agents: ReplicaAgents;
   readonly #ids: RequestIds;
   readonly #front: FrontServer;
+  readonly #pairs: Pairs;
   readonly #listeners = new Set<(news: PlaneNews) => void>();
   // The plan in force and what was made of it. `#latest` is the newest plan, which may still wait for its hash pair.
   #plan: RoutingPlan | undefined;
   #latest: RoutingPlan | undefined;
   #policy: RingPolicy | undefined;
-  #pair: LoadedPair | undefined;
   #traffic: TrafficSettings;
   #readKey: KeyReader;
 
@@ -91,8 +98,9 @@ export class Plane implements DataPlane, FrontContext {
     this.limits = limits;
     this.ledger = ports.shared?.ledger ?? new Ledger(new ArrayBuffer(ledgerBytes(1)), 0);
     this.log = new RequestLog(ports.log);
+    this.access = new AccessLog(limits, ports.takeLines);
     this.uploads = new UploadMemory(limits);
-    this.replies = new ReplyMemory(limits, (count) => ports.log.error('slow-readers-dropped', { count }));
+    this.replies = new ReplyMemory(limits, (count) => ports.log.warn('slow-readers-dropped', { count }));
     this.returns = new ReturnLine(limits);
     if (ports.idsGiven !== undefined) this.ledger.skipIds(ports.idsGiven);
     this.#ids = new RequestIds(ports.seed, this.ledger);
@@ -111,6 +119,10 @@ export class Plane implements DataPlane, FrontContext {
     this.#budget = new RetryBudget(limits, this.ledger.budget);
     this.#line = new WaitingLine(limits, this.ledger);
     this.#readKey = keyReader(limits.key, ports.keyFunction);
+    // Another pair makes another policy.
+    this.#pairs = new Pairs(ports.loadPair, () => {
+      this.#policy = undefined;
+    });
     this.#front = new FrontServer(this, ports.clock, ports.log);
   }
 
@@ -124,7 +136,7 @@ export class Plane implements DataPlane, FrontContext {
       const latest = this.#latest;
       // If the pair is loaded already there is no `await`, so that a plan made in this thread is in force when the call
       // returns.
-      const { pair } = this.#pairOf(latest);
+      const pair = this.#pairs.of(latest);
       if (pair instanceof Promise) await pair;
       else this.#apply(latest, pair);
     }
@@ -166,7 +178,10 @@ export class Plane implements DataPlane, FrontContext {
   close(signal: AbortSignal): Promise<void> {
     this.closing = true;
     this.#agents.endStreams();
-    return this.#front.close(signal).then(() => this.#agents.retireAll());
+    return this.#front.close(signal).then(() => {
+      this.#agents.retireAll();
+      this.access.flush();
+    });
   }
 
   take(key: Key, tried: readonly SeatId[], offers: boolean): Lessor | undefined {
@@ -202,6 +217,7 @@ export class Plane implements DataPlane, FrontContext {
   onOver(ended: Ended): void {
     this.meter.count(ended, this.#policy);
     this.log.ended(ended);
+    if (this.access.isOn) this.access.ended(ended, this.#policy);
   }
 
   onTick(nowMs: number): void {
@@ -256,25 +272,6 @@ export class Plane implements DataPlane, FrontContext {
     this.#front.settingsChanged();
   }
 
-  #pairOf(plan: RoutingPlan): LoadedPair {
-    const name = JSON.stringify([plan.hash, plan.slots, plan.virtualNodes]);
-    if (this.#pair?.name === name) return this.#pair;
-    const loading = this.#ports.loadPair(plan);
-    const loaded: LoadedPair = { name, pair: loading };
-    this.#pair = loaded;
-    this.#policy = undefined;
-    // A pair that could not be loaded is tried again with the next plan.
-    loading.then(
-      (pair) => {
-        loaded.pair = pair;
-      },
-      () => {
-        if (this.#pair === loaded) this.#pair = undefined;
-      },
-    );
-    return loaded;
-  }
-
   #freed(): void {
     this.#line.serve();
     this.ledger.wakeOthers();
@@ -283,9 +280,4 @@ export class Plane implements DataPlane, FrontContext {
   #tell(news: PlaneNews): void {
     for (const listener of this.#listeners) listener(news);
   }
-}
-
-interface LoadedPair {
-  readonly name: string;
-  pair: HashPair | Promise<HashPair>;
 }

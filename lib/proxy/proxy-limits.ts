@@ -10,8 +10,9 @@ export type ProxyLimits = TrafficSettings['spread'] &
   TrafficSettings['limits'] &
   TrafficSettings['times'] &
   TrafficSettings['retries'] &
-  TrafficSettings['messages'];
+  TrafficSettings['messages'] &
+  TrafficSettings['access'];
 
-export function proxyLimits({ spread, limits, times, retries, messages }: TrafficSettings): ProxyLimits {
-  return { ...spread, ...limits, ...times, ...retries, ...messages };
+export function proxyLimits({ spread, limits, times, retries, messages, access }: TrafficSettings): ProxyLimits {
+  return { ...spread, ...limits, ...times, ...retries, ...messages, ...access };
 }

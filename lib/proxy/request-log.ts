@@ -1,8 +1,8 @@
-// Writes log entries about requests. A client that leaves early is nobody's fault, so it is logged for debugging and
-// not as an error.
+// Writes log entries about requests. What a client does is no error of ours: that it leaves early is logged for
+// debugging, and what it did wrong for information.
 
 import type { BalancerError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { Log, LogLine } from '../log.ts';
 import type { Ended } from './exchange/exchange-context.ts';
 
 export class RequestLog {
@@ -19,12 +19,18 @@ export class RequestLog {
     const outcome = { requestId, method, url, status, hostname: agent?.replica.hostname };
     if (error === undefined) this.#log.debug('request', outcome);
     else if (isQuiet) this.#log.debug('client-left', { ...outcome, reason: error.message });
-    else this.#log.error('request-failed', { ...outcome, code: error.code, reason: error.message });
+    else this.#lineFor(error)('request-failed', { ...outcome, code: error.code, reason: error.message });
   }
 
   /** A request was refused before it reached an exchange. Without `request`, a connection was refused. */
-  refused(requestId: number, { code, message: reason }: BalancerError, request?: Ended['request']): void {
+  refused(requestId: number, error: BalancerError, request?: Ended['request']): void {
+    const { code, message: reason } = error;
+    const told = { requestId, method: request?.method, url: request?.url, code, reason };
     if (code === 'client-left') this.#log.debug('client-left', { requestId, code, reason });
-    else this.#log.error('request-refused', { requestId, method: request?.method, url: request?.url, code, reason });
+    else this.#lineFor(error)('request-refused', told);
+  }
+
+  #lineFor({ isOfClient }: BalancerError): LogLine {
+    return isOfClient ? this.#log.info : this.#log.error;
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Kind } from './kinds.ts';
 import type { Group, PlainOption, SettledOption } from './option.ts';
+import { ACCESS_LOG } from './tables/access-log.ts';
 import { ADMIN } from './tables/admin.ts';
 import { CLIENTS } from './tables/clients.ts';
 import { CONNECTIONS } from './tables/connections.ts';
@@ -13,7 +14,19 @@ import { REQUESTS } from './tables/requests.ts';
 import { RING } from './tables/ring.ts';
 import { SERVICE } from './tables/service.ts';
 
-const TABLES = [SERVICE, ADMIN, REPLICAS, CONTAINERS, RING, HEALTH, CLIENTS, REQUESTS, CONNECTIONS, MESSAGES] as const;
+const TABLES = [
+  SERVICE,
+  ACCESS_LOG,
+  ADMIN,
+  REPLICAS,
+  CONTAINERS,
+  RING,
+  HEALTH,
+  CLIENTS,
+  REQUESTS,
+  CONNECTIONS,
+  MESSAGES,
+] as const;
 
 type Rows = (typeof TABLES)[number]['rows'];
 type Flag = Rows extends infer R ? (R extends unknown ? keyof R & string : never) : never;

@@ -15,11 +15,12 @@ const log = createLog(
   () => undefined,
   () => new Date(),
 );
+const takeLines = () => undefined;
 const script = new URL('../../lib/worker.ts', import.meta.url);
 
 t.test('in this thread', async (t) => {
   planeContract(t, (options) => {
-    const ports = { log, clock: realClock, loadPair, ownAnswer: () => undefined, seed: 0 };
+    const ports = { log, takeLines, clock: realClock, loadPair, ownAnswer: () => undefined, seed: 0 };
     return new Plane(ports, trafficSettings({ ...defaultOptions(), ...options }));
   });
 });
@@ -28,7 +29,7 @@ t.test('over two threads', async (t) => {
   planeContract(t, (options) => {
     const own = () => new Map<string, string>();
     const ofThreads = { script, logLevel: 'off' as const, own, takeTimeoutMs: 1000 };
-    const ports = { log, clock: realClock, ownAnswer: () => undefined, seed: 0, ...ofThreads };
+    const ports = { log, takeLines, clock: realClock, ownAnswer: () => undefined, seed: 0, ...ofThreads };
     return new ThreadedPlane(ports, trafficSettings({ ...defaultOptions(), ...options }), 2);
   });
 });

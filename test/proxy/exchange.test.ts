@@ -119,6 +119,9 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
   const incoming = Object.assign(new EventEmitter(), {
     method,
     url: '/',
+    httpVersionMajor: 1,
+    httpVersionMinor: 1,
+    rawHeaders: [],
     complete: method === 'GET',
     rawTrailers: [] as string[],
     pause: () => undefined,
@@ -158,6 +161,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     head,
     key: 1,
     requestId: 1,
+    client: '192.0.2.1',
     early,
   });
   exchange.start();

@@ -40,6 +40,7 @@ const holder = () => {
     onBody: nothing,
     onPause: nothing,
     onDrain: nothing,
+    onConnected: nothing,
     onSlowConnect: nothing,
     onLost: nothing,
     endStream: nothing,

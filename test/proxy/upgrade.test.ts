@@ -215,7 +215,12 @@ t.test('a tunnel whose client has said all, and whose replica does not end, is c
   t.notOk(client.socket.closed);
   await advanceUntil(clock, client.closed);
   await proxy.drained(ref, new AbortController().signal);
-  t.ok(proxy.log.some((line) => line.code === 'tunnel-idle'));
+  t.match(
+    proxy.log.filter((line) => line.code === 'tunnel-idle'),
+    [{ level: 'info' }],
+    'which is nobody’s fault',
+  );
+  t.match(proxy.proxy.meter.counters().total.counts, { failed: 0, abandoned: 1 });
 });
 
 t.test('a client that goes on sending into a tunnel that has ended reads its last words', async (t) => {

@@ -5,10 +5,18 @@
 import type { BalancerError } from '../../errors.ts';
 import type { ReplyHead } from '../../http/reply-head.ts';
 
-/** A request as it came, such as Node's `IncomingMessage`. */
-export interface Incoming extends BodySource {
+/** What logs tell of a request as it came. */
+export interface Told {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
+  readonly httpVersionMajor: number;
+  readonly httpVersionMinor: number;
+  /** Name, value, name, value, … */
+  readonly rawHeaders: readonly string[];
+}
+
+/** A request as it came, such as Node's `IncomingMessage`. */
+export interface Incoming extends BodySource, Told {
   /** The whole request has come. */
   readonly complete: boolean;
 }
@@ -55,8 +63,8 @@ export interface Downstream {
   takeBack(): boolean;
   /** Ends the connection so that nobody takes an incomplete reply for a complete one. */
   cut(): void;
-  /** Replies with an error. No reply may have begun. */
-  refuse(error: BalancerError, requestId: number, isWhole: boolean): void;
+  /** Replies with an error. No reply may have begun. Returns the size of the reply's body, in bytes. */
+  refuse(error: BalancerError, requestId: number, isWhole: boolean): number;
   /** Says that the exchange wants to hear no more of its client. */
   release(): void;
   /** Lets the next request have its turn, or ends the connection. */

@@ -4,10 +4,11 @@ import type { ReplicaRef } from '../../core/ports.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
-import type { BalancerError } from '../../errors.ts';
+import type { BalancerError, ErrorCode } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import type { Lessor } from '../replicas/lease.ts';
+import type { Told } from './downstream.ts';
 import type { ReturnLine } from './return-line.ts';
 import type { Times } from './times.ts';
 import type { UploadMemory } from './upload-memory.ts';
@@ -51,13 +52,23 @@ export interface Asked {
   readonly head: RequestHead;
   readonly key: Key;
   readonly requestId: number;
+  /** The client's address: not that of a trusted proxy in front, but what it says. */
+  readonly client: string;
   /** Bytes that came behind a request that offers to switch protocols. */
   readonly early: Buffer | undefined;
 }
 
-/** An exchange that is over, as the meter and the log see it. They read it at once and do not keep it. */
+/** An attempt that came to nothing. */
+export interface Loss {
+  readonly replica: ReplicaRef;
+  readonly why: ErrorCode;
+}
+
+/** An exchange that is over, as the meter and the logs see it. They read it at once and do not keep it. */
 export interface Ended {
-  readonly request: { readonly method?: string | undefined; readonly url?: string | undefined };
+  readonly request: Told;
+  /** The client's address. */
+  readonly client: string;
   readonly requestId: number;
   readonly key: Key;
   /** The replica that was tried last. */
@@ -65,6 +76,13 @@ export interface Ended {
   /** Status of the reply, 0 if there was none. */
   readonly status: number;
   readonly times: Times;
+  /** How many attempts were made, and those that were lost, the last one included if it was. */
+  readonly attempts: number;
+  readonly losses: readonly Loss[];
+  /** Bytes of the request's body; in a tunnel also those that the client sent later. */
+  readonly receivedBytes: number;
+  /** Bytes of the reply's body that were written for the client, without their framing. */
+  readonly sentBytes: number;
   /** Why the client got no whole reply of a replica, if it got none. */
   readonly error: BalancerError | undefined;
 }

@@ -13,9 +13,9 @@ import type { Lease, Leaseholder, Lessor } from '../replicas/lease.ts';
 import { sendRequest } from '../replicas/send-request.ts';
 import { mayBeUnread } from '../replicas/unread-bodies.ts';
 import type { Downstream, Incoming, Occupant, Tunnel } from './downstream.ts';
-import type { Asked, Ended, ExchangeContext } from './exchange-context.ts';
+import type { Asked, Ended, ExchangeContext, Loss } from './exchange-context.ts';
 import { findReplica, noReplica, type Seeker, waitForReturn } from './find-replica.ts';
-import { judgeLoss } from './loss.ts';
+import { judgeLoss, NO_LOSSES } from './loss.ts';
 import { Patience, type Phase, type Wait, waitOf } from './patience.ts';
 import { bodyTooLarge, NO_BODY, type OutgoingBody, RequestBody } from './request-body.ts';
 import { Times } from './times.ts';
@@ -25,9 +25,13 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   readonly request: Incoming;
   readonly requestId: number;
   readonly key: Key;
+  readonly client: string;
   readonly times = new Times();
   readonly head: RequestHead;
   readonly tried: SeatId[] = [];
+  attempts = 0;
+  losses: readonly Loss[] = NO_LOSSES;
+  sentBytes = 0;
   lastError: BalancerError | undefined;
   explanation: Explanation | undefined;
   awaitsReturn = false;
@@ -51,12 +55,17 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.request = request;
     this.requestId = asked.requestId;
     this.key = asked.key;
+    this.client = asked.client;
     this.head = asked.head;
     this.#early = asked.early;
   }
 
   get agent(): Lessor | undefined {
     return this.#lease?.lessor;
+  }
+
+  get receivedBytes(): number {
+    return this.#body.receivedBytes + (this.#tunnel?.sentBytes ?? 0);
   }
 
   get isWaiting(): boolean {
@@ -130,7 +139,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
       return;
     }
     this.status = error.status;
-    downstream.refuse(error, this.requestId, !closeClient && this.#isWhole);
+    this.sentBytes = downstream.refuse(error, this.requestId, !closeClient && this.#isWhole);
     this.#end(error);
     downstream.finish();
   }
@@ -163,6 +172,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onBody(bytes: Buffer): void {
     this.#progress += 1;
+    this.sentBytes += bytes.length;
     this.#downstream.body(bytes);
   }
 
@@ -185,6 +195,10 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.#tunnel?.resume();
   }
 
+  onConnected(): void {
+    this.times.connectedMs = performance.now();
+  }
+
   onSlowConnect(): void {
     // The replica may hang. Other requests go elsewhere until a probe has cleared it.
     if (this.agent !== undefined) this.#context.suspect(this.agent.replica);
@@ -194,6 +208,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     const lease = this.#lease as Lease;
     this.#body.stop();
     this.lastError = error;
+    this.losses = [...this.losses, { replica: lease.lessor.replica, why: error.code }];
     const { method = '' } = this.request;
     const verdict = judgeLoss(error, lease, method, this.#body.inHand, this.tried, this.#context);
     if (lease.connected) this.awaitsReturn = false;
@@ -231,6 +246,8 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     }
     this.#phase = 'asking';
     this.times.placedMs = performance.now();
+    this.times.connectedMs = 0;
+    this.attempts += 1;
     const lease = found.lease(fresh, this.head.offered !== '');
     this.#lease = lease;
     lease.begin(this, this.request.method ?? '');

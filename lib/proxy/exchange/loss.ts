@@ -5,13 +5,16 @@ import { mayRetry } from '../../core/request/retry.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import { BalancerError } from '../../errors.ts';
 import type { Lease } from '../replicas/lease.ts';
-import type { ExchangeContext } from './exchange-context.ts';
+import type { ExchangeContext, Loss } from './exchange-context.ts';
 
 /**
  * What to do with the request: try again, try again on a new connection, wait until some replica is back (nothing was
  * sent), or fail with the error.
  */
 export type Verdict = 'again' | 'again-fresh' | 'when-back' | BalancerError;
+
+/** The losses of a request that lost no attempt: one object serves all such requests, since nearly all are such. */
+export const NO_LOSSES: readonly Loss[] = [];
 
 /**
  * @param tried seats that have failed the request. The seat of this attempt is added if it is to blame.

@@ -37,3 +37,8 @@ export function errorReply(error: BalancerError, requestId: number, keepAlive: b
 export function endedTooEarly(): BalancerError {
   return new BalancerError('client-left', 'the client ended its side before its request was whole');
 }
+
+/** The size of a reply's body. @param reply the whole of it, each byte as a character. */
+export function bodyBytesOf(reply: string): number {
+  return reply.length - reply.indexOf('\r\n\r\n') - '\r\n\r\n'.length;
+}

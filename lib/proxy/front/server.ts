@@ -13,6 +13,9 @@ import { hopsLeft, lastHopReply } from '../../http/max-forwards.ts';
 import { type Trust, trustRule } from '../../http/trust.ts';
 import { announcedBytes, offeredProtocols, withoutOffer } from '../../http/upgrade.ts';
 import type { Log } from '../../log.ts';
+import type { AccessLog } from '../access/access-log.ts';
+import { traceparentOf, withTrace } from '../access/trace-context.ts';
+import type { TraceIds } from '../access/trace-ids.ts';
 import type { Incoming } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { ExchangeContext } from '../exchange/exchange-context.ts';
@@ -20,7 +23,7 @@ import { permittedHead } from '../explain-permission.ts';
 import type { RequestLog } from '../request-log.ts';
 import { Clients } from './clients.ts';
 import { DateField } from './date-field.ts';
-import { errorReply } from './error-reply.ts';
+import { bodyBytesOf, errorReply } from './error-reply.ts';
 import type { Client } from './http1/client.ts';
 import { applyLimits, createServer, describeClientError, interceptConnections } from './http1/http-server.ts';
 import { correctVersion } from './http1/other-protocols.ts';
@@ -34,6 +37,8 @@ import type { PlainRequest } from './plain/plain-request.ts';
 /** What the front needs of the data plane around it. */
 export interface FrontContext extends ExchangeContext {
   readonly log: RequestLog;
+  readonly access: AccessLog;
+  readonly traceIds: TraceIds;
   readonly replies: ReplyMemory;
   readonly ledger: Ledger;
   /** Each connection must end with the reply that it carries now. */
@@ -82,7 +87,7 @@ export class FrontServer implements TurnTerms {
       replies,
       serve: interceptConnections(this.#server, (socket) => this.#clients.admit(socket)),
       onPlain: (client: Client, request: PlainRequest) => this.#onPlain(client, request),
-      onRefused: (error: BalancerError) => this.#onRefused(error),
+      onRefused: (error: BalancerError, client: string) => this.#onRefused(error, client),
     };
     this.#clients = new Clients(terms, context.ledger, clock, (nowMs) => context.onTick(nowMs));
     this.#listeners = new Listeners(this.#server);
@@ -188,53 +193,64 @@ export class FrontServer implements TurnTerms {
   // `offered` and `early` come with a request that offers to switch protocols: the protocols, and the bytes that came
   // after its head.
   #begin(client: Client, response: SilentResponse | PlainRequest, offered?: string, early?: Buffer): void {
-    const request = response.req as Incoming & ParsedRequest;
+    const request = response.req as Incoming & ParsedRequest & { rawHeaders: readonly string[] };
     const context = this.#context;
     let requestId = context.arrive();
+    let origin = client.address;
     try {
       const fault = overfull(request, context.limits.maxFields);
       if (fault !== undefined) throw fault;
-      const origin = client.trusted ? this.#trust.originOf(client.address, request.rawHeaders) : client.address;
+      if (client.trusted) origin = this.#trust.originOf(origin, request.rawHeaders);
       const hops = hopsLeft(request);
       const offer = offered ?? client.reading?.takeOffer(request);
       if (offer !== undefined) response.shouldKeepAlive = false;
-      const { underscores } = context.limits;
+      const { underscores, beginsTraces } = context.limits;
+      if (beginsTraces && traceparentOf(request.rawHeaders) === undefined) {
+        request.rawHeaders = withTrace(request.rawHeaders, context.traceIds.next());
+      }
       const head = permittedHead(this.#mayBeTold, request, client, underscores, offer, hops);
-      if (early === undefined && response instanceof SilentResponse && this.#isAnsweredHere(client, response)) return;
+      if (early === undefined && response instanceof SilentResponse) {
+        if (this.#isAnsweredHere(client, response, origin, requestId)) return;
+      }
       if (hops !== undefined && hops < 0) {
         const keepAlive = head.body === 'none' && response.shouldKeepAlive && !context.closing && !client.isLast;
-        client.socket.write(lastHopReply(request, this.date(), keepAlive, client.omitsVia), 'latin1');
+        const reply = lastHopReply(request, this.date(), keepAlive, client.omitsVia);
+        client.socket.write(reply, 'latin1');
+        context.access.answered({ client: origin, requestId }, request, 200, bodyBytesOf(reply));
         client.finish(response, keepAlive);
         return;
       }
       const key = context.keyOf(request, origin);
       if (key === undefined) requestId = context.dealId();
-      const asked = { head, key: key ?? requestId, requestId, early };
+      const asked = { head, key: key ?? requestId, requestId, client: origin, early };
       const exchange = new Exchange(context, new Turn(client, response, this), request, asked);
       client.occupant = exchange;
       exchange.start();
     } catch (thrown) {
       const error = asBalancerError(thrown);
-      this.#context.log.refused(requestId, error, request);
+      context.log.refused(requestId, error, request);
+      context.access.refused({ client: origin, requestId }, error, request);
       client.socket.write(errorReply(error, requestId, false, request), 'latin1');
       client.finish(response, false);
     }
   }
 
-  #isAnsweredHere(client: Client, turn: SilentResponse): boolean {
+  #isAnsweredHere(client: Client, turn: SilentResponse, origin: string, requestId: number): boolean {
     const { req: request } = turn;
     const answer = this.#context.ownAnswer(request);
     if (answer === undefined) return false;
     const response = ownResponse(turn);
+    this.#context.access.follow({ client: origin, requestId }, response);
     if (this.closing || client.isLast) response.setHeader('Connection', 'close');
     answer(response);
     client.answersItself(response, request.complete ? undefined : readerOf(request));
     return true;
   }
 
-  #onRefused(error: BalancerError): number {
+  #onRefused(error: BalancerError, client: string): number {
     const requestId = this.#context.nextId();
     this.#context.log.refused(requestId, error);
+    this.#context.access.refused({ client, requestId }, error);
     return requestId;
   }
 

@@ -149,6 +149,7 @@ export class ReplicaConnection implements Lease {
     else socket.setTimeout(limitMs, giveUp);
     socket.once('connect', () => {
       this.connected = true;
+      this.#holder?.onConnected();
       socket.setTimeout(0);
       socket.removeAllListeners('timeout');
     });

@@ -68,6 +68,8 @@ export interface Leaseholder extends ReplySink {
   onPause(): void;
   /** The connection takes bytes again after `write` returned false. */
   onDrain(): void;
+  /** The connection, which is a new one, is established. */
+  onConnected(): void;
   /**
    * The connection takes long to be established: the replica may hang, or a packet was lost. The attempt still waits.
    */

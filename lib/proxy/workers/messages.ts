@@ -3,7 +3,7 @@
 // balancer's own.
 
 import type { MessagePort } from 'node:worker_threads';
-import type { DataPlane, ListenPlace, PlaneNews } from '../../core/plane-ports.ts';
+import type { DataPlane, LineBatch, ListenPlace, PlaneNews } from '../../core/plane-ports.ts';
 import type { ReplicaRef } from '../../core/ports.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { RoutingPlan } from '../../core/routing-plan.ts';
@@ -55,6 +55,8 @@ export type ToWorker =
   | { readonly [T in Topic]: { readonly type: T; readonly number: number; readonly about: Questions[T] } }[Topic]
   /** What is left while it closes is to be cut. */
   | { readonly type: 'cut' }
+  /** The lines of that number have been written, or lost. */
+  | { readonly type: 'lines-taken'; readonly number: number }
   /** So many entries of the log have been written. */
   | { readonly type: 'logged'; readonly count: number };
 
@@ -63,6 +65,8 @@ export type FromWorker =
   | { readonly type: 'answer'; readonly number: number; readonly value: Answers[Topic] }
   | { readonly type: 'failure'; readonly number: number; readonly error: ErrorData }
   | { readonly type: 'log'; readonly entries: readonly LogEntry[] }
+  /** Lines of the access log. `number`: for when they are written. */
+  | { readonly type: 'lines'; readonly number: number; readonly batch: LineBatch }
   /** `version`: of the plan that it goes by. */
   | { readonly type: 'news'; readonly news: PlaneNews; readonly version: number }
   /** Memory in which this worker counts the requests of a replica, or all requests. */

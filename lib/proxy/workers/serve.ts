@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
-import type { PlaneNews } from '../../core/plane-ports.ts';
+import type { PlaneNews, TakeBatch } from '../../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
 import { Ledger } from '../../core/request/ledger.ts';
 import type { RowBook } from '../../core/request/rows.ts';
@@ -31,7 +31,7 @@ type Answerers = { readonly [T in Topic]: (about: Questions[T]) => Promise<Answe
 
 /**
  * Makes a plane, and does what the main thread asks of it until that ends this thread. Returns what passes on the rest
- * of the log.
+ * of the logs.
  */
 export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts): () => void {
   const tell = (message: FromWorker) => port.postMessage(message);
@@ -42,11 +42,13 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
     clock,
     send: (own, facts) => port.postMessage({ type: 'own', port: own, facts } satisfies FromWorker, [own]),
   });
+  const lines = new LineSender(tell);
   const rows = new GivenRows();
   const ledger = new Ledger(terms.ledger.memory, terms.ledger.thread);
   const shared = { ledger, rows, tallyOf: (replica: ReplicaRef | undefined) => sharedTally(replica, tell) };
   const ports: PlanePorts = {
     log: sender.log,
+    takeLines: lines.take,
     clock,
     loadPair,
     ownAnswer,
@@ -71,10 +73,14 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
   };
   port.on('message', (message: ToWorker) => {
     if (message.type === 'cut') timeOver.abort();
+    else if (message.type === 'lines-taken') lines.onTaken(message.number);
     else if (message.type === 'logged') sender.onWritten(message.count);
     else void answer(message.type, message.number, message.about);
   });
-  return () => sender.flush();
+  return () => {
+    sender.flush();
+    plane.access.flush();
+  };
 }
 
 function answerers(
@@ -117,6 +123,26 @@ function sharedTally(replica: ReplicaRef | undefined, tell: (message: FromWorker
   const memory = new SharedArrayBuffer(TALLY_CELLS * Float64Array.BYTES_PER_ELEMENT);
   tell({ type: 'tally', replica, memory });
   return new Tally(new Float64Array(memory));
+}
+
+// Gives lines of the access log to the main thread, which writes them.
+class LineSender {
+  readonly take: TakeBatch;
+  readonly #unwritten = new Map<number, () => void>();
+  #sent = 0;
+
+  constructor(tell: (message: FromWorker) => void) {
+    this.take = (batch, onTaken) => {
+      this.#sent += 1;
+      this.#unwritten.set(this.#sent, onTaken);
+      tell({ type: 'lines', number: this.#sent, batch });
+    };
+  }
+
+  onTaken(number: number): void {
+    this.#unwritten.get(number)?.();
+    this.#unwritten.delete(number);
+  }
 }
 
 // The main thread gives the rows, and takes them back.

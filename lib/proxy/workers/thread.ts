@@ -2,7 +2,7 @@
 // is told so.
 
 import { Worker } from 'node:worker_threads';
-import type { PlaneNews } from '../../core/plane-ports.ts';
+import type { PlaneNews, TakeBatch } from '../../core/plane-ports.ts';
 import type { ReplicaRef } from '../../core/ports.ts';
 import { type Counters, noCounters } from '../../core/traffic/counters.ts';
 import { Tally } from '../../core/traffic/traffic.ts';
@@ -23,6 +23,7 @@ export interface ThreadPorts {
   /** What the worker runs. */
   readonly script: URL;
   readonly log: Log;
+  readonly takeLines: TakeBatch;
   readonly answerOwn: OwnServer;
   /** `version`: of the plan that the worker goes by. */
   readonly onNews: (thread: WorkerThread, news: PlaneNews, version: number) => void;
@@ -171,6 +172,9 @@ export class WorkerThread {
           ports.log[level](event, { worker: this.number, ...details });
         }
         this.#post({ type: 'logged', count: message.entries.length });
+        return;
+      case 'lines':
+        ports.takeLines(message.batch, () => this.#post({ type: 'lines-taken', number: message.number }));
         return;
       case 'news':
         ports.onNews(this, message.news, message.version);

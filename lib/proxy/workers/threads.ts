@@ -4,7 +4,14 @@
 // given the latest plan before it listens.
 
 import type { IncomingMessage } from 'node:http';
-import type { DataPlane, IdPosition, ListenPlace, PlaneHandover, PlaneNews } from '../../core/plane-ports.ts';
+import type {
+  DataPlane,
+  IdPosition,
+  ListenPlace,
+  PlaneHandover,
+  PlaneNews,
+  TakeBatch,
+} from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
 import { Ledger, ledgerBytes } from '../../core/request/ledger.ts';
 import { Rows } from '../../core/request/rows.ts';
@@ -27,6 +34,8 @@ import { ThreadEnded, type WorkerThread } from './thread.ts';
 
 export interface ThreadedPlanePorts {
   readonly log: Log;
+  /** Takes the lines of the access log of all workers. */
+  readonly takeLines: TakeBatch;
   readonly logLevel: LogLevel;
   readonly clock: Clock;
   /** What a worker runs: lib/worker.ts. */
@@ -66,7 +75,7 @@ export class ThreadedPlane implements DataPlane {
 
   /** @param traffic in force until a plan holds. @param workers how many, at least one. */
   constructor(ports: ThreadedPlanePorts, traffic: TrafficSettings, workers: number) {
-    const { script, log, clock, ownAnswer } = ports;
+    const { script, log, takeLines, clock, ownAnswer } = ports;
     this.#ports = ports;
     this.#traffic = traffic;
     this.#workers = workers;
@@ -75,6 +84,7 @@ export class ThreadedPlane implements DataPlane {
     const crewPorts = {
       script,
       log,
+      takeLines,
       clock,
       termsOf: (number: number) => this.#termsOf(number),
       answerOwn: createOwnServer(ownAnswer),

@@ -28,7 +28,7 @@ export interface ClientTerms {
   /** A plain request has its turn. False leaves it to `http.Server`. */
   readonly onPlain: (client: Client, request: PlainRequest) => boolean;
   /** Called when a connection is refused without a request; gives the id that the client is told. */
-  readonly onRefused: (error: BalancerError) => number;
+  readonly onRefused: (error: BalancerError, address: string) => number;
 }
 
 // What the system sends at once on a new connection (RFC 6928): it is on its way before a reset can be.
@@ -269,7 +269,7 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
       socket.destroy();
       return;
     }
-    socket.write(errorReply(error, this.#terms.onRefused(error), false), 'latin1');
+    socket.write(errorReply(error, this.#terms.onRefused(error, this.address), false), 'latin1');
     this.#linger();
   }
 

@@ -5,7 +5,7 @@ import type { BalancerError } from '../../../errors.ts';
 import type { ReplyHead } from '../../../http/reply-head.ts';
 import { switchingHead } from '../../../http/upgrade.ts';
 import type { Downstream, Tunnel, TunnelEnd } from '../../exchange/downstream.ts';
-import { errorReply } from '../error-reply.ts';
+import { bodyBytesOf, errorReply } from '../error-reply.ts';
 import type { Client } from './client.ts';
 import type { TurnRequest } from './responses.ts';
 import { SocketTunnel } from './tunnel.ts';
@@ -84,9 +84,11 @@ export class Turn implements Downstream {
     this.#client.relay.cut();
   }
 
-  refuse(error: BalancerError, requestId: number, isWhole: boolean): void {
+  refuse(error: BalancerError, requestId: number, isWhole: boolean): number {
     this.#goesOn = isWhole && this.#mayGoOn();
-    this.#client.socket.write(errorReply(error, requestId, this.#goesOn, this.#response.req), 'latin1');
+    const reply = errorReply(error, requestId, this.#goesOn, this.#response.req);
+    this.#client.socket.write(reply, 'latin1');
+    return bodyBytesOf(reply);
   }
 
   release(): void {

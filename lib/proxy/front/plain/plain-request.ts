@@ -10,7 +10,7 @@ export class PlainRequest implements Incoming, ParsedRequest, TurnRequest {
   readonly url: string;
   readonly httpVersionMajor = 1;
   readonly httpVersionMinor: number;
-  readonly rawHeaders: readonly string[];
+  rawHeaders: readonly string[];
   readonly complete = true;
   readonly rawTrailers = [];
   shouldKeepAlive: boolean;

@@ -1,0 +1,57 @@
+// Makes the data plane: in this thread, or over as many as the options say.
+
+import { randomInt } from 'node:crypto';
+import { extname } from 'node:path';
+import type { DataPlane, TakeBatch } from './core/plane-ports.ts';
+import type { KeyFunction } from './core/request/key-source.ts';
+import type { HashPair } from './core/ring/hashes/hash-pair.ts';
+import type { TrafficSettings } from './core/traffic-settings.ts';
+import { realClock } from './fleet/clock.ts';
+import { answerTimes } from './limits.ts';
+import type { Log } from './log.ts';
+import { Plane, type PlanePorts } from './proxy/plane.ts';
+import { ThreadedPlane } from './proxy/workers/threads.ts';
+import type { Options } from './settings/options.ts';
+import type { Handover } from './upgrade/handover.ts';
+
+// Scripts end as this one does: in .ts as it is written, in .js as the package has it.
+const WORKER_SCRIPT = new URL(`worker${extname(import.meta.url)}`, import.meta.url);
+
+const IDS_LEFT = 50_000;
+
+/** The balancer's own endpoints as the public port has them. */
+export interface OwnEndpoints {
+  /** The method of each. */
+  readonly byPath: () => ReadonlyMap<string, string>;
+  readonly ownAnswer: PlanePorts['ownAnswer'];
+}
+
+export interface PlaneMeans {
+  /** The hash pair that the options name. */
+  readonly pair: HashPair;
+  /** If the options say that the key is a function: that one. */
+  readonly keyFunction: KeyFunction | undefined;
+  readonly log: Log;
+  /** Takes the lines of the access log. */
+  readonly takeLines: TakeBatch;
+  /** In force until a plan holds. */
+  readonly traffic: TrafficSettings;
+  readonly endpoints: OwnEndpoints;
+  /** What the process before this one has given. */
+  readonly handover: Handover | undefined;
+}
+
+/** In this thread, at no cost, where one worker is enough. Has no effect until it is told to do something. */
+export function createPlane(options: Options, means: PlaneMeans): DataPlane {
+  const { pair, keyFunction, log, takeLines, traffic, endpoints, handover } = means;
+  const { ownAnswer, byPath } = endpoints;
+  const { seed, ...idsGiven } = handover?.plane.ids ?? { seed: randomInt(2 ** 32), dealt: 0, named: 0 };
+  // The process before gives out some more, to its last connections.
+  const skipped = { dealt: idsGiven.dealt + IDS_LEFT, named: idsGiven.named + IDS_LEFT };
+  const given = handover === undefined ? {} : { idsGiven: skipped };
+  const ports = { log, takeLines, clock: realClock, ownAnswer, seed, ...given };
+  if (options.workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => pair }, traffic);
+  const { takeTimeoutMs } = answerTimes(options);
+  const threaded = { ...ports, script: WORKER_SCRIPT, logLevel: options.log, own: byPath, takeTimeoutMs };
+  return new ThreadedPlane(threaded, traffic, options.workers);
+}
