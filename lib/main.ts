@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Balancer, createBalancer } from './balancer.ts';
+import { SUBCOMMANDS } from './commands/subcommands.ts';
 import { describe } from './errors.ts';
 import { helpText } from './settings/help.ts';
 import { ignoredInEnvironment, OptionError, type Options, parseOptions } from './settings/options.ts';
@@ -21,16 +22,18 @@ const SAME_SIGNAL_MS = 150;
 process.on('SIGUSR1', () => undefined);
 
 const argv = process.argv.slice(2);
+const subcommand = SUBCOMMANDS.get(argv[0] ?? '');
 // What follows a lone `--` is meant for the command.
 const ours = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
 const asks = (...flags: readonly string[]) => flags.some((flag) => ours.includes(flag));
 if (asks('--help', '-h')) {
-  process.stdout.write(helpText((text) => paintFor(process.stdout)('bold', text)));
+  process.stdout.write(helpText(SUBCOMMANDS, (text) => paintFor(process.stdout)('bold', text)));
 } else if (asks('--version', '-v')) {
   console.log(JSON.parse(readFileSync(new URL(import.meta.resolve('ringmaster/package.json')), 'utf8')).version);
 } else {
   try {
-    await run(parseOptions(argv, process.env));
+    if (subcommand !== undefined) process.exitCode = await subcommand.run(argv.slice(1));
+    else await run(parseOptions(argv, process.env));
   } catch (error) {
     console.error(`ringmaster: ${describe(error)}`);
     process.exit(error instanceof OptionError ? 2 : 1);
