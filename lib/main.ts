@@ -5,8 +5,9 @@ import { constants } from 'node:os';
 import { type Balancer, createBalancer } from './balancer.ts';
 import { SUBCOMMANDS } from './commands/subcommands.ts';
 import { describe } from './errors.ts';
+import { loadSettings } from './settings/file/settings.ts';
 import { helpText } from './settings/help.ts';
-import { ignoredInEnvironment, OptionError, type Options, parseOptions } from './settings/options.ts';
+import { ignoredInEnvironment, OptionError, type Options } from './settings/options.ts';
 import { startedByNohup } from './system/nohup.ts';
 import { takeNotify, takeSockets } from './system/service-manager.ts';
 import { farewell, greeting } from './terminal/greeting.ts';
@@ -33,9 +34,10 @@ if (asks('--help', '-h')) {
 } else {
   try {
     if (subcommand !== undefined) process.exitCode = await subcommand.run(argv.slice(1));
-    else await run(parseOptions(argv, process.env));
+    else await run((await loadSettings(argv, process.env)).options);
   } catch (error) {
-    console.error(`ringmaster: ${describe(error)}`);
+    // Of a file, each fault has a line.
+    for (const line of describe(error).split('\n')) console.error(`ringmaster: ${line}`);
     process.exit(error instanceof OptionError ? 2 : 1);
   }
 }
