@@ -1,16 +1,11 @@
 // What the program does beside balancing: each is a word that stands before all flags.
 
-export interface Subcommand {
-  /** What may follow the word, as the help shows it. */
-  readonly usage: string;
-  /** What it does, for the help. */
-  readonly help: string;
-  /**
-   * Resolves with the exit code. Throws OptionError, which is exit code 2, for words that it does not take.
-   * @param args what follows the word on the command line.
-   */
-  run(args: readonly string[]): Promise<number>;
-}
+import { CHECK } from './check.ts';
+import { CONFIG } from './config.ts';
+import type { Subcommand } from './subcommand.ts';
 
 /** By the word. */
-export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>([]);
+export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
+  ['check', CHECK],
+  ['config', CONFIG],
+]);
