@@ -37,7 +37,7 @@ import {
   supervisorRules,
   trafficSettings,
 } from './limits.ts';
-import type { Log } from './log.ts';
+import type { AdjustableLog, Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import { Plane, type PlanePorts } from './proxy/plane.ts';
 import { ThreadedPlane } from './proxy/workers/threads.ts';
@@ -80,7 +80,7 @@ export interface Means {
   /** If the options say that the key is a function: that one. */
   readonly keyFunction: KeyFunction | undefined;
   readonly showsLastLines: boolean;
-  readonly log: Log;
+  readonly log: AdjustableLog;
   /** Called with each state of the fleet. Must not throw. */
   readonly observe: (state: FleetState) => void;
 }
@@ -184,7 +184,7 @@ function createPlane({ options, means, traffic, endpoints }: PlaneParts): DataPl
   const ports = { log, clock: realClock, ownAnswer, seed: randomInt(2 ** 32) };
   if (options.workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => pair }, traffic);
   const { takeTimeoutMs } = answerTimes(options);
-  const threaded = { ...ports, script: WORKER_SCRIPT, logLevel: options.log, own: byPath, takeTimeoutMs };
+  const threaded = { ...ports, script: WORKER_SCRIPT, own: byPath, takeTimeoutMs };
   return new ThreadedPlane(threaded, traffic, options.workers);
 }
 

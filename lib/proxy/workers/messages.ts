@@ -54,7 +54,9 @@ export type ToWorker =
   /** What is left while it closes is to be cut. */
   | { readonly type: 'cut' }
   /** So many entries of the log have been written. */
-  | { readonly type: 'logged'; readonly count: number };
+  | { readonly type: 'logged'; readonly count: number }
+  /** From now on these lines of the log are wanted. */
+  | { readonly type: 'level'; readonly level: LogLevel };
 
 /** From a worker. */
 export type FromWorker =

@@ -72,6 +72,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
   port.on('message', (message: ToWorker) => {
     if (message.type === 'cut') timeOver.abort();
     else if (message.type === 'logged') sender.onWritten(message.count);
+    else if (message.type === 'level') sender.level = message.level;
     else void answer(message.type, message.number, message.about);
   });
   return () => sender.flush();

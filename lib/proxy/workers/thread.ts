@@ -7,7 +7,7 @@ import type { ReplicaRef } from '../../core/ports.ts';
 import { type Counters, noCounters } from '../../core/traffic/counters.ts';
 import { Tally } from '../../core/traffic/traffic.ts';
 import { describe } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log, LogLevel } from '../../log.ts';
 import {
   type Answers,
   errorOf,
@@ -126,6 +126,11 @@ export class WorkerThread {
   async close(): Promise<void> {
     await this.ask('close', undefined).catch(() => undefined);
     await this.terminate('it was closed');
+  }
+
+  /** From now on it tells these lines of its log. */
+  tellLevel(level: LogLevel): void {
+    this.#post({ type: 'level', level });
   }
 
   /** What is left while it closes is cut. */

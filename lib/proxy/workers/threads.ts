@@ -16,7 +16,7 @@ import { type Counters, mergeCounters, noCounters } from '../../core/traffic/cou
 import type { Landings } from '../../core/traffic/landings.ts';
 import { MergedLandings } from '../../core/traffic/merged-landings.ts';
 import type { TrafficSettings } from '../../core/traffic-settings.ts';
-import type { Log, LogLevel } from '../../log.ts';
+import type { AdjustableLog } from '../../log.ts';
 import { checkPortIsFree } from '../../system/free-port.ts';
 import type { OwnAnswer } from '../front/http1/responses.ts';
 import { Crew } from './crew.ts';
@@ -27,8 +27,7 @@ import { shareOf } from './shares.ts';
 import { ThreadEnded, type WorkerThread } from './thread.ts';
 
 export interface ThreadedPlanePorts {
-  readonly log: Log;
-  readonly logLevel: LogLevel;
+  readonly log: AdjustableLog;
   readonly clock: Clock;
   /** What a worker runs: lib/worker.ts. */
   readonly script: URL;
@@ -138,14 +137,19 @@ export class ThreadedPlane implements DataPlane {
     return this.#crew.close(signal);
   }
 
+  /** Call it when the level of the log has changed. */
+  logLevelChanged(): void {
+    for (const thread of this.#crew.living()) thread.tellLevel(this.#ports.log.level);
+  }
+
   #termsOf(number: number): WorkerTerms {
-    const { own, logLevel, takeTimeoutMs, seed } = this.#ports;
+    const { own, log, takeTimeoutMs, seed } = this.#ports;
     return {
       seed,
       ledger: { memory: this.#memory, thread: number - 1 },
       clockOriginMs: performance.timeOrigin,
       traffic: shareOf(this.#traffic, this.#workers),
-      logLevel,
+      logLevel: log.level,
       own: own(),
       takeTimeoutMs,
     };
