@@ -152,6 +152,12 @@ export function predecessors(state: FleetState): ServingSeat[] {
   return state.seats.flatMap((seat) => predecessorOf(seat) ?? []);
 }
 
+/** Replicas that are up, and convicted ones that still get requests until their successors serve. */
+export function probed(state: FleetState) {
+  const up = state.seats.filter((seat) => seat.phase !== 'vacant' && seat.phase !== 'starting');
+  return [...up, ...predecessors(state)];
+}
+
 /** All replicas that run or are wanted, including those that are leaving. */
 export function allReplicas(state: FleetState): ReplicaRef[] {
   return [...state.seats, ...predecessors(state), ...state.leaving].map((one) => one.replica);
