@@ -33,6 +33,7 @@ import {
   answerTimes,
   containerSettings,
   descriptorWishes,
+  LONGEST_TAKE_MS,
   probeOf,
   supervisorRules,
   trafficSettings,
@@ -183,8 +184,7 @@ function createPlane({ options, means, traffic, endpoints }: PlaneParts): DataPl
   const { ownAnswer, byPath } = endpoints;
   const ports = { log, clock: realClock, ownAnswer, seed: randomInt(2 ** 32) };
   if (options.workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => pair }, traffic);
-  const { takeTimeoutMs } = answerTimes(options);
-  const threaded = { ...ports, script: WORKER_SCRIPT, own: byPath, takeTimeoutMs };
+  const threaded = { ...ports, script: WORKER_SCRIPT, own: byPath, takeTimeoutMs: LONGEST_TAKE_MS };
   return new ThreadedPlane(threaded, traffic, options.workers);
 }
 

@@ -23,7 +23,7 @@ export interface WorkerTerms {
   /** The least grave lines of the log that are wanted. */
   readonly logLevel: LogLevel;
   readonly own: OwnEndpoints;
-  /** For the client of an answer of the balancer's own to take what is left of it, in ms. */
+  /** For the client of an answer of the balancer's own to take what is left of it at most, in ms. */
   readonly takeTimeoutMs: number;
 }
 

@@ -38,7 +38,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
   const sender = new LogSender(terms.logLevel, (entries) => tell({ type: 'log', entries }));
   const ownAnswer = ownRelay({
     own: terms.own,
-    takeTimeoutMs: terms.takeTimeoutMs,
+    takeTimeoutMs: () => Math.min(terms.takeTimeoutMs, plane.limits.bodyTimeoutMs),
     clock,
     send: (own, facts) => port.postMessage({ type: 'own', port: own, facts } satisfies FromWorker, [own]),
   });

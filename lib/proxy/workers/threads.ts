@@ -35,7 +35,7 @@ export interface ThreadedPlanePorts {
   readonly own: () => OwnEndpoints;
   /** Answers the requests to those. */
   readonly ownAnswer: (request: IncomingMessage) => OwnAnswer | undefined;
-  /** For a client to take what is left of such an answer, in ms. */
+  /** For a client to take what is left of such an answer, in ms, unless the longest pause within a body is shorter. */
   readonly takeTimeoutMs: number;
   /** Where the request ids begin: any whole number. */
   readonly seed: number;

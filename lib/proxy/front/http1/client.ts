@@ -43,7 +43,6 @@ export class Client implements ReadingOwner {
   readonly address: string;
   /** The client's word is taken on where a request comes from. */
   readonly trusted: boolean;
-  readonly omitsVia: boolean;
   readonly relay: ReplyRelay;
   readonly reading: Reading;
   /** False if this connection is one too many. */
@@ -73,8 +72,7 @@ export class Client implements ReadingOwner {
     this.socket = socket;
     this.#terms = terms;
     this.#onClosed = onClosed;
-    this.omitsVia = terms.limits.omitsVia;
-    this.relay = new ReplyRelay(socket, terms.replies, this.omitsVia);
+    this.relay = new ReplyRelay(socket, terms.replies, terms.limits);
     this.address = ipv4AsSuch(socket.remoteAddress ?? 'unknown');
     this.trusted = terms.trusts(this.address);
     this.reading = new Reading(socket, this);
@@ -83,6 +81,10 @@ export class Client implements ReadingOwner {
     socket.on('drain', onDrain);
     socket.on('end', onEnd);
     socket.on('close', onClose);
+  }
+
+  get omitsVia(): boolean {
+    return this.#terms.limits.omitsVia;
   }
 
   /** Nothing more is wanted of this client. */
