@@ -14,7 +14,7 @@ import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
 import { type PidOf, type Replica, rosterOf } from './library/roster.ts';
 import { descriptorWishes } from './limits.ts';
-import type { Log } from './log.ts';
+import type { AdjustableLog, Log } from './log.ts';
 import { createParts, type Parts } from './parts.ts';
 import { loadHashPair } from './settings/hash-source.ts';
 import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
@@ -74,7 +74,7 @@ export interface Own {
 }
 
 /** Makes a balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
-export async function createBalancer(options: Options, log: Log, own: Own = {}): Promise<Balancer> {
+export async function createBalancer(options: Options, log: AdjustableLog, own: Own = {}): Promise<Balancer> {
   const pair = await loadHashPair(options, own.pair);
   const { keyFunction, sockets = [], showsLastLines = false, taking } = own;
   const pidOf: PidOf = (replica) => parts.runtime.pidOf?.(replica);

@@ -7,8 +7,8 @@ import type { KeyFunction } from './core/request/key-source.ts';
 import type { HashPair } from './core/ring/hashes/hash-pair.ts';
 import type { TrafficSettings } from './core/traffic-settings.ts';
 import { realClock } from './fleet/clock.ts';
-import { answerTimes } from './limits.ts';
-import type { Log } from './log.ts';
+import { LONGEST_TAKE_MS } from './limits.ts';
+import type { AdjustableLog } from './log.ts';
 import { Plane, type PlanePorts } from './proxy/plane.ts';
 import { ThreadedPlane } from './proxy/workers/threads.ts';
 import type { Options } from './settings/options.ts';
@@ -31,7 +31,7 @@ export interface PlaneMeans {
   readonly pair: HashPair;
   /** If the options say that the key is a function: that one. */
   readonly keyFunction: KeyFunction | undefined;
-  readonly log: Log;
+  readonly log: AdjustableLog;
   /** Takes the lines of the access log. */
   readonly takeLines: TakeBatch;
   /** In force until a plan holds. */
@@ -51,7 +51,6 @@ export function createPlane(options: Options, means: PlaneMeans): DataPlane {
   const given = handover === undefined ? {} : { idsGiven: skipped };
   const ports = { log, takeLines, clock: realClock, ownAnswer, seed, ...given };
   if (options.workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => pair }, traffic);
-  const { takeTimeoutMs } = answerTimes(options);
-  const threaded = { ...ports, script: WORKER_SCRIPT, logLevel: options.log, own: byPath, takeTimeoutMs };
+  const threaded = { ...ports, script: WORKER_SCRIPT, own: byPath, takeTimeoutMs: LONGEST_TAKE_MS };
   return new ThreadedPlane(threaded, traffic, options.workers);
 }

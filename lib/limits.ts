@@ -55,13 +55,15 @@ export function containerSettings(options: Options, environment: Readonly<NodeJS
   };
 }
 
+/** For a client to take an answer of the balancer's own at most, in ms. The largest, the ring, has some megabytes. */
+export const LONGEST_TAKE_MS = 30_000;
+
 /** How long an admin request has for its body, and its client for the answer. */
 export function answerTimes({ headTimeoutMs, bodyTimeoutMs }: Options): {
   readTimeoutMs: number;
   takeTimeoutMs: number;
 } {
-  // The largest answer, the ring, has some megabytes.
-  return { readTimeoutMs: headTimeoutMs, takeTimeoutMs: Math.min(30_000, bodyTimeoutMs) };
+  return { readTimeoutMs: headTimeoutMs, takeTimeoutMs: Math.min(LONGEST_TAKE_MS, bodyTimeoutMs) };
 }
 
 /** What the file descriptors must be enough for. */

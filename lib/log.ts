@@ -27,25 +27,34 @@ export interface Log {
   readonly writesDebug: boolean;
 }
 
+/** A log whose level may change. */
+export interface AdjustableLog extends Log {
+  level: LogLevel;
+}
+
 const MOST_CHARACTERS = 256;
 // A stack shows where a mistake of our own is, so it may be longer.
 const MOST_OF_STACK = 4096;
 
 /** Makes a log of `level` and graver ones. `write` gets whole lines, newline included. */
-export function createLog(level: LogLevel, write: (line: string) => void, now: () => Date): Log {
+export function createLog(level: LogLevel, write: (line: string) => void, now: () => Date): AdjustableLog {
   const line =
     (of: LogLevel): LogLine =>
     (event, details) => {
-      if (LOG_LEVELS.indexOf(of) > LOG_LEVELS.indexOf(level)) return;
+      if (LOG_LEVELS.indexOf(of) > LOG_LEVELS.indexOf(log.level)) return;
       write(`${JSON.stringify({ time: now().toISOString(), level: of, event, ...details }, bounded)}\n`);
     };
-  return {
+  const log = {
+    level,
     error: line('error'),
     warn: line('warn'),
     info: line('info'),
     debug: line('debug'),
-    writesDebug: level === 'debug',
+    get writesDebug() {
+      return log.level === 'debug';
+    },
   };
+  return log;
 }
 
 // The attack: a disk filled by targets of 60 KB, with one request for each (test/log.test.ts).

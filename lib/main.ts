@@ -3,9 +3,11 @@
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Balancer, createBalancer } from './balancer.ts';
+import { SUBCOMMANDS } from './commands/subcommands.ts';
 import { describe } from './errors.ts';
+import { loadSettings } from './settings/file/settings.ts';
 import { helpText } from './settings/help.ts';
-import { ignoredInEnvironment, OptionError, type Options, parseOptions } from './settings/options.ts';
+import { ignoredInEnvironment, OptionError, type Options } from './settings/options.ts';
 import { startedByNohup } from './system/nohup.ts';
 import { takeNotify, takeSockets } from './system/service-manager.ts';
 import { farewell, greeting } from './terminal/greeting.ts';
@@ -23,22 +25,24 @@ const SAME_SIGNAL_MS = 150;
 process.on('SIGUSR1', () => undefined);
 
 const argv = process.argv.slice(2);
+const subcommand = SUBCOMMANDS.get(argv[0] ?? '');
 // What follows a lone `--` is meant for the command.
 const ours = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
 const asks = (...flags: readonly string[]) => flags.some((flag) => ours.includes(flag));
 if (asks('--help', '-h')) {
-  process.stdout.write(helpText((text) => paintFor(process.stdout)('bold', text)));
+  process.stdout.write(helpText(SUBCOMMANDS, (text) => paintFor(process.stdout)('bold', text)));
 } else if (asks('--version', '-v')) {
   console.log(JSON.parse(readFileSync(new URL(import.meta.resolve('ringmaster/package.json')), 'utf8')).version);
 } else {
   // An upgrade: a process like this one has started this one to take its place.
   const before = takeProcessBefore(process.env);
   try {
-    if (argv[0] === 'upgrade') await (await import('./upgrade/command.ts')).askForUpgrade(argv.slice(1));
-    else await run(parseOptions(argv, process.env), before);
+    if (subcommand !== undefined) process.exitCode = await subcommand.run(argv.slice(1));
+    else await run((await loadSettings(argv, process.env)).options, before);
   } catch (error) {
     await before?.fail(describe(error));
-    console.error(`ringmaster: ${describe(error)}`);
+    // Of a file, each fault has a line.
+    for (const line of describe(error).split('\n')) console.error(`ringmaster: ${line}`);
     process.exit(error instanceof OptionError ? 2 : 1);
   }
 }

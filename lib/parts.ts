@@ -26,7 +26,7 @@ import { ScaleFile } from './fleet/members/scale-file.ts';
 import { Publisher } from './fleet/publisher.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { answerTimes, descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
-import type { Log } from './log.ts';
+import type { AdjustableLog, Log } from './log.ts';
 import { keyReader } from './proxy/key.ts';
 import { createRuntime } from './runtime.ts';
 import { hashOf } from './settings/hash-source.ts';
@@ -62,7 +62,7 @@ export interface Means {
   /** If the options say that the key is a function: that one. */
   readonly keyFunction: KeyFunction | undefined;
   readonly showsLastLines: boolean;
-  readonly log: Log;
+  readonly log: AdjustableLog;
   /** What a process hands over whose place this one takes. */
   readonly handover: Handover | undefined;
   /** Has another process take the place of this one, and says how that went. */

@@ -22,8 +22,10 @@ export type { BalancerOptions } from './library/options.ts';
 export type { Replica } from './library/roster.ts';
 export { OptionError } from './settings/options.ts';
 
+const { config: _, ...defaultsOfPrograms } = defaultOptions();
+
 /** All options at their defaults. They can be given to `createBalancer` as they are. */
-export const defaults: Options = Object.freeze({ ...defaultOptions(), ...LIBRARY_DEFAULTS });
+export const defaults: Omit<Options, 'config'> = Object.freeze({ ...defaultsOfPrograms, ...LIBRARY_DEFAULTS });
 
 /** Where a balancer listens. */
 export interface Listening {

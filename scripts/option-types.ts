@@ -42,7 +42,8 @@ export interface BalancerOptions {
 /** The text of that file. */
 export function optionTypes(): string {
   const groups = GROUPS.map(({ name, about, rows }) => {
-    const members = Object.entries(rows).map(([flag, row]) => memberOf(keyOf(flag, row), row));
+    const ofPrograms = Object.entries(rows).filter(([, row]) => !row.ofCommand);
+    const members = ofPrograms.map(([flag, row]) => memberOf(keyOf(flag, row), row));
     return `\n  // ${name}: ${about}.\n\n${members.join('\n')}`;
   });
   return `${START}${groups.join('')}}\n`;

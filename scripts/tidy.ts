@@ -5,6 +5,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { optionsTable } from '../lib/settings/help.ts';
+import { CONFIG_SCHEMA, configSchema } from './config-schema.ts';
 import { OPTION_TYPES, optionTypes } from './option-types.ts';
 import { ringsTable } from './rings.ts';
 
@@ -181,15 +182,15 @@ export function findFaults(): string[] {
     ...checkCompose(read('compose.yaml')),
     ...checkWorkflow(read('.github/workflows/check.yml')),
     ...checkFolders(sources),
-    ...checkOptionTypes(read(OPTION_TYPES)),
+    ...checkMade(OPTION_TYPES, read(OPTION_TYPES), optionTypes(), 'option-types'),
+    ...checkMade(CONFIG_SCHEMA, read(CONFIG_SCHEMA), configSchema(), 'config-schema'),
     ...checkCircles(sources, read),
   ];
 }
 
-function checkOptionTypes(text: string): string[] {
-  return text === optionTypes()
-    ? []
-    : [`${OPTION_TYPES}: is not what the tables say (node scripts/option-types.ts writes it)`];
+// A file that a script makes of the tables of options.
+function checkMade(path: string, text: string, made: string, script: string): string[] {
+  return text === made ? [] : [`${path}: is not what the tables say (node scripts/${script}.ts writes it)`];
 }
 
 function checkImport(path: string, imported: string): string[] {

@@ -23,6 +23,24 @@ t.test('one JSON line per event, of the level asked for and graver ones', async 
   t.equal(written[3]?.[2], '{"time":"1970-01-01T00:00:00.000Z","level":"error","event":"e","text":"a\\nb"}\n');
 });
 
+t.test('the level may change', async (t) => {
+  const lines: string[] = [];
+  const log = createLog(
+    'error',
+    (line) => lines.push(line),
+    () => new Date(0),
+  );
+  log.info('quiet');
+  log.level = 'debug';
+  t.ok(log.writesDebug);
+  log.debug('heard');
+  log.level = 'off';
+  t.notOk(log.writesDebug);
+  log.error('quiet');
+  t.match(lines, [/heard/]);
+  t.equal(lines.length, 1);
+});
+
 t.test('what comes from outside is cut, and the values of a query are left out', async (t) => {
   const write = (details: Record<string, unknown>) => {
     let line = '';

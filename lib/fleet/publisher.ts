@@ -33,7 +33,7 @@ export interface PublisherRules {
 
 export class Publisher {
   readonly #ports: PublisherPorts;
-  readonly #terms: PlanTerms;
+  #terms: PlanTerms;
   readonly #rules: PublisherRules;
   #state: FleetState | undefined;
   #version = 0;
@@ -75,6 +75,16 @@ export class Publisher {
     this.#state = state;
     this.#forgetThoseGone(state);
     this.#publish(state);
+    return this.#held;
+  }
+
+  /**
+   * Makes plans by these terms from now on, beginning with the state that was published last. Resolves when requests go
+   * by them; rejects if that plan was refused, though later ones are made by them too.
+   */
+  change(terms: Partial<PlanTerms>): Promise<void> {
+    this.#terms = { ...this.#terms, ...terms };
+    if (this.#state !== undefined) this.#publish(this.#state);
     return this.#held;
   }
 

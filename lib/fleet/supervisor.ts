@@ -5,11 +5,13 @@ import { type FleetEvent, nextDueMs, observe, plan, type UntimedEvent } from '..
 import { emptyFleet, type FleetState, isAtRest, upSeats } from '../core/fleet/fleet-state.ts';
 import { sameHostname } from '../core/fleet/replica-name.ts';
 import type { ReplicaRef, Wish } from '../core/ports.ts';
+import type { SeatId } from '../core/ring/ring.ts';
 import { asBalancerError, BalancerError, describe } from '../errors.ts';
 import { within } from './clock.ts';
 import { FirstService, untilFirstServe } from './first-service.ts';
 import { FleetLog } from './fleet-log.ts';
 import { Heartbeats } from './heartbeat.ts';
+import { type Imagination, imagination } from './imagine.ts';
 import { allServe, type Joining, joinings } from './joining.ts';
 import { RuntimeWatch } from './runtime-watch.ts';
 import type { SupervisorPorts, SupervisorRules } from './supervisor-ports.ts';
@@ -17,6 +19,7 @@ import { startLate, Underway } from './underway.ts';
 import { Waiters } from './waiters.ts';
 
 export class Supervisor {
+  readonly imagine: Imagination;
   readonly #ports: SupervisorPorts;
   readonly #rules: SupervisorRules;
   #state: FleetState;
@@ -39,6 +42,7 @@ export class Supervisor {
   constructor(ports: SupervisorPorts, rules: SupervisorRules, first: { nameSeed: number; lastIncarnation: number }) {
     this.#ports = ports;
     this.#rules = rules;
+    this.imagine = imagination(() => this.#state, rules, ports.clock);
     this.#first = new FirstService(rules.mustServe);
     this.#log = new FleetLog(ports.log);
     this.#heartbeats = new Heartbeats(ports.probe, ports.clock, rules, ports.log, (incarnation, failure, kind) =>
@@ -67,13 +71,6 @@ export class Supervisor {
   get isClosing(): boolean {
     return this.#closing;
   }
-
-  /** The state as it would be after a change, without making the change. */
-  readonly imagine = {
-    added: (wishes: readonly Wish[]): FleetState => this.#imagine({ type: 'add', wishes, slowly: true }),
-    removed: (replicas: readonly ReplicaRef[]): FleetState =>
-      this.#imagine({ type: 'remove', seats: replicas.map((replica) => replica.seat) }),
-  };
 
   /** A request failed at that replica. It is probed at once and is the last choice until it answers. */
   suspect(incarnation: number): void {
@@ -214,6 +211,11 @@ export class Supervisor {
     await within(this.#ports.clock, limitMs, gone, late);
   }
 
+  /** Gives given replicas other weights, by their seats. */
+  weigh(weights: ReadonlyMap<SeatId, number>): void {
+    this.#dispatch({ type: 'weigh', weights });
+  }
+
   /** From now on no start is waited for: whoever waits gets an error at once. All else goes on until `close`. */
   startNoMore(): void {
     this.#startsNoMore = true;
@@ -243,10 +245,6 @@ export class Supervisor {
 
   #checkStarts(): void {
     if (this.#startsNoMore) throw new BalancerError('closing', 'the balancer is shutting down');
-  }
-
-  #imagine(event: UntimedEvent): FleetState {
-    return observe(this.#state, { ...event, atMs: this.#ports.clock.now() } as FleetEvent, this.#rules);
   }
 
   #dispatch(untimed: UntimedEvent): void {

@@ -1,6 +1,6 @@
 // The log of a balancer in a program: nothing, lines on standard error, or calls of a function.
 
-import { createLog, type Log, type LogFormat, type LogLevel } from '../log.ts';
+import { type AdjustableLog, createLog, type LogFormat, type LogLevel } from '../log.ts';
 import { OptionError } from '../settings/options.ts';
 import { standardErrorLog } from '../terminal/standard-error.ts';
 import type { LogEntry, LogFunction, LogTarget } from './forms.ts';
@@ -9,7 +9,7 @@ import type { LogEntry, LogFunction, LogTarget } from './forms.ts';
 export function logOf(
   form: LogLevel | LogFunction | LogTarget,
   format: LogFormat = 'auto',
-): { readonly level: LogLevel; readonly log: Log } {
+): { readonly level: LogLevel; readonly log: AdjustableLog } {
   if (typeof form === 'string') return { level: form, log: standardErrorLog(form, format) };
   const { level, write } = typeof form === 'function' ? { level: 'info' as const, write: form } : Object(form);
   if (typeof write !== 'function') {

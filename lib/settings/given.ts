@@ -21,7 +21,9 @@ export interface GivenOptions {
 export const LIBRARY_DEFAULTS = { log: 'off', replicaOutput: 'off' } as const;
 
 const KEY_IS_FUNCTION: readonly KeySource[] = [{ type: 'function' }];
-const ROWS: ReadonlyMap<string, Option> = new Map([...OPTIONS].map(([flag, row]) => [keyOf(flag, row), row]));
+const ROWS: ReadonlyMap<string, Option> = new Map(
+  [...OPTIONS].filter(([, row]) => !row.ofCommand).map(([flag, row]) => [keyOf(flag, row), row]),
+);
 const KEYS = ['command', ...ROWS.keys()];
 const MOST_WRONG_LETTERS = 3;
 const MOST_SHOWN = 100;

@@ -20,15 +20,28 @@ const EXAMPLES: readonly (readonly [command: string, what: string])[] = [
   ['ringmaster', 'three of the sample service that comes with ringmaster'],
 ];
 
+/** What the help shows of a word that may stand before the flags. */
+interface Word {
+  readonly usage: string;
+  readonly help: string;
+}
+
 /**
  * The text that `--help` prints, in 80 columns.
+ * @param words what may stand before the flags.
  * @param strong marks what stands out.
  */
-export function helpText(strong: (text: string) => string = (text) => text): string {
+export function helpText(
+  words: ReadonlyMap<string, Word> = new Map(),
+  strong: (text: string) => string = (text) => text,
+): string {
   return [
     `${strong('Usage:')} ringmaster [options] [-- command [arguments]]`,
+    ...[...words].map(([word, { usage }]) => `       ringmaster ${word} ${usage}`.trimEnd()),
     '       npm start -- [options] [-- command [arguments]], in a checkout',
     '',
+    ...[...words].flatMap(([word, { help }]) => entry(word, '', help, strong)),
+    ...(words.size === 0 ? [] : ['']),
     ...wrapped(
       'Runs a program several times, spreads requests over these replicas by consistent hashing, and replaces those ' +
         'that die or hang.',

@@ -1,6 +1,8 @@
 // The kinds of values that options have: how they are written, their bounds, and how they are read. Reading never
 // throws: a text that is no such value gives `undefined`, and the caller knows which option it was for.
 
+import { numberOrText, type Schema } from './schema.ts';
+
 export interface Kind<T, Unit extends string = ''> {
   /** What the value is counted in. The option's key in `Options` ends with it. */
   readonly unit: Unit;
@@ -10,6 +12,8 @@ export interface Kind<T, Unit extends string = ''> {
   readonly bounds: string;
   read(written: string): T | undefined;
   write(value: T): string;
+  /** What a file may have for it. */
+  readonly schema: Schema;
   /** The value that a flag without a value has. */
   readonly bare?: string;
   /** The value is or holds a secret, so messages must not repeat it. */
@@ -32,6 +36,7 @@ export function integer(least: number, most: number): Kind<number> {
     bounds: `a whole number from ${least} to ${most}`,
     read: (written) => (/^\d{1,9}$/.test(written) ? bounded(Number(written), least, most) : undefined),
     write: String,
+    schema: { type: 'integer', minimum: least, maximum: most },
   };
 }
 
@@ -42,6 +47,7 @@ export function decimal(least: number, most: number): Kind<number> {
     bounds: `a number from ${least} to ${most}`,
     read: (written) => (/^\d{1,9}(\.\d{1,20})?$/.test(written) ? bounded(Number(written), least, most) : undefined),
     write: String,
+    schema: { type: 'number', minimum: least, maximum: most },
   };
 }
 
@@ -56,6 +62,7 @@ export function orOff<Unit extends string>(
     bounds: `${kind.bounds}, or off`,
     read: (written) => (written === 'off' ? off : kind.read(written)),
     write: (value) => (value === off ? 'off' : kind.write(value)),
+    schema: { anyOf: [kind.schema, { const: 'off' }] },
   };
 }
 
@@ -67,6 +74,7 @@ export function orAuto(kind: Kind<number>): Kind<number> {
     bounds: `${kind.bounds}, or auto`,
     read: (written) => (written === 'auto' ? 0 : kind.read(written)),
     write: (value) => (value === 0 ? 'auto' : kind.write(value)),
+    schema: { anyOf: [kind.schema, { const: 'auto' }] },
   };
 }
 
@@ -82,6 +90,7 @@ export function size(leastBytes: number, mostBytes: number): Kind<number, 'Bytes
       return bounded(Number(amount) * (UNIT_BYTES[unit.toLowerCase()] as number), leastBytes, mostBytes);
     },
     write: writeBytes,
+    schema: numberOrText(leastBytes, mostBytes, '^\\d{1,15}[kmgKMG]?$'),
   };
 }
 
@@ -102,6 +111,7 @@ export function duration(leastMs: number, mostMs: number): Kind<number, 'Ms'> {
       return bounded(Number(amount) * (UNIT_MS[unit] as number), leastMs, mostMs);
     },
     write: writeMs,
+    schema: numberOrText(leastMs, mostMs, '^\\d{1,9}(ms|s|m|h)?$'),
   };
 }
 
@@ -112,6 +122,7 @@ export function choice<const T extends string>(values: readonly T[]): Kind<T> {
     bounds: oneOf(values),
     read: (written) => values.find((value) => value === written),
     write: (value) => value,
+    schema: { enum: values },
   };
 }
 
@@ -123,6 +134,7 @@ export const onOff: Kind<boolean> = {
   bare: 'on',
   read: (written) => (written === 'on' ? true : written === 'off' ? false : undefined),
   write: (value) => (value ? 'on' : 'off'),
+  schema: { enum: [true, false, 'on', 'off'] },
 };
 
 /** Any text but an empty one. */
@@ -133,6 +145,7 @@ export function text(what: string): Kind<string> {
     bounds: what,
     read: (written) => written || undefined,
     write: (value) => value,
+    schema: { type: 'string', minLength: 1 },
   };
 }
 
@@ -144,6 +157,7 @@ export const token: Kind<string> = {
   read: (written) => (/^[!-~]{1,1000}$/.test(written) ? written : undefined),
   write: (value) => value,
   secret: true,
+  schema: { type: 'string', pattern: '^[!-~]{1,1000}$' },
 };
 
 /** A value of a Docker label that a person can read. */
@@ -153,6 +167,7 @@ export const fleetName: Kind<string> = {
   bounds: 'letters, digits, `_`, `.` and `-`',
   read: (written) => (/^[\w.-]{1,63}$/.test(written) ? written : undefined),
   write: (value) => value,
+  schema: { type: 'string', pattern: '^[\\w.-]{1,63}$' },
 };
 
 export const path: Kind<string> = { ...text('a path'), placeholder: 'PATH' };
@@ -164,6 +179,7 @@ export const socketPath: Kind<string> = {
   bounds: 'a path of at most 107 bytes',
   read: (written) => (written !== '' && Buffer.byteLength(written) <= 107 ? written : undefined),
   write: (value) => value,
+  schema: { type: 'string', minLength: 1 },
 };
 
 export const fileMode: Kind<number> = {
@@ -172,6 +188,7 @@ export const fileMode: Kind<number> = {
   bounds: 'a mode in octal, as 0600',
   read: (written) => (/^0?[0-7]{3}$/.test(written) ? Number.parseInt(written, 8) : undefined),
   write: (value) => value.toString(8).padStart(4, '0'),
+  schema: { type: 'string', pattern: '^0?[0-7]{3}$' },
 };
 
 export const probedPath: Kind<string> = {
@@ -180,6 +197,7 @@ export const probedPath: Kind<string> = {
   bounds: 'a path that begins with /, tcp, or off',
   read: (written) => (/^(\/[!-~]*|tcp|off)$/.test(written) ? written : undefined),
   write: (value) => value,
+  schema: { type: 'string', pattern: '^(/[!-~]*|tcp|off)$' },
 };
 
 /** The value of a Host field, or nothing. */
@@ -189,6 +207,7 @@ export const hostField: Kind<string> = {
   bounds: 'a host, with a port or without',
   read: (written) => (/^([\w.-]+|\[[\da-fA-F:.]+\])?(:\d{1,5})?$/.test(written) ? written : undefined),
   write: (value) => value,
+  schema: { type: 'string' },
 };
 
 /** Ranges of statuses, both ends included. */
@@ -204,6 +223,16 @@ export const statuses: Kind<readonly (readonly [number, number])[]> = {
     return ranges.every(([least, most]) => least <= most) ? ranges : undefined;
   },
   write: (value) => value.map(([least, most]) => (least === most ? `${least}` : `${least}-${most}`)).join(','),
+  schema: {
+    anyOf: [
+      { type: 'string', pattern: '^[1-5]' },
+      {
+        type: 'array',
+        minItems: 1,
+        items: { anyOf: [{ type: 'integer', minimum: 100, maximum: 599 }, { type: 'string' }] },
+      },
+    ],
+  },
 };
 
 /** The name of a hash pair, or the path of a module. Only a path has a slash. */
@@ -214,6 +243,7 @@ export function hashSource(names: readonly string[]): Kind<string> {
     bounds: `${oneOf(names)}, or the path of a module`,
     read: (written) => (names.includes(written) || written.includes('/') ? written : undefined),
     write: (value) => value,
+    schema: { anyOf: [{ enum: names }, { type: 'string', pattern: '/' }] },
   };
 }
 

@@ -6,6 +6,7 @@ import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
 import type { Address } from '../core/ports.ts';
 import type { KeySource } from '../core/request/key-source.ts';
 import { bounded, type Kind } from './kinds.ts';
+import { LIST_SCHEMA, TEXTS_SCHEMA } from './schema.ts';
 
 /** A service that somebody else runs. */
 export interface Upstream {
@@ -26,6 +27,7 @@ export const upstreams: Kind<ReadonlyMap<string, Upstream>> = {
     return services.size === texts.length ? new Map(entries) : undefined;
   },
   write: (value) => [...value].map(([name, { weight }]) => (weight === 1 ? name : `${name}*${weight}`)).join(','),
+  schema: LIST_SCHEMA,
 };
 
 export const keySources: Kind<readonly KeySource[]> = {
@@ -41,6 +43,7 @@ export const keySources: Kind<readonly KeySource[]> = {
     return fits ? (sources as KeySource[]) : undefined;
   },
   write: (value) => value.map((source) => ('name' in source ? `${source.type}:${source.name}` : source.type)).join(','),
+  schema: LIST_SCHEMA,
 };
 
 /** Addresses and networks in the form that they are written in; `off` gives the empty list. */
@@ -54,6 +57,7 @@ export const trustedProxies: Kind<readonly string[]> = {
     return entries.every(isTrustEntry) ? entries : undefined;
   },
   write: (value) => (value.length === 0 ? 'off' : value.join(',')),
+  schema: LIST_SCHEMA,
 };
 
 /** Environment variables by name. A value may hold anything, commas, `=` and line ends included. */
@@ -71,6 +75,7 @@ export const variables: Kind<ReadonlyMap<string, string>> = {
     split: (variable) => variable.split('\n').filter((line) => line !== ''),
     join: (values) => new Map(values.flatMap((one) => [...one])),
   },
+  schema: TEXTS_SCHEMA,
 };
 
 /** Names of Docker volumes, by the absolute path at which each is mounted. */
@@ -87,6 +92,7 @@ export const volumes: Kind<ReadonlyMap<string, string>> = {
     split: (variable) => variable.split('\n').filter((line) => line !== ''),
     join: (values) => new Map(values.flatMap((one) => [...one])),
   },
+  schema: TEXTS_SCHEMA,
 };
 
 function isTrustEntry(entry: string): boolean {

@@ -3,7 +3,7 @@
 
 import type { Kind } from './kinds.ts';
 
-/** `live` if a running balancer could take over another value, else why it could not. Nothing takes one over yet. */
+/** `live` if a running balancer takes over another value, else why it does not. lib/reload/ has who takes what over. */
 export type Changes = 'live' | { readonly atStart: string };
 
 export const atStart = (reason: string): Changes => ({ atStart: reason });
@@ -12,6 +12,8 @@ interface Row<T, Unit extends string> {
   readonly kind: Kind<T, Unit>;
   readonly changes: Changes;
   readonly help: string;
+  /** Said on the command line or in the environment, and neither in a file nor in a program. */
+  readonly ofCommand?: true;
 }
 
 /** An option whose default depends on no other option. */
@@ -42,6 +44,9 @@ export const settled = <T, Unit extends string, Known>(
   changes: Changes,
   help: string,
 ): SettledOption<T, Unit, Known> => ({ kind, shown, settle, changes, help });
+
+/** The row of an option of the command alone. */
+export const ofCommand = <R extends object>(row: R): R & { readonly ofCommand: true } => ({ ...row, ofCommand: true });
 
 /** Options of one subject. */
 export interface Group<Rows> {

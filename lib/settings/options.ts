@@ -105,31 +105,38 @@ const RULES_OF_STARTED: readonly Rule[] = [
   },
 ];
 
-/** What is wrong with an option, in one line. The program then ends with exit code 2. */
+/** What is wrong with options: a line, or of a file a line for each fault. The program then ends with exit code 2. */
 export class OptionError extends Error {
   override readonly name = 'OptionError';
 }
 
-/** The arguments before a lone `--`, and the command after it: empty if there is none. Throws OptionError. */
-function splitCommand(argv: readonly string[]): { flags: readonly string[]; command: readonly string[] } {
+/** What a command line says. */
+export interface CommandLine {
+  /** The values of each flag, as they are written. */
+  readonly flags: ReadonlyMap<string, readonly string[]>;
+  /** What follows a lone `--`: empty if there is none. */
+  readonly command: readonly string[];
+}
+
+/** Throws OptionError for an unknown flag, or one without a value. */
+export function readLine(argv: readonly string[]): CommandLine {
   const at = argv.indexOf('--');
-  if (at === -1) return { flags: argv, command: [] };
+  if (at === -1) return { flags: readFlags(argv), command: [] };
   const command = argv.slice(at + 1);
   if (command[0] === undefined || command[0] === '') {
     throw new OptionError('-- needs a command after it: -- node app.js');
   }
-  return { flags: argv.slice(0, at), command };
+  return { flags: readFlags(argv.slice(0, at)), command };
 }
 
 /**
  * The options that a command line and an environment give. The command line takes precedence. Throws OptionError for an
- * unknown flag, a value out of bounds, or values that do not go together.
+ * unknown flag, a value out of bounds, or values that do not go together. A file that `--config` names is not read.
  */
 export function parseOptions(argv: readonly string[], environment: Readonly<NodeJS.ProcessEnv>): Options {
-  const split = splitCommand(argv);
-  const flags = readFlags(split.flags);
+  const line = readLine(argv);
   checkRetired(environment);
-  return optionsOf(split.command, (flag, row) => readGiven(flag, row, flags, environment));
+  return optionsOf(line.command, (flag, row) => readGiven(flag, row, line, environment)?.value);
 }
 
 /**
@@ -138,6 +145,14 @@ export function parseOptions(argv: readonly string[], environment: Readonly<Node
  * @param givenOf gives the value of an option; `undefined` if nobody has set it.
  */
 export function optionsOf(command: readonly string[], givenOf: (flag: string, row: Option) => unknown): Options {
+  const options = settledOptions(command, givenOf);
+  const [broken] = brokenRules(options);
+  if (broken !== undefined) throw new OptionError(broken);
+  return options;
+}
+
+/** The same, but whether the values go together is for `brokenRules` to say. */
+export function settledOptions(command: readonly string[], givenOf: (flag: string, row: Option) => unknown): Options {
   const plain: Record<string, unknown> = {};
   const settled: [key: string, given: unknown, row: SettledOption<unknown, string, PlainOptions>][] = [];
   for (const [flag, row] of OPTIONS) {
@@ -147,9 +162,13 @@ export function optionsOf(command: readonly string[], givenOf: (flag: string, ro
   }
   const known: PlainOptions = { ...(plain as Omit<PlainOptions, 'command'>), command };
   const depending = settled.map(([key, given, row]) => [key, row.settle(given, known)]);
-  const options = { ...known, ...Object.fromEntries(depending) } as Options;
-  checkTogether(options);
-  return options;
+  return { ...known, ...Object.fromEntries(depending) } as Options;
+}
+
+/** What is wrong with these options together, a line each. */
+export function brokenRules(options: Options): string[] {
+  const rules = options.upstream.size > 0 ? RULES : [...RULES, ...RULES_OF_STARTED];
+  return rules.filter(({ breaks }) => breaks(options)).map(({ says }) => says(options));
 }
 
 /** Variables that look like options but are not used as any. */
@@ -208,19 +227,26 @@ function unknown(flag: string): OptionError {
   );
 }
 
-function checkRetired(environment: Readonly<NodeJS.ProcessEnv>): void {
+/** Throws OptionError for a variable that was an option once. */
+export function checkRetired(environment: Readonly<NodeJS.ProcessEnv>): void {
   for (const { variable, instead } of retiredVariables(environment)) {
     throw new OptionError(`${variable} is no option any more: ${instead}`);
   }
 }
 
-// What the command line or the environment says; `undefined` if they say nothing.
-function readGiven(
+/** A value, and who gave it: a flag with its dashes, or a variable. */
+export interface GivenValue {
+  readonly value: unknown;
+  readonly source: string;
+}
+
+/** What the command line or the environment says of an option; `undefined` if they say nothing. Throws OptionError. */
+export function readGiven(
   flag: string,
   row: Option,
-  flags: ReadonlyMap<string, readonly string[]>,
+  { flags }: CommandLine,
   environment: Readonly<NodeJS.ProcessEnv>,
-): unknown {
+): GivenValue | undefined {
   const { kind } = row;
   const inVariable = () => {
     const written = readVariable(flag, environment);
@@ -233,7 +259,8 @@ function readGiven(
     if (value !== undefined) return value;
     throw new OptionError(`${source} takes ${kind.bounds}, not ${kind.secret ? 'that' : JSON.stringify(written)}`);
   });
-  return values.length > 1 ? kind.repeated?.join(values) : values[0];
+  if (values.length === 0) return undefined;
+  return { value: values.length > 1 ? kind.repeated?.join(values) : values[0], source };
 }
 
 // What a command that listens on the one must not ask for.
@@ -244,10 +271,4 @@ function otherPlace(listen: Options['replicaListen']): string {
 /** The key of an option in `Options`. */
 export function keyOf(flag: string, { kind }: Option): string {
   return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase()) + kind.unit;
-}
-
-function checkTogether(options: Options): void {
-  const rules = options.upstream.size > 0 ? RULES : [...RULES, ...RULES_OF_STARTED];
-  const broken = rules.find(({ breaks }) => breaks(options));
-  if (broken !== undefined) throw new OptionError(broken.says(options));
 }

@@ -1,6 +1,6 @@
 // The log on standard error: JSON lines for programs and files, lines for people on a terminal.
 
-import { createLog, type Log, type LogFormat, type LogLevel } from '../log.ts';
+import { type AdjustableLog, createLog, type LogFormat, type LogLevel } from '../log.ts';
 import { lineWriter } from '../log-stream.ts';
 import { textLine } from './log-text.ts';
 import { paintFor } from './paint.ts';
@@ -9,7 +9,7 @@ import { paintFor } from './paint.ts';
 let writer: ((line: string) => void) | undefined;
 
 /** Has no effect before the first entry is written. */
-export function standardErrorLog(level: LogLevel, format: LogFormat): Log {
+export function standardErrorLog(level: LogLevel, format: LogFormat): AdjustableLog {
   const isText = format === 'text' || (format === 'auto' && process.stderr.isTTY);
   const paint = paintFor(process.stderr);
   const write = (line: string) => {

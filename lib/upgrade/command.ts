@@ -5,7 +5,8 @@ import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { adminPlace } from '../admin-place.ts';
 import { BalancerError } from '../errors.ts';
-import { type Options, parseOptions } from '../settings/options.ts';
+import { loadSettings } from '../settings/file/settings.ts';
+import type { Options } from '../settings/options.ts';
 import type { Ending } from './messages.ts';
 import type { Taken } from './succession.ts';
 
@@ -13,7 +14,7 @@ const LOOK_EVERY_MS = 200;
 
 /** Rejects if the balancer is not replaced, or if a request was lost. */
 export async function askForUpgrade(argv: readonly string[]): Promise<void> {
-  const options = parseOptions(argv, process.env);
+  const { options } = await loadSettings(argv, process.env);
   const taken = (await ask(options, 'POST', '/balancer/upgrade')) as Taken;
   const { pid, before, replicas, sockets, connections } = taken;
   say(`process ${pid} has taken over from ${before}: ${count(replicas, 'replica')}, ${count(sockets, 'socket')}`);

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CONFIG_SCHEMA } from '../config-schema.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DIST = join(ROOT, 'dist');
@@ -25,5 +26,7 @@ for (const folder of SERVED) {
     filter: (path) => !path.endsWith('tsconfig.json'),
   });
 }
+// Where a file names it: "$schema": "./node_modules/ringmaster/dist/ringmaster.schema.json".
+copyFileSync(join(ROOT, CONFIG_SCHEMA), join(DIST, 'ringmaster.schema.json'));
 copyFileSync(join(ROOT, 'scripts/package/command.js'), join(DIST, 'command.js'));
 chmodSync(join(DIST, 'command.js'), 0o755);

@@ -28,7 +28,7 @@ t.test('in this thread', async (t) => {
 t.test('over two threads', async (t) => {
   planeContract(t, (options) => {
     const own = () => new Map<string, string>();
-    const ofThreads = { script, logLevel: 'off' as const, own, takeTimeoutMs: 1000 };
+    const ofThreads = { script, own, takeTimeoutMs: 1000 };
     const ports = { log, takeLines, clock: realClock, ownAnswer: () => undefined, seed: 0, ...ofThreads };
     return new ThreadedPlane(ports, trafficSettings({ ...defaultOptions(), ...options }), 2);
   });

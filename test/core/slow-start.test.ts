@@ -52,6 +52,27 @@ t.test('the same fleet keeps the same policy object', async (t) => {
   t.not(keeper.keep(fleetOf(SINCE_EVER), 9).policy, policy);
 });
 
+t.test('another pair makes another ring, another time of slow starts another policy', async (t) => {
+  const keeper = keeperOf(0);
+  const state = fleetOf(SINCE_EVER, 0);
+  const { ring } = keeper.keep(state, 0);
+  const pair = {
+    requestSlot: (key: number) => key,
+    virtualNodeSlot: (place: number, index: number) => place * 9 + index,
+  };
+  keeper.change({ pair, slowStartMs: 0 });
+  const changed = keeper.keep(state, 0);
+  t.not(changed.ring.digest(), ring.digest());
+  t.equal(changed.policy.ring, changed.ring);
+  t.equal(changed.policy.slotOf(5), 5);
+  t.equal(keeper.keep(state, 0).ring, changed.ring);
+  keeper.change({ pair, slowStartMs: 1000 });
+  const slow = keeper.keep(state, 500);
+  t.equal(slow.ring, changed.ring, 'the wanted seats are the same');
+  t.not(slow.policy, changed.policy);
+  t.equal(slow.nextChangeMs, 520);
+});
+
 t.test('a joiner takes its slots over the time of the slow start; each slot changes hands once', async (t) => {
   const keeper = keeperOf(1000);
   const joined = fleetOf(SINCE_EVER, SINCE_EVER, 0);

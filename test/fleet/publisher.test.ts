@@ -113,6 +113,24 @@ t.test('who waits for a replica to drain is told, whether the news comes before,
   }
 });
 
+t.test('other terms are those of the next plan, which comes at once, and of all after it', async (t) => {
+  const { serving } = lives();
+  const { publisher, plans, refuse } = await played();
+  await publisher.change({ traffic: trafficSettings({ ...defaultOptions(), maxFields: 20 }) });
+  t.equal(plans.length, 0, 'there is nothing to plan for yet');
+  await publisher.publish(serving);
+  t.equal(plans.at(-1)?.traffic.limits.maxFields, 20);
+  await publisher.change({
+    hash: { name: 'modulo' },
+    traffic: trafficSettings({ ...defaultOptions(), maxFields: 30 }),
+  });
+  t.match(plans.at(-1), { version: 2, hash: { name: 'modulo' }, traffic: { limits: { maxFields: 30 } } });
+  await publisher.publish(serving);
+  t.match(plans.at(-1), { version: 3, hash: { name: 'modulo' }, traffic: { limits: { maxFields: 30 } } });
+  refuse(new Error('no'));
+  await t.rejects(publisher.change({ hash: { path: '/nowhere' } }), { message: 'no' });
+});
+
 t.test('news of a replica that does not leave is not kept for the time when it does', async (t) => {
   const { serving, leaving } = lives();
   const replica = (leaving.leaving[0] as FleetState['leaving'][number]).replica;

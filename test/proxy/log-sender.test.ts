@@ -29,6 +29,18 @@ t.test('entries of its level and graver ones are sent, those of one turn togethe
   t.ok(begun('debug').log.writesDebug);
 });
 
+t.test('its level may change', async (t) => {
+  const { sent, sender, log } = begun('info');
+  sender.level = 'debug';
+  t.ok(log.writesDebug);
+  log.debug('heard');
+  sender.level = 'off';
+  log.error('quiet');
+  sender.flush();
+  t.match(sent, [{ event: 'heard' }]);
+  t.equal(sent.length, 1);
+});
+
 t.test('while nothing is written, what waits is bounded; what is dropped is counted, and the count told', async (t) => {
   const { sent, sender, log } = begun('info');
   for (let count = 0; count < 2000; count++) log.info('many');

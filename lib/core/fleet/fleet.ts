@@ -24,6 +24,7 @@ import {
   withNewSeat,
   withoutSeats,
   withStrays,
+  withWeight,
 } from './seats.ts';
 
 /** What happened to the fleet, and when. */
@@ -35,6 +36,8 @@ export type FleetEvent = { readonly atMs: number } & (
       readonly slowly: boolean;
     }
   | { readonly type: 'remove'; readonly seats: readonly SeatId[] }
+  /** Given replicas have other weights from now on. */
+  | { readonly type: 'weigh'; readonly weights: ReadonlyMap<SeatId, number> }
   | { readonly type: 'starting'; readonly incarnation: number }
   | { readonly type: 'started'; readonly replica: ReplicaRef; readonly address: Address }
   | ({ readonly type: 'start-failed'; readonly incarnation: number } & Loss)
@@ -80,6 +83,8 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
       return event.wishes.reduce((grown, wish) => withNewSeat(grown, wish, event.slowly, event.atMs), state);
     case 'remove':
       return withoutSeats(state, event.seats, event.atMs);
+    case 'weigh':
+      return event.weights.entries().reduce((weighed, [seat, weight]) => withWeight(weighed, seat, weight), state);
     case 'starting':
       return replaceSeat(state, event.incarnation, (seat) =>
         seat.phase === 'vacant'

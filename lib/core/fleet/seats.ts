@@ -9,6 +9,7 @@ import {
   type Leaving,
   NO_LAPSES,
   placement,
+  placesOf,
   predecessorOf,
   predecessors,
   type Seat,
@@ -84,6 +85,21 @@ export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs
     seats: state.seats.filter((seat) => !leavers.includes(seat)),
     leaving: [...state.leaving, ...leaving, ...predecessors.map(({ replica }) => leave(replica, true, atMs))],
   };
+}
+
+/**
+ * Gives that seat so many places: its own number, then those that it has, then the lowest free ones. For given
+ * replicas, since nothing else keeps their places.
+ */
+export function withWeight(state: FleetState, number: SeatId, weight: number): FleetState {
+  const seat = state.seats.find((one) => one.replica.seat === number);
+  if (seat === undefined || !seat.isGiven || placesOf(seat.replica).length === weight) return state;
+  const taken = placement(state);
+  const places = placesOf(seat.replica).slice(0, weight);
+  for (let place = 1; places.length < weight; place++) if (!taken.has(place)) places.push(place);
+  const { extraPlaces: _, ...alone } = seat.replica;
+  const replica = places.length === 1 ? alone : { ...alone, extraPlaces: places.slice(1) };
+  return replaceSeat(state, replica.incarnation, (one) => ({ ...one, replica }));
 }
 
 // The wait is short, because what this machine lacks, such as a file descriptor, may be there again at any moment.

@@ -28,7 +28,9 @@ export interface KeptRing {
 const STEPS = 50;
 
 export class RingKeeper {
-  readonly #settings: RingSettings;
+  #settings: RingSettings;
+  // Rings that were made are of another pair.
+  #isStale = false;
   #seats = '';
   #ring: HashRing;
   #starting = '';
@@ -40,6 +42,12 @@ export class RingKeeper {
     this.#settings = settings;
     this.#ring = this.build(new Map());
     this.#policy = ringPolicy(this.#ring, settings.pair);
+  }
+
+  /** Makes rings by these from now on: the next `keep` gives one. */
+  change(settings: Pick<RingSettings, 'pair' | 'slowStartMs'>): void {
+    this.#isStale ||= settings.pair !== this.#settings.pair;
+    this.#settings = { ...this.#settings, ...settings };
   }
 
   /**
@@ -63,7 +71,8 @@ export class RingKeeper {
     const taken = this.#slowStarts(state, nowMs);
     const starting = [...taken.keys()].join(';');
     const progress = [...taken].join(';');
-    const sameSeats = seats === this.#seats;
+    const sameSeats = seats === this.#seats && !this.#isStale;
+    this.#isStale = false;
     if (!sameSeats) this.#ring = this.build(places);
     if (!sameSeats || starting !== this.#starting) this.#starters = this.#chain(places, [...taken.keys()]);
     if (!sameSeats || progress !== this.#progress) {

@@ -11,22 +11,25 @@ const MOST_CHARACTERS = 4096;
 
 export class LogSender {
   readonly log: Log;
-  readonly #level: LogLevel;
+  /** The least grave one that is wanted. */
+  level: LogLevel;
   readonly #send: (entries: readonly LogEntry[]) => void;
   #unwritten = 0;
   #dropped = 0;
   #waiting: LogEntry[] = [];
 
-  /** @param level the least grave one that is wanted. */
   constructor(level: LogLevel, send: (entries: readonly LogEntry[]) => void) {
-    this.#level = level;
+    this.level = level;
     this.#send = send;
+    const writesDebug = () => this.level === 'debug';
     this.log = {
       error: this.#lineOf('error'),
       warn: this.#lineOf('warn'),
       info: this.#lineOf('info'),
       debug: this.#lineOf('debug'),
-      writesDebug: level === 'debug',
+      get writesDebug() {
+        return writesDebug();
+      },
     };
   }
 
@@ -48,8 +51,8 @@ export class LogSender {
   }
 
   #lineOf(level: LogEntry['level']): LogLine {
-    if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(this.#level)) return () => undefined;
     return (event, details) => {
+      if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(this.level)) return;
       // As in log-stream.ts: once one is dropped, all are until there is room, so that the count stands where they are
       // missing.
       if (this.#dropped > 0 || this.#unwritten >= MOST_UNWRITTEN) {

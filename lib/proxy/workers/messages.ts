@@ -23,7 +23,7 @@ export interface WorkerTerms {
   /** The least grave lines of the log that are wanted. */
   readonly logLevel: LogLevel;
   readonly own: OwnEndpoints;
-  /** For the client of an answer of the balancer's own to take what is left of it, in ms. */
+  /** For the client of an answer of the balancer's own to take what is left of it at most, in ms. */
   readonly takeTimeoutMs: number;
 }
 
@@ -58,7 +58,9 @@ export type ToWorker =
   /** The lines of that number have been written, or lost. */
   | { readonly type: 'lines-taken'; readonly number: number }
   /** So many entries of the log have been written. */
-  | { readonly type: 'logged'; readonly count: number };
+  | { readonly type: 'logged'; readonly count: number }
+  /** From now on these lines of the log are wanted. */
+  | { readonly type: 'level'; readonly level: LogLevel };
 
 /** From a worker. */
 export type FromWorker =

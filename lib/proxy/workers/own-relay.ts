@@ -14,7 +14,8 @@ import { PortStream } from './port-stream.ts';
 export interface RelayTerms {
   readonly own: OwnEndpoints;
   readonly clock: Clock;
-  readonly takeTimeoutMs: number;
+  /** For a client to take what is left of an answer, in ms. */
+  readonly takeTimeoutMs: () => number;
   /** Gives a request to the main thread. */
   readonly send: (port: MessagePort, facts: OwnFacts) => void;
 }
@@ -53,7 +54,7 @@ function relay({ send, clock, takeTimeoutMs }: RelayTerms, request: IncomingMess
   onward.on('error', () => response.destroy());
   onward.on('response', (answer) => {
     passOn(answer, request, response);
-    answer.once('end', () => endInTime(clock, takeTimeoutMs, response));
+    answer.once('end', () => endInTime(clock, takeTimeoutMs(), response));
     answer.on('error', () => response.destroy());
   });
 }

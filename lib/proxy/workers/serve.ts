@@ -38,7 +38,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
   const sender = new LogSender(terms.logLevel, (entries) => tell({ type: 'log', entries }));
   const ownAnswer = ownRelay({
     own: terms.own,
-    takeTimeoutMs: terms.takeTimeoutMs,
+    takeTimeoutMs: () => Math.min(terms.takeTimeoutMs, plane.limits.bodyTimeoutMs),
     clock,
     send: (own, facts) => port.postMessage({ type: 'own', port: own, facts } satisfies FromWorker, [own]),
   });
@@ -75,6 +75,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
     if (message.type === 'cut') timeOver.abort();
     else if (message.type === 'lines-taken') lines.onTaken(message.number);
     else if (message.type === 'logged') sender.onWritten(message.count);
+    else if (message.type === 'level') sender.level = message.level;
     else void answer(message.type, message.number, message.about);
   });
   return () => {

@@ -7,7 +7,7 @@ import type { ReplicaRef } from '../../core/ports.ts';
 import { type Counters, noCounters } from '../../core/traffic/counters.ts';
 import { Tally } from '../../core/traffic/traffic.ts';
 import { describe } from '../../errors.ts';
-import type { Log } from '../../log.ts';
+import type { Log, LogLevel } from '../../log.ts';
 import {
   type Answers,
   errorOf,
@@ -134,6 +134,11 @@ export class WorkerThread {
     const lost = await this.ask('giveWay', undefined).catch(() => 0);
     await this.terminate('it gave way');
     return lost;
+  }
+
+  /** From now on it tells these lines of its log. */
+  tellLevel(level: LogLevel): void {
+    this.#post({ type: 'level', level });
   }
 
   /** What is left while it closes is cut. */

@@ -22,7 +22,7 @@ import { type Counters, mergeCounters, noCounters } from '../../core/traffic/cou
 import type { Landings } from '../../core/traffic/landings.ts';
 import { MergedLandings } from '../../core/traffic/merged-landings.ts';
 import type { TrafficSettings } from '../../core/traffic-settings.ts';
-import type { Log, LogLevel } from '../../log.ts';
+import type { AdjustableLog } from '../../log.ts';
 import { checkPortIsFree } from '../../system/free-port.ts';
 import type { OwnAnswer } from '../front/http1/responses.ts';
 import { Crew } from './crew.ts';
@@ -33,10 +33,9 @@ import { shareOf } from './shares.ts';
 import { ThreadEnded, type WorkerThread } from './thread.ts';
 
 export interface ThreadedPlanePorts {
-  readonly log: Log;
+  readonly log: AdjustableLog;
   /** Takes the lines of the access log of all workers. */
   readonly takeLines: TakeBatch;
-  readonly logLevel: LogLevel;
   readonly clock: Clock;
   /** What a worker runs: lib/worker.ts. */
   readonly script: URL;
@@ -44,7 +43,7 @@ export interface ThreadedPlanePorts {
   readonly own: () => OwnEndpoints;
   /** Answers the requests to those. */
   readonly ownAnswer: (request: IncomingMessage) => OwnAnswer | undefined;
-  /** For a client to take what is left of such an answer, in ms. */
+  /** For a client to take what is left of such an answer, in ms, unless the longest pause within a body is shorter. */
   readonly takeTimeoutMs: number;
   /** Where the request ids begin: any whole number. */
   readonly seed: number;
@@ -182,14 +181,19 @@ export class ThreadedPlane implements DataPlane {
     return this.#crew.close(signal);
   }
 
+  /** Call it when the level of the log has changed. */
+  logLevelChanged(): void {
+    for (const thread of this.#crew.living()) thread.tellLevel(this.#ports.log.level);
+  }
+
   #termsOf(number: number): WorkerTerms {
-    const { own, logLevel, takeTimeoutMs, seed } = this.#ports;
+    const { own, log, takeTimeoutMs, seed } = this.#ports;
     return {
       seed,
       ledger: { memory: this.#memory, thread: number - 1 },
       clockOriginMs: performance.timeOrigin,
       traffic: shareOf(this.#traffic, this.#workers),
-      logLevel,
+      logLevel: log.level,
       own: own(),
       takeTimeoutMs,
     };

@@ -14,7 +14,8 @@ export const MESSAGES = group('Messages', 'how large they may be, and which fiel
   'max-fields': option(
     integer(16, 10_000),
     256,
-    'live',
+    // With a higher limit, a parser that is there would drop fields, and nobody would know.
+    atStart('the parser of a connection is made with it'),
     'most fields in a head or in trailers, and most elements in the lists of a head',
   ),
   'max-body-size': option(

@@ -2,14 +2,17 @@
 
 import { availableParallelism } from 'node:os';
 import { LOG_FORMATS, LOG_LEVELS } from '../../log.ts';
-import { choice, duration, integer, orAuto, text } from '../kinds.ts';
-import { atStart, group, option, settled } from '../option.ts';
+import { choice, duration, integer, orAuto, path, text } from '../kinds.ts';
+import { atStart, group, ofCommand, option, settled } from '../option.ts';
 
 const BOUND = atStart('what is listened on is bound once');
 
 const MOST_WORKERS = 64;
 
 export const SERVICE = group('Service', 'where it listens, how it ends and what it says', {
+  config: ofCommand(
+    option(path, '', atStart('a reload reads the same file again'), 'file with options, in JSON with comments'),
+  ),
   port: option(integer(0, 65_535), 5000, BOUND, 'port to listen on; 0 picks a free one and prints it'),
   host: option(text('an address or hostname'), '127.0.0.1', BOUND, 'address to listen on'),
   workers: settled(

@@ -40,7 +40,6 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
   readonly address: string;
   /** The client's word is taken on where a request comes from. */
   readonly trusted: boolean;
-  readonly omitsVia: boolean;
   readonly relay: ReplyRelay;
   /** What `http.Server` reads; `undefined` while requests are plain. */
   reading: Reading | undefined;
@@ -67,12 +66,15 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
     this.socket = socket;
     this.#terms = terms;
     this.#onClosed = onClosed;
-    this.omitsVia = terms.limits.omitsVia;
-    this.relay = new ReplyRelay(socket, terms.replies, this.omitsVia);
+    this.relay = new ReplyRelay(socket, terms.replies, terms.limits);
     this.address = ipv4AsSuch(socket.remoteAddress ?? 'unknown');
     this.trusted = terms.trusts(this.address);
     this.#plain = new PlainReader(socket, terms.limits, this);
     if (!own(socket, this)) this.serveOtherwise();
+  }
+
+  get omitsVia(): boolean {
+    return this.#terms.limits.omitsVia;
   }
 
   /** Nothing more is wanted of this client. */

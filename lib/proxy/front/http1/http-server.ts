@@ -19,7 +19,8 @@ export function createServer(limits: ProxyLimits): http.Server {
     // client.ts and exchange.ts enforce the limits on bodies and on idle connections.
     requestTimeout: 0,
     keepAliveTimeout: 0,
-    connectionsCheckingInterval: Math.min(1000, limits.headTimeoutMs),
+    // The time for a head may change while the server listens, and this cannot.
+    connectionsCheckingInterval: 200,
     requireHostHeader: false,
     optimizeEmptyRequests: true,
     // Node asks this about each offer. Also for an offer that is ignored the answer is yes: server.ts has that request

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { replyHead } from '../../../http/headers.ts';
 import type { ReplyHead } from '../../../http/reply-head.ts';
 import { trailerSection } from '../../../http/trailers.ts';
+import type { ProxyLimits } from '../../proxy-limits.ts';
 import { COPY_BYTES, writeCopy, writeLastingCopy } from './copies.ts';
 import type { ReplyMemory, Taker } from './reply-memory.ts';
 
@@ -26,18 +27,17 @@ export class ReplyRelay implements Taker {
   // Bytes of writes that may not be out yet, and how many of these are counted in the memory for replies.
   #unsentBytes = 0;
   #takenBytes = 0;
-  readonly #omitsVia: boolean;
+  readonly #limits: Pick<ProxyLimits, 'omitsVia'>;
   // Text that waits to be written with what follows it in the same read.
   #pending = '';
   // A part of the reply has gone out.
   #isOut = false;
   #framing: 'none' | 'length' | 'chunked' | 'close' = 'none';
 
-  /** @param omitsVia this proxy must not show itself by a Via field. */
-  constructor(socket: Socket, memory: ReplyMemory, omitsVia: boolean) {
+  constructor(socket: Socket, memory: ReplyMemory, limits: Pick<ProxyLimits, 'omitsVia'>) {
     this.#socket = socket;
     this.#memory = memory;
-    this.#omitsVia = omitsVia;
+    this.#limits = limits;
   }
 
   /** The client takes no more for now. */
@@ -83,7 +83,7 @@ export class ReplyRelay implements Taker {
     }
     this.goesOn = this.#framing !== 'close' && mayGoOn;
     const keepAlive = this.goesOn;
-    const omitsVia = this.#omitsVia;
+    const { omitsVia } = this.#limits;
     this.#pending = replyHead(head, { clientMinor, keepAlive, body: this.#framing, date, added, omitsVia });
   }
 
