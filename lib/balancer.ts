@@ -85,13 +85,9 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
   });
   const { call, supervisor, drawnToken } = parts;
   const replaced = Promise.withResolvers<void>();
-  let port = options.port;
   // What another process still has must not be ended here.
   let isOurs = taking === undefined;
-  const succession = new Succession(
-    successionParts(parts, options, () => port, log),
-    own.succession ?? NEVER,
-  );
+  const succession = new Succession(successionParts(parts, options, log), own.succession ?? NEVER);
   let closing: Promise<void> | undefined;
   let unfollow = () => {};
   let opening: Promise<unknown> = Promise.resolve();
@@ -114,9 +110,9 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
           : adopt(parts, taking));
         await parts.publisher.holds();
         if (closing !== undefined) return options.port;
-        const opened = listen(parts, options, placeOf(options, sockets, handover), handover?.adminDescriptor, log);
+        const opened = listen(parts, options, placeOf(options, sockets, handover), handover, log);
         opening = opened.catch(() => undefined);
-        port = await opened;
+        const port = await opened;
         if (taking !== undefined) await claim(parts, taking);
         isOurs = true;
         return port;
@@ -178,12 +174,13 @@ async function listen(
   { plane, adminServer }: Parts,
   { host, adminPort }: Options,
   place: ListenPlace,
-  adminDescriptor: number | undefined,
+  handover: Handover | undefined,
   log: Log,
 ): Promise<number> {
   const adminFlag = adminPort === 0 ? '--admin-socket' : '--admin-port';
-  if (adminServer !== undefined) await listening(adminFlag, () => adminServer.listen(adminDescriptor));
-  const port = await listening('descriptors' in place ? 'LISTEN_FDS' : '--port', () => plane.listen(place));
+  if (adminServer !== undefined) await listening(adminFlag, () => adminServer.listen(handover?.adminDescriptor));
+  const opened = handover === undefined ? 'LISTEN_FDS' : 'handover';
+  const port = await listening('descriptors' in place ? opened : '--port', () => plane.listen(place));
   log.info('listening', { host, port });
   return port;
 }

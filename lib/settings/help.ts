@@ -28,6 +28,7 @@ export function helpText(strong: (text: string) => string = (text) => text): str
   return [
     `${strong('Usage:')} ringmaster [options] [-- command [arguments]]`,
     '       npm start -- [options] [-- command [arguments]], in a checkout',
+    '       ringmaster upgrade [options], to have a new process take over from that',
     '',
     ...wrapped(
       'Runs a program several times, spreads requests over these replicas by consistent hashing, and replaces those ' +
