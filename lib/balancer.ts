@@ -21,6 +21,7 @@ import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts'
 import { checkPortIsFree } from './system/free-port.ts';
 import { listening } from './system/listening.ts';
 import type { Handover } from './upgrade/handover.ts';
+import { onwardTo, ownPlace } from './upgrade/onward.ts';
 import { Succession, type SuccessionTerms } from './upgrade/succession.ts';
 import { adopt, checkFits, claim, endReplaced, successionParts, type Taking } from './upgrade/taking.ts';
 
@@ -81,10 +82,12 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
   const handover = taking?.handover;
   const parts: Parts = await createParts(options, {
     ...{ pair, keyFunction, showsLastLines, log, observe },
-    ...{ upgrade, handover },
+    ...{ upgrade, handover, onward: () => onward },
   });
   const { call, supervisor, drawnToken } = parts;
   const replaced = Promise.withResolvers<void>();
+  let port = options.port;
+  let onward: ReturnType<typeof onwardTo> | undefined;
   // What another process still has must not be ended here.
   let isOurs = taking === undefined;
   const succession = new Succession(successionParts(parts, options, log), own.succession ?? NEVER);
@@ -94,6 +97,7 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
   const replace = async () => {
     if (closing !== undefined) throw new BalancerError('closing', 'the balancer is shutting down');
     const taken = await succession.run();
+    onward = onwardTo(ownPlace(options, port));
     unfollow();
     closing = endReplaced(parts, succession, options.graceMs, log);
     void closing.then(replaced.resolve);
@@ -112,7 +116,7 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
         if (closing !== undefined) return options.port;
         const opened = listen(parts, options, placeOf(options, sockets, handover), handover, log);
         opening = opened.catch(() => undefined);
-        const port = await opened;
+        port = await opened;
         if (taking !== undefined) await claim(parts, taking);
         isOurs = true;
         return port;
