@@ -21,6 +21,7 @@ import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts'
 import { checkPortIsFree } from './system/free-port.ts';
 import { listening } from './system/listening.ts';
 import type { Handover } from './upgrade/handover.ts';
+import { onwardTo, ownPlace } from './upgrade/onward.ts';
 import { Succession, type SuccessionTerms } from './upgrade/succession.ts';
 import { adopt, checkFits, claim, endReplaced, successionParts, type Taking } from './upgrade/taking.ts';
 
@@ -83,23 +84,22 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
   const handover = taking?.handover;
   const parts: Parts = await createParts(options, {
     ...{ pair, keyFunction, showsLastLines, log, observe },
-    ...{ upgrade, handover },
+    ...{ upgrade, handover, onward: () => onward },
   });
   const { call, supervisor, drawnToken } = parts;
   const replaced = Promise.withResolvers<void>();
   let port = options.port;
+  let onward: ReturnType<typeof onwardTo> | undefined;
   // What another process still has must not be ended here.
   let isOurs = taking === undefined;
-  const succession = new Succession(
-    successionParts(parts, options, () => port, log),
-    own.succession ?? NEVER,
-  );
+  const succession = new Succession(successionParts(parts, options, log), own.succession ?? NEVER);
   let closing: Promise<void> | undefined;
   let unfollow = () => {};
   let opening: Promise<unknown> = Promise.resolve();
   const replace = async () => {
     if (closing !== undefined) throw new BalancerError('closing', 'the balancer is shutting down');
     const taken = await succession.run();
+    onward = onwardTo(ownPlace(options, port));
     unfollow();
     closing = endReplaced(parts, succession, options.graceMs, log);
     void closing.then(replaced.resolve);
@@ -117,7 +117,7 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
           : adopt(parts, taking));
         await parts.publisher.holds();
         if (closing !== undefined) return options.port;
-        const opened = listen(parts, options, placeOf(options, sockets, handover), handover?.adminDescriptor, log);
+        const opened = listen(parts, options, placeOf(options, sockets, handover), handover, log);
         opening = opened.catch(() => undefined);
         port = await opened;
         if (taking !== undefined) await claim(parts, taking);
@@ -182,12 +182,13 @@ async function listen(
   { plane, adminServer }: Parts,
   { host, adminPort }: Options,
   place: ListenPlace,
-  adminDescriptor: number | undefined,
+  handover: Handover | undefined,
   log: Log,
 ): Promise<number> {
   const adminFlag = adminPort === 0 ? '--admin-socket' : '--admin-port';
-  if (adminServer !== undefined) await listening(adminFlag, () => adminServer.listen(adminDescriptor));
-  const port = await listening('descriptors' in place ? 'LISTEN_FDS' : '--port', () => plane.listen(place));
+  if (adminServer !== undefined) await listening(adminFlag, () => adminServer.listen(handover?.adminDescriptor));
+  const opened = handover === undefined ? 'LISTEN_FDS' : 'handover';
+  const port = await listening('descriptors' in place ? opened : '--port', () => plane.listen(place));
   log.info('listening', { host, port });
   return port;
 }

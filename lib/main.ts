@@ -78,6 +78,8 @@ async function run(options: Options, before: ProcessBefore | undefined): Promise
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   process.on('SIGUSR1', () => void balancer?.reopenAccessLog());
+  // The log says how it went.
+  process.on('SIGUSR2', () => void balancer?.call('/balancer/upgrade', {}).catch(() => undefined));
   // SIGHUP comes when the terminal is closed.
   process.on('SIGHUP', startedByNohup() ? () => undefined : onSignal);
 
@@ -86,9 +88,6 @@ async function run(options: Options, before: ProcessBefore | undefined): Promise
   const taking = before && { before, handover: await before.handover() };
   balancer = await createBalancer(options, log, { sockets, showsLastLines: true, succession, taking });
   void balancer.replaced.then(() => process.exit(0));
-  const { call } = balancer;
-  // The log says how it went.
-  process.on('SIGUSR2', () => void call('/balancer/upgrade', {}).catch(() => undefined));
   if (taking !== undefined) {
     await balancer.start();
     await notify('READY=1', `STATUS=has taken over from process ${taking.handover.pid}`);

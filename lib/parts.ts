@@ -2,6 +2,7 @@
 // Control plane and data plane meet in two places: the publisher, which gives plans, and the news of the data plane.
 
 import { randomInt } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
@@ -67,6 +68,8 @@ export interface Means {
   readonly handover: Handover | undefined;
   /** Has another process take the place of this one, and says how that went. */
   readonly upgrade: AdminPorts['upgrade'];
+  /** Answers requests for the balancer's own endpoints, once another process has the fleet. */
+  readonly onward: () => Admin['answer'] | undefined;
   /** Called with each state of the fleet. Must not throw. */
   readonly observe: (state: FleetState) => void;
 }
@@ -86,7 +89,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
 
   const endpoints: OwnEndpoints = {
     byPath: () => (place.own === undefined ? admin.endpoints : new Map()),
-    ownAnswer: (request) => (place.own === undefined ? admin.ownAnswer(request) : undefined),
+    ownAnswer: (request) => (place.own === undefined ? ownAnswer(admin, means.onward(), request) : undefined),
   };
   const accessFile = new AccessFile(realClock, log);
   const plane = createPlane(options, { ...means, takeLines: accessFile.take, traffic, endpoints });
@@ -136,7 +139,14 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const asked = adminMembers();
   const admin = adminOf({ options, means, place, asked, runtime, rings, supervisor, plane, publisher, feed, erring });
   const adminServer =
-    place.own === undefined ? undefined : createAdminServer(place.own, admin.answer, shares.maxAdminConnections, log);
+    place.own === undefined
+      ? undefined
+      : createAdminServer(
+          place.own,
+          (request, response) => (means.onward() ?? admin.answer)(request, response),
+          shares.maxAdminConnections,
+          log,
+        );
   return {
     runtime,
     call: admin.call,
@@ -151,6 +161,13 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     scale,
     drawnToken: place.drawnToken,
   };
+}
+
+// Only who has the fleet can answer.
+function ownAnswer(admin: Admin, onward: Admin['answer'] | undefined, request: IncomingMessage) {
+  const answer = admin.ownAnswer(request);
+  if (answer === undefined || onward === undefined) return answer;
+  return (response: ServerResponse) => onward(request, response);
 }
 
 interface AdminParts {

@@ -29,6 +29,7 @@ const LAYERS: Record<string, readonly string[]> = {
   'lib/fleet/': ['lib/core/', 'lib/log-stream.ts', 'lib/system/free-port.ts', ...EVERYWHERE],
   'lib/admin/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
   'lib/settings/': ['lib/core/', ...EVERYWHERE],
+  'lib/upgrade/': ['lib/core/', 'lib/settings/', 'lib/fleet/', 'lib/admin-place.ts', 'lib/parts.ts', ...EVERYWHERE],
   'lib/library/': ['lib/core/', 'lib/settings/', 'lib/terminal/standard-error.ts', ...EVERYWHERE],
   'lib/terminal/': [
     'lib/core/',

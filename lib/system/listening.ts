@@ -2,7 +2,7 @@
 
 import { BalancerError, describe } from '../errors.ts';
 
-export type ListenFlag = '--port' | '--admin-port' | '--admin-socket' | 'LISTEN_FDS';
+export type ListenFlag = '--port' | '--admin-port' | '--admin-socket' | 'LISTEN_FDS' | 'handover';
 
 /** Runs `listen`. If it rejects, rejects with `listen-failed` and one line for the person who gave this flag. */
 export async function listening<T>(flag: ListenFlag, listen: () => Promise<T>): Promise<T> {
@@ -19,6 +19,7 @@ function messageOf(flag: ListenFlag, error: unknown): string {
     if (code === 'EADDRINUSE') return `${address} is in use: end what uses it, or choose another with --admin-socket`;
     return `--admin-socket cannot be made: ${describe(error)}`;
   }
+  if (flag === 'handover') return `the sockets that were handed over cannot be listened on: ${describe(error)}`;
   if (flag === 'LISTEN_FDS') return `the sockets of LISTEN_FDS cannot be listened on: ${describe(error)}`;
   switch (code) {
     case 'EADDRINUSE':

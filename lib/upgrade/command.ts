@@ -3,11 +3,11 @@
 
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { adminPlace } from '../admin-place.ts';
 import { BalancerError } from '../errors.ts';
 import { loadSettings } from '../settings/file/settings.ts';
 import type { Options } from '../settings/options.ts';
 import type { Ending } from './messages.ts';
+import { ownPlace } from './onward.ts';
 import type { Taken } from './succession.ts';
 
 const LOOK_EVERY_MS = 200;
@@ -40,12 +40,8 @@ export async function askForUpgrade(argv: readonly string[]): Promise<void> {
 }
 
 function ask(options: Options, method: 'GET' | 'POST', path: string): Promise<unknown> {
-  const { own } = adminPlace(options, '');
   const token = options.adminToken === '' ? {} : { Authorization: `Bearer ${options.adminToken}` };
-  const place =
-    own?.type === 'unix'
-      ? { socketPath: own.path }
-      : { host: reachable(own?.host ?? options.host), port: own?.port ?? options.port };
+  const place = ownPlace(options, options.port);
   return new Promise((resolve, reject) => {
     const headers = { ...token, ...('socketPath' in place ? { Host: 'localhost' } : {}) };
     const request = http.request({ ...place, method, path, headers, agent: false }, (response) => {
@@ -71,12 +67,6 @@ function ask(options: Options, method: 'GET' | 'POST', path: string): Promise<un
     });
     request.end();
   });
-}
-
-// Whoever listens on all addresses is reached at that of this machine.
-function reachable(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  return host === '::' ? '::1' : host;
 }
 
 function count(number: number, what: string): string {

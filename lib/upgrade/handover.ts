@@ -27,8 +27,9 @@ export interface Handover {
   readonly drawnToken: string | undefined;
 }
 
-/** What must be the same in both processes. */
+/** What the options must say in both processes. */
 export interface HandedService {
+  /** 0 for one that the system picks; the sockets may also have come from somebody who has opened them. */
   readonly port: number;
   readonly host: string;
   /** Where the balancer's own endpoints are. */
@@ -83,10 +84,7 @@ export function readHandover(text: string): Handover {
 
 /** Why a process with these settings cannot go on with what is handed over; `undefined` if it can. */
 export function unfit({ service, state }: Handover, own: HandedService, maxPlace: number): string | undefined {
-  // A port that the system picks is the one that it has picked.
-  const differs = (Object.keys(SAID_BY) as (keyof HandedService)[]).find(
-    (key) => own[key] !== service[key] && !(key === 'port' && own.port === 0),
-  );
+  const differs = (Object.keys(SAID_BY) as (keyof HandedService)[]).find((key) => own[key] !== service[key]);
   if (differs !== undefined) {
     return `${SAID_BY[differs]} changes from ${service[differs]} to ${own[differs]}: that takes a restart`;
   }

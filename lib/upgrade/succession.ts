@@ -18,7 +18,7 @@ export interface SuccessionParts {
   readonly runtime: ReplicaRuntime;
   readonly supervisor: Supervisor;
   readonly adminDescriptor: () => number | undefined;
-  readonly service: () => HandedService;
+  readonly service: HandedService;
   readonly drawnToken: string | undefined;
   readonly log: Log;
 }
@@ -61,7 +61,10 @@ export class Succession {
     this.#terms = terms;
   }
 
-  /** Has another process take over. One call at a time. Throws `upgrade-refused` or `upgrade-failed`, and nothing has changed then. */
+  /**
+   * Has another process take over. One call at a time. Throws `upgrade-refused` or `upgrade-failed`, and nothing has
+   * changed then.
+   */
   async run(): Promise<Taken> {
     const { log } = this.#parts;
     try {
@@ -180,7 +183,7 @@ export class Succession {
       return {
         version: HANDOVER_VERSION,
         pid: process.pid,
-        service: service(),
+        service,
         plane: planes,
         adminDescriptor: adminDescriptor(),
         replicas,

@@ -20,7 +20,7 @@ export interface Taking {
 
 /** Throws `upgrade-refused` if a balancer with these options cannot go on with what is handed over. */
 export function checkFits(handover: Handover, options: Options): void {
-  const reason = unfit(handover, serviceOf(options, options.port), options.slots);
+  const reason = unfit(handover, serviceOf(options), options.slots);
   if (reason !== undefined) throw new BalancerError('upgrade-refused', reason);
 }
 
@@ -50,13 +50,13 @@ export function tellTaken({ before, handover }: Taking, log: Log): void {
   });
 }
 
-/** @param port that is listened on. */
-export function successionParts(parts: Parts, options: Options, port: () => number, log: Log): SuccessionParts {
+/** What a balancer of these parts hands over. */
+export function successionParts(parts: Parts, options: Options, log: Log): SuccessionParts {
   const { plane, runtime, supervisor, adminServer, drawnToken } = parts;
   return {
     ...{ plane, runtime, supervisor, drawnToken, log },
     adminDescriptor: () => adminServer?.descriptor(),
-    service: () => serviceOf(options, port()),
+    service: serviceOf(options),
   };
 }
 
@@ -93,10 +93,8 @@ export function whyNeverReplaced({ runtime, port, fleet }: Options, isSuccessor:
   return undefined;
 }
 
-function serviceOf(
-  { host, adminPort, adminHost, adminSocket, upstream, runtime }: Options,
-  port: number,
-): HandedService {
+function serviceOf(options: Options): HandedService {
+  const { port, host, adminPort, adminHost, adminSocket, upstream, runtime } = options;
   const tcp = adminPort === 0 ? 'the public port' : `${adminHost}:${adminPort}`;
   return {
     port,

@@ -96,6 +96,40 @@ t.test('systemd is told when it serves, and when it ends', { skip: skip('systemd
   await heard('STOPPING=1');
 });
 
+t.test('after an upgrade systemd knows the new process', { skip: skip('systemd-notify', 'python3') }, async (t) => {
+  const { path, heard } = await notifySocket(t);
+  const port = await freePort();
+  const program = spawn(process.execPath, [script, '--port', String(port), '--grace', '1s'], {
+    env: { ...process.env, NOTIFY_SOCKET: path },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.teardown(() => program.kill('SIGKILL'));
+  await heard('READY=1');
+  const ended = once(program, 'exit');
+  const { stdout } = await run(process.execPath, [script, 'upgrade', '--port', String(port)]);
+  const [, next = ''] = /process (\d+) has taken over/.exec(stdout) ?? [];
+  t.teardown(() => process.kill(Number(next), 'SIGKILL'));
+  await heard(`MAINPID=${next}`);
+  await heard(`STATUS=has taken over from process ${program.pid}`);
+  t.same(await ended, [0, null]);
+  process.kill(Number(next), 'SIGTERM');
+  await heard('STOPPING=1');
+});
+
+t.test('sockets that systemd has opened are passed on', { skip: skip('systemd-socket-activate') }, async (t) => {
+  const port = await freePort();
+  const at = `127.0.0.1:${port}`;
+  const { program, said } = await activated(t, at);
+  t.equal((await fetch(`http://${at}/home`)).status, 200);
+  await said(`ringmaster listens on http://${at}`);
+  const { stdout } = await run(process.execPath, [script, 'upgrade', '--port', String(port)]);
+  t.match(stdout, /: 3 replicas, 1 socket\n/);
+  const [, next = ''] = /process (\d+) has taken over/.exec(stdout) ?? [];
+  t.teardown(() => process.kill(Number(next), 'SIGKILL'));
+  t.not(Number(next), program.pid);
+  t.equal((await fetch(`http://${at}/home`)).status, 200);
+});
+
 t.test('that systemd could not be told is said', async (t) => {
   const environment = { NOTIFY_SOCKET: '/nowhere', PATH: '/nowhere' };
   const reason = await new Promise<string>((resolve) => takeNotify(environment, resolve)('READY=1'));

@@ -110,6 +110,32 @@ t.test('the process before ends its connections in order, each in its own time',
   t.equal(await program.exited, 0);
 });
 
+for (const workers of ['1', '2']) {
+  t.test(`a change that comes to the process before is made all the same, workers: ${workers}`, { skip }, async (t) => {
+    const program = await start(t, ['--grace', '5s', '--workers', workers]);
+    const clients = await Promise.all(Array.from({ length: 3 }, () => connectRaw(program.port)));
+    for (const client of clients) {
+      client.send('GET /rep HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      await client.until(/"successful"}$/);
+    }
+    const { before } = await upgrade(program);
+    const [add, refused, look] = clients;
+    const body = '{"n":1,"hostnames":["server7"]}';
+    const head = `POST /add HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n`;
+    add?.send(`${head}\r\n${body}`);
+    t.match(
+      (await add?.closed)?.text,
+      /\r\n\r\n{"message":{"N":3,"replicas":\["server1","server2","server7"\]}[^{]*}$/,
+    );
+    refused?.send(`${head}Origin: http://evil.example\r\n\r\n${body}`);
+    t.match((await refused?.closed)?.text, /HTTP\/1.1 403 .*a page of another origin/s);
+    look?.send('GET /rep HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    t.match((await look?.closed)?.text, /server7/);
+    t.match(await endOfBefore(program, before), { lost: 0, phase: 'ended' });
+    t.same(await program.hostnames(), ['server1', 'server2', 'server7']);
+  });
+}
+
 t.test('a request that outlasts the grace is lost, and counted', { skip }, async (t) => {
   const program = await start(t, ['--grace', '200ms']);
   const client = await connectRaw(program.port);

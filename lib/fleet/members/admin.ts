@@ -26,5 +26,10 @@ export function adminMembers(): AdminMembers {
 }
 
 function unwatched(): Promise<void> {
-  return Promise.reject(new BalancerError('closing', 'the fleet has not begun, or is shutting down'));
+  return Promise.reject(
+    new BalancerError(
+      'closing',
+      'the fleet has not begun, is shutting down, or belongs to another process by now: ask again',
+    ),
+  );
 }
