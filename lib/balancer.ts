@@ -14,12 +14,12 @@ import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
 import { type PidOf, type Replica, rosterOf } from './library/roster.ts';
 import { descriptorWishes } from './limits.ts';
-import { listening } from './listening.ts';
 import type { AdjustableLog, Log } from './log.ts';
 import { createParts, type Parts } from './parts.ts';
 import { loadHashPair } from './settings/hash-source.ts';
 import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
 import { checkPortIsFree } from './system/free-port.ts';
+import { listening } from './system/listening.ts';
 
 export interface Balancer {
   /**
@@ -52,6 +52,8 @@ export interface Own {
   readonly showsLastLines?: boolean;
   /** The function that the key source `function` stands for. */
   readonly keyFunction?: KeyFunction | undefined;
+  /** The options as a start would have them now, for a reload. Rejects with an OptionError. */
+  readonly reread?: () => Promise<Options>;
   /** Called with each state of the fleet. Must not throw. */
   readonly observe?: (state: FleetState, pidOf: PidOf) => void;
 }
@@ -59,10 +61,10 @@ export interface Own {
 /** Makes a balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: AdjustableLog, own: Own = {}): Promise<Balancer> {
   const pair = await loadHashPair(options, own.pair);
-  const { keyFunction, sockets = [], showsLastLines = false } = own;
+  const { keyFunction, reread, sockets = [], showsLastLines = false } = own;
   const pidOf: PidOf = (replica) => parts.runtime.pidOf?.(replica);
   const observe = (state: FleetState) => own.observe?.(state, pidOf);
-  const parts: Parts = await createParts(options, { pair, keyFunction, showsLastLines, log, observe });
+  const parts: Parts = await createParts(options, { pair, keyFunction, showsLastLines, reread, log, observe });
   const { call, supervisor, drawnToken } = parts;
   let closing: Promise<void> | undefined;
   let unfollow = () => {};

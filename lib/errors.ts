@@ -16,6 +16,8 @@ const ERRORS = {
   'client-left': { status: 400 },
   // The admin endpoints refused a body. The message says what is wrong with it.
   'bad-body': { status: 400 },
+  // The configuration file is wrong, or what it asks for cannot be. The message says all of it.
+  'bad-config': { status: 400 },
   // A change of the fleet came without the token that it takes (15.5.2).
   unauthorized: { status: 401 },
   // A page of another origin tried to change the fleet. No token would help (15.5.4).
@@ -26,6 +28,10 @@ const ERRORS = {
   'request-timeout': { status: 408 },
   // Something that is not ours has that name. Nothing is wrong with the request as such (15.5.10).
   'name-taken': { status: 409 },
+  // Some of the options that differ cannot change while the balancer runs, so none did.
+  'needs-restart': { status: 409 },
+  // There is no configuration file to read again.
+  'no-config': { status: 409 },
   // The runtime does not accept a replica of that name, or with these settings.
   'name-refused': { status: 409 },
   // The body exceeds the limit (15.5.14).

@@ -7,13 +7,17 @@ import { SUBCOMMANDS } from './commands/subcommands.ts';
 import { describe } from './errors.ts';
 import { loadSettings } from './settings/file/settings.ts';
 import { helpText } from './settings/help.ts';
-import { ignoredInEnvironment, OptionError, type Options } from './settings/options.ts';
+import { ignoredInEnvironment, OptionError } from './settings/options.ts';
 import { startedByNohup } from './system/nohup.ts';
 import { takeNotify, takeSockets } from './system/service-manager.ts';
+import { hasTerminal } from './system/terminal.ts';
 import { farewell, greeting } from './terminal/greeting.ts';
 import { paintFor } from './terminal/paint.ts';
 import { standardErrorLog } from './terminal/standard-error.ts';
 import { showStarting } from './terminal/starting.ts';
+
+// The kernel takes the terminal away soon after its signal.
+const TERMINAL_LOSS_MS = 200;
 
 // npm passes Ctrl-C on to a process that already had it from the terminal. A second signal this soon is the same one.
 const SAME_SIGNAL_MS = 150;
@@ -34,7 +38,7 @@ if (asks('--help', '-h')) {
 } else {
   try {
     if (subcommand !== undefined) process.exitCode = await subcommand.run(argv.slice(1));
-    else await run((await loadSettings(argv, process.env)).options);
+    else await run();
   } catch (error) {
     // Of a file, each fault has a line.
     for (const line of describe(error).split('\n')) console.error(`ringmaster: ${line}`);
@@ -42,7 +46,10 @@ if (asks('--help', '-h')) {
   }
 }
 
-async function run(options: Options): Promise<void> {
+async function run(): Promise<void> {
+  const environment = { ...process.env };
+  const reread = async () => (await loadSettings(argv, environment)).options;
+  const options = await reread();
   // Whoever reads this output may go at any time. That is no reason to end, and the log must not log its own failure.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
@@ -70,12 +77,20 @@ async function run(options: Options): Promise<void> {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  // SIGHUP comes when the terminal is closed.
-  process.on('SIGHUP', startedByNohup() ? () => undefined : onSignal);
+  const started = Promise.withResolvers<void>();
+  const reload = async () => {
+    await started.promise;
+    // The log says what came of it.
+    await balancer?.call('/balancer/reload', undefined).catch(() => undefined);
+  };
+  const onHangUp = options.config === '' ? onSignal : hangUpListener(onSignal, reload);
+  process.on('SIGHUP', startedByNohup() ? () => undefined : onHangUp);
 
-  balancer = await createBalancer(options, log, { sockets, showsLastLines: true });
+  const file = options.config === '' ? {} : { reread };
+  balancer = await createBalancer(options, log, { sockets, showsLastLines: true, ...file });
   const showNoMore = showStarting(balancer.replicas);
   const port = await balancer.start().finally(showNoMore);
+  started.resolve();
   if (firstSignalMs !== undefined) return;
   notify('READY=1', `STATUS=listens on port ${port}`);
   const { drawnToken } = balancer;
@@ -83,4 +98,13 @@ async function run(options: Options): Promise<void> {
   const lines = greeting(options, beginning, paintFor(process.stdout));
   // Among the lines of the log it stands apart.
   console.log((process.stdout.isTTY ? ['', ...lines, ''] : lines).join('\n'));
+}
+
+// With a file to read again, SIGHUP means that. It also comes when the terminal is closed, which is an end as ever.
+function hangUpListener(end: (signal: 'SIGHUP') => void, reload: () => void): () => void {
+  const hadTerminal = hasTerminal();
+  return () => {
+    if (hadTerminal) setTimeout(() => (hasTerminal() ? reload() : end('SIGHUP')), TERMINAL_LOSS_MS);
+    else reload();
+  };
 }

@@ -6,18 +6,18 @@ import { hostname } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
+import { erringReader } from './admin/feed/erring-reader.ts';
 import { LiveFeed } from './admin/feed/live-feed.ts';
-import { type Admin, createAdmin } from './admin/routes.ts';
-import { type AdminPlace, adminPlace, originReader } from './admin-place.ts';
-import { type FleetState, hostnameIn, members } from './core/fleet/fleet-state.ts';
-import { whyNone } from './core/fleet/outage.ts';
+import type { Admin } from './admin/routes.ts';
+import { adminOf, ringTerms } from './admin-parts.ts';
+import { adminPlace } from './admin-place.ts';
+import { type FleetState, hostnameIn } from './core/fleet/fleet-state.ts';
 import type { DataPlane } from './core/plane-ports.ts';
 import type { ReplicaRuntime } from './core/ports.ts';
 import type { KeyFunction } from './core/request/key-source.ts';
 import type { HashPair } from './core/ring/hashes/hash-pair.ts';
 import type { SeatId } from './core/ring/ring.ts';
 import { RingKeeper } from './core/ring/ring-keeper.ts';
-import type { Counters } from './core/traffic/counters.ts';
 import { ErringReplicas } from './core/traffic/erring.ts';
 import type { TrafficSettings } from './core/traffic-settings.ts';
 import { descriptorLimit, shareDescriptors } from './descriptors.ts';
@@ -30,7 +30,6 @@ import { createProcessRuntime } from './fleet/runtimes/processes.ts';
 import { createReplicaOutput } from './fleet/runtimes/replica-output.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import {
-  answerTimes,
   containerSettings,
   descriptorWishes,
   LONGEST_TAKE_MS,
@@ -39,11 +38,11 @@ import {
   trafficSettings,
 } from './limits.ts';
 import type { AdjustableLog, Log } from './log.ts';
-import { keyReader } from './proxy/key.ts';
 import { Plane, type PlanePorts } from './proxy/plane.ts';
 import { ThreadedPlane } from './proxy/workers/threads.ts';
+import type { Current } from './reload/taker.ts';
 import { hashOf } from './settings/hash-source.ts';
-import { mostPlaces, type Options } from './settings/options.ts';
+import type { Options } from './settings/options.ts';
 
 export interface Parts {
   readonly runtime: ReplicaRuntime;
@@ -81,6 +80,8 @@ export interface Means {
   /** If the options say that the key is a function: that one. */
   readonly keyFunction: KeyFunction | undefined;
   readonly showsLastLines: boolean;
+  /** The options as a start would have them now; `undefined` if there is no file to read again. */
+  readonly reread: (() => Promise<Options>) | undefined;
   readonly log: AdjustableLog;
   /** Called with each state of the fleet. Must not throw. */
   readonly observe: (state: FleetState) => void;
@@ -88,6 +89,7 @@ export interface Means {
 
 export async function createParts(options: Options, means: Means): Promise<Parts> {
   const { pair, log } = means;
+  const current: Current = { options, pair };
   const place = adminPlace(options, hostname());
   const rings = new RingKeeper({ ...options, pair });
   const scale = scaleFile(options, log);
@@ -101,14 +103,14 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     byPath: () => (place.own === undefined ? admin.endpoints : new Map()),
     ownAnswer: (request) => (place.own === undefined ? admin.ownAnswer(request) : undefined),
   };
-  const plane = createPlane({ options, means, traffic, endpoints });
+  const plane = createPlane({ current, means, traffic, endpoints });
   const feed = new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
     counters: () => plane.counters(),
     erring: erringReader(erring, hostnameOf, log),
     landings: (after) => plane.landings(after),
-    about: ringTerms(options),
+    about: ringTerms(current),
   });
   const publisher = new Publisher(
     {
@@ -146,7 +148,9 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
   );
   const asked = adminMembers();
-  const admin = adminOf({ options, means, place, asked, runtime, rings, supervisor, plane, publisher, feed, erring });
+  const { keyFunction, reread } = means;
+  const meters = { plane, publisher, feed, erring };
+  const admin = adminOf({ current, log, keyFunction, reread, place, asked, runtime, rings, supervisor, ...meters });
   const adminServer =
     place.own === undefined ? undefined : createAdminServer(place.own, admin.answer, shares.maxAdminConnections, log);
   return {
@@ -172,90 +176,22 @@ interface OwnEndpoints {
 }
 
 interface PlaneParts {
-  readonly options: Options;
+  readonly current: Current;
   readonly means: Means;
   readonly traffic: TrafficSettings;
   readonly endpoints: OwnEndpoints;
 }
 
 // In this thread, at no cost, where one worker is enough.
-function createPlane({ options, means, traffic, endpoints }: PlaneParts): DataPlane {
-  const { pair, keyFunction, log } = means;
+function createPlane({ current, means, traffic, endpoints }: PlaneParts): DataPlane {
+  const { keyFunction, log } = means;
+  const { workers } = current.options;
   const { ownAnswer, byPath } = endpoints;
   const ports = { log, clock: realClock, ownAnswer, seed: randomInt(2 ** 32) };
-  if (options.workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => pair }, traffic);
+  // A reload has loaded the pair before it is in a plan.
+  if (workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => current.pair }, traffic);
   const threaded = { ...ports, script: WORKER_SCRIPT, own: byPath, takeTimeoutMs: LONGEST_TAKE_MS };
-  return new ThreadedPlane(threaded, traffic, options.workers);
-}
-
-interface AdminParts {
-  readonly options: Options;
-  readonly means: Means;
-  readonly place: AdminPlace;
-  readonly asked: AdminMembers;
-  readonly runtime: ReplicaRuntime;
-  readonly rings: RingKeeper;
-  readonly supervisor: Supervisor;
-  readonly plane: DataPlane;
-  readonly publisher: Publisher;
-  readonly feed: LiveFeed;
-  readonly erring: ErringReplicas;
-}
-
-function adminOf({
-  options,
-  means,
-  place,
-  asked,
-  runtime,
-  rings,
-  supervisor,
-  plane,
-  publisher,
-  feed,
-  erring,
-}: AdminParts): Admin {
-  return createAdmin({
-    access: place.access,
-    answerLimits: { clock: realClock, ...answerTimes(options) },
-    state: () => supervisor.state,
-    // Answered when requests go by it.
-    add: (wishes) => asked.add(wishes).then(() => publisher.holds()),
-    remove: (replicas) => asked.remove(replicas).then(() => publisher.holds()),
-    kill: (replica) => runtime.stop(replica, 0),
-    watch: (response, watcher) => feed.watch(response, watcher),
-    originOf: originReader(options),
-    alone: place.own !== undefined,
-    imagine: supervisor.imagine,
-    ringOf: (places) => rings.build(places),
-    random: (limit) => randomInt(limit),
-    log: means.log,
-    ...ringTerms(options),
-    slots: options.slots,
-    maxPlaces: mostPlaces(options),
-    balanceFactor: options.balanceFactor,
-    whyNone: () => whyNone(supervisor.state, options.failOpen),
-    holds: () => publisher.holds(),
-    erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
-    diverted: async () => (await plane.counters()).diverted,
-    explain: (key) => plane.explain(key),
-    readKey: keyReader(options.key, means.keyFunction),
-  });
-}
-
-// What the dashboard and the ring page show. Other options are not for those who look at them.
-function ringTerms({ hash, virtualNodes, maxReplicas, upstream, failOpen }: Options) {
-  return { hash, virtualNodes, maxReplicas, failOpen, startsReplicas: upstream.size === 0 };
-}
-
-function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => string | undefined, log: Log) {
-  const reason = 'most of its answers have a status from 500 up, though its heartbeats are good';
-  return ({ replicas }: Counters, nowMs: number) =>
-    erring.look(replicas, nowMs).map(({ seat, incarnation }) => {
-      const hostname = hostnameOf(seat) ?? '';
-      log.warn('replica-errs', { hostname, reason });
-      return { seat, incarnation, hostname };
-    });
+  return new ThreadedPlane(threaded, traffic, workers);
 }
 
 function scaleFile({ keepScale, upstream, stateDir, fleet, port }: Options, log: Log): ScaleFile | undefined {

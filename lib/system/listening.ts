@@ -1,6 +1,6 @@
 // Listens, and says what went wrong in one line that names the option to change.
 
-import { BalancerError, describe } from './errors.ts';
+import { BalancerError, describe } from '../errors.ts';
 
 export type ListenFlag = '--port' | '--admin-port' | '--admin-socket' | 'LISTEN_FDS';
 
