@@ -29,6 +29,15 @@ const LAYERS: Record<string, readonly string[]> = {
   'lib/fleet/': ['lib/core/', 'lib/log-stream.ts', 'lib/system/free-port.ts', ...EVERYWHERE],
   'lib/admin/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
   'lib/settings/': ['lib/core/', ...EVERYWHERE],
+  'lib/reload/': [
+    'lib/core/',
+    'lib/admin/',
+    'lib/fleet/',
+    'lib/settings/',
+    'lib/limits.ts',
+    'lib/descriptors.ts',
+    ...EVERYWHERE,
+  ],
   'lib/library/': ['lib/core/', 'lib/settings/', 'lib/terminal/standard-error.ts', ...EVERYWHERE],
   'lib/terminal/': [
     'lib/core/',
