@@ -4,7 +4,7 @@
 
 import { type ChangePorts, leaversOf } from '../admin/changes.ts';
 import { foldedAddress } from '../core/address.ts';
-import { givenAddress, placement, placesOf } from '../core/fleet/fleet-state.ts';
+import { givenAddress, placement, placesOf, weightsOf } from '../core/fleet/fleet-state.ts';
 import type { Address, Wish } from '../core/ports.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import { BalancerError, describe } from '../errors.ts';
@@ -23,9 +23,9 @@ export function memberTaker(ports: MemberPorts): Taker {
     flags: ['upstream', 'replicas'],
     begin: async (next, before) => {
       const change = fleetChange(ports, next, before);
-      const there = new Set(ports.state().seats.map(({ replica }) => replica.seat));
+      const weights = weightsOf(ports.state());
       if (change.added.length > 0) await ports.add(change.added);
-      const added = ports.state().seats.filter(({ replica }) => !there.has(replica.seat));
+      const added = ports.state().seats.filter(({ replica }) => !weights.has(replica.seat));
       return {
         finish: async () => {
           if (change.weights.size > 0) await ports.weigh(change.weights);
@@ -35,7 +35,10 @@ export function memberTaker(ports: MemberPorts): Taker {
             .remove(change.removed)
             .catch((error) => ports.log.warn('removal-late', { reason: describe(error) }));
         },
-        undo: () => ports.remove(added.map(({ replica }) => replica)),
+        undo: async () => {
+          await ports.weigh(new Map([...change.weights.keys()].map((seat) => [seat, weights.get(seat) ?? 1])));
+          await ports.remove(added.map(({ replica }) => replica));
+        },
       };
     },
   };
@@ -45,11 +48,8 @@ export function memberTaker(ports: MemberPorts): Taker {
 export function fleetChange(ports: MemberPorts, next: Options, before: Options): FleetChange {
   const change = next.upstream.size > 0 ? ofUpstreams(ports, next, before) : ofReplicas(ports, next, before);
   const state = ports.state();
-  const weightOf = (seat: SeatId) => state.seats.find(({ replica }) => replica.seat === seat)?.replica;
-  const grown = [...change.weights].map(([seat, weight]) => {
-    const replica = weightOf(seat);
-    return Math.max(0, weight - (replica === undefined ? 0 : placesOf(replica).length));
-  });
+  const weights = weightsOf(state);
+  const grown = [...change.weights].map(([seat, weight]) => Math.max(0, weight - (weights.get(seat) ?? 0)));
   // Those that leave do so when the others are there.
   const places = [placement(state).size, ...change.added.map(({ weight }) => weight), ...grown].reduce((a, b) => a + b);
   if (places <= ports.slots) return change;

@@ -69,8 +69,8 @@ async function takeOver(
     for (const takeover of begun) await takeover.finish();
   } catch (error) {
     Object.assign(current, before);
-    for (const takeover of begun.toReversed()) {
-      await Promise.resolve(takeover.undo()).catch((failure) =>
+    for (const takeover of begun) {
+      await Promise.try(() => takeover.undo()).catch((failure) =>
         log.error('config-not-undone', { reason: describe(failure) }),
       );
     }
