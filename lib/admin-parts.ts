@@ -22,7 +22,7 @@ import { keyReader } from './proxy/key.ts';
 import { ThreadedPlane } from './proxy/workers/threads.ts';
 import type { MemberPorts } from './reload/members.ts';
 import { createReloader } from './reload/reloader.ts';
-import type { Current } from './reload/taker.ts';
+import type { Current, Taker } from './reload/taker.ts';
 import { mostPlaces, type Options } from './settings/options.ts';
 
 /** What the endpoints show and change. */
@@ -33,6 +33,8 @@ export interface AdminParts {
   readonly keyFunction: KeyFunction | undefined;
   /** The options as a start would have them now; `undefined` if there is no file to read again. */
   readonly reread: (() => Promise<Options>) | undefined;
+  /** Of parts that take options over by themselves. */
+  readonly takers: readonly Taker[];
   readonly place: AdminPlace;
   readonly asked: AdminMembers;
   readonly runtime: ReplicaRuntime;
@@ -50,6 +52,7 @@ export function adminOf({
   log,
   keyFunction,
   reread,
+  takers: others,
   place,
   asked,
   runtime,
@@ -101,7 +104,7 @@ export function adminOf({
     readKey: (request, client) => keyReader(current.options.key, keyFunction)(request, client),
   };
   const tellLogLevel = () => plane instanceof ThreadedPlane && plane.logLevelChanged();
-  const reloader = createReloader({ reread, current, rings, publisher, log, members: ports, tellLogLevel, others: [] });
+  const reloader = createReloader({ reread, current, rings, publisher, log, members: ports, tellLogLevel, others });
   return createAdmin(ports);
 }
 

@@ -80,6 +80,7 @@ async function run(): Promise<void> {
   const started = Promise.withResolvers<void>();
   const reload = async () => {
     await started.promise;
+    if (firstSignalMs !== undefined) return;
     // The log says what came of it.
     await balancer?.call('/balancer/reload', undefined).catch(() => undefined);
   };

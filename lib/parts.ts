@@ -149,8 +149,8 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   );
   const asked = adminMembers();
   const { keyFunction, reread } = means;
-  const meters = { plane, publisher, feed, erring };
-  const admin = adminOf({ current, log, keyFunction, reread, place, asked, runtime, rings, supervisor, ...meters });
+  const changing = { current, reread, takers: [], rings, publisher, supervisor, asked, runtime };
+  const admin = adminOf({ ...changing, log, keyFunction, place, plane, feed, erring });
   const adminServer =
     place.own === undefined ? undefined : createAdminServer(place.own, admin.answer, shares.maxAdminConnections, log);
   return {
