@@ -13,7 +13,7 @@ import { realClock } from './fleet/clock.ts';
 import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
 import { type PidOf, type Replica, rosterOf } from './library/roster.ts';
-import { descriptorWishes } from './limits.ts';
+import { accessFileOf, descriptorWishes } from './limits.ts';
 import type { AdjustableLog, Log } from './log.ts';
 import { createParts, type Parts } from './parts.ts';
 import { loadHashPair } from './settings/hash-source.ts';
@@ -66,6 +66,8 @@ export interface Own {
   readonly showsLastLines?: boolean;
   /** The function that the key source `function` stands for. */
   readonly keyFunction?: KeyFunction | undefined;
+  /** The options as a start would have them now, for a reload. Rejects with an OptionError. */
+  readonly reread?: () => Promise<Options>;
   /** Called with each state of the fleet. Must not throw. */
   readonly observe?: (state: FleetState, pidOf: PidOf) => void;
   /** This balancer is a process of its own, so another one may take its place. */
@@ -77,13 +79,13 @@ export interface Own {
 /** Makes a balancer that has not begun. Throws OptionError if the options name a hash that cannot be loaded. */
 export async function createBalancer(options: Options, log: AdjustableLog, own: Own = {}): Promise<Balancer> {
   const pair = await loadHashPair(options, own.pair);
-  const { keyFunction, sockets = [], showsLastLines = false, taking } = own;
+  const { keyFunction, reread, sockets = [], showsLastLines = false, taking } = own;
   const pidOf: PidOf = (replica) => parts.runtime.pidOf?.(replica);
   const observe = (state: FleetState) => own.observe?.(state, pidOf);
   const upgrade = { run: () => replace(), last: () => taking?.before.ending ?? null };
   const handover = taking?.handover;
   const parts: Parts = await createParts(options, {
-    ...{ pair, keyFunction, showsLastLines, log, observe },
+    ...{ pair, keyFunction, showsLastLines, reread, log, observe },
     ...{ upgrade, handover, onward: () => onward },
   });
   const { call, supervisor, drawnToken } = parts;
@@ -110,7 +112,7 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
       try {
         if (taking === undefined) await checkPorts(options, sockets);
         else checkFits(taking.handover, options);
-        await parts.accessFile.use(options.accessLog === 'off' ? undefined : options.accessLogFile);
+        await parts.accessFile.use(accessFileOf(options));
         prepare(parts, options, log);
         unfollow = await (taking === undefined
           ? follow(supervisor, [listMembers(() => firstWishes(options, parts)), parts.asked])

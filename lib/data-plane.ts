@@ -4,14 +4,13 @@ import { randomInt } from 'node:crypto';
 import { extname } from 'node:path';
 import type { DataPlane, TakeBatch } from './core/plane-ports.ts';
 import type { KeyFunction } from './core/request/key-source.ts';
-import type { HashPair } from './core/ring/hashes/hash-pair.ts';
 import type { TrafficSettings } from './core/traffic-settings.ts';
 import { realClock } from './fleet/clock.ts';
 import { LONGEST_TAKE_MS } from './limits.ts';
 import type { AdjustableLog } from './log.ts';
 import { Plane, type PlanePorts } from './proxy/plane.ts';
 import { ThreadedPlane } from './proxy/workers/threads.ts';
-import type { Options } from './settings/options.ts';
+import type { Current } from './reload/taker.ts';
 import type { Handover } from './upgrade/handover.ts';
 
 // Scripts end as this one does: in .ts as it is written, in .js as the package has it.
@@ -27,8 +26,6 @@ export interface OwnEndpoints {
 }
 
 export interface PlaneMeans {
-  /** The hash pair that the options name. */
-  readonly pair: HashPair;
   /** If the options say that the key is a function: that one. */
   readonly keyFunction: KeyFunction | undefined;
   readonly log: AdjustableLog;
@@ -42,15 +39,17 @@ export interface PlaneMeans {
 }
 
 /** In this thread, at no cost, where one worker is enough. Has no effect until it is told to do something. */
-export function createPlane(options: Options, means: PlaneMeans): DataPlane {
-  const { pair, keyFunction, log, takeLines, traffic, endpoints, handover } = means;
+export function createPlane(current: Current, means: PlaneMeans): DataPlane {
+  const { keyFunction, log, takeLines, traffic, endpoints, handover } = means;
   const { ownAnswer, byPath } = endpoints;
   const { seed, ...idsGiven } = handover?.plane.ids ?? { seed: randomInt(2 ** 32), dealt: 0, named: 0 };
   // The process before gives out some more, to its last connections.
   const skipped = { dealt: idsGiven.dealt + IDS_LEFT, named: idsGiven.named + IDS_LEFT };
   const given = handover === undefined ? {} : { idsGiven: skipped };
   const ports = { log, takeLines, clock: realClock, ownAnswer, seed, ...given };
-  if (options.workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => pair }, traffic);
+  const { workers } = current.options;
+  // A reload has loaded the pair before it is in a plan.
+  if (workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => current.pair }, traffic);
   const threaded = { ...ports, script: WORKER_SCRIPT, own: byPath, takeTimeoutMs: LONGEST_TAKE_MS };
-  return new ThreadedPlane(threaded, traffic, options.workers);
+  return new ThreadedPlane(threaded, traffic, workers);
 }

@@ -18,6 +18,8 @@ const ERRORS = {
   'client-left': { status: 400, ofClient: true },
   // The admin endpoints refused a body. The message says what is wrong with it.
   'bad-body': { status: 400, ofClient: true },
+  // The configuration file is wrong, or what it asks for cannot be. The message says all of it.
+  'bad-config': { status: 400, ofClient: true },
   // A change of the fleet came without the token that it takes (15.5.2).
   unauthorized: { status: 401, ofClient: true },
   // A page of another origin tried to change the fleet. No token would help (15.5.4).
@@ -30,6 +32,10 @@ const ERRORS = {
   'name-taken': { status: 409, ofClient: true },
   // The balancer cannot be replaced now, or not in the way it was started.
   'upgrade-refused': { status: 409, ofClient: true },
+  // Some of the options that differ cannot change while the balancer runs, so none did.
+  'needs-restart': { status: 409, ofClient: true },
+  // There is no configuration file to read again.
+  'no-config': { status: 409, ofClient: true },
   // The runtime does not accept a replica of that name, or with these settings.
   'name-refused': { status: 409 },
   // The body exceeds the limit (15.5.14).

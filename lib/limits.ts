@@ -103,6 +103,11 @@ export function trafficSettings(
   };
 }
 
+/** The file of the access log; `undefined` if there is none. */
+export function accessFileOf({ accessLog, accessLogFile }: Options): string | undefined {
+  return accessLog === 'off' ? undefined : accessLogFile;
+}
+
 function amountLimits(options: Options, { maxConnections, maxRefused, maxIdleInAll }: DescriptorShares): AmountLimits {
   return {
     maxConnections,

@@ -7,15 +7,19 @@ import { SUBCOMMANDS } from './commands/subcommands.ts';
 import { describe } from './errors.ts';
 import { loadSettings } from './settings/file/settings.ts';
 import { helpText } from './settings/help.ts';
-import { ignoredInEnvironment, OptionError, type Options } from './settings/options.ts';
+import { ignoredInEnvironment, OptionError } from './settings/options.ts';
 import { startedByNohup } from './system/nohup.ts';
 import { takeNotify, takeSockets } from './system/service-manager.ts';
+import { hasTerminal } from './system/terminal.ts';
 import { farewell, greeting } from './terminal/greeting.ts';
 import { paintFor } from './terminal/paint.ts';
 import { standardErrorLog } from './terminal/standard-error.ts';
 import { showStarting } from './terminal/starting.ts';
 import { type ProcessBefore, takeProcessBefore } from './upgrade/process-before.ts';
 import { tellTaken, whyNeverReplaced } from './upgrade/taking.ts';
+
+// The kernel takes the terminal away soon after its signal.
+const TERMINAL_LOSS_MS = 200;
 
 // npm passes Ctrl-C on to a process that already had it from the terminal. A second signal this soon is the same one.
 const SAME_SIGNAL_MS = 150;
@@ -38,7 +42,7 @@ if (asks('--help', '-h')) {
   const before = takeProcessBefore(process.env);
   try {
     if (subcommand !== undefined) process.exitCode = await subcommand.run(argv.slice(1));
-    else await run((await loadSettings(argv, process.env)).options, before);
+    else await run(before);
   } catch (error) {
     await before?.fail(describe(error));
     // Of a file, each fault has a line.
@@ -47,9 +51,11 @@ if (asks('--help', '-h')) {
   }
 }
 
-async function run(options: Options, before: ProcessBefore | undefined): Promise<void> {
+async function run(before: ProcessBefore | undefined): Promise<void> {
   // What systemd gives to this process it gives to the next one.
   const environment = { ...process.env };
+  const reread = async () => (await loadSettings(argv, environment)).options;
+  const options = await reread();
   // Whoever reads this output may go at any time. That is no reason to end, and the log must not log its own failure.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
@@ -80,22 +86,34 @@ async function run(options: Options, before: ProcessBefore | undefined): Promise
   process.on('SIGUSR1', () => void balancer?.reopenAccessLog());
   // The log says how it went.
   process.on('SIGUSR2', () => void balancer?.call('/balancer/upgrade', {}).catch(() => undefined));
-  // SIGHUP comes when the terminal is closed.
-  process.on('SIGHUP', startedByNohup() ? () => undefined : onSignal);
+  const started = Promise.withResolvers<void>();
+  const reload = async () => {
+    await started.promise;
+    if (firstSignalMs !== undefined) return;
+    // The log says what came of it.
+    await balancer?.call('/balancer/reload', undefined).catch(() => undefined);
+  };
+  const onHangUp = options.config === '' ? onSignal : hangUpListener(onSignal, reload);
+  process.on('SIGHUP', startedByNohup() ? () => undefined : onHangUp);
 
   const never = whyNeverReplaced(options, before !== undefined);
   const succession = { environment, startTimeoutMs: options.startTimeoutMs, never };
   const taking = before && { before, handover: await before.handover() };
-  balancer = await createBalancer(options, log, { sockets, showsLastLines: true, succession, taking });
+  balancer = await createBalancer(options, log, {
+    ...{ sockets, showsLastLines: true, succession, taking },
+    ...(options.config === '' ? {} : { reread }),
+  });
   void balancer.replaced.then(() => process.exit(0));
   if (taking !== undefined) {
     await balancer.start();
+    started.resolve();
     await notify('READY=1', `STATUS=has taken over from process ${taking.handover.pid}`);
     tellTaken(taking, log);
     return;
   }
   const showNoMore = showStarting(balancer.replicas);
   const port = await balancer.start().finally(showNoMore);
+  started.resolve();
   if (firstSignalMs !== undefined) return;
   void notify('READY=1', `STATUS=listens on port ${port}`);
   const { drawnToken } = balancer;
@@ -103,4 +121,13 @@ async function run(options: Options, before: ProcessBefore | undefined): Promise
   const lines = greeting(options, beginning, paintFor(process.stdout));
   // Among the lines of the log it stands apart.
   console.log((process.stdout.isTTY ? ['', ...lines, ''] : lines).join('\n'));
+}
+
+// With a file to read again, SIGHUP means that. It also comes when the terminal is closed, which is an end as ever.
+function hangUpListener(end: (signal: 'SIGHUP') => void, reload: () => void): () => void {
+  const hadTerminal = hasTerminal();
+  return () => {
+    if (hadTerminal) setTimeout(() => (hasTerminal() ? reload() : end('SIGHUP')), TERMINAL_LOSS_MS);
+    else reload();
+  };
 }

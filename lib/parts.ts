@@ -6,32 +6,32 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
+import { erringReader } from './admin/feed/erring-reader.ts';
 import { LiveFeed } from './admin/feed/live-feed.ts';
-import { type Admin, type AdminPorts, createAdmin } from './admin/routes.ts';
-import { type AdminPlace, adminPlace, originReader } from './admin-place.ts';
-import { type FleetState, hostnameIn, members } from './core/fleet/fleet-state.ts';
-import { whyNone } from './core/fleet/outage.ts';
+import type { Admin, AdminPorts } from './admin/routes.ts';
+import { adminOf, ringTerms } from './admin-parts.ts';
+import { adminPlace } from './admin-place.ts';
+import { type FleetState, hostnameIn } from './core/fleet/fleet-state.ts';
 import type { DataPlane } from './core/plane-ports.ts';
 import type { ReplicaRuntime } from './core/ports.ts';
 import type { KeyFunction } from './core/request/key-source.ts';
 import type { HashPair } from './core/ring/hashes/hash-pair.ts';
 import type { SeatId } from './core/ring/ring.ts';
 import { RingKeeper } from './core/ring/ring-keeper.ts';
-import type { Counters } from './core/traffic/counters.ts';
 import { ErringReplicas } from './core/traffic/erring.ts';
 import { createPlane, type OwnEndpoints } from './data-plane.ts';
 import { descriptorLimit, shareDescriptors } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { type AdminMembers, adminMembers } from './fleet/members/admin.ts';
 import { ScaleFile } from './fleet/members/scale-file.ts';
-import { Publisher } from './fleet/publisher.ts';
+import { type PlanTerms, Publisher, type PublisherPorts } from './fleet/publisher.ts';
 import { Supervisor } from './fleet/supervisor.ts';
-import { answerTimes, descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
+import { descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
 import type { AdjustableLog, Log } from './log.ts';
-import { keyReader } from './proxy/key.ts';
+import type { Current } from './reload/taker.ts';
 import { createRuntime } from './runtime.ts';
 import { hashOf } from './settings/hash-source.ts';
-import { mostPlaces, type Options } from './settings/options.ts';
+import type { Options } from './settings/options.ts';
 import { AccessFile } from './system/access-file.ts';
 import type { Handover } from './upgrade/handover.ts';
 
@@ -63,6 +63,8 @@ export interface Means {
   /** If the options say that the key is a function: that one. */
   readonly keyFunction: KeyFunction | undefined;
   readonly showsLastLines: boolean;
+  /** The options as a start would have them now; `undefined` if there is no file to read again. */
+  readonly reread: (() => Promise<Options>) | undefined;
   readonly log: AdjustableLog;
   /** What a process hands over whose place this one takes. */
   readonly handover: Handover | undefined;
@@ -77,6 +79,7 @@ export interface Means {
 export async function createParts(options: Options, means: Means): Promise<Parts> {
   const { pair, log } = means;
   const { handover } = means;
+  const current: Current = { options, pair };
   const place = adminPlace(options, hostname(), handover?.drawnToken);
   const rings = new RingKeeper({ ...options, pair });
   const scale = scaleFile(options, log);
@@ -92,52 +95,39 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     ownAnswer: (request) => (place.own === undefined ? ownAnswer(admin, means.onward(), request) : undefined),
   };
   const accessFile = new AccessFile(realClock, log);
-  const plane = createPlane(options, { ...means, takeLines: accessFile.take, traffic, endpoints });
+  const plane = createPlane(current, { ...means, takeLines: accessFile.take, traffic, endpoints });
   const feed = new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
     counters: () => plane.counters(),
     erring: erringReader(erring, hostnameOf, log),
     landings: (after) => plane.landings(after),
-    about: ringTerms(options),
+    about: ringTerms(current),
   });
-  const publisher = new Publisher(
-    {
-      plane,
-      rings,
-      clock: realClock,
-      log,
-      observe: (state, ring) => {
-        feed.fleetChanged(state, ring);
-        means.observe(state);
-        if (!supervisor.isClosing) scale?.keep(state);
-      },
+  const publisher = publisherOf(options, {
+    ...{ plane, rings, log, traffic },
+    explain: place.explain,
+    observe: (state, ring) => {
+      feed.fleetChanged(state, ring);
+      means.observe(state);
+      if (!supervisor.isClosing) scale?.keep(state);
     },
-    {
-      hash: hashOf(options),
-      slots: options.slots,
-      virtualNodes: options.virtualNodes,
-      explain: place.explain,
-      traffic,
-    },
-    { failOpen: options.failOpen, hasHeartbeats: options.heartbeatPath !== 'off' },
-  );
-  const supervisor: Supervisor = new Supervisor(
-    {
-      runtime,
-      probe: probeOf(options),
-      clock: realClock,
-      log,
-      publish: (state) => publisher.publish(state),
-      drained: (replica, signal) => publisher.drained(replica, signal),
-    },
-    supervisorRules(options),
-    // Containers outlive this process, so a later process must not reuse incarnations of this one: the time of day
-    // makes them differ.
-    { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
-  );
+  });
+  const supervisor: Supervisor = supervisorOf(options, runtime, publisher, log);
   const asked = adminMembers();
-  const admin = adminOf({ options, means, place, asked, runtime, rings, supervisor, plane, publisher, feed, erring });
+  const { keyFunction, reread } = means;
+  const changing = { current, reread, takers: [], rings, publisher, supervisor, asked, runtime };
+  const admin = adminOf({
+    ...changing,
+    log,
+    keyFunction,
+    place,
+    plane,
+    feed,
+    erring,
+    accessFile,
+    upgrade: means.upgrade,
+  });
   const adminServer =
     place.own === undefined
       ? undefined
@@ -170,78 +160,35 @@ function ownAnswer(admin: Admin, onward: Admin['answer'] | undefined, request: I
   return (response: ServerResponse) => onward(request, response);
 }
 
-interface AdminParts {
-  readonly options: Options;
-  readonly means: Means;
-  readonly place: AdminPlace;
-  readonly asked: AdminMembers;
-  readonly runtime: ReplicaRuntime;
-  readonly rings: RingKeeper;
-  readonly supervisor: Supervisor;
-  readonly plane: DataPlane;
-  readonly publisher: Publisher;
-  readonly feed: LiveFeed;
-  readonly erring: ErringReplicas;
-}
-
-function adminOf({
-  options,
-  means,
-  place,
-  asked,
-  runtime,
-  rings,
-  supervisor,
-  plane,
-  publisher,
-  feed,
-  erring,
-}: AdminParts): Admin {
-  return createAdmin({
-    access: place.access,
-    answerLimits: { clock: realClock, ...answerTimes(options) },
-    state: () => supervisor.state,
-    // Answered when requests go by it.
-    add: (wishes) => asked.add(wishes).then(() => publisher.holds()),
-    remove: (replicas) => asked.remove(replicas).then(() => publisher.holds()),
-    kill: (replica) => runtime.stop(replica, 0),
-    watch: (response, watcher) => feed.watch(response, watcher),
-    originOf: originReader(options),
-    alone: place.own !== undefined,
-    imagine: supervisor.imagine,
-    ringOf: (places) => rings.build(places),
-    random: (limit) => randomInt(limit),
-    log: means.log,
-    upgrade: means.upgrade,
-    ...ringTerms(options),
-    slots: options.slots,
-    maxPlaces: mostPlaces(options),
-    balanceFactor: options.balanceFactor,
-    whyNone: () => whyNone(supervisor.state, options.failOpen),
-    holds: () => publisher.holds(),
-    erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
-    diverted: async () => (await plane.counters()).diverted,
-    explain: (key) => plane.explain(key),
-    readKey: keyReader(options.key, means.keyFunction),
-  });
-}
-
-// What the dashboard and the ring page show. Other options are not for those who look at them.
-function ringTerms({ hash, virtualNodes, maxReplicas, upstream, failOpen }: Options) {
-  return { hash, virtualNodes, maxReplicas, failOpen, startsReplicas: upstream.size === 0 };
-}
-
-function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => string | undefined, log: Log) {
-  const reason = 'most of its answers have a status from 500 up, though its heartbeats are good';
-  return ({ replicas }: Counters, nowMs: number) =>
-    erring.look(replicas, nowMs).map(({ seat, incarnation }) => {
-      const hostname = hostnameOf(seat) ?? '';
-      log.warn('replica-errs', { hostname, reason });
-      return { seat, incarnation, hostname };
-    });
-}
-
 function scaleFile({ keepScale, upstream, stateDir, fleet, port }: Options, log: Log): ScaleFile | undefined {
   if (!keepScale || upstream.size > 0) return undefined;
   return new ScaleFile(join(stateDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
+}
+
+type PublisherParts = Omit<PublisherPorts, 'clock'> & Pick<PlanTerms, 'explain' | 'traffic'>;
+
+function publisherOf(options: Options, { explain, traffic, ...ports }: PublisherParts): Publisher {
+  const { slots, virtualNodes, failOpen, heartbeatPath } = options;
+  return new Publisher(
+    { ...ports, clock: realClock },
+    { hash: hashOf(options), slots, virtualNodes, explain, traffic },
+    { failOpen, hasHeartbeats: heartbeatPath !== 'off' },
+  );
+}
+
+function supervisorOf(options: Options, runtime: ReplicaRuntime, publisher: Publisher, log: Log): Supervisor {
+  return new Supervisor(
+    {
+      runtime,
+      probe: probeOf(options),
+      clock: realClock,
+      log,
+      publish: (state) => publisher.publish(state),
+      drained: (replica, signal) => publisher.drained(replica, signal),
+    },
+    supervisorRules(options),
+    // Containers outlive this process, so a later process must not reuse incarnations of this one: the time of day
+    // makes them differ.
+    { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
+  );
 }

@@ -30,6 +30,15 @@ const LAYERS: Record<string, readonly string[]> = {
   'lib/admin/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
   'lib/settings/': ['lib/core/', ...EVERYWHERE],
   'lib/upgrade/': ['lib/core/', 'lib/settings/', 'lib/fleet/', 'lib/admin-place.ts', 'lib/parts.ts', ...EVERYWHERE],
+  'lib/reload/': [
+    'lib/core/',
+    'lib/admin/',
+    'lib/fleet/',
+    'lib/settings/',
+    'lib/limits.ts',
+    'lib/descriptors.ts',
+    ...EVERYWHERE,
+  ],
   'lib/library/': ['lib/core/', 'lib/settings/', 'lib/terminal/standard-error.ts', ...EVERYWHERE],
   'lib/terminal/': [
     'lib/core/',

@@ -310,7 +310,7 @@ t.test('every option says whether it can change while the balancer runs, and why
     rows.flatMap(([flag, { changes }]) => (changes === 'live' ? [flag] : [])),
     [
       ...['log', 'access-log', 'access-log-format', 'access-log-file', 'traceparent'],
-      ...['upstream', 'hash', 'key', 'balance-factor', 'slow-start'],
+      ...['replicas', 'upstream', 'hash', 'key', 'balance-factor', 'slow-start'],
       ...['max-connections', 'max-requests-per-connection', 'head-timeout', 'keep-alive-timeout', 'min-upload-rate'],
       ...['client-half-close', 'reply-timeout', 'request-timeout', 'body-timeout', 'tunnel-idle-timeout', 'queue'],
       ...['queue-timeout', 'max-attempts', 'retry-budget', 'connect-timeout', 'replica-idle-timeout'],

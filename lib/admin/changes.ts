@@ -99,7 +99,8 @@ export async function removeReplicas(ports: ChangePorts, text: string, query: UR
   return rep(ports);
 }
 
-function leaversOf(
+/** So many of `others`, picked so that the ring stays as even as it can when `chosen` leave too. */
+export function leaversOf(
   ports: ChangePorts,
   others: readonly ReplicaRef[],
   count: number,
@@ -169,8 +170,8 @@ function repOf(state: FleetState): { N: number; replicas: string[] } {
   return { N: replicas.length, replicas };
 }
 
-// Refuses unknown names, because a slip such as `?dry_run` would otherwise make the change.
-function checkQuery(query: URLSearchParams, ...known: readonly string[]): void {
+/** Refuses unknown names, because a slip such as `?dry_run` would otherwise make the change. */
+export function checkQuery(query: URLSearchParams, ...known: readonly string[]): void {
   for (const name of query.keys()) {
     if (!known.includes(name)) throw refusal(`the query may have ${known.join(' and ')}, not ${name.slice(0, 100)}`);
   }

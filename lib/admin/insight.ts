@@ -91,7 +91,9 @@ export function createRingPage(ports: InsightPorts): () => Promise<readonly Buff
   return async () => {
     const diverted = await ports.diverted();
     const state = ports.state();
-    const seats = state.seats.map(({ replica }) => `${replica.hostname} ${placesOf(replica)}`).join(';');
+    const seats = [ports.hash, ...state.seats.map(({ replica }) => `${replica.hostname} ${placesOf(replica)}`)].join(
+      ';',
+    );
     if (made.length === 0 || seats !== madeFor) {
       made = Buffer.from(JSON.stringify(ringFacts(ports, state)).slice(0, -1));
       madeFor = seats;

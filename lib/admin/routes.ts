@@ -9,7 +9,15 @@ import { originForm, pathOf } from '../http/target.ts';
 import { type AccessRules, checkAccess, checkCredentials } from './access.ts';
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
 import { oneAtATime, queueOfChanges, type Run, type WaitingClient, withPatience } from './change-queue.ts';
-import { addReplicas, type ChangePorts, endsStartsOnly, killReplica, removeReplicas, rep } from './changes.ts';
+import {
+  addReplicas,
+  type ChangePorts,
+  checkQuery,
+  endsStartsOnly,
+  killReplica,
+  removeReplicas,
+  rep,
+} from './changes.ts';
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
 import type { Watcher } from './feed/live-feed.ts';
 import { createRingPage, explainRequest, type InsightPorts } from './insight.ts';
@@ -25,6 +33,8 @@ export interface AdminPorts extends ChangePorts, InsightPorts {
   readonly answerLimits: AnswerLimits;
   /** Why no replica takes requests; `undefined` if one does. */
   readonly whyNone: () => string | undefined;
+  /** Reads the configuration file again, and has all parts go by it; with `isDryRun`, says what that would do. */
+  readonly reload: (isDryRun: boolean) => Promise<unknown>;
   /** Resolves when requests go by the fleet as it is. */
   readonly holds: () => Promise<void>;
   readonly upgrade: {
@@ -51,7 +61,13 @@ export interface Admin {
 }
 
 /** The endpoints that a program may call without HTTP. */
-export type CallPath = '/add' | '/rm' | '/balancer/ring' | '/balancer/explain' | '/balancer/upgrade';
+export type CallPath =
+  | '/add'
+  | '/rm'
+  | '/balancer/reload'
+  | '/balancer/ring'
+  | '/balancer/explain'
+  | '/balancer/upgrade';
 
 // The program that calls is there to take the answer.
 const PRESENT: WaitingClient = { hasGone: () => false, hasEnded: () => false };
@@ -117,11 +133,16 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     inTurn(async () => success(await ports.upgrade.run())),
     () => new BalancerError('upgrade-refused', 'an upgrade is under way'),
   );
+  const reload: Run = async (_text, query) => {
+    checkQuery(query, 'dry-run');
+    return success(await ports.reload(query.has('dry-run')));
+  };
   const ringPage = createRingPage(ports);
   return new Map<string, AdminRoute>([
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
     ['/add', { method: 'POST', changes: true, run: inTurn(add) }],
     ['/rm', { method: 'DELETE', changes: true, run: removeInTime }],
+    ['/balancer/reload', { method: 'POST', changes: true, run: inTurn(reload) }],
     // A crash does not wait its turn either.
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
     ['/balancer/upgrade', { method: 'POST', changes: true, run: upgrade }],

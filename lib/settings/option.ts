@@ -1,6 +1,7 @@
 // A row of the tables of options: the kind of its value, its default, whether it can change while the balancer runs,
 // and its line of help. Rows come in groups.
 
+import { availableParallelism } from 'node:os';
 import type { Kind } from './kinds.ts';
 
 /** `live` if a running balancer takes over another value, else why it does not. lib/reload/ has who takes what over. */
@@ -58,6 +59,9 @@ export interface Group<Rows> {
 }
 
 export const group = <Rows>(name: string, about: string, rows: Rows): Group<Rows> => ({ name, about, rows });
+
+/** Those that this process may use. Asked once, so that the same options have the same values at a reload. */
+export const PROCESSORS = availableParallelism();
 
 export const DAY_MS = 86_400_000;
 export const KIB = 2 ** 10;

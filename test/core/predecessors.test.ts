@@ -1,7 +1,14 @@
 import t from 'tap';
 import { type FleetEvent, observe, plan } from '../../lib/core/fleet/fleet.ts';
 import { fleetNews } from '../../lib/core/fleet/fleet-news.ts';
-import { emptyFleet, type FleetState, members, predecessors, routes } from '../../lib/core/fleet/fleet-state.ts';
+import {
+  emptyFleet,
+  type FleetState,
+  members,
+  predecessors,
+  routes,
+  upSeats,
+} from '../../lib/core/fleet/fleet-state.ts';
 import type { Address, ReplicaRef } from '../../lib/core/ports.ts';
 import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 
@@ -71,6 +78,15 @@ for (const n of [1, 2, 3, 6]) {
     t.ok(routed(state).every(([, suspected]) => !suspected));
   });
 }
+
+t.test('who is up: replicas that are up, and convicted ones until their successors serve', async (t) => {
+  const state = allSlow(2);
+  const incarnations = (fleet: FleetState) => upSeats(fleet).map(({ replica }) => replica.incarnation);
+  t.same(incarnations(state), [1, 2], 'their seats are vacant');
+  const [next] = starts(state, 2000);
+  if (next === undefined) throw new Error('nothing is started');
+  t.same(incarnations(after(state, ...comesUp(next, 2000))), [next.incarnation, 3 - next.seat]);
+});
 
 t.test('at most half of the seats are without a replica because of heartbeats', async (t) => {
   for (const [n, out] of [

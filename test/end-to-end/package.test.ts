@@ -70,6 +70,7 @@ t.test('it is small, and has what runs and what explains it, and nothing else', 
   t.ok(bytes.length < MOST_BYTES, `${bytes.length} bytes`);
   const files = (await run(ROOT, ['tar', 'tzf', tarball])).split('\n').filter((line) => line !== '');
   const paths = new Set(files.map((file) => file.replace('package/', '')));
+  t.ok(paths.has('dist/ringmaster.schema.json'));
   const others = [...paths].filter((path) => !/^(dist|replica)\/.*\.(js|d\.ts|js\.map|ts|json|html|css)$/.test(path));
   t.same(others.sort(), ['Dockerfile.replica', 'LICENSE', 'README.md', 'package.json']);
   const sources = globSync('{lib,replica}/**/*.ts', { cwd: ROOT, exclude: ['**/node_modules/**'] });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import t from 'tap';
 import { fullKey, readConfigText, rowsOfFile } from '../../lib/settings/file/config-file.ts';
+import { type JsonNode, parseJsonText } from '../../lib/settings/file/json-text.ts';
 import { faultsOfFile, loadSettings } from '../../lib/settings/file/settings.ts';
 import { defaultOptions, keyOf, OptionError, type Options } from '../../lib/settings/options.ts';
 import type { Schema } from '../../lib/settings/schema.ts';
@@ -207,6 +208,14 @@ t.test('texts that are no JSON, and files that cannot be read', async (t) => {
   await t.rejects(faultsOfFile(directory), { message: /cannot be read: EISDIR/ });
 });
 
+t.test('the example of the README is right', async (t) => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, example = ''] = /```jsonc\n(.*?)```/s.exec(readme) ?? [];
+  writeFileSync(path, example);
+  t.same(await faultsOfFile(path), []);
+  t.ok(isValid(plain(parseJsonText(example))), JSON.stringify(isValid.errors));
+});
+
 t.test('a hash of one’s own is tried', async (t) => {
   writeFileSync(path, JSON.stringify({ ring: { hash: join(directory, 'none.mjs') } }));
   t.match(await faultsOfFile(path), [/^ring\.hash .*none\.mjs cannot be loaded/]);
@@ -225,6 +234,12 @@ t.test('every key of the file belongs to one option', async (t) => {
   const { config: _, ...others } = defaultOptions();
   t.same(FLAGS.map((flag) => keyOf(flag, OPTIONS.get(flag) as Option)).sort(), keysOf(others));
 });
+
+function plain(node: JsonNode): unknown {
+  if (node.type === 'scalar') return node.value;
+  if (node.type === 'array') return node.items.map(plain);
+  return Object.fromEntries(node.members.map(({ name, value }) => [name, plain(value)]));
+}
 
 function keysOf(options: Omit<Options, 'config'>): string[] {
   return Object.keys(options)

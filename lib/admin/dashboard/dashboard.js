@@ -103,9 +103,12 @@ function connect() {
     const ringChanged = news.ring !== undefined;
     // Shares of the old ring mean nothing for the new one.
     const spread = ringChanged ? { seconds: 0, seats: [] } : model.spread;
-    model = { ...model, fleet: news, ring: news.ring ?? model.ring, spread };
+    model = { ...model, fleet: news, hash: news.hash, ring: news.ring ?? model.ring, spread };
     eventLog.add(news.log);
-    if (ringChanged) ringView.showRing(model.ring);
+    if (ringChanged) {
+      ringView.showRing(model.ring);
+      showAbout(model);
+    }
     showFleet(model);
     void changes.fleetChanged(ringChanged);
   });
@@ -126,8 +129,13 @@ function connect() {
 }
 
 /** @param {Snapshot} now */
-function showAll(now) {
+function showAbout(now) {
   setText('about', `hash ${now.hash} · ${now.ring.slots} slots · ${now.virtualNodes} virtual nodes each`);
+}
+
+/** @param {Snapshot} now */
+function showAll(now) {
+  showAbout(now);
   // The pages of the service are on the other port.
   byId('pages', HTMLElement).hidden = now.alone;
   const fixed = byId('fixed', HTMLElement);

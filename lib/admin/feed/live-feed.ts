@@ -26,7 +26,7 @@ export interface FeedPorts {
    * Landings since the look that ended at `after`. Asked for only while somebody watches. May fail as `counters` may.
    */
   readonly landings: (after: number) => Promise<Landings>;
-  /** What never changes. It is shown as it is. */
+  /** What is shown as it is. Only the hash may change, together with the ring. */
   readonly about: {
     readonly hash: string;
     readonly virtualNodes: number;
@@ -141,7 +141,8 @@ export class LiveFeed {
       if (signal.aborted) return;
       const isNews = this.#log.last !== this.#toldEntry || this.#state !== this.#toldState;
       if (!isNews && this.#ring === this.#toldRing) continue;
-      const fleet = { ...this.#fleetNow(), log: this.#log.since(this.#toldEntry) };
+      const { hash } = this.#ports.about;
+      const fleet = { ...this.#fleetNow(), hash, log: this.#log.since(this.#toldEntry) };
       const ring = this.#ring === this.#toldRing ? {} : { ring: this.#ringNow() };
       this.#stream.send(formatEvent('fleet', fleet, ring));
       this.#toldState = this.#state;

@@ -1,9 +1,8 @@
 // Options of the replicas, wherever they run.
 
-import { availableParallelism } from 'node:os';
 import { choice, duration, integer, onOff, path } from '../kinds.ts';
 import { type Upstream, upstreams, variables } from '../list-kinds.ts';
-import { atStart, group, option, settled } from '../option.ts';
+import { atStart, group, option, PROCESSORS, settled } from '../option.ts';
 
 const SUPERVISED = atStart('the supervisor goes by what it began with');
 const STARTED = atStart('replicas that run keep what they were started with');
@@ -12,7 +11,8 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
   replicas: option(
     integer(0, 1000),
     3,
-    atStart('/add and /rm say how many there are from then on'),
+    // Another number in the file scales to it. Until then /add and /rm say how many there are.
+    'live',
     'number of replicas at the start',
   ),
   'max-replicas': settled(
@@ -82,7 +82,7 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     '0',
     // If all started at once, each would take longer than it may. At least two start together, so that one that hangs
     // does not hold up the rest.
-    (given = 0) => (given === 0 ? Math.max(2, availableParallelism()) : given),
+    (given = 0) => (given === 0 ? Math.max(2, PROCESSORS) : given),
     SUPERVISED,
     'most replicas that start at a time; 0: one for each processor, at least two',
   ),

@@ -1,9 +1,8 @@
 // Options of the balancer itself.
 
-import { availableParallelism } from 'node:os';
 import { LOG_FORMATS, LOG_LEVELS } from '../../log.ts';
 import { choice, duration, integer, orAuto, path, text } from '../kinds.ts';
-import { atStart, group, ofCommand, option, settled } from '../option.ts';
+import { atStart, group, ofCommand, option, PROCESSORS, settled } from '../option.ts';
 
 const BOUND = atStart('what is listened on is bound once');
 
@@ -18,7 +17,7 @@ export const SERVICE = group('Service', 'where it listens, how it ends and what 
   workers: settled(
     orAuto(integer(1, MOST_WORKERS)),
     '1',
-    (given = 1) => (given === 0 ? Math.min(MOST_WORKERS, availableParallelism()) : given),
+    (given = 1) => (given === 0 ? Math.min(MOST_WORKERS, PROCESSORS) : given),
     atStart('threads are begun once'),
     'threads that requests are spread over; `auto`: one for each processor that this process may use',
   ),

@@ -1,0 +1,151 @@
+// Puts together the balancer's own endpoints: what they show and change is in other parts. Options that a reload may
+// change are asked for each time.
+
+import { randomInt } from 'node:crypto';
+import type { LiveFeed } from './admin/feed/live-feed.ts';
+import { type Admin, type AdminPorts, createAdmin } from './admin/routes.ts';
+import { type AdminPlace, originReader } from './admin-place.ts';
+import { members } from './core/fleet/fleet-state.ts';
+import { whyNone } from './core/fleet/outage.ts';
+import type { DataPlane } from './core/plane-ports.ts';
+import type { ReplicaRuntime } from './core/ports.ts';
+import type { KeyFunction } from './core/request/key-source.ts';
+import type { RingKeeper } from './core/ring/ring-keeper.ts';
+import type { ErringReplicas } from './core/traffic/erring.ts';
+import { realClock } from './fleet/clock.ts';
+import type { AdminMembers } from './fleet/members/admin.ts';
+import type { Publisher } from './fleet/publisher.ts';
+import type { Supervisor } from './fleet/supervisor.ts';
+import { answerTimes } from './limits.ts';
+import type { AdjustableLog } from './log.ts';
+import { keyReader } from './proxy/key.ts';
+import { ThreadedPlane } from './proxy/workers/threads.ts';
+import type { MemberPorts } from './reload/members.ts';
+import { createReloader } from './reload/reloader.ts';
+import type { Current, Taker } from './reload/taker.ts';
+import { mostPlaces, type Options } from './settings/options.ts';
+import type { AccessFile } from './system/access-file.ts';
+
+/** What the endpoints show and change. */
+export interface AdminParts {
+  readonly current: Current;
+  readonly log: AdjustableLog;
+  /** If the options say that the key is a function: that one. */
+  readonly keyFunction: KeyFunction | undefined;
+  /** The options as a start would have them now; `undefined` if there is no file to read again. */
+  readonly reread: (() => Promise<Options>) | undefined;
+  /** Of parts that take options over by themselves. */
+  readonly takers: readonly Taker[];
+  readonly place: AdminPlace;
+  readonly asked: AdminMembers;
+  readonly runtime: ReplicaRuntime;
+  readonly rings: RingKeeper;
+  readonly supervisor: Supervisor;
+  readonly plane: DataPlane;
+  readonly publisher: Publisher;
+  readonly feed: LiveFeed;
+  readonly erring: ErringReplicas;
+  readonly accessFile: AccessFile;
+  readonly upgrade: AdminPorts['upgrade'];
+}
+
+/** Makes the endpoints, a reload included. */
+export function adminOf({
+  current,
+  log,
+  keyFunction,
+  reread,
+  takers: others,
+  place,
+  asked,
+  runtime,
+  rings,
+  supervisor,
+  plane,
+  publisher,
+  feed,
+  erring,
+  accessFile,
+  upgrade,
+}: AdminParts): Admin {
+  const { options } = current;
+  const ports: AdminPorts & MemberPorts = {
+    access: place.access,
+    answerLimits: answerLimits(current),
+    state: () => supervisor.state,
+    // Answered when requests go by it.
+    add: (wishes) => asked.add(wishes).then(() => publisher.holds()),
+    remove: (replicas) => asked.remove(replicas).then(() => publisher.holds()),
+    kill: (replica) => runtime.stop(replica, 0),
+    watch: (response, watcher) => feed.watch(response, watcher),
+    originOf: originReader(options),
+    alone: place.own !== undefined,
+    imagine: supervisor.imagine,
+    ringOf: (places) => rings.build(places),
+    random: (limit) => randomInt(limit),
+    log,
+    weigh: (weights) => {
+      supervisor.weigh(weights);
+      return publisher.holds();
+    },
+    reload: (isDryRun) => reloader(isDryRun),
+    upgrade,
+    slots: options.slots,
+    virtualNodes: options.virtualNodes,
+    maxReplicas: options.maxReplicas,
+    maxPlaces: mostPlaces(options),
+    failOpen: options.failOpen,
+    startsReplicas: options.upstream.size === 0,
+    get hash() {
+      return current.options.hash;
+    },
+    get balanceFactor() {
+      return current.options.balanceFactor;
+    },
+    whyNone: () => whyNone(supervisor.state, options.failOpen),
+    holds: () => publisher.holds(),
+    erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
+    diverted: async () => (await plane.counters()).diverted,
+    explain: (key) => plane.explain(key),
+    readKey: (request, client) => keyReader(current.options.key, keyFunction)(request, client),
+  };
+  const tellLogLevel = () => plane instanceof ThreadedPlane && plane.logLevelChanged();
+  const reloader = createReloader({
+    useAccessFile: (path) => accessFile.use(path),
+    reread,
+    current,
+    rings,
+    publisher,
+    log,
+    members: ports,
+    tellLogLevel,
+    others,
+  });
+  return createAdmin(ports);
+}
+
+function answerLimits(current: Current) {
+  return {
+    clock: realClock,
+    get readTimeoutMs() {
+      return answerTimes(current.options).readTimeoutMs;
+    },
+    get takeTimeoutMs() {
+      return answerTimes(current.options).takeTimeoutMs;
+    },
+  };
+}
+
+/** What the dashboard shows. Other options are not for those who look at them. */
+export function ringTerms(current: Current) {
+  const { virtualNodes, maxReplicas, upstream, failOpen } = current.options;
+  return {
+    virtualNodes,
+    maxReplicas,
+    failOpen,
+    startsReplicas: upstream.size === 0,
+    get hash() {
+      return current.options.hash;
+    },
+  };
+}

@@ -1,0 +1,31 @@
+// All that takes options over, put together.
+
+import type { AdjustableLog } from '../log.ts';
+import type { Options } from '../settings/options.ts';
+import { foreseer } from './foresee.ts';
+import { type MemberPorts, memberTaker } from './members.ts';
+import { createReload } from './reload.ts';
+import type { Current, Taker } from './taker.ts';
+import { logTaker, type TrafficPorts, trafficTaker } from './traffic.ts';
+
+export interface ReloaderPorts extends Omit<TrafficPorts, 'log'> {
+  readonly reread: (() => Promise<Options>) | undefined;
+  readonly current: Current;
+  readonly members: MemberPorts;
+  readonly log: AdjustableLog;
+  /** Tells other threads that the level of the log has changed. */
+  readonly tellLogLevel: () => void;
+  /** Of parts that are not here. */
+  readonly others: readonly Taker[];
+}
+
+/** Members come last: what a service that leaves still has to finish may take its time. */
+export function takersOf(ports: Omit<ReloaderPorts, 'reread'>): readonly Taker[] {
+  const { log, members, tellLogLevel, others } = ports;
+  return [trafficTaker(ports), logTaker(log, tellLogLevel), ...others, memberTaker(members)];
+}
+
+export function createReloader(ports: ReloaderPorts): (isDryRun: boolean) => Promise<unknown> {
+  const { reread, current, members, log } = ports;
+  return createReload({ reread, current, log, takers: takersOf(ports), foresee: foreseer(members, current) });
+}
