@@ -14,6 +14,7 @@ import type { RingKeeper } from './core/ring/ring-keeper.ts';
 import type { ErringReplicas } from './core/traffic/erring.ts';
 import { realClock } from './fleet/clock.ts';
 import type { AdminMembers } from './fleet/members/admin.ts';
+import type { Pause } from './fleet/pause.ts';
 import type { Publisher } from './fleet/publisher.ts';
 import type { Supervisor } from './fleet/supervisor.ts';
 import { answerTimes } from './limits.ts';
@@ -46,6 +47,8 @@ export interface AdminParts {
   readonly feed: LiveFeed;
   readonly erring: ErringReplicas;
   readonly accessFile: AccessFile;
+  readonly pause: Pause;
+  readonly whyLame: () => string | undefined;
   readonly upgrade: AdminPorts['upgrade'];
 }
 
@@ -66,6 +69,8 @@ export function adminOf({
   feed,
   erring,
   accessFile,
+  pause,
+  whyLame,
   upgrade,
 }: AdminParts): Admin {
   const { options } = current;
@@ -89,6 +94,13 @@ export function adminOf({
       return publisher.holds();
     },
     reload: (isDryRun) => reloader(isDryRun),
+    counters: () => plane.counters(),
+    drain: (replica, isDrained) => {
+      supervisor.drain(replica, isDrained);
+      return publisher.holds();
+    },
+    pause,
+    whyLame,
     upgrade,
     slots: options.slots,
     virtualNodes: options.virtualNodes,

@@ -12,6 +12,7 @@ import { BalancerError } from './errors.ts';
 import { realClock } from './fleet/clock.ts';
 import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
+import { LameDuck } from './lame-duck.ts';
 import { type PidOf, type Replica, rosterOf } from './library/roster.ts';
 import { accessFileOf, descriptorWishes } from './limits.ts';
 import type { AdjustableLog, Log } from './log.ts';
@@ -41,8 +42,13 @@ export interface Balancer {
   whyNone(): string | undefined;
   /** Opens the file of the access log anew, if there is one: it was renamed, to be compressed or removed. */
   reopenAccessLog(): Promise<void>;
-  /** Stops accepting, lets open requests finish within the grace, and ends every replica. */
+  /**
+   * Says for the time of `lameDuckMs` that nobody should send new requests, then stops accepting, lets open requests
+   * finish within the grace, and ends every replica.
+   */
   close(): Promise<void>;
+  /** Ends that time if it is under way. False if it is not. */
+  hurry(): boolean;
   /** Resolves when another process has taken the place of this one, and this one has ended in order. */
   readonly replaced: Promise<void>;
 }
@@ -82,11 +88,13 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
   const { keyFunction, reread, sockets = [], showsLastLines = false, taking } = own;
   const pidOf: PidOf = (replica) => parts.runtime.pidOf?.(replica);
   const observe = (state: FleetState) => own.observe?.(state, pidOf);
+  const lameDuck = new LameDuck(options.lameDuckMs, log);
+  const whyLame = () => lameDuck.reason;
   const upgrade = { run: () => replace(), last: () => taking?.before.ending ?? null };
   const handover = taking?.handover;
   const parts: Parts = await createParts(options, {
     ...{ pair, keyFunction, showsLastLines, reread, log, observe },
-    ...{ upgrade, handover, onward: () => onward },
+    ...{ upgrade, handover, onward: () => onward, whyLame },
   });
   const { call, supervisor, drawnToken } = parts;
   const replaced = Promise.withResolvers<void>();
@@ -143,12 +151,14 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
       if (supervisor.hasBegun && closing === undefined) log.info('closing', { graceMs: options.graceMs });
       // A listener that is not open yet could not be closed, and would stay.
       closing ??= opening
+        .then((port) => (port === undefined ? undefined : lameDuck.last()))
         .then(() => end(parts, options.graceMs, () => unfollow()))
         .then(() => {
           if (supervisor.hasBegun) log.info('closed');
         });
       return closing;
     },
+    hurry: () => lameDuck.hurry(),
   };
   return balancer;
 }
@@ -196,13 +206,15 @@ async function listen(
 }
 
 async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise<void> {
-  const { supervisor, plane, publisher, adminServer, feed, scale, accessFile } = parts;
+  const { supervisor, plane, publisher, adminServer, feed, scale, accessFile, pause } = parts;
   const graceOver = new AbortController();
   const finished = new AbortController();
   realClock.sleep(graceMs, finished.signal).then(
     () => graceOver.abort(),
     () => undefined,
   );
+  // What is held back would only wait until it is cut.
+  await pause.end();
   // Event streams of the feed have no end of their own, and closing would wait for them.
   feed.close();
   supervisor.startNoMore();

@@ -36,6 +36,8 @@ const ERRORS = {
   'needs-restart': { status: 409, ofClient: true },
   // There is no configuration file to read again.
   'no-config': { status: 409, ofClient: true },
+  // No replica would be left that takes requests.
+  'last-replica': { status: 409, ofClient: true },
   // The runtime does not accept a replica of that name, or with these settings.
   'name-refused': { status: 409 },
   // The body exceeds the limit (15.5.14).
@@ -65,6 +67,8 @@ const ERRORS = {
   'log-failed': { status: 503 },
   // The balancer is shutting down.
   closing: { status: 503 },
+  // A thread of this program does not answer.
+  'not-live': { status: 503 },
   // Docker does not answer, or refuses access.
   'runtime-unavailable': { status: 503 },
   // A replica that was asked for did not come up.

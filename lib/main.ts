@@ -77,7 +77,7 @@ async function run(before: ProcessBefore | undefined): Promise<void> {
       // The terminal has shown ^C at the start of the line.
       if (process.stdout.isTTY) console.log(`\n${farewell(options.graceMs)}`);
       void balancer.close().finally(() => process.exit(0));
-    } else if (nowMs - firstSignalMs > SAME_SIGNAL_MS) {
+    } else if (nowMs - firstSignalMs > SAME_SIGNAL_MS && balancer?.hurry() !== true) {
       process.exit(128 + constants.signals[signal]);
     }
   };

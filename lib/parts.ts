@@ -24,6 +24,7 @@ import { descriptorLimit, shareDescriptors } from './descriptors.ts';
 import { realClock } from './fleet/clock.ts';
 import { type AdminMembers, adminMembers } from './fleet/members/admin.ts';
 import { ScaleFile } from './fleet/members/scale-file.ts';
+import { Pause } from './fleet/pause.ts';
 import { type PlanTerms, Publisher, type PublisherPorts } from './fleet/publisher.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
@@ -47,6 +48,7 @@ export interface Parts {
   readonly rings: RingKeeper;
   /** The members that are asked for at the admin endpoints. */
   readonly asked: AdminMembers;
+  readonly pause: Pause;
   readonly feed: LiveFeed;
   /** `undefined` if the balancer's own endpoints are on the public port. */
   readonly adminServer: AdminServer | undefined;
@@ -68,6 +70,8 @@ export interface Means {
   readonly log: AdjustableLog;
   /** What a process hands over whose place this one takes. */
   readonly handover: Handover | undefined;
+  /** Why nobody should send new requests here, though they would be served; `undefined` if everybody may. */
+  readonly whyLame: () => string | undefined;
   /** Has another process take the place of this one, and says how that went. */
   readonly upgrade: AdminPorts['upgrade'];
   /** Answers requests for the balancer's own endpoints, once another process has the fleet. */
@@ -77,8 +81,7 @@ export interface Means {
 }
 
 export async function createParts(options: Options, means: Means): Promise<Parts> {
-  const { pair, log } = means;
-  const { handover } = means;
+  const { pair, log, handover } = means;
   const current: Current = { options, pair };
   const place = adminPlace(options, hostname(), handover?.drawnToken);
   const rings = new RingKeeper({ ...options, pair });
@@ -114,43 +117,14 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     },
   });
   const supervisor: Supervisor = supervisorOf(options, runtime, publisher, log);
+  const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
-  const { keyFunction, reread } = means;
-  const changing = { current, reread, takers: [], rings, publisher, supervisor, asked, runtime };
-  const admin = adminOf({
-    ...changing,
-    log,
-    keyFunction,
-    place,
-    plane,
-    feed,
-    erring,
-    accessFile,
-    upgrade: means.upgrade,
-  });
-  const adminServer =
-    place.own === undefined
-      ? undefined
-      : createAdminServer(
-          place.own,
-          (request, response) => (means.onward() ?? admin.answer)(request, response),
-          shares.maxAdminConnections,
-          log,
-        );
-  return {
-    runtime,
-    call: admin.call,
-    supervisor,
-    plane,
-    accessFile,
-    publisher,
-    rings,
-    asked,
-    feed,
-    adminServer,
-    scale,
-    drawnToken: place.drawnToken,
-  };
+  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, feed, pause };
+  const admin = adminOf({ ...means, ...parts, current, takers: [], place, erring });
+  const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
+  const { own, drawnToken } = place;
+  const adminServer = own && createAdminServer(own, answer, shares.maxAdminConnections, log);
+  return { ...parts, call: admin.call, adminServer, scale, drawnToken };
 }
 
 // Only who has the fleet can answer.

@@ -69,6 +69,38 @@ export function parseKill(text: string): string {
   return hostname;
 }
 
+/** The body of /balancer/drain and /balancer/undrain. Throws `bad-body`. */
+export function parseDrain(text: string): { readonly hostname: string; readonly force: boolean } {
+  const { hostname, force = false, ...rest } = parseObject(text, '{"hostname": "server1"}');
+  if (typeof hostname !== 'string') throw refusal(`hostname must be that of a replica, not ${shown(hostname)}`);
+  if (typeof force !== 'boolean') throw refusal(`force must be true or false, not ${shown(force)}`);
+  checkNoMore(rest);
+  return { hostname, force };
+}
+
+const PAUSE_MS = 30_000;
+const LONGEST_PAUSE_MS = 600_000;
+
+/** The body of /balancer/pause, which may be empty. Throws `bad-body`. */
+export function parsePause(text: string): { readonly forMs: number } {
+  const { forMs = PAUSE_MS, ...rest } = text === '' ? {} : parseObject(text, '{"forMs": 30000}');
+  const isWithin = typeof forMs === 'number' && Number.isInteger(forMs) && forMs >= 1 && forMs <= LONGEST_PAUSE_MS;
+  if (!isWithin) throw refusal(`forMs must be a whole number from 1 to ${LONGEST_PAUSE_MS}, not ${shown(forMs)}`);
+  checkNoMore(rest);
+  return { forMs };
+}
+
+/** The body of a request that says nothing more: none, or an empty object. Throws `bad-body`. */
+export function parseNothing(text: string): void {
+  if (text !== '') checkNoMore(parseObject(text, '{}'));
+}
+
+// A member that is misspelt would be ignored otherwise.
+function checkNoMore(rest: Record<string, unknown>): void {
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) throw refusal(`the body has no member ${shown(unknown)}`);
+}
+
 /** The question put to /balancer/explain: a key, or a request from which the key is taken. */
 export type Question =
   | { readonly type: 'key'; readonly key: number | string }

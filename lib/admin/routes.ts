@@ -21,8 +21,9 @@ import {
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
 import type { Watcher } from './feed/live-feed.ts';
 import { createRingPage, explainRequest, type InsightPorts } from './insight.ts';
+import { drainReplica, live, type OperationPorts, pause, ready, resume, undrainReplica } from './operations.ts';
 
-export interface AdminPorts extends ChangePorts, InsightPorts {
+export interface AdminPorts extends ChangePorts, InsightPorts, OperationPorts {
   /** Turns the response into an event stream. Throws `too-many-watchers`. */
   readonly watch: (response: ServerResponse, watcher: Watcher) => void;
   /** The address that a request comes from, according to a trusted proxy if there is one. */
@@ -31,12 +32,8 @@ export interface AdminPorts extends ChangePorts, InsightPorts {
   readonly alone: boolean;
   readonly access: AccessRules;
   readonly answerLimits: AnswerLimits;
-  /** Why no replica takes requests; `undefined` if one does. */
-  readonly whyNone: () => string | undefined;
   /** Reads the configuration file again, and has all parts go by it; with `isDryRun`, says what that would do. */
   readonly reload: (isDryRun: boolean) => Promise<unknown>;
-  /** Resolves when requests go by the fleet as it is. */
-  readonly holds: () => Promise<void>;
   readonly upgrade: {
     /** Has another process take the place of this one. Throws `upgrade-refused` or `upgrade-failed`. */
     readonly run: () => Promise<object>;
@@ -147,6 +144,17 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
     ['/balancer/upgrade', { method: 'POST', changes: true, run: upgrade }],
     ['/balancer/upgraded', { method: 'GET', run: () => success(ports.upgrade.last()) }],
+    [
+      '/balancer/drain',
+      { method: 'POST', changes: true, run: async (text) => success(await drainReplica(ports, text)) },
+    ],
+    [
+      '/balancer/undrain',
+      { method: 'POST', changes: true, run: async (text) => success(await undrainReplica(ports, text)) },
+    ],
+    ['/balancer/pause', { method: 'POST', changes: true, run: async (text) => success(await pause(ports, text)) }],
+    ['/balancer/resume', { method: 'POST', changes: true, run: async (text) => success(await resume(ports, text)) }],
+    ['/balancer/live', { method: 'GET', run: async () => success(await live(ports)) }],
     ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: async () => jsonAnswer(...(await ringPage())) }],
     ['/balancer/explain', { method: 'POST', run: async (text) => json(await explainRequest(ports, text)) }],
@@ -160,15 +168,6 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
       { method: 'GET', run: () => pageAnswer(file) },
     ]),
   ]);
-}
-
-// For health checks by whatever sends requests here or restarts this process.
-async function ready({ whyNone, holds }: AdminPorts): Promise<string> {
-  const reason = whyNone();
-  if (reason !== undefined) throw new BalancerError('no-replica', reason);
-  // Who asks sends the first request next.
-  await holds();
-  return 'ready';
 }
 
 function json(value: unknown): Answer {

@@ -29,6 +29,8 @@ export interface RoutingPlan {
   /** Replicas that get no requests for now, and may again. What they have goes on undisturbed. */
   readonly resting: readonly ReplicaRef[];
   readonly outage: Outage;
+  /** Requests that no replica has yet are held back: each waits in its line. */
+  readonly isPaused?: boolean;
   /** Hostnames of all seats, for explanations; also of seats where no replica serves. */
   readonly hostnames: ReadonlyMap<SeatId, string>;
   readonly explain: ExplainRules;

@@ -13,7 +13,7 @@ import { describe } from '../errors.ts';
 import type { Log } from '../log.ts';
 
 /** The part of a plan that does not depend on the fleet. */
-export type PlanTerms = Pick<RoutingPlan, 'hash' | 'slots' | 'virtualNodes' | 'explain' | 'traffic'>;
+export type PlanTerms = Pick<RoutingPlan, 'hash' | 'slots' | 'virtualNodes' | 'explain' | 'traffic' | 'isPaused'>;
 
 export interface PublisherPorts {
   readonly plane: DataPlane;

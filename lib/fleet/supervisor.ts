@@ -216,6 +216,11 @@ export class Supervisor {
     this.#dispatch({ type: 'weigh', weights });
   }
 
+  /** Has a replica that serves take no new requests, or take them again. */
+  drain({ incarnation }: ReplicaRef, isDrained: boolean): void {
+    this.#dispatch({ type: 'drain', incarnation, isDrained });
+  }
+
   /** From now on no start is waited for: whoever waits gets an error at once. All else goes on until `close`. */
   startNoMore(): void {
     this.#startsNoMore = true;

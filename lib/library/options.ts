@@ -31,6 +31,12 @@ export interface BalancerOptions {
   readonly graceMs?: Given<'graceMs'> | undefined;
 
   /**
+   * Time before that in which `/balancer/ready` says 503 and all else works, so that requests are sent elsewhere. Takes
+   * a time from 0ms to 1h, in milliseconds. Default: 0.
+   */
+  readonly lameDuckMs?: Given<'lameDuckMs'> | undefined;
+
+  /**
    * Log lines on standard error: this level and more serious ones. Takes off, error, warn, info or debug. Or a function
    * that gets the entries. Default: off.
    */

@@ -185,11 +185,12 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   take(key: Key, tried: readonly SeatId[], offers: boolean): Lessor | undefined {
-    return this.#agents.table?.take(key, tried, offers);
+    return this.#plan?.isPaused === true ? undefined : this.#agents.table?.take(key, tried, offers);
   }
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
-    return this.#agents.table?.hasUntried(tried) === true && this.#line.join(exchange);
+    const mayFind = this.#plan?.isPaused === true || this.#agents.table?.hasUntried(tried) === true;
+    return mayFind && this.#line.join(exchange);
   }
 
   barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[] {

@@ -72,6 +72,7 @@ export class World {
     }
     await this.#pass(FAULTS_END_MS);
     this.#machine.isFaulty = false;
+    this.#undrain();
     await this.#pass(SETTLE_MS);
     this.#checkEnd();
     this.#remove(this.#seats(), (supervisor) => supervisor.close());
@@ -204,7 +205,7 @@ export class World {
   }
 
   #fault(): void {
-    const kind = this.#random.below(9);
+    const kind = this.#random.below(10);
     this.#note(`fault ${kind}`);
     if (kind === 0) this.#machine.hangOne();
     else if (kind <= 2) this.#machine.killOne();
@@ -213,8 +214,20 @@ export class World {
     else if (kind === 5) this.#machine.tellAgain();
     else if (kind === 6) this.#beginAnew();
     else if (kind === 7) this.#machine.slowDown();
+    else if (kind === 8) this.#drain();
     else this.#suspect();
   }
+
+  #drain(): void {
+    for (const { replica } of this.#state?.seats ?? []) {
+      if (this.#random.chance(0.4)) this.#supervisor?.drain(replica, this.#random.chance(0.7));
+    }
+  }
+
+  #undrain(): void {
+    for (const { replica } of this.#state?.seats ?? []) this.#supervisor?.drain(replica, false);
+  }
+
   #seats(): SeatId[] {
     return (this.#state?.seats ?? []).map(({ replica }) => replica.seat);
   }

@@ -1,4 +1,4 @@
-// Adding, removing and killing replicas. First shows what the change would move, on the ring and in words, and then
+// Adding, draining, removing and killing replicas. First shows what the change would move, on the ring and in words, and then
 // makes it. If the ring changes meanwhile, the preview is computed again.
 
 import { byId, html, setText } from './document.js';
@@ -65,7 +65,29 @@ export function createChanges(view) {
     make: () => ask('POST', '/balancer/kill', { hostname }),
   });
 
+  /** @param {string} hostname @returns {Promise<Proposal>} */
+  const proposeDrain = async (hostname) => ({
+    of: hostname,
+    text: `${hostname} would take no new requests and finish those that it has; its keys go to the next seat until it is undrained. No slot moves.`,
+    done: 'Drain it',
+    busy: `${hostname} is being drained …`,
+    make: () => ask('POST', '/balancer/drain', { hostname }),
+  });
+
+  /** @param {string} hostname @returns {Promise<Proposal>} */
+  const proposeUndrain = async (hostname) => ({
+    of: hostname,
+    text: `${hostname} would take requests again: those of its own keys.`,
+    done: 'Undrain it',
+    busy: `${hostname} takes requests again …`,
+    make: () => ask('POST', '/balancer/undrain', { hostname }),
+  });
+
   return {
+    /** @param {string} hostname @param {HTMLElement} opener */
+    drain: (hostname, opener) => attempt(opener, () => proposeDrain(hostname)),
+    /** @param {string} hostname @param {HTMLElement} opener */
+    undrain: (hostname, opener) => attempt(opener, () => proposeUndrain(hostname)),
     /** @param {string} hostname '' for a random one @param {HTMLElement} opener */
     add: (hostname, opener) => attempt(opener, () => proposeAdd(hostname)),
     /** @param {string} hostname @param {HTMLElement} opener */

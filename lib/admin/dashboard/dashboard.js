@@ -55,7 +55,7 @@ const changes = createChanges({
   hostnames: () => model?.fleet.seats.map(({ replica }) => replica) ?? [],
   alone: () => model?.alone === true,
 });
-const table = createReplicaTable({ remove: changes.remove, kill: changes.kill });
+const table = createReplicaTable(changes);
 
 /** @type {Snapshot | undefined} */
 let model;

@@ -18,6 +18,8 @@ const WORDS = {
   down: ({ reason }) => `does not serve: ${reason}`,
   died: ({ reason }) => `${reason}`,
   replaced: ({ instead }) => `serves in the place of ${instead}`,
+  resting: () => 'is drained: it takes no new requests',
+  back: () => 'takes requests again',
   draining: () => 'finishes its requests',
   drained: () => 'has finished and is gone',
 };

@@ -18,8 +18,8 @@ const COLUMNS = [
 ];
 
 /**
- * @param {{ remove: (replica: string, button: HTMLElement) => void, kill: (replica: string, button: HTMLElement) =>
- * void }} actions
+ * @typedef {(replica: string, button: HTMLElement) => void} Action
+ * @param {{ drain: Action, undrain: Action, remove: Action, kill: Action }} actions
  */
 export function createReplicaTable(actions) {
   const body = byId('replicas', HTMLTableSectionElement);
@@ -62,7 +62,11 @@ export function createReplicaTable(actions) {
         fill(line, 'errors', formatCount(counts?.failed ?? 0));
         fill(line, 'p50', formatMs(counts?.p50));
         fill(line, 'p99', formatMs(counts?.p99));
-        const [remove, kill] = line.buttons;
+        const [drain, undrain, remove, kill] = line.buttons;
+        const isDrained = one.state === 'drained';
+        const takesRequests = one.state === 'serving' || one.state === 'suspected';
+        if (drain !== undefined) drain.hidden = !changeable || !takesRequests;
+        if (undrain !== undefined) undrain.hidden = !changeable || !isDrained;
         if (remove !== undefined) remove.hidden = !changeable || !('joined' in one);
         // A replica that somebody else runs cannot be ended from here.
         if (kill !== undefined) kill.hidden = !changeable || !('joined' in one) || one.isGiven || sinceMs === null;
@@ -94,8 +98,12 @@ function makeLine(seat, replica, actions) {
   for (const [name = '', label = ''] of COLUMNS) {
     cells.set(name, html('td', { role: 'cell', class: name === 'state' ? 'state' : 'number', 'data-label': label }));
   }
+  const drain = html('button', { type: 'button', 'aria-label': `Drain ${replica}` }, 'Drain');
+  const undrain = html('button', { type: 'button', 'aria-label': `Undrain ${replica}` }, 'Undrain');
   const remove = html('button', { type: 'button', 'aria-label': `Remove ${replica}` }, 'Remove');
   const kill = html('button', { type: 'button', class: 'danger', 'aria-label': `Kill ${replica}` }, 'Kill');
+  drain.addEventListener('click', () => actions.drain(replica, drain));
+  undrain.addEventListener('click', () => actions.undrain(replica, undrain));
   remove.addEventListener('click', () => actions.remove(replica, remove));
   kill.addEventListener('click', () => actions.kill(replica, kill));
   const swatch = html('span', { class: 'swatch', 'aria-hidden': 'true' }, String(seat));
@@ -104,9 +112,9 @@ function makeLine(seat, replica, actions) {
     { role: 'row', class: seatClass(seat), 'data-replica': replica },
     html('th', { role: 'rowheader', scope: 'row' }, swatch, html('span', { class: 'name', title: replica }, replica)),
     ...cells.values(),
-    html('td', { role: 'cell', class: 'actions' }, remove, kill),
+    html('td', { role: 'cell', class: 'actions' }, drain, undrain, remove, kill),
   );
-  return { cells, row, buttons: [remove, kill] };
+  return { cells, row, buttons: [drain, undrain, remove, kill] };
 }
 
 /**

@@ -17,6 +17,9 @@ export interface FeedEntry {
     | 'suspected'
     | 'cleared'
     | 'down'
+    /** It takes no new requests, or takes them again, as somebody asked for. */
+    | 'resting'
+    | 'back'
     | 'erring'
     | 'died'
     | 'replaced'
@@ -77,6 +80,12 @@ export class EventLog {
           break;
         case 'replica-cleared':
           add('cleared');
+          break;
+        case 'replica-drained':
+          add('resting');
+          break;
+        case 'replica-undrained':
+          add('back');
           break;
         case 'replica-down':
           add('down', { reason: reason ?? '' });

@@ -17,6 +17,9 @@ export interface FleetNews {
     | 'replica-suspected'
     | 'replica-cleared'
     | 'replica-lost'
+    /** The replica takes no new requests, because somebody asked for that. */
+    | 'replica-drained'
+    | 'replica-undrained'
     | 'replica-leaving'
     | 'replica-stopped';
   readonly replica: ReplicaRef;
@@ -53,6 +56,9 @@ function seatNews(was: Seat | undefined, seat: Seat): FleetNews[] {
   if (was !== undefined && was.replica.incarnation !== replica.incarnation) {
     const again = seat.phase === 'vacant' ? { againAtMs: seat.startAtMs } : {};
     return [{ type: 'replica-lost', replica: was.replica, reason: seat.lapses.reason, ...again }];
+  }
+  if (was !== undefined && was.isDrained !== seat.isDrained) {
+    return [{ type: seat.isDrained === true ? 'replica-drained' : 'replica-undrained', replica }];
   }
   if (seat.phase === 'starting') return [{ type: 'replica-starting', replica }];
   const complaint = complaintOf(seat);

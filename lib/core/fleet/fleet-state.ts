@@ -31,6 +31,8 @@ interface AnySeat {
   readonly insists: boolean;
   /** Somebody else runs the replica at a given address, so it is neither started, stopped nor replaced here. */
   readonly isGiven: boolean;
+  /** The replica takes no new requests, because somebody asked for that. The next one in the seat does. */
+  readonly isDrained?: boolean;
 }
 
 export type ServingSeat = AnySeat & {
@@ -120,17 +122,19 @@ export interface Route {
 }
 
 /**
- * The replicas that serve. If none does and `failOpen` is set: those that accept connections though their heartbeats
- * fail.
+ * The replicas that serve and are not drained. If none does and `failOpen` is set: those that accept connections though
+ * their heartbeats fail.
  */
 export function routes(state: FleetState, failOpen = false): Route[] {
   const serving = state.seats.flatMap((seat) => {
     const held = seat.phase === 'serving' ? seat : predecessorOf(seat);
-    return held === undefined ? [] : [routeTo(held, held.address, held.health.suspected)];
+    return held === undefined || held.isDrained === true ? [] : [routeTo(held, held.address, held.health.suspected)];
   });
   if (serving.length > 0 || !failOpen) return serving;
   return state.seats.flatMap((seat) =>
-    seat.phase === 'down' && seat.complaint.kind !== 'refused' ? [routeTo(seat, seat.address, true)] : [],
+    seat.phase === 'down' && seat.isDrained !== true && seat.complaint.kind !== 'refused'
+      ? [routeTo(seat, seat.address, true)]
+      : [],
   );
 }
 
@@ -140,7 +144,7 @@ function routeTo({ replica }: Seat, address: Address, suspected: boolean): Route
 
 /** Replicas that get no new requests for now, but finish those that they have and may come back. */
 export function resting(state: FleetState): ReplicaRef[] {
-  return state.seats.flatMap((seat) => (seat.phase === 'down' ? [seat.replica] : []));
+  return upSeats(state).flatMap((seat) => (seat.phase === 'down' || seat.isDrained === true ? [seat.replica] : []));
 }
 
 /** The seat with the convicted replica that still gets requests until its successor serves. */
@@ -206,9 +210,9 @@ export function givenAddress(seat: Seat): Address | undefined {
 
 /**
  * `waiting`: for its start. `suspected`: something failed there, and it has not answered since; it is the last choice.
- * `down`: its heartbeats fail, so it takes no requests.
+ * `drained`: it takes no new requests, as somebody asked for. `down`: its heartbeats fail, so it takes no requests.
  */
-export type SeatState = 'waiting' | 'starting' | 'serving' | 'suspected' | 'down';
+export type SeatState = 'waiting' | 'starting' | 'serving' | 'suspected' | 'drained' | 'down';
 
 /** How the seat's replica is, in a word for people and programs. */
 export function stateOf(seat: Seat): SeatState {
@@ -222,6 +226,7 @@ export function stateOf(seat: Seat): SeatState {
     case 'down':
       return 'down';
     case 'serving':
+      if (seat.isDrained === true) return 'drained';
       return seat.health.suspected ? 'suspected' : 'serving';
   }
 }

@@ -21,6 +21,7 @@ import {
   lasting,
   loseReplica,
   replaceSeat,
+  withDrain,
   withNewSeat,
   withoutSeats,
   withStrays,
@@ -51,6 +52,8 @@ export type FleetEvent = { readonly atMs: number } & (
       readonly kind?: FailureKind;
     }
   | { readonly type: 'suspected'; readonly incarnation: number }
+  /** A replica is to take no new requests, or to take them again. */
+  | { readonly type: 'drain'; readonly incarnation: number; readonly isDrained: boolean }
   | { readonly type: 'exited'; readonly incarnation: number; readonly reason: string }
   | { readonly type: 'stopped'; readonly incarnation: number }
   | { readonly type: 'stop-failed'; readonly incarnation: number }
@@ -104,6 +107,8 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
       return replaceSeat(state, event.incarnation, (seat) =>
         seat.phase === 'serving' ? withHealth(seat, afterSuspicion(seat.health)) : seat,
       );
+    case 'drain':
+      return replaceSeat(state, event.incarnation, (seat) => withDrain(seat, event.isDrained));
     case 'start-failed':
       return loseReplica(state, event.incarnation, event, event.atMs, rules);
     case 'start-impossible':

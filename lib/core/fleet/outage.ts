@@ -21,7 +21,11 @@ const MOST_REPEATED_CHARACTERS = 40;
 export function absentees(state: FleetState): Absentee[] {
   return state.seats
     .toSorted((a, b) => a.joined - b.joined)
-    .flatMap((seat) => (seat.phase === 'serving' ? [] : [{ hostname: seat.replica.hostname, reason: reasonOf(seat) }]));
+    .flatMap((seat) =>
+      seat.phase === 'serving' && seat.isDrained !== true
+        ? []
+        : [{ hostname: seat.replica.hostname, reason: reasonOf(seat) }],
+    );
 }
 
 /** No seat serves, and requests go to replicas whose heartbeats fail. */
@@ -78,7 +82,7 @@ export function complaintOf(seat: Seat): ProbeFailure | undefined {
 function seatMayReturn(seat: Seat): boolean {
   switch (seat.phase) {
     case 'serving':
-      return true;
+      return seat.isDrained !== true;
     case 'down':
       return seat.complaint.kind !== 'unfit' && seat.bad < HOPEFUL_BEATS;
     case 'vacant':
@@ -89,6 +93,7 @@ function seatMayReturn(seat: Seat): boolean {
 }
 
 function reasonOf(seat: Seat): string {
+  if (seat.isDrained === true) return 'drained';
   const complaint = complaintOf(seat);
   if (complaint !== undefined) return `down: ${complaint.reason}`;
   return seat.lapses.reason === '' ? 'starting' : `starting, after: ${seat.lapses.reason}`;

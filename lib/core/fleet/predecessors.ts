@@ -25,7 +25,7 @@ export function convict(
   rules: FleetRules,
 ): FleetState {
   const { incarnation } = seat.replica;
-  const isNeeded = wellBeside(state, seat) < Math.ceil(state.seats.length / 2);
+  const isNeeded = seat.isDrained !== true && wellBeside(state, seat) < Math.ceil(state.seats.length / 2);
   const told = isNeeded ? `${reason}; it is the last choice until another serves in its place` : reason;
   const lost = loseReplica(state, incarnation, { reason: told, final: false }, atMs, rules);
   if (!isNeeded) return lost;
@@ -63,7 +63,11 @@ export function relievePredecessor(state: FleetState, predecessor: ServingSeat |
 
 function wellBeside(state: FleetState, seat: ServingSeat): number {
   return state.seats.filter(
-    (one) => one.replica.seat !== seat.replica.seat && one.phase === 'serving' && !one.health.suspected,
+    (one) =>
+      one.replica.seat !== seat.replica.seat &&
+      one.phase === 'serving' &&
+      one.isDrained !== true &&
+      !one.health.suspected,
   ).length;
 }
 

@@ -200,7 +200,15 @@ export function replaceSeat(state: FleetState, incarnation: number, change: (sea
   return changed === seat ? state : { ...state, seats: state.seats.with(index, changed) };
 }
 
+/** A seat that does not serve has no requests to be drained of, unless its replica is given and may come back. */
+export function withDrain(seat: Seat, isDrained: boolean): Seat {
+  if (isDrained === (seat.isDrained === true) || (seat.phase !== 'serving' && seat.phase !== 'down')) return seat;
+  const { isDrained: _, ...rest } = seat;
+  return isDrained ? { ...rest, isDrained } : rest;
+}
+
 /** What a seat keeps from phase to phase. */
-export function lasting({ replica, joined, firstServedMs, lapses, insists, isGiven }: Seat) {
-  return { replica, joined, firstServedMs, lapses, insists, isGiven };
+export function lasting({ replica, joined, firstServedMs, lapses, insists, isGiven, isDrained }: Seat) {
+  const drain = isDrained === undefined ? {} : { isDrained };
+  return { replica, joined, firstServedMs, lapses, insists, isGiven, ...drain };
 }

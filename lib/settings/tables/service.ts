@@ -27,6 +27,12 @@ export const SERVICE = group('Service', 'where it listens, how it ends and what 
     atStart('the supervisor goes by what it began with'),
     'time for open requests to finish when a replica or the balancer stops',
   ),
+  'lame-duck': option(
+    duration(0, 3_600_000),
+    0,
+    atStart('it is the last thing that the balancer does'),
+    'time before that in which `/balancer/ready` says 503 and all else works, so that requests are sent elsewhere',
+  ),
   log: option(choice(LOG_LEVELS), 'info', 'live', 'log lines on standard error: this level and more serious ones'),
   'log-format': option(
     choice(LOG_FORMATS),

@@ -1,0 +1,105 @@
+// What an operator does to a running balancer: takes a replica's new requests away and gives them back, holds all
+// requests back for a while, and asks whether it lives and may be sent requests.
+
+import { type FleetState, hostnameIn, routes, type Seat } from '../core/fleet/fleet-state.ts';
+import { sameHostname } from '../core/fleet/replica-name.ts';
+import type { ReplicaRef } from '../core/ports.ts';
+import type { Counters } from '../core/traffic/counters.ts';
+import { BalancerError } from '../errors.ts';
+import { parseDrain, parseNothing, parsePause } from './bodies.ts';
+
+export interface OperationPorts {
+  readonly state: () => FleetState;
+  readonly failOpen: boolean;
+  readonly counters: () => Promise<Counters>;
+  /** Resolves when requests go by it. */
+  readonly drain: (replica: ReplicaRef, isDrained: boolean) => Promise<void>;
+  readonly pause: {
+    readonly leftMs: number | undefined;
+    begin(forMs: number): Promise<void>;
+    end(): Promise<void>;
+  };
+  /** Why nobody should send new requests here, though they would be served; `undefined` if everybody may. */
+  readonly whyLame: () => string | undefined;
+  /** Why no replica takes requests; `undefined` if one does. */
+  readonly whyNone: () => string | undefined;
+  /** Resolves when requests go by the fleet as it is. */
+  readonly holds: () => Promise<void>;
+}
+
+/** Takes new requests away from a replica. What it has goes on; the answer says how much that is. */
+export async function drainReplica(ports: OperationPorts, text: string): Promise<unknown> {
+  const { hostname, force } = parseDrain(text);
+  const { replica, isDrained } = servingSeat(ports.state(), hostname);
+  if (isDrained !== true) {
+    const others = routes(ports.state(), ports.failOpen).filter((route) => route.replica.seat !== replica.seat);
+    if (others.length === 0 && !force) {
+      const reason = `no other replica takes requests: all would be answered 503. {"force": true} drains it all the same`;
+      throw new BalancerError('last-replica', reason);
+    }
+    await ports.drain(replica, true);
+  }
+  return { drained: replica.hostname, left: { requests: await requestsAt(ports, replica) } };
+}
+
+/** Gives a drained replica its requests back. */
+export async function undrainReplica(ports: OperationPorts, text: string): Promise<unknown> {
+  const { replica, isDrained } = servingSeat(ports.state(), parseDrain(text).hostname);
+  if (isDrained === true) await ports.drain(replica, false);
+  return { undrained: replica.hostname };
+}
+
+/** Holds back all requests that no replica has yet. The answer says how many replicas still have. */
+export async function pause(ports: OperationPorts, text: string): Promise<unknown> {
+  const { forMs } = parsePause(text);
+  await ports.pause.begin(forMs);
+  return { paused: true, forMs, left: { requests: (await ports.counters()).total.inFlight } };
+}
+
+export async function resume(ports: OperationPorts, text: string): Promise<unknown> {
+  parseNothing(text);
+  const wasPaused = ports.pause.leftMs !== undefined;
+  await ports.pause.end();
+  return { paused: false, wasPaused };
+}
+
+// Longer than a worker may be busy with something that is no fault.
+const LIVE_WITHIN_MS = 5000;
+
+/** Resolves if all threads still do their work. To be asked by whatever restarts this process. */
+export async function live({ counters }: OperationPorts): Promise<string> {
+  const late = AbortSignal.timeout(LIVE_WITHIN_MS);
+  await new Promise((resolve, reject) => {
+    late.addEventListener('abort', () => reject(new BalancerError('not-live', 'a worker does not answer')));
+    counters().then(resolve, reject);
+  });
+  return 'live';
+}
+
+/** Resolves if new requests should be sent here. To be asked by whatever sends them. */
+export async function ready({ whyLame, whyNone, pause, holds }: OperationPorts): Promise<string> {
+  const lame = whyLame();
+  if (lame !== undefined) throw new BalancerError('closing', lame);
+  if (pause.leftMs !== undefined)
+    throw new BalancerError('overloaded', 'requests are held back: POST /balancer/resume');
+  const reason = whyNone();
+  if (reason !== undefined) throw new BalancerError('no-replica', reason);
+  // Who asks sends the first request next.
+  await holds();
+  return 'ready';
+}
+
+async function requestsAt({ counters }: OperationPorts, { incarnation }: ReplicaRef): Promise<number> {
+  const { replicas } = await counters();
+  return replicas.find((one) => one.incarnation === incarnation)?.inFlight ?? 0;
+}
+
+function servingSeat(state: FleetState, hostname: string): Seat {
+  const seat = state.seats.find(({ replica }) => sameHostname(replica.hostname, hostname));
+  if (seat === undefined) {
+    throw new BalancerError('bad-body', `hostname must be that of a replica, not ${JSON.stringify(hostname)}`);
+  }
+  if (seat.phase === 'serving' || seat.phase === 'down') return seat;
+  const name = hostnameIn(state, seat.replica.seat);
+  throw new BalancerError('bad-body', `${name} does not serve yet: it has no requests`);
+}
