@@ -52,10 +52,12 @@ export function fleetChange(ports: MemberPorts, next: Options, before: Options):
   const grown = [...change.weights].map(([seat, weight]) => Math.max(0, weight - (weights.get(seat) ?? 0)));
   // Those that leave do so when the others are there.
   const places = [placement(state).size, ...change.added.map(({ weight }) => weight), ...grown].reduce((a, b) => a + b);
-  if (places <= ports.slots) return change;
+  // A list of services may be as long as the ring, as at a start.
+  const most = next.upstream.size > 0 ? ports.slots : ports.maxPlaces;
+  if (places <= most) return change;
   throw new BalancerError(
     'bad-config',
-    `weights must add up to at most ring.slots, ${ports.slots}, not ${places} together with those that leave`,
+    `weights must add up to at most ${most}, what the ring has room for, not ${places} together with those that leave`,
   );
 }
 

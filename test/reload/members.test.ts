@@ -30,7 +30,16 @@ function portsOf(state: FleetState, others: Partial<MemberPorts> = {}): MemberPo
       [...places].map(([place, seat]) => ({ slot: place - 1, seat })),
       16,
     );
-  const ports = { state: () => state, imagine, ringOf, slots: 16, maxReplicas: 4, random: () => 0, ...others };
+  const ports = {
+    state: () => state,
+    imagine,
+    ringOf,
+    slots: 16,
+    maxPlaces: 16,
+    maxReplicas: 4,
+    random: () => 0,
+    ...others,
+  };
   return ports as unknown as MemberPorts;
 }
 
@@ -71,7 +80,7 @@ t.test('there must be room for those that join beside those that leave', async (
   const before = 'a:1*8,b:1*4';
   t.throws(() => change(fleetOf(before), listed('c:1*8'), listed(before)), {
     code: 'bad-config',
-    message: /at most ring\.slots, 16, not 20 together with those that leave/,
+    message: /at most 16, what the ring has room for, not 20 together with those that leave/,
   });
   t.same(change(fleetOf(before), listed('c:1*4'), listed(before)).added, ['c:1*4']);
 });
