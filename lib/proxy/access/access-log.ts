@@ -11,9 +11,9 @@ import type { Ended } from '../exchange/exchange-context.ts';
 import { NO_LOSSES } from '../exchange/loss.ts';
 import { Times } from '../exchange/times.ts';
 import { Batches } from './batches.ts';
-import { combinedLine } from './combined-line.ts';
+import { writeCombined } from './combined-line.ts';
 import type { Entry } from './entry.ts';
-import { jsonLine } from './json-line.ts';
+import { writeJson } from './json-line.ts';
 
 // As nginx has it: its client left before there was a reply.
 const CLIENT_LEFT = 499;
@@ -90,7 +90,11 @@ export class AccessLog {
       return;
     entry.times.endedMs ||= performance.now();
     const outcome = { status, ended, slot: slotOf(entry.key, policy), nowMs: Date.now() };
-    this.#batches.add(accessLogFormat === 'json' ? jsonLine(entry, outcome) : combinedLine(entry, outcome));
+    const line = this.#batches.beginLine();
+    if (line === undefined) return;
+    if (accessLogFormat === 'json') writeJson(line, entry, outcome);
+    else writeCombined(line, entry, outcome);
+    this.#batches.endLine();
   }
 }
 
