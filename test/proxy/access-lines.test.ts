@@ -119,14 +119,19 @@ t.test('the attack: bytes that would end a text or a line, move a cursor, or be 
   t.match(combinedLine(withTexts('a"\\\u00e9\t'), outcome), /"a\\x22\\x5C\\xE9\\x09 a\\x22/, 'as nginx writes them');
 });
 
+const MOST = Number.MAX_SAFE_INTEGER;
+
 t.test('numbers are written as they are', async (t) => {
   const line = new LineBytes();
-  for (const value of [0, 1, 9, 10, 99, 100, 123_456, 2 ** 31, 2 ** 32 + 1, Number.MAX_SAFE_INTEGER]) {
+  for (const value of [0, 1, 9, 10, 99, 100, 123_456, 2 ** 31, 2 ** 32 + 1, 8_999_999_999_999_999, MOST]) {
     line.begin();
     line.integer(value);
     line.threeDigits(value % 1000);
     t.equal(Buffer.from(line.take()).toString(), `${value}${`${value % 1000}`.padStart(3, '0')}`);
   }
+  line.begin();
+  line.integer(2 ** 64);
+  t.equal(Buffer.from(line.take()).toString(), `${MOST}`, 'or as large as they can be told');
 });
 
 t.test('a line may be longer than the memory that there is at first', async (t) => {

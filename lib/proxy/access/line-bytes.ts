@@ -1,6 +1,8 @@
 // Lines of a log as bytes, written one part after the other into one buffer. Text put together from as many parts would
 // cost more than twice as much where requests are served: it makes garbage, and is copied twice before it is written.
 
+import assert from 'node:assert/strict';
+
 const ROOM_BYTES = 81_920;
 // Room for all that is no text from outside, and more.
 const PART_BYTES = 1024;
@@ -13,13 +15,15 @@ const POINT = 0x2e;
 /** A part that is the same in many lines: where its bytes are in FIXED. */
 export type Part = number;
 
-// In one place, so that it is at hand: a line has thirty such parts.
+// In one place, so that they are at hand: a line has thirty such parts.
 const FIXED = Buffer.alloc(2048);
 // A part is where it begins, times 2^6, plus how long it is.
 const PART_BITS = 6;
 let fixedBytes = 0;
 
+/** @param text of up to 63 characters. To be called when the program is loaded. */
 export function fixed(text: string): Part {
+  assert(text.length < 2 ** PART_BITS && fixedBytes + text.length <= FIXED.length, `there is no room for ${text}`);
   const part = (fixedBytes << PART_BITS) + text.length;
   fixedBytes += FIXED.write(text, fixedBytes, 'latin1');
   return part;
@@ -84,10 +88,10 @@ export class LineBytes {
   /** A whole number from 0 up. */
   integer(value: number): void {
     if (value >= 2 ** 30) {
-      // What is behind the last nine digits has few of its own, and bitwise operators take 31 bits.
-      const billions = Math.floor(value / 1e9);
-      this.integer(billions);
-      const left = value - billions * 1e9;
+      // The last nine digits apart, as bitwise operators take 31 bits. A length that was announced may be any number.
+      const safe = Math.min(value, Number.MAX_SAFE_INTEGER);
+      const left = safe % 1e9;
+      this.integer((safe - left) / 1e9);
       this.threeDigits(Math.floor(left / 1e6));
       this.threeDigits(Math.floor(left / 1e3) % 1000);
       this.threeDigits(left % 1000);
