@@ -76,12 +76,15 @@ export interface DataPlane {
 
 /** Lines of the access log that go on together. */
 export interface LineBatch {
-  /** Whole lines, in ASCII. */
-  readonly text: string;
+  /** Whole lines, in ASCII. Their memory is the taker's, who gives it back. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly lines: number;
   /** How many lines were dropped before these. */
   readonly dropped: number;
 }
 
-/** Takes batches in their order. `onTaken` must be called once for each, when it is written or lost. */
-export type TakeBatch = (batch: LineBatch, onTaken: () => void) => void;
+/**
+ * Takes batches in their order. `onTaken` must be called once for each, when it is written or lost, with the memory of
+ * its bytes.
+ */
+export type TakeBatch = (batch: LineBatch, onTaken: (memory: ArrayBuffer) => void) => void;

@@ -36,7 +36,7 @@ export class AccessFile {
   dropped = 0;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #waiting: { readonly batch: LineBatch; readonly onTaken: () => void }[] = [];
+  readonly #waiting: { readonly batch: LineBatch; readonly onTaken: (memory: ArrayBuffer) => void }[] = [];
   #target: Target | undefined;
   // What is being written to, perhaps after another took its place.
   #writingTo: Target | undefined;
@@ -57,9 +57,7 @@ export class AccessFile {
   readonly take: TakeBatch = (batch, onTaken) => {
     this.#lose(batch.dropped);
     this.#waiting.push({ batch, onTaken });
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#write();
   };
 
   /**
@@ -110,16 +108,17 @@ export class AccessFile {
 
   async #write(): Promise<void> {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      await this.#writeBatch(next.batch.text);
-      next.onTaken();
+      await this.#writeBatch(next.batch.bytes);
+      next.onTaken(next.batch.bytes.buffer);
       this.#tell();
     }
+    this.#writing = undefined;
   }
 
-  async #writeBatch(text: string): Promise<void> {
+  async #writeBatch(lines: Uint8Array<ArrayBuffer>): Promise<void> {
     // The last line before these was cut short: it must not become one with the first of them.
     const wasTorn = this.#target?.isTorn === true;
-    const bytes = Buffer.from(wasTorn ? `\n${text}` : text, 'latin1');
+    const bytes = wasTorn ? Buffer.concat([Buffer.of(LF), lines]) : Buffer.from(lines.buffer, 0, lines.length);
     const at = await this.#writeAll(bytes);
     if (at > 0 && this.#target !== undefined) this.#target.isTorn = bytes[at - 1] !== LF;
     this.#lose(countLines(bytes, Math.max(at, wasTorn ? 1 : 0)));

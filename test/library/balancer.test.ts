@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -130,6 +130,26 @@ t.test('a key function that fails: a 500 for that request, and the balancer’s 
     entries.find(({ event }) => event === 'request-refused'),
     { level: 'error', url: '/a', reason: /the key function threw/ },
   );
+});
+
+t.test('an access log of its own, which it opens anew when it likes', async (t) => {
+  const directory = await directoryFor(t);
+  const accessLogFile = join(directory, 'access.log');
+  const balancer = await overServices(t, 1, { accessLog: 'all', accessLogFile });
+  const { url } = await balancer.start();
+  await (await fetch(`${url}/1`)).text();
+  await rename(accessLogFile, `${accessLogFile}.1`);
+  await balancer.reopenAccessLog();
+  await (await fetch(`${url}/2`)).text();
+  await balancer.close();
+  const files = await Promise.all([`${accessLogFile}.1`, accessLogFile].map((file) => readFile(file, 'utf8')));
+  const lines = files.join('').trimEnd().split('\n');
+  t.same(
+    lines.map((line) => JSON.parse(line).target),
+    ['/1', '/2'],
+  );
+  const wrong = await overServices(t, 1, { accessLog: 'all', accessLogFile: directory });
+  await t.rejects(wrong.start(), { code: 'log-failed', message: /^accessLogFile cannot be opened: EISDIR/ });
 });
 
 t.test('a log function gets the level that it asks for', async (t) => {

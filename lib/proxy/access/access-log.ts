@@ -11,9 +11,9 @@ import type { Ended } from '../exchange/exchange-context.ts';
 import { NO_LOSSES } from '../exchange/loss.ts';
 import { Times } from '../exchange/times.ts';
 import { Batches } from './batches.ts';
-import { combinedLine } from './combined-line.ts';
+import { writeCombined } from './combined-line.ts';
 import type { Entry } from './entry.ts';
-import { jsonLine } from './json-line.ts';
+import { writeJson } from './json-line.ts';
 
 // As nginx has it: its client left before there was a reply.
 const CLIENT_LEFT = 499;
@@ -34,7 +34,7 @@ export class AccessLog {
     this.#batches = new Batches(take);
   }
 
-  /** Requests are looked at: those that write lines need not ask. */
+  /** It is not off. Only saves work: nothing is written while it is. */
   get isOn(): boolean {
     return this.#settings.accessLog !== 'off';
   }
@@ -43,7 +43,7 @@ export class AccessLog {
   ended(ended: Ended, policy: RingPolicy | undefined): void {
     const { error, status } = ended;
     if (error === undefined) this.#write(ended, status, 'ok', policy);
-    else this.#write(ended, status === 0 ? statusOf(error) : status, error.code, policy);
+    else this.#write(ended, status === 0 ? statusOf(error) : status, error.code, policy, !error.isOfClient);
   }
 
   /** A request was refused before it became an exchange; without `request`, it could not even be read. */
@@ -83,14 +83,18 @@ export class AccessLog {
     this.#batches.flush();
   }
 
-  #write(entry: Entry, status: number, ended: string, policy?: RingPolicy): void {
+  // `isFault`: it is logged as an error whatever its status says.
+  #write(entry: Entry, status: number, ended: string, policy?: RingPolicy, isFault = false): void {
     const { accessLog, accessLogFormat } = this.#settings;
     if (accessLog === 'off') return;
-    if (accessLog === 'errors' && status < 400 && (ended === 'ok' || ended === 'own' || ended === 'client-left'))
-      return;
+    if (accessLog === 'errors' && status < 400 && !isFault) return;
     entry.times.endedMs ||= performance.now();
     const outcome = { status, ended, slot: slotOf(entry.key, policy), nowMs: Date.now() };
-    this.#batches.add(accessLogFormat === 'json' ? jsonLine(entry, outcome) : combinedLine(entry, outcome));
+    const line = this.#batches.beginLine();
+    if (line === undefined) return;
+    if (accessLogFormat === 'json') writeJson(line, entry, outcome);
+    else writeCombined(line, entry, outcome);
+    this.#batches.endLine();
   }
 }
 

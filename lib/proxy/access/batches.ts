@@ -2,6 +2,7 @@
 // bounded. No request waits for whoever writes them: while too much is unwritten, lines are dropped and counted.
 
 import type { TakeBatch } from '../../core/plane-ports.ts';
+import { LineBytes } from './line-bytes.ts';
 
 const BATCH_BYTES = 65_536;
 const MOST_WAITING_BYTES = 2 ** 20;
@@ -10,10 +11,10 @@ const WAIT_MS = 200;
 
 export class Batches {
   readonly #take: TakeBatch;
-  #text = '';
+  readonly #bytes = new LineBytes();
   #lines = 0;
   #dropped = 0;
-  // Of these lines, and of the batches that are not written yet.
+  // Of batches that are not written yet.
   #waitingBytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -21,16 +22,17 @@ export class Batches {
     this.#take = take;
   }
 
-  /** @param line in ASCII, with its newline. */
-  add(line: string): void {
-    if (this.#waitingBytes + line.length > MOST_WAITING_BYTES) this.#dropped += 1;
-    else {
-      this.#waitingBytes += line.length;
-      this.#text += line;
-      this.#lines += 1;
-    }
-    if (this.#text.length >= BATCH_BYTES) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), WAIT_MS).unref();
+  /** Where to write one line, before `endLine` is called. `undefined` if it is dropped. */
+  beginLine(): LineBytes | undefined {
+    this.#timer ??= setTimeout(() => this.flush(), WAIT_MS).unref();
+    if (this.#waitingBytes + this.#bytes.size < MOST_WAITING_BYTES) return this.#bytes;
+    this.#dropped += 1;
+    return undefined;
+  }
+
+  endLine(): void {
+    this.#lines += 1;
+    if (this.#bytes.size >= BATCH_BYTES) this.flush();
   }
 
   /** What waits for more lines goes out now. */
@@ -38,12 +40,14 @@ export class Batches {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#lines === 0 && this.#dropped === 0) return;
-    const batch = { text: this.#text, lines: this.#lines, dropped: this.#dropped };
-    this.#text = '';
+    const { size } = this.#bytes;
+    const batch = { bytes: this.#bytes.take(), lines: this.#lines, dropped: this.#dropped };
     this.#lines = 0;
     this.#dropped = 0;
-    this.#take(batch, () => {
-      this.#waitingBytes -= batch.text.length;
+    this.#waitingBytes += size;
+    this.#take(batch, (memory) => {
+      this.#waitingBytes -= size;
+      this.#bytes.reuse(memory);
     });
   }
 }

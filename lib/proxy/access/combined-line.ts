@@ -1,49 +1,69 @@
-// Makes the lines of the access log in the combined form of Apache, which GoAccess, AWStats, fail2ban and many others
+// Writes lines of the access log in the combined form of Apache, which GoAccess, AWStats, fail2ban and many others
 // read: `%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i"`.
 
 import { type Entry, loggedFields, type Outcome } from './entry.ts';
+import { change, fixed, type LineBytes } from './line-bytes.ts';
 
-/** A line in ASCII, with its newline. What comes from outside cannot end the line, nor a text in it. */
-export function combinedLine({ request, client, sentBytes }: Entry, { status, nowMs }: Outcome): string {
+/**
+ * A line in ASCII, with its newline. What could end a text or a line is written as nginx does it: `\xHH`
+ * (test/proxy/access-lines.test.ts).
+ */
+export function writeCombined(line: LineBytes, entry: Entry, { status, nowMs }: Outcome): void {
+  const { request, client, sentBytes } = entry;
   const { referer, userAgent } = loggedFields(request);
-  const line =
-    request === undefined
-      ? '-'
-      : `${safe(request.method)} ${safe(request.url)} HTTP/${request.httpVersionMajor}.${request.httpVersionMinor}`;
-  return (
-    `${word(client)} - - [${timeOfDay(nowMs)}] "${line}" ${status} ${sentBytes === 0 ? '-' : sentBytes} ` +
-    `"${safe(referer)}" "${safe(userAgent)}"\n`
-  );
+  line.begin();
+  // It stands without quotes, so a blank would end it.
+  line.plainText(client.includes(' ') ? client.replaceAll(' ', '_') : client);
+  line.fixed(IDENTITIES);
+  writeTime(line, nowMs);
+  line.fixed(REQUEST);
+  if (request === undefined) line.fixed(NONE);
+  else {
+    text(line, request.method);
+    line.fixed(BLANK);
+    text(line, request.url);
+    line.fixed(request.httpVersionMajor !== 1 ? HTTP_OTHER : request.httpVersionMinor === 1 ? HTTP_1_1 : HTTP_1_0);
+  }
+  line.fixed(QUOTE_BLANK);
+  line.integer(status);
+  line.fixed(BLANK);
+  if (sentBytes === 0) line.fixed(NONE);
+  else line.integer(sentBytes);
+  line.fixed(REFERER);
+  text(line, referer);
+  line.fixed(USER_AGENT);
+  text(line, userAgent);
+  line.fixed(END);
 }
 
-const UNSAFE = /[^ !#-[\]-~]/;
+const IDENTITIES = fixed(' - - [');
+const REQUEST = fixed(' +0000] "');
+const HTTP_1_1 = fixed(' HTTP/1.1');
+const HTTP_1_0 = fixed(' HTTP/1.0');
+const HTTP_OTHER = fixed(' HTTP/0.0');
+const QUOTE_BLANK = fixed('" ');
+const REFERER = fixed(' "');
+const USER_AGENT = fixed('" "');
+const END = fixed('"\n');
+const BLANK = fixed(' ');
+const NONE = fixed('-');
 
-// As nginx has it: each byte that could end the text or the line, or that is no ASCII, as \xHH.
-function safe(text: string | undefined): string {
-  if (text === undefined || text === '') return '-';
-  return UNSAFE.test(text) ? text.replaceAll(/[^ !#-[\]-~]/g, written) : text;
-}
-
-// Stands without quotes, so a blank would end it.
-function word(text: string): string {
-  return safe(text).replaceAll(' ', '\\x20');
-}
-
-function written(unsafe: string): string {
-  return `\\x${(unsafe.charCodeAt(0) & 0xff).toString(16).toUpperCase().padStart(2, '0')}`;
+function text(line: LineBytes, value: string | undefined): void {
+  if (value === undefined || value === '') line.fixed(NONE);
+  else line.plainText(value);
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
 let second = Number.NaN;
-let ofSecond = '';
+const OF_SECOND = fixed('00/Jan/0000:00:00:00');
 
-function timeOfDay(nowMs: number): string {
+function writeTime(line: LineBytes, nowMs: number): void {
   const nowS = Math.floor(nowMs / 1000);
   if (nowS !== second) {
     second = nowS;
-    const [year, month, day] = new Date(nowMs).toISOString().split(/[-T]/) as [string, string, string];
-    ofSecond = `${day}/${MONTHS[Number(month) - 1]}/${year}:${new Date(nowMs).toISOString().slice(11, 19)} +0000`;
+    const [year, month, day, time] = new Date(nowMs).toISOString().split(/[-T.]/);
+    change(OF_SECOND, `${day}/${MONTHS[Number(month) - 1]}/${year}:${time}`);
   }
-  return ofSecond;
+  line.fixed(OF_SECOND);
 }

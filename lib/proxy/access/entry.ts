@@ -61,8 +61,3 @@ export function loggedFields(request: Told | undefined): LoggedFields {
   }
   return found;
 }
-
-/** The numbers from 0 to 999 with three digits. */
-export const THREE_DIGITS: readonly string[] = Array.from({ length: 1000 }, (_, number) =>
-  `${number}`.padStart(3, '0'),
-);

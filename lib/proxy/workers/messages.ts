@@ -56,7 +56,7 @@ export type ToWorker =
   /** What is left while it closes is to be cut. */
   | { readonly type: 'cut' }
   /** The lines of that number have been written, or lost. */
-  | { readonly type: 'lines-taken'; readonly number: number }
+  | { readonly type: 'lines-taken'; readonly number: number; readonly memory: ArrayBuffer }
   /** So many entries of the log have been written. */
   | { readonly type: 'logged'; readonly count: number }
   /** From now on these lines of the log are wanted. */

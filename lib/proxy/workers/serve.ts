@@ -42,7 +42,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
     clock,
     send: (own, facts) => port.postMessage({ type: 'own', port: own, facts } satisfies FromWorker, [own]),
   });
-  const lines = new LineSender(tell);
+  const lines = new LineSender(port);
   const rows = new GivenRows();
   const ledger = new Ledger(terms.ledger.memory, terms.ledger.thread);
   const shared = { ledger, rows, tallyOf: (replica: ReplicaRef | undefined) => sharedTally(replica, tell) };
@@ -73,7 +73,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
   };
   port.on('message', (message: ToWorker) => {
     if (message.type === 'cut') timeOver.abort();
-    else if (message.type === 'lines-taken') lines.onTaken(message.number);
+    else if (message.type === 'lines-taken') lines.onTaken(message.number, message.memory);
     else if (message.type === 'logged') sender.onWritten(message.count);
     else if (message.type === 'level') sender.level = message.level;
     else void answer(message.type, message.number, message.about);
@@ -129,19 +129,20 @@ function sharedTally(replica: ReplicaRef | undefined, tell: (message: FromWorker
 // Gives lines of the access log to the main thread, which writes them.
 class LineSender {
   readonly take: TakeBatch;
-  readonly #unwritten = new Map<number, () => void>();
+  readonly #unwritten = new Map<number, (memory: ArrayBuffer) => void>();
   #sent = 0;
 
-  constructor(tell: (message: FromWorker) => void) {
+  constructor(port: MessagePort) {
     this.take = (batch, onTaken) => {
       this.#sent += 1;
       this.#unwritten.set(this.#sent, onTaken);
-      tell({ type: 'lines', number: this.#sent, batch });
+      const message: FromWorker = { type: 'lines', number: this.#sent, batch };
+      port.postMessage(message, [batch.bytes.buffer]);
     };
   }
 
-  onTaken(number: number): void {
-    this.#unwritten.get(number)?.();
+  onTaken(number: number, memory: ArrayBuffer): void {
+    this.#unwritten.get(number)?.(memory);
     this.#unwritten.delete(number);
   }
 }

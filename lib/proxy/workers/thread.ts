@@ -179,7 +179,9 @@ export class WorkerThread {
         this.#post({ type: 'logged', count: message.entries.length });
         return;
       case 'lines':
-        ports.takeLines(message.batch, () => this.#post({ type: 'lines-taken', number: message.number }));
+        ports.takeLines(message.batch, (memory) =>
+          this.#post({ type: 'lines-taken', number: message.number, memory }, [memory]),
+        );
         return;
       case 'news':
         ports.onNews(this, message.news, message.version);
@@ -198,7 +200,7 @@ export class WorkerThread {
     return pending;
   }
 
-  #post(message: ToWorker): void {
-    this.#worker.postMessage(message);
+  #post(message: ToWorker, given: readonly ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, given);
   }
 }
