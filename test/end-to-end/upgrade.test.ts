@@ -13,7 +13,7 @@ import { WebSocket } from 'ws';
 import { isRunning } from '../../bench/harness/faults.ts';
 import { startLastingLoad } from '../../bench/harness/lasting-load.ts';
 import { type Program, type ProgramStart, startProgram } from '../../bench/harness/program.ts';
-import { endOfBefore, stopNewest, upgrade } from '../../bench/harness/upgrades.ts';
+import { askOnce, endOfBefore, stopNewest, upgrade } from '../../bench/harness/upgrades.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
 
@@ -34,7 +34,7 @@ const ASK = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 async function replicaPids(program: Program): Promise<string[]> {
   const pids = new Set<string>();
   for (let count = 0; count < 40; count++) {
-    const { text } = await program.call('GET', '/');
+    const { text } = await askOnce(program, 'GET', '/');
     pids.add(/of process (\d+)/.exec(text)?.[1] ?? text);
   }
   return [...pids].sort();
@@ -43,7 +43,7 @@ async function replicaPids(program: Program): Promise<string[]> {
 for (const workers of ['1', '2']) {
   t.test(`clients of all kinds lose nothing over upgrades, workers: ${workers}`, { skip }, async (t) => {
     const program = await start(t, ['--grace', '1s', '--replica-output', 'off', '--workers', workers]);
-    const [pids, fleet] = [await replicaPids(program), await program.json('/rep')];
+    const [pids, fleet] = [await replicaPids(program), await askOnce(program, 'GET', '/rep')];
     const load = startLastingLoad(program.port, { newPerSecond: 60, kept: 16, streams: 5, sockets: 2 });
     await load.allServed();
     for (let count = 0; count < 2; count++) {
@@ -55,7 +55,7 @@ for (const workers of ['1', '2']) {
     const { faults, refused, reset, failed } = await load.stop();
     t.same({ faults, refused, reset, failed }, { faults: [], refused: 0, reset: 0, failed: 0 });
     t.same(await replicaPids(program), pids, 'no replica was started');
-    t.same(await program.json('/rep'), fleet);
+    t.same(await askOnce(program, 'GET', '/rep'), fleet);
     t.equal(program.log.filter(({ event }) => event === 'replica-starting').length, 2);
   });
 }
@@ -140,7 +140,7 @@ t.test('a request that outlasts the grace is lost, and counted', { skip }, async
   const program = await start(t, ['--grace', '200ms']);
   const client = await connectRaw(program.port);
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n12');
-  await eventually('it has come', async () => (await program.call('GET', '/balancer/upgraded')).status === 200);
+  await eventually('it has come', async () => (await askOnce(program, 'GET', '/balancer/upgraded')).status === 200);
   const { before } = await upgrade(program);
   await client.closed;
   t.match(await endOfBefore(program, before), { lost: 1 });
@@ -175,8 +175,7 @@ t.test('replicas belong to the next process: output, faults, changes, and its ow
   const after = await replicaPids(program);
   t.notOk(after.includes(pids[0] as string));
   t.ok(after.includes(pids[1] as string));
-  const survivor = ((await program.json('/rep')).body as { message: { replicas: string[] } }).message.replicas;
-  t.equal(survivor.length, 3);
+  t.equal((await program.hostnames()).length, 3);
   const { status } = await program.call('DELETE', '/rm', { n: 1, hostnames: ['server9'] });
   t.equal(status, 200);
 
@@ -210,7 +209,7 @@ t.test('a next process that fails, hangs or does not fit costs nothing', { skip 
   const program = await start(t, ['--start-timeout', '2s'], { command: [process.execPath, script] });
   const pids = await replicaPids(program);
   const refusal = async (what: string, status: number, message: RegExp) => {
-    const answer = await program.call('POST', '/balancer/upgrade');
+    const answer = await askOnce(program, 'POST', '/balancer/upgrade');
     t.equal(answer.status, status, what);
     t.match(JSON.parse(answer.text).message, message);
     t.same(await replicaPids(program), pids, what);
@@ -227,7 +226,7 @@ t.test('a next process that fails, hangs or does not fit costs nothing', { skip 
   await refusal('two at a time', 409, /an upgrade is under way/);
   await hanging;
   await says("'loaded', 'ready'");
-  await program.call('POST', '/balancer/upgrade').then(({ status }) => t.equal(status, 503));
+  await askOnce(program, 'POST', '/balancer/upgrade').then(({ status }) => t.equal(status, 503));
   await write(
     `process.argv.splice(2, 0, '--host', '127.0.0.2');${real.replace('import ', 'await import(').replace(';', ');')}`,
   );
@@ -251,7 +250,7 @@ t.test('a replica that dies while the next process hangs is replaced all the sam
   const program = await start(t, ['--start-timeout', '1h'], { command: [process.execPath, script] });
   const pids = await replicaPids(program);
   await writeFile(script, 'setInterval(() => undefined, 1000);');
-  const asked = program.call('POST', '/balancer/upgrade').catch(() => undefined);
+  const asked = askOnce(program, 'POST', '/balancer/upgrade').catch(() => undefined);
   const { pid } = await program.logged(({ event }) => event === 'upgrade-begun');
   process.kill(Number(pids[0]), 'SIGKILL');
   await eventually('another one is there', async () => {
