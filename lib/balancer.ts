@@ -41,7 +41,9 @@ export interface Balancer {
   whyNone(): string | undefined;
   /** Stops accepting, lets open requests finish within the grace, and ends every replica. */
   close(): Promise<void>;
-  /** Resolves when another process has taken the place of this one, and this one has ended in order. */
+  /** Another process has taken the place of this one. */
+  readonly hasSuccessor: boolean;
+  /** Resolves when that is so and this one has ended in order. */
   readonly replaced: Promise<void>;
 }
 
@@ -129,6 +131,9 @@ export async function createBalancer(options: Options, log: Log, own: Own = {}):
     call,
     drawnToken,
     whyNone: () => whyNone(supervisor.state, options.failOpen),
+    get hasSuccessor() {
+      return onward !== undefined;
+    },
     replaced: replaced.promise,
     close: () => {
       if (!isOurs) return Promise.resolve();

@@ -136,6 +136,23 @@ for (const workers of ['1', '2']) {
   });
 }
 
+t.test('if the process before is killed while it ends, only what it had is lost', { skip }, async (t) => {
+  const program = await start(t, ['--grace', '1h']);
+  const pids = await replicaPids(program);
+  const idle = await connectRaw(program.port);
+  idle.send(ASK);
+  await idle.until(/of process \d+$/);
+  const { before } = await upgrade(program);
+  await eventually('it tells of its end', async () => {
+    const { text } = await askOnce(program, 'GET', '/balancer/upgraded');
+    return JSON.parse(text).message?.left === 1;
+  });
+  process.kill(before, 'SIGKILL');
+  t.match(await endOfBefore(program, before), { lost: 1, phase: 'killed' });
+  await idle.closed;
+  t.same(await replicaPids(program), pids);
+});
+
 t.test('a request that outlasts the grace is lost, and counted', { skip }, async (t) => {
   const program = await start(t, ['--grace', '200ms']);
   const client = await connectRaw(program.port);
