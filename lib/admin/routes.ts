@@ -8,7 +8,15 @@ import { proxyMark } from '../http/credentials.ts';
 import { originForm, pathOf } from '../http/target.ts';
 import { type AccessRules, checkAccess, checkCredentials } from './access.ts';
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
-import { oneAtATime, queueOfChanges, type Run, type WaitingClient, withPatience } from './change-queue.ts';
+import {
+  type InTurn,
+  oneAtATime,
+  queueOfChanges,
+  type Run,
+  type WaitingClient,
+  withPatience,
+  workInTurn,
+} from './change-queue.ts';
 import { addReplicas, type ChangePorts, endsStartsOnly, killReplica, removeReplicas, rep } from './changes.ts';
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
 import type { Watcher } from './feed/live-feed.ts';
@@ -28,8 +36,11 @@ export interface AdminPorts extends ChangePorts, InsightPorts {
   /** Resolves when requests go by the fleet as it is. */
   readonly holds: () => Promise<void>;
   readonly upgrade: {
-    /** Has another process take the place of this one. Throws `upgrade-refused` or `upgrade-failed`. */
-    readonly run: () => Promise<object>;
+    /**
+     * Has another process take the place of this one. Throws `upgrade-refused` or `upgrade-failed`.
+     * @param inTurn does that during which no change may be made.
+     */
+    readonly run: (inTurn: InTurn) => Promise<object>;
     /** How the process ends whose place this one took; `null` if there was none. */
     readonly last: () => object | null;
   };
@@ -114,7 +125,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
   const isOfStarts = (text: string) => endsStartsOnly(ports, text);
   const removeInTime = withPatience(ports.answerLimits.clock, inTurn, isOfStarts, remove);
   const upgrade = oneAtATime(
-    inTurn(async () => success(await ports.upgrade.run())),
+    async () => success(await ports.upgrade.run(workInTurn(inTurn))),
     () => new BalancerError('upgrade-refused', 'an upgrade is under way'),
   );
   const ringPage = createRingPage(ports);
