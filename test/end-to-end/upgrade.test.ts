@@ -12,6 +12,7 @@ import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { isRunning } from '../../bench/harness/faults.ts';
 import { startLastingLoad } from '../../bench/harness/lasting-load.ts';
+import { freePort } from '../../bench/harness/ports.ts';
 import { type Program, type ProgramStart, startProgram } from '../../bench/harness/program.ts';
 import { askOnce, endOfBefore, stopNewest, upgrade } from '../../bench/harness/upgrades.ts';
 import { eventually } from '../fixtures/eventually.ts';
@@ -300,6 +301,27 @@ t.test('the command says how it went; SIGUSR2 and an admin socket in the file sy
   await stopNewest(program);
   await eventually('it has ended', () => !isRunning(newest));
   t.notOk(existsSync(path), 'and is removed in the end');
+});
+
+t.test('the admin port and the token that was drawn stay', { skip }, async (t) => {
+  const adminPort = await freePort();
+  const program = await start(t, ['--grace', '1s', '--admin-port', String(adminPort), '--admin', 'token']);
+  const [, token = ''] = /admin token\W+([\w-]{32})/.exec(program.output()) ?? [];
+  const admin = (method: string, path: string, headers: Record<string, string>, body?: string) =>
+    fetch(`http://127.0.0.1:${adminPort}${path}`, { method, headers, ...(body === undefined ? {} : { body }) });
+  t.equal((await admin('POST', '/balancer/upgrade', {})).status, 401);
+  const args = ['upgrade', '--admin-port', String(adminPort), '--admin-token', token];
+  const { stdout } = await promisify(execFile)(process.execPath, [MAIN, ...args]);
+  t.match(stdout, /lost: 0\n$/);
+  t.equal((await admin('POST', '/add', {}, '{"n":1}')).status, 401);
+  const added = await admin('POST', '/add', { Authorization: `Bearer ${token}` }, '{"n":1,"weights":[3]}');
+  t.equal(added.status, 200);
+  // The next one is told of a weight too.
+  const again = await promisify(execFile)(process.execPath, [MAIN, ...args]);
+  t.match(again.stdout, /3 replicas.*lost: 0\n$/s);
+  const ring = (await (await admin('GET', '/balancer/ring', {})).json()) as { points: { seat: number }[] };
+  const { points } = ring;
+  t.ok(points.filter(({ seat }) => seat === 3).length > points.filter(({ seat }) => seat === 1).length);
 });
 
 t.test('no process that it starts inherits its sockets, and its environment tells nothing', { skip }, async (t) => {
