@@ -1,6 +1,7 @@
 // The balancer as a whole: in which order its parts begin and end. parts.ts makes them. The command, main.ts, and the
 // library, ringmaster.ts, use it.
 
+import type { InTurn } from './admin/change-queue.ts';
 import type { FleetState } from './core/fleet/fleet-state.ts';
 import { whyNone } from './core/fleet/outage.ts';
 import type { ListenPlace } from './core/plane-ports.ts';
@@ -8,7 +9,7 @@ import type { Wish } from './core/ports.ts';
 import type { KeyFunction } from './core/request/key-source.ts';
 import type { HashPair } from './core/ring/hashes/hash-pair.ts';
 import { descriptorLimit, warnOfShares } from './descriptors.ts';
-import { BalancerError } from './errors.ts';
+import { BalancerError, describe } from './errors.ts';
 import { realClock } from './fleet/clock.ts';
 import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
@@ -49,7 +50,9 @@ export interface Balancer {
   close(): Promise<void>;
   /** Ends that time if it is under way. False if it is not. */
   hurry(): boolean;
-  /** Resolves when another process has taken the place of this one, and this one has ended in order. */
+  /** Another process has taken the place of this one. */
+  readonly hasSuccessor: boolean;
+  /** Resolves when that is so and this one has ended in order. */
   readonly replaced: Promise<void>;
 }
 
@@ -90,7 +93,7 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
   const observe = (state: FleetState) => own.observe?.(state, pidOf);
   const lameDuck = new LameDuck(options.lameDuckMs, log);
   const whyLame = () => lameDuck.reason;
-  const upgrade = { run: () => replace(), last: () => taking?.before.ending ?? null };
+  const upgrade = { run: (inTurn: InTurn) => replace(inTurn), last: () => taking?.before.ending ?? null };
   const handover = taking?.handover;
   const parts: Parts = await createParts(options, {
     ...{ pair, keyFunction, showsLastLines, reread, log, observe },
@@ -106,12 +109,14 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
   let closing: Promise<void> | undefined;
   let unfollow = () => {};
   let opening: Promise<unknown> = Promise.resolve();
-  const replace = async () => {
+  const replace = async (inTurn: InTurn) => {
     if (closing !== undefined) throw new BalancerError('closing', 'the balancer is shutting down');
-    const taken = await succession.run();
-    onward = onwardTo(ownPlace(options, port));
-    unfollow();
-    closing = endReplaced(parts, succession, options.graceMs, log);
+    const taken = await succession.run(inTurn, () => {
+      onward = onwardTo(ownPlace(options, port));
+      unfollow();
+    });
+    const fail = (error: unknown) => log.error('end-failed', { reason: describe(error) });
+    closing = endReplaced(parts, succession, options.graceMs, log).catch(fail);
     void closing.then(replaced.resolve);
     return taken;
   };
@@ -143,6 +148,9 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
     drawnToken,
     reopenAccessLog: () => parts.accessFile.reopen(),
     whyNone: () => whyNone(supervisor.state, options.failOpen),
+    get hasSuccessor() {
+      return onward !== undefined;
+    },
     replaced: replaced.promise,
     close: () => {
       if (!isOurs) return Promise.resolve();

@@ -73,7 +73,8 @@ async function run(before: ProcessBefore | undefined): Promise<void> {
       firstSignalMs = nowMs;
       // Without a balancer yet nothing was begun: the process ends at once.
       if (balancer === undefined) process.exit(0);
-      void notify('STOPPING=1');
+      // With a word of this process, systemd would take it for the main one again.
+      if (!balancer.hasSuccessor) void notify('STOPPING=1');
       // The terminal has shown ^C at the start of the line.
       if (process.stdout.isTTY) console.log(`\n${farewell(options.graceMs)}`);
       void balancer.close().finally(() => process.exit(0));

@@ -1,5 +1,5 @@
-// A service whose connections last: an event stream that ticks, WebSockets that echo, plain answers, and a line on
-// standard output now and then. In JavaScript, since it is run as any command is.
+// A service whose connections last: an event stream that ticks, WebSockets that echo, plain answers, one that never
+// ends, and a line on standard output now and then. In JavaScript, since it is run as any command is.
 
 import http from 'node:http';
 import { WebSocketServer } from 'ws';
@@ -8,6 +8,10 @@ const TICK_MS = 100;
 const LINE_MS = 250;
 
 const server = http.createServer((request, response) => {
+  if (request.url === '/endless') {
+    response.write('begun');
+    return;
+  }
   if (request.url !== '/events') {
     response.end(`Hello from Server: ${process.env.SERVER_ID} of process ${process.pid}`);
     return;

@@ -1,7 +1,8 @@
 // Upgrades of the running program: the process changes, the program stays.
 
 import { spawn } from 'node:child_process';
-import type { Program } from './program.ts';
+import http from 'node:http';
+import type { Answer, Program } from './program.ts';
 
 export interface Upgraded {
   readonly pid: number;
@@ -21,7 +22,7 @@ export interface EndOfBefore {
 
 /** Has another process take over, and sees to it that it ends with this one. Throws with the answer if it does not. */
 export async function upgrade(program: Program): Promise<Upgraded> {
-  const { status, text } = await program.call('POST', '/balancer/upgrade');
+  const { status, text } = await askOnce(program, 'POST', '/balancer/upgrade');
   if (status !== 200) throw new Error(text);
   const upgraded = JSON.parse(text).message as Upgraded;
   endPidWithUs(upgraded.pid);
@@ -44,6 +45,20 @@ export async function stopNewest(program: Program): Promise<void> {
   const closed = program.logged(({ event }) => event === 'closed');
   process.kill(newest, 'SIGTERM');
   await closed.catch(() => undefined);
+}
+
+/** One request on a connection of its own, which does not stay behind as those of `fetch` do. */
+export function askOnce({ port }: Pick<Program, 'port'>, method: string, path: string, body = ''): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = http.request({ host: '127.0.0.1', port, method, path, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (piece: string) => {
+        text += piece;
+      });
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    request.once('error', reject).end(body);
+  });
 }
 
 // It is no child of this process. As endWithUs does.

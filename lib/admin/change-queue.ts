@@ -47,6 +47,25 @@ export function queueOfChanges(): (change: Run) => Run {
   };
 }
 
+/** Does something of ours in its turn among the changes, so that none is under way meanwhile. */
+export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** @param inTurn is what `queueOfChanges` gives. */
+export function workInTurn(inTurn: (change: Run) => Run): InTurn {
+  return async <T>(work: () => Promise<T>) => {
+    const done: T[] = [];
+    const change: Run = async () => {
+      done.push(await work());
+      return NO_ANSWER;
+    };
+    await inTurn(change)('', new URLSearchParams(), OURSELVES);
+    return done[0] as T;
+  };
+}
+
+const NO_ANSWER: Answer = { status: 204, fields: {}, parts: [] };
+const OURSELVES: WaitingClient = { hasGone: () => false, hasEnded: () => false };
+
 /** Refuses a change at once while the same one is under way or waits for its turn. */
 export function oneAtATime(change: Run, refusal: () => BalancerError): Run {
   let isUnderWay = false;

@@ -8,7 +8,15 @@ import { proxyMark } from '../http/credentials.ts';
 import { originForm, pathOf } from '../http/target.ts';
 import { type AccessRules, checkAccess, checkCredentials } from './access.ts';
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
-import { oneAtATime, queueOfChanges, type Run, type WaitingClient, withPatience } from './change-queue.ts';
+import {
+  type InTurn,
+  oneAtATime,
+  queueOfChanges,
+  type Run,
+  type WaitingClient,
+  withPatience,
+  workInTurn,
+} from './change-queue.ts';
 import {
   addReplicas,
   type ChangePorts,
@@ -35,8 +43,11 @@ export interface AdminPorts extends ChangePorts, InsightPorts, OperationPorts {
   /** Reads the configuration file again, and has all parts go by it; with `isDryRun`, says what that would do. */
   readonly reload: (isDryRun: boolean) => Promise<unknown>;
   readonly upgrade: {
-    /** Has another process take the place of this one. Throws `upgrade-refused` or `upgrade-failed`. */
-    readonly run: () => Promise<object>;
+    /**
+     * Has another process take the place of this one. Throws `upgrade-refused` or `upgrade-failed`.
+     * @param inTurn does that during which no change may be made.
+     */
+    readonly run: (inTurn: InTurn) => Promise<object>;
     /** How the process ends whose place this one took; `null` if there was none. */
     readonly last: () => object | null;
   };
@@ -127,7 +138,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
   const isOfStarts = (text: string) => endsStartsOnly(ports, text);
   const removeInTime = withPatience(ports.answerLimits.clock, inTurn, isOfStarts, remove);
   const upgrade = oneAtATime(
-    inTurn(async () => success(await ports.upgrade.run())),
+    async () => success(await ports.upgrade.run(workInTurn(inTurn))),
     () => new BalancerError('upgrade-refused', 'an upgrade is under way'),
   );
   const reload: Run = async (_text, query) => {

@@ -6,6 +6,8 @@ import { execFile } from 'node:child_process';
 // Where systemd puts the first of its sockets.
 const FIRST_DESCRIPTOR = 3;
 const MOST_SOCKETS = 64;
+// For systemd to hear something.
+const LONGEST_MS = 10_000;
 
 /**
  * The file descriptors of the sockets that were opened for this process, none if there are none. Takes them out of
@@ -40,7 +42,7 @@ export function takeNotify(environment: NodeJS.ProcessEnv, onError: (reason: str
   const env = { PATH: environment.PATH, NOTIFY_SOCKET };
   return (...states) =>
     new Promise((resolve) => {
-      execFile('systemd-notify', [`--pid=${process.pid}`, ...states], { env }, (error) => {
+      execFile('systemd-notify', [`--pid=${process.pid}`, ...states], { env, timeout: LONGEST_MS }, (error) => {
         if (error !== null) onError(error.message.trim());
         resolve();
       });

@@ -12,6 +12,11 @@ import { descriptorsOf, HANDOVER_VERSION, type HandedService, type Handover, han
 import type { Ending } from './messages.ts';
 import { type NextProcess, startNext } from './next-process.ts';
 
+/** Does something in its turn among the changes of the fleet. */
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
+type HandOver = (next: NextProcess, files: string) => Promise<Taken | undefined>;
+
 /** What is handed over, and what is told of it. */
 export interface SuccessionParts {
   readonly plane: DataPlane;
@@ -64,12 +69,14 @@ export class Succession {
   /**
    * Has another process take over. One call at a time. Throws `upgrade-refused` or `upgrade-failed`, and nothing has
    * changed then.
+   * @param inTurn does that during which no change of the fleet may be made.
+   * @param onTaken is called at the end of that, when the fleet is no longer this process's.
    */
-  async run(): Promise<Taken> {
+  async run(inTurn: InTurn, onTaken: () => void): Promise<Taken> {
     const { log } = this.#parts;
     try {
       if (this.#terms.never !== undefined) throw new BalancerError('upgrade-refused', this.#terms.never);
-      const taken = await this.#attempts();
+      const taken = await this.#attempts((next, files) => inTurn(() => this.#handOver(next, files, onTaken)));
       log.info('replaced', { ...taken });
       return taken;
     } catch (thrown) {
@@ -109,9 +116,9 @@ export class Succession {
     return ending;
   }
 
-  async #attempts(): Promise<Taken> {
+  async #attempts(handOver: HandOver): Promise<Taken> {
     for (let attempt = 1; ; attempt++) {
-      const taken = await this.#attempt();
+      const taken = await this.#attempt(handOver);
       if (taken !== undefined) return taken;
       if (attempt === MOST_ATTEMPTS) {
         throw new BalancerError('upgrade-failed', 'each time a replica or a worker came or went meanwhile: try again');
@@ -120,22 +127,33 @@ export class Succession {
   }
 
   // `undefined` if the fleet has changed while the next process began.
-  async #attempt(): Promise<Taken | undefined> {
+  async #attempt(handOver: HandOver): Promise<Taken | undefined> {
     const { supervisor, log } = this.#parts;
     await this.#hold();
     const offered = await this.#handover().finally(() => supervisor.goOn());
     const files = filesOf(offered);
+    if (files === undefined) return undefined;
     const next = startNext(descriptorsOf(offered), this.#terms.environment);
     this.#next = next;
     log.info('upgrade-begun', { pid: next.pid });
-    let letGo: LetGo | undefined;
     try {
       await inTime(this.#terms.startTimeoutMs, 'did not begin', () => next.says('loaded'));
+    } catch (error) {
+      await next.kill();
+      throw error;
+    }
+    return handOver(next, files);
+  }
+
+  // @param files that the next process has inherited.
+  async #handOver(next: NextProcess, files: string, onTaken: () => void): Promise<Taken | undefined> {
+    let letGo: LetGo | undefined;
+    try {
       await this.#hold();
       const handover = await this.#handover();
       if (filesOf(handover) !== files) {
         await next.kill();
-        supervisor.goOn();
+        this.#parts.supervisor.goOn();
         return undefined;
       }
       next.tell({ type: 'handover', text: handoverText(handover) });
@@ -145,12 +163,14 @@ export class Succession {
         next.tell({ type: 'commit' });
         await next.says('taken');
       });
-      return this.#leave(handover, next.pid, letGo);
+      const taken = this.#leave(handover, next.pid, letGo);
+      onTaken();
+      return taken;
     } catch (error) {
       // Whatever it has begun is undone before this process acts again.
       await next.kill();
       letGo?.takeBack();
-      supervisor.goOn();
+      this.#parts.supervisor.goOn();
       throw error;
     }
   }
@@ -204,8 +224,13 @@ function inTime(limitMs: number, what: string, work: () => Promise<void>): Promi
 }
 
 // The numbers of descriptors are used again, so the files behind them count too.
-function filesOf(handover: Handover): string {
-  return descriptorsOf(handover)
-    .map((fd) => `${fd}:${fstatSync(fd).ino}`)
-    .join(' ');
+// `undefined` if one has been closed meanwhile.
+function filesOf(handover: Handover): string | undefined {
+  try {
+    return descriptorsOf(handover)
+      .map((fd) => `${fd}:${fstatSync(fd).ino}`)
+      .join(' ');
+  } catch {
+    return undefined;
+  }
 }

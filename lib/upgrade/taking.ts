@@ -75,6 +75,7 @@ export async function endReplaced(parts: Parts, succession: Succession, graceMs:
   await adminEnds;
   finished.abort();
   parts.publisher.close();
+  await parts.scale?.settled();
   log.info('ended-replaced', { connections, lost });
 }
 

@@ -7,11 +7,13 @@ import {
   type FleetState,
   givenAddress,
   hostnameIn,
+  isAtRest,
   members,
   placement,
   resting,
   routes,
   type Seat,
+  upSeats,
   weightsOf,
 } from '../../lib/core/fleet/fleet-state.ts';
 import type { FailureKind } from '../../lib/core/fleet/health.ts';
@@ -646,4 +648,25 @@ t.test('a first name that is taken is given up; one that somebody asked for is n
     t.equal(replicaOf(failed, 1).hostname === 'mine', !ifFree);
     t.equal(failed.seats[0]?.lapses.final, !ifFree);
   }
+});
+
+t.test('a fleet is at rest while nothing is started or stopped', async (t) => {
+  const two = fleetOf(2);
+  t.ok(isAtRest(two));
+  t.same(
+    upSeats(two).map(({ replica }) => replica.hostname),
+    ['server1', 'server2'],
+  );
+  const lost = exited(two, 1, 5);
+  t.notOk(isAtRest(lost), 'what is left of it is being stopped');
+  t.same(
+    upSeats(lost).map(({ replica }) => replica.hostname),
+    ['server2'],
+  );
+  const [left] = lost.leaving;
+  const vacant = after(lost, { type: 'stopped', incarnation: left?.replica.incarnation ?? 0, atMs: 6 });
+  t.ok(isAtRest(vacant), 'a seat that waits for its replica is no start yet');
+  const starting = after(vacant, { type: 'starting', incarnation: replicaOf(vacant, 1).incarnation, atMs: 7 });
+  t.notOk(isAtRest(starting));
+  t.ok(isAtRest(after(two, { type: 'suspected', incarnation: replicaOf(two, 1).incarnation, atMs: 5 })));
 });

@@ -28,8 +28,21 @@ t.test('there are no more connections than the limit', async (t) => {
   const ledger = alone();
   t.ok(ledger.connect(1));
   t.notOk(ledger.connect(1));
+  t.equal(ledger.connections, 1);
   ledger.disconnect();
   t.ok(ledger.connect(1));
+});
+
+t.test('ids go on where another process is, and are the same as in that one', async (t) => {
+  const [one, next] = [alone(), alone()];
+  for (let count = 0; count < 3; count++) one.nextDealt();
+  one.nextNamed();
+  t.same(one.ids, { dealt: 3, named: 1 });
+  next.skipIds(one.ids);
+  t.same([next.nextDealt(), next.nextNamed()], [3, 1]);
+  const late = alone();
+  late.skipIds({ dealt: 900_000 + 7, named: 0 });
+  t.equal(late.nextDealt(), 7, 'ids come again after 900,000');
 });
 
 t.test('no more requests wait than the limit, in whatever thread', async (t) => {

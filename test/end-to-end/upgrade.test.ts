@@ -12,8 +12,9 @@ import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { isRunning } from '../../bench/harness/faults.ts';
 import { startLastingLoad } from '../../bench/harness/lasting-load.ts';
+import { freePort } from '../../bench/harness/ports.ts';
 import { type Program, type ProgramStart, startProgram } from '../../bench/harness/program.ts';
-import { endOfBefore, stopNewest, upgrade } from '../../bench/harness/upgrades.ts';
+import { askOnce, endOfBefore, stopNewest, upgrade } from '../../bench/harness/upgrades.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
 
@@ -34,7 +35,7 @@ const ASK = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 async function replicaPids(program: Program): Promise<string[]> {
   const pids = new Set<string>();
   for (let count = 0; count < 40; count++) {
-    const { text } = await program.call('GET', '/');
+    const { text } = await askOnce(program, 'GET', '/');
     pids.add(/of process (\d+)/.exec(text)?.[1] ?? text);
   }
   return [...pids].sort();
@@ -43,7 +44,7 @@ async function replicaPids(program: Program): Promise<string[]> {
 for (const workers of ['1', '2']) {
   t.test(`clients of all kinds lose nothing over upgrades, workers: ${workers}`, { skip }, async (t) => {
     const program = await start(t, ['--grace', '1s', '--replica-output', 'off', '--workers', workers]);
-    const [pids, fleet] = [await replicaPids(program), await program.json('/rep')];
+    const [pids, fleet] = [await replicaPids(program), await askOnce(program, 'GET', '/rep')];
     const load = startLastingLoad(program.port, { newPerSecond: 60, kept: 16, streams: 5, sockets: 2 });
     await load.allServed();
     for (let count = 0; count < 2; count++) {
@@ -55,13 +56,13 @@ for (const workers of ['1', '2']) {
     const { faults, refused, reset, failed } = await load.stop();
     t.same({ faults, refused, reset, failed }, { faults: [], refused: 0, reset: 0, failed: 0 });
     t.same(await replicaPids(program), pids, 'no replica was started');
-    t.same(await program.json('/rep'), fleet);
+    t.same(await askOnce(program, 'GET', '/rep'), fleet);
     t.equal(program.log.filter(({ event }) => event === 'replica-starting').length, 2);
   });
 }
 
 t.test('the process before ends its connections in order, each in its own time', { skip }, async (t) => {
-  const program = await start(t, ['--grace', '3s']);
+  const program = await start(t, ['--grace', '5s']);
   const { port } = program;
   const [kept, silent, half, idle] = await Promise.all(Array.from({ length: 4 }, () => connectRaw(port)));
   if (kept === undefined || silent === undefined || half === undefined || idle === undefined) throw new Error();
@@ -136,11 +137,28 @@ for (const workers of ['1', '2']) {
   });
 }
 
+t.test('if the process before is killed while it ends, only what it had is lost', { skip }, async (t) => {
+  const program = await start(t, ['--grace', '1h']);
+  const pids = await replicaPids(program);
+  const idle = await connectRaw(program.port);
+  idle.send(ASK);
+  await idle.until(/of process \d+$/);
+  const { before } = await upgrade(program);
+  await eventually('it tells of its end', async () => {
+    const { text } = await askOnce(program, 'GET', '/balancer/upgraded');
+    return JSON.parse(text).message?.left === 1;
+  });
+  process.kill(before, 'SIGKILL');
+  t.match(await endOfBefore(program, before), { lost: 1, phase: 'killed' });
+  await idle.closed;
+  t.same(await replicaPids(program), pids);
+});
+
 t.test('a request that outlasts the grace is lost, and counted', { skip }, async (t) => {
   const program = await start(t, ['--grace', '200ms']);
   const client = await connectRaw(program.port);
-  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n12');
-  await eventually('it has come', async () => (await program.call('GET', '/balancer/upgraded')).status === 200);
+  client.send('GET /endless HTTP/1.1\r\nHost: a\r\n\r\n');
+  await client.until(/begun/);
   const { before } = await upgrade(program);
   await client.closed;
   t.match(await endOfBefore(program, before), { lost: 1 });
@@ -175,8 +193,7 @@ t.test('replicas belong to the next process: output, faults, changes, and its ow
   const after = await replicaPids(program);
   t.notOk(after.includes(pids[0] as string));
   t.ok(after.includes(pids[1] as string));
-  const survivor = ((await program.json('/rep')).body as { message: { replicas: string[] } }).message.replicas;
-  t.equal(survivor.length, 3);
+  t.equal((await program.hostnames()).length, 3);
   const { status } = await program.call('DELETE', '/rm', { n: 1, hostnames: ['server9'] });
   t.equal(status, 200);
 
@@ -210,7 +227,7 @@ t.test('a next process that fails, hangs or does not fit costs nothing', { skip 
   const program = await start(t, ['--start-timeout', '2s'], { command: [process.execPath, script] });
   const pids = await replicaPids(program);
   const refusal = async (what: string, status: number, message: RegExp) => {
-    const answer = await program.call('POST', '/balancer/upgrade');
+    const answer = await askOnce(program, 'POST', '/balancer/upgrade');
     t.equal(answer.status, status, what);
     t.match(JSON.parse(answer.text).message, message);
     t.same(await replicaPids(program), pids, what);
@@ -227,7 +244,7 @@ t.test('a next process that fails, hangs or does not fit costs nothing', { skip 
   await refusal('two at a time', 409, /an upgrade is under way/);
   await hanging;
   await says("'loaded', 'ready'");
-  await program.call('POST', '/balancer/upgrade').then(({ status }) => t.equal(status, 503));
+  await askOnce(program, 'POST', '/balancer/upgrade').then(({ status }) => t.equal(status, 503));
   await write(
     `process.argv.splice(2, 0, '--host', '127.0.0.2');${real.replace('import ', 'await import(').replace(';', ');')}`,
   );
@@ -243,7 +260,7 @@ t.test('a next process that fails, hangs or does not fit costs nothing', { skip 
   t.same(await replicaPids(program), pids);
 });
 
-t.test('a replica that dies while the next process hangs is replaced all the same', { skip }, async (t) => {
+t.test('while the next process hangs, a replica that dies is replaced and changes are made', { skip }, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'ringmaster-upgrade-'));
   t.teardown(() => rm(directory, { recursive: true }));
   const script = join(directory, 'main.ts');
@@ -251,13 +268,14 @@ t.test('a replica that dies while the next process hangs is replaced all the sam
   const program = await start(t, ['--start-timeout', '1h'], { command: [process.execPath, script] });
   const pids = await replicaPids(program);
   await writeFile(script, 'setInterval(() => undefined, 1000);');
-  const asked = program.call('POST', '/balancer/upgrade').catch(() => undefined);
+  const asked = askOnce(program, 'POST', '/balancer/upgrade').catch(() => undefined);
   const { pid } = await program.logged(({ event }) => event === 'upgrade-begun');
   process.kill(Number(pids[0]), 'SIGKILL');
   await eventually('another one is there', async () => {
     const now = await replicaPids(program);
     return now.length === 2 && !now.includes(pids[0] as string);
   });
+  t.equal((await program.call('POST', '/add', { n: 1 })).status, 200);
   process.kill(pid as number, 'SIGKILL');
   await asked;
 });
@@ -283,6 +301,27 @@ t.test('the command says how it went; SIGUSR2 and an admin socket in the file sy
   await stopNewest(program);
   await eventually('it has ended', () => !isRunning(newest));
   t.notOk(existsSync(path), 'and is removed in the end');
+});
+
+t.test('the admin port and the token that was drawn stay', { skip }, async (t) => {
+  const adminPort = await freePort();
+  const program = await start(t, ['--grace', '1s', '--admin-port', String(adminPort), '--admin', 'token']);
+  const [, token = ''] = /admin token\W+([\w-]{32})/.exec(program.output()) ?? [];
+  const admin = (method: string, path: string, headers: Record<string, string>, body?: string) =>
+    fetch(`http://127.0.0.1:${adminPort}${path}`, { method, headers, ...(body === undefined ? {} : { body }) });
+  t.equal((await admin('POST', '/balancer/upgrade', {})).status, 401);
+  const args = ['upgrade', '--admin-port', String(adminPort), '--admin-token', token];
+  const { stdout } = await promisify(execFile)(process.execPath, [MAIN, ...args]);
+  t.match(stdout, /lost: 0\n$/);
+  t.equal((await admin('POST', '/add', {}, '{"n":1}')).status, 401);
+  const added = await admin('POST', '/add', { Authorization: `Bearer ${token}` }, '{"n":1,"weights":[3]}');
+  t.equal(added.status, 200);
+  // The next one is told of a weight too.
+  const again = await promisify(execFile)(process.execPath, [MAIN, ...args]);
+  t.match(again.stdout, /3 replicas.*lost: 0\n$/s);
+  const ring = (await (await admin('GET', '/balancer/ring', {})).json()) as { points: { seat: number }[] };
+  const { points } = ring;
+  t.ok(points.filter(({ seat }) => seat === 3).length > points.filter(({ seat }) => seat === 1).length);
 });
 
 t.test('no process that it starts inherits its sockets, and its environment tells nothing', { skip }, async (t) => {

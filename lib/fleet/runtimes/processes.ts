@@ -60,7 +60,7 @@ interface Child {
 interface Hold {
   readonly directory: string;
   /** `undefined` until the replicas of another process are claimed: that one guards them. */
-  guardian: Guardian | undefined;
+  readonly guardian: Guardian | undefined;
 }
 
 /** `begin` rejects if there is no such program, or if no private directory can be made. */

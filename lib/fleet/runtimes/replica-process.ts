@@ -13,8 +13,7 @@ import type { ReplicaOutput } from './replica-output.ts';
 const LONGEST_LISTENING_MS = 100;
 const LAST_LINES = 20;
 
-// A pipe to a child. Undocumented, but in Node since 0.9. What `pause` of a stream leaves to be read would be read here
-// all the same.
+// A pipe to a child. Undocumented, but in Node since 0.9.
 type WithHandle = Readable & {
   readonly _handle?: { readonly fd?: number; readStop(): void; readStart(): void } | null;
 };
@@ -109,6 +108,7 @@ export class ReplicaProcess {
 
   /** Another process is to read what it writes, from the same descriptors. */
   letGo(): LetGo {
+    // `pause` would go on reading into the memory of this process.
     for (const stream of this.#streams) (stream as WithHandle | null)?._handle?.readStop();
     return {
       takeBack: () => {
