@@ -8,16 +8,16 @@ import type { ListenPlace } from './core/plane-ports.ts';
 import type { Wish } from './core/ports.ts';
 import type { KeyFunction } from './core/request/key-source.ts';
 import type { HashPair } from './core/ring/hashes/hash-pair.ts';
-import { descriptorLimit, warnOfShares } from './descriptors.ts';
-import { BalancerError, describe } from './errors.ts';
+import { BalancerError } from './errors.ts';
 import { realClock } from './fleet/clock.ts';
 import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
-import { LameDuck } from './lame-duck.ts';
 import { type PidOf, type Replica, rosterOf } from './library/roster.ts';
-import { accessFileOf, descriptorWishes } from './limits.ts';
 import type { AdjustableLog, Log } from './log.ts';
-import { createParts, type Parts } from './parts.ts';
+import { descriptorLimit, warnOfShares } from './parts/descriptors.ts';
+import { LameDuck } from './parts/lame-duck.ts';
+import { accessFileOf, descriptorWishes } from './parts/limits.ts';
+import { createParts, type Parts } from './parts/parts.ts';
 import { loadHashPair } from './settings/hash-source.ts';
 import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
 import { checkPortIsFree } from './system/free-port.ts';
@@ -92,12 +92,11 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
   const pidOf: PidOf = (replica) => parts.runtime.pidOf?.(replica);
   const observe = (state: FleetState) => own.observe?.(state, pidOf);
   const lameDuck = new LameDuck(options.lameDuckMs, log);
-  const whyLame = () => lameDuck.reason;
   const upgrade = { run: (inTurn: InTurn) => replace(inTurn), last: () => taking?.before.ending ?? null };
   const handover = taking?.handover;
   const parts: Parts = await createParts(options, {
     ...{ pair, keyFunction, showsLastLines, reread, log, observe },
-    ...{ upgrade, handover, onward: () => onward, whyLame },
+    ...{ upgrade, handover, onward: () => onward, whyLame: () => lameDuck.reason },
   });
   const { call, supervisor, drawnToken } = parts;
   const replaced = Promise.withResolvers<void>();
@@ -115,8 +114,7 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
       onward = onwardTo(ownPlace(options, port));
       unfollow();
     });
-    const fail = (error: unknown) => log.error('end-failed', { reason: describe(error) });
-    closing = endReplaced(parts, succession, options.graceMs, log).catch(fail);
+    closing = endReplaced(parts, succession, options.graceMs, log);
     void closing.then(replaced.resolve);
     return taken;
   };

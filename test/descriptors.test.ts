@@ -1,7 +1,7 @@
 import t from 'tap';
-import { descriptorLimit, descriptorsFor, shareDescriptors } from '../lib/descriptors.ts';
 import { localShortage } from '../lib/errors.ts';
 import { fromEngineError } from '../lib/fleet/runtimes/docker/errors.ts';
+import { descriptorLimit, descriptorsFor, shareDescriptors } from '../lib/parts/descriptors.ts';
 
 t.test('what is given to clients, to those refused, to admins and to replicas fits the limit', async (t) => {
   for (const limit of [64, 256, 1024, 4096, 20_000, 1_048_576]) {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { containerSettings, supervisorRules, trafficSettings } from '../lib/limits.ts';
+import { containerSettings, supervisorRules, trafficSettings } from '../lib/parts/limits.ts';
 import { defaultOptions, parseOptions } from '../lib/settings/options.ts';
 
 const settings = (line: string) => trafficSettings(parseOptions(line === '' ? [] : line.split(' '), {}));

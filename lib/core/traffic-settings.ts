@@ -1,6 +1,6 @@
 // How requests are to be treated, as plain data that survives structuredClone. Names end in their units. Permissions
-// are not part of it: lib/admin-place.ts has them. lib/limits.ts makes these settings of the options; the data plane
-// says what happens when a limit is reached.
+// are not part of it: lib/parts/admin-place.ts has them. lib/parts/limits.ts makes these settings of the options; the
+// data plane says what happens when a limit is reached.
 
 import type { KeySource } from './request/key-source.ts';
 

@@ -3,7 +3,7 @@
 import type { FleetState } from '../core/fleet/fleet-state.ts';
 import type { FleetRules } from '../core/fleet/seats.ts';
 import type { Probe } from '../core/ports.ts';
-import type { HeartbeatPace } from './heartbeat.ts';
+import type { HeartbeatPace } from './health/heartbeat.ts';
 import type { UnderwayLimits, UnderwayPorts } from './underway.ts';
 
 export interface SupervisorRules extends FleetRules, HeartbeatPace, UnderwayLimits {

@@ -3,20 +3,21 @@
 
 import { type FleetEvent, nextDueMs, observe, plan, type UntimedEvent } from '../core/fleet/fleet.ts';
 import { emptyFleet, type FleetState, isAtRest, upSeats } from '../core/fleet/fleet-state.ts';
-import { sameHostname } from '../core/fleet/replica-name.ts';
 import type { ReplicaRef, Wish } from '../core/ports.ts';
-import type { SeatId } from '../core/ring/ring.ts';
 import { asBalancerError, BalancerError, describe } from '../errors.ts';
 import { within } from './clock.ts';
-import { FirstService, untilFirstServe } from './first-service.ts';
 import { FleetLog } from './fleet-log.ts';
-import { Heartbeats } from './heartbeat.ts';
+import { Heartbeats } from './health/heartbeat.ts';
 import { type Imagination, imagination } from './imagine.ts';
-import { allServe, type Joining, joinings } from './joining.ts';
 import { RuntimeWatch } from './runtime-watch.ts';
 import type { SupervisorPorts, SupervisorRules } from './supervisor-ports.ts';
 import { startLate, Underway } from './underway.ts';
-import { Waiters } from './waiters.ts';
+import { FirstService, missing, untilFirstServe } from './waiting/first-service.ts';
+import { allServe, type Joining, joinings } from './waiting/joining.ts';
+import { Waiters } from './waiting/waiters.ts';
+
+/** Changes of seats that somebody asks for. */
+type SeatChange = Extract<UntimedEvent, { type: 'weigh' | 'drain' | 'replace' | 'keep' }>;
 
 export class Supervisor {
   readonly imagine: Imagination;
@@ -99,12 +100,7 @@ export class Supervisor {
     // The watch begins only now: an inventory before the adoption would stop what an earlier process left.
     this.#runtimeWatch.begin();
     const there = this.#state.seats.map((seat) => seat.replica.hostname);
-    const free = wishes.filter(({ hostname = '' }) => !there.some((other) => sameHostname(other, hostname)));
-    // Each replica that an earlier process left takes the place of one that would be started, whatever its name.
-    const own = wishes.filter(({ address }) => address === undefined).length - there.length;
-    let missing = Math.max(0, own);
-    const added = free.filter(({ address }) => address !== undefined || missing-- > 0);
-    this.#dispatch({ type: 'add', wishes: added, slowly: false });
+    this.#dispatch({ type: 'add', wishes: missing(wishes, there), slowly: false });
     // No event has changed the state of an empty fleet, so nothing has been published yet.
     if (this.#state.seats.length === 0) this.#publish(() => undefined);
     const whole = { clock: this.#ports.clock, waiters: this.#waiters, first: this.#first, rules: this.#rules };
@@ -211,14 +207,14 @@ export class Supervisor {
     await within(this.#ports.clock, limitMs, gone, late);
   }
 
-  /** Gives given replicas other weights, by their seats. */
-  weigh(weights: ReadonlyMap<SeatId, number>): void {
-    this.#dispatch({ type: 'weigh', weights });
+  /** Changes what seats that there are get, or which replica they have. */
+  change(event: SeatChange): void {
+    this.#dispatch(event);
   }
 
-  /** Has a replica that serves take no new requests, or take them again. */
-  drain({ incarnation }: ReplicaRef, isDrained: boolean): void {
-    this.#dispatch({ type: 'drain', incarnation, isDrained });
+  /** Resolves when that holds of the fleet. Rejects with what `holds` throws; never if `signal` is aborted. */
+  until(holds: (state: FleetState) => boolean, signal: AbortSignal): Promise<void> {
+    return this.#waiters.until(() => holds(this.#state), signal);
   }
 
   /** From now on no start is waited for: whoever waits gets an error at once. All else goes on until `close`. */

@@ -1,10 +1,10 @@
 // Takes over what a plan carries: the hash, and how requests are treated and logged. A reload of these is one new plan.
 
 import type { RingKeeper } from '../core/ring/ring-keeper.ts';
-import { descriptorLimit, shareDescriptors, warnOfShares } from '../descriptors.ts';
 import type { Publisher } from '../fleet/publisher.ts';
-import { accessFileOf, descriptorWishes, trafficSettings } from '../limits.ts';
 import type { AdjustableLog } from '../log.ts';
+import { descriptorLimit, shareDescriptors, warnOfShares } from '../parts/descriptors.ts';
+import { accessFileOf, descriptorWishes, trafficSettings } from '../parts/limits.ts';
 import { hashOf, loadHashPair } from '../settings/hash-source.ts';
 import type { Options } from '../settings/options.ts';
 import type { Current, Taker } from './taker.ts';

@@ -2,7 +2,7 @@
 // own endpoints. It no longer has the fleet, so the request goes on to the process that has it.
 
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import { adminPlace } from '../admin-place.ts';
+import { adminPlace } from '../parts/admin-place.ts';
 import type { Options } from '../settings/options.ts';
 
 /** Where a process of this machine finds the balancer's own endpoints. */

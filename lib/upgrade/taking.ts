@@ -2,11 +2,11 @@
 // next one begins with.
 
 import { existsSync } from 'node:fs';
-import { BalancerError } from '../errors.ts';
+import { BalancerError, describe } from '../errors.ts';
 import { realClock } from '../fleet/clock.ts';
 import { followOn } from '../fleet/members/follow.ts';
 import type { Log } from '../log.ts';
-import type { Parts } from '../parts.ts';
+import type { Parts } from '../parts/parts.ts';
 import type { Options } from '../settings/options.ts';
 import { type HandedService, type Handover, shifted, unfit } from './handover.ts';
 import type { ProcessBefore } from './process-before.ts';
@@ -60,8 +60,13 @@ export function successionParts(parts: Parts, options: Options, log: Log): Succe
   };
 }
 
-/** Ends the parts of a balancer whose place is taken. Resolves when no connection is left. */
-export async function endReplaced(parts: Parts, succession: Succession, graceMs: number, log: Log): Promise<void> {
+/** Ends the parts of a balancer whose place is taken. Resolves when no connection is left, or when that failed. */
+export function endReplaced(parts: Parts, succession: Succession, graceMs: number, log: Log): Promise<void> {
+  const fail = (error: unknown) => log.error('end-failed', { reason: describe(error) });
+  return endInOrder(parts, succession, graceMs, log).catch(fail);
+}
+
+async function endInOrder(parts: Parts, succession: Succession, graceMs: number, log: Log): Promise<void> {
   const graceOver = new AbortController();
   const finished = new AbortController();
   realClock.sleep(graceMs, finished.signal).then(

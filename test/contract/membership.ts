@@ -5,7 +5,7 @@ import type { Test } from 'tap';
 import { addressText } from '../../lib/core/address.ts';
 import { type FleetState, members, routes } from '../../lib/core/fleet/fleet-state.ts';
 import type { Address, Membership, Wish } from '../../lib/core/ports.ts';
-import { WrongAnswer } from '../../lib/fleet/http-probe.ts';
+import { WrongAnswer } from '../../lib/fleet/health/http-probe.ts';
 import { type AdminMembers, adminMembers } from '../../lib/fleet/members/admin.ts';
 import { follow } from '../../lib/fleet/members/follow.ts';
 import { Supervisor } from '../../lib/fleet/supervisor.ts';

@@ -4,7 +4,7 @@ import type { Test } from 'tap';
 import type { DataPlane, PlaneNews } from '../../lib/core/plane-ports.ts';
 import { HashRing } from '../../lib/core/ring/ring.ts';
 import { planned, type RoutingPlan } from '../../lib/core/routing-plan.ts';
-import { trafficSettings } from '../../lib/limits.ts';
+import { trafficSettings } from '../../lib/parts/limits.ts';
 import { defaultOptions, type Options } from '../../lib/settings/options.ts';
 import { tcp } from '../fixtures/proxy.ts';
 import { exchangeRaw } from '../fixtures/raw-client.ts';

@@ -2,8 +2,8 @@
 
 import t from 'tap';
 import { realClock } from '../../lib/fleet/clock.ts';
-import { trafficSettings } from '../../lib/limits.ts';
 import { createLog } from '../../lib/log.ts';
+import { trafficSettings } from '../../lib/parts/limits.ts';
 import { Plane } from '../../lib/proxy/plane.ts';
 import { ThreadedPlane } from '../../lib/proxy/workers/threads.ts';
 import { loadPair } from '../../lib/settings/hash-source.ts';

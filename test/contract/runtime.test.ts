@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import t from 'tap';
 import type { Address } from '../../lib/core/ports.ts';
 import { BalancerError } from '../../lib/errors.ts';
-import { httpProbe } from '../../lib/fleet/http-probe.ts';
+import { httpProbe } from '../../lib/fleet/health/http-probe.ts';
 import { createNoRuntime } from '../../lib/fleet/runtimes/none.ts';
 import { createProcessRuntime, type ProcessRuntimeOptions } from '../../lib/fleet/runtimes/processes.ts';
 import { FakeRuntime } from '../fixtures/fake-runtime.ts';

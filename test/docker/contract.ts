@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import type { Address, RuntimeNews } from '../../lib/core/ports.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
-import { httpProbe } from '../../lib/fleet/http-probe.ts';
+import { httpProbe } from '../../lib/fleet/health/http-probe.ts';
 import { createDockerRuntime, type DockerRuntimeOptions } from '../../lib/fleet/runtimes/docker/docker.ts';
 import { createLog } from '../../lib/log.ts';
 import { runtimeContract } from '../contract/runtime.ts';

@@ -5,7 +5,7 @@ import { Server as SocketServer } from 'socket.io';
 import { io } from 'socket.io-client';
 import t, { type Test } from 'tap';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
-import { trafficSettings } from '../../lib/limits.ts';
+import { trafficSettings } from '../../lib/parts/limits.ts';
 import { parseOptions } from '../../lib/settings/options.ts';
 
 type Sessions = (request: http.IncomingMessage, response: http.ServerResponse, next: () => void) => void;

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Probe } from '../../lib/core/ports.ts';
-import { type Judgement, startHeartbeat } from '../../lib/fleet/heartbeat.ts';
+import { type Judgement, startHeartbeat } from '../../lib/fleet/health/heartbeat.ts';
 import { settle, VirtualClock } from '../fixtures/virtual-clock.ts';
 
 const address = { type: 'unix', path: '/a.sock' } as const;

@@ -2,7 +2,7 @@ import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import t from 'tap';
 import { realClock } from '../../lib/fleet/clock.ts';
-import { connectProbe, httpProbe, kindOf, noProbe, WrongAnswer } from '../../lib/fleet/http-probe.ts';
+import { connectProbe, httpProbe, kindOf, noProbe, WrongAnswer } from '../../lib/fleet/health/http-probe.ts';
 
 t.test('2xx is health, anything else is not, and the reason is said', async (t) => {
   let status = 200;

@@ -19,7 +19,7 @@ import t from 'tap';
 import { isRunning, replicaPid } from '../../bench/harness/faults.ts';
 import { startProgram } from '../../bench/harness/program.ts';
 import type { Address, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
-import { httpProbe } from '../../lib/fleet/http-probe.ts';
+import { httpProbe } from '../../lib/fleet/health/http-probe.ts';
 import { startGuardian } from '../../lib/fleet/runtimes/guardian.ts';
 import { createProcessRuntime } from '../../lib/fleet/runtimes/processes.ts';
 import { eventually } from '../fixtures/eventually.ts';

@@ -2,7 +2,7 @@ import t from 'tap';
 import { type FleetState, members, routes } from '../../lib/core/fleet/fleet-state.ts';
 import type { ReplicaRef } from '../../lib/core/ports.ts';
 import { BalancerError } from '../../lib/errors.ts';
-import { WrongAnswer } from '../../lib/fleet/http-probe.ts';
+import { WrongAnswer } from '../../lib/fleet/health/http-probe.ts';
 import { Supervisor } from '../../lib/fleet/supervisor.ts';
 import type { SupervisorRules } from '../../lib/fleet/supervisor-ports.ts';
 import { createLog } from '../../lib/log.ts';

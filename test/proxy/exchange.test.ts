@@ -7,7 +7,7 @@ import t from 'tap';
 import { Tally } from '../../lib/core/traffic/traffic.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { parseReplyHead, type ReplyHead } from '../../lib/http/reply-head.ts';
-import { trafficSettings } from '../../lib/limits.ts';
+import { trafficSettings } from '../../lib/parts/limits.ts';
 import type { Downstream } from '../../lib/proxy/exchange/downstream.ts';
 import { Exchange } from '../../lib/proxy/exchange/exchange.ts';
 import type { Ended, ExchangeContext } from '../../lib/proxy/exchange/exchange-context.ts';

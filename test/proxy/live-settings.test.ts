@@ -1,7 +1,7 @@
 // Settings that change while a connection is open hold for its next request.
 
 import t, { type Test } from 'tap';
-import { trafficSettings } from '../../lib/limits.ts';
+import { trafficSettings } from '../../lib/parts/limits.ts';
 import { defaultOptions, type Options } from '../../lib/settings/options.ts';
 import { routeTo, startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { realClock } from '../../lib/fleet/clock.ts';
-import { trafficSettings } from '../../lib/limits.ts';
+import { trafficSettings } from '../../lib/parts/limits.ts';
 import { proxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import { ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
 import { defaultOptions } from '../../lib/settings/options.ts';

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Route } from '../../lib/core/fleet/fleet-state.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
-import { trafficSettings } from '../../lib/limits.ts';
+import { trafficSettings } from '../../lib/parts/limits.ts';
 import { type ProxyLimits, proxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import { ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
 import type { Leaseholder } from '../../lib/proxy/replicas/lease.ts';

@@ -37,6 +37,8 @@ export function checkLateEvents(state: FleetState, replica: ReplicaRef, atMs: nu
     { type: 'probed', incarnation, failure: undefined, atMs },
     { type: 'probed', incarnation, failure: 'no answer', atMs },
     { type: 'suspected', incarnation, atMs },
+    { type: 'replace', incarnation, atMs },
+    { type: 'keep', incarnation, atMs },
     { type: 'drain', incarnation, isDrained: true, atMs },
     { type: 'exited', incarnation, reason: 'killed', atMs },
     { type: 'stopped', incarnation, atMs },

@@ -205,7 +205,7 @@ export class World {
   }
 
   #fault(): void {
-    const kind = this.#random.below(10);
+    const kind = this.#random.below(11);
     this.#note(`fault ${kind}`);
     if (kind === 0) this.#machine.hangOne();
     else if (kind <= 2) this.#machine.killOne();
@@ -215,17 +215,32 @@ export class World {
     else if (kind === 6) this.#beginAnew();
     else if (kind === 7) this.#machine.slowDown();
     else if (kind === 8) this.#drain();
+    else if (kind === 9) this.#replace();
     else this.#suspect();
   }
 
   #drain(): void {
     for (const { replica } of this.#state?.seats ?? []) {
-      if (this.#random.chance(0.4)) this.#supervisor?.drain(replica, this.#random.chance(0.7));
+      const { incarnation } = replica;
+      if (this.#random.chance(0.6)) continue;
+      this.#supervisor?.change({ type: 'drain', incarnation, isDrained: this.#random.chance(0.7) });
+    }
+  }
+
+  #replace(): void {
+    for (const { replica } of this.#state?.seats ?? []) {
+      if (!this.#random.chance(0.3)) continue;
+      const { incarnation } = replica;
+      this.#supervisor?.change({ type: 'replace', incarnation });
+      const keep = () => this.#supervisor?.change({ type: 'keep', incarnation });
+      if (this.#random.chance(0.5)) void this.#clock.sleep(this.#random.below(8000)).then(keep);
     }
   }
 
   #undrain(): void {
-    for (const { replica } of this.#state?.seats ?? []) this.#supervisor?.drain(replica, false);
+    for (const { replica } of this.#state?.seats ?? []) {
+      this.#supervisor?.change({ type: 'drain', incarnation: replica.incarnation, isDrained: false });
+    }
   }
 
   #seats(): SeatId[] {

@@ -53,6 +53,8 @@ function seatNews(was: Seat | undefined, seat: Seat): FleetNews[] {
   if (was !== undefined && predecessorOf(was)?.replica.incarnation === replica.incarnation) {
     return [{ type: 'replica-cleared', replica }];
   }
+  // One that is to be replaced is not lost: it leaves when the next one serves.
+  if (seat.phase === 'vacant' && seat.isReplacement === true) return [];
   if (was !== undefined && was.replica.incarnation !== replica.incarnation) {
     const again = seat.phase === 'vacant' ? { againAtMs: seat.startAtMs } : {};
     return [{ type: 'replica-lost', replica: was.replica, reason: seat.lapses.reason, ...again }];

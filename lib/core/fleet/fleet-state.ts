@@ -45,6 +45,8 @@ export type ServingSeat = AnySeat & {
 export type WaitingSeat = AnySeat & {
   /** The seat with its convicted replica, which is better than none: it gets requests until the next one serves. */
   readonly predecessor?: ServingSeat | undefined;
+  /** The predecessor is well, and is to be replaced all the same. */
+  readonly isReplacement?: boolean;
 } & (
     | { readonly phase: 'vacant'; readonly startAtMs: number }
     | { readonly phase: 'starting'; readonly giveUpAtMs: number }

@@ -13,6 +13,7 @@ import { afterSuspicion, type FailureKind } from './health.ts';
 import { adopt, afterInventory } from './inventory.ts';
 import { afterProbeOf, withHealth } from './judgement.ts';
 import { losePredecessor } from './predecessors.ts';
+import { beginReplacement, endReplacement } from './replacement.ts';
 import { sameHostname } from './replica-name.ts';
 import {
   backoffMs,
@@ -39,6 +40,8 @@ export type FleetEvent = { readonly atMs: number } & (
   | { readonly type: 'remove'; readonly seats: readonly SeatId[] }
   /** Given replicas have other weights from now on. */
   | { readonly type: 'weigh'; readonly weights: ReadonlyMap<SeatId, number> }
+  /** A replica that is well is to be replaced by the next in its seat, or keeps the seat after all. */
+  | { readonly type: 'replace' | 'keep'; readonly incarnation: number }
   | { readonly type: 'starting'; readonly incarnation: number }
   | { readonly type: 'started'; readonly replica: ReplicaRef; readonly address: Address }
   | ({ readonly type: 'start-failed'; readonly incarnation: number } & Loss)
@@ -88,6 +91,10 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
       return withoutSeats(state, event.seats, event.atMs);
     case 'weigh':
       return event.weights.entries().reduce((weighed, [seat, weight]) => withWeight(weighed, seat, weight), state);
+    case 'replace':
+      return beginReplacement(state, event.incarnation, event.atMs);
+    case 'keep':
+      return endReplacement(state, event.incarnation, event.atMs);
     case 'starting':
       return replaceSeat(state, event.incarnation, (seat) =>
         seat.phase === 'vacant'

@@ -42,7 +42,7 @@ export function convict(
 export function afterProbeOfPredecessor(state: FleetState, incarnation: number, succeeded: boolean): FleetState {
   return changeSeatOf(state, incarnation, (seat, held) => {
     const health = afterProbe(held.health, succeeded);
-    if (succeeded && seat.phase === 'vacant') return { ...held, health };
+    if (succeeded && seat.phase === 'vacant' && seat.isReplacement !== true) return { ...held, health };
     return health === held.health ? seat : { ...seat, predecessor: { ...held, health } };
   });
 }

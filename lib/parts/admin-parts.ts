@@ -2,30 +2,30 @@
 // change are asked for each time.
 
 import { randomInt } from 'node:crypto';
-import type { LiveFeed } from './admin/feed/live-feed.ts';
-import { type Admin, type AdminPorts, createAdmin } from './admin/routes.ts';
+import type { LiveFeed } from '../admin/feed/live-feed.ts';
+import { type Admin, type AdminPorts, createAdmin } from '../admin/routes.ts';
+import { members } from '../core/fleet/fleet-state.ts';
+import { whyNone } from '../core/fleet/outage.ts';
+import type { DataPlane } from '../core/plane-ports.ts';
+import type { ReplicaRuntime } from '../core/ports.ts';
+import type { KeyFunction } from '../core/request/key-source.ts';
+import type { RingKeeper } from '../core/ring/ring-keeper.ts';
+import type { ErringReplicas } from '../core/traffic/erring.ts';
+import { realClock } from '../fleet/clock.ts';
+import type { AdminMembers } from '../fleet/members/admin.ts';
+import type { Pause } from '../fleet/pause.ts';
+import type { Publisher } from '../fleet/publisher.ts';
+import type { Supervisor } from '../fleet/supervisor.ts';
+import type { AdjustableLog } from '../log.ts';
+import { keyReader } from '../proxy/key.ts';
+import { ThreadedPlane } from '../proxy/workers/threads.ts';
+import type { MemberPorts } from '../reload/members.ts';
+import { createReloader } from '../reload/reloader.ts';
+import type { Current, Taker } from '../reload/taker.ts';
+import { mostPlaces, type Options } from '../settings/options.ts';
+import type { AccessFile } from '../system/access-file.ts';
 import { type AdminPlace, originReader } from './admin-place.ts';
-import { members } from './core/fleet/fleet-state.ts';
-import { whyNone } from './core/fleet/outage.ts';
-import type { DataPlane } from './core/plane-ports.ts';
-import type { ReplicaRuntime } from './core/ports.ts';
-import type { KeyFunction } from './core/request/key-source.ts';
-import type { RingKeeper } from './core/ring/ring-keeper.ts';
-import type { ErringReplicas } from './core/traffic/erring.ts';
-import { realClock } from './fleet/clock.ts';
-import type { AdminMembers } from './fleet/members/admin.ts';
-import type { Pause } from './fleet/pause.ts';
-import type { Publisher } from './fleet/publisher.ts';
-import type { Supervisor } from './fleet/supervisor.ts';
 import { answerTimes } from './limits.ts';
-import type { AdjustableLog } from './log.ts';
-import { keyReader } from './proxy/key.ts';
-import { ThreadedPlane } from './proxy/workers/threads.ts';
-import type { MemberPorts } from './reload/members.ts';
-import { createReloader } from './reload/reloader.ts';
-import type { Current, Taker } from './reload/taker.ts';
-import { mostPlaces, type Options } from './settings/options.ts';
-import type { AccessFile } from './system/access-file.ts';
 
 /** What the endpoints show and change. */
 export interface AdminParts {
@@ -90,13 +90,13 @@ export function adminOf({
     random: (limit) => randomInt(limit),
     log,
     weigh: (weights) => {
-      supervisor.weigh(weights);
+      supervisor.change({ type: 'weigh', weights });
       return publisher.holds();
     },
     reload: (isDryRun) => reloader(isDryRun),
     counters: () => plane.counters(),
     drain: (replica, isDrained) => {
-      supervisor.drain(replica, isDrained);
+      supervisor.change({ type: 'drain', incarnation: replica.incarnation, isDrained });
       return publisher.holds();
     },
     pause,

@@ -1,7 +1,7 @@
 // Shares out the file descriptors of this process. Clients that only wait could use up all of them; then no heartbeat
 // could be sent, no request forwarded and no replica started. So each use has its part, and clients get the rest.
 
-import type { Log } from './log.ts';
+import type { Log } from '../log.ts';
 
 export interface DescriptorShares {
   /** Connections of clients. Each may need a second descriptor, towards the replica of its request. */

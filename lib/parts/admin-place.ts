@@ -2,11 +2,11 @@
 
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { type AccessRules, needsToken } from './admin/access.ts';
-import type { EndpointPlace } from './admin/admin-server.ts';
-import type { ExplainRules } from './core/routing-plan.ts';
-import { ipv4AsSuch, trustRule } from './http/trust.ts';
-import type { Options } from './settings/options.ts';
+import { type AccessRules, needsToken } from '../admin/access.ts';
+import type { EndpointPlace } from '../admin/admin-server.ts';
+import type { ExplainRules } from '../core/routing-plan.ts';
+import { ipv4AsSuch, trustRule } from '../http/trust.ts';
+import type { Options } from '../settings/options.ts';
 
 export interface AdminPlace {
   /** A listener for the endpoints alone; `undefined` if they are on the public port. */

@@ -3,19 +3,19 @@
 import { randomInt } from 'node:crypto';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { HandedReplicas, ReplicaRuntime } from './core/ports.ts';
-import { realClock } from './fleet/clock.ts';
-import { createNoRuntime } from './fleet/runtimes/none.ts';
-import { createProcessRuntime } from './fleet/runtimes/processes.ts';
-import { createReplicaOutput } from './fleet/runtimes/replica-output.ts';
+import type { HandedReplicas, ReplicaRuntime } from '../core/ports.ts';
+import { realClock } from '../fleet/clock.ts';
+import { createNoRuntime } from '../fleet/runtimes/none.ts';
+import { createProcessRuntime } from '../fleet/runtimes/processes.ts';
+import { createReplicaOutput } from '../fleet/runtimes/replica-output.ts';
+import type { Log } from '../log.ts';
+import type { Options } from '../settings/options.ts';
 import { containerSettings } from './limits.ts';
-import type { Log } from './log.ts';
-import type { Options } from './settings/options.ts';
 
 // By name, since this file is in lib/ of a checkout, and in dist/lib/ of the package that is installed.
 const ROOT = fileURLToPath(new URL('.', import.meta.resolve('ringmaster/package.json')));
 // Scripts end as this one does: in .ts as it is written, in .js as the package has it.
-const REPLICA_SCRIPT = fileURLToPath(new URL(`../replica/main${extname(import.meta.url)}`, import.meta.url));
+const REPLICA_SCRIPT = fileURLToPath(new URL(`../../replica/main${extname(import.meta.url)}`, import.meta.url));
 
 // Where the sample service listens, as it is told.
 const SAMPLE_LISTEN = { port: '127.0.0.1:{port}', socket: 'unix:{socket}' } as const;
@@ -56,7 +56,7 @@ export async function createRuntime(options: Options, means: RuntimeMeans): Prom
 
 async function createDocker(options: Options, { log, takesOver }: RuntimeMeans): Promise<ReplicaRuntime> {
   // Loaded only if needed, since it takes as long to load as all the rest.
-  const { createDockerRuntime } = await import('./fleet/runtimes/docker/docker.ts');
+  const { createDockerRuntime } = await import('../fleet/runtimes/docker/docker.ts');
   const image = options.dockerImage;
   return createDockerRuntime({
     ...containerSettings(options, process.env),

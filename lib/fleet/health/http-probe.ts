@@ -3,8 +3,8 @@
 
 import http from 'node:http';
 import net from 'node:net';
-import type { FailureKind } from '../core/fleet/health.ts';
-import type { Address, Clock, Probe } from '../core/ports.ts';
+import type { FailureKind } from '../../core/fleet/health.ts';
+import type { Address, Clock, Probe } from '../../core/ports.ts';
 
 /** The replica answered, but not with a status that counts as healthy. */
 export class WrongAnswer extends Error {

@@ -1,11 +1,11 @@
 // What an /add waits for: all replicas that it asked for have to serve. How long it waits depends on who runs them: a
 // start that fails is tried again a few times, but a given replica either is there or is not.
 
-import { startRounds } from '../core/fleet/fleet.ts';
-import type { FleetState, Seat } from '../core/fleet/fleet-state.ts';
-import { complaintOf } from '../core/fleet/outage.ts';
-import type { SeatId } from '../core/ring/ring.ts';
-import { BalancerError } from '../errors.ts';
+import { startRounds } from '../../core/fleet/fleet.ts';
+import type { FleetState, Seat } from '../../core/fleet/fleet-state.ts';
+import { complaintOf } from '../../core/fleet/outage.ts';
+import type { SeatId } from '../../core/ring/ring.ts';
+import { BalancerError } from '../../errors.ts';
 
 export interface JoinTerms {
   readonly joinAttempts: number;

@@ -1,8 +1,8 @@
-// The time between the order to end and the end itself. Whoever sends requests here may learn meanwhile that they should
-// go elsewhere, while everything still works.
+// The time between the order to end and the end itself. Everything still works, and whoever sends requests here may
+// learn that they should go elsewhere.
 
-import { realClock } from './fleet/clock.ts';
-import type { Log } from './log.ts';
+import { realClock } from '../fleet/clock.ts';
+import type { Log } from '../log.ts';
 
 export class LameDuck {
   readonly #forMs: number;

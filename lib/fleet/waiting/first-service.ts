@@ -1,11 +1,12 @@
 // What the beginning of a fleet waits for, and what follows if no replica has ever served: a command that somebody
 // gives may be wrong, and then the balancer says so and ends, instead of trying again for ever.
 
-import type { FleetState, Seat } from '../core/fleet/fleet-state.ts';
-import { isSettled, noneCameUp, whyNeverServed } from '../core/fleet/outage.ts';
-import type { Clock } from '../core/ports.ts';
-import { BalancerError } from '../errors.ts';
-import { within } from './clock.ts';
+import type { FleetState, Seat } from '../../core/fleet/fleet-state.ts';
+import { isSettled, noneCameUp, whyNeverServed } from '../../core/fleet/outage.ts';
+import { sameHostname } from '../../core/fleet/replica-name.ts';
+import type { Clock, Wish } from '../../core/ports.ts';
+import { BalancerError } from '../../errors.ts';
+import { within } from '../clock.ts';
 import { notUp } from './joining.ts';
 import type { Waiters } from './waiters.ts';
 
@@ -99,4 +100,15 @@ export class FirstService {
     if (!this.#mustServe || this.#hasServed || state.seats.length === 0) return;
     throw new BalancerError('start-failed', whyNeverServed(state, otherwise));
   }
+}
+
+/**
+ * Those of the wishes that still have to be added.
+ * @param there hostnames that an earlier process left. Each takes the place of one that would be started, whatever its
+ * name.
+ */
+export function missing(wishes: readonly Wish[], there: readonly string[]): Wish[] {
+  const free = wishes.filter(({ hostname = '' }) => !there.some((other) => sameHostname(other, hostname)));
+  let toStart = Math.max(0, wishes.filter(({ address }) => address === undefined).length - there.length);
+  return free.filter(({ address }) => address !== undefined || toStart-- > 0);
 }

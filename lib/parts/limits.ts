@@ -1,15 +1,15 @@
 // Turns the options into limits for the fleet, its containers, the data plane and the admin endpoints. Limits that
 // nobody has needed to set so far are constants here.
 
-import type { Probe } from './core/ports.ts';
-import type { AmountLimits, TimeLimits, TrafficSettings } from './core/traffic-settings.ts';
+import type { Probe } from '../core/ports.ts';
+import type { AmountLimits, TimeLimits, TrafficSettings } from '../core/traffic-settings.ts';
+import { realClock } from '../fleet/clock.ts';
+import { connectProbe, httpProbe, noProbe } from '../fleet/health/http-probe.ts';
+import type { ContainerSettings } from '../fleet/runtimes/docker/container.ts';
+import type { SupervisorRules } from '../fleet/supervisor-ports.ts';
+import { DAY_MS } from '../settings/option.ts';
+import { mostPlaces, type Options } from '../settings/options.ts';
 import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
-import { realClock } from './fleet/clock.ts';
-import { connectProbe, httpProbe, noProbe } from './fleet/http-probe.ts';
-import type { ContainerSettings } from './fleet/runtimes/docker/container.ts';
-import type { SupervisorRules } from './fleet/supervisor-ports.ts';
-import { DAY_MS } from './settings/option.ts';
-import { mostPlaces, type Options } from './settings/options.ts';
 
 export function supervisorRules(options: Options): SupervisorRules {
   return {

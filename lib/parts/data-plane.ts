@@ -2,19 +2,19 @@
 
 import { randomInt } from 'node:crypto';
 import { extname } from 'node:path';
-import type { DataPlane, TakeBatch } from './core/plane-ports.ts';
-import type { KeyFunction } from './core/request/key-source.ts';
-import type { TrafficSettings } from './core/traffic-settings.ts';
-import { realClock } from './fleet/clock.ts';
+import type { DataPlane, TakeBatch } from '../core/plane-ports.ts';
+import type { KeyFunction } from '../core/request/key-source.ts';
+import type { TrafficSettings } from '../core/traffic-settings.ts';
+import { realClock } from '../fleet/clock.ts';
+import type { AdjustableLog } from '../log.ts';
+import { Plane, type PlanePorts } from '../proxy/plane.ts';
+import { ThreadedPlane } from '../proxy/workers/threads.ts';
+import type { Current } from '../reload/taker.ts';
+import type { Handover } from '../upgrade/handover.ts';
 import { LONGEST_TAKE_MS } from './limits.ts';
-import type { AdjustableLog } from './log.ts';
-import { Plane, type PlanePorts } from './proxy/plane.ts';
-import { ThreadedPlane } from './proxy/workers/threads.ts';
-import type { Current } from './reload/taker.ts';
-import type { Handover } from './upgrade/handover.ts';
 
 // Scripts end as this one does: in .ts as it is written, in .js as the package has it.
-const WORKER_SCRIPT = new URL(`worker${extname(import.meta.url)}`, import.meta.url);
+const WORKER_SCRIPT = new URL(`../worker${extname(import.meta.url)}`, import.meta.url);
 
 const IDS_LEFT = 50_000;
 

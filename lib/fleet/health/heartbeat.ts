@@ -1,11 +1,11 @@
 // One probe loop for each replica that is up: fast until the first success, then at a regular interval, and at once
 // when the replica is suspected. health.ts decides what the results mean.
 
-import type { FailureKind } from '../core/fleet/health.ts';
-import type { Address, Clock, Probe, ReplicaRef } from '../core/ports.ts';
-import { describe, localShortage } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { within } from './clock.ts';
+import type { FailureKind } from '../../core/fleet/health.ts';
+import type { Address, Clock, Probe, ReplicaRef } from '../../core/ports.ts';
+import { describe, localShortage } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import { within } from '../clock.ts';
 import { kindOf } from './http-probe.ts';
 
 export interface HeartbeatPace {
