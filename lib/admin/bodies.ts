@@ -95,8 +95,8 @@ export function parseNothing(text: string): void {
   if (text !== '') checkNoMore(parseObject(text, '{}'));
 }
 
-// A member that is misspelt would be ignored otherwise.
-function checkNoMore(rest: Record<string, unknown>): void {
+/** Throws `bad-body` if anything is left: a member that is misspelt would be ignored otherwise. */
+export function checkNoMore(rest: Record<string, unknown>): void {
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw refusal(`the body has no member ${shown(unknown)}`);
 }
@@ -142,7 +142,8 @@ export function parseQuestion(text: string): Question {
   return { type: 'request', method, path, rawHeaders, client };
 }
 
-function parseObject(text: string, example: string): Record<string, unknown> {
+/** The body as an object. Throws `bad-body`. */
+export function parseObject(text: string, example: string): Record<string, unknown> {
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -185,8 +186,8 @@ function checkNames(names: readonly unknown[], given: number): void {
 
 const MOST_SHOWN = 100;
 
-// The start of the value as it was written. JSON has no Infinity, which is what a too large number becomes.
-function shown(value: unknown): string {
+/** The start of the value as it was written. JSON has no Infinity, which is what a too large number becomes. */
+export function shown(value: unknown): string {
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
 }

@@ -1,12 +1,13 @@
 // What an operator does to a running balancer: takes a replica's new requests away and gives them back, holds all
-// requests back for a while, and asks whether it lives and may be sent requests.
+// requests back for a while, replaces the replicas one by one, and asks whether it lives and may be sent requests.
 
 import { type FleetState, hostnameIn, routes, type Seat } from '../core/fleet/fleet-state.ts';
 import { sameHostname } from '../core/fleet/replica-name.ts';
-import type { ReplicaRef } from '../core/ports.ts';
+import type { Make, ReplicaRef } from '../core/ports.ts';
 import type { Counters } from '../core/traffic/counters.ts';
 import { BalancerError } from '../errors.ts';
 import { parseDrain, parseNothing, parsePause } from './bodies.ts';
+import { parseRoll } from './roll-body.ts';
 
 export interface OperationPorts {
   readonly state: () => FleetState;
@@ -19,6 +20,14 @@ export interface OperationPorts {
     begin(forMs: number): Promise<void>;
     end(): Promise<void>;
   };
+  readonly roll: {
+    readonly progress: object;
+    begin(make: Make, canaries?: number): Promise<object>;
+    goOn(): Promise<object>;
+    undo(): Promise<object>;
+  };
+  /** Why replicas cannot be made so; `undefined` if they can. */
+  readonly whyUnfit: (make: Make) => string | undefined;
   /** Why nobody should send new requests here, though they would be served; `undefined` if everybody may. */
   readonly whyLame: () => string | undefined;
   /** Why no replica takes requests; `undefined` if one does. */
@@ -61,6 +70,15 @@ export async function resume(ports: OperationPorts, text: string): Promise<unkno
   const wasPaused = ports.pause.leftMs !== undefined;
   await ports.pause.end();
   return { paused: false, wasPaused };
+}
+
+/** Replaces the replicas seat by seat, goes on with that, or undoes it. Resolves with how far it has come. */
+export async function rollReplicas({ roll, whyUnfit }: OperationPorts, text: string): Promise<unknown> {
+  const question = parseRoll(text);
+  if (question.type !== 'begin') return roll[question.type]();
+  const reason = whyUnfit(question.make);
+  if (reason !== undefined) throw new BalancerError('bad-body', reason);
+  return roll.begin(question.make, question.canaries);
 }
 
 // Longer than a worker may be busy with something that is no fault.

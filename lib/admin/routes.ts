@@ -29,7 +29,16 @@ import {
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
 import type { Watcher } from './feed/live-feed.ts';
 import { createRingPage, explainRequest, type InsightPorts } from './insight.ts';
-import { drainReplica, live, type OperationPorts, pause, ready, resume, undrainReplica } from './operations.ts';
+import {
+  drainReplica,
+  live,
+  type OperationPorts,
+  pause,
+  ready,
+  resume,
+  rollReplicas,
+  undrainReplica,
+} from './operations.ts';
 
 export interface AdminPorts extends ChangePorts, InsightPorts, OperationPorts {
   /** Turns the response into an event stream. Throws `too-many-watchers`. */
@@ -145,6 +154,10 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     checkQuery(query, 'dry-run');
     return success(await ports.reload(query.has('dry-run')));
   };
+  const roll = oneAtATime(
+    inTurn(async (text) => success(await rollReplicas(ports, text))),
+    () => new BalancerError('roll-refused', 'a roll is under way: GET /balancer/rolled says how far'),
+  );
   const ringPage = createRingPage(ports);
   return new Map<string, AdminRoute>([
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
@@ -165,6 +178,8 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ],
     ['/balancer/pause', { method: 'POST', changes: true, run: async (text) => success(await pause(ports, text)) }],
     ['/balancer/resume', { method: 'POST', changes: true, run: async (text) => success(await resume(ports, text)) }],
+    ['/balancer/roll', { method: 'POST', changes: true, run: roll }],
+    ['/balancer/rolled', { method: 'GET', run: () => success(ports.roll.progress) }],
     ['/balancer/live', { method: 'GET', run: async () => success(await live(ports)) }],
     ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: async () => jsonAnswer(...(await ringPage())) }],

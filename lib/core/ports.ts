@@ -102,6 +102,19 @@ export interface Membership {
   watch(make: (change: MemberChange) => Promise<void>): () => void;
 }
 
+/** What a replica is made of, where that differs from what the options say. */
+export interface Make {
+  /** The program and its arguments. */
+  readonly command?: readonly [string, ...string[]];
+  /** More variables. */
+  readonly environment?: ReadonlyMap<string, string>;
+  /** Name of the image of its container. */
+  readonly image?: string;
+}
+
+/** What the next replica in that seat is made of. */
+export type MakeOf = (seat: SeatId) => Make;
+
 /** Where replicas run. Every method may reject with a BalancerError; none throws. */
 export interface ReplicaRuntime {
   /** Takes hold of what it needs, since creating it has no effect. Called once, before all else but `close`. */

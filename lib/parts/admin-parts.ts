@@ -15,6 +15,7 @@ import { realClock } from '../fleet/clock.ts';
 import type { AdminMembers } from '../fleet/members/admin.ts';
 import type { Pause } from '../fleet/pause.ts';
 import type { Publisher } from '../fleet/publisher.ts';
+import type { Roll } from '../fleet/roll.ts';
 import type { Supervisor } from '../fleet/supervisor.ts';
 import type { AdjustableLog } from '../log.ts';
 import { keyReader } from '../proxy/key.ts';
@@ -26,6 +27,7 @@ import { mostPlaces, type Options } from '../settings/options.ts';
 import type { AccessFile } from '../system/access-file.ts';
 import { type AdminPlace, originReader } from './admin-place.ts';
 import { answerTimes } from './limits.ts';
+import { whyUnfit } from './unfit.ts';
 
 /** What the endpoints show and change. */
 export interface AdminParts {
@@ -48,6 +50,7 @@ export interface AdminParts {
   readonly erring: ErringReplicas;
   readonly accessFile: AccessFile;
   readonly pause: Pause;
+  readonly roll: Roll;
   readonly whyLame: () => string | undefined;
   readonly upgrade: AdminPorts['upgrade'];
 }
@@ -70,6 +73,7 @@ export function adminOf({
   erring,
   accessFile,
   pause,
+  roll,
   whyLame,
   upgrade,
 }: AdminParts): Admin {
@@ -100,6 +104,8 @@ export function adminOf({
       return publisher.holds();
     },
     pause,
+    roll,
+    whyUnfit: (make) => whyUnfit(make, options),
     whyLame,
     upgrade,
     slots: options.slots,

@@ -22,6 +22,7 @@ import { type AdminMembers, adminMembers } from '../fleet/members/admin.ts';
 import { ScaleFile } from '../fleet/members/scale-file.ts';
 import { Pause } from '../fleet/pause.ts';
 import { type PlanTerms, Publisher, type PublisherPorts } from '../fleet/publisher.ts';
+import { Roll } from '../fleet/roll.ts';
 import { Supervisor } from '../fleet/supervisor.ts';
 import type { AdjustableLog, Log } from '../log.ts';
 import type { Current } from '../reload/taker.ts';
@@ -49,6 +50,7 @@ export interface Parts {
   /** The members that are asked for at the admin endpoints. */
   readonly asked: AdminMembers;
   readonly pause: Pause;
+  readonly roll: Roll;
   readonly feed: LiveFeed;
   /** `undefined` if the balancer's own endpoints are on the public port. */
   readonly adminServer: AdminServer | undefined;
@@ -87,7 +89,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const rings = new RingKeeper({ ...options, pair });
   const scale = scaleFile(options, log);
   const taken = { takesOver: handover !== undefined, handed: handover?.replicas };
-  const runtime = await createRuntime(options, { ...means, ...taken });
+  const runtime = await createRuntime(options, { ...means, ...taken, makeOf: (seat) => roll.makeOf(seat) });
   const shares = shareDescriptors(descriptorLimit(), descriptorWishes(options));
   const traffic = trafficSettings(options, shares);
   const hostnameOf = (seat: SeatId) => hostnameIn(supervisor.state, seat);
@@ -117,9 +119,10 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     },
   });
   const supervisor: Supervisor = supervisorOf(options, runtime, publisher, log);
+  const roll = new Roll({ supervisor, clock: realClock, log, startTimeoutMs: options.startTimeoutMs });
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
-  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, feed, pause };
+  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, feed, pause, roll };
   const admin = adminOf({ ...means, ...parts, current, takers: [], place, erring });
   const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
   const { own, drawnToken } = place;

@@ -3,7 +3,7 @@
 import { randomInt } from 'node:crypto';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { HandedReplicas, ReplicaRuntime } from '../core/ports.ts';
+import type { HandedReplicas, MakeOf, ReplicaRuntime } from '../core/ports.ts';
 import { realClock } from '../fleet/clock.ts';
 import { createNoRuntime } from '../fleet/runtimes/none.ts';
 import { createProcessRuntime } from '../fleet/runtimes/processes.ts';
@@ -21,6 +21,7 @@ const REPLICA_SCRIPT = fileURLToPath(new URL(`../../replica/main${extname(import
 const SAMPLE_LISTEN = { port: '127.0.0.1:{port}', socket: 'unix:{socket}' } as const;
 
 export interface RuntimeMeans {
+  readonly makeOf: MakeOf;
   readonly log: Log;
   readonly showsLastLines: boolean;
   /** Another process of ours has the fleet, and hands it over. */
@@ -30,7 +31,7 @@ export interface RuntimeMeans {
 }
 
 export async function createRuntime(options: Options, means: RuntimeMeans): Promise<ReplicaRuntime> {
-  const { log, showsLastLines, handed } = means;
+  const { log, showsLastLines, handed, makeOf } = means;
   if (options.upstream.size > 0) return createNoRuntime();
   if (options.runtime === 'docker') return createDocker(options, means);
   const { command, replicaEnv, replicaCwd, replicaListen, replicaOutput } = options;
@@ -51,10 +52,11 @@ export async function createRuntime(options: Options, means: RuntimeMeans): Prom
     clock: realClock,
     random: (limit) => randomInt(limit),
     handed,
+    makeOf,
   });
 }
 
-async function createDocker(options: Options, { log, takesOver }: RuntimeMeans): Promise<ReplicaRuntime> {
+async function createDocker(options: Options, { log, takesOver, makeOf }: RuntimeMeans): Promise<ReplicaRuntime> {
   // Loaded only if needed, since it takes as long to load as all the rest.
   const { createDockerRuntime } = await import('../fleet/runtimes/docker/docker.ts');
   const image = options.dockerImage;
@@ -62,6 +64,7 @@ async function createDocker(options: Options, { log, takesOver }: RuntimeMeans):
     ...containerSettings(options, process.env),
     image: image === '' ? { type: 'checkout', root: ROOT } : { type: 'named', name: image },
     takesOver,
+    makeOf,
     clock: realClock,
     log,
   });

@@ -22,7 +22,7 @@ interface Rule {
 }
 
 // Each replica gets its own, so one for all of them would be a mistake.
-const OWN_VARIABLES = ['PORT', 'SERVER_ID', 'RINGMASTER_SEAT'];
+export const OWN_VARIABLES = ['PORT', 'SERVER_ID', 'RINGMASTER_SEAT'];
 
 /** What `hash` is if it is a pair of functions, which only a program that uses the library can give. */
 export const OWN_HASH = 'own';
@@ -264,7 +264,7 @@ export function readGiven(
 }
 
 // What a command that listens on the one must not ask for.
-function otherPlace(listen: Options['replicaListen']): string {
+export function otherPlace(listen: Options['replicaListen']): string {
   return listen === 'port' ? '{socket}' : '{port}';
 }
 

@@ -12,6 +12,7 @@ import type {
   Clock,
   HandedReplicas,
   LetGo,
+  MakeOf,
   PresentReplica,
   ReplicaRef,
   ReplicaRuntime,
@@ -28,6 +29,7 @@ import { takeOver } from './taken-over.ts';
 
 // sockaddr_un holds 108 bytes on Linux and 104 elsewhere; the name of a socket needs some of them.
 const LONGEST_DIRECTORY_BYTES = 80;
+const NONE: ReadonlyMap<string, string> = new Map();
 
 export interface ProcessRuntimeOptions {
   /** The program that each replica runs, and its arguments, with `{port}`, `{socket}`, `{id}` and `{seat}` in them. */
@@ -44,6 +46,7 @@ export interface ProcessRuntimeOptions {
   readonly clock: Clock;
   /** Gives a whole number below its argument. */
   readonly random: (limit: number) => number;
+  readonly makeOf?: MakeOf;
   /** Replicas of another process, which `claim` takes. */
   readonly handed?: HandedReplicas | undefined;
 }
@@ -210,14 +213,15 @@ class ProcessRuntime implements ReplicaRuntime {
 
   #launch(replica: ReplicaRef, addresses: readonly [Address, ...Address[]], hold: Hold, signal: AbortSignal): Child {
     const { incarnation } = replica;
-    const { command, cwd, output, clock } = this.#options;
+    const { cwd, output, clock, makeOf } = this.#options;
+    const { command = this.#options.command, environment = NONE } = makeOf?.(replica.seat) ?? {};
     const own = ownValues(replica, addresses[0]);
     const words = [command[0], ...command.slice(1).map((word) => withOwnValues(word, own))];
     let running: Running;
     try {
       // Whoever gave it up has already asked for its end, so nobody would end a process that is made now.
       signal.throwIfAborted();
-      running = startRunning({ words, environment: this.#environmentOf(own), cwd });
+      running = startRunning({ words, environment: this.#environmentOf(own, environment), cwd });
     } catch (error) {
       this.#ports.delete(incarnation);
       throw error;
@@ -247,9 +251,9 @@ class ProcessRuntime implements ReplicaRuntime {
     return child;
   }
 
-  #environmentOf(own: OwnValues): NodeJS.ProcessEnv {
+  #environmentOf(own: OwnValues, more: ReadonlyMap<string, string>): NodeJS.ProcessEnv {
     const { environment, variables } = this.#options;
-    return { ...environment, ...variablesWith(LOOPBACK, variables, own) };
+    return { ...environment, ...variablesWith(LOOPBACK, new Map([...variables, ...more]), own) };
   }
 }
 

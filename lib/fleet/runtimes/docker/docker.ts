@@ -3,7 +3,15 @@
 
 import type { Readable } from 'node:stream';
 import Docker, { type ContainerInfo } from 'dockerode';
-import type { Address, Clock, PresentReplica, ReplicaRef, ReplicaRuntime, RuntimeNews } from '../../../core/ports.ts';
+import type {
+  Address,
+  Clock,
+  MakeOf,
+  PresentReplica,
+  ReplicaRef,
+  ReplicaRuntime,
+  RuntimeNews,
+} from '../../../core/ports.ts';
 import type { SeatId } from '../../../core/ring/ring.ts';
 import { BalancerError, describe } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
@@ -23,10 +31,11 @@ import {
 import { attempt, fromEngineError, unlessGone } from './errors.ts';
 import { CONTAINER_EVENTS, watchContainers } from './events.ts';
 import { answerThatHeld, checkNotHeld } from './hold.ts';
-import { buildIfMissing, type ImageSource, imageName, portOf } from './image.ts';
+import { buildIfMissing, type ImageSource, imageName, madeOf, portOf } from './image.ts';
 
 export interface DockerRuntimeOptions extends ContainerSettings {
   readonly image: ImageSource;
+  readonly makeOf?: MakeOf;
   readonly clock: Clock;
   readonly log: Log;
   /** Another process of ours holds the fleet, and is about to hand it over. */
@@ -195,8 +204,8 @@ class DockerRuntime implements ReplicaRuntime {
   }
 
   async #create(replica: ReplicaRef): Promise<Docker.Container> {
-    const create = () =>
-      this.#docker.createContainer(specification(replica, imageName(this.#options.image), this.#settings));
+    const { image, settings } = await madeOf(this.#docker, replica, this.#options, this.#settings);
+    const create = () => this.#docker.createContainer(specification(replica, image, settings));
     try {
       return await create();
     } catch (error) {

@@ -5,14 +5,24 @@ import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
+import type { MakeOf, ReplicaRef } from '../../../core/ports.ts';
 import { BalancerError } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
-import { DEFAULT_PORT } from './container.ts';
+import { type ContainerSettings, DEFAULT_PORT } from './container.ts';
+import { attempt } from './errors.ts';
 
 export type ImageSource =
   | { readonly type: 'named'; readonly name: string }
   /** Built from Dockerfile.replica and replica/ in `root`. */
   | { readonly type: 'checkout'; readonly root: string };
+
+/** What says of which image, and how, each container is made. */
+export interface ImageTerms {
+  readonly image: ImageSource;
+  /** 0: the one that the image exposes. */
+  readonly port: number;
+  readonly makeOf?: MakeOf;
+}
 
 export const DOCKERFILE = 'Dockerfile.replica';
 
@@ -65,4 +75,21 @@ export async function buildIfMissing(docker: Docker, image: ImageSource, log: Lo
     });
   });
   log.info('image-built', { image: name });
+}
+
+/**
+ * The image and the settings of a replica's container. Rejects with `runtime-unavailable` if the image is not there.
+ * @param settings of all containers, with the port of the image that the options name.
+ */
+export async function madeOf(
+  docker: Docker,
+  { seat }: ReplicaRef,
+  { makeOf, image: source, port: wanted }: ImageTerms,
+  settings: ContainerSettings,
+): Promise<{ image: string; settings: ContainerSettings }> {
+  const { image, command = settings.command, environment = [] } = makeOf?.(seat) ?? {};
+  const made = { ...settings, command, environment: new Map([...settings.environment, ...environment]) };
+  if (image === undefined) return { image: imageName(source), settings: made };
+  const { Config } = await attempt(`look at the image ${image}`, () => docker.getImage(image).inspect());
+  return { image, settings: { ...made, port: portOf(image, Config?.ExposedPorts, wanted) } };
 }

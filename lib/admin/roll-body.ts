@@ -1,0 +1,67 @@
+// The body of /balancer/roll: what to replace the replicas by, or what becomes of the roll that has stopped halfway.
+
+import type { Make } from '../core/ports.ts';
+import { BalancerError } from '../errors.ts';
+import { checkNoMore, parseObject, shown } from './bodies.ts';
+
+export type RollQuestion =
+  | { readonly type: 'begin'; readonly make: Make; readonly canaries: number | undefined }
+  | { readonly type: 'goOn' | 'undo' };
+
+const EXAMPLE = '{"command": ["node", "app.js"], "canary": 1}';
+const VARIABLE = /^[A-Za-z_]\w*$/;
+
+/** Throws `bad-body`. An empty body begins a roll that changes nothing but the replicas. */
+export function parseRoll(text: string): RollQuestion {
+  const { continue: goesOn, undo, ...rest } = text === '' ? {} : parseObject(text, EXAMPLE);
+  if (goesOn === undefined && undo === undefined) return parseBegin(rest);
+  const isOne = (goesOn === true && undo === undefined) || (undo === true && goesOn === undefined);
+  if (!isOne) throw refusal('continue or undo must be true, and stand alone');
+  checkNoMore(rest);
+  return { type: undo === true ? 'undo' : 'goOn' };
+}
+
+function parseBegin({ command, env, image, canary, ...rest }: Record<string, unknown>): RollQuestion {
+  checkNoMore(rest);
+  if (canary !== undefined && !(Number.isInteger(canary) && (canary as number) >= 1)) {
+    throw refusal(`canary must be a whole number from 1, not ${shown(canary)}`);
+  }
+  const make: Make = {
+    ...(command === undefined ? {} : { command: parseCommand(command) }),
+    ...(env === undefined ? {} : { environment: parseEnvironment(env) }),
+    ...(image === undefined ? {} : { image: parseText('image', image) }),
+  };
+  return { type: 'begin', make, canaries: canary as number | undefined };
+}
+
+function parseCommand(command: unknown): readonly [string, ...string[]] {
+  if (!Array.isArray(command)) throw refusal(`command must be a list of words, not ${shown(command)}`);
+  const [program, ...args] = command.map((word, index) => {
+    if (typeof word === 'string' && !word.includes('\0')) return word;
+    throw refusal(`command[${index}] must be a text, not ${shown(word)}`);
+  });
+  return [parseText('command[0]', program), ...args];
+}
+
+function parseEnvironment(env: unknown): ReadonlyMap<string, string> {
+  if (typeof env !== 'object' || env === null || Array.isArray(env)) {
+    throw refusal(`env must be an object with a text for each name, not ${shown(env)}`);
+  }
+  const entries = Object.entries(env).map(([name, value]) => {
+    if (!VARIABLE.test(name)) throw refusal(`env has ${shown(name)}, which is no name of a variable`);
+    if (typeof value !== 'string' || value.includes('\0')) {
+      throw refusal(`env[${shown(name)}] must be a text, not ${shown(value)}`);
+    }
+    return [name, value] as const;
+  });
+  return new Map(entries);
+}
+
+function parseText(name: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
+  throw refusal(`${name} must be a text, not ${shown(value)}`);
+}
+
+function refusal(reason: string): BalancerError {
+  return new BalancerError('bad-body', reason);
+}

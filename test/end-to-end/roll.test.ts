@@ -1,0 +1,132 @@
+// Rolling replacement of the running program: seat by seat, without a failed request, stopped at the first replica that
+// does not come up, with canaries, undone. ROLLS=50 plays as many under load.
+
+import t, { type Test } from 'tap';
+import { startLastingLoad } from '../../bench/harness/lasting-load.ts';
+import { type Program, startProgram } from '../../bench/harness/program.ts';
+
+const ROLLS = Number(process.env.ROLLS ?? 2);
+
+t.setTimeout(60_000 + ROLLS * 10_000);
+
+const SERVICE = `
+const server = require('node:http').createServer((request, response) => response.end(process.env.VERSION ?? 'first'));
+server.listen(process.env.PORT, process.env.HOST);
+process.on('SIGTERM', () => server.close(() => process.exit()));
+`;
+
+async function started(t: Test, ...options: string[]): Promise<Program> {
+  const program = await startProgram([
+    ...['--replicas', '3', '--heartbeat-path', '/', '--key', 'path', '--replica-output', 'off', ...options],
+    ...['--', process.execPath, '-e', SERVICE],
+  ]);
+  t.teardown(() => program.stop());
+  return program;
+}
+
+async function roll(program: Program, body: unknown) {
+  const { status, text } = await program.call('POST', '/balancer/roll', body);
+  return { status, message: JSON.parse(text).message as unknown };
+}
+
+async function digest(program: Program): Promise<unknown> {
+  const { body } = await program.json('/balancer/ring');
+  const { digest, points } = body as { digest: string; points: { slot: number; seat: number }[] };
+  return { digest, points: points.map(({ slot, seat }) => [slot, seat]) };
+}
+
+/** The versions that answer many keys. */
+async function versions(program: Program): Promise<string[]> {
+  const answers = await Promise.all(Array.from({ length: 60 }, (_, key) => program.call('GET', `/${key}`)));
+  return [...new Set(answers.map(({ text }) => text))].sort();
+}
+
+t.test(`${ROLLS} rolls under load: no failed request, and no key moves`, async (t) => {
+  const program = await started(t);
+  const before = await digest(program);
+  const load = startLastingLoad(program.port, { newPerSecond: 100, kept: 16, streams: 0, sockets: 0 });
+  await load.allServed();
+  for (let number = 1; number <= ROLLS; number++) {
+    const names = await program.hostnames();
+    const { status, message } = await roll(program, { env: { VERSION: `version ${number}` } });
+    t.match({ status, message }, { status: 200, message: { phase: 'done', left: [] } });
+    const after = await program.hostnames();
+    t.equal(after.filter((name) => names.includes(name)).length, 0, 'all are others');
+    t.same((message as { replaced: string[] }).replaced.toSorted(), after.toSorted());
+    t.same(await versions(program), [`version ${number}`]);
+    await load.allServed();
+  }
+  const { refused, reset, failed, faults, requests, onKept } = await load.stop();
+  t.same({ refused, reset, failed, faults }, { refused: 0, reset: 0, failed: 0, faults: [] });
+  t.comment(`${requests} requests on new connections, ${onKept} on kept ones`);
+  t.same(await digest(program), before);
+});
+
+t.test('one that does not come up stops the roll, and those before it keep their places', async (t) => {
+  const program = await started(t);
+  const names = await program.hostnames();
+  const failing = await roll(program, { command: ['node', '-e', 'console.error("no config"); process.exit(3)'] });
+  t.match(failing, { status: 503, message: /seat 1 did not come up: .*(exit code 3|no config).*0 were replaced/s });
+  t.same(await program.hostnames(), names, 'nothing was replaced');
+  t.same(await versions(program), ['first']);
+  t.match((await program.json('/balancer/rolled')).body, { message: { phase: 'stopped', replaced: [], left: names } });
+  t.match(await roll(program, {}), { status: 409, message: /a roll has not ended/ });
+  t.match(await roll(program, { undo: true }), { status: 200, message: { phase: 'undone' } });
+  t.match(await roll(program, { continue: true }), { status: 409, message: /no roll waits/ });
+  t.same(await program.hostnames(), names);
+  await program.logged(({ event }) => event === 'roll-stopped');
+});
+
+t.test('a canary has its share of keys, and all go on or it is undone', async (t) => {
+  const program = await started(t);
+  const names = await program.hostnames();
+  const canary = await roll(program, { env: { VERSION: 'second' }, canary: 1 });
+  t.match(canary, { status: 200, message: { phase: 'canary', left: names.slice(1) } });
+  t.same(await versions(program), ['first', 'second']);
+  // A canary that dies comes back as a canary, and the others as they were.
+  for (const hostname of await program.hostnames()) {
+    await program.call('POST', '/balancer/kill', { hostname });
+    await program.logged(({ event, reason, ...line }) => event === 'replica-lost' && line.hostname === hostname);
+    await program.logged(({ event, seat, time }) => event === 'replica-serving' && seat !== undefined && time !== '');
+  }
+  for (;;) if ((await program.json('/balancer/ready')).status === 200 && (await allServe(program))) break;
+  t.same(await versions(program), ['first', 'second']);
+  t.match(await roll(program, { undo: true }), { status: 200, message: { phase: 'undone', left: [] } });
+  t.same(await versions(program), ['first']);
+  t.match(await roll(program, { env: { VERSION: 'third' }, canary: 2 }), { message: { phase: 'canary' } });
+  t.match(await roll(program, { continue: true }), { status: 200, message: { phase: 'done' } });
+  t.same(await versions(program), ['third']);
+  const { text } = await program.call('POST', '/add', { n: 1, hostnames: [] });
+  t.match(JSON.parse(text), { message: { N: 4 } });
+  t.same(await versions(program), ['third'], 'those that join later are made so too');
+});
+
+/** No seat is without its replica. */
+async function allServe(program: Program): Promise<boolean> {
+  const { body } = await program.json('/balancer/ring');
+  return Object.keys((body as { absent: object }).absent).length === 0;
+}
+
+t.test('what cannot be is refused, and changes nothing', async (t) => {
+  const program = await started(t);
+  const names = await program.hostnames();
+  const bad: [unknown, number, RegExp][] = [
+    [{ command: 'node' }, 400, /command must be a list of words/],
+    [{ command: [] }, 400, /command\[0\] must be a text/],
+    [{ command: ['node', 1] }, 400, /command\[1\] must be a text, not 1/],
+    [{ command: ['node', '{socket}'] }, 400, /replicas listen on a port/],
+    [{ image: 'app' }, 400, /image is for containers/],
+    [{ env: { PORT: '1' } }, 400, /env cannot set PORT/],
+    [{ env: { 'a b': '1' } }, 400, /no name of a variable/],
+    [{ env: { A: 1 } }, 400, /must be a text, not 1/],
+    [{ canary: 0 }, 400, /canary must be a whole number from 1/],
+    [{ canaries: 1 }, 400, /no member "canaries"/],
+    [{ continue: true, undo: true }, 400, /stand alone/],
+    [{ undo: true, canary: 1 }, 400, /no member "canary"/],
+  ];
+  for (const [body, status, message] of bad) t.match(await roll(program, body), { status, message });
+  t.same(await program.hostnames(), names);
+  const others = await startProgram(['--upstream', '127.0.0.1:1', '--heartbeat-path', 'off']);
+  t.teardown(() => others.stop());
+  t.match(await roll(others, {}), { status: 409, message: /somebody else runs the replicas/ });
+});
