@@ -4,7 +4,6 @@
 import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type AdminServer, createAdminServer } from './admin/admin-server.ts';
 import { LiveFeed } from './admin/feed/live-feed.ts';
 import { type Admin, createAdmin } from './admin/routes.ts';
@@ -25,19 +24,10 @@ import { realClock } from './fleet/clock.ts';
 import { type AdminMembers, adminMembers } from './fleet/members/admin.ts';
 import { ScaleFile } from './fleet/members/scale-file.ts';
 import { Publisher } from './fleet/publisher.ts';
-import { createNoRuntime } from './fleet/runtimes/none.ts';
-import { createProcessRuntime } from './fleet/runtimes/processes.ts';
-import { createReplicaOutput } from './fleet/runtimes/replica-output.ts';
 import { Supervisor } from './fleet/supervisor.ts';
-import {
-  answerTimes,
-  containerSettings,
-  descriptorWishes,
-  probeOf,
-  supervisorRules,
-  trafficSettings,
-} from './limits.ts';
+import { answerTimes, descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
 import type { Log } from './log.ts';
+import { createRuntime } from './parts/runtime.ts';
 import { keyReader } from './proxy/key.ts';
 import { Plane, type PlanePorts } from './proxy/plane.ts';
 import { ThreadedPlane } from './proxy/workers/threads.ts';
@@ -63,15 +53,7 @@ export interface Parts {
   readonly drawnToken: string | undefined;
 }
 
-// By name, since this file is in lib/ of a checkout, and in dist/lib/ of the package that is installed.
-const ROOT = fileURLToPath(new URL('.', import.meta.resolve('ringmaster/package.json')));
-// Scripts end as this one does: in .ts as it is written, in .js as the package has it.
-const ENDING = extname(import.meta.url);
-const WORKER_SCRIPT = new URL(`worker${ENDING}`, import.meta.url);
-const REPLICA_SCRIPT = fileURLToPath(new URL(`../replica/main${ENDING}`, import.meta.url));
-
-// Where the sample service listens, as it is told.
-const SAMPLE_LISTEN = { port: '127.0.0.1:{port}', socket: 'unix:{socket}' } as const;
+const WORKER_SCRIPT = new URL(`worker${extname(import.meta.url)}`, import.meta.url);
 
 /** What is not plain data among the options. */
 export interface Means {
@@ -261,39 +243,4 @@ function erringReader(erring: ErringReplicas, hostnameOf: (seat: SeatId) => stri
 function scaleFile({ keepScale, upstream, stateDir, fleet, port }: Options, log: Log): ScaleFile | undefined {
   if (!keepScale || upstream.size > 0) return undefined;
   return new ScaleFile(join(stateDir, `scale-${fleet === '' ? `ringmaster-${port}` : fleet}.json`), log);
-}
-
-async function createRuntime(options: Options, { log, showsLastLines }: Means): Promise<ReplicaRuntime> {
-  if (options.upstream.size > 0) return createNoRuntime();
-  if (options.runtime === 'docker') return createDocker(options, log);
-  const { command, replicaEnv, replicaCwd, replicaListen, replicaOutput } = options;
-  const [program, ...args] = command;
-  const isSample = program === undefined;
-  // What the sample service says on standard output is for whoever runs it by hand.
-  const places = { stdout: isSample ? undefined : process.stdout, stderr: process.stderr };
-  const onDropped = (count: number) => log.warn('replica-output-dropped', { count });
-  const output = createReplicaOutput(replicaOutput, places, onDropped);
-  return createProcessRuntime({
-    command: isSample ? [process.execPath, '--disable-sigusr1', REPLICA_SCRIPT] : [program, ...args],
-    // Replicas do not get the balancer's own settings, secrets included.
-    environment: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RINGMASTER_'))),
-    variables: isSample ? new Map([['LISTEN', SAMPLE_LISTEN[replicaListen]], ...replicaEnv]) : replicaEnv,
-    cwd: replicaCwd,
-    listens: replicaListen,
-    output: showsLastLines ? output : { ...output, showLast: () => undefined },
-    clock: realClock,
-    random: (limit) => randomInt(limit),
-  });
-}
-
-async function createDocker(options: Options, log: Log): Promise<ReplicaRuntime> {
-  // Loaded only if needed, since it takes as long to load as all the rest.
-  const { createDockerRuntime } = await import('./fleet/runtimes/docker/docker.ts');
-  const image = options.dockerImage;
-  return createDockerRuntime({
-    ...containerSettings(options, process.env),
-    image: image === '' ? { type: 'checkout', root: ROOT } : { type: 'named', name: image },
-    clock: realClock,
-    log,
-  });
 }
