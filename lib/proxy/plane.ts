@@ -7,7 +7,7 @@ import type { Clock, ReplicaRef } from '../core/ports.ts';
 import type { KeyFunction } from '../core/request/key-source.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
-import { type RowBook, Rows } from '../core/request/rows.ts';
+import { Rows } from '../core/request/rows.ts';
 import { type Explanation, explain } from '../core/ring/explain.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
@@ -15,7 +15,8 @@ import type { SeatId } from '../core/ring/ring.ts';
 import { compile, type RoutingPlan } from '../core/routing-plan.ts';
 import type { Counters } from '../core/traffic/counters.ts';
 import type { Landings } from '../core/traffic/landings.ts';
-import type { Tally } from '../core/traffic/traffic.ts';
+import { type FrontMeasures, NO_SEAT } from '../core/traffic/measures.ts';
+import type { PlaneReading } from '../core/traffic/plane-reading.ts';
 import type { TrafficSettings } from '../core/traffic-settings.ts';
 import { type MayBeTold, mayBeTold } from '../http/credentials.ts';
 import type { ParsedRequest } from '../http/headers.ts';
@@ -28,6 +29,7 @@ import { ReplyMemory } from './front/http1/reply-memory.ts';
 import type { OwnAnswer } from './front/http1/responses.ts';
 import { type FrontContext, FrontServer } from './front/server.ts';
 import { type KeyReader, keyReader } from './key.ts';
+import { MeasureBook } from './measure-book.ts';
 import { Meter } from './meter.ts';
 import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
@@ -35,6 +37,7 @@ import type { Lessor } from './replicas/lease.ts';
 import type { Load } from './replicas/routing-table.ts';
 import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
+import type { SharedState } from './shared-state.ts';
 
 export interface PlanePorts {
   readonly log: Log;
@@ -49,16 +52,10 @@ export interface PlanePorts {
   readonly keyFunction?: KeyFunction | undefined;
   /** What this plane shares with those in other threads, if there are any. */
   readonly shared?: SharedState;
+  /** The name of this thread; `main` by default. */
+  readonly thread?: string;
   /** Others listen on the same port: the workers beside this one. */
   readonly sharesPort?: boolean;
-}
-
-/** What planes in several threads share. */
-export interface SharedState {
-  readonly ledger: Ledger;
-  readonly rows: RowBook;
-  /** Where the requests of a replica are counted, or all requests. */
-  readonly tallyOf: (replica: ReplicaRef | undefined) => Tally;
 }
 
 export class Plane implements DataPlane, FrontContext {
@@ -70,6 +67,8 @@ export class Plane implements DataPlane, FrontContext {
   readonly returns: ReturnLine;
   /** Measures the traffic for any number of readers. */
   readonly meter: Meter;
+  /** What is measured where requests come in. */
+  readonly measures: FrontMeasures;
   readonly log: RequestLog;
   closing = false;
   readonly hostnameOf = (seat: SeatId) => this.#plan?.hostnames.get(seat);
@@ -77,6 +76,7 @@ export class Plane implements DataPlane, FrontContext {
   readonly #budget: RetryBudget;
   readonly #line: WaitingLine;
   readonly #load: Load;
+  readonly #book: MeasureBook;
   readonly #agents: ReplicaAgents;
   readonly #ids: RequestIds;
   readonly #front: FrontServer;
@@ -96,7 +96,9 @@ export class Plane implements DataPlane, FrontContext {
     this.#traffic = traffic;
     this.limits = limits;
     this.ledger = ports.shared?.ledger ?? new Ledger(new ArrayBuffer(ledgerBytes(1)), 0);
-    this.log = new RequestLog(ports.log);
+    this.#book = new MeasureBook(ports.shared?.cellsOf);
+    this.measures = this.#book.front;
+    this.log = new RequestLog(ports.log, (code) => this.measures.refusal(code));
     this.uploads = new UploadMemory(limits);
     this.replies = new ReplyMemory(limits, (count) => ports.log.error('slow-readers-dropped', { count }));
     this.returns = new ReturnLine(limits);
@@ -104,6 +106,7 @@ export class Plane implements DataPlane, FrontContext {
     this.#load = {
       ledger: this.ledger,
       tallyOf: ports.shared?.tallyOf,
+      measuresOf: (seat) => this.#book.at(seat),
       inFlight: 0,
       idle: 0,
       diverted: 0,
@@ -112,7 +115,12 @@ export class Plane implements DataPlane, FrontContext {
     this.#agents = new ReplicaAgents(limits, this.#load, ports.shared?.rows ?? new Rows(), ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
     );
-    this.meter = new Meter(this.#agents.byIncarnation, this.#load, ports.shared?.tallyOf(undefined));
+    this.meter = new Meter(
+      this.#agents.byIncarnation,
+      this.#load,
+      this.#book.at(NO_SEAT),
+      ports.shared?.tallyOf(undefined),
+    );
     this.#budget = new RetryBudget(limits, this.ledger.budget);
     this.#line = new WaitingLine(limits, this.ledger);
     this.#readKey = keyReader(limits.key, ports.keyFunction);
@@ -142,6 +150,10 @@ export class Plane implements DataPlane, FrontContext {
 
   async counters(): Promise<Counters> {
     return this.meter.counters();
+  }
+
+  async reading(): Promise<PlaneReading> {
+    return this.#book.read(this.#ports.thread ?? 'main', this, this.#agents.byIncarnation.values());
   }
 
   async landings(after: number): Promise<Landings> {
@@ -193,7 +205,8 @@ export class Plane implements DataPlane, FrontContext {
     this.log.ended(ended);
   }
 
-  onTick(nowMs: number): void {
+  onTick(nowMs: number, lateMs: number): void {
+    this.measures.lag(lateMs);
     this.#budget.advance(nowMs);
     this.meter.onTick(nowMs);
     this.replies.onTick(nowMs);

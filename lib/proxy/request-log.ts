@@ -7,9 +7,12 @@ import type { Ended } from './exchange/exchange-context.ts';
 
 export class RequestLog {
   readonly #log: Log;
+  readonly #onRefused: (code: string) => void;
 
-  constructor(log: Log) {
+  /** @param onRefused called with the code of each refusal. */
+  constructor(log: Log, onRefused: (code: string) => void) {
     this.#log = log;
+    this.#onRefused = onRefused;
   }
 
   ended({ request, requestId, status, agent, error }: Ended): void {
@@ -24,6 +27,7 @@ export class RequestLog {
 
   /** A request was refused before it reached an exchange. Without `request`, a connection was refused. */
   refused(requestId: number, { code, message: reason }: BalancerError, request?: Ended['request']): void {
+    this.#onRefused(code);
     if (code === 'client-left') this.#log.debug('client-left', { requestId, code, reason });
     else this.#log.error('request-refused', { requestId, method: request?.method, url: request?.url, code, reason });
   }

@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { Route } from '../../lib/core/fleet/fleet-state.ts';
+import { SeatMeasures } from '../../lib/core/traffic/measures.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { trafficSettings } from '../../lib/limits.ts';
 import { type ProxyLimits, proxyLimits } from '../../lib/proxy/proxy-limits.ts';
@@ -25,6 +26,7 @@ function tableOf(seats: readonly Held[], balanceFactor = 1.25, maxTunnels = 20):
     idle: 0,
     diverted: 0,
     freed: () => undefined,
+    measuresOf: () => new SeatMeasures(),
   };
   const routes = seats.map(({ weight = 1, suspected = false }, index): Route => {
     const replica = { seat: index + 1, incarnation: index + 1, hostname: `server${index + 1}` };

@@ -6,6 +6,7 @@ import type { ListenPlace } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
 import type { Key } from '../../core/ring/policy.ts';
+import type { FrontMeasures } from '../../core/traffic/measures.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { MayBeTold } from '../../http/credentials.ts';
 import { overfull, type ParsedRequest } from '../../http/headers.ts';
@@ -20,7 +21,7 @@ import type { RequestLog } from '../request-log.ts';
 import { Clients } from './clients.ts';
 import { DateField } from './date-field.ts';
 import { errorReply } from './error-reply.ts';
-import type { Client } from './http1/client.ts';
+import { type Client, clientOf } from './http1/client.ts';
 import { applyLimits, createServer, describeClientError } from './http1/http-server.ts';
 import { correctVersion } from './http1/other-protocols.ts';
 import { checkParser, readFurther } from './http1/parser.ts';
@@ -32,6 +33,7 @@ import { Listeners } from './listeners.ts';
 /** What the front needs of the data plane around it. */
 export interface FrontContext extends ExchangeContext {
   readonly log: RequestLog;
+  readonly measures: FrontMeasures;
   readonly replies: ReplyMemory;
   readonly ledger: Ledger;
   /** Each connection must end with the reply that it carries now. */
@@ -47,8 +49,8 @@ export interface FrontContext extends ExchangeContext {
   mayBeTold(request: IncomingMessage): MayBeTold;
   /** Gives what answers a request that is for the balancer itself; `undefined` leaves the request to the ring. */
   ownAnswer(request: IncomingMessage): OwnAnswer | undefined;
-  /** Called a few times a second while there are clients. */
-  onTick(nowMs: number): void;
+  /** Called a few times a second while there are clients. @param lateMs how much later than planned. */
+  onTick(nowMs: number, lateMs: number): void;
 }
 
 const SWEEP_MS = 50;
@@ -72,7 +74,7 @@ export class FrontServer implements TurnTerms {
     this.#trust = trustRule(limits.trustedProxies);
     const { trusts } = this.#trust;
     const terms = { limits, trusts, replies, onRefused: (error: BalancerError) => this.#onRefused(error) };
-    this.#clients = new Clients(terms, context.ledger, clock, (nowMs) => context.onTick(nowMs));
+    this.#clients = new Clients(terms, context.ledger, clock, (nowMs, lateMs) => context.onTick(nowMs, lateMs));
     this.#server = createServer(limits);
     this.#listeners = new Listeners(this.#server);
     this.#hear();
@@ -117,7 +119,10 @@ export class FrontServer implements TurnTerms {
   #hear(): void {
     const onRequest = (request: IncomingMessage, response: unknown) =>
       this.#onRequest(request, response as SilentResponse);
-    this.#server.on('connection', (socket) => this.#clients.admit(socket));
+    this.#server.on('connection', (socket) => {
+      if (clientOf(socket) === undefined) this.#context.measures.connection(false);
+      this.#clients.admit(socket);
+    });
     this.#server.on('request', onRequest);
     // The replica answers every expectation, 100-continue included.
     this.#server.on('checkContinue', onRequest);
@@ -145,6 +150,8 @@ export class FrontServer implements TurnTerms {
     const request = response.req as IncomingMessage & ParsedRequest;
     const context = this.#context;
     let requestId = context.arrive();
+    if (client.hasAsked) context.measures.connection(true);
+    client.hasAsked = true;
     try {
       const fault = overfull(request, context.limits.maxFields);
       if (fault !== undefined) throw fault;

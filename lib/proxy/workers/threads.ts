@@ -15,6 +15,7 @@ import type { RoutingPlan } from '../../core/routing-plan.ts';
 import { type Counters, mergeCounters, noCounters } from '../../core/traffic/counters.ts';
 import type { Landings } from '../../core/traffic/landings.ts';
 import { MergedLandings } from '../../core/traffic/merged-landings.ts';
+import { mergeReadings, noReading, type PlaneReading } from '../../core/traffic/plane-reading.ts';
 import type { TrafficSettings } from '../../core/traffic-settings.ts';
 import type { Log, LogLevel } from '../../log.ts';
 import { checkPortIsFree } from '../../system/free-port.ts';
@@ -62,6 +63,7 @@ export class ThreadedPlane implements DataPlane {
   #place: { readonly port: number; readonly host: string } | undefined;
   // Of workers that have ended.
   #past = noCounters();
+  #pastReading = noReading();
 
   /** @param traffic in force until a plan holds. @param workers how many, at least one. */
   constructor(ports: ThreadedPlanePorts, traffic: TrafficSettings, workers: number) {
@@ -118,6 +120,15 @@ export class ThreadedPlane implements DataPlane {
     return this.#crew.living().reduce((sum, { counters }) => mergeCounters(sum, counters), this.#past);
   }
 
+  async reading(): Promise<PlaneReading> {
+    const looks = this.#crew.living().map(async (thread) => {
+      thread.now = (await unlessEnded(thread.ask('reading', undefined))) ?? thread.now;
+    });
+    await Promise.all(looks);
+    // What one that has ended meanwhile had measured is among the past.
+    return this.#crew.living().reduce((sum, thread) => mergeReadings(sum, thread.reading), this.#pastReading);
+  }
+
   async landings(after: number): Promise<Landings> {
     // One look at a time: what a worker has told once it does not tell again.
     const looked = this.#looked.then(() => this.#look());
@@ -141,6 +152,7 @@ export class ThreadedPlane implements DataPlane {
   #termsOf(number: number): WorkerTerms {
     const { own, logLevel, takeTimeoutMs, seed } = this.#ports;
     return {
+      number,
       seed,
       ledger: { memory: this.#memory, thread: number - 1 },
       clockOriginMs: performance.timeOrigin,
@@ -199,6 +211,7 @@ export class ThreadedPlane implements DataPlane {
   #onEnded(thread: WorkerThread): void {
     new Ledger(this.#memory, 0).giveBackOf(thread.number - 1);
     this.#past = mergeCounters(this.#past, thread.lastCounters);
+    this.#pastReading = mergeReadings(this.#pastReading, thread.lastReading);
     this.#drains.onEnded(thread, this.#latest);
   }
 

@@ -46,6 +46,8 @@ export class Client implements ReadingOwner {
   readonly omitsVia: boolean;
   readonly relay: ReplyRelay;
   readonly reading: Reading;
+  /** A request has come on this connection. */
+  hasAsked = false;
   /** False if this connection is one too many. */
   isAdmitted = true;
   /** Whoever handles the request under way, if there is one. */
