@@ -27,6 +27,7 @@ import { Publisher } from './fleet/publisher.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { answerTimes, descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
 import type { Log } from './log.ts';
+import { MetricsGathering } from './parts/metrics.ts';
 import { createRuntime } from './parts/runtime.ts';
 import { keyReader } from './proxy/key.ts';
 import { Plane, type PlanePorts } from './proxy/plane.ts';
@@ -77,27 +78,22 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const traffic = trafficSettings(options, shares);
   const hostnameOf = (seat: SeatId) => hostnameIn(supervisor.state, seat);
   const erring = new ErringReplicas(realClock.now());
+  const metrics = new MetricsGathering();
 
   const endpoints: OwnEndpoints = {
     byPath: () => (place.own === undefined ? admin.endpoints : new Map()),
     ownAnswer: (request) => (place.own === undefined ? admin.ownAnswer(request) : undefined),
   };
   const plane = createPlane({ options, means, traffic, endpoints });
-  const feed = new LiveFeed({
-    clock: realClock,
-    timeOfDay: () => Date.now(),
-    counters: () => plane.counters(),
-    erring: erringReader(erring, hostnameOf, log),
-    landings: (after) => plane.landings(after),
-    about: ringTerms(options),
-  });
+  const feed = createFeed(options, plane, erringReader(erring, hostnameOf, log));
   const publisher = new Publisher(
     {
       plane,
       rings,
       clock: realClock,
       log,
-      observe: (state, ring) => {
+      observe: (state, ring, version) => {
+        metrics.observe(state, ring, version);
         feed.fleetChanged(state, ring);
         means.observe(state);
         if (!supervisor.isClosing) scale?.keep(state);
@@ -115,7 +111,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const supervisor: Supervisor = new Supervisor(
     {
       runtime,
-      probe: probeOf(options),
+      probe: metrics.counted(probeOf(options)),
       clock: realClock,
       log,
       publish: (state) => publisher.publish(state),
@@ -127,7 +123,20 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
   );
   const asked = adminMembers();
-  const admin = adminOf({ options, means, place, asked, runtime, rings, supervisor, plane, publisher, feed, erring });
+  const admin = adminOf({
+    options,
+    means,
+    place,
+    asked,
+    runtime,
+    rings,
+    supervisor,
+    plane,
+    publisher,
+    feed,
+    erring,
+    metrics,
+  });
   const adminServer =
     place.own === undefined ? undefined : createAdminServer(place.own, admin.answer, shares.maxAdminConnections, log);
   return {
@@ -170,6 +179,17 @@ function createPlane({ options, means, traffic, endpoints }: PlaneParts): DataPl
   return new ThreadedPlane(threaded, traffic, options.workers);
 }
 
+function createFeed(options: Options, plane: DataPlane, erring: ReturnType<typeof erringReader>): LiveFeed {
+  return new LiveFeed({
+    clock: realClock,
+    timeOfDay: () => Date.now(),
+    counters: () => plane.counters(),
+    erring,
+    landings: (after) => plane.landings(after),
+    about: ringTerms(options),
+  });
+}
+
 interface AdminParts {
   readonly options: Options;
   readonly means: Means;
@@ -182,6 +202,7 @@ interface AdminParts {
   readonly publisher: Publisher;
   readonly feed: LiveFeed;
   readonly erring: ErringReplicas;
+  readonly metrics: MetricsGathering;
 }
 
 function adminOf({
@@ -196,6 +217,7 @@ function adminOf({
   publisher,
   feed,
   erring,
+  metrics,
 }: AdminParts): Admin {
   return createAdmin({
     access: place.access,
@@ -220,6 +242,7 @@ function adminOf({
     holds: () => publisher.holds(),
     erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
     diverted: async () => (await plane.counters()).diverted,
+    metrics: () => metrics.facts({ plane, state: () => supervisor.state, failOpen: options.failOpen }),
     explain: (key) => plane.explain(key),
     readKey: keyReader(options.key, means.keyFunction),
   });

@@ -13,6 +13,8 @@ import { addReplicas, type ChangePorts, endsStartsOnly, killReplica, removeRepli
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
 import type { Watcher } from './feed/live-feed.ts';
 import { createRingPage, explainRequest, type InsightPorts } from './insight.ts';
+import type { MetricsFacts } from './metrics/facts.ts';
+import { createMetricsPage } from './metrics/metrics-page.ts';
 
 export interface AdminPorts extends ChangePorts, InsightPorts {
   /** Turns the response into an event stream. Throws `too-many-watchers`. */
@@ -25,6 +27,7 @@ export interface AdminPorts extends ChangePorts, InsightPorts {
   readonly answerLimits: AnswerLimits;
   /** Why no replica takes requests; `undefined` if one does. */
   readonly whyNone: () => string | undefined;
+  readonly metrics: () => Promise<MetricsFacts>;
   /** Resolves when requests go by the fleet as it is. */
   readonly holds: () => Promise<void>;
 }
@@ -56,6 +59,12 @@ type AdminRoute =
       /** The endpoint acts on the fleet, so not everybody may use it. */
       readonly changes?: true;
       readonly run: Run;
+    }
+  /** The answer depends on what the client accepts. */
+  | {
+      readonly method: 'GET';
+      readonly changes?: never;
+      readonly show: (accept: string | undefined) => Promise<Answer>;
     }
   /** The answer is a stream without an end. */
   | {
@@ -116,6 +125,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
     ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: async () => jsonAnswer(...(await ringPage())) }],
+    ['/balancer/metrics', { method: 'GET', show: createMetricsPage(ports.answerLimits.clock, ports.metrics) }],
     ['/balancer/explain', { method: 'POST', run: async (text) => json(await explainRequest(ports, text)) }],
     [
       '/balancer/events',
@@ -170,6 +180,7 @@ async function answer(
     if (refusal !== undefined) throw refusal;
     const client = { hasGone: () => response.destroyed, hasEnded: () => request.socket.readableEnded };
     if ('stream' in route) route.stream(request, response);
+    else if ('show' in route) send(response, await route.show(request.headers.accept), limits);
     else send(response, await route.run(text, new URLSearchParams(query), client), limits);
   } catch (thrown) {
     const error = asBalancerError(thrown);
