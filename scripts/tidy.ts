@@ -5,6 +5,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { optionsTable } from '../lib/settings/help.ts';
+import { metricsTable } from './metrics.ts';
 import { OPTION_TYPES, optionTypes } from './option-types.ts';
 import { ringsTable } from './rings.ts';
 
@@ -39,7 +40,7 @@ const LAYERS: Record<string, readonly string[]> = {
   ],
   'bench/harness/': [],
   'bench/': ['lib/balancer.ts', 'lib/settings/', 'lib/core/'],
-  'scripts/': ['lib/balancer.ts', 'lib/settings/', 'lib/core/', 'bench/'],
+  'scripts/': ['lib/balancer.ts', 'lib/admin/metrics/', 'lib/settings/', 'lib/core/', 'bench/'],
   'replica/': [],
 };
 
@@ -68,6 +69,7 @@ const TIMERS_ALLOWED = ['lib/fleet/clock.ts', 'lib/main.ts', 'lib/proxy/'];
 /** Tables of the documents that are generated from the code. */
 const TABLES: Record<string, { readonly made: () => string; readonly printedBy: string }> = {
   options: { made: optionsTable, printedBy: 'node scripts/tidy.ts --options' },
+  metrics: { made: metricsTable, printedBy: 'node scripts/metrics.ts' },
   rings: { made: ringsTable, printedBy: 'node scripts/rings.ts' },
 };
 

@@ -10,7 +10,7 @@ const STATES: readonly SeatState[] = ['waiting', 'starting', 'serving', 'suspect
 
 export const FLEET_FAMILIES: readonly Family<MetricsFacts>[] = [
   {
-    name: 'ringmaster_up',
+    name: 'ringmaster_takes_requests',
     help: '1 if some replica takes requests.',
     type: 'gauge',
     by: [],
