@@ -160,14 +160,16 @@ t.test('a page of a thousand seats is made in pieces, none of them long', async 
   t.ok(Math.max(...pieces.map((piece) => piece.split('\n').length)) < 4000);
 });
 
-t.test('while a page is made others run, and who asks meanwhile gets the same one', async (t) => {
+t.test('while a page is made others run, and who asks meanwhile or soon after gets the same one', async (t) => {
   let read = 0;
   let slept = 0;
+  let nowMs = 0;
   const sleep = (ms: number, signal?: AbortSignal) => {
     slept += 1;
+    nowMs = 50;
     return realClock.sleep(ms, signal);
   };
-  const clock = { ...realClock, sleep };
+  const clock = { ...realClock, sleep, now: () => nowMs };
   const page = createMetricsPage(clock, async () => {
     read += 1;
     return facts;
@@ -177,7 +179,10 @@ t.test('while a page is made others run, and who asks meanwhile gets the same on
   t.not(one, open);
   t.equal(read, 2);
   t.ok(slept > 0, `room for others ${slept} times`);
-  await page(undefined);
+  nowMs = 549;
+  t.equal(await page(undefined), one, 'for ten times as long as it took');
+  nowMs = 550;
+  t.not(await page(undefined), one);
   t.equal(read, 3, 'a later one reads anew');
 });
 

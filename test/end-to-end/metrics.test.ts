@@ -12,6 +12,7 @@ import { endWithUs } from '../../bench/harness/children.ts';
 import { unlessInstalled } from '../../bench/harness/peers.ts';
 import { freePort } from '../../bench/harness/ports.ts';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
+import { hashText } from '../../lib/core/ring/hashes/text.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import { reply, type ScriptedReplica, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
@@ -102,6 +103,34 @@ t.test('what a seat has counted stays when another replica takes it', async (t) 
   t.equal(total(text, 'ringmaster_replica_losses_total', 'seat="1"'), 1);
   t.equal(total(text, 'ringmaster_replica_starts_total', 'seat="1"'), 2);
   t.match(text, /ringmaster_replica_info\{seat="1",hostname="server_\w+",incarnation="\d+"\} 1/);
+});
+
+t.test('what a worker has counted stays when it ends', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'ringmaster-metrics-'));
+  const hash = join(directory, 'hash.mjs');
+  await writeFile(
+    hash,
+    `import { isMainThread } from 'node:worker_threads';
+     export function requestSlot(key, slots) {
+       if (!isMainThread && key === ${hashText('exits')}) process.exit(3);
+       return key % slots;
+     }
+     export const virtualNodeSlot = (place, index, slots) => place * 100 + index * 7;`,
+  );
+  const program = await startOver(t, [await service()], '--workers=2', `--hash=${hash}`, '--key=header:x-do');
+  t.teardown(() => rm(directory, { recursive: true }));
+  for (let count = 0; count < 20; count++) await program.call('GET', '/home');
+  const read = async () => total((await metricsOf(program)).text, 'ringmaster_requests_total');
+  await eventually('all are counted', async () => (await read()) === 20);
+  // Perhaps the same worker, or the one that took its place: what both had counted is kept either way.
+  for (let count = 0; count < 2; count++) {
+    await fetch(program.url, { headers: { 'X-Do': 'exits' } }).catch(() => undefined);
+    await eventually(
+      `worker lost ${count}`,
+      () => program.log.filter(({ event }) => event === 'worker-replaced').length > count,
+    );
+    t.equal(await read(), 20);
+  }
 });
 
 t.test('the metrics are on the admin port, if there is one, and only there', async (t) => {
