@@ -6,6 +6,7 @@ import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { optionsTable } from '../lib/settings/help.ts';
 import { CONFIG_SCHEMA, configSchema } from './config-schema.ts';
+import { metricsTable } from './metrics.ts';
 import { OPTION_TYPES, optionTypes } from './option-types.ts';
 import { ringsTable } from './rings.ts';
 
@@ -57,7 +58,7 @@ const LAYERS: Record<string, readonly string[]> = {
   ],
   'bench/harness/': [],
   'bench/': ['lib/balancer.ts', 'lib/settings/', 'lib/core/'],
-  'scripts/': ['lib/balancer.ts', 'lib/settings/', 'lib/core/', 'bench/'],
+  'scripts/': ['lib/balancer.ts', 'lib/admin/metrics/', 'lib/settings/', 'lib/core/', 'bench/'],
   'replica/': [],
 };
 
@@ -87,6 +88,7 @@ const TIMERS_ALLOWED = ['lib/fleet/clock.ts', 'lib/main.ts', 'lib/proxy/'];
 /** Tables of the documents that are generated from the code. */
 const TABLES: Record<string, { readonly made: () => string; readonly printedBy: string }> = {
   options: { made: optionsTable, printedBy: 'node scripts/tidy.ts --options' },
+  metrics: { made: metricsTable, printedBy: 'node scripts/metrics.ts' },
   rings: { made: ringsTable, printedBy: 'node scripts/rings.ts' },
 };
 

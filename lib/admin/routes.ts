@@ -29,6 +29,8 @@ import {
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
 import type { Watcher } from './feed/live-feed.ts';
 import { createRingPage, explainRequest, type InsightPorts } from './insight.ts';
+import type { MetricsFacts } from './metrics/facts.ts';
+import { createMetricsPage } from './metrics/metrics-page.ts';
 import {
   drainReplica,
   live,
@@ -60,6 +62,7 @@ export interface AdminPorts extends ChangePorts, InsightPorts, OperationPorts {
     /** How the process ends whose place this one took; `null` if there was none. */
     readonly last: () => object | null;
   };
+  readonly metrics: () => Promise<MetricsFacts>;
 }
 
 export interface Admin {
@@ -95,6 +98,12 @@ type AdminRoute =
       /** The endpoint acts on the fleet, so not everybody may use it. */
       readonly changes?: true;
       readonly run: Run;
+    }
+  /** The answer depends on what the client accepts. */
+  | {
+      readonly method: 'GET';
+      readonly changes?: never;
+      readonly show: (accept: string | undefined) => Promise<Answer>;
     }
   /** The answer is a stream without an end. */
   | {
@@ -183,6 +192,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/balancer/live', { method: 'GET', run: async () => success(await live(ports)) }],
     ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: async () => jsonAnswer(...(await ringPage())) }],
+    ['/balancer/metrics', { method: 'GET', show: createMetricsPage(ports.answerLimits.clock, ports.metrics) }],
     ['/balancer/explain', { method: 'POST', run: async (text) => json(await explainRequest(ports, text)) }],
     [
       '/balancer/events',
@@ -228,6 +238,7 @@ async function answer(
     if (refusal !== undefined) throw refusal;
     const client = { hasGone: () => response.destroyed, hasEnded: () => request.socket.readableEnded };
     if ('stream' in route) route.stream(request, response);
+    else if ('show' in route) send(response, await route.show(request.headers.accept), limits);
     else send(response, await route.run(text, new URLSearchParams(query), client), limits);
   } catch (thrown) {
     const error = asBalancerError(thrown);

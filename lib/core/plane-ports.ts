@@ -5,6 +5,7 @@ import type { Key } from './ring/policy.ts';
 import type { RoutingPlan } from './routing-plan.ts';
 import type { Counters } from './traffic/counters.ts';
 import type { Landings } from './traffic/landings.ts';
+import type { PlaneReading } from './traffic/plane-reading.ts';
 
 /** News of a data plane: what it tells unasked. */
 export type PlaneNews =
@@ -50,6 +51,8 @@ export interface DataPlane {
   watch(listener: (news: PlaneNews) => void): () => void;
   /** Everything counted since the start. Reading changes nothing for another reader. */
   counters(): Promise<Counters>;
+  /** What monitoring reads. Reading changes nothing. */
+  reading(): Promise<PlaneReading>;
   /**
    * Where requests landed since the look that ended at `after`, 0 for a first look. If there were many, gives a sample
    * of them.

@@ -20,8 +20,8 @@ export interface PublisherPorts {
   readonly rings: RingKeeper;
   readonly clock: Clock;
   readonly log: Log;
-  /** Called with each state and its ring, once the plan is on its way. */
-  readonly observe: (state: FleetState, ring: HashRing) => void;
+  /** Called with each state, its ring and the version of the plan, once that is on its way. */
+  readonly observe: (state: FleetState, ring: HashRing, version: number) => void;
 }
 
 export interface PublisherRules {
@@ -119,7 +119,7 @@ export class Publisher {
     const plan = this.#planOf(state);
     this.#held = plane.publish(plan);
     this.#held.catch((error) => log.error('plan-refused', { version: plan.version, reason: describe(error) }));
-    this.#ports.observe(state, ring);
+    this.#ports.observe(state, ring, plan.version);
     const isNewRing = ring !== this.#ring;
     this.#ring = ring;
     // After whoever waits for the plan has told why there is one.

@@ -27,6 +27,7 @@ import { mostPlaces, type Options } from '../settings/options.ts';
 import type { AccessFile } from '../system/access-file.ts';
 import { type AdminPlace, originReader } from './admin-place.ts';
 import { answerTimes } from './limits.ts';
+import type { MetricsGathering } from './metrics.ts';
 import { whyUnfit } from './unfit.ts';
 
 /** What the endpoints show and change. */
@@ -48,6 +49,7 @@ export interface AdminParts {
   readonly publisher: Publisher;
   readonly feed: LiveFeed;
   readonly erring: ErringReplicas;
+  readonly metrics: MetricsGathering;
   readonly accessFile: AccessFile;
   readonly pause: Pause;
   readonly roll: Roll;
@@ -71,6 +73,7 @@ export function adminOf({
   publisher,
   feed,
   erring,
+  metrics,
   accessFile,
   pause,
   roll,
@@ -124,6 +127,7 @@ export function adminOf({
     holds: () => publisher.holds(),
     erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
     diverted: async () => (await plane.counters()).diverted,
+    metrics: () => metrics.facts({ plane, state: () => supervisor.state, failOpen: options.failOpen }),
     explain: (key) => plane.explain(key),
     readKey: (request, client) => keyReader(current.options.key, keyFunction)(request, client),
   };

@@ -24,6 +24,7 @@ import { Pause } from '../fleet/pause.ts';
 import { type PlanTerms, Publisher, type PublisherPorts } from '../fleet/publisher.ts';
 import { Roll } from '../fleet/roll.ts';
 import { Supervisor } from '../fleet/supervisor.ts';
+import type { SupervisorPorts } from '../fleet/supervisor-ports.ts';
 import type { AdjustableLog, Log } from '../log.ts';
 import type { Current } from '../reload/taker.ts';
 import { hashOf } from '../settings/hash-source.ts';
@@ -35,6 +36,7 @@ import { adminPlace } from './admin-place.ts';
 import { createPlane, type OwnEndpoints } from './data-plane.ts';
 import { descriptorLimit, shareDescriptors } from './descriptors.ts';
 import { descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
+import { MetricsGathering } from './metrics.ts';
 import { createRuntime } from './runtime.ts';
 
 export interface Parts {
@@ -94,6 +96,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const traffic = trafficSettings(options, shares);
   const hostnameOf = (seat: SeatId) => hostnameIn(supervisor.state, seat);
   const erring = new ErringReplicas(realClock.now());
+  const metrics = new MetricsGathering();
 
   const endpoints: OwnEndpoints = {
     byPath: () => (place.own === undefined ? admin.endpoints : new Map()),
@@ -101,29 +104,28 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   };
   const accessFile = new AccessFile(realClock, log);
   const plane = createPlane(current, { ...means, takeLines: accessFile.take, traffic, endpoints });
-  const feed = new LiveFeed({
-    clock: realClock,
-    timeOfDay: () => Date.now(),
-    counters: () => plane.counters(),
-    erring: erringReader(erring, hostnameOf, log),
-    landings: (after) => plane.landings(after),
-    about: ringTerms(current),
-  });
+  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log));
   const publisher = publisherOf(options, {
     ...{ plane, rings, log, traffic },
     explain: place.explain,
-    observe: (state, ring) => {
+    observe: (state, ring, version) => {
+      metrics.observe(state, ring, version);
       feed.fleetChanged(state, ring);
       means.observe(state);
       if (!supervisor.isClosing) scale?.keep(state);
     },
   });
-  const supervisor: Supervisor = supervisorOf(options, runtime, publisher, log);
+  const supervisor: Supervisor = supervisorOf(options, {
+    runtime,
+    publisher,
+    log,
+    probe: metrics.counted(probeOf(options)),
+  });
   const roll = new Roll({ supervisor, clock: realClock, log, startTimeoutMs: options.startTimeoutMs });
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
   const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, feed, pause, roll };
-  const admin = adminOf({ ...means, ...parts, current, takers: [], place, erring });
+  const admin = adminOf({ ...means, ...parts, current, takers: [], place, erring, metrics });
   const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
   const { own, drawnToken } = place;
   const adminServer = own && createAdminServer(own, answer, shares.maxAdminConnections, log);
@@ -153,13 +155,15 @@ function publisherOf(options: Options, { explain, traffic, ...ports }: Publisher
   );
 }
 
-function supervisorOf(options: Options, runtime: ReplicaRuntime, publisher: Publisher, log: Log): Supervisor {
+interface SupervisorParts extends Pick<SupervisorPorts, 'runtime' | 'probe' | 'log'> {
+  readonly publisher: Publisher;
+}
+
+function supervisorOf(options: Options, { publisher, ...ports }: SupervisorParts): Supervisor {
   return new Supervisor(
     {
-      runtime,
-      probe: probeOf(options),
+      ...ports,
       clock: realClock,
-      log,
       publish: (state) => publisher.publish(state),
       drained: (replica, signal) => publisher.drained(replica, signal),
     },
@@ -168,4 +172,15 @@ function supervisorOf(options: Options, runtime: ReplicaRuntime, publisher: Publ
     // makes them differ.
     { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
   );
+}
+
+function feedOf(current: Current, plane: DataPlane, erring: ReturnType<typeof erringReader>): LiveFeed {
+  return new LiveFeed({
+    clock: realClock,
+    timeOfDay: () => Date.now(),
+    counters: () => plane.counters(),
+    erring,
+    landings: (after) => plane.landings(after),
+    about: ringTerms(current),
+  });
 }

@@ -4,6 +4,7 @@
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
 import type { Counters } from '../core/traffic/counters.ts';
 import { LandingLog, type Landings } from '../core/traffic/landings.ts';
+import { SeatMeasures } from '../core/traffic/measures.ts';
 import { Tally } from '../core/traffic/traffic.ts';
 import type { BalancerError } from '../errors.ts';
 import type { Times } from './exchange/times.ts';
@@ -13,6 +14,7 @@ interface Metered {
   readonly replica: { readonly incarnation: number; readonly seat: number };
   readonly inFlight: number;
   readonly tally: Tally;
+  readonly measures: SeatMeasures;
 }
 
 /** Load of all agents together. */
@@ -25,7 +27,8 @@ interface Ended {
   /** The agent of the replica that was tried last. */
   readonly agent: Metered | undefined;
   readonly status: number;
-  readonly times: Pick<Times, 'startedMs' | 'answeredMs'>;
+  readonly request: { readonly method?: string | undefined };
+  readonly times: Times;
   readonly key: Key;
   /** Why the client got no whole reply of a replica, if it got none. */
   readonly error: BalancerError | undefined;
@@ -35,21 +38,33 @@ export class Meter {
   readonly #agents: ReadonlyMap<number, Metered>;
   readonly #load: MeteredLoad;
   readonly #total: Tally;
+  /** Of requests that no replica got. */
+  readonly measures: SeatMeasures;
   readonly #landings = new LandingLog();
 
   /**
    * @param agents the agents of all replicas; the map is read anew at each call.
+   * @param measures of requests that no replica got.
    * @param total counts all requests.
    */
-  constructor(agents: ReadonlyMap<number, Metered>, load: MeteredLoad, total = new Tally()) {
+  constructor(
+    agents: ReadonlyMap<number, Metered>,
+    load: MeteredLoad,
+    measures = new SeatMeasures(),
+    total = new Tally(),
+  ) {
+    this.measures = measures;
     this.#total = total;
     this.#agents = agents;
     this.#load = load;
   }
 
   /** Call it when a request has ended. */
-  count({ agent, status, times, key, error }: Ended, policy: RingPolicy | undefined): void {
+  count({ agent, request, status, times, key, error }: Ended, policy: RingPolicy | undefined): void {
+    const { measures } = agent ?? this;
+    const { method = '' } = request;
     if (error === undefined) {
+      measures.reply(method, status, times);
       this.#total.countReply(status);
       agent?.tally.countReply(status);
       // What comes after the head of the reply depends on the reply's size and the client.
@@ -60,6 +75,7 @@ export class Meter {
       }
     } else {
       const how = error.isOfClient ? 'abandoned' : 'failed';
+      measures.loss(method, how, error.code, times);
       this.#total.countLoss(how);
       agent?.tally.countLoss(how);
     }

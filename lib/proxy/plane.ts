@@ -2,9 +2,8 @@
 // Connections of clients are in ./front/, one request is in ./exchange/, connections to replicas are in ./replicas/.
 
 import type { IncomingMessage } from 'node:http';
-import type { DataPlane, IdPosition, ListenPlace, PlaneHandover, PlaneNews, TakeBatch } from '../core/plane-ports.ts';
-import type { Clock, ReplicaRef } from '../core/ports.ts';
-import type { KeyFunction } from '../core/request/key-source.ts';
+import type { DataPlane, ListenPlace, PlaneHandover, PlaneNews } from '../core/plane-ports.ts';
+import type { ReplicaRef } from '../core/ports.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
 import { Rows } from '../core/request/rows.ts';
@@ -15,10 +14,11 @@ import type { SeatId } from '../core/ring/ring.ts';
 import { compile, type RoutingPlan } from '../core/routing-plan.ts';
 import type { Counters } from '../core/traffic/counters.ts';
 import type { Landings } from '../core/traffic/landings.ts';
+import { type FrontMeasures, NO_SEAT } from '../core/traffic/measures.ts';
+import type { PlaneReading } from '../core/traffic/plane-reading.ts';
 import type { TrafficSettings } from '../core/traffic-settings.ts';
 import { type MayBeTold, mayBeTold } from '../http/credentials.ts';
 import type { ParsedRequest } from '../http/headers.ts';
-import type { Log } from '../log.ts';
 import { AccessLog } from './access/access-log.ts';
 import { TraceIds } from './access/trace-ids.ts';
 import type { Ended } from './exchange/exchange-context.ts';
@@ -29,36 +29,16 @@ import { ReplyMemory } from './front/http1/reply-memory.ts';
 import type { OwnAnswer } from './front/http1/responses.ts';
 import { type FrontContext, FrontServer } from './front/server.ts';
 import { type KeyReader, keyReader } from './key.ts';
+import { MeasureBook } from './measure-book.ts';
 import { Meter } from './meter.ts';
-import { type LoadPair, Pairs } from './pairs.ts';
+import { Pairs } from './pairs.ts';
+import type { PlanePorts } from './ports.ts';
 import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
 import type { Lessor } from './replicas/lease.ts';
 import type { Load } from './replicas/routing-table.ts';
 import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
-import type { SharedState } from './shared-state.ts';
-
-export interface PlanePorts {
-  readonly log: Log;
-  /** Takes the lines of the access log. */
-  readonly takeLines: TakeBatch;
-  readonly clock: Clock;
-  /** Loads the hash pair of a plan. Rejects if it cannot be loaded. */
-  readonly loadPair: LoadPair;
-  /** Gives what answers a request that is for the balancer itself; `undefined` leaves the request to the ring. */
-  readonly ownAnswer: (request: IncomingMessage) => OwnAnswer | undefined;
-  /** The first request id: any whole number. */
-  readonly seed: number;
-  /** How many ids another process gave of that sequence, whose place this one takes. */
-  readonly idsGiven?: Omit<IdPosition, 'seed'> | undefined;
-  /** What requests are hashed by if the settings say `function`. */
-  readonly keyFunction?: KeyFunction | undefined;
-  /** What this plane shares with those in other threads, if there are any. */
-  readonly shared?: SharedState;
-  /** Others listen on the same port: the workers beside this one. */
-  readonly sharesPort?: boolean;
-}
 
 export class Plane implements DataPlane, FrontContext {
   readonly limits: ProxyLimits;
@@ -69,6 +49,8 @@ export class Plane implements DataPlane, FrontContext {
   readonly returns: ReturnLine;
   /** Measures the traffic for any number of readers. */
   readonly meter: Meter;
+  /** What is measured where requests come in. */
+  readonly measures: FrontMeasures;
   readonly log: RequestLog;
   readonly access: AccessLog;
   readonly traceIds = new TraceIds();
@@ -78,6 +60,7 @@ export class Plane implements DataPlane, FrontContext {
   readonly #budget: RetryBudget;
   readonly #line: WaitingLine;
   readonly #load: Load;
+  readonly #book: MeasureBook;
   readonly #agents: ReplicaAgents;
   readonly #ids: RequestIds;
   readonly #front: FrontServer;
@@ -97,7 +80,9 @@ export class Plane implements DataPlane, FrontContext {
     this.#traffic = traffic;
     this.limits = limits;
     this.ledger = ports.shared?.ledger ?? new Ledger(new ArrayBuffer(ledgerBytes(1)), 0);
-    this.log = new RequestLog(ports.log);
+    this.#book = new MeasureBook(ports.shared?.cellsOf);
+    this.measures = this.#book.front;
+    this.log = new RequestLog(ports.log, (code) => this.measures.refusal(code));
     this.access = new AccessLog(limits, ports.takeLines);
     this.uploads = new UploadMemory(limits);
     this.replies = new ReplyMemory(limits, (count) => ports.log.warn('slow-readers-dropped', { count }));
@@ -107,6 +92,7 @@ export class Plane implements DataPlane, FrontContext {
     this.#load = {
       ledger: this.ledger,
       tallyOf: ports.shared?.tallyOf,
+      measuresOf: (seat) => this.#book.at(seat),
       inFlight: 0,
       idle: 0,
       diverted: 0,
@@ -115,7 +101,12 @@ export class Plane implements DataPlane, FrontContext {
     this.#agents = new ReplicaAgents(limits, this.#load, ports.shared?.rows ?? new Rows(), ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
     );
-    this.meter = new Meter(this.#agents.byIncarnation, this.#load, ports.shared?.tallyOf(undefined));
+    this.meter = new Meter(
+      this.#agents.byIncarnation,
+      this.#load,
+      this.#book.at(NO_SEAT),
+      ports.shared?.tallyOf(undefined),
+    );
     this.#budget = new RetryBudget(limits, this.ledger.budget);
     this.#line = new WaitingLine(limits, this.ledger);
     this.#readKey = keyReader(limits.key, ports.keyFunction);
@@ -149,6 +140,10 @@ export class Plane implements DataPlane, FrontContext {
 
   async counters(): Promise<Counters> {
     return this.meter.counters();
+  }
+
+  async reading(): Promise<PlaneReading> {
+    return this.#book.read(this.#ports.thread ?? 'main', this, this.#agents.byIncarnation.values());
   }
 
   async landings(after: number): Promise<Landings> {
@@ -221,7 +216,8 @@ export class Plane implements DataPlane, FrontContext {
     if (this.access.isOn) this.access.ended(ended, this.#policy);
   }
 
-  onTick(nowMs: number): void {
+  onTick(nowMs: number, lateMs: number): void {
+    this.measures.lag(lateMs);
     this.#budget.advance(nowMs);
     this.meter.onTick(nowMs);
     this.replies.onTick(nowMs);

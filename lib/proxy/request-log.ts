@@ -7,9 +7,12 @@ import type { Ended } from './exchange/exchange-context.ts';
 
 export class RequestLog {
   readonly #log: Log;
+  readonly #onRefused: (code: string) => void;
 
-  constructor(log: Log) {
+  /** @param onRefused called with the code of each refusal. */
+  constructor(log: Log, onRefused: (code: string) => void) {
     this.#log = log;
+    this.#onRefused = onRefused;
   }
 
   ended({ request, requestId, status, agent, error }: Ended): void {
@@ -26,6 +29,7 @@ export class RequestLog {
   refused(requestId: number, error: BalancerError, request?: Ended['request']): void {
     const { code, message: reason } = error;
     const told = { requestId, method: request?.method, url: request?.url, code, reason };
+    this.#onRefused(code);
     if (code === 'client-left') this.#log.debug('client-left', { requestId, code, reason });
     else this.#lineFor(error)('request-refused', told);
   }

@@ -8,6 +8,7 @@ import { emptyFleet } from '../../lib/core/fleet/fleet-state.ts';
 import { HashRing } from '../../lib/core/ring/ring.ts';
 import { type Counters, countersSince, mergeCounters, noCounters } from '../../lib/core/traffic/counters.ts';
 import { ErringReplicas } from '../../lib/core/traffic/erring.ts';
+import { SeatMeasures } from '../../lib/core/traffic/measures.ts';
 import { Tally } from '../../lib/core/traffic/traffic.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { Meter } from '../../lib/proxy/meter.ts';
@@ -52,7 +53,10 @@ const policy = { ...inOrder(1, 2, 3), slotOf: (key: number) => key };
 /** A meter, and a function that makes 10 ms of traffic on it. */
 function meterWithTraffic(chance: Random) {
   const agents = new Map(
-    [1, 2, 3].map((seat) => [seat, { replica: { seat, incarnation: seat }, inFlight: 0, tally: new Tally() }]),
+    [1, 2, 3].map((seat) => [
+      seat,
+      { replica: { seat, incarnation: seat }, inFlight: 0, tally: new Tally(), measures: new SeatMeasures() },
+    ]),
   );
   const load = { inFlight: 0, diverted: 0 };
   const meter = new Meter(agents, load);
@@ -62,10 +66,11 @@ function meterWithTraffic(chance: Random) {
     for (let count = chance.below(nowMs % 3000 < 1000 ? 2 : 60); count > 0; count--) {
       const agent = agents.get(1 + chance.below(4));
       const startedMs = 1000;
-      const times = { startedMs, answeredMs: startedMs + ([1, 3, 7, 20][chance.below(4)] as number) };
+      const answeredMs = startedMs + ([1, 3, 7, 20][chance.below(4)] as number);
+      const times = { startedMs, placedMs: startedMs, connectedMs: 0, answeredMs, endedMs: answeredMs };
       const error = chance.chance(0.02) ? new BalancerError('connection-lost', '') : undefined;
       const status = agent?.replica.seat === 3 && nowMs > 5000 ? 500 : 200 + 204 * chance.below(2);
-      meter.count({ agent, status, times, key: chance.below(512), error }, policy);
+      meter.count({ agent, request: {}, status, times, key: chance.below(512), error }, policy);
     }
     load.inFlight = chance.below(20);
     load.diverted += chance.below(2);

@@ -4,6 +4,7 @@ import t from 'tap';
 import type { Route } from '../../lib/core/fleet/fleet-state.ts';
 import type { Clock } from '../../lib/core/ports.ts';
 import { Rows } from '../../lib/core/request/rows.ts';
+import { SeatMeasures } from '../../lib/core/traffic/measures.ts';
 import { Supervisor } from '../../lib/fleet/supervisor.ts';
 import { createLog } from '../../lib/log.ts';
 import { supervisorRules, trafficSettings } from '../../lib/parts/limits.ts';
@@ -33,7 +34,14 @@ t.test('a plan that has one replica more makes one agent, and leaves the others 
       };
     },
   };
-  const load = { ledger: testLedger(), inFlight: 0, idle: 0, diverted: 0, freed: () => undefined };
+  const load = {
+    ledger: testLedger(),
+    inFlight: 0,
+    idle: 0,
+    diverted: 0,
+    freed: () => undefined,
+    measuresOf: () => new SeatMeasures(),
+  };
   const drained: number[] = [];
   const limits = proxyLimits(trafficSettings(OPTIONS));
   const agents = new ReplicaAgents(limits, load, new Rows(), clock, (incarnation) => drained.push(incarnation));

@@ -4,6 +4,7 @@
 
 import { EventEmitter } from 'node:events';
 import t from 'tap';
+import { SeatMeasures } from '../../lib/core/traffic/measures.ts';
 import { Tally } from '../../lib/core/traffic/traffic.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { parseReplyHead, type ReplyHead } from '../../lib/http/reply-head.ts';
@@ -64,6 +65,7 @@ function seat(number: number, played: Played[]): Lessor {
     retired: false,
     inFlight: 0,
     tally: new Tally(),
+    measures: new SeatMeasures(),
     lease: () => {
       const done: string[] = [];
       const note = (what: string) => () => void done.push(what);

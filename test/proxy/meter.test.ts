@@ -3,6 +3,7 @@
 import t from 'tap';
 import { countersSince, latencyOf } from '../../lib/core/traffic/counters.ts';
 import { Histogram } from '../../lib/core/traffic/histogram.ts';
+import { SeatMeasures } from '../../lib/core/traffic/measures.ts';
 import { Tally } from '../../lib/core/traffic/traffic.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { Meter } from '../../lib/proxy/meter.ts';
@@ -10,9 +11,10 @@ import { inOrder, startProxy, tcp } from '../fixtures/proxy.ts';
 import { exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
-const agent = { replica: { incarnation: 1, seat: 7 }, inFlight: 0, tally: new Tally() };
+const agent = { replica: { incarnation: 1, seat: 7 }, inFlight: 0, tally: new Tally(), measures: new SeatMeasures() };
 const IDLE = { inFlight: 0, diverted: 0 };
-const ended = (key = 0) => ({ agent, status: 200, times: { startedMs: 0, answeredMs: 0 }, key, error: undefined });
+const TIMES = { startedMs: 0, placedMs: 0, connectedMs: 0, answeredMs: 0, endedMs: 0 };
+const ended = (key = 0) => ({ agent, request: {}, status: 200, times: TIMES, key, error: undefined });
 const policy = { ...inOrder(7), slotOf: (key: number) => key };
 
 t.test('where requests land is noted only while somebody looks', async (t) => {
@@ -46,7 +48,7 @@ t.test('of many requests at most 24 are told, and they are spread over all', asy
 t.test('a request is timed until the head of its reply, not its end', async (t) => {
   const meter = new Meter(new Map(), IDLE);
   const startedMs = 1000;
-  meter.count({ ...ended(), times: { startedMs, answeredMs: startedMs + 5 } }, policy);
+  meter.count({ ...ended(), times: { ...TIMES, startedMs, answeredMs: startedMs + 5 } }, policy);
   const { p50 } = latencyOf(new Histogram(meter.counters().total.times));
   t.ok(Math.abs((p50 as number) / 5000 - 1) < 0.03, `${p50} µs`);
 });

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
+import { SeatMeasures } from '../../lib/core/traffic/measures.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { trafficSettings } from '../../lib/parts/limits.ts';
 import { proxyLimits } from '../../lib/proxy/proxy-limits.ts';
@@ -22,7 +23,13 @@ const limits = {
   maxHeadBytes: 1000,
 };
 const ref = { seat: 1, incarnation: 1, hostname: 'server1' };
-const loadOfNone = () => ({ ledger: testLedger(), inFlight: 0, idle: 0, freed: () => undefined });
+const loadOfNone = () => ({
+  ledger: testLedger(),
+  inFlight: 0,
+  idle: 0,
+  freed: () => undefined,
+  measuresOf: () => new SeatMeasures(),
+});
 const lease = (agent: ReplicaAgent) => {
   agent.take(Number.POSITIVE_INFINITY, 1);
   return agent.lease(false);

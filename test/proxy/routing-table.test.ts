@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { Route } from '../../lib/core/fleet/fleet-state.ts';
+import { SEAT_LAYOUT, SeatMeasures, SPILL_REASONS } from '../../lib/core/traffic/measures.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { trafficSettings } from '../../lib/parts/limits.ts';
 import { type ProxyLimits, proxyLimits } from '../../lib/proxy/proxy-limits.ts';
@@ -19,12 +20,17 @@ const limits: ProxyLimits = proxyLimits(trafficSettings(defaultOptions()));
 
 /** A table of seats 1, 2, … in the order given, each with so many requests in flight; the key does not matter. */
 function tableOf(seats: readonly Held[], balanceFactor = 1.25, maxTunnels = 20): { table: RoutingTable; load: Load } {
+  const measures: SeatMeasures[] = [];
   const load: Load = {
     ledger: testLedger(),
     inFlight: 0,
     idle: 0,
     diverted: 0,
     freed: () => undefined,
+    measuresOf: (seat) => {
+      measures[seat] ??= new SeatMeasures();
+      return measures[seat];
+    },
   };
   const routes = seats.map(({ weight = 1, suspected = false }, index): Route => {
     const replica = { seat: index + 1, incarnation: index + 1, hostname: `server${index + 1}` };
@@ -115,4 +121,26 @@ t.test('an offer takes a place among the tunnels and one in flight, or neither',
   t.equal(table.take(1, [], true), undefined, 'no tunnel is left at the first, and no place at the second');
   t.same([ledger.inFlightAt(0), ledger.tunnelsAt(0), ledger.inFlightAt(1), ledger.tunnelsAt(1)], [1, 1, 20, 0]);
   t.equal(table.take(1, [], false)?.replica.seat, 1, 'ordinary requests are not concerned');
+});
+
+t.test('a request that goes past its owner counts there, once and with the reason', async (t) => {
+  const spills = ({ load }: ReturnType<typeof tableOf>) => [
+    ...load.measuresOf(1).cells.subarray(SEAT_LAYOUT.spills, SEAT_LAYOUT.spills + SPILL_REASONS.length),
+  ];
+  const cases = [
+    { first: { inFlight: 0 }, tried: [], counted: [0, 0, 0, 0] },
+    { first: { inFlight: 0, suspected: true }, tried: [], counted: [0, 1, 0, 0] },
+    { first: { inFlight: 20 }, tried: [], counted: [0, 0, 1, 0] },
+    { first: { inFlight: 5 }, tried: [], counted: [0, 0, 1, 0] },
+    { first: { inFlight: 0 }, tried: [1], counted: [0, 0, 0, 1] },
+  ];
+  t.same(SPILL_REASONS, ['absent', 'suspected', 'busy', 'tried']);
+  for (const { first, tried, counted } of cases) {
+    const one = tableOf([first, { inFlight: 0 }, { inFlight: 0 }]);
+    t.equal(picked(one.table, ...tried), counted.includes(1) ? 2 : 1);
+    t.same(spills(one), counted);
+  }
+  const alone = tableOf([{ inFlight: 0, suspected: true }]);
+  picked(alone.table);
+  t.same(spills(alone), [0, 0, 0, 0], 'it has come to its owner after all');
 });

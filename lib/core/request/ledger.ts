@@ -106,6 +106,16 @@ export class Ledger {
     this.#free(TUNNELS + row, PART_TUNNELS + row);
   }
 
+  /** Connections of this thread. */
+  get ownConnections(): number {
+    return this.#cells[this.#part + PART_CONNECTIONS] as number;
+  }
+
+  /** Requests of this thread that wait for a place. */
+  get ownWaiting(): number {
+    return this.#cells[this.#part + PART_WAITING] as number;
+  }
+
   /** Counts a connection more, if there are less than `most`. */
   connect(most: number): boolean {
     return this.#reserve(CONNECTIONS, PART_CONNECTIONS, most);

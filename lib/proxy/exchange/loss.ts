@@ -46,9 +46,16 @@ export function judgeLoss(
   };
   const isUnsent = error.code === 'connect-failed' && bodyInHand;
   if (!mayRetry(attempt, context.limits.maxAttempts)) return isUnsent ? 'when-back' : error;
-  if (stale) return 'again-fresh';
+  const { measures } = lease.lessor;
+  if (stale) {
+    measures.retry('stale');
+    return 'again-fresh';
+  }
   // The budget keeps an outage from multiplying load. An attempt at a retired replica adds none, so it is free.
-  if (lease.lessor.retired || context.spendRetry()) return 'again';
+  if (lease.lessor.retired || context.spendRetry()) {
+    measures.retry(error.code);
+    return 'again';
+  }
   if (isUnsent) return 'when-back';
   return new BalancerError(error.code, `${error.message}; too many requests are being repeated`);
 }

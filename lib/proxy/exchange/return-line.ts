@@ -21,6 +21,11 @@ export class ReturnLine {
     return this.#outage?.whyNone ?? 'no replica can take the request now';
   }
 
+  /** How many wait. */
+  get size(): number {
+    return this.#line.size;
+  }
+
   /** Calls `onRoom` later, any number of times. False if no replica is expected back, or too many requests wait. */
   join(one: Waiting): boolean {
     if (this.#outage?.mayEnd !== true || this.#line.size >= this.#limits.maxQueued) return false;

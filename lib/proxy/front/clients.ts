@@ -13,7 +13,7 @@ const TICK_MS = 100;
 export class Clients {
   readonly #terms: ClientTerms;
   readonly #ledger: Ledger;
-  readonly #onTick: (nowMs: number) => void;
+  readonly #onTick: (nowMs: number, lateMs: number) => void;
   // Includes the clients that are being told that there are too many.
   readonly #all = new Set<Client>();
   // The clients that were refused, the oldest first.
@@ -24,8 +24,10 @@ export class Clients {
   #ranMs = 0;
   #tickedMs = 0;
 
-  /** @param onTick called when the first client comes, and then before each check of the clients. */
-  constructor(terms: ClientTerms, ledger: Ledger, clock: Clock, onTick: (nowMs: number) => void) {
+  /**
+   * @param onTick called when the first client comes, and then before each check of the clients, with how late that is.
+   */
+  constructor(terms: ClientTerms, ledger: Ledger, clock: Clock, onTick: (nowMs: number, lateMs: number) => void) {
     this.#terms = terms;
     this.#ledger = ledger;
     this.#clock = clock;
@@ -44,7 +46,7 @@ export class Clients {
     if (this.#stopTicking === undefined) {
       this.#stopTicking = this.#clock.every(TICK_MS, () => this.#tick());
       this.#tickedMs = this.#clock.now();
-      this.#onTick(this.#tickedMs);
+      this.#onTick(this.#tickedMs, 0);
     }
     const { maxConnections } = this.#terms.limits;
     client.isAdmitted = this.#ledger.connect(maxConnections);
@@ -95,7 +97,7 @@ export class Clients {
 
   #tick(): void {
     const nowMs = this.#clock.now();
-    this.#onTick(nowMs);
+    this.#onTick(nowMs, nowMs - this.#tickedMs - TICK_MS);
     // If this process was stopped or starved, bytes of clients lie unread. Their clients were not late, so that time
     // does not count.
     this.#ranMs += Math.min(nowMs - this.#tickedMs, 2 * TICK_MS);

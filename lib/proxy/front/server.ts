@@ -6,6 +6,7 @@ import type { ListenPlace } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
 import type { Key } from '../../core/ring/policy.ts';
+import type { FrontMeasures } from '../../core/traffic/measures.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { MayBeTold } from '../../http/credentials.ts';
 import { overfull, type ParsedRequest } from '../../http/headers.ts';
@@ -21,6 +22,7 @@ import { Exchange } from '../exchange/exchange.ts';
 import type { ExchangeContext } from '../exchange/exchange-context.ts';
 import { permittedHead } from '../explain-permission.ts';
 import type { RequestLog } from '../request-log.ts';
+import { ownerOf } from './client-socket.ts';
 import { Clients } from './clients.ts';
 import { DateField } from './date-field.ts';
 import { bodyBytesOf, errorReply } from './error-reply.ts';
@@ -39,6 +41,7 @@ export interface FrontContext extends ExchangeContext {
   readonly log: RequestLog;
   readonly access: AccessLog;
   readonly traceIds: TraceIds;
+  readonly measures: FrontMeasures;
   readonly replies: ReplyMemory;
   readonly ledger: Ledger;
   /** Each connection must end with the reply that it carries now. */
@@ -54,8 +57,8 @@ export interface FrontContext extends ExchangeContext {
   mayBeTold(request: IncomingMessage): MayBeTold;
   /** Gives what answers a request that is for the balancer itself; `undefined` leaves the request to the ring. */
   ownAnswer(request: IncomingMessage): OwnAnswer | undefined;
-  /** Called a few times a second while there are clients. */
-  onTick(nowMs: number): void;
+  /** Called a few times a second while there are clients. @param lateMs how much later than planned. */
+  onTick(nowMs: number, lateMs: number): void;
 }
 
 const SWEEP_MS = 50;
@@ -85,11 +88,11 @@ export class FrontServer implements TurnTerms {
       limits,
       trusts,
       replies,
-      serve: interceptConnections(this.#server, (socket) => this.#clients.admit(socket)),
+      serve: interceptConnections(this.#server, (socket) => this.#onConnection(socket)),
       onPlain: (client: Client, request: PlainRequest) => this.#onPlain(client, request),
       onRefused: (error: BalancerError, client: string) => this.#onRefused(error, client),
     };
-    this.#clients = new Clients(terms, context.ledger, clock, (nowMs) => context.onTick(nowMs));
+    this.#clients = new Clients(terms, context.ledger, clock, (nowMs, lateMs) => context.onTick(nowMs, lateMs));
     this.#listeners = new Listeners(this.#server);
     this.#hear();
   }
@@ -177,6 +180,11 @@ export class FrontServer implements TurnTerms {
     );
   }
 
+  #onConnection(socket: Socket): void {
+    if (ownerOf(socket) === undefined) this.#context.measures.connection(false);
+    this.#clients.admit(socket);
+  }
+
   #onRequest(request: IncomingMessage, response: SilentResponse): void {
     correctVersion(request);
     const client = this.#clients.of(request.socket);
@@ -197,6 +205,8 @@ export class FrontServer implements TurnTerms {
     const context = this.#context;
     let requestId = context.arrive();
     let origin = client.address;
+    if (client.hasAsked) context.measures.connection(true);
+    client.hasAsked = true;
     try {
       const fault = overfull(request, context.limits.maxFields);
       if (fault !== undefined) throw fault;

@@ -4,6 +4,9 @@
 import { hostAndPort } from '../../core/address.ts';
 import type { Address, Clock, ReplicaRef } from '../../core/ports.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
+import type { SeatId } from '../../core/ring/ring.ts';
+import type { SeatMeasures } from '../../core/traffic/measures.ts';
+import type { SeatLoad } from '../../core/traffic/plane-reading.ts';
 import { Tally } from '../../core/traffic/traffic.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import { type Pool, ReplicaConnection } from './connection.ts';
@@ -14,6 +17,8 @@ export interface AgentLoad {
   readonly ledger: Ledger;
   /** Where the requests of a replica are counted, if another thread reads that. */
   readonly tallyOf?: ((replica: ReplicaRef) => Tally) | undefined;
+  /** What is measured at a seat, by whichever replica is there. */
+  readonly measuresOf: (seat: SeatId) => SeatMeasures;
   /** Of this thread. */
   inFlight: number;
   /** Connections that are kept without a request on them. */
@@ -29,6 +34,7 @@ export class ReplicaAgent implements Pool {
   /** Requests of this thread that have a place there: event streams and tunnels have none. */
   inFlight = 0;
   readonly tally: Tally;
+  readonly measures: SeatMeasures;
   readonly #load: AgentLoad;
   readonly #row: number;
   readonly #address: Address;
@@ -54,6 +60,7 @@ export class ReplicaAgent implements Pool {
     this.#row = row;
     this.replica = replica;
     this.tally = load.tallyOf?.(replica) ?? new Tally();
+    this.measures = load.measuresOf(replica.seat);
     this.#address = address;
     this.authority = authorityOf(address);
     this.#limits = limits;
@@ -69,6 +76,18 @@ export class ReplicaAgent implements Pool {
   /** Tunnels there, and requests that offer to become one, in all threads. */
   get tunnelsInAll(): number {
     return this.#load.ledger.tunnelsAt(this.#row);
+  }
+
+  /** What there is of this thread, at the moment. */
+  get seatLoad(): SeatLoad {
+    const idleConnections = this.#idle.length;
+    return {
+      inFlight: this.inFlight,
+      tunnels: this.#tunnels,
+      streams: this.#streams.size,
+      busyConnections: this.#all.size - idleConnections,
+      idleConnections,
+    };
   }
 
   /**
@@ -93,7 +112,9 @@ export class ReplicaAgent implements Pool {
 
   /** @param offers as it was said when the place was taken. */
   lease(fresh: boolean, offers = false): ReplicaConnection {
-    const connection = (fresh ? undefined : this.#takeIdle()) ?? this.#open();
+    const kept = fresh ? undefined : this.#takeIdle();
+    this.measures.connection(kept !== undefined);
+    const connection = kept ?? this.#open();
     connection.offers = offers;
     return connection;
   }

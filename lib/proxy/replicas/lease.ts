@@ -2,6 +2,7 @@
 // `abandon` or `endSoon`. Types only: an exchange knows its lease, but not the agent and the connection behind it.
 
 import type { ReplicaRef } from '../../core/ports.ts';
+import type { SeatMeasures } from '../../core/traffic/measures.ts';
 import type { Tally } from '../../core/traffic/traffic.ts';
 import type { BalancerError } from '../../errors.ts';
 import type { ReplySink } from '../../http/reply-reader.ts';
@@ -18,6 +19,8 @@ export interface Lessor {
   readonly inFlight: number;
   /** Counts the requests that ended there. */
   readonly tally: Tally;
+  /** What is measured at its seat. */
+  readonly measures: SeatMeasures;
   /**
    * Lends a connection for one request that has taken its place: the one used last, or a new one if there is none or
    * `fresh` asks for it.

@@ -6,6 +6,7 @@ import { mostInFlight } from '../../core/ring/bounded-load.ts';
 import type { Objection } from '../../core/ring/explain.ts';
 import type { Key, RingPolicy } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
+import type { SpillReason } from '../../core/traffic/measures.ts';
 import type { AgentLoad, ReplicaAgent } from './agent.ts';
 
 /** Requests in flight at all replicas, and how often the bound on load sent a request past its owner. */
@@ -33,10 +34,21 @@ export class RoutingTable {
   readonly #entries: (Entry | undefined)[] = [];
   readonly #limits: RoutingLimits;
   readonly #load: Load;
+  // The first seat that the pick under way was not content with, and why.
+  #passed: SeatId | undefined;
+  #passedFor: SpillReason = 'absent';
   // Accepts any seat that is ready. Made once per table, since nearly all requests begin with nothing tried.
   readonly #ready = (seat: SeatId) => {
     const entry = this.#entries[seat];
     return entry !== undefined && !entry.suspected && entry.agent.inFlightInAll < this.#limits.maxInFlight;
+  };
+
+  // As `#ready`, and remembers whom it has refused first.
+  readonly #suits = (seat: SeatId): boolean => {
+    const entry = this.#entries[seat];
+    if (entry === undefined) return this.#pass(seat, 'absent');
+    if (entry.suspected) return this.#pass(seat, 'suspected');
+    return entry.agent.inFlightInAll < this.#limits.maxInFlight || this.#pass(seat, 'busy');
   };
 
   constructor(
@@ -62,11 +74,24 @@ export class RoutingTable {
    * @param offers the request offers to switch protocols, so it takes a place among the tunnels too.
    */
   take(key: Key, tried: readonly SeatId[], offers: boolean): ReplicaAgent | undefined {
-    const untried = tried.length === 0 ? this.#ready : (seat: SeatId) => this.#ready(seat) && !tried.includes(seat);
+    this.#passed = undefined;
+    const taken = this.#takeOf(key, tried, offers);
+    if (taken !== undefined && this.#passed !== undefined && this.#passed !== taken.replica.seat) {
+      this.#load.measuresOf(this.#passed).spill(this.#passedFor);
+    }
+    return taken;
+  }
+
+  #takeOf(key: Key, tried: readonly SeatId[], offers: boolean): ReplicaAgent | undefined {
+    const untried =
+      tried.length === 0
+        ? this.#suits
+        : (seat: SeatId) => (tried.includes(seat) ? this.#pass(seat, 'tried') : this.#suits(seat));
     const { balanceFactor } = this.#limits;
     const owner = this.policy.pick(key, untried);
     if (owner !== undefined) {
       if (this.#take(owner, balanceFactor, offers)) return this.#agentOf(owner);
+      this.#pass(owner, 'busy');
       // If all seats are over the bound the owner takes the request: the bound spreads load, `maxInFlight` limits it.
       const seat =
         this.policy.pick(key, (one) => one !== owner && untried(one) && this.#take(one, balanceFactor, offers)) ??
@@ -114,6 +139,15 @@ export class RoutingTable {
     if (entry === undefined) return 'absent';
     if (entry.suspected) return 'suspected';
     return this.#ready(seat) && this.hasRoom(seat) ? 'none' : 'busy';
+  }
+
+  // Always false, for the one that picks.
+  #pass(seat: SeatId, reason: SpillReason): false {
+    if (this.#passed === undefined) {
+      this.#passed = seat;
+      this.#passedFor = reason;
+    }
+    return false;
   }
 
   #take(seat: SeatId, factor: number, offers: boolean): boolean {

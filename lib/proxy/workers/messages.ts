@@ -9,6 +9,7 @@ import type { Key } from '../../core/ring/policy.ts';
 import type { RoutingPlan } from '../../core/routing-plan.ts';
 import type { TrafficSettings } from '../../core/traffic-settings.ts';
 import type { LogLevel } from '../../log.ts';
+import type { MeasuredBlock } from '../measure-book.ts';
 
 /** With what a worker is made. */
 export interface WorkerTerms {
@@ -16,6 +17,8 @@ export interface WorkerTerms {
   readonly seed: number;
   /** What all workers count together, and which part of it is this worker's. */
   readonly ledger: { readonly memory: SharedArrayBuffer; readonly thread: number };
+  /** 1, 2, … */
+  readonly number: number;
   /** When the clock of the main thread began, in ms since 1970: all workers go by that clock. */
   readonly clockOriginMs: number;
   /** In force until a plan holds. */
@@ -35,6 +38,7 @@ export interface Questions {
   readonly publish: { readonly plan: RoutingPlan; readonly rows: RowsOfPlan };
   readonly listen: ListenPlace;
   readonly counters: undefined;
+  readonly reading: undefined;
   /** Where the last look ended. */
   readonly landings: number;
   readonly explain: Key;
@@ -73,6 +77,8 @@ export type FromWorker =
   | { readonly type: 'news'; readonly news: PlaneNews; readonly version: number }
   /** Memory in which this worker counts the requests of a replica, or all requests. */
   | { readonly type: 'tally'; readonly replica: ReplicaRef | undefined; readonly memory: SharedArrayBuffer }
+  /** Memory in which this worker measures what happens at a seat, or at its front. */
+  | { readonly type: 'measures'; readonly block: MeasuredBlock; readonly memory: SharedArrayBuffer }
   /** A request for the main thread, as HTTP over that port. */
   | { readonly type: 'own'; readonly port: MessagePort; readonly facts: OwnFacts };
 

@@ -7,7 +7,9 @@ import type { Clock, ReplicaRef } from '../../core/ports.ts';
 import { Ledger } from '../../core/request/ledger.ts';
 import type { RowBook } from '../../core/request/rows.ts';
 import { TALLY_CELLS, Tally } from '../../core/traffic/traffic.ts';
-import { Plane, type PlanePorts } from '../plane.ts';
+import { cellsIn, type MeasuredBlock } from '../measure-book.ts';
+import { Plane } from '../plane.ts';
+import type { PlanePorts } from '../ports.ts';
 import { LogSender } from './log-sender.ts';
 import {
   type Answers,
@@ -45,7 +47,12 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
   const lines = new LineSender(port);
   const rows = new GivenRows();
   const ledger = new Ledger(terms.ledger.memory, terms.ledger.thread);
-  const shared = { ledger, rows, tallyOf: (replica: ReplicaRef | undefined) => sharedTally(replica, tell) };
+  const shared = {
+    ledger,
+    rows,
+    tallyOf: (replica: ReplicaRef | undefined) => sharedTally(replica, tell),
+    cellsOf: (block: MeasuredBlock) => sharedCells(block, tell),
+  };
   const ports: PlanePorts = {
     log: sender.log,
     takeLines: lines.take,
@@ -55,6 +62,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
     seed: terms.seed,
     shared,
     sharesPort: true,
+    thread: String(terms.number),
   };
   const plane = new Plane(ports, terms.traffic);
   const timeOver = new AbortController();
@@ -111,6 +119,8 @@ function answerers(
     },
     listen: (place) => plane.listen(place),
     counters: () => plane.counters(),
+    // What was measured is in memory that the main thread reads.
+    reading: async () => ({ ...(await plane.reading()), seats: new Map() }),
     landings: (after) => plane.landings(after),
     explain: (key) => plane.explain(key),
     handover: () => plane.handover(),
@@ -145,6 +155,12 @@ class LineSender {
     this.#unwritten.get(number)?.(memory);
     this.#unwritten.delete(number);
   }
+}
+
+function sharedCells(block: MeasuredBlock, tell: (message: FromWorker) => void): Float64Array {
+  const memory = new SharedArrayBuffer(cellsIn(block) * Float64Array.BYTES_PER_ELEMENT);
+  tell({ type: 'measures', block, memory });
+  return new Float64Array(memory);
 }
 
 // The main thread gives the rows, and takes them back.

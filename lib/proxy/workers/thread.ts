@@ -5,9 +5,12 @@ import { Worker } from 'node:worker_threads';
 import type { PlaneNews, TakeBatch } from '../../core/plane-ports.ts';
 import type { ReplicaRef } from '../../core/ports.ts';
 import { type Counters, noCounters } from '../../core/traffic/counters.ts';
+import { FRONT_LAYOUT } from '../../core/traffic/measures.ts';
+import { noReading, type PlaneReading } from '../../core/traffic/plane-reading.ts';
 import { Tally } from '../../core/traffic/traffic.ts';
 import { describe } from '../../errors.ts';
 import type { Log, LogLevel } from '../../log.ts';
+import type { MeasuredBlock } from '../measure-book.ts';
 import {
   type Answers,
   errorOf,
@@ -50,6 +53,8 @@ interface Pending {
   waited: number;
 }
 
+const NOTHING = { clients: 0, waiting: 0, waitingForReturn: 0, activeSeconds: 0 };
+
 // In ticks, which are seconds in which this process ran. A thread that begins loads its program first.
 const LONGEST_SILENCE = 10;
 const LONGEST_BEGIN = 30;
@@ -61,6 +66,8 @@ export class WorkerThread {
   readonly ended: Promise<void>;
   /** When it was last asked. */
   counters = noCounters();
+  /** What there was at the last look at what it measures. */
+  now = noReading();
   /** Where the last look at its landings ended, and how many there were until then. */
   landed = { last: 0, landed: 0 };
   /** The port that it listens on, or will soon. */
@@ -68,6 +75,8 @@ export class WorkerThread {
   readonly #worker: Worker;
   // Of all requests, and of each replica.
   #tallies: { readonly replica: ReplicaRef | undefined; readonly tally: Tally }[] = [];
+  // What it measures, in memory that it goes on to write.
+  readonly #measures = new Map<MeasuredBlock, Float64Array>();
   readonly #pending = new Map<number, Pending>();
   #asked = 0;
   #hasAnswered = false;
@@ -105,6 +114,23 @@ export class WorkerThread {
         : [{ seat: replica.seat, incarnation: replica.incarnation, ...tally.read(), inFlight: 0 }],
     );
     return { total: { ...total.read(), inFlight: 0 }, diverted: this.counters.diverted, replicas };
+  }
+
+  /** What it has measured until now, and what there was at the last look. */
+  get reading(): PlaneReading {
+    const seats = Array.from(this.#measures).flatMap(([block, cells]) =>
+      block === 'front' ? [] : [[block, cells.slice()] as const],
+    );
+    const cells = this.#measures.get('front')?.slice() ?? new Float64Array(FRONT_LAYOUT.size);
+    const thread = String(this.number);
+    const [now = { ...NOTHING, thread, cells }] = this.now.threads;
+    return { seats: new Map(seats), loads: this.now.loads, threads: [{ ...now, cells }] };
+  }
+
+  /** What it has measured when it has ended: nothing is there any more. */
+  get lastReading(): PlaneReading {
+    const { seats, threads } = this.reading;
+    return { seats, loads: new Map(), threads: threads.map((one) => ({ ...one, ...NOTHING })) };
   }
 
   /** That replica is gone: what was counted there is in the counters of all requests only. */
@@ -188,6 +214,9 @@ export class WorkerThread {
         return;
       case 'tally':
         this.#tallies.push({ replica: message.replica, tally: new Tally(new Float64Array(message.memory)) });
+        return;
+      case 'measures':
+        this.#measures.set(message.block, new Float64Array(message.memory));
         return;
       case 'own':
         ports.answerOwn(message.port, message.facts);

@@ -3,16 +3,7 @@
 // so; what they tell is put together. A worker that ends costs its own connections: another takes its place, and is
 // given the latest plan before it listens.
 
-import type { IncomingMessage } from 'node:http';
-import type {
-  DataPlane,
-  IdPosition,
-  ListenPlace,
-  PlaneHandover,
-  PlaneNews,
-  TakeBatch,
-} from '../../core/plane-ports.ts';
-import type { Clock } from '../../core/ports.ts';
+import type { DataPlane, ListenPlace, PlaneHandover, PlaneNews } from '../../core/plane-ports.ts';
 import { Ledger, ledgerBytes } from '../../core/request/ledger.ts';
 import { Rows } from '../../core/request/rows.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
@@ -21,10 +12,11 @@ import type { RoutingPlan } from '../../core/routing-plan.ts';
 import { type Counters, mergeCounters, noCounters } from '../../core/traffic/counters.ts';
 import type { Landings } from '../../core/traffic/landings.ts';
 import { MergedLandings } from '../../core/traffic/merged-landings.ts';
+import { mergeReadings, noReading, type PlaneReading } from '../../core/traffic/plane-reading.ts';
 import type { TrafficSettings } from '../../core/traffic-settings.ts';
 import type { AdjustableLog } from '../../log.ts';
 import { checkPortIsFree } from '../../system/free-port.ts';
-import type { OwnAnswer } from '../front/http1/responses.ts';
+import type { PlanePorts } from '../ports.ts';
 import { Crew } from './crew.ts';
 import { Drains } from './drains.ts';
 import type { OwnEndpoints, WorkerTerms } from './messages.ts';
@@ -32,23 +24,16 @@ import { createOwnServer } from './own-server.ts';
 import { shareOf } from './shares.ts';
 import { ThreadEnded, type WorkerThread } from './thread.ts';
 
-export interface ThreadedPlanePorts {
+type GivenOn = 'takeLines' | 'clock' | 'ownAnswer' | 'seed' | 'idsGiven';
+
+export interface ThreadedPlanePorts extends Pick<PlanePorts, GivenOn> {
   readonly log: AdjustableLog;
-  /** Takes the lines of the access log of all workers. */
-  readonly takeLines: TakeBatch;
-  readonly clock: Clock;
   /** What a worker runs: lib/worker.ts. */
   readonly script: URL;
   /** Of the endpoints that are the balancer's own; asked when the workers begin. */
   readonly own: () => OwnEndpoints;
-  /** Answers the requests to those. */
-  readonly ownAnswer: (request: IncomingMessage) => OwnAnswer | undefined;
-  /** For a client to take what is left of such an answer, in ms, unless the longest pause within a body is shorter. */
+  /** For a client to take what is left of an answer of these, in ms, unless a pause within a body may last less. */
   readonly takeTimeoutMs: number;
-  /** Where the request ids begin: any whole number. */
-  readonly seed: number;
-  /** How many ids another process gave of that sequence, whose place this one takes. */
-  readonly idsGiven?: Omit<IdPosition, 'seed'> | undefined;
 }
 
 export class ThreadedPlane implements DataPlane {
@@ -71,6 +56,7 @@ export class ThreadedPlane implements DataPlane {
   #place: { readonly port: number; readonly host: string } | undefined;
   // Of workers that have ended.
   #past = noCounters();
+  #pastReading = noReading();
 
   /** @param traffic in force until a plan holds. @param workers how many, at least one. */
   constructor(ports: ThreadedPlanePorts, traffic: TrafficSettings, workers: number) {
@@ -161,6 +147,15 @@ export class ThreadedPlane implements DataPlane {
     return this.#crew.living().reduce((sum, { counters }) => mergeCounters(sum, counters), this.#past);
   }
 
+  async reading(): Promise<PlaneReading> {
+    const looks = this.#crew.living().map(async (thread) => {
+      thread.now = (await unlessEnded(thread.ask('reading', undefined))) ?? thread.now;
+    });
+    await Promise.all(looks);
+    // What one that has ended meanwhile had measured is among the past.
+    return this.#crew.living().reduce((sum, thread) => mergeReadings(sum, thread.reading), this.#pastReading);
+  }
+
   async landings(after: number): Promise<Landings> {
     // One look at a time: what a worker has told once it does not tell again.
     const looked = this.#looked.then(() => this.#look());
@@ -189,6 +184,7 @@ export class ThreadedPlane implements DataPlane {
   #termsOf(number: number): WorkerTerms {
     const { own, log, takeTimeoutMs, seed } = this.#ports;
     return {
+      number,
       seed,
       ledger: { memory: this.#memory, thread: number - 1 },
       clockOriginMs: performance.timeOrigin,
@@ -247,6 +243,7 @@ export class ThreadedPlane implements DataPlane {
   #onEnded(thread: WorkerThread): void {
     new Ledger(this.#memory, 0).giveBackOf(thread.number - 1);
     this.#past = mergeCounters(this.#past, thread.lastCounters);
+    this.#pastReading = mergeReadings(this.#pastReading, thread.lastReading);
     this.#drains.onEnded(thread, this.#latest);
   }
 

@@ -43,6 +43,8 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
   readonly relay: ReplyRelay;
   /** What `http.Server` reads; `undefined` while requests are plain. */
   reading: Reading | undefined;
+  /** A request has come on this connection. */
+  hasAsked = false;
   /** False if this connection is one too many. */
   isAdmitted = true;
   /** Whoever handles the request under way, if there is one. */

@@ -1,0 +1,30 @@
+// What the metrics are made of, read at one moment. Types only.
+
+import type { FleetState } from '../../core/fleet/fleet-state.ts';
+import type { SeatId } from '../../core/ring/ring.ts';
+import type { Shares } from '../../core/ring/ring-view.ts';
+import type { PlaneReading } from '../../core/traffic/plane-reading.ts';
+import type { SeatEvents } from './fleet-counts.ts';
+
+export interface MetricsFacts {
+  readonly reading: PlaneReading;
+  readonly state: FleetState;
+  readonly shares: Shares;
+  readonly events: ReadonlyMap<SeatId, SeatEvents>;
+  readonly probes: Readonly<Record<string, number>>;
+  readonly takesRequests: boolean;
+  readonly planVersion: number;
+  readonly build: { readonly version: string; readonly node: string };
+  readonly process: ProcessFacts;
+}
+
+/** Of this process, as the conventional metrics of a process have it. */
+export interface ProcessFacts {
+  readonly cpuSeconds: number;
+  readonly startTimeSeconds: number;
+  readonly residentBytes: number;
+  readonly heapBytes: number;
+  /** `undefined` where the system does not tell. */
+  readonly openDescriptors: number | undefined;
+  readonly maxDescriptors: number;
+}
