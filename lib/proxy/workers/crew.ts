@@ -76,7 +76,9 @@ export class Crew {
   async giveWay(signal: AbortSignal): Promise<number> {
     let lost = 0;
     await this.#end(signal, async (thread) => {
-      lost += await thread.giveWay();
+      // Not in one expression with `await`, which would add to what `lost` was before.
+      const there = await thread.giveWay();
+      lost += there;
     });
     return lost;
   }
