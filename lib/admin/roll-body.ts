@@ -43,18 +43,17 @@ function parseCommand(command: unknown): readonly [string, ...string[]] {
   return [parseText('command[0]', program), ...args];
 }
 
-function parseEnvironment(env: unknown): ReadonlyMap<string, string> {
+function parseEnvironment(env: unknown): Readonly<Record<string, string>> {
   if (typeof env !== 'object' || env === null || Array.isArray(env)) {
     throw refusal(`env must be an object with a text for each name, not ${shown(env)}`);
   }
-  const entries = Object.entries(env).map(([name, value]) => {
+  for (const [name, value] of Object.entries(env)) {
     if (!VARIABLE.test(name)) throw refusal(`env has ${shown(name)}, which is no name of a variable`);
     if (typeof value !== 'string' || value.includes('\0')) {
       throw refusal(`env[${shown(name)}] must be a text, not ${shown(value)}`);
     }
-    return [name, value] as const;
-  });
-  return new Map(entries);
+  }
+  return env as Record<string, string>;
 }
 
 function parseText(name: string, value: unknown): string {

@@ -102,12 +102,12 @@ export interface Membership {
   watch(make: (change: MemberChange) => Promise<void>): () => void;
 }
 
-/** What a replica is made of, where that differs from what the options say. */
+/** What a replica is made of, where that differs from what the options say. Plain data, as JSON has it. */
 export interface Make {
   /** The program and its arguments. */
   readonly command?: readonly [string, ...string[]];
   /** More variables. */
-  readonly environment?: ReadonlyMap<string, string>;
+  readonly environment?: Readonly<Record<string, string>>;
   /** Name of the image of its container. */
   readonly image?: string;
 }

@@ -37,29 +37,40 @@ export class Roll {
   readonly #ports: RollPorts;
   // What seats are made of, if not of what all are.
   readonly #bySeat = new Map<SeatId, Make>();
-  #all = AS_OPTIONS_SAY;
+  #all: Make;
   #next = AS_OPTIONS_SAY;
   #phase: RollPhase = 'none';
   #reason: string | undefined;
   // Seats that the roll has gone through, in that order.
   #done: SeatId[] = [];
 
-  constructor(ports: RollPorts) {
+  /** @param made what replicas are made of, after rolls of the process before this one. */
+  constructor(ports: RollPorts, made: Make = AS_OPTIONS_SAY) {
+    this.#all = made;
     this.#ports = ports;
   }
 
   /** What the next replica in that seat is made of: one that is lost meanwhile comes back as it was. */
   readonly makeOf = (seat: SeatId): Make => this.#bySeat.get(seat) ?? this.#all;
 
+  /** What all replicas are made of. */
+  get made(): Make {
+    return this.#all;
+  }
+
+  /** Some replicas are made otherwise than others, or are about to be. */
+  get isHalfway(): boolean {
+    return this.#phase === 'rolling' || this.#phase === 'canary' || this.#phase === 'stopped';
+  }
+
   get progress(): RollProgress {
     const { seats } = this.#ports.supervisor.state;
     const isDone = ({ replica }: Seat) => this.#done.includes(replica.seat);
-    const isOver = this.#phase === 'none' || this.#phase === 'done' || this.#phase === 'undone';
     const names = (some: readonly Seat[]) => some.map(({ replica }) => replica.hostname);
     return {
       phase: this.#phase,
       replaced: names(seats.filter(isDone)),
-      left: isOver ? [] : names(seats.filter((seat) => !isDone(seat))),
+      left: this.isHalfway ? names(seats.filter((seat) => !isDone(seat))) : [],
       ...(this.#reason === undefined ? {} : { reason: this.#reason }),
     };
   }

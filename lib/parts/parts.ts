@@ -121,7 +121,8 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     log,
     probe: metrics.counted(probeOf(options)),
   });
-  const roll = new Roll({ supervisor, clock: realClock, log, startTimeoutMs: options.startTimeoutMs });
+  const { startTimeoutMs } = options;
+  const roll = new Roll({ supervisor, clock: realClock, log, startTimeoutMs }, handover?.made);
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
   const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, feed, pause, roll };

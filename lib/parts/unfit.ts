@@ -14,6 +14,6 @@ export function whyUnfit({ command, environment, image }: Make, options: Options
   if (command?.some((word) => word.includes(other)) === true) {
     return `command has ${other}, but replicas listen on a ${runtime === 'docker' ? 'port' : replicaListen}`;
   }
-  const own = OWN_VARIABLES.find((name) => environment?.has(name) === true);
+  const own = OWN_VARIABLES.find((name) => environment?.[name] !== undefined);
   return own === undefined ? undefined : `env cannot set ${own}: each replica gets its own`;
 }

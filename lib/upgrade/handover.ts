@@ -4,7 +4,7 @@
 
 import type { FleetState, Seat, ServingSeat } from '../core/fleet/fleet-state.ts';
 import type { PlaneHandover } from '../core/plane-ports.ts';
-import type { HandedReplicas } from '../core/ports.ts';
+import type { HandedReplicas, Make } from '../core/ports.ts';
 import { BalancerError } from '../errors.ts';
 
 /** To be raised with each change of the value, or of what it holds. */
@@ -23,6 +23,8 @@ export interface Handover {
   readonly state: FleetState;
   /** The time of the state's clock. */
   readonly atMs: number;
+  /** What replicas are made of, where that differs from what the options say. */
+  readonly made: Make;
   /** The token that changes of the fleet take, if it was drawn. */
   readonly drawnToken: string | undefined;
 }
@@ -64,7 +66,7 @@ export function readHandover(text: string): Handover {
     throw refused('what the process before hands over is no JSON');
   }
   if (!isObject(parsed)) throw refused('what the process before hands over is no value of ours');
-  const { version, pid, service, plane, state, atMs } = parsed;
+  const { version, pid, service, plane, state, atMs, made } = parsed;
   if (version !== HANDOVER_VERSION) {
     throw refused(`it hands over in version ${version}, and this program takes ${HANDOVER_VERSION}: restart it`);
   }
@@ -75,6 +77,7 @@ export function readHandover(text: string): Handover {
     isObject(plane) &&
     isListOf(plane.descriptors, Number.isInteger) &&
     isObject(plane.ids) &&
+    isObject(made) &&
     isObject(state) &&
     isListOf(state.seats, isObject) &&
     isListOf(state.leaving, isObject);

@@ -6,6 +6,8 @@ import type { DataPlane } from '../core/plane-ports.ts';
 import type { LetGo, ReplicaRuntime } from '../core/ports.ts';
 import { asBalancerError, BalancerError, describe } from '../errors.ts';
 import { realClock, within } from '../fleet/clock.ts';
+import type { Pause } from '../fleet/pause.ts';
+import type { Roll } from '../fleet/roll.ts';
 import type { Supervisor } from '../fleet/supervisor.ts';
 import type { Log } from '../log.ts';
 import { descriptorsOf, HANDOVER_VERSION, type HandedService, type Handover, handoverText } from './handover.ts';
@@ -24,6 +26,8 @@ export interface SuccessionParts {
   readonly supervisor: Supervisor;
   readonly adminDescriptor: () => number | undefined;
   readonly service: HandedService;
+  readonly roll: Roll;
+  readonly pause: Pause;
   readonly drawnToken: string | undefined;
   readonly log: Log;
 }
@@ -197,7 +201,10 @@ export class Succession {
   }
 
   async #handover(): Promise<Handover> {
-    const { plane, runtime, supervisor, adminDescriptor, service, drawnToken } = this.#parts;
+    const { plane, runtime, supervisor, adminDescriptor, service, roll, pause, drawnToken } = this.#parts;
+    // What another process would not go on with.
+    if (roll.isHalfway) throw new BalancerError('upgrade-refused', 'a roll has not ended: go on with it, or undo it');
+    if (pause.leftMs !== undefined) throw new BalancerError('upgrade-refused', 'requests are held back: resume first');
     try {
       const [planes, replicas] = [await plane.handover(), await runtime.handover?.()];
       return {
@@ -209,6 +216,7 @@ export class Succession {
         replicas,
         state: supervisor.state,
         atMs: realClock.now(),
+        made: roll.made,
         drawnToken,
       };
     } catch (error) {

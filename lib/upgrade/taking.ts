@@ -52,9 +52,9 @@ export function tellTaken({ before, handover }: Taking, log: Log): void {
 
 /** What a balancer of these parts hands over. */
 export function successionParts(parts: Parts, options: Options, log: Log): SuccessionParts {
-  const { plane, runtime, supervisor, adminServer, drawnToken } = parts;
+  const { plane, runtime, supervisor, adminServer, roll, pause, drawnToken } = parts;
   return {
-    ...{ plane, runtime, supervisor, drawnToken, log },
+    ...{ plane, runtime, supervisor, roll, pause, drawnToken, log },
     adminDescriptor: () => adminServer?.descriptor(),
     service: serviceOf(options),
   };

@@ -4,6 +4,8 @@
 import t, { type Test } from 'tap';
 import { startLastingLoad } from '../../bench/harness/lasting-load.ts';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
+import { stopNewest, upgrade } from '../../bench/harness/upgrades.ts';
+import { eventually } from '../fixtures/eventually.ts';
 
 const ROLLS = Number(process.env.ROLLS ?? 2);
 
@@ -106,6 +108,26 @@ async function allServe(program: Program): Promise<boolean> {
   const { body } = await program.json('/balancer/ring');
   return Object.keys((body as { absent: object }).absent).length === 0;
 }
+
+t.test('an upgrade keeps what a roll has made, and waits for none', async (t) => {
+  const program = await started(t);
+  t.match(await roll(program, { env: { VERSION: 'second' }, canary: 1 }), { message: { phase: 'canary' } });
+  t.match(await program.call('POST', '/balancer/upgrade'), { status: 409, text: /a roll has not ended/ });
+  t.match(await roll(program, { continue: true }), { message: { phase: 'done' } });
+  await program.call('POST', '/balancer/pause');
+  t.match(await program.call('POST', '/balancer/upgrade'), { status: 409, text: /held back/ });
+  await program.call('POST', '/balancer/resume');
+  const names = await program.hostnames();
+  await upgrade(program);
+  t.teardown(() => stopNewest(program));
+  t.same(await program.hostnames(), names);
+  for (const hostname of names) await program.call('POST', '/balancer/kill', { hostname });
+  await eventually('all are others', async () => {
+    const now = await program.hostnames();
+    return names.every((name) => !now.includes(name)) && (await allServe(program));
+  });
+  t.same(await versions(program), ['second']);
+});
 
 t.test('what cannot be is refused, and changes nothing', async (t) => {
   const program = await started(t);

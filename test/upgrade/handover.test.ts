@@ -38,7 +38,7 @@ const process = (seat: number, stdout: number, stderr: number) => ({
   ...{ replica: ref(seat), address: address(seat), pid: 1000 + seat, startTicks: '77', stdout, stderr },
 });
 const handover: Handover = {
-  ...{ version: 1, pid: 99, service, state, atMs: 1234, drawnToken: 'secret' },
+  ...{ version: 1, pid: 99, service, state, atMs: 1234, made: {}, drawnToken: 'secret' },
   plane: { descriptors: [20, 22], ids: { seed: 3, dealt: 10, named: 20 } },
   adminDescriptor: 30,
   replicas: { directory: '/tmp/r', processes: [process(1, 40, 41), process(3, 43, 42)] },
@@ -57,7 +57,7 @@ t.test('what this program does not know is refused, with the reason', async (t) 
   refusal('{', /no JSON/);
   refusal('7', /no value of ours/);
   refusal('{}', /in version undefined/);
-  for (const key of ['pid', 'service', 'plane', 'state', 'atMs']) {
+  for (const key of ['pid', 'service', 'plane', 'state', 'atMs', 'made']) {
     refusal(handoverText({ ...handover, [key]: null } as unknown as Handover), /not whole/);
   }
   const { plane } = handover;

@@ -29,7 +29,6 @@ import { takeOver } from './taken-over.ts';
 
 // sockaddr_un holds 108 bytes on Linux and 104 elsewhere; the name of a socket needs some of them.
 const LONGEST_DIRECTORY_BYTES = 80;
-const NONE: ReadonlyMap<string, string> = new Map();
 
 export interface ProcessRuntimeOptions {
   /** The program that each replica runs, and its arguments, with `{port}`, `{socket}`, `{id}` and `{seat}` in them. */
@@ -214,7 +213,7 @@ class ProcessRuntime implements ReplicaRuntime {
   #launch(replica: ReplicaRef, addresses: readonly [Address, ...Address[]], hold: Hold, signal: AbortSignal): Child {
     const { incarnation } = replica;
     const { cwd, output, clock, makeOf } = this.#options;
-    const { command = this.#options.command, environment = NONE } = makeOf?.(replica.seat) ?? {};
+    const { command = this.#options.command, environment = {} } = makeOf?.(replica.seat) ?? {};
     const own = ownValues(replica, addresses[0]);
     const words = [command[0], ...command.slice(1).map((word) => withOwnValues(word, own))];
     let running: Running;
@@ -251,9 +250,9 @@ class ProcessRuntime implements ReplicaRuntime {
     return child;
   }
 
-  #environmentOf(own: OwnValues, more: ReadonlyMap<string, string>): NodeJS.ProcessEnv {
+  #environmentOf(own: OwnValues, more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
     const { environment, variables } = this.#options;
-    return { ...environment, ...variablesWith(LOOPBACK, new Map([...variables, ...more]), own) };
+    return { ...environment, ...variablesWith(LOOPBACK, new Map([...variables, ...Object.entries(more)]), own) };
   }
 }
 

@@ -87,8 +87,12 @@ export async function madeOf(
   { makeOf, image: source, port: wanted }: ImageTerms,
   settings: ContainerSettings,
 ): Promise<{ image: string; settings: ContainerSettings }> {
-  const { image, command = settings.command, environment = [] } = makeOf?.(seat) ?? {};
-  const made = { ...settings, command, environment: new Map([...settings.environment, ...environment]) };
+  const { image, command = settings.command, environment = {} } = makeOf?.(seat) ?? {};
+  const made = {
+    ...settings,
+    command,
+    environment: new Map([...settings.environment, ...Object.entries(environment)]),
+  };
   if (image === undefined) return { image: imageName(source), settings: made };
   const { Config } = await attempt(`look at the image ${image}`, () => docker.getImage(image).inspect());
   return { image, settings: { ...made, port: portOf(image, Config?.ExposedPorts, wanted) } };
