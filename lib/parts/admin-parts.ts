@@ -127,7 +127,10 @@ export function adminOf({
     holds: () => publisher.holds(),
     erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
     diverted: async () => (await plane.counters()).diverted,
-    metrics: () => metrics.facts({ plane, state: () => supervisor.state, failOpen: options.failOpen }),
+    metrics: () => {
+      const { failOpen } = options;
+      return metrics.facts({ plane, state: () => supervisor.state, failOpen, pause, accessFile });
+    },
     explain: (key) => plane.explain(key),
     readKey: (request, client) => keyReader(current.options.key, keyFunction)(request, client),
   };

@@ -17,6 +17,8 @@ export interface MetricsSources {
   readonly plane: DataPlane;
   readonly state: () => FleetState;
   readonly failOpen: boolean;
+  readonly pause: { readonly leftMs: number | undefined };
+  readonly accessFile: { readonly dropped: number };
 }
 
 export class MetricsGathering {
@@ -39,7 +41,7 @@ export class MetricsGathering {
     return this.#counts.counted(probe, kindOf);
   }
 
-  async facts({ plane, state: stateNow, failOpen }: MetricsSources): Promise<MetricsFacts> {
+  async facts({ plane, state: stateNow, failOpen, pause, accessFile }: MetricsSources): Promise<MetricsFacts> {
     const reading = await plane.reading();
     const process = await processFacts(this.#maxDescriptors);
     const state = stateNow();
@@ -50,6 +52,8 @@ export class MetricsGathering {
       events: this.#counts.bySeat,
       probes: this.#counts.probes,
       takesRequests: whyNone(state, failOpen) === undefined,
+      isPaused: pause.leftMs !== undefined,
+      droppedLines: accessFile.dropped,
       planVersion: this.#planVersion,
       build: BUILD,
       process,

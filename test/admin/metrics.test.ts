@@ -139,6 +139,8 @@ const facts: MetricsFacts = {
   ),
   probes: {},
   takesRequests: true,
+  isPaused: false,
+  droppedLines: 3,
   planVersion: 1,
   build: { version: '1', node: '2' },
   process: {

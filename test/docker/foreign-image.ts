@@ -111,6 +111,30 @@ export async function foreignImage(t: Test): Promise<void> {
     t.same(await containersOf(FLEET), []);
   });
 
+  await t.test('a roll to another image, under load; one that is not there stops it', async (t) => {
+    await docker('tag', IMAGE, `${IMAGE}:second`);
+    t.teardown(() => docker('rmi', `${IMAGE}:second`));
+    const program = await startProgram(args);
+    t.teardown(() => program.stop());
+    const roll = (body: object) => program.json('/balancer/roll', { method: 'POST', body: JSON.stringify(body) });
+    t.match(await roll({ image: 'ringmaster-no-such-image' }), { status: 503, body: { message: /0 were replaced/ } });
+    t.match(await roll({ undo: true }), { status: 200 });
+    t.same(await program.hostnames(), ['server1', 'server2', 'server3']);
+    const load = startLoad(`${program.url}/`, 100);
+    await load.more(20);
+    t.match(await roll({ image: `${IMAGE}:second`, env: { GREETING: 'second' } }), {
+      status: 200,
+      body: { message: { phase: 'done' } },
+    });
+    await load.more(20);
+    t.same((await load.stop()).failures, [], 'no GET failed');
+    for (const name of await program.hostnames()) {
+      const [inspected] = JSON.parse(await docker('inspect', name));
+      t.equal(inspected.Config.Image, `${IMAGE}:second`);
+    }
+    t.match((await program.json('/')).body, { GREETING: 'second', PORT: '3000' });
+  });
+
   await t.test('a balancer that was killed finds them again, with the port that they were made with', async (t) => {
     const first = await startProgram(args);
     const containers = await containersOf(FLEET);

@@ -13,6 +13,9 @@ export interface MetricsFacts {
   readonly events: ReadonlyMap<SeatId, SeatEvents>;
   readonly probes: Readonly<Record<string, number>>;
   readonly takesRequests: boolean;
+  readonly isPaused: boolean;
+  /** Of the access log. */
+  readonly droppedLines: number;
   readonly planVersion: number;
   readonly build: { readonly version: string; readonly node: string };
   readonly process: ProcessFacts;

@@ -6,7 +6,7 @@ import type { MetricsFacts } from './facts.ts';
 import { LOSS_REASONS, PROBE_RESULTS } from './fleet-counts.ts';
 import { seatLabel } from './traffic-families.ts';
 
-const STATES: readonly SeatState[] = ['waiting', 'starting', 'serving', 'suspected', 'down'];
+const STATES: readonly SeatState[] = ['waiting', 'starting', 'serving', 'suspected', 'drained', 'down'];
 
 export const FLEET_FAMILIES: readonly Family<MetricsFacts>[] = [
   {
@@ -15,6 +15,13 @@ export const FLEET_FAMILIES: readonly Family<MetricsFacts>[] = [
     type: 'gauge',
     by: [],
     samples: ({ takesRequests }) => [['', takesRequests ? 1 : 0]],
+  },
+  {
+    name: 'ringmaster_paused',
+    help: '1 while all requests are held back.',
+    type: 'gauge',
+    by: [],
+    samples: ({ isPaused }) => [['', isPaused ? 1 : 0]],
   },
   {
     name: 'ringmaster_seats_wanted',
@@ -103,6 +110,13 @@ export const FLEET_FAMILIES: readonly Family<MetricsFacts>[] = [
     type: 'gauge',
     by: [],
     samples: ({ planVersion }) => [['', planVersion]],
+  },
+  {
+    name: 'ringmaster_access_log_lines_dropped_total',
+    help: 'Lines of the access log that were lost because its disk or reader is too slow.',
+    type: 'counter',
+    by: [],
+    samples: ({ droppedLines }) => [['', droppedLines]],
   },
 ];
 
