@@ -12,8 +12,8 @@ import { ringsTable } from './rings.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const DOCUMENTS = [
-  ...['README.md', 'lib/README.md'],
-  ...['SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'workflows/check.yml'].map((name) => `.github/${name}`),
+  ...['README.md', 'lib/README.md', '.github/workflows/check.yml'],
+  ...['SECURITY', 'CONTRIBUTING', 'CHANGELOG', 'OPERATIONS'].map((name) => `.github/${name}.md`),
 ];
 const MAX_FILE_LINES = 300;
 const MAX_COMMENT_COLUMNS = 120;
