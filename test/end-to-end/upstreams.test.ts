@@ -190,7 +190,10 @@ t.test('kill -9 of the only replica costs no request that was not sent', async (
 
 t.test('a service that answers 404 to the heartbeat is named at once, with what may help', async (t) => {
   const one = await service(t, 404);
-  const program = await start(t, [one], '--queue-timeout', '60s');
+  // On a busy machine an answer may take longer than the short time that the other tests give it.
+  const beats = ['--heartbeat-interval', '50ms', '--heartbeat-timeout', '30s'];
+  const program = await startProgram(['--upstream', one.name, ...beats, '--queue-timeout', '60s']);
+  t.teardown(() => program.stop());
   const reason = 'it answers 404 to /heartbeat: is it there? --heartbeat-path / or tcp';
   const why = `${one.name} down: ${reason}`;
   t.match(program.output(), `no replica: ${why}\nstop: Ctrl-C\n`);
