@@ -25,6 +25,7 @@ export interface OperationPorts {
     begin(make: Make, canaries?: number): Promise<object>;
     goOn(): Promise<object>;
     undo(): Promise<object>;
+    hold(): object;
   };
   /** Why replicas cannot be made so; `undefined` if they can. */
   readonly whyUnfit: (make: Make) => string | undefined;
@@ -79,6 +80,16 @@ export async function rollReplicas({ roll, whyUnfit }: OperationPorts, text: str
   const reason = whyUnfit(question.make);
   if (reason !== undefined) throw new BalancerError('bad-body', reason);
   return roll.begin(question.make, question.canaries);
+}
+
+/** Whether that body asks the roll under way to wait, which must not wait for the end of that roll. */
+export function asksToHold(text: string): boolean {
+  try {
+    return parseRoll(text).type === 'hold';
+  } catch {
+    // A bad body is refused, with the reason, when its turn comes.
+    return false;
+  }
 }
 
 // Longer than a worker may be busy with something that is no fault.

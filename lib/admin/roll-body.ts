@@ -1,4 +1,4 @@
-// The body of /balancer/roll: what to replace the replicas by, or what becomes of the roll that has stopped halfway.
+// The body of /balancer/roll: what to replace the replicas by, or what becomes of the roll that there is.
 
 import type { Make } from '../core/ports.ts';
 import { BalancerError } from '../errors.ts';
@@ -6,19 +6,21 @@ import { checkNoMore, parseObject, shown } from './bodies.ts';
 
 export type RollQuestion =
   | { readonly type: 'begin'; readonly make: Make; readonly canaries: number | undefined }
-  | { readonly type: 'goOn' | 'undo' };
+  | { readonly type: 'goOn' | 'undo' | 'hold' };
 
 const EXAMPLE = '{"command": ["node", "app.js"], "canary": 1}';
 const VARIABLE = /^[A-Za-z_]\w*$/;
 
 /** Throws `bad-body`. An empty body begins a roll that changes nothing but the replicas. */
 export function parseRoll(text: string): RollQuestion {
-  const { continue: goesOn, undo, ...rest } = text === '' ? {} : parseObject(text, EXAMPLE);
-  if (goesOn === undefined && undo === undefined) return parseBegin(rest);
-  const isOne = (goesOn === true && undo === undefined) || (undo === true && goesOn === undefined);
-  if (!isOne) throw refusal('continue or undo must be true, and stand alone');
+  const { continue: goOn, undo, hold, ...rest } = text === '' ? {} : parseObject(text, EXAMPLE);
+  const [asked, second] = Object.entries({ goOn, undo, hold }).filter(([, value]) => value !== undefined);
+  if (asked === undefined) return parseBegin(rest);
+  if (asked[1] !== true || second !== undefined) {
+    throw refusal('continue, undo or hold must be true, and stand alone');
+  }
   checkNoMore(rest);
-  return { type: undo === true ? 'undo' : 'goOn' };
+  return { type: asked[0] as 'goOn' | 'undo' | 'hold' };
 }
 
 function parseBegin({ command, env, image, canary, ...rest }: Record<string, unknown>): RollQuestion {

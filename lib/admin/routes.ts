@@ -32,6 +32,7 @@ import { createRingPage, explainRequest, type InsightPorts } from './insight.ts'
 import type { MetricsFacts } from './metrics/facts.ts';
 import { createMetricsPage } from './metrics/metrics-page.ts';
 import {
+  asksToHold,
   drainReplica,
   live,
   type OperationPorts,
@@ -167,6 +168,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     inTurn(async (text) => success(await rollReplicas(ports, text))),
     () => new BalancerError('roll-refused', 'a roll is under way: GET /balancer/rolled says how far'),
   );
+  const rollOrHold: Run = (text, ...asked) => (asksToHold(text) ? success(ports.roll.hold()) : roll(text, ...asked));
   const ringPage = createRingPage(ports);
   return new Map<string, AdminRoute>([
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
@@ -187,7 +189,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ],
     ['/balancer/pause', { method: 'POST', changes: true, run: async (text) => success(await pause(ports, text)) }],
     ['/balancer/resume', { method: 'POST', changes: true, run: async (text) => success(await resume(ports, text)) }],
-    ['/balancer/roll', { method: 'POST', changes: true, run: roll }],
+    ['/balancer/roll', { method: 'POST', changes: true, run: rollOrHold }],
     ['/balancer/rolled', { method: 'GET', run: () => success(ports.roll.progress) }],
     ['/balancer/live', { method: 'GET', run: async () => success(await live(ports)) }],
     ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],

@@ -1,5 +1,6 @@
 // Rolling replacement: the replicas are replaced seat by seat, each ready before the next. It stops at the first that
-// does not come up, may wait after a few (canaries), and can be undone. No key moves, since the seats stay.
+// does not come up, may wait after a few (canaries) or when it is told to, and can be undone, also when it is done. No
+// key moves, since the seats stay.
 
 import type { FleetState, Seat } from '../core/fleet/fleet-state.ts';
 import type { Clock, Make } from '../core/ports.ts';
@@ -9,8 +10,8 @@ import type { Log } from '../log.ts';
 import { within } from './clock.ts';
 import type { Supervisor } from './supervisor.ts';
 
-/** `canary`: it waits to go on. `stopped`: a replica did not come up. */
-export type RollPhase = 'none' | 'rolling' | 'canary' | 'stopped' | 'done' | 'undone';
+/** `canary`, `held`: it waits to go on. `stopped`: a replica did not come up. */
+export type RollPhase = 'none' | 'rolling' | 'canary' | 'held' | 'stopped' | 'done' | 'undone';
 
 /** How far a roll has come. */
 export interface RollProgress {
@@ -39,6 +40,9 @@ export class Roll {
   readonly #bySeat = new Map<SeatId, Make>();
   #all: Make;
   #next = AS_OPTIONS_SAY;
+  // What all were made of before the roll.
+  #before = AS_OPTIONS_SAY;
+  #isToHold = false;
   #phase: RollPhase = 'none';
   #reason: string | undefined;
   // Seats that the roll has gone through, in that order.
@@ -60,7 +64,11 @@ export class Roll {
 
   /** Some replicas are made otherwise than others, or are about to be. */
   get isHalfway(): boolean {
-    return this.#phase === 'rolling' || this.#phase === 'canary' || this.#phase === 'stopped';
+    return this.#phase === 'rolling' || this.#waits;
+  }
+
+  get #waits(): boolean {
+    return this.#phase === 'canary' || this.#phase === 'held' || this.#phase === 'stopped';
   }
 
   get progress(): RollProgress {
@@ -80,7 +88,7 @@ export class Roll {
    * with `start-failed` if one does not come up, and with `roll-refused` if another roll has not ended.
    */
   async begin(make: Make, canaries = Number.POSITIVE_INFINITY): Promise<RollProgress> {
-    if (this.#phase === 'canary' || this.#phase === 'stopped') {
+    if (this.#waits) {
       throw new BalancerError('roll-refused', 'a roll has not ended: {"continue": true} or {"undo": true} ends it');
     }
     const { seats } = this.#ports.supervisor.state;
@@ -88,49 +96,78 @@ export class Roll {
       throw new BalancerError('roll-refused', 'somebody else runs the replicas: nothing here can replace them');
     }
     this.#next = make;
+    this.#before = this.#all;
     this.#done = [];
     this.#ports.log.info('roll-begun', { seats: seats.length, ...shown(make) });
     return this.#go(canaries);
   }
 
-  /** Goes on after the canaries, or tries again where it stopped. As `begin`. */
+  /** Goes on where it waits, or tries again where it stopped. As `begin`. */
   async goOn(): Promise<RollProgress> {
-    this.#checkHalfway();
+    if (!this.#waits) throw new BalancerError('roll-refused', 'no roll waits to go on');
     return this.#go(Number.POSITIVE_INFINITY);
+  }
+
+  /** Has the roll under way, or its undoing, wait after the seat that it is at. Throws `roll-refused` if none is. */
+  hold(): RollProgress {
+    if (this.#phase !== 'rolling') throw new BalancerError('roll-refused', 'no roll is under way');
+    this.#isToHold = true;
+    return this.progress;
   }
 
   /** Brings back what the replicas were made of before, the last first. As `begin`. */
   async undo(): Promise<RollProgress> {
-    this.#checkHalfway();
-    this.#phase = 'rolling';
-    for (const seat of this.#done.toReversed()) {
-      this.#bySeat.delete(seat);
-      await this.#replace(seat, () => this.#bySeat.set(seat, this.#next));
-      this.#done.pop();
+    if (this.#phase === 'done') this.#reopen();
+    else if (!this.#waits) throw new BalancerError('roll-refused', 'there is no roll to undo');
+    this.#begin();
+    for (let seat = this.#done.at(-1); seat !== undefined; seat = this.#done.at(-1)) {
+      if (this.#isToHold) return this.#wait('held');
+      const undone = seat;
+      this.#bySeat.delete(undone);
+      await this.#replace(undone, () => this.#bySeat.set(undone, this.#next));
+      this.#done = this.#done.filter((one) => one !== undone);
     }
     this.#phase = 'undone';
-    this.#reason = undefined;
     this.#ports.log.info('roll-undone');
     return this.progress;
   }
 
-  #checkHalfway(): void {
-    if (this.#phase === 'canary' || this.#phase === 'stopped') return;
-    throw new BalancerError('roll-refused', 'no roll waits to go on or to be undone');
+  /** Call it with each state of the fleet: whoever gets the seat of one that was removed is made as all are. */
+  observe({ seats }: FleetState): void {
+    if (this.#done.length === 0) return;
+    const there = new Set(seats.map(({ replica }) => replica.seat));
+    this.#done = this.#done.filter((seat) => there.has(seat));
+    for (const seat of this.#bySeat.keys()) if (!there.has(seat)) this.#bySeat.delete(seat);
+  }
+
+  // As if the last seat had just been replaced. What joined since is made as the roll said, too.
+  #reopen(): void {
+    const seats = this.#ports.supervisor.state.seats.map(({ replica }) => replica.seat);
+    this.#done = [...this.#done, ...seats.filter((seat) => !this.#done.includes(seat))];
+    for (const seat of this.#done) this.#bySeat.set(seat, this.#next);
+    this.#all = this.#before;
+  }
+
+  #begin(): void {
+    this.#phase = 'rolling';
+    this.#reason = undefined;
+    this.#isToHold = false;
+  }
+
+  #wait(phase: 'canary' | 'held'): RollProgress {
+    this.#phase = phase;
+    this.#ports.log.info('roll-waits', { replaced: this.progress.replaced });
+    return this.progress;
   }
 
   async #go(canaries: number): Promise<RollProgress> {
     const { supervisor, log } = this.#ports;
-    this.#phase = 'rolling';
-    this.#reason = undefined;
+    this.#begin();
     for (;;) {
       const left = supervisor.state.seats.find(({ replica }) => !this.#done.includes(replica.seat));
       if (left === undefined) break;
-      if (this.#done.length >= canaries) {
-        this.#phase = 'canary';
-        log.info('roll-waits', { replaced: this.progress.replaced });
-        return this.progress;
-      }
+      if (this.#done.length >= canaries) return this.#wait('canary');
+      if (this.#isToHold) return this.#wait('held');
       const { seat } = left.replica;
       this.#bySeat.set(seat, this.#next);
       await this.#replace(seat, () => this.#bySeat.delete(seat));
@@ -162,7 +199,7 @@ export class Roll {
       const { hostname } = seatIn(supervisor.state, seat).replica;
       log.info('roll-replaced', { hostname, seat, instead: before.replica.hostname });
     } catch (error) {
-      takeBack();
+      if (supervisor.state.seats.some(({ replica }) => replica.seat === seat)) takeBack();
       if (before !== undefined) supervisor.change({ type: 'keep', incarnation: before.replica.incarnation });
       this.#phase = 'stopped';
       this.#reason = `the next replica in seat ${seat} did not come up: ${describe(error)}`;

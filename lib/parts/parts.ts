@@ -111,6 +111,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     observe: (state, ring, version) => {
       metrics.observe(state, ring, version);
       feed.fleetChanged(state, ring);
+      roll.observe(state);
       means.observe(state);
       if (!supervisor.isClosing) scale?.keep(state);
     },

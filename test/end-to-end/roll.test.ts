@@ -1,6 +1,9 @@
 // Rolling replacement of the running program: seat by seat, without a failed request, stopped at the first replica that
-// does not come up, with canaries, undone. ROLLS=50 plays as many under load.
+// does not come up, with canaries, held, undone. ROLLS=50 plays as many under load.
 
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startLastingLoad } from '../../bench/harness/lasting-load.ts';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
@@ -9,11 +12,16 @@ import { eventually } from '../fixtures/eventually.ts';
 
 const ROLLS = Number(process.env.ROLLS ?? 2);
 
-t.setTimeout(60_000 + ROLLS * 10_000);
+t.setTimeout(60_000 + ROLLS * 20_000);
 
 const SERVICE = `
 const server = require('node:http').createServer((request, response) => response.end(process.env.VERSION ?? 'first'));
-server.listen(process.env.PORT, process.env.HOST);
+const { WAITS_FOR, PORT, HOST } = process.env;
+const begin = () => {
+  if (WAITS_FOR !== undefined && !require('node:fs').existsSync(WAITS_FOR)) setTimeout(begin, 20);
+  else server.listen(PORT, HOST);
+};
+begin();
 process.on('SIGTERM', () => server.close(() => process.exit()));
 `;
 
@@ -43,8 +51,14 @@ async function versions(program: Program): Promise<string[]> {
   return [...new Set(answers.map(({ text }) => text))].sort();
 }
 
-t.test(`${ROLLS} rolls under load: no failed request, and no key moves`, async (t) => {
-  const program = await started(t);
+for (const workers of ['1', '2']) {
+  t.test(`${ROLLS} rolls under load with --workers ${workers}: no failed request, and no key moves`, (t) =>
+    rollUnderLoad(t, workers),
+  );
+}
+
+async function rollUnderLoad(t: Test, workers: string): Promise<void> {
+  const program = await started(t, '--workers', workers);
   const before = await digest(program);
   const load = startLastingLoad(program.port, { newPerSecond: 100, kept: 16, streams: 0, sockets: 0 });
   await load.allServed();
@@ -62,7 +76,7 @@ t.test(`${ROLLS} rolls under load: no failed request, and no key moves`, async (
   t.same({ refused, reset, failed, faults }, { refused: 0, reset: 0, failed: 0, faults: [] });
   t.comment(`${requests} requests on new connections, ${onKept} on kept ones`);
   t.same(await digest(program), before);
-});
+}
 
 t.test('one that does not come up stops the roll, and those before it keep their places', async (t) => {
   const program = await started(t);
@@ -109,6 +123,50 @@ async function allServe(program: Program): Promise<boolean> {
   return Object.keys((body as { absent: object }).absent).length === 0;
 }
 
+t.test('a roll that is done can be undone, with those that joined since', async (t) => {
+  const program = await started(t);
+  t.match(await roll(program, { undo: true }), { status: 409, message: /no roll to undo/ });
+  t.match(await roll(program, { env: { VERSION: 'second' } }), { message: { phase: 'done' } });
+  await program.call('POST', '/add', { n: 1, hostnames: ['S4'] });
+  t.same(await versions(program), ['second']);
+  t.match(await roll(program, { undo: true }), { status: 200, message: { phase: 'undone', replaced: [] } });
+  t.same(await versions(program), ['first']);
+  t.notOk((await program.hostnames()).includes('S4'));
+  await program.call('POST', '/add', { n: 1, hostnames: ['S5'] });
+  t.same(await versions(program), ['first']);
+});
+
+t.test('a canary may be removed: the rest is undone, and its seat is no canary any more', async (t) => {
+  const program = await started(t);
+  const canaries = await roll(program, { env: { VERSION: 'second' }, canary: 2 });
+  const { replaced } = canaries.message as { replaced: string[] };
+  t.equal(replaced.length, 2);
+  t.equal((await program.call('DELETE', '/rm', { n: 1, hostnames: [replaced[1]] })).status, 200);
+  t.match((await program.json('/balancer/rolled')).body, { message: { phase: 'canary', replaced: [replaced[0]] } });
+  t.equal((await program.call('POST', '/add', { n: 1, hostnames: ['S4'] })).status, 200);
+  t.match((await program.json('/balancer/rolled')).body, { message: { left: ['S4', 'server3'] } });
+  t.match(await roll(program, { undo: true }), { status: 200, message: { phase: 'undone' } });
+  t.same(await versions(program), ['first']);
+});
+
+t.test('a roll under way waits when it is told to, and refuses another', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'roll-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  const file = join(directory, 'begin');
+  const program = await started(t);
+  t.match(await roll(program, { hold: true }), { status: 409, message: /no roll is under way/ });
+  const rolling = roll(program, { env: { VERSION: 'second', WAITS_FOR: file } });
+  await program.logged(({ event }) => event === 'roll-begun');
+  t.match((await program.json('/balancer/rolled')).body, { message: { phase: 'rolling', replaced: [] } });
+  t.match(await roll(program, {}), { status: 409, message: /a roll is under way/ });
+  t.match(await roll(program, { hold: true }), { status: 200, message: { phase: 'rolling' } });
+  await writeFile(file, '');
+  t.match(await rolling, { status: 200, message: { phase: 'held', left: ['server2', 'server3'] } });
+  t.same(await versions(program), ['first', 'second']);
+  t.match(await roll(program, { undo: true }), { status: 200, message: { phase: 'undone' } });
+  t.same(await versions(program), ['first']);
+});
+
 t.test('an upgrade keeps what a roll has made, and waits for none', async (t) => {
   const program = await started(t);
   t.match(await roll(program, { env: { VERSION: 'second' }, canary: 1 }), { message: { phase: 'canary' } });
@@ -144,6 +202,7 @@ t.test('what cannot be is refused, and changes nothing', async (t) => {
     [{ canary: 0 }, 400, /canary must be a whole number from 1/],
     [{ canaries: 1 }, 400, /no member "canaries"/],
     [{ continue: true, undo: true }, 400, /stand alone/],
+    [{ hold: 1 }, 400, /hold must be true/],
     [{ undo: true, canary: 1 }, 400, /no member "canary"/],
   ];
   for (const [body, status, message] of bad) t.match(await roll(program, body), { status, message });
