@@ -179,12 +179,16 @@ export class Plane implements DataPlane, FrontContext {
     });
   }
 
+  get isPaused(): boolean {
+    return this.#plan?.isPaused === true;
+  }
+
   take(key: Key, tried: readonly SeatId[], offers: boolean): Lessor | undefined {
-    return this.#plan?.isPaused === true ? undefined : this.#agents.table?.take(key, tried, offers);
+    return this.isPaused ? undefined : this.#agents.table?.take(key, tried, offers);
   }
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
-    const mayFind = this.#plan?.isPaused === true || this.#agents.table?.hasUntried(tried) === true;
+    const mayFind = this.isPaused || this.#agents.table?.hasUntried(tried) === true;
     return mayFind && this.#line.join(exchange);
   }
 

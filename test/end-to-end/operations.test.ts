@@ -87,12 +87,37 @@ for (const workers of ['1', '2']) {
   });
 }
 
-t.test('a pause ends by itself, and its line is bounded', async (t) => {
-  const { program } = await withServices(t, ['--queue', '2']);
+t.test('a pause ends by itself', async (t) => {
+  const { program } = await withServices(t);
   t.match(await post(program, '/balancer/pause', { forMs: 700 }), { status: 200 });
-  const answers = await Promise.all(Array.from({ length: 5 }, () => program.call('GET', '/')));
-  t.same(answers.map(({ status }) => status).sort(), [200, 200, 503, 503, 503]);
+  t.equal((await program.call('GET', '/')).status, 200);
   await program.logged(({ event }) => event === 'pause-over');
+});
+
+for (const heartbeats of ['off', '/']) {
+  t.test(`as many wait in a pause as --queue says, with heartbeats ${heartbeats}`, async (t) => {
+    const { program } = await withServices(t, ['--queue', '2', '--heartbeat-path', heartbeats]);
+    t.match(await post(program, '/balancer/pause'), { status: 200 });
+    const answered: string[] = [];
+    const calls = Array.from({ length: 5 }, async () => {
+      const answer = await program.call('GET', '/');
+      answered.push(answer.text);
+      return answer;
+    });
+    await until(() => answered.length === 3);
+    for (const text of answered) t.match(text, /requests are held back, and as many as may be wait already/);
+    t.match(await post(program, '/balancer/resume'), { status: 200 });
+    t.same((await Promise.all(calls)).map(({ status }) => status).sort(), [200, 200, 503, 503, 503]);
+  });
+}
+
+t.test('who waits too long in a pause learns why', async (t) => {
+  const { program } = await withServices(t, ['--queue-timeout', '200ms']);
+  t.match(await post(program, '/balancer/pause'), { status: 200 });
+  t.match(await program.call('GET', '/'), {
+    status: 503,
+    text: /requests are held back, for longer than one may wait/,
+  });
 });
 
 t.test('a pause that the program ends in holds nobody back', async (t) => {

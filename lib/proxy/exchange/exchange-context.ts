@@ -30,6 +30,8 @@ export interface ExchangeContext {
    * place to wait.
    */
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean;
+  /** No request goes to a replica for now. */
+  readonly isPaused: boolean;
   /** `tried`, and the seats that have as many tunnels as they may. */
   barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[];
   /** The line for requests that no replica is left for. */

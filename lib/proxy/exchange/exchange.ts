@@ -14,7 +14,7 @@ import { sendRequest } from '../replicas/send-request.ts';
 import { mayBeUnread } from '../replicas/unread-bodies.ts';
 import type { Downstream, Incoming, Occupant, Tunnel } from './downstream.ts';
 import type { Asked, Ended, ExchangeContext, Loss } from './exchange-context.ts';
-import { findReplica, noReplica, type Seeker, waitForReturn } from './find-replica.ts';
+import { findReplica, type Seeker, waitedInVain, waitForReturn } from './find-replica.ts';
 import { judgeLoss, NO_LOSSES } from './loss.ts';
 import { Patience, type Phase, type Wait, waitOf } from './patience.ts';
 import { bodyTooLarge, NO_BODY, type OutgoingBody, RequestBody } from './request-body.ts';
@@ -257,7 +257,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   #giveUp(wait: Wait, error: BalancerError): void {
     if (wait === 'reply-head' && this.agent !== undefined) this.#context.suspect(this.agent.replica);
     if (wait !== 'tunnel') {
-      this.fail(wait === 'room' && this.awaitsReturn ? noReplica(this, this.#context) : error, wait === 'upload');
+      this.fail(wait === 'room' ? waitedInVain(this, this.#context, error) : error, wait === 'upload');
       return;
     }
     this.#lease?.endSoon();

@@ -38,6 +38,7 @@ export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | 
     // A user's own hash module may throw.
     return asBalancerError(error);
   }
+  if (context.isPaused) return waitForEnd(seeker, context);
   // Looked up again: another thread may have taken the last place for a tunnel.
   const barred = barredSeats(seeker, context);
   // All replicas that the request could go to are full. It keeps its place in the line, or gets one.
@@ -64,6 +65,19 @@ export function waitForReturn(seeker: Seeker, context: ExchangeContext): boolean
   return true;
 }
 
-export function noReplica(seeker: Seeker, context: ExchangeContext): BalancerError {
+// During a pause all wait in one line, those too that waited for a replica to be back: `--queue` bounds them together.
+function waitForEnd(seeker: Seeker, context: ExchangeContext): BalancerError | undefined {
+  seeker.awaitsReturn = false;
+  if (context.wait(seeker, seeker.tried)) return undefined;
+  return new BalancerError('overloaded', 'requests are held back, and as many as may be wait already');
+}
+
+/** The error of a request that has waited for too long. @param overdue that of one that waits for room. */
+export function waitedInVain(seeker: Seeker, context: ExchangeContext, overdue: BalancerError): BalancerError {
+  if (context.isPaused) return new BalancerError('overloaded', 'requests are held back, for longer than one may wait');
+  return seeker.awaitsReturn ? noReplica(seeker, context) : overdue;
+}
+
+function noReplica(seeker: Seeker, context: ExchangeContext): BalancerError {
   return seeker.lastError ?? new BalancerError('no-replica', context.returns.whyNone);
 }
