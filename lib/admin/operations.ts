@@ -5,6 +5,7 @@ import { type FleetState, hostnameIn, routes, type Seat } from '../core/fleet/fl
 import { sameHostname } from '../core/fleet/replica-name.ts';
 import type { Make, ReplicaRef } from '../core/ports.ts';
 import type { Counters } from '../core/traffic/counters.ts';
+import { addLoads, NO_LOAD, type PlaneReading, type SeatLoad } from '../core/traffic/plane-reading.ts';
 import { BalancerError } from '../errors.ts';
 import { parseDrain, parseNothing, parsePause } from './bodies.ts';
 import { parseRoll } from './roll-body.ts';
@@ -13,6 +14,7 @@ export interface OperationPorts {
   readonly state: () => FleetState;
   readonly failOpen: boolean;
   readonly counters: () => Promise<Counters>;
+  readonly reading: () => Promise<PlaneReading>;
   /** Resolves when requests go by it. */
   readonly drain: (replica: ReplicaRef, isDrained: boolean) => Promise<void>;
   readonly pause: {
@@ -49,7 +51,8 @@ export async function drainReplica(ports: OperationPorts, text: string): Promise
     }
     await ports.drain(replica, true);
   }
-  return { drained: replica.hostname, left: { requests: await requestsAt(ports, replica) } };
+  const { loads } = await ports.reading();
+  return { drained: replica.hostname, left: left(loads.get(replica.seat) ?? NO_LOAD) };
 }
 
 /** Gives a drained replica its requests back. */
@@ -63,7 +66,8 @@ export async function undrainReplica(ports: OperationPorts, text: string): Promi
 export async function pause(ports: OperationPorts, text: string): Promise<unknown> {
   const { forMs } = parsePause(text);
   await ports.pause.begin(forMs);
-  return { paused: true, forMs, left: { requests: (await ports.counters()).total.inFlight } };
+  const { loads } = await ports.reading();
+  return { paused: true, forMs, left: left([...loads.values()].reduce(addLoads, NO_LOAD)) };
 }
 
 export async function resume(ports: OperationPorts, text: string): Promise<unknown> {
@@ -118,9 +122,9 @@ export async function ready({ whyLame, whyNone, pause, holds }: OperationPorts):
   return 'ready';
 }
 
-async function requestsAt({ counters }: OperationPorts, { incarnation }: ReplicaRef): Promise<number> {
-  const { replicas } = await counters();
-  return replicas.find((one) => one.incarnation === incarnation)?.inFlight ?? 0;
+// Event streams and tunnels have no place in flight, and no end to wait for.
+function left({ inFlight, streams, tunnels }: SeatLoad) {
+  return { requests: inFlight, streams, tunnels };
 }
 
 function servingSeat(state: FleetState, hostname: string): Seat {

@@ -102,6 +102,7 @@ export function adminOf({
     },
     reload: (isDryRun) => reloader(isDryRun),
     counters: () => plane.counters(),
+    reading: () => plane.reading(),
     drain: (replica, isDrained) => {
       supervisor.change({ type: 'drain', incarnation: replica.incarnation, isDrained });
       return publisher.holds();

@@ -1,13 +1,18 @@
 // What an operator does to the running program: drain, pause, lame duck, and the questions of orchestrators.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import t, { type Test } from 'tap';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { until } from '../fixtures/arrivals.ts';
+import { eventually } from '../fixtures/eventually.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 t.setTimeout(120_000);
+
+const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\nopen';
+const STREAM = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n';
 
 /** The program with two services, whose replies wait until they are let go. */
 async function withServices(t: Test, options: readonly string[] = []) {
@@ -15,7 +20,9 @@ async function withServices(t: Test, options: readonly string[] = []) {
   const isHeld = { now: false };
   const services = await Promise.all(
     ['one', 'two'].map((name) =>
-      scriptedReplica((socket) => {
+      scriptedReplica((socket, head) => {
+        if (head.includes('Upgrade: ')) return void socket.write(SWITCH);
+        if (head.includes('event-stream')) return void socket.write(STREAM);
         const answer = () => void socket.write(reply(name));
         if (isHeld.now) held.add(answer);
         else answer();
@@ -54,7 +61,7 @@ for (const workers of ['1', '2']) {
     await until(() => held.size === 1);
     isHeld.now = false;
     const drained = await post(program, '/balancer/drain', { hostname: hostnames[0] });
-    t.match(drained, { status: 200, message: { drained: hostnames[0], left: { requests: 1 } } });
+    t.match(drained, { status: 200, message: { drained: hostnames[0], left: { requests: 1, streams: 0 } } });
     t.same([...new Set(await spread(program))], ['two'], 'its keys go to the next seat');
     t.match((await program.json('/balancer/ring')).body, { absent: { [hostnames[0] as string]: 'drained' } });
     letGo();
@@ -65,6 +72,24 @@ for (const workers of ['1', '2']) {
     t.same(await spread(program), before, 'and come back');
     await program.logged(({ event, hostname }) => event === 'replica-drained' && hostname === hostnames[0]);
     await program.logged(({ event, hostname }) => event === 'replica-undrained' && hostname === hostnames[0]);
+  });
+
+  t.test(`drain and pause say which streams and tunnels are left, with ${workers} workers`, async (t) => {
+    const { program, hostnames } = await withServices(t, ['--workers', workers]);
+    const key = (await spread(program)).indexOf('one');
+    const [stream, tunnel] = await Promise.all([connectRaw(program.port), connectRaw(program.port)]);
+    stream.send(`GET /${key} HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n`);
+    tunnel.send(`GET /${key} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n`);
+    await Promise.all([stream.until(/data: 1/), tunnel.until(/open/)]);
+    const left = { requests: 0, streams: 1, tunnels: 1 };
+    t.same((await post(program, '/balancer/drain', { hostname: hostnames[0] })).message.left, left);
+    t.same((await post(program, '/balancer/pause')).message.left, left);
+    stream.socket.destroy();
+    tunnel.socket.destroy();
+    await eventually('nothing is left', async () => {
+      const { message } = await post(program, '/balancer/drain', { hostname: hostnames[0] });
+      return isDeepStrictEqual(message.left, { requests: 0, streams: 0, tunnels: 0 });
+    });
   });
 
   t.test(`pause: requests wait, and go on when it is over, with ${workers} workers`, async (t) => {
