@@ -125,6 +125,35 @@ t.test('a change is drawn before it is made: add, cancel, add, remove', { skip }
   }),
 );
 
+for (const colorScheme of ['light', 'dark'] as const) {
+  t.test(`a replica is drained and undrained, ${colorScheme}`, { skip }, (t) =>
+    visit(t, { colorScheme }, async (page) => {
+      const arcs = page.locator('.arc[data-seat="1"][data-state="drained"]');
+      const drain = page.getByRole('button', { name: 'Drain server1', exact: true });
+      await drain.click();
+      t.match(await page.locator('#change-text').textContent(), /server1 would take no new requests.*No slot moves/);
+      await confirm(page, 'Drain it');
+      await row(page, 'server1').locator('.state', { hasText: 'drained' }).waitFor();
+      await page.locator('#log li[data-what="resting"]', { hasText: 'server1' }).first().waitFor();
+      await arcs.first().waitFor();
+      t.ok(await drain.isHidden());
+      const right = async (shown: string) => {
+        const box = await page.locator(shown).first().boundingBox();
+        return (box?.x ?? 0) + (box?.width ?? 0);
+      };
+      t.ok((await right('#replicas .danger')) <= (await right('.fleet-card .scroll')), 'the last button is in sight');
+      t.same(await axeViolations(page), []);
+      await shoot(page, `drained-${colorScheme}`);
+      t.match(await (await fetch(`${program.url}/balancer/ring`)).json(), { absent: { server1: 'drained' } });
+      await page.getByRole('button', { name: 'Undrain server1' }).click();
+      await confirm(page, 'Undrain it');
+      await row(page, 'server1').locator('.state', { hasText: 'serving' }).waitFor();
+      await page.locator('#log li[data-what="back"]', { hasText: 'server1' }).first().waitFor();
+      await arcs.first().waitFor({ state: 'detached' });
+    }),
+  );
+}
+
 t.test('what the balancer refuses is said, and nothing changes', { skip }, (t) =>
   visit(t, {}, async (page) => {
     await page.getByLabel('Hostname').fill('<b>no</b>');
