@@ -76,7 +76,7 @@ async function run(before: ProcessBefore | undefined): Promise<void> {
       // With a word of this process, systemd would take it for the main one again.
       if (!balancer.hasSuccessor) void notify('STOPPING=1');
       // The terminal has shown ^C at the start of the line.
-      if (process.stdout.isTTY) console.log(`\n${farewell(options.graceMs)}`);
+      if (process.stdout.isTTY) console.log(`\n${farewell(options.graceMs, options.lameDuckMs)}`);
       void balancer.close().finally(() => process.exit(0));
     } else if (nowMs - firstSignalMs > SAME_SIGNAL_MS && balancer?.hurry() !== true) {
       process.exit(128 + constants.signals[signal]);

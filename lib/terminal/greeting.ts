@@ -89,7 +89,14 @@ function wrapped(entries: readonly string[], indent: number): string[] {
   return filled(pieces, COLUMNS - indent).map((line, index) => (index === 0 ? line : ' '.repeat(indent) + line));
 }
 
-/** What to say when the end has begun. @param graceMs how long open requests may take. */
-export function farewell(graceMs: number): string {
+/**
+ * What to say when the end has begun.
+ * @param graceMs how long open requests may take.
+ * @param lameDuckMs how long everything still works before that.
+ */
+export function farewell(graceMs: number, lameDuckMs: number): string {
+  if (lameDuckMs > 0) {
+    return `stopping in ${lameDuckMs / 1000} s: until then all works, and /balancer/ready says no; Ctrl-C again: now`;
+  }
   return `stopping, open requests have ${graceMs / 1000} s to finish; Ctrl-C again: at once`;
 }

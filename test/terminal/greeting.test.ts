@@ -1,6 +1,6 @@
 import t from 'tap';
 import { parseOptions } from '../../lib/settings/options.ts';
-import { greeting } from '../../lib/terminal/greeting.ts';
+import { farewell, greeting } from '../../lib/terminal/greeting.ts';
 
 const replica = (number: number) =>
   ({
@@ -74,4 +74,9 @@ t.test('addresses lead somewhere from this machine', async (t) => {
   for (const words of ['-- node app.js', '--upstream a:1', '--runtime docker --docker-image you/app']) {
     t.equal(line('try', words), 'try: curl http://127.0.0.1:5000/');
   }
+});
+
+t.test('a lame duck says so, and how to cut that short', async (t) => {
+  t.match(farewell(10_000, 0), /^stopping, open requests have 10 s to finish/);
+  t.match(farewell(10_000, 5000), /^stopping in 5 s: until then all works.*Ctrl-C again: now$/);
 });
