@@ -244,7 +244,9 @@ async function answer(
     else send(response, await route.run(text, new URLSearchParams(query), client), limits);
   } catch (thrown) {
     const error = asBalancerError(thrown);
-    const write = response.destroyed || error.isOfClient ? ports.log.info : ports.log.error;
+    // That there is nothing good to show is no fault of showing it: probes ask whether all is well.
+    const isFault = 'changes' in route && !error.isOfClient && !response.destroyed;
+    const write = isFault ? ports.log.error : ports.log.info;
     write('admin-refused', { method: request.method, url: request.url, reason: error.message });
     if (!response.headersSent && !response.destroyed) send(response, failureAnswer(error), limits);
   }

@@ -39,7 +39,6 @@ export function helpText(
     `${strong('Usage:')} ringmaster [options] [-- command [arguments]]`,
     ...[...words].map(([word, { usage }]) => `       ringmaster ${word} ${usage}`.trimEnd()),
     '       npm start -- [options] [-- command [arguments]], in a checkout',
-    '       ringmaster upgrade [options], to have a new process take over from that',
     '',
     ...[...words].flatMap(([word, { help }]) => entry(word, '', help, strong)),
     ...(words.size === 0 ? [] : ['']),
