@@ -33,6 +33,17 @@ t.test('there are no more connections than the limit', async (t) => {
   t.ok(ledger.connect(1));
 });
 
+t.test('each thread knows its own part', async (t) => {
+  const memory = new SharedArrayBuffer(ledgerBytes(2));
+  const [one, other] = [new Ledger(memory, 0), new Ledger(memory, 1)];
+  one.connect(9);
+  one.connect(9);
+  other.connect(9);
+  other.wait(9);
+  t.same([one.ownConnections, other.ownConnections, one.connections], [2, 1, 3]);
+  t.same([one.ownWaiting, other.ownWaiting], [0, 1]);
+});
+
 t.test('ids go on where another process is, and are the same as in that one', async (t) => {
   const [one, next] = [alone(), alone()];
   for (let count = 0; count < 3; count++) one.nextDealt();

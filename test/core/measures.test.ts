@@ -3,12 +3,15 @@
 import t from 'tap';
 import {
   BOUNDS_S,
+  FRONT_LAYOUT,
   FrontMeasures,
   METHODS,
   OUTCOMES,
   REASONS,
+  RETRY_REASONS,
   SEAT_LAYOUT,
   SeatMeasures,
+  SPILL_REASONS,
   TIME_CELLS,
 } from '../../lib/core/traffic/measures.ts';
 import { mergeReadings, NO_LOAD, noReading, type PlaneReading } from '../../lib/core/traffic/plane-reading.ts';
@@ -34,6 +37,31 @@ t.test('a request is counted by its method and how it ended, and timed three tim
   t.match(timesOf(cells, SEAT_LAYOUT.duration), { count: 4, sum: 60.51 });
   t.match(timesOf(cells, SEAT_LAYOUT.firstByte), { count: 2, sum: 0.504 });
   t.match(timesOf(cells, SEAT_LAYOUT.queue), { count: 4, sum: 60.002 });
+});
+
+t.test('retries, spills and connections of a seat are counted by their reason', async (t) => {
+  const measures = new SeatMeasures();
+  for (const reason of [...RETRY_REASONS, 'unheard-of']) measures.retry(reason);
+  for (const reason of SPILL_REASONS) measures.spill(reason);
+  measures.spill(SPILL_REASONS[0] as (typeof SPILL_REASONS)[number]);
+  for (const reused of [false, true, true]) measures.connection(reused);
+  const { cells } = measures;
+  const retries = group(cells, SEAT_LAYOUT.retries, RETRY_REASONS.length);
+  t.equal(
+    retries.reduce((sum, one) => sum + one, 0),
+    RETRY_REASONS.length + 1,
+  );
+  t.ok(retries.every((one) => one >= 1));
+  t.same(group(cells, SEAT_LAYOUT.spills, 2), [2, 1]);
+  t.same(group(cells, SEAT_LAYOUT.connections, 2), [1, 2]);
+});
+
+t.test('what is refused, and connections of clients, are counted where requests come in', async (t) => {
+  const front = new FrontMeasures();
+  front.refusal('bad-request');
+  for (const reused of [false, true, true]) front.connection(reused);
+  t.equal(front.cells[FRONT_LAYOUT.refusals + REASONS.indexOf('bad-request')], 1);
+  t.same(group(front.cells, FRONT_LAYOUT.connections, 2), [1, 2]);
 });
 
 t.test('a time on a bound belongs below it, and one beyond all bounds to the last bucket', async (t) => {
