@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import {
+  addCells,
   BOUNDS_S,
   FRONT_LAYOUT,
   FrontMeasures,
@@ -71,6 +72,14 @@ t.test('a time on a bound belongs below it, and one beyond all bounds to the las
   front.lag(-1);
   const { buckets } = timesOf(front.cells, front.cells.length - TIME_CELLS);
   t.same(buckets.slice(0, -1), [2, ...Array(BOUNDS_S.length - 1).fill(1), 1]);
+});
+
+t.test('the first block of cells is copied, and others are added to it', async (t) => {
+  const block = new Float64Array([1, 2]);
+  const first = addCells(undefined, block);
+  block[0] = 9;
+  t.same([...first], [1, 2]);
+  t.same([...addCells(first, block)], [10, 4]);
 });
 
 t.test('readings of several threads are added up, by seat and by thread', async (t) => {
