@@ -184,18 +184,15 @@ export class Roll {
   async #replace(seat: SeatId, takeBack: () => void): Promise<void> {
     const { supervisor, clock, log, startTimeoutMs } = this.#ports;
     const late = () => new BalancerError('start-failed', `it did not come up within ${startTimeoutMs} ms`);
+    const until = (holds: (state: FleetState) => boolean) =>
+      within(clock, startTimeoutMs, (signal) => supervisor.until(holds, signal), late);
     let before: Seat | undefined;
     try {
-      await within(clock, startTimeoutMs, (signal) => supervisor.until((state) => serves(state, seat), signal), late);
+      await until((state) => seatIn(state, seat).phase === 'serving');
       before = seatIn(supervisor.state, seat);
       const { incarnation } = before.replica;
       supervisor.change({ type: 'replace', incarnation });
-      await within(
-        clock,
-        startTimeoutMs,
-        (signal) => supervisor.until((state) => isReplaced(state, seat, incarnation), signal),
-        late,
-      );
+      await until((state) => isReplaced(state, seat, incarnation));
       const { hostname } = seatIn(supervisor.state, seat).replica;
       log.info('roll-replaced', { hostname, seat, instead: before.replica.hostname });
     } catch (error) {
@@ -214,10 +211,6 @@ function seatIn({ seats }: FleetState, number: SeatId): Seat {
   const seat = seats.find(({ replica }) => replica.seat === number);
   if (seat === undefined) throw new BalancerError('start-failed', `seat ${number} was removed meanwhile`);
   return seat;
-}
-
-function serves(state: FleetState, number: SeatId): boolean {
-  return seatIn(state, number).phase === 'serving';
 }
 
 function isReplaced(state: FleetState, number: SeatId, incarnation: number): boolean {

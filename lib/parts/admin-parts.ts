@@ -22,7 +22,7 @@ import { keyReader } from '../proxy/key.ts';
 import { ThreadedPlane } from '../proxy/workers/threads.ts';
 import type { MemberPorts } from '../reload/members.ts';
 import { createReloader } from '../reload/reloader.ts';
-import type { Current, Taker } from '../reload/taker.ts';
+import type { Current } from '../reload/taker.ts';
 import { mostPlaces, type Options } from '../settings/options.ts';
 import type { AccessFile } from '../system/access-file.ts';
 import { type AdminPlace, originReader } from './admin-place.ts';
@@ -38,8 +38,6 @@ export interface AdminParts {
   readonly keyFunction: KeyFunction | undefined;
   /** The options as a start would have them now; `undefined` if there is no file to read again. */
   readonly reread: (() => Promise<Options>) | undefined;
-  /** Of parts that take options over by themselves. */
-  readonly takers: readonly Taker[];
   readonly place: AdminPlace;
   readonly asked: AdminMembers;
   readonly runtime: ReplicaRuntime;
@@ -63,7 +61,6 @@ export function adminOf({
   log,
   keyFunction,
   reread,
-  takers: others,
   place,
   asked,
   runtime,
@@ -145,7 +142,6 @@ export function adminOf({
     log,
     members: ports,
     tellLogLevel,
-    others,
   });
   return createAdmin(ports);
 }

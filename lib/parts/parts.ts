@@ -127,7 +127,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
   const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, feed, pause, roll };
-  const admin = adminOf({ ...means, ...parts, current, takers: [], place, erring, metrics });
+  const admin = adminOf({ ...means, ...parts, current, place, erring, metrics });
   const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
   const { own, drawnToken } = place;
   const adminServer = own && createAdminServer(own, answer, shares.maxAdminConnections, log);

@@ -15,14 +15,12 @@ export interface ReloaderPorts extends Omit<TrafficPorts, 'log'> {
   readonly log: AdjustableLog;
   /** Tells other threads that the level of the log has changed. */
   readonly tellLogLevel: () => void;
-  /** Of parts that are not here. */
-  readonly others: readonly Taker[];
 }
 
 /** Members come last: what a service that leaves still has to finish may take its time. */
 export function takersOf(ports: Omit<ReloaderPorts, 'reread'>): readonly Taker[] {
-  const { log, members, tellLogLevel, others } = ports;
-  return [trafficTaker(ports), logTaker(log, tellLogLevel), ...others, memberTaker(members)];
+  const { log, members, tellLogLevel } = ports;
+  return [trafficTaker(ports), logTaker(log, tellLogLevel), memberTaker(members)];
 }
 
 export function createReloader(ports: ReloaderPorts): (isDryRun: boolean) => Promise<unknown> {

@@ -67,7 +67,7 @@ async function played() {
   const tellLogLevel = () => levels.push(log.level);
   const files: (string | undefined)[] = [];
   const useAccessFile = async (path: string | undefined) => void files.push(path);
-  const takers = takersOf({ current, useAccessFile, rings, publisher, members, log, tellLogLevel, others: [] });
+  const takers = takersOf({ current, useAccessFile, rings, publisher, members, log, tellLogLevel });
   const reloadTo = (next: Options, others: readonly Taker[] = []) =>
     createReload({ reread: async () => next, current, takers: [...takers, ...others], foresee: async () => ({}), log })(
       false,

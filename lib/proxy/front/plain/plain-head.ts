@@ -53,7 +53,7 @@ export function readPlainHead(bytes: Buffer, from: number, maxBytes: number): Pl
         keepAlive = option === 'keep-alive';
         break;
       }
-      case 'other':
+      case 'odd':
         return undefined;
     }
     rawHeaders.push(name, value);
@@ -74,29 +74,21 @@ function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
 
-// `other`: the field announces a body, asks for something of the connection, or has an answer of ours. Told apart by
-// length first, since nearly all fields are none of these.
-function roleOf(name: string): 'none' | 'connection' | 'other' {
-  switch (name.length) {
-    case 6:
-      return isName(name, 'expect') ? 'other' : 'none';
-    case 7:
-      return isName(name, 'upgrade') ? 'other' : 'none';
-    case 10:
-      return isName(name, 'connection') ? 'connection' : 'none';
-    case 14:
-      return isName(name, 'content-length') ? 'other' : 'none';
-    case 16:
-      return isName(name, 'proxy-connection') ? 'other' : 'none';
-    case 17:
-      return isName(name, 'transfer-encoding') ? 'other' : 'none';
-    case 20:
-      return isName(name, 'x-ringmaster-explain') ? 'other' : 'none';
-    default:
-      return 'none';
-  }
-}
+// Fields that announce a body, ask for something of the connection, or have an answer of ours.
+const ODD = new Set([
+  'expect',
+  'upgrade',
+  'content-length',
+  'proxy-connection',
+  'transfer-encoding',
+  'x-ringmaster-explain',
+]);
+// Names are told apart by length first, since nearly all fields are none of these.
+const LENGTHS = new Set([...ODD, 'connection'].map(({ length }) => length));
 
-function isName(name: string, lower: string): boolean {
-  return name.toLowerCase() === lower;
+function roleOf(name: string): 'none' | 'connection' | 'odd' {
+  if (!LENGTHS.has(name.length)) return 'none';
+  const lower = name.toLowerCase();
+  if (lower === 'connection') return 'connection';
+  return ODD.has(lower) ? 'odd' : 'none';
 }
