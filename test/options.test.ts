@@ -181,7 +181,10 @@ const REFUSED: [string, RegExp][] = [
     '--slots 65536 --virtual-nodes 256 --max-replicas 65',
     /^--max-replicas times --virtual-nodes may be at most 16384, not 65 times 256$/,
   ],
-  ['--key request,client', /^--key takes .* then client, path or request, not "request,client"$/],
+  [
+    '--key request,client',
+    /^--key takes .*, not "request,client": at character 9, "client": nothing comes after request, which/,
+  ],
   ['--slots 32 --max-replicas 33', /^--max-replicas takes at most --slots, which is 32, not 33$/],
   ['--heartbeat-path health', /--heartbeat-path takes a path that begins with \/, tcp, or off, not "health"/],
   ['--runtime podman', /--runtime takes .*, not "podman"/],

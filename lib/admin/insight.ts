@@ -3,6 +3,7 @@
 
 import { type FleetState, placement, placesOf, weightsOf } from '../core/fleet/fleet-state.ts';
 import { absentees, failsOpen } from '../core/fleet/outage.ts';
+import type { KeyFinding } from '../core/request/key-finding.ts';
 import type { Explanation } from '../core/ring/explain.ts';
 import { hashText } from '../core/ring/hashes/text.ts';
 import type { Key } from '../core/ring/policy.ts';
@@ -24,11 +25,10 @@ export interface InsightPorts {
   readonly erring: () => readonly string[];
   readonly failOpen: boolean;
   readonly explain: (key: Key) => Promise<Explanation | undefined>;
-  /** The key of a request; `undefined` if it would go by its request id. */
   readonly readKey: (
     request: { method: string; url: string; rawHeaders: readonly string[] },
     clientAddress: string | undefined,
-  ) => Key | undefined;
+  ) => KeyFinding;
 }
 
 /** What /balancer/ring tells. */
@@ -66,6 +66,8 @@ interface PassingFacts {
 /** What /balancer/explain tells: where a request goes, and why. Replicas are told by hostname. */
 export interface ExplanationFacts {
   readonly key: Key;
+  /** The source of `--key` that gives it; `null` if the question has the key itself. */
+  readonly source: string | null;
   readonly slot: number;
   /** Whose slot that is; `null` if there is no replica. */
   readonly owner: string | null | undefined;
@@ -139,21 +141,23 @@ function hostnames(state: FleetState): (seat: SeatId) => string | undefined {
 /** Throws `bad-body` for a question that is malformed or says too little, `no-replica` before there was a ring. */
 export async function explainRequest(ports: InsightPorts, text: string): Promise<ExplanationFacts> {
   const question = parseQuestion(text);
-  const key = keyOf(ports, question);
+  const { key, source } = keyOf(ports, question);
   const explanation = await ports.explain(key);
   if (explanation === undefined) throw new BalancerError('no-replica', 'there is no ring yet');
-  return describeExplanation(explanation, hostnames(ports.state()));
+  return describeExplanation(explanation, source, hostnames(ports.state()));
 }
 
 /** An explanation in the form for JSON, with hostnames for seats. */
 function describeExplanation(
   explanation: Explanation,
+  source: string | null,
   hostname: (seat: SeatId) => string | undefined,
 ): ExplanationFacts {
   const { key, slot, order, skipped, taken } = explanation;
   const [owner] = order;
   return {
     key,
+    source,
     slot,
     owner: owner === undefined ? null : hostname(owner),
     replica: taken === undefined ? null : hostname(taken),
@@ -162,11 +166,18 @@ function describeExplanation(
   };
 }
 
-function keyOf(ports: InsightPorts, question: ReturnType<typeof parseQuestion>): Key {
-  if (question.type === 'key') return typeof question.key === 'number' ? question.key : hashText(onWire(question.key));
+function keyOf(
+  ports: InsightPorts,
+  question: ReturnType<typeof parseQuestion>,
+): { readonly key: Key; readonly source: string | null } {
+  if (question.type === 'key') {
+    const { key } = question;
+    return { key: typeof key === 'number' ? key : hashText(onWire(key)), source: null };
+  }
   const rawHeaders = question.rawHeaders.map((text) => onWire(text.trim()));
-  const key = ports.readKey({ method: question.method, url: onWire(question.path), rawHeaders }, question.client);
-  if (key !== undefined) return key;
+  const request = { method: question.method, url: onWire(question.path), rawHeaders };
+  const { key, source } = ports.readKey(request, question.client);
+  if (key !== undefined) return { key, source };
   throw new BalancerError(
     'bad-body',
     'such a request has no key and goes by its request id: ask with {"requestId": 123456}, or give more of it',

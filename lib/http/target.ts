@@ -8,6 +8,11 @@ export function originForm(target: string): string {
   return target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*/i, '');
 }
 
+/** The authority of a target in absolute form; `undefined` for one in another form. */
+export function authorityOf(target: string): string | undefined {
+  return target.startsWith('/') ? undefined : /^https?:\/\/([^/?#]+)/i.exec(target)?.[1];
+}
+
 /** The path of a target in either form, without its query. */
 export function pathOf(target: string): string {
   const form = originForm(target);

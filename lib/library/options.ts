@@ -215,8 +215,8 @@ export interface BalancerOptions {
   readonly virtualNodes?: Given<'virtualNodes'> | undefined;
 
   /**
-   * What a request is hashed by: the first one it has. Takes a list of header:NAME, cookie:NAME, query:NAME, then
-   * client, path or request. Or a function of the request. Default: request.
+   * What a request is hashed by: the first one it has. Takes a list of header:NAME, cookie:NAME, query:NAME, path:N,
+   * path:/a/{}, host, then client, path or request; + joins. Or a function of the request. Default: request.
    */
   readonly key?: Given<'key'> | undefined;
 

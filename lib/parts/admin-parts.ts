@@ -18,7 +18,7 @@ import type { Publisher } from '../fleet/publisher.ts';
 import type { Roll } from '../fleet/roll.ts';
 import type { Supervisor } from '../fleet/supervisor.ts';
 import type { AdjustableLog } from '../log.ts';
-import { keyReader } from '../proxy/key.ts';
+import { keyReader } from '../proxy/keys/key-reader.ts';
 import { ThreadedPlane } from '../proxy/workers/threads.ts';
 import type { MemberPorts } from '../reload/members.ts';
 import { createReloader } from '../reload/reloader.ts';

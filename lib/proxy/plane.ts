@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { DataPlane, ListenPlace, PlaneHandover, PlaneNews } from '../core/plane-ports.ts';
 import type { ReplicaRef } from '../core/ports.ts';
+import type { KeyFinding } from '../core/request/key-finding.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
 import { Rows } from '../core/request/rows.ts';
@@ -28,7 +29,7 @@ import { type Waiting, WaitingLine } from './exchange/waiting-line.ts';
 import { ReplyMemory } from './front/http1/reply-memory.ts';
 import type { OwnAnswer } from './front/http1/responses.ts';
 import { type FrontContext, FrontServer } from './front/server.ts';
-import { type KeyReader, keyReader } from './key.ts';
+import { type KeyReader, keyReader } from './keys/key-reader.ts';
 import { MeasureBook } from './measure-book.ts';
 import { Meter } from './meter.ts';
 import { Pairs } from './pairs.ts';
@@ -243,7 +244,7 @@ export class Plane implements DataPlane, FrontContext {
     return this.#ids.deal(this.#agents.table);
   }
 
-  keyOf(request: IncomingMessage & ParsedRequest, origin: string): Key | undefined {
+  keyOf(request: IncomingMessage & ParsedRequest, origin: string): KeyFinding {
     return this.#readKey(request, origin);
   }
 

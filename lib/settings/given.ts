@@ -4,7 +4,7 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import type { KeyFunction, KeySource } from '../core/request/key-source.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
-import type { Kind } from './kinds.ts';
+import { faultIn, type Kind } from './kinds.ts';
 import { nearest } from './nearest.ts';
 import { keyOf, OptionError, type Options, OWN_HASH, optionsOf } from './options.ts';
 import { OPTIONS, type Option } from './table.ts';
@@ -74,7 +74,8 @@ function readValue(key: string, row: Option, value: unknown): unknown {
   if (!('settle' in row) && isDeepStrictEqual(value, row.otherwise)) return value;
   const read = roundTrip(kind, value) ?? readTexts(kind, value);
   if (read !== undefined) return read;
-  throw new OptionError(`${key} takes ${boundsOf(kind)}, not ${kind.secret ? 'that' : shown(value)}`);
+  const fault = isTexts(value) ? faultIn(kind, value.join(',')) : typeof value === 'string' ? faultIn(kind, value) : '';
+  throw new OptionError(`${key} takes ${boundsOf(kind)}, not ${kind.secret ? 'that' : shown(value)}${fault}`);
 }
 
 /** Which values a program may give, in words that follow "takes". */
@@ -98,7 +99,7 @@ function roundTrip(kind: Kind<unknown, string>, value: unknown): unknown {
 // Texts as on the command line, and lists of such texts; for an option that may be repeated, an object too.
 function readTexts(kind: Kind<unknown, string>, value: unknown): unknown {
   const { repeated } = kind;
-  const isList = Array.isArray(value) && value.every((text) => typeof text === 'string');
+  const isList = isTexts(value);
   if (repeated === undefined) return isList ? kind.read(value.join(',')) : readText(kind, value);
   const values = isList
     ? value.map((text) => kind.read(text))
@@ -106,6 +107,10 @@ function readTexts(kind: Kind<unknown, string>, value: unknown): unknown {
       ? repeated.split(value).map((text) => kind.read(text))
       : entriesOf(value)?.map((entry) => roundTrip(kind, new Map([entry])));
   return values === undefined || values.includes(undefined) ? undefined : repeated.join(values);
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
 }
 
 function readText(kind: Kind<unknown, string>, value: unknown): unknown {

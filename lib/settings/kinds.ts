@@ -11,6 +11,8 @@ export interface Kind<T, Unit extends string = ''> {
   /** Which values are allowed, in words that follow "takes". */
   readonly bounds: string;
   read(written: string): T | undefined;
+  /** What is wrong with a text that is not read, and where in it; for kinds that are a language of their own. */
+  fault?(written: string): string | undefined;
   write(value: T): string;
   /** What a file may have for it. */
   readonly schema: Schema;
@@ -265,6 +267,12 @@ function writeMs(ms: number): string {
     if (ms >= unitMs && ms % unitMs === 0) return `${ms / unitMs}${unit}`;
   }
   return `${ms}ms`;
+}
+
+/** The end of a message about a text that is not read: what is wrong within it, if its kind can say. */
+export function faultIn({ fault }: Pick<Kind<unknown, string>, 'fault'>, written: string): string {
+  const what = fault?.(written);
+  return what === undefined ? '' : `: ${what}`;
 }
 
 /** The value, or `undefined` if it is out of bounds. */

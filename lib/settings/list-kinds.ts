@@ -5,6 +5,7 @@ import { foldedAddress, parseAddress } from '../core/address.ts';
 import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
 import type { Address } from '../core/ports.ts';
 import type { KeySource } from '../core/request/key-source.ts';
+import { parseKeySpec, writeKeySpec } from '../core/request/key-spec.ts';
 import { bounded, type Kind } from './kinds.ts';
 import { LIST_SCHEMA, TEXTS_SCHEMA } from './schema.ts';
 
@@ -33,16 +34,19 @@ export const upstreams: Kind<ReadonlyMap<string, Upstream>> = {
 export const keySources: Kind<readonly KeySource[]> = {
   unit: '',
   placeholder: 'LIST',
-  bounds: 'a list of header:NAME, cookie:NAME, query:NAME, then client, path or request',
+  bounds:
+    'a list of header:NAME, cookie:NAME, query:NAME, path:N, path:/a/{}, host, then client, path or request; + joins',
   read: (written) => {
-    const sources = written.split(',').map((entry) => readKeySource(entry.trim()));
-    // Every request has a client, a path and an id, so a source after one of these would never be used.
-    const fits = sources.every(
-      (source, index) => source !== undefined && (index === sources.length - 1 || 'name' in source),
-    );
-    return fits ? (sources as KeySource[]) : undefined;
+    const parsed = parseKeySpec(written);
+    return 'fault' in parsed ? undefined : parsed.sources;
   },
-  write: (value) => value.map((source) => ('name' in source ? `${source.type}:${source.name}` : source.type)).join(','),
+  fault: (written) => {
+    const parsed = parseKeySpec(written);
+    if (!('fault' in parsed)) return undefined;
+    const { entry, at, what } = parsed.fault;
+    return `at character ${at + 1}, ${JSON.stringify(entry)}: ${what}`;
+  },
+  write: writeKeySpec,
   schema: LIST_SCHEMA,
 };
 
@@ -107,10 +111,4 @@ function readUpstream(written: string): readonly [string, Upstream] | undefined 
   const address = parseAddress(name);
   if (address === undefined || bounded(Number(weight), 1, MAX_WEIGHT) === undefined) return undefined;
   return [name, { address, weight: Number(weight) }];
-}
-
-function readKeySource(written: string): KeySource | undefined {
-  if (written === 'request' || written === 'client' || written === 'path') return { type: written };
-  const [, type, name] = /^(header|cookie|query):([^\s;=,]+)$/.exec(written) ?? [];
-  return name === undefined ? undefined : { type: type as 'header' | 'cookie' | 'query', name };
 }

@@ -1,6 +1,7 @@
 // Turns a command line and an environment into the values of all options. The rows of tables/ say what each can be.
 
 import { type IgnoredVariable, ignoredVariables, readVariable, variableOf } from './environment.ts';
+import { faultIn } from './kinds.ts';
 import { nearest } from './nearest.ts';
 import type { SettledOption } from './option.ts';
 import { insteadOf, retiredVariables } from './retired.ts';
@@ -257,7 +258,9 @@ export function readGiven(
   const values = (onLine ?? inVariable()).map((written) => {
     const value = kind.read(written);
     if (value !== undefined) return value;
-    throw new OptionError(`${source} takes ${kind.bounds}, not ${kind.secret ? 'that' : JSON.stringify(written)}`);
+    throw new OptionError(
+      `${source} takes ${kind.bounds}, not ${kind.secret ? 'that' : JSON.stringify(written)}${faultIn(kind, written)}`,
+    );
   });
   if (values.length === 0) return undefined;
   return { value: values.length > 1 ? kind.repeated?.join(values) : values[0], source };

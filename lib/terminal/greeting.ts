@@ -2,6 +2,7 @@
 // at most 80 columns. Scripts read the first line, and wait for the last one: these two are never painted.
 
 import type { KeySource } from '../core/request/key-source.ts';
+import { writeKeySource } from '../core/request/key-spec.ts';
 import type { Replica } from '../library/roster.ts';
 import { localUrlOf, urlOf } from '../library/urls.ts';
 import { filled } from '../settings/help.ts';
@@ -79,8 +80,9 @@ function keyWords(sources: readonly KeySource[]): string[] {
 }
 
 function sourceText(source: KeySource): string {
-  if ('name' in source) return `${source.type} ${source.name}`;
-  return source.type === 'request' ? 'an id of its own' : source.type;
+  if (source.type === 'request') return 'an id of its own';
+  if (source.type === 'all') return source.parts.map(sourceText).join(' and ');
+  return writeKeySource(source).replace(':', ' ');
 }
 
 // Lines of entries with commas between them, to stand behind a label.

@@ -162,7 +162,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
   const early = offered === '' ? undefined : Buffer.from('early');
   const exchange = new Exchange(context, downstream, incoming, {
     head,
-    key: 1,
+    found: { key: 1, source: 'path' },
     requestId: 1,
     client: '192.0.2.1',
     early,

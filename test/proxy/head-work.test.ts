@@ -10,7 +10,7 @@ import { ReplyReader, type ReplySink } from '../../lib/http/reply-reader.ts';
 import { trailerSection } from '../../lib/http/trailers.ts';
 import { trustRule } from '../../lib/http/trust.ts';
 import { offeredProtocols, switchingHead } from '../../lib/http/upgrade.ts';
-import { keyReader } from '../../lib/proxy/key.ts';
+import { keyReader } from '../../lib/proxy/keys/key-reader.ts';
 import { keySources } from '../../lib/settings/list-kinds.ts';
 import { stepsOf } from '../fixtures/work.ts';
 

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { KeyFunction, KeyRequest } from '../../lib/core/request/key-source.ts';
 import { hashText } from '../../lib/core/ring/hashes/text.ts';
-import { keyReader } from '../../lib/proxy/key.ts';
+import { keyReader } from '../../lib/proxy/keys/key-reader.ts';
 import { keySources } from '../../lib/settings/list-kinds.ts';
 
 const request = {
@@ -15,7 +15,7 @@ const request = {
 const keyOf = (written: string, of = request) => {
   const sources = keySources.read(written);
   if (sources === undefined) throw new Error(written);
-  return keyReader(sources)(of, '192.0.2.7');
+  return keyReader(sources)(of, '192.0.2.7').key;
 };
 
 t.test('each source gives its text, hashed; `request` gives none', async (t) => {
@@ -45,7 +45,7 @@ t.test('an empty key is none: the next that is not empty decides', async (t) => 
   t.equal(keyOf('cookie:session', empty), hashText('s5'), 'another of that name may have one');
   t.equal(keyOf('query:user', { ...request, url: '/?user' }), undefined);
   t.equal(keyOf('query:user', { ...request, url: '/?user=&user=bob' }), hashText('bob'));
-  t.equal(keyReader([{ type: 'client' }])(request, ''), undefined);
+  t.equal(keyReader([{ type: 'client' }])(request, '').key, undefined);
 });
 
 t.test('the first source that the request has decides; the request id if it has none', async (t) => {
@@ -56,6 +56,47 @@ t.test('the first source that the request has decides; the request id if it has 
   t.equal(keyOf('query:user', { ...request, url: '/user=ann' }), undefined, 'a path is no query');
 });
 
+t.test('a part of the path, or what a path has where a pattern has {}', async (t) => {
+  const of = (url: string) => ({ ...request, url });
+  t.equal(keyOf('path:1'), hashText('cart'));
+  t.equal(keyOf('path:2'), hashText('7'));
+  t.equal(keyOf('path:3'), undefined);
+  t.equal(keyOf('path:2', of('http://host/cart/7?user=ann')), hashText('7'));
+  t.equal(keyOf('path:2', of('/cart//7')), undefined, 'an empty part is none');
+  t.equal(keyOf('path:/cart/{}'), hashText('7'));
+  t.equal(keyOf('path:/cart/{}', of('/cart/7/items')), hashText('7'), 'what follows does not matter');
+  t.equal(keyOf('path:/carts/{}'), undefined);
+});
+
+t.test('a host is the same in any case, with a port and without, and in absolute form', async (t) => {
+  const of = (host: string, url = '/') => ({ ...request, url, rawHeaders: host === '' ? [] : ['Host', host] });
+  for (const host of ['app.example', 'App.Example', 'app.example:8080']) {
+    t.equal(keyOf('host', of(host)), hashText('app.example'), host);
+  }
+  t.equal(keyOf('host', of('other', 'http://APP.example:80/x')), hashText('app.example'));
+  t.equal(keyOf('host', of('[2001:DB8::1]:80')), hashText('[2001:db8::1]'));
+  t.equal(keyOf('host', of('')), undefined);
+});
+
+t.test('joined with +, all must be there, and the place of each part counts', async (t) => {
+  const tenant = (name: string, url: string) => ({ ...request, url, rawHeaders: ['x-tenant', name] });
+  const key = (name: string, url: string) => keyOf('header:x-tenant+path:1', tenant(name, url));
+  t.equal(key('a', '/bc'), hashText('1:a2:bc'));
+  t.not(key('a', '/bc'), key('ab', '/c'));
+  t.not(key('a1:b', '/c'), key('a', '/b1:c'));
+  t.equal(key('a', '/'), undefined);
+  t.equal(key('', '/b'), undefined);
+  t.equal(keyOf('header:x-tenant+path:1,client', tenant('', '/b')), hashText('192.0.2.7'));
+});
+
+t.test('the finding names the source', async (t) => {
+  const found = (written: string) => keyReader(keySources.read(written) ?? [])(request, '192.0.2.7').source;
+  t.equal(found('cookie:none,header:x-tenant+path:1,client'), 'header:x-tenant+path:1');
+  t.equal(found('cookie:none,path:/cart/{}'), 'path:/cart/{}');
+  t.equal(found('cookie:none'), 'request');
+  t.equal(found('request'), 'request');
+});
+
 t.test('a key function is told the request as its client sent it, and gives the text', async (t) => {
   const told: KeyRequest[] = [];
   const read = (key: KeyFunction, of = request) => {
@@ -63,7 +104,7 @@ t.test('a key function is told the request as its client sent it, and gives the 
       told.push(asked);
       return key(asked);
     };
-    return keyReader([{ type: 'function' }], own)(of, '192.0.2.7');
+    return keyReader([{ type: 'function' }], own)(of, '192.0.2.7').key;
   };
   t.equal(
     read(({ headers }) => headers['x-tenant']),

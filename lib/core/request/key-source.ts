@@ -1,16 +1,25 @@
-// Where the key of a request comes from, as `--key` or a program that uses the library says it. lib/proxy/key.ts reads
-// it from a request.
+// Where the key of a request comes from, as `--key` or a program that uses the library says it. key-spec.ts reads that
+// from a text, lib/proxy/keys/ reads the key from a request.
 
 /**
  * One entry of the list. `request` means the request id, which says nothing of the client, and `function` the key
- * function of the program, which cannot leave its thread and so is no part of a plan.
+ * function of the program, which cannot leave its thread and so is no part of a plan. Of `all`, each part must be
+ * there.
  */
 export type KeySource =
   | { readonly type: 'function' }
   | { readonly type: 'request' }
-  | { readonly type: 'client' }
-  | { readonly type: 'path' }
-  | { readonly type: 'header' | 'cookie' | 'query'; readonly name: string };
+  | { readonly type: 'all'; readonly parts: readonly KeyPart[] }
+  | KeyPart;
+
+/** What is one text of a request. */
+export type KeyPart =
+  | { readonly type: 'client' | 'path' | 'host' }
+  | { readonly type: 'header' | 'cookie' | 'query'; readonly name: string }
+  /** One part of the path between slashes: 1 is the first. */
+  | { readonly type: 'segment'; readonly number: number }
+  /** What stands at each `{}` of a path that begins like this one. */
+  | { readonly type: 'pattern'; readonly path: string };
 
 /** What a key function is told of a request. */
 export interface KeyRequest {

@@ -5,7 +5,7 @@
 import { type HashPair, modulo } from './hashes/hash-pair.ts';
 import type { HashRing, SeatId } from './ring.ts';
 
-/** What a request is hashed by: its request id, or the 32-bit hash of a text (lib/proxy/key.ts). A whole number ≥ 0. */
+/** What a request is hashed by: its request id, or the 32-bit hash of a text (lib/proxy/keys/). A whole number ≥ 0. */
 export type Key = number;
 
 export interface Policy {

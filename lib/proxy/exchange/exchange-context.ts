@@ -1,6 +1,7 @@
 // What one exchange is given to work with, and what is left when it is over. Types only.
 
 import type { ReplicaRef } from '../../core/ports.ts';
+import type { KeyFinding } from '../../core/request/key-finding.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
@@ -49,10 +50,10 @@ export interface ExchangeContext {
   onOver(ended: Ended): void;
 }
 
-/** One request, with the key and the id that it goes by. */
+/** One request, with what is found of its key, and its id. */
 export interface Asked {
   readonly head: RequestHead;
-  readonly key: Key;
+  readonly found: KeyFinding;
   readonly requestId: number;
   /** The client's address: not that of a trusted proxy in front, but what it says. */
   readonly client: string;

@@ -54,7 +54,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.#downstream = downstream;
     this.request = request;
     this.requestId = asked.requestId;
-    this.key = asked.key;
+    this.key = asked.found.key ?? asked.requestId;
     this.client = asked.client;
     this.head = asked.head;
     this.#early = asked.early;

@@ -4,8 +4,8 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ListenPlace } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
+import type { KeyFinding } from '../../core/request/key-finding.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
-import type { Key } from '../../core/ring/policy.ts';
 import type { FrontMeasures } from '../../core/traffic/measures.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { MayBeTold } from '../../http/credentials.ts';
@@ -52,8 +52,8 @@ export interface FrontContext extends ExchangeContext {
   nextId(): number;
   /** An id for a request that has no key and goes by its id. */
   dealId(): number;
-  /** The key of a request; `undefined` if the request goes by its id. @param origin the client's address. */
-  keyOf(request: ParsedRequest, origin: string): Key | undefined;
+  /** @param origin the client's address. */
+  keyOf(request: ParsedRequest, origin: string): KeyFinding;
   mayBeTold(request: IncomingMessage): MayBeTold;
   /** Gives what answers a request that is for the balancer itself; `undefined` leaves the request to the ring. */
   ownAnswer(request: IncomingMessage): OwnAnswer | undefined;
@@ -230,9 +230,9 @@ export class FrontServer implements TurnTerms {
         client.finish(response, keepAlive);
         return;
       }
-      const key = context.keyOf(request, origin);
-      if (key === undefined) requestId = context.dealId();
-      const asked = { head, key: key ?? requestId, requestId, client: origin, early };
+      const found = context.keyOf(request, origin);
+      if (found.key === undefined) requestId = context.dealId();
+      const asked = { head, found, requestId, client: origin, early };
       const exchange = new Exchange(context, new Turn(client, response, this), request, asked);
       client.occupant = exchange;
       exchange.start();

@@ -7,7 +7,7 @@ import { keyOf } from '../options.ts';
 import { insteadOf } from '../retired.ts';
 import { GROUPS, OPTIONS, type Option } from '../table.ts';
 import { type JsonMember, JsonTextError, type Place, parseJsonText } from './json-text.ts';
-import { readNode, readWords, shownNode } from './values.ts';
+import { faultOf, readNode, readWords, shownNode } from './values.ts';
 
 export interface ConfigFile {
   readonly path: string;
@@ -76,7 +76,7 @@ export function readConfigText(path: string, text: string): ConfigFile {
     }
     faulty.add(name);
     const shown = row.kind.secret ? 'that' : shownNode(value);
-    fault(value.at, `${group}.${name} takes ${boundsOf(row.kind)}, not ${shown}`);
+    fault(value.at, `${group}.${name} takes ${boundsOf(row.kind)}, not ${shown}${faultOf(row.kind, value)}`);
   };
   const readMember = ({ name, at, value }: JsonMember) => {
     const group = GROUPS_BY_KEY.get(name);

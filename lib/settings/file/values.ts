@@ -2,7 +2,7 @@
 // list and an object stand for such texts where the schema of the kind has them. Pure.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { Kind } from '../kinds.ts';
+import { faultIn, type Kind } from '../kinds.ts';
 import type { Schema } from '../schema.ts';
 import type { JsonNode } from './json-text.ts';
 
@@ -19,6 +19,13 @@ export function readNode<T>(kind: Kind<T, string>, node: JsonNode): T | undefine
     case 'object':
       return readEntries(kind, node);
   }
+}
+
+/** The end of the message about a node that is not read: what is wrong within its text or its list of texts. */
+export function faultOf(kind: Kind<unknown, string>, node: JsonNode): string {
+  const nodes = node.type === 'array' ? node.items : [node];
+  const texts = nodes.map((one) => (one.type === 'scalar' && typeof one.value === 'string' ? one.value : undefined));
+  return texts.includes(undefined) ? '' : faultIn(kind, texts.join(','));
 }
 
 /** The words of a command; `undefined` if they are none. */

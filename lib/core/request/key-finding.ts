@@ -1,0 +1,12 @@
+// What is found of a request's key. Types, and the finding that nearly all requests without a key share.
+
+import type { Key } from '../ring/policy.ts';
+
+export interface KeyFinding {
+  /** `undefined` if the request goes by its id. */
+  readonly key: Key | undefined;
+  /** The source that gave it, as `--key` has it; `request` if the request goes by its id. */
+  readonly source: string;
+}
+
+export const BY_ID: KeyFinding = { key: undefined, source: 'request' };
