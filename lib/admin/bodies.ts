@@ -110,12 +110,14 @@ export type Question =
       readonly path: string;
       readonly rawHeaders: readonly string[];
       readonly client: string | undefined;
+      /** Empty if it has none. */
+      readonly body: string;
     };
 
 /** Parses the body of /balancer/explain. Throws `bad-body`. */
 export function parseQuestion(text: string): Question {
   const example = '{"requestId": 123456}, {"key": "alice"} or {"path": "/home", "headers": {}, "client": "192.0.2.1"}';
-  const { requestId, key, method = 'GET', path = '/', headers = {}, client } = parseObject(text, example);
+  const { requestId, key, method = 'GET', path = '/', headers = {}, client, body = '' } = parseObject(text, example);
   if (requestId !== undefined) {
     if (!Number.isInteger(requestId) || (requestId as number) < 100_000 || (requestId as number) > 999_999) {
       throw refusal(`requestId must be a whole number from 100000 to 999999, not ${shown(requestId)}`);
@@ -139,7 +141,14 @@ export function parseQuestion(text: string): Question {
     if (typeof value !== 'string') throw refusal(`headers[${shown(name)}] must be a text, not ${shown(value)}`);
     return [name, value];
   });
-  return { type: 'request', method, path, rawHeaders, client };
+  return {
+    type: 'request',
+    method,
+    path,
+    rawHeaders,
+    client,
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  };
 }
 
 /** The body as an object. Throws `bad-body`. */

@@ -176,7 +176,8 @@ function keyOf(
   }
   const rawHeaders = question.rawHeaders.map((text) => onWire(text.trim()));
   const request = { method: question.method, url: onWire(question.path), rawHeaders };
-  const { key, source } = ports.readKey(request, question.client);
+  const inHead = ports.readKey(request, question.client);
+  const { key, source } = inHead.further?.([Buffer.from(question.body)]) ?? inHead;
   if (key !== undefined) return { key, source };
   throw new BalancerError(
     'bad-body',

@@ -133,8 +133,11 @@ t.test('a question is a request id, a key, or a request', async (t) => {
     path: '/a?b=c',
     rawHeaders: ['Cookie', 'id=7'],
     client: '192.0.2.1',
+    body: '',
   });
-  t.same(ask({}), { type: 'request', method: 'GET', path: '/', rawHeaders: [], client: undefined });
+  t.same(ask({}), { type: 'request', method: 'GET', path: '/', rawHeaders: [], client: undefined, body: '' });
+  t.match(ask({ body: '{"user": "ann"}' }), { body: '{"user": "ann"}' });
+  t.match(ask({ body: { user: 'ann' } }), { body: '{"user":"ann"}' }, 'or the JSON itself');
 });
 
 const NO_QUESTIONS: [string, unknown, RegExp][] = [

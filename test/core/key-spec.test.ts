@@ -31,6 +31,10 @@ t.test('a list of sources, some of them joined', async (t) => {
   ]);
   t.same(sourcesOf('path:/rooms/{}'), [{ type: 'pattern', path: '/rooms/{}' }]);
   t.same(sourcesOf('path'), [{ type: 'path' }]);
+  t.same(sourcesOf('json:metadata.user_id,prompt'), [
+    { type: 'json', names: ['metadata', 'user_id'] },
+    { type: 'prompt' },
+  ]);
   t.same(sourcesOf('client+host,path'), [
     { type: 'all', parts: [{ type: 'client' }, { type: 'host' }] },
     { type: 'path' },
@@ -56,6 +60,12 @@ const FAULTS: [text: string, at: number, entry: string, what: RegExp][] = [
   ['path:33', 0, 'path:33', /number of a segment/],
   ['path:x', 0, 'path:x', /number of a segment/],
   ['host,path:/a/b', 5, 'path:/a/b', /has a \{\} for what it captures/],
+  ['json', 0, 'json', /followed by names with dots/],
+  ['json:', 0, 'json:', /followed by names with dots/],
+  ['json:a..b', 0, 'json:a..b', /followed by names with dots/],
+  ['json:a b', 0, 'json:a b', /followed by names with dots/],
+  [`json:${Array(17).fill('a').join('.')}`, 0, `json:${Array(17).fill('a').join('.')}`, /at most 16 names/],
+  ['prompt:x', 0, 'prompt:x', /prompt has nothing after it/],
   ['path:/{}{}', 0, 'path:/{}{}', /a segment has at most one \{\}/],
   ['path:/a b/{}', 0, 'path:/a b/{}', /no blanks/],
   [Array(17).fill('host').join(), 80, 'host', /at most 16 sources/],
@@ -71,7 +81,11 @@ for (const [text, at, entry, what] of FAULTS) {
 const PLAIN = { noNullPrototype: true };
 const name = fc.stringMatching(/^[\w.:-]{1,12}$/);
 const part: fc.Arbitrary<KeyPart> = fc.oneof(
-  fc.constantFrom<KeyPart>({ type: 'client' }, { type: 'path' }, { type: 'host' }),
+  fc.constantFrom<KeyPart>({ type: 'client' }, { type: 'path' }, { type: 'host' }, { type: 'prompt' }),
+  fc.record(
+    { type: fc.constant('json'), names: fc.array(fc.stringMatching(/^\w{1,4}$/), { minLength: 1, maxLength: 4 }) },
+    PLAIN,
+  ),
   fc.record({ type: fc.constantFrom('header', 'cookie', 'query'), name }, PLAIN),
   fc.record({ type: fc.constant('segment'), number: fc.integer({ min: 1, max: 32 }) }, PLAIN),
   fc.record({ type: fc.constant('pattern'), path: fc.constantFrom('/rooms/{}', '/a/{}/b/{}.json') }, PLAIN),

@@ -78,7 +78,7 @@ t.test('the explained replica is the one that serves, for 10,000 random requests
   upstreams[3]?.close();
   const program = await startProgram([
     `--upstream=${upstreams.map(({ name }) => name).join(',')}`,
-    '--key=header:X-User,cookie:id,query:q,request',
+    '--key=header:X-User,cookie:id,query:q,json:user.name,request',
   ]);
   t.teardown(async () => {
     await program.stop();
@@ -94,15 +94,23 @@ t.test('the explained replica is the one that serves, for 10,000 random requests
     const name = `${chance.below(2) === 0 ? 'user' : 'jürgen'}-${chance.below(1e6)}`;
     // Encodes the name as a browser sends it: in UTF-8, with one character for each byte.
     const bytes = Buffer.from(name).toString('latin1');
-    const kind = ['header', 'cookie', 'query', 'request id'][chance.below(4)] as string;
+    const kind = ['header', 'cookie', 'query', 'body', 'request id'][chance.below(5)] as string;
     const headersWith = (value: string) => ({
       ...(kind === 'header' ? { 'x-user': value } : {}),
       ...(kind === 'cookie' ? { Cookie: `a=b; id=${value}` } : {}),
     });
     const path = kind === 'query' ? `/any?q=${encodeURIComponent(name)}` : '/any';
+    const sent = kind === 'body' ? { user: { age: 7, name } } : '';
     const before =
-      kind === 'request id' ? undefined : await explain({ method: 'GET', path, headers: headersWith(name) });
-    const { body, headers: fields } = await ask('GET', path, { ...headersWith(bytes), 'X-Ringmaster-Explain': '1' });
+      kind === 'request id'
+        ? undefined
+        : await explain({ method: 'POST', path, headers: headersWith(name), body: sent });
+    const { body, headers: fields } = await ask(
+      'POST',
+      path,
+      { ...headersWith(bytes), 'X-Ringmaster-Explain': '1' },
+      sent === '' ? '' : JSON.stringify(sent),
+    );
     const told = before ?? (await explain({ requestId: Number(fields['x-ringmaster-request-id']) }));
     met.add(`${kind} ${body}`);
     skipped += told.skipped.length;
@@ -121,7 +129,7 @@ t.test('the explained replica is the one that serves, for 10,000 random requests
       break;
     }
   }
-  t.equal(met.size, 12, 'every kind of key met each of the three replicas');
+  t.equal(met.size, 15, 'every kind of key met each of the three replicas');
   t.ok(skipped > 1000, `the dead one was passed over ${skipped} times`);
 });
 

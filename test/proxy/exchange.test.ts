@@ -140,6 +140,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     },
     wait: () => mayWait,
     barredFromTunnels: (tried) => tried,
+    dealId: () => 2,
     isPaused: false,
     returns: new ReturnLine(limits),
     stopWaiting: () => undefined,

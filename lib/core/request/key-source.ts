@@ -19,7 +19,11 @@ export type KeyPart =
   /** One part of the path between slashes: 1 is the first. */
   | { readonly type: 'segment'; readonly number: number }
   /** What stands at each `{}` of a path that begins like this one. */
-  | { readonly type: 'pattern'; readonly path: string };
+  | { readonly type: 'pattern'; readonly path: string }
+  /** A value of the body, which is JSON, by the names that lead to it from the outside in. */
+  | { readonly type: 'json'; readonly names: readonly string[] }
+  /** What tells which requests to a language model begin alike. */
+  | { readonly type: 'prompt' };
 
 /** What a key function is told of a request. */
 export interface KeyRequest {

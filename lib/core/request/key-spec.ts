@@ -17,6 +17,7 @@ export type ParsedSpec = { readonly sources: readonly KeySource[] } | { readonly
 
 const MOST_SOURCES = 16;
 const MOST_PARTS = 8;
+const MOST_NAMES = 16;
 const MOST_SEGMENTS = 32;
 
 export function parseKeySpec(text: string): ParsedSpec {
@@ -53,6 +54,8 @@ export function writeKeySource(source: KeySource): string {
       return `path:${source.number}`;
     case 'pattern':
       return `path:${source.path}`;
+    case 'json':
+      return `json:${source.names.join('.')}`;
     default:
       return source.type;
   }
@@ -89,6 +92,7 @@ function sourceOf(entry: string): KeySource | string {
     case 'request':
     case 'client':
     case 'host':
+    case 'prompt':
       return rest === undefined ? { type } : `${type} has nothing after it`;
     case 'path':
       return rest === undefined ? { type } : pathSource(rest);
@@ -96,6 +100,8 @@ function sourceOf(entry: string): KeySource | string {
     case 'cookie':
     case 'query':
       return rest !== undefined && isName(rest) ? { type, name: rest } : `${type}: is followed by a name`;
+    case 'json':
+      return jsonSource(rest);
     default:
       return entry === '' ? 'there is nothing' : 'there is no such source';
   }
@@ -110,6 +116,13 @@ function pathSource(rest: string): KeySource | string {
   const isNumber = number >= 1 && number <= MOST_SEGMENTS;
   if (isNumber) return { type: 'segment', number };
   return `path: is followed by the number of a segment, 1 to ${MOST_SEGMENTS}, or by a path with {} in it`;
+}
+
+function jsonSource(rest: string | undefined): KeySource | string {
+  const names = rest?.split('.') ?? [];
+  const areNames = names.length > 0 && names.every((name) => /^[^\s]{1,100}$/.test(name));
+  if (!areNames) return 'json: is followed by names with dots between them, as json:user.id';
+  return names.length > MOST_NAMES ? `json: is followed by at most ${MOST_NAMES} names` : { type: 'json', names };
 }
 
 function isName(text: string): boolean {

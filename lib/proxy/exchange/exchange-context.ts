@@ -31,6 +31,8 @@ export interface ExchangeContext {
    * place to wait.
    */
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean;
+  /** An id for a request that has no key and goes by its id. */
+  dealId(): number;
   /** No request goes to a replica for now. */
   readonly isPaused: boolean;
   /** `tried`, and the seats that have as many tunnels as they may. */

@@ -2,6 +2,7 @@
 // long. downstream.ts is where the reply goes, loss.ts decides what becomes of a lost attempt, patience.ts how long is
 // too long.
 
+import type { KeyFinding } from '../../core/request/key-finding.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
@@ -23,8 +24,9 @@ import type { Answer } from './waiting-line.ts';
 
 export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   readonly request: Incoming;
-  readonly requestId: number;
-  readonly key: Key;
+  requestId: number;
+  found: KeyFinding;
+  key: Key;
   readonly client: string;
   readonly times = new Times();
   readonly head: RequestHead;
@@ -54,6 +56,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.#downstream = downstream;
     this.request = request;
     this.requestId = asked.requestId;
+    this.found = asked.found;
     this.key = asked.found.key ?? asked.requestId;
     this.client = asked.client;
     this.head = asked.head;
@@ -220,19 +223,17 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   #receive(): void {
     const { limits, uploads } = this.#context;
-    const onFault = (error: BalancerError) => this.fail(error, true);
-    const body = new RequestBody(this.request, this.head.body === 'chunked', limits, uploads, onFault);
+    const isChunked = this.head.body === 'chunked';
+    const body = new RequestBody(this.request, isChunked, limits, uploads, (error) => this.fail(error, true));
     this.#body = body;
-    // The attack: bodies that come a byte at a time, each with a place at a replica that others need
-    // (test/proxy/slow-uploads.test.ts). So a replica is asked only when enough of the body is here. A client that
-    // expects a 100 needs the replica first, since the 100 comes from there.
+    // A client that expects a 100 needs the replica first, since the 100 comes from there; its body holds no key then.
     if (this.head.expectsContinue) this.#attempt(false);
     else body.onceReady(() => this.#phase === 'over' || this.#attempt(false));
   }
 
   #attempt(fresh: boolean): void {
     const awaitedReturn = this.awaitsReturn;
-    const found = findReplica(this, this.#context);
+    const found = findReplica(this, this.#context, this.#body.kept);
     // An attempt in vain, after being called from a line, does not begin the wait anew.
     const waitsOn = awaitedReturn || (found === undefined && this.#phase === 'waiting');
     if (!waitsOn) this.#progress += 1;

@@ -1,6 +1,7 @@
 // Finds where a request goes next: a replica from the routing table, a place in a line to wait for one, or the error
 // that there is none.
 
+import type { KeyFinding } from '../../core/request/key-finding.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
@@ -12,7 +13,9 @@ import type { Waiting } from './waiting-line.ts';
 
 /** A request that needs a replica. */
 export interface Seeker extends Waiting {
-  readonly key: Key;
+  requestId: number;
+  found: KeyFinding;
+  key: Key;
   readonly head: RequestHead;
   /** Seats that have failed this request. */
   readonly tried: SeatId[];
@@ -26,8 +29,21 @@ export interface Seeker extends Waiting {
   explanation: Explanation | undefined;
 }
 
-/** Gives `undefined` if the request now waits in a line. */
-export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | BalancerError | undefined {
+/**
+ * Gives `undefined` if the request now waits in a line.
+ * @param bodyStart as much of its body as there is before a replica is asked. Its key may be in there.
+ */
+export function findReplica(
+  seeker: Seeker,
+  context: ExchangeContext,
+  bodyStart: readonly Uint8Array[],
+): Lessor | BalancerError | undefined {
+  const { further } = seeker.found;
+  if (further !== undefined) {
+    seeker.found = further(bodyStart);
+    if (seeker.found.key === undefined) seeker.requestId = context.dealId();
+    seeker.key = seeker.found.key ?? seeker.requestId;
+  }
   const { tried, head } = seeker;
   const offers = head.offered !== '';
   try {

@@ -25,6 +25,8 @@ export interface OutgoingBody {
   readonly receivedBytes: number;
   /** Everything that was sent of the body can be sent again. */
   readonly inHand: boolean;
+  /** What has come of it and is kept. */
+  readonly kept: readonly Uint8Array[];
   /** The body waits for its target to take more. */
   readonly blocked: boolean;
   /** The client has sent the whole body. */
@@ -43,6 +45,7 @@ export interface OutgoingBody {
 export const NO_BODY: OutgoingBody = {
   receivedBytes: 0,
   inHand: true,
+  kept: [],
   blocked: false,
   ended: true,
   sendTo: () => undefined,
@@ -96,6 +99,10 @@ export class RequestBody implements Upload, OutgoingBody {
     return this.#allKept;
   }
 
+  get kept(): readonly Buffer[] {
+    return this.#kept.pieces;
+  }
+
   get blocked(): boolean {
     return this.#blocked;
   }
@@ -104,7 +111,11 @@ export class RequestBody implements Upload, OutgoingBody {
     return this.#ended;
   }
 
-  /** Calls back when a replica may be bothered with the body: when all of it is here, or as much as is kept. */
+  /**
+   * Calls back when a replica may be bothered with the body: when all of it is here, or as much as is kept. The attack:
+   * bodies that come a byte at a time, each with a place at a replica that others need
+   * (test/proxy/slow-uploads.test.ts).
+   */
   onceReady(callback: () => void): void {
     this.#onReady = callback;
     this.#request.resume();

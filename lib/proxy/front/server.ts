@@ -50,8 +50,6 @@ export interface FrontContext extends ExchangeContext {
   arrive(): number;
   /** An id for something refused before there is a request. */
   nextId(): number;
-  /** An id for a request that has no key and goes by its id. */
-  dealId(): number;
   /** @param origin the client's address. */
   keyOf(request: ParsedRequest, origin: string): KeyFinding;
   mayBeTold(request: IncomingMessage): MayBeTold;
@@ -231,7 +229,8 @@ export class FrontServer implements TurnTerms {
         return;
       }
       const found = context.keyOf(request, origin);
-      if (found.key === undefined) requestId = context.dealId();
+      // One whose key may be in its body gets such an id later, if it needs one.
+      if (found.key === undefined && found.further === undefined) requestId = context.dealId();
       const asked = { head, found, requestId, client: origin, early };
       const exchange = new Exchange(context, new Turn(client, response, this), request, asked);
       client.occupant = exchange;

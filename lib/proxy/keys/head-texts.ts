@@ -9,10 +9,23 @@ import { authorityOf, pathOf } from '../../http/target.ts';
 /** The parts of a request that a key can be taken from. */
 export type KeyedRequest = Pick<ParsedRequest, 'method' | 'url' | 'rawHeaders'>;
 
-/** Gives the text of a request, byte by byte (latin1); `undefined` or empty if there is none. */
-export type TextReader = (request: KeyedRequest, clientAddress: string | undefined) => string | undefined;
+/** There may be a text in the body, which is not here. */
+export const IN_BODY = Symbol('in the body');
 
-export function headText(part: KeyPart): TextReader {
+/**
+ * Gives a text of a request, byte by byte (latin1); `undefined` or empty if there is none.
+ * @param body its beginning; `undefined` if it is not here yet.
+ */
+export type TextReader = (
+  request: KeyedRequest,
+  clientAddress: string | undefined,
+  body: readonly Uint8Array[] | undefined,
+) => string | undefined | typeof IN_BODY;
+
+/** The parts that are in the head. */
+export type HeadPart = Exclude<KeyPart, { readonly type: 'json' | 'prompt' }>;
+
+export function headText(part: HeadPart): TextReader {
   switch (part.type) {
     case 'client':
       return (_request, clientAddress) => clientAddress;
@@ -47,8 +60,8 @@ function hostOf({ url, rawHeaders }: KeyedRequest): string | undefined {
   return authority?.toLowerCase().replace(/:\d*$/, '');
 }
 
-// What `read` finds in the first field of this name in which it finds a text that is not empty.
-function firstOf(
+/** What `read` finds in the first field of this name in which it finds a text that is not empty. */
+export function firstOf(
   rawHeaders: readonly string[],
   name: string,
   read: (value: string) => string | undefined,

@@ -2,10 +2,11 @@
 // has decides. A request that has none of them goes by its request id.
 
 import { BY_ID, type KeyFinding } from '../../core/request/key-finding.ts';
-import type { KeyFunction, KeySource } from '../../core/request/key-source.ts';
+import type { KeyFunction, KeyPart, KeySource } from '../../core/request/key-source.ts';
 import { writeKeySource } from '../../core/request/key-spec.ts';
 import { hashText } from '../../core/ring/hashes/text.ts';
-import { headText, type KeyedRequest, type TextReader } from './head-texts.ts';
+import { jsonText, promptText } from './body-texts.ts';
+import { headText, IN_BODY, type KeyedRequest, type TextReader } from './head-texts.ts';
 import { functionText } from './key-function.ts';
 
 export type KeyReader = (request: KeyedRequest, clientAddress: string | undefined) => KeyFinding;
@@ -16,13 +17,31 @@ export function keyReader(sources: readonly KeySource[], own?: KeyFunction): Key
     .filter(({ type }) => type !== 'request')
     .map((source) => ({ source: writeKeySource(source), text: textReader(source, own) }));
   if (readers.length === 0) return () => BY_ID;
-  return (request, clientAddress) => {
-    for (const { source, text } of readers) {
-      const found = text(request, clientAddress);
-      if (found !== undefined && found !== '') return { key: hashText(found), source };
+  return (request, clientAddress) => findIn(readers, 0, request, clientAddress, undefined);
+}
+
+interface SourceReader {
+  /** As `--key` has it. */
+  readonly source: string;
+  readonly text: TextReader;
+}
+
+function findIn(
+  readers: readonly SourceReader[],
+  from: number,
+  request: KeyedRequest,
+  clientAddress: string | undefined,
+  body: readonly Uint8Array[] | undefined,
+): KeyFinding {
+  for (let at = from; at < readers.length; at++) {
+    const { source, text } = readers[at] as SourceReader;
+    const found = text(request, clientAddress, body);
+    if (found === IN_BODY) {
+      return { ...BY_ID, further: (bytes) => findIn(readers, at, request, clientAddress, bytes) };
     }
-    return BY_ID;
-  };
+    if (found !== undefined && found !== '') return { key: hashText(found), source };
+  }
+  return BY_ID;
 }
 
 function textReader(source: KeySource, own: KeyFunction | undefined): TextReader {
@@ -32,21 +51,28 @@ function textReader(source: KeySource, own: KeyFunction | undefined): TextReader
     case 'function':
       return own === undefined ? () => undefined : functionText(own);
     case 'all':
-      return joinedText(source.parts.map(headText));
+      return joinedText(source.parts.map(partText));
     default:
-      return headText(source);
+      return partText(source);
   }
+}
+
+function partText(part: KeyPart): TextReader {
+  if (part.type === 'json') return jsonText(part.names);
+  return part.type === 'prompt' ? promptText : headText(part);
 }
 
 // The length before each part keeps `a` and `bc` apart from `ab` and `c`, whatever is in them.
 function joinedText(parts: readonly TextReader[]): TextReader {
-  return (request, clientAddress) => {
+  return (request, clientAddress, body) => {
     let joined = '';
+    let isInBody = false;
     for (const part of parts) {
-      const text = part(request, clientAddress);
+      const text = part(request, clientAddress, body);
       if (text === undefined || text === '') return undefined;
-      joined += `${text.length}:${text}`;
+      if (text === IN_BODY) isInBody = true;
+      else joined += `${text.length}:${text}`;
     }
-    return joined;
+    return isInBody ? IN_BODY : joined;
   };
 }
