@@ -191,6 +191,11 @@ const REFUSED: [string, RegExp][] = [
   ['--hash sha1', /--hash takes .*, or the path of a module, not "sha1"/],
   ['--key header', /--key takes a list of .*, not "header"/],
   ['--key header:', /--key takes/],
+  ['--issue-cookie', /^--issue-cookie is for a --key that ends with cookie:NAME, not request$/],
+  ['--issue-cookie --key cookie:s,client', /not cookie:s,client$/],
+  ['--issue-cookie --key host+cookie:s', /not host\+cookie:s$/],
+  ['--issue-cookie --key cookie:(s)', /not cookie:\(s\)$/],
+  ['--cookie-max-age 401d', /--cookie-max-age takes a time from 1s to 9600h, or off/],
   [
     '--upstream localhost',
     /--upstream takes a list of host:port and unix:\/path, none twice, with `\*2` to `\*16` for a weight, not "localhost"/,
@@ -313,11 +318,19 @@ t.test('every option says whether it can change while the balancer runs, and why
     rows.flatMap(([flag, { changes }]) => (changes === 'live' ? [flag] : [])),
     [
       ...['log', 'access-log', 'access-log-format', 'access-log-file', 'traceparent'],
-      ...['replicas', 'upstream', 'hash', 'key', 'balance-factor', 'slow-start'],
+      ...['replicas', 'upstream', 'hash', 'key', 'issue-cookie', 'cookie-max-age', 'balance-factor', 'slow-start'],
       ...['max-connections', 'max-requests-per-connection', 'head-timeout', 'keep-alive-timeout', 'min-upload-rate'],
       ...['client-half-close', 'reply-timeout', 'request-timeout', 'body-timeout', 'tunnel-idle-timeout', 'queue'],
       ...['queue-timeout', 'max-attempts', 'retry-budget', 'connect-timeout', 'replica-idle-timeout'],
-      ...['replica-keep-alive', 'max-in-flight', 'max-tunnels', 'max-body-size', 'underscores', 'via'],
+      ...[
+        'replica-keep-alive',
+        'max-in-flight',
+        'max-tunnels',
+        'max-body-size',
+        'underscores',
+        'via',
+        'explain-header',
+      ],
     ],
   );
 });

@@ -17,6 +17,10 @@ export interface TrafficSettings {
 export interface SpreadSettings {
   /** The first source that a request has gives its key. */
   readonly key: readonly KeySource[];
+  /** A request without a key, if the last source is a cookie, gets that cookie with a random value. */
+  readonly issuesCookie: boolean;
+  /** How long a client is to keep that cookie. Infinity for as long as it pleases. */
+  readonly cookieMaxAgeMs: number;
   /**
    * Factor of bounded load: no seat gets more than this many times its part of the requests in flight. Infinity for no
    * bound.
@@ -99,6 +103,8 @@ export interface MessageSettings {
   readonly underscores: Underscores;
   /** This proxy must not show itself by a Via field. */
   readonly omitsVia: boolean;
+  /** Every reply of a replica says which way its request took. */
+  readonly tellsRoute: boolean;
   /** A client that has ended its side is taken to read on, not to have left. */
   readonly servesHalfClosed: boolean;
 }

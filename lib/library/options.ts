@@ -222,6 +222,17 @@ export interface BalancerOptions {
   readonly key?: Given<'key'> | undefined;
 
   /**
+   * Give a client without a key the cookie that `key` ends with, with a random value. Takes on or off. Default: off.
+   */
+  readonly issueCookie?: Given<'issueCookie'> | undefined;
+
+  /**
+   * How long a browser keeps that cookie; off: until it is closed. Takes a time from 1s to 9600h, or off, in
+   * milliseconds. Default: off.
+   */
+  readonly cookieMaxAgeMs?: Given<'cookieMaxAgeMs'> | undefined;
+
+  /**
    * Most requests in flight at a replica, as a multiple of its fair part. Takes a number from 1 to 100, or off.
    * Default: 1.25 with even and no key, else off.
    */
@@ -404,4 +415,10 @@ export interface BalancerOptions {
    * Add a Via field to requests and replies; an nginx that gets one compresses nothing. Takes on or off. Default: on.
    */
   readonly via?: Given<'via'> | undefined;
+
+  /**
+   * Add X-Ringmaster-Route to replies: whose key it was, who took it, and why; it names replicas to all clients. Takes
+   * on or off. Default: off.
+   */
+  readonly explainHeader?: Given<'explainHeader'> | undefined;
 }

@@ -80,7 +80,12 @@ export function trafficSettings(
   shares: DescriptorShares = shareDescriptors(Number.POSITIVE_INFINITY, descriptorWishes(options)),
 ): TrafficSettings {
   return {
-    spread: { key: options.key, balanceFactor: options.balanceFactor },
+    spread: {
+      key: options.key,
+      issuesCookie: options.issueCookie,
+      cookieMaxAgeMs: options.cookieMaxAgeMs,
+      balanceFactor: options.balanceFactor,
+    },
     limits: amountLimits(options, shares),
     times: timeLimits(options),
     retries: {
@@ -93,6 +98,7 @@ export function trafficSettings(
       trustedProxies: options.trustProxy,
       underscores: options.underscores,
       omitsVia: !options.via,
+      tellsRoute: options.explainHeader,
       servesHalfClosed: options.clientHalfClose === 'allow',
     },
     access: {

@@ -15,7 +15,7 @@ import type { SeatId } from '../core/ring/ring.ts';
 import { compile, type RoutingPlan } from '../core/routing-plan.ts';
 import type { Counters } from '../core/traffic/counters.ts';
 import type { Landings } from '../core/traffic/landings.ts';
-import { type FrontMeasures, NO_SEAT } from '../core/traffic/measures.ts';
+import { type FrontMeasures, NO_SEAT, type SpillReason } from '../core/traffic/measures.ts';
 import type { PlaneReading } from '../core/traffic/plane-reading.ts';
 import type { TrafficSettings } from '../core/traffic-settings.ts';
 import { type MayBeTold, mayBeTold } from '../http/credentials.ts';
@@ -29,7 +29,7 @@ import { type Waiting, WaitingLine } from './exchange/waiting-line.ts';
 import { ReplyMemory } from './front/http1/reply-memory.ts';
 import type { OwnAnswer } from './front/http1/responses.ts';
 import { type FrontContext, FrontServer } from './front/server.ts';
-import { type KeyReader, keyReader } from './keys/key-reader.ts';
+import { Keys } from './keys/keys.ts';
 import { MeasureBook } from './measure-book.ts';
 import { Meter } from './meter.ts';
 import { Pairs } from './pairs.ts';
@@ -38,6 +38,7 @@ import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
 import type { Lessor } from './replicas/lease.ts';
 import type { Load } from './replicas/routing-table.ts';
+import type { Home } from './reply-fields.ts';
 import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
 
@@ -66,13 +67,13 @@ export class Plane implements DataPlane, FrontContext {
   readonly #ids: RequestIds;
   readonly #front: FrontServer;
   readonly #pairs: Pairs;
+  readonly #keys: Keys;
   readonly #listeners = new Set<(news: PlaneNews) => void>();
   // The plan in force and what was made of it. `#latest` is the newest plan, which may still wait for its hash pair.
   #plan: RoutingPlan | undefined;
   #latest: RoutingPlan | undefined;
   #policy: RingPolicy | undefined;
   #traffic: TrafficSettings;
-  #readKey: KeyReader;
 
   /** @param traffic the settings in force until the first plan is. */
   constructor(ports: PlanePorts, traffic: TrafficSettings) {
@@ -110,7 +111,7 @@ export class Plane implements DataPlane, FrontContext {
     );
     this.#budget = new RetryBudget(limits, this.ledger.budget);
     this.#line = new WaitingLine(limits, this.ledger);
-    this.#readKey = keyReader(limits.key, ports.keyFunction);
+    this.#keys = new Keys(limits, ports.keyFunction);
     // Another pair makes another policy.
     this.#pairs = new Pairs(ports.loadPair, () => {
       this.#policy = undefined;
@@ -211,6 +212,15 @@ export class Plane implements DataPlane, FrontContext {
     return table === undefined ? undefined : explain(table.policy, key, (seat) => table.objection(seat));
   }
 
+  homeOf(key: Key): Home | undefined {
+    const policy = this.#agents.table?.policy;
+    return policy === undefined ? undefined : { slot: policy.slotOf(key), owner: policy.pick(key, () => true) };
+  }
+
+  get passedFor(): SpillReason | undefined {
+    return this.#agents.table?.passedFor;
+  }
+
   suspect({ incarnation }: ReplicaRef): void {
     this.#tell({ type: 'suspected', incarnation });
   }
@@ -244,8 +254,8 @@ export class Plane implements DataPlane, FrontContext {
     return this.#ids.deal(this.#agents.table);
   }
 
-  keyOf(request: IncomingMessage & ParsedRequest, origin: string): KeyFinding {
-    return this.#readKey(request, origin);
+  keyOf(request: ParsedRequest, origin: string, trusted: boolean): KeyFinding {
+    return this.#keys.of(request, origin, trusted);
   }
 
   mayBeTold(request: IncomingMessage): MayBeTold {
@@ -269,7 +279,7 @@ export class Plane implements DataPlane, FrontContext {
   #applySettings(traffic: TrafficSettings): void {
     this.#traffic = traffic;
     Object.assign(this.limits, proxyLimits(traffic));
-    this.#readKey = keyReader(this.limits.key, this.#ports.keyFunction);
+    this.#keys.settingsChanged();
     this.#agents.settingsChanged();
     this.#front.settingsChanged();
   }

@@ -1,5 +1,7 @@
 // Turns a command line and an environment into the values of all options. The rows of tables/ say what each can be.
 
+import type { KeySource } from '../core/request/key-source.ts';
+import { writeKeySpec } from '../core/request/key-spec.ts';
 import { type IgnoredVariable, ignoredVariables, readVariable, variableOf } from './environment.ts';
 import { faultIn } from './kinds.ts';
 import { nearest } from './nearest.ts';
@@ -34,6 +36,10 @@ const RULES: readonly Rule[] = [
       workers > 1 && (hash === OWN_HASH || key.some(({ type }) => type === 'function')),
     says: ({ workers }) =>
       `--workers takes 1, not ${workers}, with a key or a hash that is a function: these stay in their thread`,
+  },
+  {
+    breaks: ({ issueCookie, key }) => issueCookie && !isIssuable(key.at(-1)),
+    says: ({ key }) => `--issue-cookie is for a --key that ends with cookie:NAME, not ${writeKeySpec(key)}`,
   },
   {
     breaks: ({ runtime, dockerImage }) => runtime === 'process' && dockerImage !== '',
@@ -105,6 +111,11 @@ const RULES_OF_STARTED: readonly Rule[] = [
       `--max-replicas times --virtual-nodes may be at most ${MOST_POINTS}, not ${maxReplicas} times ${virtualNodes}`,
   },
 ];
+
+// RFC 6265, 4.1.1: the name of a cookie is a token. A client may send others.
+function isIssuable(source: KeySource | undefined): boolean {
+  return source?.type === 'cookie' && /^[\w!#$%&'*.^`|~-]+$/.test(source.name);
+}
 
 /** What is wrong with options: a line, or of a file a line for each fault. The program then ends with exit code 2. */
 export class OptionError extends Error {

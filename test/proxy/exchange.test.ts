@@ -141,6 +141,8 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     wait: () => mayWait,
     barredFromTunnels: (tried) => tried,
     dealId: () => 2,
+    homeOf: () => ({ slot: 7, owner: 2 }),
+    passedFor: 'busy',
     isPaused: false,
     returns: new ReturnLine(limits),
     stopWaiting: () => undefined,
@@ -199,6 +201,7 @@ t.test('an explanation comes as fields, without the text of any version of HTTP'
   last().holder.onHead(replyHead('200 OK'));
   const fields = {
     'Request-Id': '1',
+    'Key-Source': 'path',
     Key: '1',
     Slot: '7',
     Owner: 'server2',

@@ -5,10 +5,12 @@ import type { KeyFinding } from '../../core/request/key-finding.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
+import type { SpillReason } from '../../core/traffic/measures.ts';
 import type { BalancerError, ErrorCode } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import type { Lessor } from '../replicas/lease.ts';
+import type { Home } from '../reply-fields.ts';
 import type { Told } from './downstream.ts';
 import type { ReturnLine } from './return-line.ts';
 import type { Times } from './times.ts';
@@ -45,6 +47,10 @@ export interface ExchangeContext {
   spendRetry(): boolean;
   /** Why a request with this key goes where it goes; `undefined` before there was a ring. */
   explanationOf(key: Key): Explanation | undefined;
+  /** Where a key is on the ring, and whose that is; `undefined` before there was a ring. */
+  homeOf(key: Key): Home | undefined;
+  /** Why the seat that comes first was not taken at the last `take`; `undefined` if it was. */
+  readonly passedFor: SpillReason | undefined;
   readonly hostnameOf: (seat: SeatId) => string | undefined;
   /** Reports that a request failed at a replica. */
   suspect(replica: ReplicaRef): void;

@@ -6,13 +6,14 @@ import type { KeyFinding } from '../../core/request/key-finding.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
+import type { SpillReason } from '../../core/traffic/measures.ts';
 import { BalancerError } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
 import { isEventStream, malformed, type ReplyHead } from '../../http/reply-head.ts';
-import { explainFields } from '../explain-fields.ts';
 import type { Lease, Leaseholder, Lessor } from '../replicas/lease.ts';
 import { sendRequest } from '../replicas/send-request.ts';
 import { mayBeUnread } from '../replicas/unread-bodies.ts';
+import { replyFields, withFields } from '../reply-fields.ts';
 import type { Downstream, Incoming, Occupant, Tunnel } from './downstream.ts';
 import type { Asked, Ended, ExchangeContext, Loss } from './exchange-context.ts';
 import { findReplica, type Seeker, waitedInVain, waitForReturn } from './find-replica.ts';
@@ -36,6 +37,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   sentBytes = 0;
   lastError: BalancerError | undefined;
   explanation: Explanation | undefined;
+  passedFor: SpillReason | undefined;
   awaitsReturn = false;
   status = 0;
   error: BalancerError | undefined;
@@ -128,10 +130,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     return this.tried.length === 0 && this.head.offered === '' ? 'full' : 'choosy';
   }
 
-  /**
-   * Replies with an error, or cuts the connection if part of a reply has gone out, so that nobody takes it for
-   * complete.
-   */
+  /** Replies with an error, or cuts the connection if part of a reply has gone out: nobody takes it for complete. */
   fail(error: BalancerError, closeClient: boolean): void {
     if (this.#phase === 'over') return;
     this.#lease?.abandon();
@@ -156,7 +155,8 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   onSwitch(head: ReplyHead): void {
     if (!this.#isWhole) throw malformed('it switches before it has the whole request');
     const lease = this.#lease as Lease;
-    this.#tunnel = this.#downstream.beginTunnel(head, this.head.offered, lease, this.#early);
+    const told = withFields(head, replyFields(this, this.#context));
+    this.#tunnel = this.#downstream.beginTunnel(told, this.head.offered, lease, this.#early);
     this.status = head.status;
     this.#phase = 'tunnel';
     lease.becomeTunnel();
@@ -167,7 +167,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.status = head.status;
     this.times.answeredMs = performance.now();
     this.#phase = 'replying';
-    this.#downstream.begin(head, this.#isWhole, explainFields(this, this.#context.hostnameOf));
+    this.#downstream.begin(head, this.#isWhole, replyFields(this, this.#context));
     if (!isEventStream(head)) return;
     this.#downstream.followClient();
     this.#lease?.becomeStream();

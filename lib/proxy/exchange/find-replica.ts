@@ -5,6 +5,7 @@ import type { KeyFinding } from '../../core/request/key-finding.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
+import type { SpillReason } from '../../core/traffic/measures.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
 import type { Lessor } from '../replicas/lease.ts';
@@ -27,6 +28,8 @@ export interface Seeker extends Waiting {
   awaitsReturn: boolean;
   /** Why the request goes where it goes, if its client asks. */
   explanation: Explanation | undefined;
+  /** Why the first seat of its order did not get it, as far as its reply tells. */
+  passedFor: SpillReason | undefined;
 }
 
 /**
@@ -49,6 +52,7 @@ export function findReplica(
   try {
     if (head.asksWhy) seeker.explanation ??= context.explanationOf(seeker.key);
     const agent = context.take(seeker.key, barredSeats(seeker, context), offers);
+    if (context.limits.tellsRoute) seeker.passedFor = context.passedFor;
     if (agent !== undefined) return agent;
   } catch (error) {
     // A user's own hash module may throw.

@@ -50,8 +50,8 @@ export interface FrontContext extends ExchangeContext {
   arrive(): number;
   /** An id for something refused before there is a request. */
   nextId(): number;
-  /** @param origin the client's address. */
-  keyOf(request: ParsedRequest, origin: string): KeyFinding;
+  /** @param origin the client's address. @param trusted it comes from a proxy whose word is taken. */
+  keyOf(request: ParsedRequest, origin: string, trusted: boolean): KeyFinding;
   mayBeTold(request: IncomingMessage): MayBeTold;
   /** Gives what answers a request that is for the balancer itself; `undefined` leaves the request to the ring. */
   ownAnswer(request: IncomingMessage): OwnAnswer | undefined;
@@ -228,7 +228,7 @@ export class FrontServer implements TurnTerms {
         client.finish(response, keepAlive);
         return;
       }
-      const found = context.keyOf(request, origin);
+      const found = context.keyOf(request, origin, client.trusted);
       // One whose key may be in its body gets such an id later, if it needs one.
       if (found.key === undefined && found.further === undefined) requestId = context.dealId();
       const asked = { head, found, requestId, client: origin, early };

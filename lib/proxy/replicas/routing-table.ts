@@ -107,6 +107,11 @@ export class RoutingTable {
     return seat === undefined ? undefined : this.#agentOf(seat);
   }
 
+  /** Why the seat that comes first was not taken at the last `take`; `undefined` if it was. */
+  get passedFor(): SpillReason | undefined {
+    return this.#passed === undefined ? undefined : this.#passedFor;
+  }
+
   /** The seat where a request with this key belongs now: the first that is ready. */
   readonly ownerOf = (key: Key): SeatId | undefined => this.policy.pick(key, this.#ready);
 

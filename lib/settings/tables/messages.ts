@@ -42,4 +42,10 @@ export const MESSAGES = group('Messages', 'how large they may be, and which fiel
     'live',
     'add a Via field to requests and replies; an nginx that gets one compresses nothing',
   ),
+  'explain-header': option(
+    onOff,
+    false,
+    'live',
+    'add X-Ringmaster-Route to replies: whose key it was, who took it, and why; it names replicas to all clients',
+  ),
 });

@@ -2,7 +2,7 @@
 
 import { goesByRequestId, type KeySource } from '../../core/request/key-source.ts';
 import { HASH_NAMES } from '../../core/ring/hashes/table.ts';
-import { decimal, duration, hashSource, integer, orOff } from '../kinds.ts';
+import { decimal, duration, hashSource, integer, onOff, orOff } from '../kinds.ts';
 import { keySources } from '../list-kinds.ts';
 import { atStart, DAY_MS, group, option, settled } from '../option.ts';
 
@@ -17,6 +17,18 @@ export const RING = group('Ring', 'which replica a request goes to', {
     [{ type: 'request' }] as readonly KeySource[],
     'live',
     'what a request is hashed by: the first one it has',
+  ),
+  'issue-cookie': option(
+    onOff,
+    false,
+    'live',
+    'give a client without a key the cookie that `--key` ends with, with a random value',
+  ),
+  'cookie-max-age': option(
+    orOff(duration(1000, 400 * DAY_MS)),
+    Number.POSITIVE_INFINITY,
+    'live',
+    'how long a browser keeps that cookie; off: until it is closed',
   ),
   'balance-factor': settled(
     orOff(decimal(1, 100)),
