@@ -24,7 +24,7 @@ export interface InsightPorts {
   /** Hostnames of replicas that reply with 5xx again and again though their heartbeats are good. */
   readonly erring: () => readonly string[];
   readonly failOpen: boolean;
-  readonly explain: (key: Key) => Promise<Explanation | undefined>;
+  readonly explain: (key: Key, learned?: string) => Promise<Explanation | undefined>;
   readonly readKey: (
     request: { method: string; url: string; rawHeaders: readonly string[] },
     clientAddress: string | undefined,
@@ -141,8 +141,8 @@ function hostnames(state: FleetState): (seat: SeatId) => string | undefined {
 /** Throws `bad-body` for a question that is malformed or says too little, `no-replica` before there was a ring. */
 export async function explainRequest(ports: InsightPorts, text: string): Promise<ExplanationFacts> {
   const question = parseQuestion(text);
-  const { key, source } = keyOf(ports, question);
-  const explanation = await ports.explain(key);
+  const { key, source, learned } = keyOf(ports, question);
+  const explanation = await ports.explain(key, learned);
   if (explanation === undefined) throw new BalancerError('no-replica', 'there is no ring yet');
   return describeExplanation(explanation, source, hostnames(ports.state()));
 }
@@ -169,7 +169,7 @@ function describeExplanation(
 function keyOf(
   ports: InsightPorts,
   question: ReturnType<typeof parseQuestion>,
-): { readonly key: Key; readonly source: string | null } {
+): { readonly key: Key; readonly source: string | null; readonly learned?: string | undefined } {
   if (question.type === 'key') {
     const { key } = question;
     return { key: typeof key === 'number' ? key : hashText(onWire(key)), source: null };
@@ -177,8 +177,8 @@ function keyOf(
   const rawHeaders = question.rawHeaders.map((text) => onWire(text.trim()));
   const request = { method: question.method, url: onWire(question.path), rawHeaders };
   const inHead = ports.readKey(request, question.client);
-  const { key, source } = inHead.further?.([Buffer.from(question.body)]) ?? inHead;
-  if (key !== undefined) return { key, source };
+  const { key, source, learned } = inHead.further?.([Buffer.from(question.body)]) ?? inHead;
+  if (key !== undefined) return { key, source, learned };
   throw new BalancerError(
     'bad-body',
     'such a request has no key and goes by its request id: ask with {"requestId": 123456}, or give more of it',

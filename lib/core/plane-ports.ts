@@ -58,8 +58,11 @@ export interface DataPlane {
    * of them.
    */
   landings(after: number): Promise<Landings>;
-  /** Where a request with this key would go now, and why; `undefined` before there was a ring. */
-  explain(key: Key): Promise<Explanation | undefined>;
+  /**
+   * Where a request with this key would go now, and why; `undefined` before there was a ring.
+   * @param learned the value of its cookie, if whoever has set that comes first.
+   */
+  explain(key: Key, learned?: string): Promise<Explanation | undefined>;
   /** Changes nothing. Rejects if it does not listen, or if this version of Node does not tell the descriptors. */
   handover(): Promise<PlaneHandover>;
   /** How many connections of clients there are. */

@@ -216,8 +216,8 @@ export interface BalancerOptions {
 
   /**
    * What a request is hashed by: the first one it has. Takes a list of header:NAME, cookie:NAME, query:NAME, path:N,
-   * path:/a/{}, host, json:FIELD, prompt, then client, path or request; + joins several. Or a function of the request.
-   * Default: request.
+   * path:/a/{}, host, json:FIELD, prompt, learn:cookie=NAME, then client, path or request; + joins several. Or a
+   * function of the request. Default: request.
    */
   readonly key?: Given<'key'> | undefined;
 

@@ -129,7 +129,7 @@ export function adminOf({
       const { failOpen } = options;
       return metrics.facts({ plane, state: () => supervisor.state, failOpen, pause, accessFile });
     },
-    explain: (key) => plane.explain(key),
+    explain: (key, learned) => plane.explain(key, learned),
     readKey: (request, client) => keyReader(current.options.key, keyFunction)(request, client),
   };
   const tellLogLevel = () => plane instanceof ThreadedPlane && plane.logLevelChanged();

@@ -8,20 +8,21 @@ import type { KeyFinding } from '../core/request/key-finding.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
 import { Rows } from '../core/request/rows.ts';
-import { type Explanation, explain } from '../core/ring/explain.ts';
+import type { Explanation } from '../core/ring/explain.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import { compile, type RoutingPlan } from '../core/routing-plan.ts';
 import type { Counters } from '../core/traffic/counters.ts';
 import type { Landings } from '../core/traffic/landings.ts';
-import { type FrontMeasures, NO_SEAT, type SpillReason } from '../core/traffic/measures.ts';
+import { type FrontMeasures, NO_SEAT } from '../core/traffic/measures.ts';
 import type { PlaneReading } from '../core/traffic/plane-reading.ts';
 import type { TrafficSettings } from '../core/traffic-settings.ts';
 import { type MayBeTold, mayBeTold } from '../http/credentials.ts';
 import type { ParsedRequest } from '../http/headers.ts';
 import { AccessLog } from './access/access-log.ts';
 import { TraceIds } from './access/trace-ids.ts';
+import { Directions } from './directions.ts';
 import type { Ended } from './exchange/exchange-context.ts';
 import { ReturnLine } from './exchange/return-line.ts';
 import { UploadMemory } from './exchange/upload-memory.ts';
@@ -38,7 +39,6 @@ import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
 import type { Lessor } from './replicas/lease.ts';
 import type { Load } from './replicas/routing-table.ts';
-import type { Home } from './reply-fields.ts';
 import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
 
@@ -49,6 +49,7 @@ export class Plane implements DataPlane, FrontContext {
   /** Memory for replies that clients are slow to take. */
   readonly replies: ReplyMemory;
   readonly returns: ReturnLine;
+  readonly directions: Directions;
   /** Measures the traffic for any number of readers. */
   readonly meter: Meter;
   /** What is measured where requests come in. */
@@ -111,7 +112,8 @@ export class Plane implements DataPlane, FrontContext {
     );
     this.#budget = new RetryBudget(limits, this.ledger.budget);
     this.#line = new WaitingLine(limits, this.ledger);
-    this.#keys = new Keys(limits, ports.keyFunction);
+    this.#keys = new Keys(limits, ports.keyFunction, ports.shared?.learned);
+    this.directions = new Directions(this.#agents, this.#keys, this.hostnameOf);
     // Another pair makes another policy.
     this.#pairs = new Pairs(ports.loadPair, () => {
       this.#policy = undefined;
@@ -152,8 +154,8 @@ export class Plane implements DataPlane, FrontContext {
     return this.meter.landings(after);
   }
 
-  async explain(key: Key): Promise<Explanation | undefined> {
-    return this.explanationOf(key);
+  async explain(key: Key, learned?: string): Promise<Explanation | undefined> {
+    return this.directions.explanationOf(key, this.directions.setterOf(learned));
   }
 
   async handover(): Promise<PlaneHandover> {
@@ -185,8 +187,8 @@ export class Plane implements DataPlane, FrontContext {
     return this.#plan?.isPaused === true;
   }
 
-  take(key: Key, tried: readonly SeatId[], offers: boolean): Lessor | undefined {
-    return this.isPaused ? undefined : this.#agents.table?.take(key, tried, offers);
+  take(key: Key, tried: readonly SeatId[], offers: boolean, home: SeatId | undefined): Lessor | undefined {
+    return this.isPaused ? undefined : this.#agents.table?.take(key, tried, offers, home);
   }
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
@@ -205,20 +207,6 @@ export class Plane implements DataPlane, FrontContext {
 
   spendRetry(): boolean {
     return this.#budget.withdraw();
-  }
-
-  explanationOf(key: Key): Explanation | undefined {
-    const table = this.#agents.table;
-    return table === undefined ? undefined : explain(table.policy, key, (seat) => table.objection(seat));
-  }
-
-  homeOf(key: Key): Home | undefined {
-    const policy = this.#agents.table?.policy;
-    return policy === undefined ? undefined : { slot: policy.slotOf(key), owner: policy.pick(key, () => true) };
-  }
-
-  get passedFor(): SpillReason | undefined {
-    return this.#agents.table?.passedFor;
   }
 
   suspect({ incarnation }: ReplicaRef): void {

@@ -39,6 +39,8 @@ export interface PlanePorts {
 export interface SharedState {
   readonly ledger: Ledger;
   readonly rows: RowBook;
+  /** Where they keep what they have learned of cookies. */
+  readonly learned: SharedArrayBuffer;
   /** Memory for what is measured, which is told to whoever reads it. */
   readonly cellsOf: (block: MeasuredBlock) => Float64Array;
   /** Where the requests of a replica are counted, or all requests. */

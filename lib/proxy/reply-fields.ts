@@ -1,5 +1,5 @@
-// The fields that a reply of a replica gets here: a cookie that was issued, the route that the request took, and for
-// `X-Ringmaster-Explain: 1` all that says why it went there.
+// What a reply tells us, and the fields that it gets here: a cookie that was issued, the route that the request took,
+// and for `X-Ringmaster-Explain: 1` all that says why it went there.
 
 import type { KeyFinding } from '../core/request/key-finding.ts';
 import type { Explanation } from '../core/ring/explain.ts';
@@ -7,6 +7,7 @@ import type { Key } from '../core/ring/policy.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import type { SpillReason } from '../core/traffic/measures.ts';
 import type { ReplyHead } from '../http/reply-head.ts';
+import type { Directions } from './directions.ts';
 
 /** An exchange whose reply begins. */
 interface Replied {
@@ -23,13 +24,7 @@ interface Replied {
 interface FieldsContext {
   readonly limits: { readonly tellsRoute: boolean };
   readonly hostnameOf: (seat: SeatId) => string | undefined;
-  /** Where a key is on the ring, and whose that is. */
-  homeOf(key: Key): Home | undefined;
-}
-
-export interface Home {
-  readonly slot: number;
-  readonly owner: SeatId | undefined;
+  readonly directions: Pick<Directions, keyof Directions>;
 }
 
 // The names of a thousand replicas would make a larger head than clients accept.
@@ -37,8 +32,22 @@ const MOST_NAMED = 32;
 
 const NO_FIELDS: readonly string[] = [];
 
-/** Name, value, name, value, …: none for nearly all replies. */
-export function replyFields(exchange: Replied, context: FieldsContext): readonly string[] {
+/**
+ * Takes note of who sets a cookie that is learned, and gives the fields to add: name, value, name, value, …; none for
+ * nearly all replies.
+ */
+export function takeReply(exchange: Replied, { fields }: ReplyHead, context: FieldsContext): readonly string[] {
+  const added = fieldsOf(exchange, context);
+  if (exchange.agent !== undefined) context.directions.hear(fields, exchange.agent.replica.seat);
+  return added;
+}
+
+/** The head with these fields behind its own. */
+export function withFields(head: ReplyHead, added: readonly string[]): ReplyHead {
+  return added.length === 0 ? head : { ...head, fields: [...head.fields, ...added] };
+}
+
+function fieldsOf(exchange: Replied, context: FieldsContext): readonly string[] {
   const { found, explanation } = exchange;
   const { tellsRoute } = context.limits;
   if (found.setCookie === undefined && !tellsRoute && explanation === undefined) return NO_FIELDS;
@@ -49,15 +58,10 @@ export function replyFields(exchange: Replied, context: FieldsContext): readonly
   ];
 }
 
-/** The head with these fields behind its own. */
-export function withFields(head: ReplyHead, added: readonly string[]): ReplyHead {
-  return added.length === 0 ? head : { ...head, fields: [...head.fields, ...added] };
-}
-
 // A dictionary of structured fields (RFC 9651).
 function routeOf({ found, key, passedFor, agent }: Replied, context: FieldsContext): string {
-  const home = context.homeOf(key);
-  const { slot, owner } = home ?? { slot: undefined, owner: undefined };
+  const spot = context.directions.spotOf(key, context.directions.setterOf(found.learned));
+  const { slot, owner } = spot ?? { slot: undefined, owner: undefined };
   const members = [`key=${quoted(found.source)}`];
   if (slot !== undefined) members.push(`slot=${slot}`);
   if (owner !== undefined) members.push(`owner=${quoted(context.hostnameOf(owner) ?? `seat ${owner}`)}`);

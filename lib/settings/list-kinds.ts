@@ -35,7 +35,7 @@ export const keySources: Kind<readonly KeySource[]> = {
   unit: '',
   placeholder: 'LIST',
   bounds:
-    'a list of header:NAME, cookie:NAME, query:NAME, path:N, path:/a/{}, host, json:FIELD, prompt, then client, path or request; + joins several',
+    'a list of header:NAME, cookie:NAME, query:NAME, path:N, path:/a/{}, host, json:FIELD, prompt, learn:cookie=NAME, then client, path or request; + joins several',
   read: (written) => {
     const parsed = parseKeySpec(written);
     return 'fault' in parsed ? undefined : parsed.sources;

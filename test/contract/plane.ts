@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import type { Test } from 'tap';
 import { freePort } from '../../bench/harness/ports.ts';
+import { hashText } from '../../lib/core/ring/hashes/text.ts';
 import { routeTo, tcp } from '../fixtures/proxy.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
@@ -80,6 +81,45 @@ export function planeContract(t: Test, create: CreatePlane): void {
     await publish({ routes: [routeTo(1, first)], explain: { ...explain, needsToken: true, token: 'secret' }, traffic });
     t.notMatch(await ask(ASK.replace('Host', 'X-Ringmaster-Explain: 1\r\nHost')), /X-Ringmaster/);
   });
+
+  t.test(
+    'whoever has set a cookie that is learned keeps its client, whichever thread has the connection',
+    async (t) => {
+      const { plane, publish, ask, settings } = await begun(t, create);
+      const names = ['first', 'second', 'third'];
+      const made = names.map(async (name) => {
+        const started = await scriptedReplica((socket, head) => {
+          const count = /^GET \/begin\/(\d+)/.exec(head)?.[1];
+          socket.write(reply(name, count === undefined ? '' : `Set-Cookie: sid=${count}-${name}; Path=/\r\n`));
+        });
+        t.teardown(() => started.close());
+        return tcp(started.port);
+      });
+      const routes = (await Promise.all(made)).map((address, index) => routeTo(index + 1, address));
+      const key = [{ type: 'learn', name: 'sid' } as const, { type: 'path' } as const];
+      await publish({ routes, traffic: settings({ key }) });
+      const seen = new Set<string>();
+      let elsewhere = 0;
+      for (let session = 0; session < 20; session++) {
+        const begun = await ask(ASK.replace('/', `/begin/${session}`));
+        const sid = /\r\nSet-Cookie: sid=([^;]+)/.exec(begun)?.[1] ?? '';
+        const own = lastWord(begun);
+        seen.add(own);
+        const fields = `Cookie: a=b; sid=${sid}\r\nHost`;
+        for (let count = 0; count < 4; count++) t.equal(lastWord(await ask(ASK.replace('Host', fields))), own, sid);
+        const learned = await plane.explain(0, sid);
+        t.equal(names[(learned?.taken ?? 0) - 1], own);
+        t.equal(learned?.order[0], learned?.taken);
+        if ((await plane.explain(hashText(sid)))?.taken !== learned?.taken) elsewhere += 1;
+      }
+      t.equal(seen.size, 3);
+      t.ok(elsewhere > 0, `the ring has ${elsewhere} of 20 elsewhere`);
+      // A cookie that nobody here has set goes by the ring.
+      const ring = (await plane.explain(hashText('foreign')))?.taken;
+      const got = await ask(ASK.replace('Host', 'Cookie: sid=foreign\r\nHost'));
+      t.equal(lastWord(got), names[(ring ?? 0) - 1]);
+    },
+  );
 
   t.test('a replica that drains finishes what it has, and then it is told that nothing is left there', async (t) => {
     const { publish, port, news, told } = await begun(t, create);

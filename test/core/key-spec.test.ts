@@ -31,6 +31,8 @@ t.test('a list of sources, some of them joined', async (t) => {
   ]);
   t.same(sourcesOf('path:/rooms/{}'), [{ type: 'pattern', path: '/rooms/{}' }]);
   t.same(sourcesOf('path'), [{ type: 'path' }]);
+  t.same(sourcesOf('learn:cookie=sid,client'), [{ type: 'learn', name: 'sid' }, { type: 'client' }]);
+  t.equal(writeKeySpec([{ type: 'learn', name: 'sid' }]), 'learn:cookie=sid');
   t.same(sourcesOf('json:metadata.user_id,prompt'), [
     { type: 'json', names: ['metadata', 'user_id'] },
     { type: 'prompt' },
@@ -66,6 +68,11 @@ const FAULTS: [text: string, at: number, entry: string, what: RegExp][] = [
   ['json:a b', 0, 'json:a b', /followed by names with dots/],
   [`json:${Array(17).fill('a').join('.')}`, 0, `json:${Array(17).fill('a').join('.')}`, /at most 16 names/],
   ['prompt:x', 0, 'prompt:x', /prompt has nothing after it/],
+  ['learn', 0, 'learn', /followed by cookie=NAME/],
+  ['learn:cookie=', 0, 'learn:cookie=', /followed by cookie=NAME/],
+  ['learn:header=x', 0, 'learn:header=x', /followed by cookie=NAME/],
+  ['learn:cookie=a,learn:cookie=b', 15, 'learn:cookie=b', /there is one learn: at most/],
+  ['host+learn:cookie=a', 5, 'learn:cookie=a', /learn stands alone/],
   ['path:/{}{}', 0, 'path:/{}{}', /a segment has at most one \{\}/],
   ['path:/a b/{}', 0, 'path:/a b/{}', /no blanks/],
   [Array(17).fill('host').join(), 80, 'host', /at most 16 sources/],

@@ -7,6 +7,8 @@ export interface KeyFinding {
   readonly key: Key | undefined;
   /** The source that gave it, as `--key` has it; `request` if the request goes by its id. */
   readonly source: string;
+  /** The value of a cookie that is learned: whoever has set it comes before the ring. */
+  readonly learned?: string;
   /** The value of a Set-Cookie field for its client, which gets this key by it. */
   readonly setCookie?: string;
   /** The key may be in the body. Gives what is found once the beginning of the body is here; to be called once. */

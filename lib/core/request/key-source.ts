@@ -10,6 +10,8 @@ export type KeySource =
   | { readonly type: 'function' }
   | { readonly type: 'request' }
   | { readonly type: 'all'; readonly parts: readonly KeyPart[] }
+  /** A cookie of the application. Whoever has set it gets its requests. */
+  | { readonly type: 'learn'; readonly name: string }
   | KeyPart;
 
 /** What is one text of a request. */

@@ -31,6 +31,9 @@ export function parseKeySpec(text: string): ParsedSpec {
     if (sources.length === MOST_SOURCES) return fault(`there are at most ${MOST_SOURCES} sources`);
     const read = readSource(entry, at);
     if ('fault' in read) return read;
+    if (read.source.type === 'learn' && sources.some(({ type }) => type === 'learn')) {
+      return fault('there is one learn: at most');
+    }
     sources.push(read.source);
   }
   return { sources };
@@ -50,6 +53,8 @@ export function writeKeySource(source: KeySource): string {
     case 'cookie':
     case 'query':
       return `${source.type}:${source.name}`;
+    case 'learn':
+      return `learn:cookie=${source.name}`;
     case 'segment':
       return `path:${source.number}`;
     case 'pattern':
@@ -102,6 +107,8 @@ function sourceOf(entry: string): KeySource | string {
       return rest !== undefined && isName(rest) ? { type, name: rest } : `${type}: is followed by a name`;
     case 'json':
       return jsonSource(rest);
+    case 'learn':
+      return learnSource(rest);
     default:
       return entry === '' ? 'there is nothing' : 'there is no such source';
   }
@@ -125,12 +132,17 @@ function jsonSource(rest: string | undefined): KeySource | string {
   return names.length > MOST_NAMES ? `json: is followed by at most ${MOST_NAMES} names` : { type: 'json', names };
 }
 
+function learnSource(rest: string | undefined): KeySource | string {
+  const name = rest?.startsWith('cookie=') ? rest.slice('cookie='.length) : '';
+  return isName(name) ? { type: 'learn', name } : 'learn: is followed by cookie=NAME';
+}
+
 function isName(text: string): boolean {
   return /^[^\s;=]+$/.test(text);
 }
 
 function isPart(source: KeySource): source is KeyPart {
-  return source.type !== 'request' && source.type !== 'function' && source.type !== 'all';
+  return !['request', 'function', 'all', 'learn'].includes(source.type);
 }
 
 // Every request has a client, a path and an id, so a source after one of these would never be used.

@@ -19,6 +19,12 @@ export interface RingPolicy extends Policy {
   slotOf(key: Key): number;
 }
 
+/** The same order, but that seat comes before all others. */
+export function homeFirst(policy: RingPolicy, home: SeatId): RingPolicy {
+  const others = (accept: (seat: SeatId) => boolean) => (seat: SeatId) => seat !== home && accept(seat);
+  return { ...policy, pick: (key, accept) => (accept(home) ? home : policy.pick(key, others(accept))) };
+}
+
 /** Consistent hashing: takes seats in the order in which they come clockwise of the key's slot. */
 export function ringPolicy(ring: HashRing, pair: HashPair): RingPolicy {
   const slots = ring.slotCount;

@@ -2,15 +2,13 @@
 
 import type { ReplicaRef } from '../../core/ports.ts';
 import type { KeyFinding } from '../../core/request/key-finding.ts';
-import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
-import type { SpillReason } from '../../core/traffic/measures.ts';
 import type { BalancerError, ErrorCode } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
+import type { Directions } from '../directions.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import type { Lessor } from '../replicas/lease.ts';
-import type { Home } from '../reply-fields.ts';
 import type { Told } from './downstream.ts';
 import type { ReturnLine } from './return-line.ts';
 import type { Times } from './times.ts';
@@ -26,8 +24,10 @@ export interface ExchangeContext {
    * Takes a place for a request with that key, at the best seat that takes requests and is not in `tried`. The caller
    * must lease it.
    * @param offers the request offers to switch protocols, so it takes a place among the tunnels too.
+   * @param home the seat that comes before those of the ring, if there is one.
    */
-  take(key: Key, tried: readonly SeatId[], offers: boolean): Lessor | undefined;
+  take(key: Key, tried: readonly SeatId[], offers: boolean, home: SeatId | undefined): Lessor | undefined;
+  readonly directions: Pick<Directions, keyof Directions>;
   /**
    * Waits for room if all replicas are full: `onRoom` is called later. False if there is nothing to wait for, or no
    * place to wait.
@@ -45,12 +45,6 @@ export interface ExchangeContext {
   stopWaiting(exchange: Waiting): void;
   /** May one more attempt be made after a failure? If so, it is counted. */
   spendRetry(): boolean;
-  /** Why a request with this key goes where it goes; `undefined` before there was a ring. */
-  explanationOf(key: Key): Explanation | undefined;
-  /** Where a key is on the ring, and whose that is; `undefined` before there was a ring. */
-  homeOf(key: Key): Home | undefined;
-  /** Why the seat that comes first was not taken at the last `take`; `undefined` if it was. */
-  readonly passedFor: SpillReason | undefined;
   readonly hostnameOf: (seat: SeatId) => string | undefined;
   /** Reports that a request failed at a replica. */
   suspect(replica: ReplicaRef): void;

@@ -13,7 +13,7 @@ import { isEventStream, malformed, type ReplyHead } from '../../http/reply-head.
 import type { Lease, Leaseholder, Lessor } from '../replicas/lease.ts';
 import { sendRequest } from '../replicas/send-request.ts';
 import { mayBeUnread } from '../replicas/unread-bodies.ts';
-import { replyFields, withFields } from '../reply-fields.ts';
+import { takeReply, withFields } from '../reply-fields.ts';
 import type { Downstream, Incoming, Occupant, Tunnel } from './downstream.ts';
 import type { Asked, Ended, ExchangeContext, Loss } from './exchange-context.ts';
 import { findReplica, type Seeker, waitedInVain, waitForReturn } from './find-replica.ts';
@@ -155,7 +155,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   onSwitch(head: ReplyHead): void {
     if (!this.#isWhole) throw malformed('it switches before it has the whole request');
     const lease = this.#lease as Lease;
-    const told = withFields(head, replyFields(this, this.#context));
+    const told = withFields(head, takeReply(this, head, this.#context));
     this.#tunnel = this.#downstream.beginTunnel(told, this.head.offered, lease, this.#early);
     this.status = head.status;
     this.#phase = 'tunnel';
@@ -167,7 +167,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.status = head.status;
     this.times.answeredMs = performance.now();
     this.#phase = 'replying';
-    this.#downstream.begin(head, this.#isWhole, replyFields(this, this.#context));
+    this.#downstream.begin(head, this.#isWhole, takeReply(this, head, this.#context));
     if (!isEventStream(head)) return;
     this.#downstream.followClient();
     this.#lease?.becomeStream();

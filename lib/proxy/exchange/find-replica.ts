@@ -50,9 +50,10 @@ export function findReplica(
   const { tried, head } = seeker;
   const offers = head.offered !== '';
   try {
-    if (head.asksWhy) seeker.explanation ??= context.explanationOf(seeker.key);
-    const agent = context.take(seeker.key, barredSeats(seeker, context), offers);
-    if (context.limits.tellsRoute) seeker.passedFor = context.passedFor;
+    const home = context.directions.setterOf(seeker.found.learned);
+    if (head.asksWhy) seeker.explanation ??= context.directions.explanationOf(seeker.key, home);
+    const agent = context.take(seeker.key, barredSeats(seeker, context), offers, home);
+    if (context.limits.tellsRoute) seeker.passedFor = context.directions.passedFor;
     if (agent !== undefined) return agent;
   } catch (error) {
     // A user's own hash module may throw.

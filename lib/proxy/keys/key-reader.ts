@@ -15,7 +15,11 @@ export type KeyReader = (request: KeyedRequest, clientAddress: string | undefine
 export function keyReader(sources: readonly KeySource[], own?: KeyFunction): KeyReader {
   const readers = sources
     .filter(({ type }) => type !== 'request')
-    .map((source) => ({ source: writeKeySource(source), text: textReader(source, own) }));
+    .map((source) => ({
+      source: writeKeySource(source),
+      isLearned: source.type === 'learn',
+      text: textReader(source, own),
+    }));
   if (readers.length === 0) return () => BY_ID;
   return (request, clientAddress) => findIn(readers, 0, request, clientAddress, undefined);
 }
@@ -23,6 +27,7 @@ export function keyReader(sources: readonly KeySource[], own?: KeyFunction): Key
 interface SourceReader {
   /** As `--key` has it. */
   readonly source: string;
+  readonly isLearned: boolean;
   readonly text: TextReader;
 }
 
@@ -34,12 +39,13 @@ function findIn(
   body: readonly Uint8Array[] | undefined,
 ): KeyFinding {
   for (let at = from; at < readers.length; at++) {
-    const { source, text } = readers[at] as SourceReader;
+    const { source, isLearned, text } = readers[at] as SourceReader;
     const found = text(request, clientAddress, body);
     if (found === IN_BODY) {
       return { ...BY_ID, further: (bytes) => findIn(readers, at, request, clientAddress, bytes) };
     }
-    if (found !== undefined && found !== '') return { key: hashText(found), source };
+    if (found === undefined || found === '') continue;
+    return isLearned ? { key: hashText(found), source, learned: found } : { key: hashText(found), source };
   }
   return BY_ID;
 }
@@ -50,6 +56,8 @@ function textReader(source: KeySource, own: KeyFunction | undefined): TextReader
       return () => undefined;
     case 'function':
       return own === undefined ? () => undefined : functionText(own);
+    case 'learn':
+      return headText({ type: 'cookie', name: source.name });
     case 'all':
       return joinedText(source.parts.map(partText));
     default:

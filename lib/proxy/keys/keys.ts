@@ -2,7 +2,9 @@
 
 import type { KeyFinding } from '../../core/request/key-finding.ts';
 import type { KeyFunction } from '../../core/request/key-source.ts';
+import { LEARNED_BYTES, LearnedSeats } from '../../core/request/learned-seats.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
+import { CookieLearner } from './cookie-learner.ts';
 import type { KeyedRequest } from './head-texts.ts';
 import { type CookieIssuer, cookieIssuer } from './issued-cookies.ts';
 import { type KeyReader, keyReader } from './key-reader.ts';
@@ -10,26 +12,47 @@ import { type KeyReader, keyReader } from './key-reader.ts';
 export class Keys {
   readonly #limits: ProxyLimits;
   readonly #own: KeyFunction | undefined;
+  readonly #memory: ArrayBufferLike | undefined;
   #read: KeyReader;
   #cookies: CookieIssuer | undefined;
+  #learned: LearnedSeats | undefined;
+  #learner: CookieLearner | undefined;
 
-  /** @param own what the source `function` stands for. */
-  constructor(limits: ProxyLimits, own: KeyFunction | undefined) {
+  /**
+   * @param own what the source `function` stands for.
+   * @param memory where threads keep in common what they learn; by default this thread has its own.
+   */
+  constructor(limits: ProxyLimits, own: KeyFunction | undefined, memory: ArrayBufferLike | undefined) {
     this.#limits = limits;
     this.#own = own;
+    this.#memory = memory;
     this.#read = keyReader(limits.key, own);
     this.#cookies = cookieIssuer(limits);
+    this.#learner = this.#makeLearner();
+  }
+
+  /** Learns from replies; `undefined` if nothing is to be learned. */
+  get learner(): CookieLearner | undefined {
+    return this.#learner;
   }
 
   /** Call it when the limits have changed. */
   settingsChanged(): void {
     this.#read = keyReader(this.#limits.key, this.#own);
     this.#cookies = cookieIssuer(this.#limits);
+    this.#learner = this.#makeLearner();
   }
 
   /** @param trusted the request comes from a proxy whose word is taken. */
   of(request: KeyedRequest, clientAddress: string, trusted: boolean): KeyFinding {
     const found = this.#read(request, clientAddress);
     return this.#cookies === undefined ? found : this.#cookies.complete(found, request, trusted);
+  }
+
+  #makeLearner(): CookieLearner | undefined {
+    const source = this.#limits.key.find(({ type }) => type === 'learn');
+    if (source?.type !== 'learn') return undefined;
+    this.#learned ??= new LearnedSeats(this.#memory ?? new ArrayBuffer(LEARNED_BYTES));
+    return new CookieLearner(source.name, this.#learned);
   }
 }

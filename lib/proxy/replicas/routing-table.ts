@@ -4,7 +4,7 @@
 import type { Route } from '../../core/fleet/fleet-state.ts';
 import { mostInFlight } from '../../core/ring/bounded-load.ts';
 import type { Objection } from '../../core/ring/explain.ts';
-import type { Key, RingPolicy } from '../../core/ring/policy.ts';
+import { homeFirst, type Key, type RingPolicy } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { SpillReason } from '../../core/traffic/measures.ts';
 import type { AgentLoad, ReplicaAgent } from './agent.ts';
@@ -72,38 +72,37 @@ export class RoutingTable {
    * is none, or all are full. A seat that seemed to have room may have lost it to another thread; then the next is
    * asked.
    * @param offers the request offers to switch protocols, so it takes a place among the tunnels too.
+   * @param home the seat that comes before those of the ring, if there is one.
    */
-  take(key: Key, tried: readonly SeatId[], offers: boolean): ReplicaAgent | undefined {
+  take(key: Key, tried: readonly SeatId[], offers: boolean, home?: SeatId): ReplicaAgent | undefined {
     this.#passed = undefined;
-    const taken = this.#takeOf(key, tried, offers);
+    const policy = home === undefined ? this.policy : homeFirst(this.policy, home);
+    const taken = this.#takeOf(policy, key, tried, offers);
     if (taken !== undefined && this.#passed !== undefined && this.#passed !== taken.replica.seat) {
       this.#load.measuresOf(this.#passed).spill(this.#passedFor);
     }
     return taken;
   }
 
-  #takeOf(key: Key, tried: readonly SeatId[], offers: boolean): ReplicaAgent | undefined {
+  #takeOf(policy: RingPolicy, key: Key, tried: readonly SeatId[], offers: boolean): ReplicaAgent | undefined {
     const untried =
       tried.length === 0
         ? this.#suits
         : (seat: SeatId) => (tried.includes(seat) ? this.#pass(seat, 'tried') : this.#suits(seat));
     const { balanceFactor } = this.#limits;
-    const owner = this.policy.pick(key, untried);
+    const owner = policy.pick(key, untried);
     if (owner !== undefined) {
       if (this.#take(owner, balanceFactor, offers)) return this.#agentOf(owner);
       this.#pass(owner, 'busy');
       // If all seats are over the bound the owner takes the request: the bound spreads load, `maxInFlight` limits it.
       const seat =
-        this.policy.pick(key, (one) => one !== owner && untried(one) && this.#take(one, balanceFactor, offers)) ??
-        this.policy.pick(key, (one) => untried(one) && this.#take(one, Number.POSITIVE_INFINITY, offers));
+        policy.pick(key, (one) => one !== owner && untried(one) && this.#take(one, balanceFactor, offers)) ??
+        policy.pick(key, (one) => untried(one) && this.#take(one, Number.POSITIVE_INFINITY, offers));
       if (seat !== undefined && seat !== owner) this.#load.diverted += 1;
       if (seat !== undefined) return this.#agentOf(seat);
     }
     // A suspected replica is better than none.
-    const seat = this.policy.pick(
-      key,
-      (one) => !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY, offers),
-    );
+    const seat = policy.pick(key, (one) => !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY, offers));
     return seat === undefined ? undefined : this.#agentOf(seat);
   }
 

@@ -17,6 +17,8 @@ export interface WorkerTerms {
   readonly seed: number;
   /** What all workers count together, and which part of it is this worker's. */
   readonly ledger: { readonly memory: SharedArrayBuffer; readonly thread: number };
+  /** Where all workers keep what they have learned of cookies. */
+  readonly learned: SharedArrayBuffer;
   /** 1, 2, … */
   readonly number: number;
   /** When the clock of the main thread began, in ms since 1970: all workers go by that clock. */
@@ -41,7 +43,7 @@ export interface Questions {
   readonly reading: undefined;
   /** Where the last look ended. */
   readonly landings: number;
-  readonly explain: Key;
+  readonly explain: { readonly key: Key; readonly learned: string | undefined };
   readonly handover: undefined;
   readonly giveWay: undefined;
   readonly close: undefined;

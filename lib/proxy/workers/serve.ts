@@ -50,6 +50,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
   const shared = {
     ledger,
     rows,
+    learned: terms.learned,
     tallyOf: (replica: ReplicaRef | undefined) => sharedTally(replica, tell),
     cellsOf: (block: MeasuredBlock) => sharedCells(block, tell),
   };
@@ -122,7 +123,7 @@ function answerers(
     // What was measured is in memory that the main thread reads.
     reading: async () => ({ ...(await plane.reading()), seats: new Map() }),
     landings: (after) => plane.landings(after),
-    explain: (key) => plane.explain(key),
+    explain: ({ key, learned }) => plane.explain(key, learned),
     handover: () => plane.handover(),
     giveWay: () => plane.giveWay(timeOver),
     close: () => plane.close(timeOver),

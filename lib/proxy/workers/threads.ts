@@ -4,6 +4,7 @@
 // given the latest plan before it listens.
 
 import type { DataPlane, ListenPlace, PlaneHandover, PlaneNews } from '../../core/plane-ports.ts';
+import { LEARNED_BYTES } from '../../core/request/learned-seats.ts';
 import { Ledger, ledgerBytes } from '../../core/request/ledger.ts';
 import { Rows } from '../../core/request/rows.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
@@ -44,6 +45,7 @@ export class ThreadedPlane implements DataPlane {
   readonly #listeners = new Set<(news: PlaneNews) => void>();
   readonly #drains = new Drains<WorkerThread>((incarnation) => this.#onDrained(incarnation));
   readonly #memory: SharedArrayBuffer;
+  readonly #learned = new SharedArrayBuffer(LEARNED_BYTES);
   readonly #rows = new Rows();
   // Under the latest plan.
   readonly #suspected = new Set<number>();
@@ -164,9 +166,9 @@ export class ThreadedPlane implements DataPlane {
     return this.#landings.since(after);
   }
 
-  async explain(key: Key): Promise<Explanation | undefined> {
+  async explain(key: Key, learned?: string): Promise<Explanation | undefined> {
     for (const thread of this.#crew.living()) {
-      const explanation = await unlessEnded(thread.ask('explain', key));
+      const explanation = await unlessEnded(thread.ask('explain', { key, learned }));
       if (explanation !== undefined) return explanation;
     }
     return undefined;
@@ -186,6 +188,7 @@ export class ThreadedPlane implements DataPlane {
     return {
       number,
       seed,
+      learned: this.#learned,
       ledger: { memory: this.#memory, thread: number - 1 },
       clockOriginMs: performance.timeOrigin,
       traffic: shareOf(this.#traffic, this.#workers),
