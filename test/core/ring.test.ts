@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { homeFirst, ringPolicy } from '../../lib/core/ring/policy.ts';
 import { HashRing, type RingPoint, type SeatId } from '../../lib/core/ring/ring.ts';
 
 // Three seats on a ring of ten slots, to be checked by eye:   slot 0 1 2 3 4 5 6 7 8 9
@@ -132,5 +133,25 @@ t.test('the slots per seat add up to all slots', async () => {
       const sum = [...new HashRing(points, slotCount).slotsPerSeat().values()].reduce((a, b) => a + b, 0);
       return sum === (points.length === 0 ? 0 : slotCount);
     }),
+  );
+});
+
+t.test('a home comes before all seats of the ring, and once', async (t) => {
+  const policy = ringPolicy(ring, { requestSlot: (key) => key, virtualNodeSlot: () => 0 });
+  const order = (home: SeatId) => {
+    const seats: SeatId[] = [];
+    homeFirst(policy, home).pick(2, (seat) => seats.push(seat) === 0);
+    return seats;
+  };
+  t.same(order(3), [3, 2, 1]);
+  t.same(order(2), [2, 1, 3]);
+  t.same(order(9), [9, 2, 1, 3], 'also one that the ring does not have');
+  t.equal(
+    homeFirst(policy, 3).pick(2, () => true),
+    3,
+  );
+  t.equal(
+    homeFirst(policy, 3).pick(2, (seat) => seat !== 3),
+    2,
   );
 });

@@ -1,7 +1,7 @@
 // Remembers which seat has set a cookie, for the cookies that were used last. All threads of a data plane keep that in
 // common, in memory of a fixed size: sets of 32 entries, and the hash of a cookie says which set is its own. An
 // entry is two cells, a second hash of the cookie and its seat. So a cookie that nobody has set is taken for one of the
-// 32 once in 2^27 times, and goes to a seat of its own all the same.
+// 32 once in 2^26 times, and goes to a seat of its own all the same.
 //
 // Threads do not wait for each other. Whoever writes an entry claims it first, so that nobody reads half of it; whoever
 // reads looks at the hash once more after the seat. A thread that ends between claim and write leaves one entry of the
@@ -19,10 +19,10 @@ const SETS = 2048;
 // The first cell counts what was learned, from which the age of entries is told.
 const HEAD_CELLS = 1;
 
-// What a hash is not.
+// What a hash is not, since this bit of it is always set.
 const EMPTY = 0;
 const CLAIMED = 1;
-const HASHES_FROM = 2;
+const TAG_BIT = 2;
 
 // The second cell has the seat, and when it was used last: in steps of so many that were learned since.
 const TIME_BITS = 12;
@@ -106,6 +106,5 @@ function firstCellOf(value: string): number {
 
 // What stands before the value makes it another hash.
 function tagOf(value: string): number {
-  const hash = hashText(`\n${value}`) | 0;
-  return hash === EMPTY || hash === CLAIMED ? hash + HASHES_FROM : hash;
+  return hashText(`\n${value}`) | TAG_BIT;
 }
