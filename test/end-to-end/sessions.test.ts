@@ -7,12 +7,13 @@ import t, { type Test } from 'tap';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { trafficSettings } from '../../lib/parts/limits.ts';
 import { parseOptions } from '../../lib/settings/options.ts';
+import { eventually } from '../fixtures/eventually.ts';
 
 type Sessions = (request: http.IncomingMessage, response: http.ServerResponse, next: () => void) => void;
 // The package comes without types.
 const session: (options: object) => Sessions = createRequire(import.meta.url)('express-session');
 
-/** The program over three services that somebody else runs. */
+/** The program over three services that somebody else runs. @param key with more flags behind it, if need be. */
 async function balanced(
   t: Test,
   key: string,
@@ -27,7 +28,7 @@ async function balanced(
     servers.push(server);
   }
   const upstream = servers.map((server) => `127.0.0.1:${(server.address() as AddressInfo).port}`).join(',');
-  const program = await startProgram(['--upstream', upstream, '--heartbeat-path', 'off', '--key', key]);
+  const program = await startProgram(['--upstream', upstream, '--heartbeat-path', 'off', '--key', ...key.split(' ')]);
   t.teardown(async () => {
     await program.stop();
     for (const server of servers) {
@@ -67,30 +68,129 @@ for (const key of ['cookie:session', 'client']) {
   });
 }
 
-t.test('--key client: express-session with its sessions in memory keeps one', async (t) => {
-  const sessions = () => session({ secret: 'x', resave: false, saveUninitialized: false });
-  const program = await balanced(t, 'client', () => {
-    const load = sessions();
+// Sessions in the memory of each service, and a count of views in each.
+function viewsOf(): () => RequestListener {
+  return () => {
+    const load = session({ secret: 'x', resave: false, saveUninitialized: false });
     return (request, response) =>
       load(request, response, () => {
         const { session } = request as unknown as { session: { views?: number } };
         session.views = (session.views ?? 0) + 1;
         response.end(String(session.views));
       });
+  };
+}
+
+/** Asks with a connection of its own for each request, and keeps the cookies. */
+function browser(url: string): () => Promise<{ text: string; route: string }> {
+  const jar = new Map<string, string>();
+  return async () => {
+    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+    const answer = await fetch(url, { headers: { connection: 'close', ...(cookie === '' ? {} : { cookie }) } });
+    for (const set of answer.headers.getSetCookie()) {
+      const [name = '', value = ''] = (set.split(';')[0] ?? '').split('=');
+      jar.set(name, value);
+    }
+    return { text: await answer.text(), route: answer.headers.get('x-ringmaster-route') ?? '' };
+  };
+}
+
+for (const key of [
+  'client',
+  'learn:cookie=connect.sid',
+  'learn:cookie=connect.sid --workers 2',
+  'cookie:sticky --issue-cookie',
+  'cookie:sticky --issue-cookie --workers 2',
+]) {
+  t.test(`--key ${key}: express-session with its sessions in memory keeps them`, async (t) => {
+    const program = await balanced(t, key, viewsOf());
+    const clients = Array.from({ length: 12 }, () => browser(program.url));
+    for (let view = 1; view <= 8; view++) {
+      const seen = await Promise.all(clients.map((ask) => ask()));
+      t.same(
+        seen.map(({ text }) => text),
+        clients.map(() => String(view)),
+      );
+    }
   });
-  let cookie = '';
-  for (let view = 1; view <= 10; view++) {
-    const answer = await fetch(program.url, { headers: { cookie } });
-    cookie ||= answer.headers.get('set-cookie')?.split(';')[0] ?? '';
-    t.equal(await answer.text(), String(view));
-  }
+}
+
+t.test('without any of these the same sessions are lost', async (t) => {
+  const program = await balanced(t, 'request', viewsOf());
+  const ask = browser(program.url);
+  const seen: string[] = [];
+  for (let view = 1; view <= 8; view++) seen.push((await ask()).text);
+  t.not(seen.at(-1), '8');
 });
 
-t.test('--key client: socket.io over polling knows its session', async (t) => {
+t.test('a cookie that was issued leads to the same place when its replica has been replaced', async (t) => {
+  const program = await startProgram(['--key', 'cookie:sticky', '--issue-cookie', '--explain-header']);
+  t.teardown(() => program.stop());
+  const ask = browser(`${program.url}/home`);
+  const before = await ask();
+  const [, slot, owner = ''] = /slot=(\d+), owner="(.*?)", replica="\2"$/.exec(before.route) ?? [];
+  t.match(before.text, owner);
+  t.equal((await program.call('POST', '/balancer/kill', { hostname: owner })).status, 200);
+  // While it is away others take its requests; then they all go to its successor.
+  let route = '';
+  await eventually('its successor replies', async () => {
+    route = (await ask()).route;
+    return /replica="(?!server[123]")/.test(route);
+  });
+  const successor = (await program.hostnames()).find((name) => !/^server[123]$/.test(name));
+  t.equal(route, `key="cookie:sticky", slot=${slot}, owner="${successor}", replica="${successor}"`);
+});
+
+for (const [key, cookie] of [
+  ['client', false],
+  ['learn:cookie=io', true],
+  ['cookie:sticky --issue-cookie', false],
+] as const) {
+  t.test(`--key ${key}: socket.io over polling knows its session`, async (t) => {
+    const sockets: SocketServer[] = [];
+    const program = await balanced(
+      t,
+      key,
+      () => () => undefined,
+      (server) => {
+        const sessions = new SocketServer(server, cookie ? { cookie: { name: 'io' } } : {});
+        sessions.on('connection', (socket) => socket.on('echo', (text: string, reply) => reply(text)));
+        sockets.push(sessions);
+      },
+    );
+    t.teardown(() => {
+      for (const sessions of sockets) sessions.disconnectSockets(true);
+    });
+    const echo = async () => {
+      // Keeps cookies, as a browser does.
+      const client = io(program.url, {
+        transports: ['polling'],
+        reconnection: false,
+        withCredentials: true,
+        forceNew: true,
+      });
+      t.teardown(() => client.close());
+      const failed = new Promise<string>((resolve) => {
+        client.once('connect_error', (error) => resolve(`${error.message}: ${JSON.stringify(error)}`));
+        client.once('disconnect', resolve);
+      });
+      const echoed = (async () => {
+        // Posts the next message while polls are open.
+        for (let count = 0; count < 20; count++)
+          t.equal(await client.emitWithAck('echo', `text ${count}`), `text ${count}`);
+        return 'echoed';
+      })();
+      t.equal(await Promise.race([failed, echoed]), 'echoed');
+    };
+    await Promise.all(Array.from({ length: 6 }, echo));
+  });
+}
+
+t.test('socket.io over a WebSocket stays, whatever the key is', async (t) => {
   const sockets: SocketServer[] = [];
   const program = await balanced(
     t,
-    'client',
+    'request',
     () => () => undefined,
     (server) => {
       const sessions = new SocketServer(server);
@@ -101,17 +201,7 @@ t.test('--key client: socket.io over polling knows its session', async (t) => {
   t.teardown(() => {
     for (const sessions of sockets) sessions.disconnectSockets(true);
   });
-  const client = io(program.url, { transports: ['polling'], reconnection: false });
+  const client = io(program.url, { transports: ['websocket'], reconnection: false });
   t.teardown(() => client.close());
-  const failed = new Promise<string>((resolve) => {
-    client.once('connect_error', (error) => resolve(`${error.message}: ${JSON.stringify(error)}`));
-    client.once('disconnect', resolve);
-  });
-  const echoed = (async () => {
-    // Posts the next message while polls are open.
-    for (let count = 0; count < 20; count++)
-      t.equal(await client.emitWithAck('echo', `text ${count}`), `text ${count}`);
-    return 'echoed';
-  })();
-  t.equal(await Promise.race([failed, echoed]), 'echoed');
+  for (let count = 0; count < 20; count++) t.equal(await client.emitWithAck('echo', count), count);
 });
