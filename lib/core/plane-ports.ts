@@ -37,6 +37,11 @@ export interface PlaneHandover {
   /** File descriptors of all sockets that it listens on. */
   readonly descriptors: readonly number[];
   readonly ids: IdPosition;
+  /**
+   * What is remembered of cookies, as lib/core/request/learned-seats.ts has it in memory, in base64. Not in that of
+   * versions that did not learn, nor where nothing was to be learned.
+   */
+  readonly learned?: string;
 }
 
 export interface DataPlane {

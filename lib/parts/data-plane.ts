@@ -46,7 +46,7 @@ export function createPlane(current: Current, means: PlaneMeans): DataPlane {
   const { seed, ...idsGiven } = handover?.plane.ids ?? { seed: randomInt(2 ** 32), dealt: 0, named: 0 };
   // The process before gives out some more, to its last connections.
   const skipped = { dealt: idsGiven.dealt + IDS_LEFT, named: idsGiven.named + IDS_LEFT };
-  const given = handover === undefined ? {} : { idsGiven: skipped };
+  const given = handover === undefined ? {} : { idsGiven: skipped, learnedGiven: handover.plane.learned };
   const ports = { log, takeLines, clock: realClock, ownAnswer, seed, ...given };
   const { workers } = current.options;
   // A reload has loaded the pair before it is in a plan.

@@ -112,7 +112,7 @@ export class Plane implements DataPlane, FrontContext {
     );
     this.#budget = new RetryBudget(limits, this.ledger.budget);
     this.#line = new WaitingLine(limits, this.ledger);
-    this.#keys = new Keys(limits, ports.keyFunction, ports.shared?.learned);
+    this.#keys = new Keys(limits, ports.keyFunction, ports.shared?.learned, ports.learnedGiven);
     this.directions = new Directions(this.#agents, this.#keys, this.hostnameOf);
     // Another pair makes another policy.
     this.#pairs = new Pairs(ports.loadPair, () => {
@@ -159,7 +159,11 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   async handover(): Promise<PlaneHandover> {
-    return { descriptors: this.#front.descriptors, ids: { seed: this.#ports.seed, ...this.ledger.ids } };
+    return {
+      descriptors: this.#front.descriptors,
+      ids: { seed: this.#ports.seed, ...this.ledger.ids },
+      ...this.#keys.handover,
+    };
   }
 
   connections(): number {

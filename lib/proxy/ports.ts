@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { IdPosition, TakeBatch } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
 import type { KeyFunction } from '../core/request/key-source.ts';
+import type { LearnedSeats } from '../core/request/learned-seats.ts';
 import type { Ledger } from '../core/request/ledger.ts';
 import type { RowBook } from '../core/request/rows.ts';
 import type { Tally } from '../core/traffic/traffic.ts';
@@ -25,6 +26,8 @@ export interface PlanePorts {
   readonly seed: number;
   /** How many ids another process gave of that sequence, whose place this one takes. */
   readonly idsGiven?: Omit<IdPosition, 'seed'> | undefined;
+  /** What that process remembers of cookies, as it hands it over. */
+  readonly learnedGiven?: string | undefined;
   /** What requests are hashed by if the settings say `function`. */
   readonly keyFunction?: KeyFunction | undefined;
   /** What this plane shares with those in other threads, if there are any. */
@@ -40,7 +43,7 @@ export interface SharedState {
   readonly ledger: Ledger;
   readonly rows: RowBook;
   /** Where they keep what they have learned of cookies. */
-  readonly learned: SharedArrayBuffer;
+  readonly learned: LearnedSeats;
   /** Memory for what is measured, which is told to whoever reads it. */
   readonly cellsOf: (block: MeasuredBlock) => Float64Array;
   /** Where the requests of a replica are counted, or all requests. */

@@ -42,6 +42,18 @@ t.test('what was not used for longest is forgotten first', async (t) => {
   t.equal(seats.seatOf('session-499999'), 1);
 });
 
+t.test('another process takes over what is remembered, if it has the same form', async (t) => {
+  const before = alone();
+  before.learn('a', 3);
+  const next = alone();
+  next.fill(before.bytes.subarray(1));
+  t.equal(next.seatOf('a'), undefined);
+  next.fill(before.bytes);
+  t.equal(next.seatOf('a'), 3);
+  before.learn('a', 4);
+  t.equal(next.seatOf('a'), 3, 'it is a copy');
+});
+
 t.test('an entry that another thread is writing is left alone', async (t) => {
   const memory = new ArrayBuffer(LEARNED_BYTES);
   const seats = new LearnedSeats(memory);

@@ -5,6 +5,7 @@ import { Server as SocketServer } from 'socket.io';
 import { io } from 'socket.io-client';
 import t, { type Test } from 'tap';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
+import { stopNewest, upgrade } from '../../bench/harness/upgrades.ts';
 import { trafficSettings } from '../../lib/parts/limits.ts';
 import { parseOptions } from '../../lib/settings/options.ts';
 import { eventually } from '../fixtures/eventually.ts';
@@ -30,7 +31,7 @@ async function balanced(
   const upstream = servers.map((server) => `127.0.0.1:${(server.address() as AddressInfo).port}`).join(',');
   const program = await startProgram(['--upstream', upstream, '--heartbeat-path', 'off', '--key', ...key.split(' ')]);
   t.teardown(async () => {
-    await program.stop();
+    await stopNewest(program);
     for (const server of servers) {
       server.closeAllConnections();
       server.close();
@@ -112,6 +113,21 @@ for (const key of [
         clients.map(() => String(view)),
       );
     }
+  });
+}
+
+for (const workers of ['1', '2']) {
+  const skip = process.platform !== 'linux' && 'an upgrade takes Linux';
+  t.test(`what was learned is kept over an upgrade, workers: ${workers}`, { skip }, async (t) => {
+    const program = await balanced(t, `learn:cookie=connect.sid --workers ${workers}`, viewsOf());
+    const clients = Array.from({ length: 12 }, () => browser(program.url));
+    await Promise.all(clients.map((ask) => ask()));
+    await upgrade(program);
+    const seen = await Promise.all(clients.map((ask) => ask()));
+    t.same(
+      seen.map(({ text }) => text),
+      clients.map(() => '2'),
+    );
   });
 }
 

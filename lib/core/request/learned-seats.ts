@@ -37,6 +37,17 @@ export class LearnedSeats {
     this.#cells = new Int32Array(memory);
   }
 
+  /** Takes over what another process remembers, if it is of the same form. To be called before anything is learned. */
+  fill(bytes: Uint8Array): void {
+    const own = new Uint8Array(this.#cells.buffer);
+    if (bytes.length === own.length) own.set(bytes);
+  }
+
+  /** All that is remembered, for another process. */
+  get bytes(): Uint8Array {
+    return new Uint8Array(this.#cells.buffer).slice();
+  }
+
   /** The seat that has set the cookie of this value last; `undefined` if nobody has, or that was long ago. */
   seatOf(value: string): SeatId | undefined {
     const cells = this.#cells;

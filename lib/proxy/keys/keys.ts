@@ -12,7 +12,7 @@ import { type KeyReader, keyReader } from './key-reader.ts';
 export class Keys {
   readonly #limits: ProxyLimits;
   readonly #own: KeyFunction | undefined;
-  readonly #memory: ArrayBufferLike | undefined;
+  #given: string | undefined;
   #read: KeyReader;
   #cookies: CookieIssuer | undefined;
   #learned: LearnedSeats | undefined;
@@ -20,12 +20,14 @@ export class Keys {
 
   /**
    * @param own what the source `function` stands for.
-   * @param memory where threads keep in common what they learn; by default this thread has its own.
+   * @param learned what threads have learned in common; by default this thread remembers what it learns itself.
+   * @param given what another process had learned, in base64.
    */
-  constructor(limits: ProxyLimits, own: KeyFunction | undefined, memory: ArrayBufferLike | undefined) {
+  constructor(limits: ProxyLimits, own: KeyFunction | undefined, learned?: LearnedSeats, given?: string) {
     this.#limits = limits;
     this.#own = own;
-    this.#memory = memory;
+    this.#learned = learned;
+    this.#given = given;
     this.#read = keyReader(limits.key, own);
     this.#cookies = cookieIssuer(limits);
     this.#learner = this.#makeLearner();
@@ -49,10 +51,27 @@ export class Keys {
     return this.#cookies === undefined ? found : this.#cookies.complete(found, request, trusted);
   }
 
+  /** What was learned, in base64, for another process; nothing where nothing was to be. */
+  get handover(): { readonly learned?: string } {
+    return this.#learner === undefined || this.#learned === undefined ? {} : handedLearned(this.#learned);
+  }
+
   #makeLearner(): CookieLearner | undefined {
     const source = this.#limits.key.find(({ type }) => type === 'learn');
     if (source?.type !== 'learn') return undefined;
-    this.#learned ??= new LearnedSeats(this.#memory ?? new ArrayBuffer(LEARNED_BYTES));
+    this.#learned ??= learnedSeats(new ArrayBuffer(LEARNED_BYTES), this.#given);
+    this.#given = undefined;
     return new CookieLearner(source.name, this.#learned);
   }
+}
+
+/** On that memory, with what another process had learned, in base64. */
+export function learnedSeats(memory: ArrayBufferLike, given: string | undefined): LearnedSeats {
+  const seats = new LearnedSeats(memory);
+  if (given !== undefined) seats.fill(Buffer.from(given, 'base64'));
+  return seats;
+}
+
+export function handedLearned(seats: LearnedSeats): { readonly learned: string } {
+  return { learned: Buffer.from(seats.bytes).toString('base64') };
 }

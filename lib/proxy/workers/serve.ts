@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import type { PlaneNews, TakeBatch } from '../../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
+import { LearnedSeats } from '../../core/request/learned-seats.ts';
 import { Ledger } from '../../core/request/ledger.ts';
 import type { RowBook } from '../../core/request/rows.ts';
 import { TALLY_CELLS, Tally } from '../../core/traffic/traffic.ts';
@@ -50,7 +51,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
   const shared = {
     ledger,
     rows,
-    learned: terms.learned,
+    learned: new LearnedSeats(terms.learned),
     tallyOf: (replica: ReplicaRef | undefined) => sharedTally(replica, tell),
     cellsOf: (block: MeasuredBlock) => sharedCells(block, tell),
   };

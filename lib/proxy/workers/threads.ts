@@ -17,6 +17,7 @@ import { mergeReadings, noReading, type PlaneReading } from '../../core/traffic/
 import type { TrafficSettings } from '../../core/traffic-settings.ts';
 import type { AdjustableLog } from '../../log.ts';
 import { checkPortIsFree } from '../../system/free-port.ts';
+import { learnedSeats } from '../keys/keys.ts';
 import type { PlanePorts } from '../ports.ts';
 import { Crew } from './crew.ts';
 import { Drains } from './drains.ts';
@@ -25,7 +26,7 @@ import { createOwnServer } from './own-server.ts';
 import { shareOf } from './shares.ts';
 import { ThreadEnded, type WorkerThread } from './thread.ts';
 
-type GivenOn = 'takeLines' | 'clock' | 'ownAnswer' | 'seed' | 'idsGiven';
+type GivenOn = 'takeLines' | 'clock' | 'ownAnswer' | 'seed' | 'idsGiven' | 'learnedGiven';
 
 export interface ThreadedPlanePorts extends Pick<PlanePorts, GivenOn> {
   readonly log: AdjustableLog;
@@ -67,6 +68,7 @@ export class ThreadedPlane implements DataPlane {
     this.#traffic = traffic;
     this.#workers = workers;
     this.#memory = new SharedArrayBuffer(ledgerBytes(workers));
+    learnedSeats(this.#learned, ports.learnedGiven);
     if (ports.idsGiven !== undefined) new Ledger(this.#memory, 0).skipIds(ports.idsGiven);
     const crewPorts = {
       script,
@@ -118,7 +120,7 @@ export class ThreadedPlane implements DataPlane {
     if (threads.length < this.#workers) throw new ThreadEnded('a worker has ended, and the next one has not begun');
     const all = await Promise.all(threads.map((thread) => thread.ask('handover', undefined)));
     const ids = { seed: this.#ports.seed, ...new Ledger(this.#memory, 0).ids };
-    return { descriptors: all.flatMap((one) => one.descriptors), ids };
+    return { ...all[0], descriptors: all.flatMap((one) => one.descriptors), ids };
   }
 
   connections(): number {
