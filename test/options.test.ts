@@ -39,6 +39,10 @@ t.test('the bound on load is on by default with even and request ids; what is gi
   t.equal(parse('--key request').balanceFactor, 1.25);
   t.equal(parse('--key client').balanceFactor, Number.POSITIVE_INFINITY);
   t.equal(parse('--hash modulo').balanceFactor, Number.POSITIVE_INFINITY);
+  t.same(
+    [parse(''), parse('--key client'), parse('--key client --balance-floor 2')].map((one) => one.balanceFloor),
+    [1, 8, 2],
+  );
   t.equal(parse('--hash modulo --key client --balance-factor 2').balanceFactor, 2);
   t.equal(parse('--balance-factor off').balanceFactor, Number.POSITIVE_INFINITY);
 });
@@ -318,7 +322,17 @@ t.test('every option says whether it can change while the balancer runs, and why
     rows.flatMap(([flag, { changes }]) => (changes === 'live' ? [flag] : [])),
     [
       ...['log', 'access-log', 'access-log-format', 'access-log-file', 'traceparent'],
-      ...['replicas', 'upstream', 'hash', 'key', 'issue-cookie', 'cookie-max-age', 'balance-factor', 'slow-start'],
+      ...[
+        'replicas',
+        'upstream',
+        'hash',
+        'key',
+        'issue-cookie',
+        'cookie-max-age',
+        'balance-factor',
+        'balance-floor',
+        'slow-start',
+      ],
       ...['max-connections', 'max-requests-per-connection', 'head-timeout', 'keep-alive-timeout', 'min-upload-rate'],
       ...['client-half-close', 'reply-timeout', 'request-timeout', 'body-timeout', 'tunnel-idle-timeout', 'queue'],
       ...['queue-timeout', 'max-attempts', 'retry-budget', 'connect-timeout', 'replica-idle-timeout'],

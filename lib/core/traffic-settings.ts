@@ -26,6 +26,8 @@ export interface SpreadSettings {
    * bound.
    */
   readonly balanceFactor: number;
+  /** With so many in flight or less a seat is within that bound, however few there are in all. */
+  readonly balanceFloor: number;
 }
 
 /** Limits on amounts. */

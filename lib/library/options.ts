@@ -239,6 +239,12 @@ export interface BalancerOptions {
   readonly balanceFactor?: Given<'balanceFactor'> | undefined;
 
   /**
+   * So many requests in flight are never too many for a replica by that factor. Takes a whole number from 1 to 10000.
+   * Default: 8 with a key, else 1.
+   */
+  readonly balanceFloor?: Given<'balanceFloor'> | undefined;
+
+  /**
    * Time over which a replica that joins takes its slots, if `key` is set. Takes a time from 0ms to 24h, in
    * milliseconds. Default: 0ms.
    */

@@ -85,6 +85,7 @@ export function trafficSettings(
       issuesCookie: options.issueCookie,
       cookieMaxAgeMs: options.cookieMaxAgeMs,
       balanceFactor: options.balanceFactor,
+      balanceFloor: options.balanceFloor,
     },
     limits: amountLimits(options, shares),
     times: timeLimits(options),

@@ -15,6 +15,8 @@ t.test(
     t.equal(mostInFlight(1, 11, 1 / 3), 4, 'factor 1: perfectly even');
     t.equal(mostInFlight(1.25, 11, 2 / 3), 10, 'twice the weight');
     t.equal(mostInFlight(1.1, 99, 1 / 2), 55, '55.00000000000001 is 55');
+    t.equal(mostInFlight(1.25, 11, 1 / 3, 4), 5);
+    t.equal(mostInFlight(1.25, 11, 1 / 3, 8), 8, 'at least the floor');
     t.equal(mostInFlight(Number.POSITIVE_INFINITY, 0, 1 / 3), Number.POSITIVE_INFINITY);
   },
 );

@@ -9,14 +9,19 @@ const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
  * Sends `count` requests, one after the other, to three replicas that never answer, and tells how many each has after
  * each.
  */
-async function pileUp(t: Test, balanceFactor: number, count: number): Promise<{ held: number[][]; diverted: number }> {
+async function pileUp(
+  t: Test,
+  balanceFactor: number,
+  count: number,
+  balanceFloor = 1,
+): Promise<{ held: number[][]; diverted: number }> {
   let arrived = () => {};
   const replicas: ScriptedReplica[] = [];
   for (let index = 0; index < 3; index++) replicas.push(await scriptedReplica(() => arrived()));
   // Every request belongs to the first of them.
   const proxy = await startProxy(
     replicas.map((replica) => tcp(replica.port)),
-    { balanceFactor },
+    { balanceFactor, balanceFloor },
   );
   t.teardown(async () => {
     await proxy.close();
@@ -46,6 +51,14 @@ t.test('no replica is given a request that would put it above 1.25 times its par
 
 t.test('a factor of 1 is an even load', async (t) => {
   t.same((await pileUp(t, 1, 9)).held.at(-1), [3, 3, 3]);
+});
+
+t.test('below the floor nothing is parted, and from there on the bound holds', async (t) => {
+  const { held, diverted } = await pileUp(t, 1.25, 16, 4);
+  t.same(held[3], [4, 0, 0]);
+  t.same(held[7], [4, 4, 0]);
+  t.same(held.at(-1), [7, 7, 2]);
+  t.equal(diverted, 9);
 });
 
 t.test('without a bound every request goes where it belongs', async (t) => {

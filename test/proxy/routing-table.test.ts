@@ -19,7 +19,12 @@ interface Held {
 const limits: ProxyLimits = proxyLimits(trafficSettings(defaultOptions()));
 
 /** A table of seats 1, 2, … in the order given, each with so many requests in flight; the key does not matter. */
-function tableOf(seats: readonly Held[], balanceFactor = 1.25, maxTunnels = 20): { table: RoutingTable; load: Load } {
+function tableOf(
+  seats: readonly Held[],
+  balanceFactor = 1.25,
+  maxTunnels = 20,
+  balanceFloor = 1,
+): { table: RoutingTable; load: Load } {
   const measures: SeatMeasures[] = [];
   const load: Load = {
     ledger: testLedger(),
@@ -40,7 +45,7 @@ function tableOf(seats: readonly Held[], balanceFactor = 1.25, maxTunnels = 20):
     const agent = new ReplicaAgent(
       replica,
       address,
-      { ...limits, maxInFlight: 20, maxTunnels },
+      { ...limits, balanceFloor, maxInFlight: 20, maxTunnels },
       load,
       index,
       realClock,
@@ -51,7 +56,13 @@ function tableOf(seats: readonly Held[], balanceFactor = 1.25, maxTunnels = 20):
   const policy = inOrder(...routes.map((route) => route.replica.seat));
   const agentOf = (incarnation: number) => agents[incarnation - 1] as ReplicaAgent;
   return {
-    table: new RoutingTable(policy, routes, agentOf, { balanceFactor, maxInFlight: 20, maxTunnels }, load),
+    table: new RoutingTable(
+      policy,
+      routes,
+      agentOf,
+      { balanceFactor, balanceFloor, maxInFlight: 20, maxTunnels },
+      load,
+    ),
     load,
   };
 }
@@ -64,6 +75,16 @@ const picked = (table: RoutingTable, ...tried: number[]) => {
   lease?.abandon();
   return agent?.replica.seat;
 };
+
+t.test('up to the floor a seat is not full, however few are in flight in all', async (t) => {
+  const { table } = tableOf([{ inFlight: 3 }, { inFlight: 0 }, { inFlight: 0 }], 1.25, 20, 4);
+  t.ok(table.hasRoom(1));
+  t.equal(table.objection(1), 'none');
+  t.equal(table.take(1, [], false)?.replica.seat, 1);
+  t.notOk(table.hasRoom(1));
+  t.equal(table.take(1, [], false)?.replica.seat, 2, 'and then always to the same next one');
+  t.equal(table.take(1, [], false)?.replica.seat, 2);
+});
 
 t.test('the owner, while it has room', async (t) => {
   const { table, load } = tableOf([{ inFlight: 1 }, { inFlight: 1 }, { inFlight: 1 }]);

@@ -71,12 +71,12 @@ export class Ledger {
 
   /**
    * Takes a place at the replica of that row, if there is one. False if it has `most` already, or if one more would put
-   * it above its part of all that is in flight times `factor`.
+   * it above its part of all that is in flight times `factor`, and above `floor`.
    */
-  take(row: number, most: number, factor: number, part: number): boolean {
+  take(row: number, most: number, factor: number, part: number, floor = 1): boolean {
     const there = Atomics.add(this.#cells, HEAD_CELLS + row, 1);
     const hasPlace =
-      there < most && (factor === Number.POSITIVE_INFINITY || there < mostInFlight(factor, this.inFlight, part));
+      there < most && (factor === Number.POSITIVE_INFINITY || there < mostInFlight(factor, this.inFlight, part, floor));
     if (!hasPlace) {
       Atomics.sub(this.#cells, HEAD_CELLS + row, 1);
       return false;

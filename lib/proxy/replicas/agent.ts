@@ -98,9 +98,9 @@ export class ReplicaAgent implements Pool {
    */
   take(factor: number, part: number, offers = false): boolean {
     const { ledger } = this.#load;
-    const { maxInFlight, maxTunnels } = this.#limits;
+    const { maxInFlight, maxTunnels, balanceFloor } = this.#limits;
     if (offers && !ledger.openTunnel(this.#row, maxTunnels)) return false;
-    if (!ledger.take(this.#row, maxInFlight, factor, part)) {
+    if (!ledger.take(this.#row, maxInFlight, factor, part, balanceFloor)) {
       if (offers) ledger.closeTunnel(this.#row);
       return false;
     }

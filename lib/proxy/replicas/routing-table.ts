@@ -17,6 +17,8 @@ export interface Load extends AgentLoad {
 export interface RoutingLimits {
   /** Factor of bounded load; Infinity for no bound. */
   readonly balanceFactor: number;
+  /** So many at a seat are within that bound, however few there are in all. */
+  readonly balanceFloor: number;
   /** Limit at one replica. */
   readonly maxInFlight: number;
   readonly maxTunnels: number;
@@ -117,10 +119,10 @@ export class RoutingTable {
   /** May a ready seat get one more request by the bound on load? False if it was ready in an earlier table only. */
   readonly hasRoom = (seat: SeatId): boolean => {
     const entry = this.#entries[seat];
-    return (
-      entry !== undefined &&
-      entry.agent.inFlightInAll < mostInFlight(this.#limits.balanceFactor, this.#load.ledger.inFlight, entry.part)
-    );
+    if (entry === undefined) return false;
+    const { balanceFactor, balanceFloor } = this.#limits;
+    const most = mostInFlight(balanceFactor, this.#load.ledger.inFlight, entry.part, balanceFloor);
+    return entry.agent.inFlightInAll < most;
   };
 
   /** Is there an untried seat? If `pick` gives none all the same, those are full. */

@@ -41,6 +41,13 @@ export const RING = group('Ring', 'which replica a request goes to', {
     'live',
     'most requests in flight at a replica, as a multiple of its fair part',
   ),
+  'balance-floor': settled(
+    integer(1, 10_000),
+    '8 with a key, else 1',
+    (given, { key }: { key: readonly KeySource[] }) => given ?? (goesByRequestId(key) ? 1 : 8),
+    'live',
+    'so many requests in flight are never too many for a replica by that factor',
+  ),
   'slow-start': settled(
     duration(0, DAY_MS),
     '0ms',
