@@ -121,7 +121,7 @@ const facts: MetricsFacts = {
     threads: [
       {
         thread: 'main',
-        cells: new Float64Array(FRONT_LAYOUT.size),
+        cells: new Float64Array(FRONT_LAYOUT.size).fill(1),
         clients: 1,
         waiting: 0,
         waitingForReturn: 0,

@@ -1,11 +1,13 @@
 // What is counted for monitoring: every request once, in whole numbers that agree with each other and never go down.
 
 import t from 'tap';
+import { KEY_CLASSES } from '../../lib/core/request/key-source.ts';
 import {
   addCells,
   BOUNDS_S,
   FRONT_LAYOUT,
   FrontMeasures,
+  KEY_WAYS,
   METHODS,
   OUTCOMES,
   REASONS,
@@ -63,6 +65,17 @@ t.test('what is refused, and connections of clients, are counted where requests 
   for (const reused of [false, true, true]) front.connection(reused);
   t.equal(front.cells[FRONT_LAYOUT.refusals + REASONS.indexOf('bad-request')], 1);
   t.same(group(front.cells, FRONT_LAYOUT.connections, 2), [1, 2]);
+  front.keyed('client', 'owner');
+  front.keyed('cookie', 'owner');
+  front.keyed('cookie', 'other');
+  front.keyed('cookie', 'other');
+  const keyed = group(front.cells, FRONT_LAYOUT.keyed, KEY_CLASSES.length * KEY_WAYS.length);
+  t.equal(keyed[0], 1);
+  t.same(keyed.slice(2 * KEY_CLASSES.indexOf('cookie'), 2 * KEY_CLASSES.indexOf('cookie') + 2), [1, 2]);
+  t.equal(
+    keyed.reduce((sum, one) => sum + one, 0),
+    4,
+  );
 });
 
 t.test('a time on a bound belongs below it, and one beyond all bounds to the last bucket', async (t) => {

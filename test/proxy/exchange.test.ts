@@ -4,7 +4,7 @@
 
 import { EventEmitter } from 'node:events';
 import t from 'tap';
-import { SeatMeasures } from '../../lib/core/traffic/measures.ts';
+import { FrontMeasures, SeatMeasures } from '../../lib/core/traffic/measures.ts';
 import { Tally } from '../../lib/core/traffic/traffic.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { parseReplyHead, type ReplyHead } from '../../lib/http/reply-head.ts';
@@ -141,6 +141,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     wait: () => mayWait,
     barredFromTunnels: (tried) => tried,
     dealId: () => 2,
+    measures: new FrontMeasures(),
     directions: {
       setterOf: () => undefined,
       hear: () => undefined,
@@ -169,7 +170,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
   const early = offered === '' ? undefined : Buffer.from('early');
   const exchange = new Exchange(context, downstream, incoming, {
     head,
-    found: { key: 1, source: 'path' },
+    found: { key: 1, source: 'path', keyClass: 'path' },
     requestId: 1,
     client: '192.0.2.1',
     early,

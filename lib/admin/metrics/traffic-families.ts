@@ -1,9 +1,11 @@
 // The metrics of requests and connections.
 
+import { KEY_CLASSES } from '../../core/request/key-source.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import {
   BOUNDS_S,
   FRONT_LAYOUT,
+  KEY_WAYS,
   METHODS,
   NO_SEAT,
   OUTCOMES,
@@ -84,6 +86,19 @@ export const TRAFFIC_FAMILIES: readonly Family<MetricsFacts>[] = [
     type: 'counter',
     by: ['seat', 'reason'],
     samples: nonZero(atSeats(SEAT_LAYOUT.spills, named('reason', SPILL_REASONS))),
+  },
+  {
+    name: 'ringmaster_keyed_requests',
+    help: 'Places that requests with a key got, by the class of the key: at the seat that comes first for it (owner), or at another.',
+    type: 'counter',
+    by: ['key', 'at'],
+    samples: nonZero(({ reading }) =>
+      sumOfThreads(
+        reading.threads,
+        FRONT_LAYOUT.keyed,
+        KEY_CLASSES.flatMap((key) => KEY_WAYS.map((at) => labels({ key, at }))),
+      ),
+    ),
   },
   loadGauge('ringmaster_requests_in_flight', 'Requests that have a place at a replica now.', 'inFlight'),
   loadGauge('ringmaster_tunnels', 'Upgraded connections now, and requests that ask for one.', 'tunnels'),

@@ -27,6 +27,35 @@ export type KeyPart =
   /** What tells which requests to a language model begin alike. */
   | { readonly type: 'prompt' };
 
+/** Kinds of keys, as requests are counted by them. `joined`: of several parts. */
+export const KEY_CLASSES = [
+  'client',
+  'path',
+  'host',
+  'header',
+  'cookie',
+  'query',
+  'json',
+  'prompt',
+  'learn',
+  'joined',
+  'function',
+] as const;
+export type KeyClass = (typeof KEY_CLASSES)[number];
+
+/** The class of keys of that source. */
+export function classOf(source: Exclude<KeySource, { readonly type: 'request' }>): KeyClass {
+  switch (source.type) {
+    case 'all':
+      return 'joined';
+    case 'segment':
+    case 'pattern':
+      return 'path';
+    default:
+      return source.type;
+  }
+}
+
 /** What a key function is told of a request. */
 export interface KeyRequest {
   readonly method: string;

@@ -2,6 +2,8 @@
 // replicas, so that none goes down when a replica is replaced. A request costs a few additions to cells of memory,
 // which another thread may read and add up. Nothing is ever taken away from a cell.
 
+import { KEY_CLASSES, type KeyClass } from '../request/key-source.ts';
+
 /** How a request ended: the class of the status that its client got of a replica, or that it got no whole reply. */
 export const OUTCOMES = ['1xx', '2xx', '3xx', '4xx', '5xx', 'failed', 'abandoned'] as const;
 /** `read`: methods that are safe by RFC 9110, 9.2.1. */
@@ -16,6 +18,8 @@ export const REASONS = [
 export const RETRY_REASONS = ['stale', 'connect-failed', 'connection-lost', 'bad-reply', 'other'] as const;
 /** Why a request went past the seat that it belongs to. */
 export const SPILL_REASONS = ['absent', 'suspected', 'busy', 'tried'] as const;
+/** Where a request with a key went: to the seat that comes first for it, or to another. */
+export const KEY_WAYS = ['owner', 'other'] as const;
 export type SpillReason = (typeof SPILL_REASONS)[number];
 export type Outcome = 'failed' | 'abandoned';
 
@@ -37,7 +41,12 @@ export const SEAT_LAYOUT = layout({
   firstByte: TIME_CELLS,
   queue: TIME_CELLS,
 });
-export const FRONT_LAYOUT = layout({ refusals: REASONS.length, connections: 2, lag: TIME_CELLS });
+export const FRONT_LAYOUT = layout({
+  refusals: REASONS.length,
+  connections: 2,
+  keyed: KEY_WAYS.length * KEY_CLASSES.length,
+  lag: TIME_CELLS,
+});
 
 /** The seat that stands for none: requests that no replica got. */
 export const NO_SEAT = 0;
@@ -111,6 +120,11 @@ export class FrontMeasures {
   /** A client has connected, or sends a further request on its connection. */
   connection(reused: boolean): void {
     addOne(this.cells, FRONT_LAYOUT.connections + (reused ? 1 : 0));
+  }
+
+  /** A request with a key of that class has its place at a replica. */
+  keyed(keyClass: KeyClass, way: (typeof KEY_WAYS)[number]): void {
+    addOne(this.cells, FRONT_LAYOUT.keyed + KEY_WAYS.length * KEY_CLASSES.indexOf(keyClass) + KEY_WAYS.indexOf(way));
   }
 
   /** How much later than planned a timer fired. */

@@ -28,7 +28,7 @@ export interface Seeker extends Waiting {
   awaitsReturn: boolean;
   /** Why the request goes where it goes, if its client asks. */
   explanation: Explanation | undefined;
-  /** Why the first seat of its order did not get it, as far as its reply tells. */
+  /** Why the first seat of its order did not get it, where that is told or counted. */
   passedFor: SpillReason | undefined;
 }
 
@@ -53,8 +53,10 @@ export function findReplica(
     const home = context.directions.setterOf(seeker.found.learned);
     if (head.asksWhy) seeker.explanation ??= context.directions.explanationOf(seeker.key, home);
     const agent = context.take(seeker.key, barredSeats(seeker, context), offers, home);
-    if (context.limits.tellsRoute) seeker.passedFor = context.directions.passedFor;
-    if (agent !== undefined) return agent;
+    if (agent !== undefined) {
+      noteWay(seeker, context);
+      return agent;
+    }
   } catch (error) {
     // A user's own hash module may throw.
     return asBalancerError(error);
@@ -68,6 +70,13 @@ export function findReplica(
   if (seeker.lastError !== undefined) return seeker.lastError;
   const { maxTunnels } = context.limits;
   return new BalancerError('overloaded', `each replica has ${maxTunnels} upgraded connections already`);
+}
+
+function noteWay(seeker: Seeker, { directions, limits, measures }: ExchangeContext): void {
+  const { keyClass } = seeker.found;
+  if (keyClass === undefined && !limits.tellsRoute) return;
+  seeker.passedFor = directions.passedFor;
+  if (keyClass !== undefined) measures.keyed(keyClass, seeker.passedFor === undefined ? 'owner' : 'other');
 }
 
 // Where it may not go: to seats that have failed it, and with an offer to those that have all the tunnels they may.

@@ -6,7 +6,6 @@ import type { ListenPlace } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { KeyFinding } from '../../core/request/key-finding.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
-import type { FrontMeasures } from '../../core/traffic/measures.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { MayBeTold } from '../../http/credentials.ts';
 import { overfull, type ParsedRequest } from '../../http/headers.ts';
@@ -41,7 +40,6 @@ export interface FrontContext extends ExchangeContext {
   readonly log: RequestLog;
   readonly access: AccessLog;
   readonly traceIds: TraceIds;
-  readonly measures: FrontMeasures;
   readonly replies: ReplyMemory;
   readonly ledger: Ledger;
   /** Each connection must end with the reply that it carries now. */

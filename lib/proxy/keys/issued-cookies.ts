@@ -48,7 +48,7 @@ export class CookieIssuer {
     const value = this.#draw();
     const secure = trusted && isOverTls(request) ? '; Secure' : '';
     const setCookie = `${this.#name}=${value}; Path=/; HttpOnly; SameSite=Lax${secure}${this.#maxAge}`;
-    return { key: hashText(value), source: this.#source, setCookie };
+    return { key: hashText(value), source: this.#source, keyClass: 'cookie', setCookie };
   }
 
   #draw(): string {

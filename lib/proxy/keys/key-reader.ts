@@ -2,7 +2,13 @@
 // has decides. A request that has none of them goes by its request id.
 
 import { BY_ID, type KeyFinding } from '../../core/request/key-finding.ts';
-import type { KeyFunction, KeyPart, KeySource } from '../../core/request/key-source.ts';
+import {
+  classOf,
+  type KeyClass,
+  type KeyFunction,
+  type KeyPart,
+  type KeySource,
+} from '../../core/request/key-source.ts';
 import { writeKeySource } from '../../core/request/key-spec.ts';
 import { hashText } from '../../core/ring/hashes/text.ts';
 import { jsonText, promptText } from './body-texts.ts';
@@ -14,10 +20,10 @@ export type KeyReader = (request: KeyedRequest, clientAddress: string | undefine
 /** @param own what the source `function` stands for. */
 export function keyReader(sources: readonly KeySource[], own?: KeyFunction): KeyReader {
   const readers = sources
-    .filter(({ type }) => type !== 'request')
+    .filter((source) => source.type !== 'request')
     .map((source) => ({
       source: writeKeySource(source),
-      isLearned: source.type === 'learn',
+      keyClass: classOf(source),
       text: textReader(source, own),
     }));
   if (readers.length === 0) return () => BY_ID;
@@ -27,7 +33,7 @@ export function keyReader(sources: readonly KeySource[], own?: KeyFunction): Key
 interface SourceReader {
   /** As `--key` has it. */
   readonly source: string;
-  readonly isLearned: boolean;
+  readonly keyClass: KeyClass;
   readonly text: TextReader;
 }
 
@@ -39,21 +45,22 @@ function findIn(
   body: readonly Uint8Array[] | undefined,
 ): KeyFinding {
   for (let at = from; at < readers.length; at++) {
-    const { source, isLearned, text } = readers[at] as SourceReader;
+    const { source, keyClass, text } = readers[at] as SourceReader;
     const found = text(request, clientAddress, body);
     if (found === IN_BODY) {
       return { ...BY_ID, further: (bytes) => findIn(readers, at, request, clientAddress, bytes) };
     }
     if (found === undefined || found === '') continue;
-    return isLearned ? { key: hashText(found), source, learned: found } : { key: hashText(found), source };
+    const finding = { key: hashText(found), source, keyClass };
+    return keyClass === 'learn' ? { ...finding, learned: found } : finding;
   }
   return BY_ID;
 }
 
-function textReader(source: KeySource, own: KeyFunction | undefined): TextReader {
+type TextSource = Exclude<KeySource, { readonly type: 'request' }>;
+
+function textReader(source: TextSource, own: KeyFunction | undefined): TextReader {
   switch (source.type) {
-    case 'request':
-      return () => undefined;
     case 'function':
       return own === undefined ? () => undefined : functionText(own);
     case 'learn':

@@ -80,8 +80,10 @@ export class RoutingTable {
     this.#passed = undefined;
     const policy = home === undefined ? this.policy : homeFirst(this.policy, home);
     const taken = this.#takeOf(policy, key, tried, offers);
-    if (taken !== undefined && this.#passed !== undefined && this.#passed !== taken.replica.seat) {
-      this.#load.measuresOf(this.#passed).spill(this.#passedFor);
+    if (taken !== undefined && this.#passed !== undefined) {
+      // It was passed over first, and taken after all.
+      if (this.#passed === taken.replica.seat) this.#passed = undefined;
+      else this.#load.measuresOf(this.#passed).spill(this.#passedFor);
     }
     return taken;
   }
