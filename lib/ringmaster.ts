@@ -69,6 +69,8 @@ export type Question =
       readonly headers?: Readonly<Record<string, string>> | undefined;
       /** The address of the client. */
       readonly client?: string | undefined;
+      /** A text, or what JSON is made of. */
+      readonly body?: unknown;
     };
 
 export interface Balancer extends EventEmitter<BalancerEvents>, AsyncDisposable {

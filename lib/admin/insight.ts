@@ -9,6 +9,7 @@ import { hashText } from '../core/ring/hashes/text.ts';
 import type { Key } from '../core/ring/policy.ts';
 import type { HashRing, SeatId } from '../core/ring/ring.ts';
 import { sharesOf } from '../core/ring/ring-view.ts';
+import type { HotKeysReading } from '../core/traffic/hot-keys.ts';
 import { BalancerError } from '../errors.ts';
 import { parseQuestion } from './bodies.ts';
 
@@ -24,6 +25,7 @@ export interface InsightPorts {
   /** Hostnames of replicas that reply with 5xx again and again though their heartbeats are good. */
   readonly erring: () => readonly string[];
   readonly failOpen: boolean;
+  readonly hotKeys: () => Promise<HotKeysReading>;
   readonly explain: (key: Key, learned?: string) => Promise<Explanation | undefined>;
   readonly readKey: (
     request: { method: string; url: string; rawHeaders: readonly string[] },
@@ -80,6 +82,25 @@ export interface ExplanationFacts {
   }[];
   /** All replicas in the order in which they are asked. */
   readonly order: readonly (string | undefined)[];
+}
+
+/** What /balancer/keys tells, of the last one to two minutes of traffic. */
+export interface HotKeysFacts {
+  /** Requests with a key. */
+  readonly requests: number;
+  /** The most frequent first. */
+  readonly keys: readonly {
+    readonly key: Key;
+    /** `null` before there was a ring. */
+    readonly slot: number | null;
+    /** Whose slot that is. */
+    readonly owner: string | null;
+    /** At most so many, and at least so many less `error`. */
+    readonly requests: number;
+    readonly error: number;
+    /** Of all requests with a key. */
+    readonly part: number;
+  }[];
 }
 
 /**
@@ -164,6 +185,23 @@ function describeExplanation(
     skipped: skipped.map(({ seat, why }) => ({ seat, replica: hostname(seat), why })),
     order: order.map(hostname),
   };
+}
+
+const MOST_HOT_KEYS = 20;
+
+/** Which keys come most often, and where they lead. What a client of theirs sent is not told. */
+export async function hotKeys(ports: InsightPorts): Promise<HotKeysFacts> {
+  const { total, keys } = await ports.hotKeys();
+  const hostname = hostnames(ports.state());
+  const shown = keys.slice(0, MOST_HOT_KEYS).map(({ key, slot = null, owner, count, error }) => ({
+    key,
+    slot,
+    owner: owner === undefined ? null : (hostname(owner) ?? null),
+    requests: count,
+    error,
+    part: count / total,
+  }));
+  return { requests: total, keys: shown };
 }
 
 function keyOf(

@@ -28,7 +28,7 @@ import {
 } from './changes.ts';
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
 import type { Watcher } from './feed/live-feed.ts';
-import { createRingPage, explainRequest, type InsightPorts } from './insight.ts';
+import { createRingPage, explainRequest, hotKeys, type InsightPorts } from './insight.ts';
 import type { MetricsFacts } from './metrics/facts.ts';
 import { createMetricsPage } from './metrics/metrics-page.ts';
 import {
@@ -194,6 +194,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/balancer/live', { method: 'GET', run: async () => success(await live(ports)) }],
     ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: async () => jsonAnswer(...(await ringPage())) }],
+    ['/balancer/keys', { method: 'GET', run: async () => json(await hotKeys(ports)) }],
     ['/balancer/metrics', { method: 'GET', show: createMetricsPage(ports.answerLimits.clock, ports.metrics) }],
     ['/balancer/explain', { method: 'POST', run: async (text) => json(await explainRequest(ports, text)) }],
     [

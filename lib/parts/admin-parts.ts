@@ -129,6 +129,7 @@ export function adminOf({
       const { failOpen } = options;
       return metrics.facts({ plane, state: () => supervisor.state, failOpen, pause, accessFile });
     },
+    hotKeys: () => plane.hotKeys(),
     explain: (key, learned) => plane.explain(key, learned),
     readKey: (request, client) => keyReader(current.options.key, keyFunction)(request, client),
   };

@@ -14,6 +14,7 @@ import type { Key, RingPolicy } from '../core/ring/policy.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import { compile, type RoutingPlan } from '../core/routing-plan.ts';
 import type { Counters } from '../core/traffic/counters.ts';
+import { type HotKeysReading, RecentHotKeys } from '../core/traffic/hot-keys.ts';
 import type { Landings } from '../core/traffic/landings.ts';
 import { type FrontMeasures, NO_SEAT } from '../core/traffic/measures.ts';
 import type { PlaneReading } from '../core/traffic/plane-reading.ts';
@@ -42,6 +43,9 @@ import type { Load } from './replicas/routing-table.ts';
 import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
 
+// Hot keys are those of the last one to two of these.
+const HOT_PERIOD_MS = 60_000;
+
 export class Plane implements DataPlane, FrontContext {
   readonly limits: ProxyLimits;
   readonly ledger: Ledger;
@@ -50,6 +54,7 @@ export class Plane implements DataPlane, FrontContext {
   readonly replies: ReplyMemory;
   readonly returns: ReturnLine;
   readonly directions: Directions;
+  readonly recentKeys = new RecentHotKeys(HOT_PERIOD_MS);
   /** Measures the traffic for any number of readers. */
   readonly meter: Meter;
   /** What is measured where requests come in. */
@@ -154,6 +159,11 @@ export class Plane implements DataPlane, FrontContext {
     return this.meter.landings(after);
   }
 
+  async hotKeys(): Promise<HotKeysReading> {
+    const { total, keys } = this.recentKeys.reading;
+    return { total, keys: keys.map((one) => ({ ...one, ...this.directions.spotOf(one.key, undefined) })) };
+  }
+
   async explain(key: Key, learned?: string): Promise<Explanation | undefined> {
     return this.directions.explanationOf(key, this.directions.setterOf(learned));
   }
@@ -227,6 +237,7 @@ export class Plane implements DataPlane, FrontContext {
     this.measures.lag(lateMs);
     this.#budget.advance(nowMs);
     this.meter.onTick(nowMs);
+    this.recentKeys.onTick(nowMs);
     this.replies.onTick(nowMs);
     this.returns.callSome();
     // Another thread may have given back a place just before somebody began to wait here.

@@ -121,6 +121,27 @@ export function planeContract(t: Test, create: CreatePlane): void {
     },
   );
 
+  t.test('it tells which keys come most often, and whose they are', async (t) => {
+    const { plane, publish, ask, replica, settings } = await begun(t, create);
+    const traffic = settings({ key: [{ type: 'header', name: 'x-room' }] });
+    await publish({ routes: [routeTo(1, await replica('first')), routeTo(2, await replica('second'))], traffic });
+    const came = { lobby: 6, kitchen: 3, attic: 1 };
+    for (const [room, times] of Object.entries(came)) {
+      for (let count = 0; count < times; count++) await ask(ASK.replace('Host', `X-Room: ${room}\r\nHost`));
+    }
+    await ask();
+    const { total, keys } = await plane.hotKeys();
+    t.equal(total, 10, 'requests without a key are not counted');
+    t.same(
+      keys.map(({ key, count, error }) => ({ key, count, error })),
+      Object.entries(came).map(([room, count]) => ({ key: hashText(room), count, error: 0 })),
+    );
+    for (const { key, slot, owner } of keys) {
+      const explanation = await plane.explain(key);
+      t.same({ slot, owner }, { slot: explanation?.slot, owner: explanation?.order[0] });
+    }
+  });
+
   t.test('a replica that drains finishes what it has, and then it is told that nothing is left there', async (t) => {
     const { publish, port, news, told } = await begun(t, create);
     const held = await holding(t);

@@ -77,6 +77,8 @@ for (const workers of ['1', '2']) {
       groups[group] = { ...groups[group], [key]: /^\d+(\.\d+)?$/.test(text) ? Number(text) : text };
     }
     groups.replicas = { ...groups.replicas, upstream: [one, `${two}*2`] };
+    // A cookie can be issued if the key ends with one.
+    groups.ring = { ...groups.ring, key: ['header:X-Room', 'cookie:sticky'] };
     const { status, message } = await reload(groups);
     t.equal(status, 200, JSON.stringify(message));
     t.same(message.changed.map(({ option }) => option).sort(), live.map(fullKey).sort());

@@ -196,6 +196,19 @@ t.test(
   },
 );
 
+t.test('/balancer/keys tells which keys are hot, and where they lead', async (t) => {
+  const program = await startProgram(['--key', 'header:x-room']);
+  t.teardown(() => program.stop());
+  const ask = asker(program);
+  for (const room of ['a', 'a', 'b', 'a']) await ask('GET', '/home', { 'x-room': room });
+  const { requests, keys } = JSON.parse((await ask('GET', '/balancer/keys')).body);
+  t.equal(requests, 4);
+  const { key, slot, owner } = JSON.parse((await ask('POST', '/balancer/explain', {}, '{"key":"a"}')).body);
+  t.same(keys[0], { key, slot, owner, requests: 3, error: 0, part: 0.75 });
+  t.match(keys[1], { requests: 1, part: 0.25 });
+  t.equal(keys.length, 2);
+});
+
 t.test('what cannot be explained or imagined is refused with the reason', async (t) => {
   const program = await startProgram(['--replicas', '1']);
   t.teardown(() => program.stop());

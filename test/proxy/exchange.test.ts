@@ -4,6 +4,7 @@
 
 import { EventEmitter } from 'node:events';
 import t from 'tap';
+import { RecentHotKeys } from '../../lib/core/traffic/hot-keys.ts';
 import { FrontMeasures, SeatMeasures } from '../../lib/core/traffic/measures.ts';
 import { Tally } from '../../lib/core/traffic/traffic.ts';
 import { BalancerError } from '../../lib/errors.ts';
@@ -142,6 +143,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     barredFromTunnels: (tried) => tried,
     dealId: () => 2,
     measures: new FrontMeasures(),
+    recentKeys: new RecentHotKeys(1000),
     directions: {
       setterOf: () => undefined,
       hear: () => undefined,

@@ -4,6 +4,7 @@ import type { ReplicaRef } from '../../core/ports.ts';
 import type { KeyFinding } from '../../core/request/key-finding.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
+import type { RecentHotKeys } from '../../core/traffic/hot-keys.ts';
 import type { FrontMeasures } from '../../core/traffic/measures.ts';
 import type { BalancerError, ErrorCode } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
@@ -29,6 +30,7 @@ export interface ExchangeContext {
    */
   take(key: Key, tried: readonly SeatId[], offers: boolean, home: SeatId | undefined): Lessor | undefined;
   readonly measures: FrontMeasures;
+  readonly recentKeys: RecentHotKeys;
   readonly directions: Pick<Directions, keyof Directions>;
   /**
    * Waits for room if all replicas are full: `onRoom` is called later. False if there is nothing to wait for, or no

@@ -72,11 +72,13 @@ export function findReplica(
   return new BalancerError('overloaded', `each replica has ${maxTunnels} upgraded connections already`);
 }
 
-function noteWay(seeker: Seeker, { directions, limits, measures }: ExchangeContext): void {
+function noteWay(seeker: Seeker, { directions, limits, measures, recentKeys }: ExchangeContext): void {
   const { keyClass } = seeker.found;
   if (keyClass === undefined && !limits.tellsRoute) return;
   seeker.passedFor = directions.passedFor;
-  if (keyClass !== undefined) measures.keyed(keyClass, seeker.passedFor === undefined ? 'owner' : 'other');
+  if (keyClass === undefined) return;
+  measures.keyed(keyClass, seeker.passedFor === undefined ? 'owner' : 'other');
+  recentKeys.count(seeker.key);
 }
 
 // Where it may not go: to seats that have failed it, and with an offer to those that have all the tunnels they may.

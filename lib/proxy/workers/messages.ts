@@ -44,6 +44,7 @@ export interface Questions {
   /** Where the last look ended. */
   readonly landings: number;
   readonly explain: { readonly key: Key; readonly learned: string | undefined };
+  readonly hotKeys: undefined;
   readonly handover: undefined;
   readonly giveWay: undefined;
   readonly close: undefined;

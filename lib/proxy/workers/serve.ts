@@ -125,6 +125,7 @@ function answerers(
     reading: async () => ({ ...(await plane.reading()), seats: new Map() }),
     landings: (after) => plane.landings(after),
     explain: ({ key, learned }) => plane.explain(key, learned),
+    hotKeys: () => plane.hotKeys(),
     handover: () => plane.handover(),
     giveWay: () => plane.giveWay(timeOver),
     close: () => plane.close(timeOver),

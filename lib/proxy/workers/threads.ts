@@ -11,6 +11,7 @@ import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { RoutingPlan } from '../../core/routing-plan.ts';
 import { type Counters, mergeCounters, noCounters } from '../../core/traffic/counters.ts';
+import { type HotKeysReading, mergeHotKeys } from '../../core/traffic/hot-keys.ts';
 import type { Landings } from '../../core/traffic/landings.ts';
 import { MergedLandings } from '../../core/traffic/merged-landings.ts';
 import { mergeReadings, noReading, type PlaneReading } from '../../core/traffic/plane-reading.ts';
@@ -166,6 +167,12 @@ export class ThreadedPlane implements DataPlane {
     this.#looked = looked.catch(() => undefined);
     await looked;
     return this.#landings.since(after);
+  }
+
+  async hotKeys(): Promise<HotKeysReading> {
+    const looks = this.#crew.living().map((thread) => unlessEnded(thread.ask('hotKeys', undefined)));
+    const all = (await Promise.all(looks)).filter((one) => one !== undefined);
+    return all.reduce(mergeHotKeys, { total: 0, keys: [] });
   }
 
   async explain(key: Key, learned?: string): Promise<Explanation | undefined> {
