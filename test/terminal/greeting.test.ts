@@ -56,6 +56,8 @@ t.test('a replica that does not serve yet says so; without any there is nothing 
 
 t.test('the key in words', async (t) => {
   t.equal(line('key', '--key client'), 'key: client: same value, same replica');
+  t.equal(line('key', '--key json:user.id'), 'key: json user.id: same value, same replica');
+  t.equal(line('key', '--key header:x-tenant+path:2'), 'key: header x-tenant and path 2: same value, same replica');
   t.match(
     lines('--key cookie:session,header:X-User,request').join('\n'),
     'key: cookie session, else header X-User, else an id of its own: same value,\n     same replica\n',
