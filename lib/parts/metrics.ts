@@ -42,11 +42,12 @@ export class MetricsGathering {
   }
 
   async facts({ plane, state: stateNow, failOpen, pause, accessFile }: MetricsSources): Promise<MetricsFacts> {
-    const reading = await plane.reading();
+    const [reading, { total, keys }] = await Promise.all([plane.reading(), plane.hotKeys()]);
     const process = await processFacts(this.#maxDescriptors);
     const state = stateNow();
     return {
       reading,
+      hottestPart: keys[0] === undefined ? undefined : keys[0].count / total,
       state,
       shares: this.#sharesOf(state),
       events: this.#counts.bySeat,

@@ -129,6 +129,7 @@ const facts: MetricsFacts = {
       },
     ],
   },
+  hottestPart: 0.25,
   state: fleetOf(...numbers.map((number) => seat(number, 'serving'))),
   shares: { bySeat: new Map(numbers.map((number) => [number, 1 / SEATS])), maxOverMean: 1 },
   events: new Map(

@@ -207,6 +207,9 @@ t.test('/balancer/keys tells which keys are hot, and where they lead', async (t)
   t.same(keys[0], { key, slot, owner, requests: 3, error: 0, part: 0.75 });
   t.match(keys[1], { requests: 1, part: 0.25 });
   t.equal(keys.length, 2);
+  const { body: metrics } = await ask('GET', '/balancer/metrics');
+  t.match(metrics, '\nringmaster_hottest_key_ratio 0.75\n');
+  t.match(metrics, '\nringmaster_keyed_requests_total{key="header",at="owner"} 4\n');
 });
 
 t.test('what cannot be explained or imagined is refused with the reason', async (t) => {

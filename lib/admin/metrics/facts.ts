@@ -8,6 +8,8 @@ import type { SeatEvents } from './fleet-counts.ts';
 
 export interface MetricsFacts {
   readonly reading: PlaneReading;
+  /** The part of the requests with a key that the most frequent key had lately; `undefined` if there were none. */
+  readonly hottestPart: number | undefined;
   readonly state: FleetState;
   readonly shares: Shares;
   readonly events: ReadonlyMap<SeatId, SeatEvents>;

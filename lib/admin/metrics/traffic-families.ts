@@ -100,6 +100,13 @@ export const TRAFFIC_FAMILIES: readonly Family<MetricsFacts>[] = [
       ),
     ),
   },
+  {
+    name: 'ringmaster_hottest_key_ratio',
+    help: 'The part of the requests with a key that the most frequent key had, in the last one to two minutes of traffic.',
+    type: 'gauge',
+    by: [],
+    samples: ({ hottestPart }) => (hottestPart === undefined ? [] : [['', hottestPart]]),
+  },
   loadGauge('ringmaster_requests_in_flight', 'Requests that have a place at a replica now.', 'inFlight'),
   loadGauge('ringmaster_tunnels', 'Upgraded connections now, and requests that ask for one.', 'tunnels'),
   loadGauge('ringmaster_event_streams', 'Event streams now.', 'streams'),
