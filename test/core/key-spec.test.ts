@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { KeyPart, KeySource } from '../../lib/core/request/key-source.ts';
+import { classOf, goesByRequestId, type KeyPart, type KeySource } from '../../lib/core/request/key-source.ts';
 import { parseKeySpec, type SpecFault, writeKeySpec } from '../../lib/core/request/key-spec.ts';
 import { compilePattern, patternFault, segmentOf } from '../../lib/core/request/path-pattern.ts';
 
@@ -167,4 +167,15 @@ t.test('a pattern and the segments of a path agree', async (t) => {
     }),
     { numRuns: 300 },
   );
+});
+
+t.test('what keys are counted as, and whether there are any', async (t) => {
+  const classes = (text: string) =>
+    (sourcesOf(text) ?? []).map((one) => (one.type === 'request' ? undefined : classOf(one)));
+  t.same(classes('path:1,path:/a/{},host+path:1,learn:cookie=a,prompt,json:a,request'), [
+    ...['path', 'path', 'joined', 'learn', 'prompt', 'json', undefined],
+  ]);
+  t.ok(goesByRequestId(sourcesOf('request') ?? []));
+  t.notOk(goesByRequestId(sourcesOf('host,request') ?? []));
+  t.notOk(goesByRequestId([]));
 });
