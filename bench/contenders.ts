@@ -31,6 +31,7 @@ export interface Contender {
 }
 
 const NGINX_NEEDS = { command: 'nginx', versionFlag: '-v' };
+const HAPROXY_NEEDS = { command: 'haproxy', versionFlag: '-v' };
 const NGINX = { needs: NGINX_NEEDS, kind: nginx(nginxConfig) };
 
 export const CONTENDERS: readonly Contender[] = [
@@ -38,7 +39,7 @@ export const CONTENDERS: readonly Contender[] = [
   { name: OURS + BY_UNIX, reach: 'unix', kind: ringmaster() },
   { name: 'nginx', reach: 'tcp', ...NGINX },
   { name: `nginx${BY_UNIX}`, reach: 'unix', ...NGINX },
-  { name: 'HAProxy', reach: 'tcp', needs: { command: 'haproxy', versionFlag: '-v' }, kind: haproxy(haproxyConfig) },
+  { name: 'HAProxy', reach: 'tcp', needs: HAPROXY_NEEDS, kind: haproxy((setup) => haproxyConfig(setup)) },
   { name: 'Caddy', reach: 'tcp', needs: { command: 'caddy', versionFlag: 'version' }, kind: caddy(caddySites) },
   { name: FLOOR, reach: 'tcp', kind: nodeProxy('floor') },
   { name: 'undici', reach: 'tcp', needs: { package: 'undici' }, kind: nodeProxy('undici') },
@@ -46,6 +47,27 @@ export const CONTENDERS: readonly Contender[] = [
   { name: 'fast-proxy', reach: 'tcp', needs: { package: 'fast-proxy' }, kind: nodeProxy('fast-proxy') },
   { name: 'http-proxy', reach: 'tcp', needs: { package: 'http-proxy' }, kind: nodeProxy('http-proxy') },
 ];
+
+/** The factor of its bound on load. */
+export const BOUND = 1.25;
+
+/** The one of `affinityContenders` that the others are compared with. */
+export const BOUNDED = `${OURS} by prompt, bounded`;
+
+/** Those that conversations with language models are played through; the first does not look at what is asked. */
+export function affinityContenders(): Contender[] {
+  const ours = (name: string, ...options: readonly string[]): Contender => {
+    return { name, reach: 'tcp', kind: ringmaster(options) };
+  };
+  const leastInFlight = haproxy<ContenderSetup>((setup) => haproxyConfig(setup, 'leastconn'));
+  return [
+    { name: 'round robin (nginx)', reach: 'tcp', ...NGINX },
+    { name: 'least in flight (HAProxy)', reach: 'tcp', needs: HAPROXY_NEEDS, kind: leastInFlight },
+    ours(`dealt by id (${OURS})`),
+    ours('plain ring by prompt', '--key', 'prompt', '--balance-factor', 'off'),
+    ours(BOUNDED, '--key', 'prompt', '--balance-factor', String(BOUND)),
+  ];
+}
 
 /** A contender with so many workers in front of so many replicas. */
 export interface ScaleContender extends Contender {
@@ -130,7 +152,7 @@ function nginxConfig({ port, backends }: ContenderSetup): string {
   }`;
 }
 
-function haproxyConfig({ port, backends }: ContenderSetup): string {
+function haproxyConfig({ port, backends }: ContenderSetup, balance = 'roundrobin'): string {
   return `global
   nbthread 1
   maxconn 8192
@@ -145,7 +167,7 @@ frontend clients
   bind 127.0.0.1:${port}
   default_backend backends
 backend backends
-  balance roundrobin
+  balance ${balance}
 ${backends.map((backend, index) => `  server backend-${index + 1} ${backend}`).join('\n')}`;
 }
 

@@ -1,6 +1,7 @@
 // Which charts a report has, depending on the parts that were run: name of the file, explanation and specification.
 // Pure.
 
+import { affinityChart } from './charts/affinity.ts';
 import { hashScaleChart, hashSpreadChart, ringsChart } from './charts/hashes.ts';
 import { overloadChart } from './charts/overload.ts';
 import { recoveryChart } from './charts/recovery.ts';
@@ -11,7 +12,15 @@ import { sideChart, speedChart } from './charts/speed.ts';
 import { spreadChart } from './charts/spread.ts';
 import { size, whole } from './charts/theme.ts';
 import { workersChart } from './charts/workers.ts';
-import type { OverloadSamples, RecoverySamples, Results, SoakSamples, SpeedSamples, SpreadSamples } from './samples.ts';
+import type {
+  AffinitySamples,
+  OverloadSamples,
+  RecoverySamples,
+  Results,
+  SoakSamples,
+  SpeedSamples,
+  SpreadSamples,
+} from './samples.ts';
 import { BODIES_BYTES, SHOWN_REPLICAS } from './scenarios.ts';
 import {
   evenness,
@@ -33,13 +42,14 @@ export interface Figure {
   readonly specification: Specification;
 }
 
-export function figuresOf({ spread, recovery, overload, soak, speed }: Results): Figure[] {
+export function figuresOf({ spread, recovery, overload, affinity, soak, speed }: Results): Figure[] {
   return [
     ...(spread === undefined ? [] : spreadFigures(spread)),
     ...(recovery === undefined ? [] : [recoveryFigure(recovery)]),
     ...(soak === undefined ? [] : [soakFigure(soak)]),
     ...(spread === undefined ? [] : hashFigures(spread)),
     ...(overload === undefined ? [] : [overloadFigure(overload)]),
+    ...(affinity === undefined ? [] : [affinityFigure(affinity)]),
     ...(speed === undefined ? [] : speedFigures(speed)),
   ];
 }
@@ -114,6 +124,18 @@ function recoveryFigure(samples: RecoverySamples): Figure {
       'A fault should leave no red, and the colour of the replica that was struck should soon make way for its replacement. ' +
       'A replica that hangs takes longest to find out: nothing ends, so only missed heartbeats tell.',
     specification: recoveryChart(samples),
+  };
+}
+
+function affinityFigure(samples: AffinitySamples): Figure {
+  return {
+    name: 'affinity',
+    heading: 'Affinity',
+    text:
+      'A good bar is long on the left, short in the middle, and ends before the dashed line on the right. Who does not look at the prompt has even ' +
+      'engines that read everything again; a ring without a bound has nearly all cached, and engines that are unequally busy. In between is a bound ' +
+      'on load: few turns leave the engine that knows them, and those go to the same other one each time.',
+    specification: affinityChart(samples),
   };
 }
 

@@ -6,8 +6,9 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { hashPairFault } from '../lib/core/ring/hashes/table.ts';
 import { parseOptions } from '../lib/settings/options.ts';
+import { runAffinity } from './affinity.ts';
 import { runCommand } from './command.ts';
-import { contenderVersions } from './contenders.ts';
+import { affinityContenders, contenderVersions } from './contenders.ts';
 import { generatorVersion } from './generator.ts';
 import { endOnSignals } from './harness/children.ts';
 import { describeEnvironment, watchOthers } from './machine.ts';
@@ -26,7 +27,7 @@ Runs the experiments on the real program, keeps the samples in bench/results and
 below but --out, which leaves something out or changes it, in bench/out/results and bench/out/reports.
 
   --quick             about a minute, with fewer samples
-  --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3), overload and speed, with commas between
+  --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3), overload, affinity and speed, with commas between
   --hash NAME|PATH    hash pair of A-1, A-2 and A-3; one of your own, such as ./mine.ts, joins the comparison of A-4
   --runtime docker    replicas in containers; speed is always measured with the same backends
   --out DIR           keep samples and report in DIR/results and DIR/reports
@@ -55,6 +56,8 @@ const SCALE_CONTENDERS = 6;
 const SECONDS_OF_A_CHANGE = 0.1;
 // To start what has many replicas.
 const SECONDS_OF_MANY = 6;
+// To start the engines and to wait for the last answers.
+const SECONDS_BESIDE_CONVERSATIONS = 6;
 
 /** What the command line asks for, or a text to print if that is all. Rejects with what is wrong about it. */
 export async function readRequest(words: readonly string[]): Promise<Request | string> {
@@ -92,7 +95,7 @@ async function checkHash(hash: string): Promise<void> {
   if (fault !== undefined) throw new Error(`--hash ${hash} cannot be used: ${fault}`);
 }
 
-function estimateSeconds(part: Part, { spread, recovery, overload, speed }: Plan): number {
+function estimateSeconds(part: Part, { spread, recovery, overload, affinity, speed }: Plan): number {
   switch (part) {
     case 'spread':
       return (
@@ -103,6 +106,8 @@ function estimateSeconds(part: Part, { spread, recovery, overload, speed }: Plan
       return OVERHEAD_SECONDS + recovery.faults.reduce((sum, fault) => sum + fault.lastsMs, recovery.leadMs) / 1000;
     case 'overload':
       return OVERHEAD_SECONDS + overload.beforeSeconds + overload.overloadSeconds + overload.afterSeconds;
+    case 'affinity':
+      return OVERHEAD_SECONDS + affinityContenders().length * (affinity.seconds + SECONDS_BESIDE_CONVERSATIONS);
     case 'speed': {
       const { warmUpSeconds, steadySeconds } = speed;
       const trials = trialsOf(speed).reduce((sum, trial) => sum + trial.seconds + SECONDS_BETWEEN_TRIALS, 0);
@@ -161,6 +166,11 @@ async function runPart(part: Part, { plan, runtime }: Request, environment: Envi
     case 'overload': {
       progress.tell('overload: three times what the replicas can do');
       return { environment, ...(await runOverload(plan.overload)) };
+    }
+    case 'affinity': {
+      const tell = (who: string, ofAll: number) => progress.tell(`affinity: conversations by ${who}`, ofAll, part);
+      const versions = { ...environment.versions, ...contenderVersions() };
+      return { environment: { ...environment, versions }, ...(await runAffinity(plan.affinity, tell)) };
     }
     case 'speed': {
       const steps = speedSteps(plan.speed) + scaleSteps(plan.speed);

@@ -4,6 +4,7 @@
 import type { FaultKind } from './harness/faults.ts';
 import type { TimedRequest } from './harness/load.ts';
 import type { OpenRequest } from './harness/open-load.ts';
+import type { AffinityPlan } from './scenarios.ts';
 
 /** Where, when and with what a part was run. */
 export interface Environment {
@@ -204,7 +205,31 @@ export interface SoakSamples {
   readonly wrong: number;
 }
 
+/** Conversations as one contender answered them: a value for each turn. */
+export interface AffinityRound {
+  readonly contender: string;
+  /** Until the first byte of the answer and until its end, from when the turn was due. */
+  readonly firstMs: readonly number[];
+  readonly tookMs: readonly number[];
+  /** The number of the engine that answered, -1 if none did. */
+  readonly engines: readonly number[];
+  readonly cachedBytes: readonly number[];
+}
+
+export interface AffinitySamples {
+  readonly environment: Environment;
+  readonly plan: AffinityPlan;
+  /** When each turn was due, since the load began, and how long its prompt is. */
+  readonly turns: { readonly atMs: readonly number[]; readonly promptBytes: readonly number[] };
+  /** What one engine with the memory of all would have had cached of each turn. */
+  readonly bestCachedBytes: readonly number[];
+  readonly rounds: readonly AffinityRound[];
+  /** Contenders that are not installed, and how to install them. */
+  readonly missing: Readonly<Record<string, string>>;
+}
+
 export interface Results {
+  readonly affinity?: AffinitySamples;
   readonly soak?: SoakSamples;
   readonly spread?: SpreadSamples;
   readonly recovery?: RecoverySamples;

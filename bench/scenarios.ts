@@ -62,7 +62,23 @@ export interface OverloadPlan {
   readonly afterSeconds: number;
 }
 
+export interface AffinityPlan {
+  readonly seed: number;
+  readonly engines: number;
+  /** What an engine remembers of prompts. */
+  readonly cacheBytes: number;
+  /** How fast an engine reads what it does not remember, and how long a token of an answer takes. */
+  readonly bytesPerMs: number;
+  readonly tokenMs: number;
+  readonly tenants: number;
+  readonly perSecond: number;
+  /** How long it lasts, with the time before anything is measured. */
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+}
+
 export interface Plan {
+  readonly affinity: AffinityPlan;
   readonly spread: SpreadPlan;
   readonly recovery: RecoveryPlan;
   readonly speed: SpeedPlan;
@@ -126,6 +142,19 @@ export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
       rejoins: quick ? 3 : 20,
       steadyPerSecond: 300,
       steadySeconds: quick ? 0 : 2,
+    },
+    affinity: {
+      seed: 7,
+      engines: 8,
+      // Together somewhat more than all conversations that are under way.
+      cacheBytes: 800_000,
+      // With round robin the engines are then busy for 70 % of the time.
+      bytesPerMs: 88,
+      tokenMs: 12,
+      tenants: 20,
+      perSecond: 120,
+      seconds: quick ? 20 : 50,
+      warmUpSeconds: quick ? 10 : 20,
     },
     overload: {
       serviceMs: 10,

@@ -5,6 +5,7 @@ import { size } from './charts/theme.ts';
 import { FLOOR, standsOnFloor } from './contenders.ts';
 import type { Environment, Results, SpeedSamples } from './samples.ts';
 import { mainTrial, type SpeedSummary, scaledName, speedSummaries, voidRounds, voidScaleRounds } from './summaries.ts';
+import { affinitySummaries } from './summaries-affinity.ts';
 
 const BUSY_RATIO = 0.1;
 const VARIED_RATIO = 0.15;
@@ -27,6 +28,7 @@ export function doubtsAbout(results: Results): string[] {
     ...differences(environments.map(({ environment }) => environment)),
     ...spreadDoubts(results),
     ...recoveryDoubts(results),
+    ...affinityDoubts(results),
     ...speedDoubts(results),
   ];
 }
@@ -70,6 +72,17 @@ function recoveryDoubts({ recovery }: Results): string[] {
   const longestMs = Math.max(0, ...pausesMs);
   const stalled = longestMs > Math.max(STALLED_MS, STALLED_REQUESTS * (1000 / perSecond));
   return stalled ? [`recovery: the load itself stalled, for ${Math.round(longestMs)} ms at most.`] : [];
+}
+
+function affinityDoubts({ affinity }: Results): string[] {
+  if (affinity === undefined) return [];
+  const failed = affinitySummaries(affinity).filter((one) => one.failed > 0);
+  return [
+    ...Object.entries(affinity.missing).map(
+      ([name, how]) => `affinity: not compared: ${name} (to change that: ${how}).`,
+    ),
+    ...failed.map((one) => `affinity: ${one.failed} turns were not answered with ${one.contender}.`),
+  ];
 }
 
 function speedDoubts({ speed }: Results): string[] {
