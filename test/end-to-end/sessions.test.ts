@@ -162,7 +162,7 @@ for (const [key, cookie] of [
   ['learn:cookie=io', true],
   ['cookie:sticky --issue-cookie', false],
 ] as const) {
-  t.test(`--key ${key}: socket.io over polling knows its session`, async (t) => {
+  t.test(`--key ${key}: socket.io over polling knows its session, then over a WebSocket too`, async (t) => {
     const sockets: SocketServer[] = [];
     const program = await balanced(
       t,
@@ -177,10 +177,10 @@ for (const [key, cookie] of [
     t.teardown(() => {
       for (const sessions of sockets) sessions.disconnectSockets(true);
     });
-    const echo = async () => {
+    const echo = async (transports: string[]) => {
       // Keeps cookies, as a browser does.
       const client = io(program.url, {
-        transports: ['polling'],
+        transports,
         reconnection: false,
         withCredentials: true,
         forceNew: true,
@@ -190,7 +190,9 @@ for (const [key, cookie] of [
         client.once('connect_error', (error) => resolve(`${error.message}: ${JSON.stringify(error)}`));
         client.once('disconnect', resolve);
       });
+      const upgraded = new Promise((resolve) => client.io.engine.once('upgrade', resolve));
       const echoed = (async () => {
+        if (transports.includes('websocket')) await upgraded;
         // Posts the next message while polls are open.
         for (let count = 0; count < 20; count++)
           t.equal(await client.emitWithAck('echo', `text ${count}`), `text ${count}`);
@@ -198,7 +200,8 @@ for (const [key, cookie] of [
       })();
       t.equal(await Promise.race([failed, echoed]), 'echoed');
     };
-    await Promise.all(Array.from({ length: 6 }, echo));
+    await Promise.all(Array.from({ length: 6 }, () => echo(['polling'])));
+    await Promise.all(Array.from({ length: 6 }, () => echo(['polling', 'websocket'])));
   });
 }
 
