@@ -80,7 +80,7 @@ export function trafficSettings(
   shares: DescriptorShares = shareDescriptors(Number.POSITIVE_INFINITY, descriptorWishes(options)),
 ): TrafficSettings {
   return {
-    spread: { key: options.key, balanceFactor: options.balanceFactor },
+    spread: { key: options.key, balanceFactor: options.balanceFactor, easesOutliers: options.easeOutliers },
     limits: amountLimits(options, shares),
     times: timeLimits(options),
     retries: {
