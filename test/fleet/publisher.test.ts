@@ -148,8 +148,10 @@ t.test(
     const told = () => plans.at(-1)?.eased?.map((one) => one.replica.seat);
     await publisher.publish(three);
     t.same(told(), []);
+    const ring = plans.at(-1)?.ring;
     await publisher.change({ eased });
     t.same(told(), [1]);
+    t.equal(plans.at(-1)?.ring, ring, 'the ring is the same');
     await publisher.publish({ ...three, seats: three.seats.slice(1) });
     t.same(told(), [], 'of two none');
     await publisher.publish(three);
