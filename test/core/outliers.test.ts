@@ -208,6 +208,28 @@ t.test(
   },
 );
 
+t.test('a little slower, or a few errors more, is nothing', async (t) => {
+  const kinds: Record<string, (seat: number) => Behaviour> = {
+    '140 ms where others take 100': (seat) => () => ({ ms: seat === 1 ? 140 : 100 }),
+    'three errors of five where others have two': (seat) => (chance) => ({
+      ms: 5,
+      fails: chance.chance(seat === 1 ? 0.6 : 0.4),
+    }),
+    'seven errors of a hundred where others have none': (seat) => (chance) => ({
+      ms: 5,
+      fails: seat === 1 && chance.chance(0.07),
+    }),
+    'most are late where elsewhere most are not': (seat) => (chance) => ({
+      ms: chance.chance(seat === 1 ? 0.6 : 0.4) ? 300 : 5,
+    }),
+  };
+  for (const [name, behave] of Object.entries(kinds)) {
+    const all = new Simulation(routesOf(6), 3000, behave);
+    all.seconds(30);
+    t.same(all.eased, [], name);
+  }
+});
+
 t.test('the worst come first: errors before waits, and those that are eased before others', async (t) => {
   const doing: Record<number, Behaviour> = { 1: SLOW, 2: () => ({ ms: 900 }), 3: HALF_FAILS };
   const all = new Simulation(routesOf(6), 300, (seat) => doing[seat] ?? NORMAL);
