@@ -8,8 +8,8 @@ export const OUTCOMES = ['1xx', '2xx', '3xx', '4xx', '5xx', 'failed', 'abandoned
 export const METHODS = ['read', 'write'] as const;
 /** Codes of the errors that end or refuse requests. The last one stands for all others. */
 export const REASONS = [
-  ...['bad-reply', 'connection-lost', 'connect-failed', 'no-replica', 'overloaded', 'closing', 'reply-timeout'],
-  ...['tunnel-idle', 'internal', 'client-left', 'bad-request', 'request-timeout', 'body-too-large'],
+  ...['bad-reply', 'connection-lost', 'connect-failed', 'no-replica', 'overloaded', 'shed', 'closing'],
+  ...['reply-timeout', 'tunnel-idle', 'internal', 'client-left', 'bad-request', 'request-timeout', 'body-too-large'],
   ...['head-too-large', 'not-implemented', 'other'],
 ] as const;
 /** Why a request was tried again: `stale` if a kept connection had closed, else the code of the error. */
@@ -149,7 +149,8 @@ function cellOfWait(ms: number): number {
   return ms <= 1 ? 0 : Math.min(WAIT_CELLS - 1, 1 + Math.floor(2 * Math.log2(ms)));
 }
 
-function isRead(method: string): boolean {
+/** The method is safe by RFC 9110, 9.2.1: it has no effect that its client asked for. */
+export function isRead(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'TRACE';
 }
 
