@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
+import { openEvents } from '../fixtures/event-source.ts';
 import { eventually } from '../fixtures/eventually.ts';
 
 t.setTimeout(600_000);
@@ -136,7 +137,10 @@ for (const workers of [1, 2]) {
     const before = await serversOf();
     t.same(await easedIn(program), []);
 
+    const dashboard = await openEvents(`${program.url}/balancer/events`);
+    t.teardown(() => dashboard.close());
     make('server3', 'slow');
+    await dashboard.until('fleet', ({ seats }) => /^eased: 1\/8, slow: \d+ ms, others \d+ ms$/.test(seats[2].eased));
     await isEased(t, program, load, 'server3');
     t.ok(
       load.answers.every(({ status }) => status === 200),
@@ -161,6 +165,8 @@ for (const workers of [1, 2]) {
     make('server3', '');
     await program.logged((line) => line.event === 'replica-recovered' && line.hostname === 'server3');
     t.equal(await shareOf(program, 'server3'), 1);
+    const shown = () => dashboard.events.findLast(({ name }) => name === 'fleet')?.data.seats[2].eased;
+    await eventually('the dashboard is told', () => shown() === '');
     t.same(await serversOf(), before, 'keys are back where they were');
     await hasItsShare(t, load, 'server3');
     t.ok(load.answers.every(({ status }) => status === 200));
