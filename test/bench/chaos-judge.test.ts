@@ -116,13 +116,18 @@ t.test('an idempotent request that failed while others were well', async (t) => 
   const rule = ['failed though one was well'];
   t.same(rules([failed(502)], [BEGUN, spoilt('reset-before')], [fault('reset-before', 'a')]), rule);
   t.same(rules([failed(502, { method: 'PUT', bytes: 65_536 })], [BEGUN], [fault('kill', 'a')]), rule);
+  t.same(rules([failed(502)], [BEGUN, spoilt('reset-head')], [fault('reset-head', 'a')]), rule);
+  t.same(
+    rules([failed(502, { interim: true })], [BEGUN, spoilt('reset-interim')], [fault('reset-interim', 'a')]),
+    rule,
+  );
   t.same(rules([failed(503)], [], [fault('stop', 'a')]), rule);
   t.same(rules([broken('reset')], [], [fault('kill', 'a')]), rule);
   t.same(rules([failed(504)], [BEGUN], [fault('kill', 'a')]), rule, 'a killed replica is not silent');
 });
 
 t.test('what may fail although others are well', async (t) => {
-  t.same(rules([failed(502)], [BEGUN, spoilt('reset-head')], [fault('reset-head', 'a')]), [], 'its reply had begun');
+  t.same(rules([failed(502)], [BEGUN, spoilt('garbage')], [fault('garbage', 'a')]), [], 'it was answered badly');
   t.same(rules([broken('cut', { status: 200 })], [BEGUN], [fault('kill', 'a')]), [], 'so had this one');
   t.same(rules([failed(504)], [BEGUN], [fault('hang', 'a')]), [], 'it took too long');
   t.same(rules([failed(502, { method: 'POST' })], [BEGUN], [fault('kill', 'a')]), [], 'it may not be repeated');

@@ -3,7 +3,7 @@
 // A replica was well for a request if it served, and nothing befell it and nobody removed it, from a moment before the
 // request was sent until it was over. An idempotent request whose body was kept (up to 64 KiB) may fail only
 //   - if no replica was well for it, or as many were not as a request may try;
-//   - if a replica had begun to reply to it when it failed: that is not repeated;
+//   - if the head of a reply to it had come, or bytes that are none: that is not repeated;
 //   - with 504, while some replica was silent: a request that was not answered in time is not repeated;
 //   - while the process had no file descriptor;
 //   - with its connection, when a worker ended;
@@ -23,7 +23,7 @@ const MAY_COST: ReadonlySet<FaultKind> = new Set<FaultKind>([
   ...(['garbage', 'kill', 'stop', 'outage', 'worker-killed', 'descriptors-short', 'engine-killed'] as const),
 ]);
 const SILENT: ReadonlySet<FaultKind> = new Set<FaultKind>(['hang', 'stop', 'engine-killed']);
-/** A reply had begun, or what stood for one. */
+/** The head of a reply had come, or bytes that are none. */
 const BEGUN_REPLIES: ReadonlySet<string> = new Set([
   'reset-interim',
   'reset-head',

@@ -1,6 +1,7 @@
 // How each fault is done to the running program. An injector resolves when its fault is over; what comes of it is for
 // others to see. It may throw if something made it impossible, such as a replica that has ended by itself.
 
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -83,8 +84,13 @@ const OTHERS: Partial<Record<FaultKind, Injector>> = {
     await reload(stage, {});
   },
   upgrade: async (_strike, stage) => {
-    const { pid } = await upgrade(stage.program);
-    stage.pid = pid;
+    try {
+      stage.served((await upgrade(stage.program)).pid);
+    } catch (error) {
+      // The answer is lost with a worker that ends. The log knows.
+      if (!/hang up|ECONNRESET/.test((error as Error).message)) throw error;
+      await stage.findPid();
+    }
   },
   'guardian-killed': async ({ draw }, stage) => {
     const guardians = childrenOf(stage.pid).filter((pid) => /guardian/.test(commandOf(pid)));
@@ -164,14 +170,16 @@ async function removeOne(stage: Stage, name: string): Promise<void> {
   stage.note({ is: 'removed', who: name, askedMs, atMs: monotonicMs() });
 }
 
-// A balancer that is being replaced says that one should ask again.
+// A balancer that is being replaced says that one should ask again, and a worker that ends takes an answer with it. Both
+// changes name all, so that asking again does not do more.
 async function change(stage: Stage, method: string, path: string, body: object): Promise<void> {
   for (let times = 1; ; times++) {
     try {
       await stage.call(method, path, body);
       return;
     } catch (error) {
-      if (times >= CHANGE_ATTEMPTS || !/answered with 503/.test((error as Error).message)) throw error;
+      const isPassing = /answered with 503|hang up|ECONNRESET/.test((error as Error).message);
+      if (times >= CHANGE_ATTEMPTS || !isPassing) throw error;
       await sleep(CHANGE_PAUSE_MS);
     }
   }
@@ -179,7 +187,7 @@ async function change(stage: Stage, method: string, path: string, body: object):
 
 async function order(directory: string, who: string, how: string, lastsMs: number): Promise<void> {
   const path = join(directory, 'orders', who);
-  const written = `${path}.${how}`;
+  const written = `${path}.${randomUUID()}`;
   await writeFile(written, JSON.stringify({ how, untilMs: monotonicMs() + lastsMs }));
   await rename(written, path);
 }

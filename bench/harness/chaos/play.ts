@@ -125,7 +125,8 @@ async function strikeOnce(
   if (befallsReplica(kind)) {
     const well = (await stage.hostnames()).filter((name) => !befallen.has(name));
     who = well[Math.floor(draw * well.length)] ?? '';
-    if (who === '') throw new Error('no replica is well');
+    if (who === '')
+      throw new Error(`no replica is well but ${[...befallen].join(', ')}: ${await stage.call('GET', '/rep')}`);
     befallen.add(who);
   }
   const beganMs = monotonicMs();

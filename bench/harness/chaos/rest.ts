@@ -88,11 +88,13 @@ export function describeRest({ descriptors, processes, heapBytes, residentBytes 
 
 async function look(stage: Stage): Promise<Rest> {
   const { pid } = stage;
+  // Before anything is asked, since that takes a connection.
+  const descriptors = countBy(readdirSync(`/proc/${pid}/fd`), (fd) => kindOf(pid, fd));
   const metrics = await stage.call('GET', '/balancer/metrics');
   const inside = (await stage.inside(0, 'rest')) as { resources: Counts; heapUsed: number; rss: number };
   return {
     pid,
-    descriptors: countBy(readdirSync(`/proc/${pid}/fd`), (fd) => kindOf(pid, fd)),
+    descriptors,
     resources: inside.resources,
     processes: processesOf(stage),
     inFlight: ['requests_in_flight', 'requests_waiting', 'tunnels', 'replicas_leaving'].reduce(

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type Program, startProgram } from '../program.ts';
+import { type LogLine, type Program, startProgram } from '../program.ts';
 import { askOnce } from '../upgrades.ts';
 import { type Happening, monotonicMs } from './history.ts';
 
@@ -18,6 +18,7 @@ const REPLICA = fileURLToPath(new URL('replica.js', import.meta.url));
 const INSIDE = new URL('inside.js', import.meta.url).href;
 const LOOK_MS = 50;
 const ASK_LIMIT_MS = 5000;
+const UPGRADE_LIMIT_MS = 30_000;
 /** Lines of the log that the judge reads. */
 const TELLING = new Set(['replica-serving', 'replica-lost', 'replica-leaving', 'worker-lost', 'uncaught']);
 
@@ -38,6 +39,8 @@ export interface Stage {
   readonly wanted: number;
   /** The process that serves now. */
   pid: number;
+  /** Another process has taken its place. */
+  served(pid: number): void;
   note(happening: Happening): void;
   /** Replaces options of the file, by groups; those that are not named are as at the start. */
   configure(options: Readonly<Record<string, object>>): Promise<void>;
@@ -50,6 +53,8 @@ export interface Stage {
   whole(signal: AbortSignal): Promise<boolean>;
   /** What the thread says to a deed of inside.js; the main thread is 0. */
   inside(thread: number, deed: string, value?: number): Promise<unknown>;
+  /** Learns from the log which process serves now, after an upgrade whose answer was lost. */
+  findPid(): Promise<void>;
   /** The numbers of the worker threads. */
   workers(): number[];
   /** Reads the log until the end. */
@@ -91,6 +96,7 @@ export async function setStage({ replicas, workers }: StageTerms): Promise<Stage
     if (status !== 200) throw new Error(`${method} ${path} was answered with ${status}: ${text}`);
     return text;
   };
+  const known = new Set<unknown>([program.pid]);
   const stage: Stage = {
     ...{ directory, program, wanted: replicas, pid: program.pid, note, configure, call },
     hostnames: async () => JSON.parse(await call('GET', '/rep')).message.replicas,
@@ -103,6 +109,14 @@ export async function setStage({ replicas, workers }: StageTerms): Promise<Stage
       return false;
     },
     inside: (thread, deed, value) => askInside(join(directory, `inside-${stage.pid}-${thread}`), deed, value),
+    findPid: async () => {
+      const isNews = ({ event, pid }: LogLine) => event === 'replaced' && !known.has(pid);
+      stage.served((await program.logged(isNews, AbortSignal.timeout(UPGRADE_LIMIT_MS))).pid as number);
+    },
+    served: (pid) => {
+      known.add(pid);
+      stage.pid = pid;
+    },
     workers: () =>
       readdirSync(directory)
         .flatMap((name) => new RegExp(`^inside-${stage.pid}-(\\d+)$`).exec(name)?.slice(1).map(Number) ?? [])
