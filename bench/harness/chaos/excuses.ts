@@ -24,13 +24,7 @@ const MAY_COST: ReadonlySet<FaultKind> = new Set<FaultKind>([
 ]);
 const SILENT: ReadonlySet<FaultKind> = new Set<FaultKind>(['hang', 'stop', 'engine-killed']);
 /** The head of a reply had come, or bytes that are none. */
-const BEGUN_REPLIES: ReadonlySet<string> = new Set([
-  'reset-interim',
-  'reset-head',
-  'reset-body',
-  'end-body',
-  'garbage',
-]);
+const BEGUN_REPLIES: ReadonlySet<string> = new Set(['reset-body', 'end-body', 'garbage']);
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'PUT', 'DELETE']);
 /** Clients that do not wait for their reply. */
 const LEAVERS: ReadonlySet<string> = new Set(['half-closed', 'left']);
