@@ -170,8 +170,7 @@ async function removeOne(stage: Stage, name: string): Promise<void> {
   stage.note({ is: 'removed', who: name, askedMs, atMs: monotonicMs() });
 }
 
-// A balancer that is being replaced says that one should ask again, and a worker that ends takes an answer with it. Both
-// changes name all, so that asking again does not do more.
+// A balancer that is being replaced says that one should ask again, and a worker that ends takes an answer with it.
 async function change(stage: Stage, method: string, path: string, body: object): Promise<void> {
   for (let times = 1; ; times++) {
     try {

@@ -1,6 +1,7 @@
 // Plays a chaos run: the load, the plan of faults, then rest; and has the history judged.
 
 import { createWriteStream } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogLine } from '../program.ts';
@@ -68,6 +69,10 @@ export async function playChaos(terms: ChaosTerms, tell: (words: string) => void
     const after = await comeToRest(stage);
     await new Promise<void>((resolve) => file.end(resolve));
     await stage.stop();
+    await writeFile(
+      join(stage.directory, 'log'),
+      stage.program.log.map((line) => `${JSON.stringify(line)}\n`).join(''),
+    );
     const leaks = [...leaksSince(before, after), ...(await leftBehind(stage))];
     const history = readHistory(stage.directory);
     const convictions = judge(history, limitsOf(terms));

@@ -12,7 +12,7 @@ export interface Rest {
   readonly pid: number;
   /** Open files of the program by what they are. */
   readonly descriptors: Counts;
-  /** What keeps its event loop going. */
+  /** What keeps its event loop going and has no descriptor, such as timers. */
   readonly resources: Counts;
   /** Child processes by their kind: replicas, guardians, others. */
   readonly processes: Counts;
@@ -95,7 +95,7 @@ async function look(stage: Stage): Promise<Rest> {
   return {
     pid,
     descriptors,
-    resources: inside.resources,
+    resources: withoutDescriptors(inside.resources),
     processes: processesOf(stage),
     inFlight: ['requests_in_flight', 'requests_waiting', 'tunnels', 'replicas_leaving'].reduce(
       (sum, name) => sum + total(metrics, `ringmaster_${name}`),
@@ -115,9 +115,16 @@ function total(metrics: string, name: string): number {
   return [...samples].reduce((sum, [, value]) => sum + Number(value), 0);
 }
 
+// What has one is counted as a descriptor. Pipes that Node made for a child and could not open have none, and stay.
+function withoutDescriptors(resources: Counts): Counts {
+  return Object.fromEntries(Object.entries(resources).filter(([kind]) => !/^(?:Pipe|TCP\w*)Wrap$/.test(kind)));
+}
+
 function kindOf(pid: number, fd: string): string {
   try {
-    return readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/:\[\d+\]$/, '');
+    const target = readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/:\[\d+\]$/, '');
+    // libuv keeps a descriptor back for when there is none: of /dev/null at first, and of / once it was needed.
+    return target === '/' ? '/dev/null' : target;
   } catch {
     // That of the look itself.
     return '';
