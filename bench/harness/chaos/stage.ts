@@ -174,7 +174,8 @@ function replicaOf(directory: string, who: string): { life: string; pid: number 
   return lives[0];
 }
 
-function askInside(path: string, deed: string, value = 0): Promise<unknown> {
+/** Has a thread of a program that has loaded inside.js do something. @param path of its socket. */
+export function askInside(path: string, deed: string, value = 0): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(path, () => socket.write(JSON.stringify({ deed, value })));
     let text = '';
