@@ -153,8 +153,8 @@ export class Succession {
     return undefined;
   }
 
-  // `false` as soon as its listeners are no more those of this process. The listeners of a worker that has ended live on
-  // in the next process, which does not accept yet: clients that come there would wait until it is ended, and be reset.
+  // `false` as soon as its listeners are no more those of this process. The listeners of a worker that has ended live
+  // on in the next process, which does not accept yet: clients that come there wait until it is ended, and are reset.
   async #loads(next: NextProcess, isSame: () => boolean): Promise<boolean> {
     const changed = Promise.withResolvers<boolean>();
     const stopLooking = realClock.every(LOOK_EVERY_MS, () => isSame() || changed.resolve(false));

@@ -101,8 +101,8 @@ function judgeFleet(happenings: readonly Happening[], limits: PromisedLimits, ex
 }
 
 /**
- * In any span of five seconds there are no more repeated attempts than the budget allows, which counts those of two
- * windows of that length, and those that are free: of a connection that was kept, or at a replica that is gone.
+ * In any span of five seconds no more attempts were repeated at other replicas than the budget allows, which counts
+ * those of two windows of that length, and than are free, at replicas that are gone.
  */
 function judgeRepeats(
   { asked }: History,
@@ -111,8 +111,7 @@ function judgeRepeats(
 ): Conviction[] {
   const sent = asked.map(({ sentMs }) => sentMs).sort((a, b) => a - b);
   const repeats = [...byNonce.values()]
-    .flatMap((deeds) => deeds.filter(({ is }) => is === 'begun').slice(1))
-    .map(({ atMs }) => atMs)
+    .flatMap((deeds) => repeatsElsewhere(deeds.filter(({ is }) => is === 'begun')))
     .sort((a, b) => a - b);
   for (const [index, atMs] of repeats.entries()) {
     const inSpan = index - firstFrom(repeats, atMs - BUDGET_SPAN_MS) + 1;
@@ -123,6 +122,12 @@ function judgeRepeats(
     return [{ rule: 'repeated beyond the budget', atMs, words }];
   }
   return [];
+}
+
+// A connection that was kept may close; then the same replica is asked again, which is free.
+function repeatsElsewhere(begun: readonly DeedOfRequest[]): number[] {
+  const sorted = begun.toSorted((a, b) => a.atMs - b.atMs);
+  return sorted.flatMap(({ life, atMs }, at) => (at > 0 && life !== sorted[at - 1]?.life ? [atMs] : []));
 }
 
 /** The place of the first that is not below `limit`, in a sorted list. */

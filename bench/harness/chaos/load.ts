@@ -1,4 +1,4 @@
-// The clients of a chaos run: so many requests a second, of all kinds, by draws from the seed. An open loop: a slow
+// The clients of chaos runs: so many requests a second, of all kinds, by draws from the seed. An open loop: a slow
 // answer holds no other request up.
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,7 +28,18 @@ const METHODS = ['GET', 'GET', 'GET', 'POST', 'POST', 'PUT', 'PUT', 'DELETE'] as
 const BYTES = [10, 500, 4000, 30_000, 60_000, 150_000] as const;
 const REPLY_BYTES = [0, 20, 20, 2000, 2000, 40_000, 300_000] as const;
 const SLOW_READER_BYTES = 1_500_000;
-const WAITS_MS = [0, 0, 0, 0, 0, 0, 5, 20, 60, 250] as const;
+
+/** What the requests of a run are like, besides how they are sent. */
+export interface Mix {
+  readonly bytes: readonly number[];
+  readonly replyBytes: readonly number[];
+  /** How long replicas take. */
+  readonly waitsMs: readonly number[];
+}
+
+const ALL_KINDS: Mix = { bytes: BYTES, replyBytes: REPLY_BYTES, waitsMs: [0, 0, 0, 0, 0, 0, 5, 20, 60, 250] };
+/** Those that cost little, so that there can be many. */
+export const LIGHT: Mix = { bytes: [10, 500, 4000], replyBytes: [20, 500, 2000], waitsMs: [0] };
 const MOST_IDLE = 24;
 const TICK_MS = 5;
 const PIPELINED = 3;
@@ -36,7 +47,13 @@ const PIPELINED = 3;
 const MOST_IDLE_MS = 5000;
 
 /** @param tell is called for each request that is over. */
-export function startChaosLoad(port: number, perSecond: number, seed: number, tell: (asked: Asked) => void): ChaosLoad {
+export function startChaosLoad(
+  port: number,
+  perSecond: number,
+  seed: number,
+  tell: (asked: Asked) => void,
+  mix: Mix = ALL_KINDS,
+): ChaosLoad {
   const drawn = random(seed);
   const idle: { readonly connection: Connection; readonly sinceMs: number }[] = [];
   const open = new Set<Promise<void>>();
@@ -59,7 +76,7 @@ export function startChaosLoad(port: number, perSecond: number, seed: number, te
     const isKept = way === 'kept' || way === 'pipelined' || way === 'slow-sender';
     const connection = isKept ? take() : connect();
     const amount = way === 'pipelined' ? PIPELINED : 1;
-    await connection.ask(...Array.from({ length: amount }, () => wishOf(drawn, way, nonce())));
+    await connection.ask(...Array.from({ length: amount }, () => wishOf(drawn, mix, way, nonce())));
     if (!isOver && isKept && connection.isOpen && idle.length < MOST_IDLE) {
       idle.push({ connection, sinceMs: performance.now() });
     } else connection.close();
@@ -88,6 +105,26 @@ export function startChaosLoad(port: number, perSecond: number, seed: number, te
   };
 }
 
+/** How many requests a second are answered if so many clients ask, each one request after the other. */
+export async function mostPerSecond(port: number, clients: number, forMs: number, mix: Mix): Promise<number> {
+  const drawn = random(clients);
+  let answered = 0;
+  const startMs = performance.now();
+  const tell = ({ status }: Asked) => {
+    if (status === 200) answered += 1;
+  };
+  const ask = async () => {
+    let connection = new Connection(port, tell);
+    while (performance.now() - startMs < forMs) {
+      if (!connection.isOpen) connection = new Connection(port, tell);
+      await connection.ask(wishOf(drawn, mix, 'kept', `m${answered}-${drawn.below(2 ** 31)}`));
+    }
+    connection.close();
+  };
+  await Promise.all(Array.from({ length: clients }, ask));
+  return Math.round((answered * 1000) / (performance.now() - startMs));
+}
+
 function wayOf(drawn: Random): Way {
   let left = drawn.below(100);
   for (const [way, part] of WAYS) {
@@ -97,16 +134,16 @@ function wayOf(drawn: Random): Way {
   return 'kept';
 }
 
-function wishOf(drawn: Random, way: Way, nonce: string): Wish {
+function wishOf(drawn: Random, { bytes: up, replyBytes, waitsMs }: Mix, way: Way, nonce: string): Wish {
   const pick = <T>(list: readonly T[]) => list[drawn.below(list.length)] as T;
   const method = way === 'pipelined' || way === 'slow-reader' ? 'GET' : way === 'slow-sender' ? 'PUT' : pick(METHODS);
-  const bytes = method === 'PUT' || method === 'POST' ? pick(BYTES) : 0;
+  const bytes = method === 'PUT' || method === 'POST' ? pick(up) : 0;
   return {
     ...{ nonce, method, way, bytes },
     isChunked: drawn.chance(0.3),
     expects: bytes > 0 && way !== 'slow-sender' && drawn.chance(0.15),
-    replyBytes: way === 'slow-reader' ? SLOW_READER_BYTES : pick(REPLY_BYTES),
+    replyBytes: way === 'slow-reader' ? SLOW_READER_BYTES : pick(replyBytes),
     isReplyChunked: drawn.chance(0.3),
-    waitMs: pick(WAITS_MS),
+    waitMs: pick(waitsMs),
   };
 }

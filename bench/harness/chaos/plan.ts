@@ -59,6 +59,8 @@ export interface PlanTerms {
   readonly everyMs: number;
   readonly workers: number;
   readonly runtime: 'process' | 'docker';
+  /** Kinds that are left out. */
+  readonly without?: readonly FaultKind[];
 }
 
 /** How long a fault lasts, from and to; those that are over at once are not listed. */
@@ -77,7 +79,7 @@ const LASTS_MS: Partial<Record<FaultKind, readonly [from: number, to: number]>> 
   'log-stalled': [500, 2500],
   'descriptors-short': [300, 1200],
   'clock-moved': [300, 2000],
-  outage: [1500, 3000],
+  outage: [2000, 3500],
   'events-cut': [500, 4000],
   'engine-killed': [500, 3000],
 };
@@ -85,9 +87,13 @@ const LASTS_MS: Partial<Record<FaultKind, readonly [from: number, to: number]>> 
 // What cannot be with containers: their processes are not ours to signal, and the balancer's own are the same.
 const NOT_WITH_DOCKER: readonly FaultKind[] = ['guardian-killed'];
 
-export function kindsOf({ workers, runtime }: Pick<PlanTerms, 'workers' | 'runtime'>): FaultKind[] {
-  const kinds: FaultKind[] = [...ERRORS, ...CROWDS, ...OTHERS];
-  if (workers > 1) kinds.push('worker-killed');
+type KindTerms = Pick<PlanTerms, 'workers' | 'runtime' | 'without'>;
+
+/** All kinds that a run with these terms may have. */
+export function kindsOf({ workers, runtime, without = [] }: KindTerms): FaultKind[] {
+  const all: FaultKind[] = [...ERRORS, ...CROWDS, ...OTHERS];
+  if (workers > 1) all.push('worker-killed');
+  const kinds = all.filter((kind) => !without.includes(kind));
   if (runtime === 'process') return kinds;
   return [...kinds.filter((kind) => !NOT_WITH_DOCKER.includes(kind)), 'engine-killed', 'events-cut'];
 }

@@ -44,7 +44,7 @@ export const limitsOf = ({ wholeWithinMs }: Pick<ChaosTerms, 'wholeWithinMs'>): 
   maxAttempts: OPTIONS.requests['max-attempts'],
   retryBudget: OPTIONS.requests['retry-budget'],
   leastRetriesPerSecond: 10,
-  freeRetries: 150,
+  freeRetries: 60,
   wholeWithinMs,
 });
 
@@ -83,7 +83,8 @@ export async function playChaos(terms: ChaosTerms, tell: (words: string) => void
   }
 }
 
-async function playFaults(
+/** Does what the plan says, and resolves when its time is over. @param misses takes what could not be done, and why. */
+export async function playFaults(
   terms: ChaosTerms,
   stage: Stage,
   load: ChaosLoad,

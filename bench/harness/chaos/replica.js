@@ -12,12 +12,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const LOOK_MS = 20;
 const SLOW_MS = 400;
 
-const { CHAOS_DIR = '', SERVER_ID = '', PORT = '', HOST } = process.env;
+const { CHAOS_DIR = '', CHAOS_HISTORY = 'all', SERVER_ID = '', PORT = '', HOST } = process.env;
 const life = `${SERVER_ID}.${randomBytes(4).toString('hex')}`;
 // What is appended by one call is a line of its own, and stays when the process is killed.
 const file = openSync(join(CHAOS_DIR, `replica-${life}.jsonl`), 'a');
 const nowMs = () => Number(process.hrtime.bigint() / 1000n) / 1000;
-const note = (is, more) => writeSync(file, `${JSON.stringify({ is, life, atMs: nowMs(), ...more })}\n`);
+// A long run would fill the disk.
+const isQuiet = CHAOS_HISTORY === 'none';
+const note = (is, more) =>
+  (isQuiet && is !== 'up') || writeSync(file, `${JSON.stringify({ is, life, atMs: nowMs(), ...more })}\n`);
 
 let order = { how: '', untilMs: 0 };
 

@@ -62,11 +62,13 @@ export interface Stage {
 }
 
 export interface StageTerms {
+  /** Replicas write down only that they came up. */
+  readonly isQuiet?: boolean;
   readonly replicas: number;
   readonly workers: number;
 }
 
-export async function setStage({ replicas, workers }: StageTerms): Promise<Stage> {
+export async function setStage({ replicas, workers, isQuiet = false }: StageTerms): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'ringmaster-chaos-'));
   await mkdir(join(directory, 'orders'));
   await writeFile(join(directory, 'access.log.file'), '');
@@ -85,7 +87,7 @@ export async function setStage({ replicas, workers }: StageTerms): Promise<Stage
   const log = ['--access-log-file', join(directory, 'access.log'), '--replica-output', 'off'];
   const program = await startProgram(
     [...args, ...log, '--', process.execPath, REPLICA],
-    { CHAOS_DIR: directory },
+    { CHAOS_DIR: directory, CHAOS_HISTORY: isQuiet ? 'none' : 'all' },
     { nodeFlags: ['--disable-sigusr1', '--expose-gc', '--import', INSIDE] },
   );
   const note = (happening: Happening) =>
