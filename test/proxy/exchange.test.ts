@@ -54,7 +54,6 @@ interface Played {
   readonly holder: Leaseholder;
   readonly done: string[];
   connected: boolean;
-  replyBegun: boolean;
 }
 
 function seat(number: number, played: Played[]): Lessor {
@@ -69,16 +68,14 @@ function seat(number: number, played: Played[]): Lessor {
     lease: () => {
       const done: string[] = [];
       const note = (what: string) => () => void done.push(what);
-      const state = { connected: true, replyBegun: false };
+      const state = { connected: true };
       const lease: Lease = {
         lessor,
         reused: false,
         isStream: false,
+        hasSpoken: false,
         get connected() {
           return state.connected;
-        },
-        get replyBegun() {
-          return state.replyBegun;
         },
         begin: (holder) => {
           played.push(Object.assign(state, { holder, done }));
@@ -254,7 +251,6 @@ t.test('a reply that breaks is taken back if nothing of it has gone out, else it
     const { downstream, last, told } = exchangeOf();
     downstream.holds = holds;
     last().holder.onHead(replyHead('200 OK'));
-    last().replyBegun = true;
     last().holder.onLost(new BalancerError('bad-reply', 'it broke'));
     t.same(told, ['begin 200', ...(holds ? ['refuse 502', 'release', 'finish'] : ['cut', 'release'])]);
   }

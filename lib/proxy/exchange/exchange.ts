@@ -1,6 +1,5 @@
-// One request and its reply: finds a replica, attempts, perhaps attempts again, relays, and gives up what takes too
-// long. downstream.ts is where the reply goes, loss.ts decides what becomes of a lost attempt, patience.ts how long is
-// too long.
+// One request and its reply: finds a replica, attempts, perhaps again, relays, and gives up what takes too long. The
+// reply goes to downstream.ts, loss.ts decides what becomes of a lost attempt, patience.ts how long is too long.
 
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
@@ -146,7 +145,9 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onInformation(head: ReplyHead): void {
     this.#progress += 1;
-    this.#mayContinue = true;
+    // That of a second replica, after the first was lost, would be for nothing: the client sends already.
+    if (head.status === 100 && this.#mayContinue) return;
+    if (head.status === 100) this.#mayContinue = true;
     this.#downstream.inform(head);
   }
 
@@ -211,7 +212,8 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.lastError = error;
     this.losses = [...this.losses, { replica: lease.lessor.replica, why: error.code }];
     const { method = '' } = this.request;
-    const verdict = judgeLoss(error, lease, method, this.#body.inHand, this.tried, this.#context);
+    const attempted = { method, bodyInHand: this.#body.inHand, replyBegun: this.#replyBegun };
+    const verdict = judgeLoss(error, lease, attempted, this.tried, this.#context);
     if (lease.connected) this.awaitsReturn = false;
     if (verdict instanceof BalancerError) this.fail(verdict, false);
     else if (verdict !== 'when-back') this.#attempt(verdict === 'again-fresh');

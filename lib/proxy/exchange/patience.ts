@@ -28,10 +28,10 @@ interface Blockable {
   readonly blocked: boolean;
 }
 
-/** @param awaitsContinue the client sends no body before it has a 100. */
+/** @param awaitsContinue the client may send no body before it has a 100. */
 export function waitOf(
   phase: Phase,
-  body: Blockable & { readonly ended: boolean },
+  body: Blockable & { readonly ended: boolean; readonly receivedBytes: number },
   client: Blockable,
   awaitsContinue: boolean,
 ): Wait {
@@ -40,8 +40,8 @@ export function waitOf(
   if (phase === 'replying') return client.blocked ? 'client-takes' : 'reply-body';
   if (body.ended) return 'reply-head';
   if (body.blocked) return 'replica-takes';
-  // A client that waits for a 100 waits for the replica.
-  return awaitsContinue ? 'reply-head' : 'upload';
+  // A client that waits for a 100 waits for the replica. One that has begun to send does not wait.
+  return awaitsContinue && body.receivedBytes === 0 ? 'reply-head' : 'upload';
 }
 
 const MOST_BETWEEN_LOOKS_MS = 500;
