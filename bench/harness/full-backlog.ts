@@ -20,16 +20,18 @@ export interface Backlogs {
 
 // Holds as many connections as the backlog has room for, and one more.
 const BACKLOG = 1;
-const LOOK_EVERY_MS = 5;
+const LOOK_EVERY_MS = 10;
 
 const LISTENER = `
 const { parentPort, workerData } = require('node:worker_threads');
 const net = require('node:net');
 const { targetPort, count, gate } = workerData;
+const sockets = new Set();
 const relay = (near) => {
   const far = net.connect(targetPort, '127.0.0.1');
   for (const [one, other] of [[near, far], [far, near]]) {
-    one.on('error', () => undefined).on('close', () => other.destroy());
+    sockets.add(one);
+    one.on('error', () => undefined).on('close', () => sockets.delete(one) && other.destroy());
     one.pipe(other);
   }
 };
@@ -42,6 +44,8 @@ for (const server of servers) {
   });
 }
 parentPort.on('message', () => {
+  // Nothing would become of them.
+  for (const socket of sockets) socket.destroy();
   parentPort.postMessage('stands still');
   Atomics.wait(gate, 0, 0);
 });
@@ -53,7 +57,7 @@ export async function openBacklogs(targetPort: number, count: number): Promise<B
   const worker = new Worker(LISTENER, { eval: true, workerData: { targetPort, count, gate } });
   const [ports] = (await once(worker, 'message')) as [number[]];
   const awaited = async () => {
-    while (!ports.every((port) => isConnecting(port))) await sleep(LOOK_EVERY_MS);
+    while (!allAwaited(ports)) await sleep(LOOK_EVERY_MS);
   };
   let fillers: Socket[] = [];
   const accept = () => {
@@ -64,6 +68,8 @@ export async function openBacklogs(targetPort: number, count: number): Promise<B
   return {
     ports,
     fill: async () => {
+      // If it stands still already, it would not hear that it should.
+      accept();
       Atomics.store(gate, 0, 0);
       worker.postMessage('stand still');
       await once(worker, 'message');
@@ -85,8 +91,11 @@ function connect(port: number): Socket {
   return net.connect(port, '127.0.0.1').on('error', () => undefined);
 }
 
-/** A connection to that port has sent its SYN and has no answer. */
-function isConnecting(port: number): boolean {
-  const remote = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} 02`;
-  return readFileSync('/proc/net/tcp', 'utf8').includes(remote);
+// A connection to each of these ports has sent its SYN and has no answer.
+function allAwaited(ports: readonly number[]): boolean {
+  const connections = readFileSync('/proc/net/tcp', 'utf8');
+  return ports.every((port) => {
+    const remote = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} 02`;
+    return connections.includes(remote);
+  });
 }

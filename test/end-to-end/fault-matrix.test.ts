@@ -9,7 +9,7 @@ import { quantile } from '../../bench/statistics.ts';
 import { CELLS } from './fault-matrix/cells.ts';
 import { type MatrixStage, openStage } from './fault-matrix/stage.ts';
 import { matrixTable, tableIn } from './fault-matrix/table.ts';
-import { faultsOf, startBystanders } from './fault-matrix/verdict.ts';
+import { faultsOf } from './fault-matrix/verdict.ts';
 
 // `npm run matrix` holds the cells to half a second, and the requests beside them to twice their time. Here the machine
 // may be busy with something else, so only what waits for a fault shows, and it has to show each time.
@@ -23,11 +23,11 @@ const QUIET_MS = 3000;
 const skip = platform() === 'linux' ? false : 'what becomes of a SYN is told by the /proc of Linux';
 
 async function beside<T>(stage: MatrixStage, work: () => Promise<T>) {
-  const through = startBystanders(stage.url, stage.plainFields, PER_SECOND);
-  // The same without the balancer: how long they take because the machine is busy.
-  const past = startBystanders(stage.plainUrl, {}, PER_SECOND);
+  const stopBystanders = stage.bystanders(PER_SECOND);
+  // How long they take because the machine is busy.
+  const stopOthers = stage.pastBalancer(PER_SECOND);
   const result = await work();
-  const [{ tookMs, failures }, direct] = await Promise.all([through.stop(), past.stop()]);
+  const [{ tookMs, failures }, direct] = await Promise.all([stopBystanders(), stopOthers()]);
   return { result, failures, p99Ms: quantile(tookMs, 0.99), noiseMs: quantile(direct.tookMs, 0.99) };
 }
 

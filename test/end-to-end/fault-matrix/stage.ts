@@ -14,6 +14,7 @@ import { mixed } from '../../../lib/core/ring/hashes/mixed.ts';
 import { hashText } from '../../../lib/core/ring/hashes/text.ts';
 import { ringPolicy } from '../../../lib/core/ring/policy.ts';
 import { HashRing, type RingPoint } from '../../../lib/core/ring/ring.ts';
+import { type Answered, openBystanders } from './bystanders.ts';
 import { BODY_TIMEOUT_MS, CELLS, type Cell, CONNECT_TIMEOUT_MS, REPLY_TIMEOUT_MS } from './cells.ts';
 
 /** What was seen of a cell. */
@@ -30,11 +31,10 @@ export interface Played {
 }
 
 export interface MatrixStage {
-  readonly url: string;
-  /** Fields by which a request goes to a server that nothing befalls. */
-  readonly plainFields: Record<string, string>;
-  /** Such a server, past the balancer. */
-  readonly plainUrl: string;
+  /** Sends that many requests a second to a server that nothing befalls, until the function is called. */
+  bystanders(perSecond: number): () => Promise<Answered>;
+  /** The same, but past the balancer. */
+  pastBalancer(perSecond: number): () => Promise<Answered>;
   /** Plays all cells, once. */
   play(): Promise<Played[]>;
   close(): Promise<void>;
@@ -47,7 +47,7 @@ const PLAIN_WEIGHT = 16;
 const SLOTS = 4096;
 const HEADER = 'x-key';
 // Cells begin one after the other, so that they do not take the time of the requests beside them all at once.
-const APART_MS = 5;
+const APART_MS = 20;
 const SYN_AGAIN_MS = 1000;
 // Timers of Node and the system count from when a turn of the loop, or a tick, began.
 const EARLY_MS = 30;
@@ -71,7 +71,10 @@ export async function openStage(): Promise<MatrixStage> {
   const harmed = await startServer('harmed', executed);
   const plain = await Promise.all(Array.from({ length: PLAIN_SEATS }, () => startServer('plain', executed)));
   const harm = await openHarm(harmed.port);
+  const bystanders = await openBystanders();
+  const besideName = `127.0.0.1:${bystanders.port}`;
   const upstream = [
+    besideName,
     ...plain.map(({ port }) => `127.0.0.1:${port}*${PLAIN_WEIGHT}`),
     ...CELLS.map((cell) => addressOf(harm, cell)),
   ];
@@ -83,11 +86,10 @@ export async function openStage(): Promise<MatrixStage> {
     ...['--body-timeout', `${BODY_TIMEOUT_MS}ms`, '--replica-idle-timeout', '200ms'],
   ]);
   const names = new Set(plain.map(({ port }) => `127.0.0.1:${port}`));
-  const { keys, plainKey } = await findKeys(program, harm, names);
+  const { keys, besideKey } = await findKeys(program, harm, names, besideName);
   return {
-    url: program.url,
-    plainFields: { [HEADER]: plainKey },
-    plainUrl: `http://127.0.0.1:${plain[0]?.port}`,
+    bystanders: (perSecond) => bystanders.send(program.url, { [HEADER]: besideKey }, perSecond),
+    pastBalancer: (perSecond) => bystanders.send(`http://${besideName}`, {}, perSecond),
     play: async () => {
       executed.clear();
       // A connection that is still kept has its fault behind it.
@@ -110,7 +112,7 @@ export async function openStage(): Promise<MatrixStage> {
     },
     close: async () => {
       await program.stop();
-      await Promise.all([harm.close(), harmed.close(), ...plain.map((one) => one.close())]);
+      await Promise.all([bystanders.close(), harm.close(), harmed.close(), ...plain.map((one) => one.close())]);
     },
   };
 }
@@ -194,23 +196,23 @@ async function startServer(name: string, executed: Map<string, number>) {
 
 // A key for each cell whose requests go to its seat, and from there to one that nothing befalls. The ring tells that as
 // the balancer has it.
-async function findKeys(program: Program, harm: Harm, plain: ReadonlySet<string>) {
+async function findKeys(program: Program, harm: Harm, plain: ReadonlySet<string>, besideName: string) {
   const { points } = (await program.json('/balancer/ring')).body as { points: (RingPoint & { replica: string })[] };
   const names = new Map(points.map(({ seat, replica }) => [seat, replica]));
   const policy = ringPolicy(new HashRing(points, SLOTS), mixed);
   const cells = new Map([...harm.addresses].map(([cell, address]) => [address, cell]));
   const keys = new Map<Cell, string>();
   const nameOf = (seat: number | undefined) => (seat === undefined ? '' : (names.get(seat) ?? ''));
-  let plainKey = '';
-  for (let count = 0; keys.size < CELLS.length || plainKey === ''; count++) {
+  let besideKey = '';
+  for (let count = 0; keys.size < CELLS.length || besideKey === ''; count++) {
     const key = `key${count}`;
     const first = policy.pick(hashText(key), () => true);
     const next = policy.pick(hashText(key), (seat) => seat !== first);
     const cell = cells.get(nameOf(first));
-    if (cell === undefined) plainKey = key;
-    else if (plain.has(nameOf(next))) keys.set(cell, key);
+    if (nameOf(first) === besideName) besideKey = key;
+    if (cell !== undefined && plain.has(nameOf(next))) keys.set(cell, key);
   }
-  return { keys, plainKey };
+  return { keys, besideKey };
 }
 
 function ask(port: number, cell: Cell, key: string, harm: Harm): Promise<{ outcome: string | number; tookMs: number }> {
