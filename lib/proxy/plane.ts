@@ -31,6 +31,7 @@ import { type FrontContext, FrontServer } from './front/server.ts';
 import { type KeyReader, keyReader } from './key.ts';
 import { MeasureBook } from './measure-book.ts';
 import { Meter } from './meter.ts';
+import { OverloadWatch } from './overload-watch.ts';
 import { Pairs } from './pairs.ts';
 import type { PlanePorts } from './ports.ts';
 import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
@@ -47,6 +48,7 @@ export class Plane implements DataPlane, FrontContext {
   /** Memory for replies that clients are slow to take. */
   readonly replies: ReplyMemory;
   readonly returns: ReturnLine;
+  readonly overload: OverloadWatch;
   /** Measures the traffic for any number of readers. */
   readonly meter: Meter;
   /** What is measured where requests come in. */
@@ -98,6 +100,7 @@ export class Plane implements DataPlane, FrontContext {
       diverted: 0,
       freed: () => this.#freed(),
     };
+    this.overload = new OverloadWatch(limits, this.#load, ports.log);
     this.#agents = new ReplicaAgents(limits, this.#load, ports.shared?.rows ?? new Rows(), ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
     );
@@ -108,7 +111,7 @@ export class Plane implements DataPlane, FrontContext {
       ports.shared?.tallyOf(undefined),
     );
     this.#budget = new RetryBudget(limits, this.ledger.budget);
-    this.#line = new WaitingLine(limits, this.ledger);
+    this.#line = new WaitingLine(limits, this.ledger, () => this.overload.refusal());
     this.#readKey = keyReader(limits.key, ports.keyFunction);
     // Another pair makes another policy.
     this.#pairs = new Pairs(ports.loadPair, () => {
@@ -184,12 +187,13 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   take(key: Key, tried: readonly SeatId[], offers: boolean): Lessor | undefined {
-    return this.isPaused ? undefined : this.#agents.table?.take(key, tried, offers);
+    if (this.isPaused || (tried.length === 0 && this.overload.isFull)) return undefined;
+    return this.#agents.table?.take(key, tried, offers);
   }
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
     const mayFind = this.isPaused || this.#agents.table?.hasUntried(tried) === true;
-    return mayFind && this.#line.join(exchange);
+    return mayFind && this.#line.join(exchange, this.overload.mostWaiting);
   }
 
   barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[] {
@@ -216,6 +220,7 @@ export class Plane implements DataPlane, FrontContext {
 
   onOver(ended: Ended): void {
     this.meter.count(ended, this.#policy);
+    this.overload.over(ended);
     this.log.ended(ended);
     if (this.access.isOn) this.access.ended(ended, this.#policy);
   }
@@ -226,12 +231,15 @@ export class Plane implements DataPlane, FrontContext {
     this.meter.onTick(nowMs);
     this.replies.onTick(nowMs);
     this.returns.callSome();
+    this.overload.onTick(nowMs, this.#plan);
+    this.#line.shorten(this.overload.mostWaiting);
     // Another thread may have given back a place just before somebody began to wait here.
     this.#line.serve();
   }
 
   arrive(): number {
     this.#budget.deposit();
+    this.overload.arrived();
     return this.#ids.next();
   }
 

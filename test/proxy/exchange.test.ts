@@ -138,6 +138,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     wait: () => mayWait,
     barredFromTunnels: (tried) => tried,
     isPaused: false,
+    overload: { isShedding: false, refusal: () => new BalancerError('shed', 'too many') },
     returns: new ReturnLine(limits),
     stopWaiting: () => undefined,
     spendRetry: () => true,
