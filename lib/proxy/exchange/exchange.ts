@@ -103,12 +103,12 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onTick(nowMs: number): void {
     const awaitsContinue = this.head.expectsContinue && !this.#mayContinue;
-    const wait = waitOf(this.#phase, this.#body, this.#downstream, awaitsContinue);
+    const connected = this.#lease?.connected === true;
+    const wait = waitOf(this.#phase, this.#body, this.#downstream, connected, awaitsContinue);
     // There may be memory again to read ahead of this client.
     if (wait === 'client-takes' && !this.#downstream.full) this.#lease?.resume();
-    const found = this.#lease?.connected === true ? 1 : 0;
     const receivedBytes = this.#body.receivedBytes;
-    const progress = this.#progress + found + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
+    const progress = this.#progress + Number(connected) + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
     const isWhole = !this.#replyBegun && this.#isWhole;
     // Made late, since most requests are over before the first tick.
     this.#patience ??= new Patience(this.#context.limits);
