@@ -4,7 +4,6 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ListenPlace } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
-import type { KeyFinding } from '../../core/request/key-finding.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { MayBeTold } from '../../http/credentials.ts';
@@ -20,6 +19,7 @@ import type { Incoming } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { ExchangeContext } from '../exchange/exchange-context.ts';
 import { permittedHead } from '../explain-permission.ts';
+import type { Keys } from '../keys/keys.ts';
 import type { RequestLog } from '../request-log.ts';
 import { ownerOf } from './client-socket.ts';
 import { Clients } from './clients.ts';
@@ -48,8 +48,7 @@ export interface FrontContext extends ExchangeContext {
   arrive(): number;
   /** An id for something refused before there is a request. */
   nextId(): number;
-  /** @param origin the client's address. @param trusted it comes from a proxy whose word is taken. */
-  keyOf(request: ParsedRequest, origin: string, trusted: boolean): KeyFinding;
+  readonly keys: Keys;
   mayBeTold(request: IncomingMessage): MayBeTold;
   /** Gives what answers a request that is for the balancer itself; `undefined` leaves the request to the ring. */
   ownAnswer(request: IncomingMessage): OwnAnswer | undefined;
@@ -226,7 +225,7 @@ export class FrontServer implements TurnTerms {
         client.finish(response, keepAlive);
         return;
       }
-      const found = context.keyOf(request, origin, client.trusted);
+      const found = context.keys.of(request, origin, client.trusted);
       // One whose key may be in its body gets such an id later, if it needs one.
       if (found.key === undefined && found.further === undefined) requestId = context.dealId();
       const asked = { head, found, requestId, client: origin, early };
