@@ -41,15 +41,10 @@ export function findReplica(
   context: ExchangeContext,
   bodyStart: readonly Uint8Array[],
 ): Lessor | BalancerError | undefined {
-  const { further } = seeker.found;
-  if (further !== undefined) {
-    seeker.found = further(bodyStart);
-    if (seeker.found.key === undefined) seeker.requestId = context.dealId();
-    seeker.key = seeker.found.key ?? seeker.requestId;
-  }
   const { tried, head } = seeker;
   const offers = head.offered !== '';
   try {
+    if (seeker.found.further !== undefined) settleKey(seeker, seeker.found.further(bodyStart), context);
     const home = context.directions.setterOf(seeker.found.learned);
     if (head.asksWhy) seeker.explanation ??= context.directions.explanationOf(seeker.key, home);
     const agent = context.take(seeker.key, barredSeats(seeker, context), offers, home);
@@ -71,6 +66,12 @@ export function findReplica(
   if (seeker.lastError !== undefined) return seeker.lastError;
   const { maxTunnels } = context.limits;
   return new BalancerError('overloaded', `each replica has ${maxTunnels} upgraded connections already`);
+}
+
+function settleKey(seeker: Seeker, found: KeyFinding, context: ExchangeContext): void {
+  seeker.found = found;
+  if (found.key === undefined) seeker.requestId = context.dealId();
+  seeker.key = found.key ?? seeker.requestId;
 }
 
 function noteWay(seeker: Seeker, { directions, limits, measures, recentKeys }: ExchangeContext): void {
