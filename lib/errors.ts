@@ -61,6 +61,8 @@ const ERRORS = {
   // There are more connections, or requests wait longer, than there is room for. Not 429, since it is not this client
   // that asks for too much.
   overloaded: { status: 503 },
+  // The request was at two replicas that ended, so it is not sent to a third for a while. Nothing else is wrong.
+  poison: { status: 503, ofClient: true },
   // A change of the fleet had to wait, and its client has gone meanwhile, so hardly anybody reads this.
   'change-given-up': { status: 503, ofClient: true },
   // What should be listened on cannot be: for programs that use the library.
@@ -90,10 +92,13 @@ const ERRORS = {
 export class BalancerError extends Error {
   override readonly name = 'BalancerError';
   readonly code: ErrorCode;
+  /** When the client may ask again, in s, if it gets a 503. */
+  readonly retryAfterS: number;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; retryAfterS?: number }) {
     super(message, options);
     this.code = code;
+    this.retryAfterS = options?.retryAfterS ?? 1;
   }
 
   get status(): number {

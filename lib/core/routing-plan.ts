@@ -28,6 +28,8 @@ export interface RoutingPlan {
   readonly draining: readonly ReplicaRef[];
   /** Replicas that get no requests for now, and may again. What they have goes on undisturbed. */
   readonly resting: readonly ReplicaRef[];
+  /** Incarnations of replicas that ended, or hung, though nobody wanted that: the last ones, the oldest first. */
+  readonly ended?: readonly number[];
   readonly outage: Outage;
   /** Requests that no replica has yet are held back: each waits in its line. */
   readonly isPaused?: boolean;

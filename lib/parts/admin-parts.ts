@@ -85,7 +85,10 @@ export function adminOf({
     // Answered when requests go by it.
     add: (wishes) => asked.add(wishes).then(() => publisher.holds()),
     remove: (replicas) => asked.remove(replicas).then(() => publisher.holds()),
-    kill: (replica) => runtime.stop(replica, 0),
+    kill: (replica) => {
+      publisher.spare(replica);
+      return runtime.stop(replica, 0);
+    },
     watch: (response, watcher) => feed.watch(response, watcher),
     originOf: originReader(options),
     alone: place.own !== undefined,

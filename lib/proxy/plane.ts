@@ -5,8 +5,10 @@ import type { IncomingMessage } from 'node:http';
 import type { DataPlane, ListenPlace, PlaneHandover, PlaneNews } from '../core/plane-ports.ts';
 import type { ReplicaRef } from '../core/ports.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
+import { NO_POISON, type Poison } from '../core/request/poison.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
 import { Rows } from '../core/request/rows.ts';
+import { SUSPECTS_BYTES, Suspects } from '../core/request/suspects.ts';
 import { type Explanation, explain } from '../core/ring/explain.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
@@ -32,11 +34,13 @@ import { type KeyReader, keyReader } from './key.ts';
 import { MeasureBook } from './measure-book.ts';
 import { Meter } from './meter.ts';
 import { Pairs } from './pairs.ts';
+import { Guard } from './poison/guard.ts';
+import { PoisonWatch } from './poison/watch.ts';
 import type { PlanePorts } from './ports.ts';
 import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
 import type { Lessor } from './replicas/lease.ts';
-import type { Load } from './replicas/routing-table.ts';
+import type { Load, SeatClaims } from './replicas/routing-table.ts';
 import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
 
@@ -47,9 +51,8 @@ export class Plane implements DataPlane, FrontContext {
   /** Memory for replies that clients are slow to take. */
   readonly replies: ReplyMemory;
   readonly returns: ReturnLine;
-  /** Measures the traffic for any number of readers. */
+  readonly guard: Guard;
   readonly meter: Meter;
-  /** What is measured where requests come in. */
   readonly measures: FrontMeasures;
   readonly log: RequestLog;
   readonly access: AccessLog;
@@ -65,6 +68,8 @@ export class Plane implements DataPlane, FrontContext {
   readonly #ids: RequestIds;
   readonly #front: FrontServer;
   readonly #pairs: Pairs;
+  // In the main thread only.
+  readonly #watch: PoisonWatch | undefined;
   readonly #listeners = new Set<(news: PlaneNews) => void>();
   // The plan in force and what was made of it. `#latest` is the newest plan, which may still wait for its hash pair.
   #plan: RoutingPlan | undefined;
@@ -109,6 +114,9 @@ export class Plane implements DataPlane, FrontContext {
     );
     this.#budget = new RetryBudget(limits, this.ledger.budget);
     this.#line = new WaitingLine(limits, this.ledger);
+    const suspects = ports.shared?.suspects ?? new Suspects(new ArrayBuffer(SUSPECTS_BYTES), 0);
+    this.guard = new Guard(suspects, ports.clock, limits, () => this.#freed());
+    if (ports.shared === undefined) this.#watch = new PoisonWatch(suspects, ports.clock, ports.log);
     this.#readKey = keyReader(limits.key, ports.keyFunction);
     // Another pair makes another policy.
     this.#pairs = new Pairs(ports.loadPair, () => {
@@ -158,6 +166,10 @@ export class Plane implements DataPlane, FrontContext {
     return { descriptors: this.#front.descriptors, ids: { seed: this.#ports.seed, ...this.ledger.ids } };
   }
 
+  get poison(): Poison {
+    return this.#watch?.now ?? NO_POISON;
+  }
+
   connections(): number {
     return this.ledger.connections;
   }
@@ -166,6 +178,7 @@ export class Plane implements DataPlane, FrontContext {
     this.closing = true;
     signal.addEventListener('abort', () => this.#agents.endStreams(), { once: true });
     const lost = await this.#front.giveWay(signal);
+    this.#watch?.close();
     this.#agents.retireAll();
     return lost;
   }
@@ -175,6 +188,7 @@ export class Plane implements DataPlane, FrontContext {
     this.#agents.endStreams();
     return this.#front.close(signal).then(() => {
       this.#agents.retireAll();
+      this.#watch?.close();
       this.access.flush();
     });
   }
@@ -183,8 +197,8 @@ export class Plane implements DataPlane, FrontContext {
     return this.#plan?.isPaused === true;
   }
 
-  take(key: Key, tried: readonly SeatId[], offers: boolean): Lessor | undefined {
-    return this.isPaused ? undefined : this.#agents.table?.take(key, tried, offers);
+  take(key: Key, tried: readonly SeatId[], offers: boolean, claims?: SeatClaims): Lessor | undefined {
+    return this.isPaused ? undefined : this.#agents.table?.take(key, tried, offers, claims);
   }
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
@@ -260,6 +274,8 @@ export class Plane implements DataPlane, FrontContext {
       this.#policy = compile(plan, pair);
     if (plan.traffic !== this.#traffic) this.#applySettings(plan.traffic);
     this.#plan = plan;
+    this.guard.ended(plan.ended ?? []);
+    this.#watch?.onPlan(plan);
     this.#agents.route(plan, this.#policy);
     this.#line.serve();
     this.returns.onPlan(plan);

@@ -6,12 +6,13 @@ import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
+import type { Risk } from '../poison/guard.ts';
 import type { Lessor } from '../replicas/lease.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 import type { Waiting } from './waiting-line.ts';
 
 /** A request that needs a replica. */
-export interface Seeker extends Waiting {
+export interface Seeker extends Waiting, Risk {
   readonly key: Key;
   readonly head: RequestHead;
   /** Seats that have failed this request. */
@@ -32,7 +33,9 @@ export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | 
   const offers = head.offered !== '';
   try {
     if (head.asksWhy) seeker.explanation ??= context.explanationOf(seeker.key);
-    const agent = context.take(seeker.key, barredSeats(seeker, context), offers);
+    const agent = context.guard.isQuiet
+      ? context.take(seeker.key, barredSeats(seeker, context), offers)
+      : takeGuarded(seeker, context);
     if (agent !== undefined) return agent;
   } catch (error) {
     // A user's own hash module may throw.
@@ -47,6 +50,22 @@ export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | 
   if (seeker.lastError !== undefined) return seeker.lastError;
   const { maxTunnels } = context.limits;
   return new BalancerError('overloaded', `each replica has ${maxTunnels} upgraded connections already`);
+}
+
+// As `take`, while some request may have killed a replica.
+function takeGuarded(seeker: Seeker, context: ExchangeContext): Lessor | undefined {
+  const { guard } = context;
+  const admission = guard.admit(seeker);
+  if (admission === 'not-yet') return undefined;
+  let agent: Lessor | undefined;
+  try {
+    const offers = seeker.head.offered !== '';
+    const claims = admission === 'alone' ? guard.suspects : undefined;
+    agent = context.take(seeker.key, barredSeats(seeker, context), offers, claims);
+    return agent;
+  } finally {
+    if (admission === 'alone') guard.placed(seeker, agent?.replica.seat);
+  }
 }
 
 // Where it may not go: to seats that have failed it, and with an offer to those that have all the tunnels they may.
@@ -75,7 +94,9 @@ function waitForEnd(seeker: Seeker, context: ExchangeContext): BalancerError | u
 /** The error of a request that has waited for too long. @param overdue that of one that waits for room. */
 export function waitedInVain(seeker: Seeker, context: ExchangeContext, overdue: BalancerError): BalancerError {
   if (context.isPaused) return new BalancerError('overloaded', 'requests are held back, for longer than one may wait');
-  return seeker.awaitsReturn ? noReplica(seeker, context) : overdue;
+  if (seeker.awaitsReturn) return noReplica(seeker, context);
+  if (seeker.suspicion?.heldBackMs === undefined) return overdue;
+  return new BalancerError('overloaded', 'it was at a replica that ended, and others that were there are tried first');
 }
 
 function noReplica(seeker: Seeker, context: ExchangeContext): BalancerError {

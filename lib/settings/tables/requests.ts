@@ -1,6 +1,6 @@
 // Options of a request on its way to a reply.
 
-import { decimal, duration, integer } from '../kinds.ts';
+import { decimal, duration, integer, orOff } from '../kinds.ts';
 import { DAY_MS, group, option } from '../option.ts';
 
 export const REQUESTS = group('Requests', 'how long one may wait, and how often it is tried', {
@@ -32,5 +32,11 @@ export const REQUESTS = group('Requests', 'how long one may wait, and how often 
     0.2,
     'live',
     'repeated attempts allowed, as a ratio to the requests of the last seconds',
+  ),
+  quarantine: option(
+    orOff(duration(1, DAY_MS), 0),
+    60_000,
+    'live',
+    'time for which a request is refused that was at two replicas when they died',
   ),
 });
