@@ -3,6 +3,7 @@
 
 import { type FleetState, placement, placesOf, weightsOf } from '../core/fleet/fleet-state.ts';
 import { absentees, failsOpen } from '../core/fleet/outage.ts';
+import type { Poison } from '../core/request/poison.ts';
 import type { Explanation } from '../core/ring/explain.ts';
 import { hashText } from '../core/ring/hashes/text.ts';
 import type { Key } from '../core/ring/policy.ts';
@@ -23,6 +24,7 @@ export interface InsightPorts {
   /** Hostnames of replicas that reply with 5xx again and again though their heartbeats are good. */
   readonly erring: () => readonly string[];
   readonly failOpen: boolean;
+  readonly poison: () => Poison;
   readonly explain: (key: Key) => Promise<Explanation | undefined>;
   /** The key of a request; `undefined` if it would go by its request id. */
   readonly readKey: (
@@ -57,6 +59,8 @@ interface PassingFacts {
   readonly absent: Readonly<Record<string, string>>;
   /** Replicas that should take none, judging by their replies. */
   readonly erring: readonly string[];
+  /** Requests that are refused, since two replicas ended that had them. */
+  readonly quarantined: Poison['quarantined'];
   /** The replicas that were well last get requests for want of better ones. */
   readonly failsOpen: boolean;
   /** The bound on load, `null` for none, and how often it has sent a request past its owner. */
@@ -106,6 +110,7 @@ function passingFacts(ports: InsightPorts, state: FleetState, diverted: number):
   return {
     absent: Object.fromEntries(absentees(state).map(({ hostname, reason }) => [hostname, reason])),
     erring: ports.erring(),
+    quarantined: ports.poison().quarantined,
     failsOpen: failsOpen(state, ports.failOpen),
     balance: {
       // JSON has no Infinity.

@@ -2,7 +2,7 @@
 // time alone changes what it says, as during a slow start. No other file tells requests where to go.
 
 import { endedUnasked } from '../core/fleet/fleet-news.ts';
-import { draining, type FleetState, resting, routes } from '../core/fleet/fleet-state.ts';
+import { allReplicas, draining, type FleetState, resting, routes } from '../core/fleet/fleet-state.ts';
 import { failsOpen, mayReturn, whyNone } from '../core/fleet/outage.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
@@ -168,8 +168,10 @@ export class Publisher {
   }
 
   #noteEnds(before: FleetState, after: FleetState): void {
-    const news = endedUnasked(before, after).filter((incarnation) => !this.#spared.delete(incarnation));
+    const news = endedUnasked(before, after).filter((incarnation) => !this.#spared.has(incarnation));
     this.#ended = [...this.#ended, ...news].slice(-MOST_ENDS);
+    const known = new Set(allReplicas(after).map(({ incarnation }) => incarnation));
+    for (const incarnation of this.#spared) if (!known.has(incarnation)) this.#spared.delete(incarnation);
   }
 
   #tellOpen(state: FleetState): void {

@@ -127,6 +127,7 @@ export function adminOf({
     whyNone: () => whyNone(supervisor.state, options.failOpen),
     holds: () => publisher.holds(),
     erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
+    poison: () => plane.poison,
     diverted: async () => (await plane.counters()).diverted,
     metrics: () => {
       const { failOpen } = options;

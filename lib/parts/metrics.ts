@@ -53,6 +53,7 @@ export class MetricsGathering {
       probes: this.#counts.probes,
       takesRequests: whyNone(state, failOpen) === undefined,
       isPaused: pause.leftMs !== undefined,
+      poison: plane.poison,
       droppedLines: accessFile.dropped,
       planVersion: this.#planVersion,
       build: BUILD,

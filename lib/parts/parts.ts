@@ -183,6 +183,7 @@ function feedOf(current: Current, plane: DataPlane, erring: ReturnType<typeof er
     counters: () => plane.counters(),
     erring,
     landings: (after) => plane.landings(after),
+    quarantined: () => plane.poison.quarantined,
     about: ringTerms(current),
   });
 }

@@ -140,6 +140,7 @@ const facts: MetricsFacts = {
   probes: {},
   takesRequests: true,
   isPaused: false,
+  poison: { suspects: 2, quarantined: [{ request: 'GET /a', replicas: 2, leftMs: 1 }], replicasLost: 4 },
   droppedLines: 3,
   planVersion: 1,
   build: { version: '1', node: '2' },

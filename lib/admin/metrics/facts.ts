@@ -1,6 +1,7 @@
 // What the metrics are made of, read at one moment. Types only.
 
 import type { FleetState } from '../../core/fleet/fleet-state.ts';
+import type { Poison } from '../../core/request/poison.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { Shares } from '../../core/ring/ring-view.ts';
 import type { PlaneReading } from '../../core/traffic/plane-reading.ts';
@@ -14,6 +15,7 @@ export interface MetricsFacts {
   readonly probes: Readonly<Record<string, number>>;
   readonly takesRequests: boolean;
   readonly isPaused: boolean;
+  readonly poison: Poison;
   /** Of the access log. */
   readonly droppedLines: number;
   readonly planVersion: number;

@@ -9,7 +9,7 @@ const HIGH_BITS = 21;
 /** What is asked. */
 export interface Question {
   readonly method: string;
-  /** As it came, with its query. */
+  /** Its path and query. */
   readonly target: string;
   /** `undefined` if the request goes by its id, which says nothing about what it asks. */
   readonly key: number | undefined;

@@ -7,12 +7,12 @@
 // Once it is known who it was, the deaths that it was at are explained, and all others that were there are cleared. A
 // death at which several suspects were convicts nobody.
 
-import { DOUBT_KEPT_MS, type Note, type Suspects } from './suspects.ts';
+import { DOUBT_KEPT_MS, type Note, SUSPECT_KEPT_MS, type Suspects } from './suspects.ts';
 
 /** One request that is refused. */
 export interface Quarantined {
   readonly fingerprint: number;
-  /** Its method and target, as they came. */
+  /** What is asked, for people. */
   readonly request: string;
   readonly untilMs: number;
   /** How many replicas ended that had it. */
@@ -95,7 +95,7 @@ export class PoisonJudge {
 
   /**
    * Judges what is known by now. Call it a few dozen times a second while it is not idle.
-   * @param quarantineMs how long one is refused, and a suspect remembered. 0: nobody is.
+   * @param quarantineMs how long one is refused. 0: nobody is, nor suspected.
    */
   advance(nowMs: number, quarantineMs: number): PoisonNews[] {
     const news = this.#endThoseOver(nowMs, quarantineMs);
@@ -164,7 +164,7 @@ export class PoisonJudge {
 
   #forget(nowMs: number, quarantineMs: number): void {
     for (const { slot, incarnation, atMs, verdict } of this.#suspects.notes()) {
-      const keptMs = verdict === 'ended' ? quarantineMs : Math.min(DOUBT_KEPT_MS, quarantineMs);
+      const keptMs = quarantineMs === 0 ? 0 : verdict === 'ended' ? SUSPECT_KEPT_MS : DOUBT_KEPT_MS;
       const isExplained = this.#deaths.get(incarnation)?.isExplained === true;
       if (isExplained || nowMs - atMs >= keptMs) this.#suspects.drop(slot);
     }

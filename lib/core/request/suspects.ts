@@ -13,13 +13,16 @@ import type { SeatId } from '../ring/ring.ts';
 
 export const MOST_NOTES = 1024;
 export const MOST_QUARANTINED = 64;
-/** So much of the method and the target is kept, for people. */
+// So much of the words for people is kept.
 const MOST_LABEL_BYTES = 120;
 
 /** How long a broken connection alone makes a suspect, in ms: a replica that died is known to have died by then. */
 export const DOUBT_MS = 500;
 /** How long it is remembered, in case the end of the replica is learnt late. */
 export const DOUBT_KEPT_MS = 10_000;
+
+/** How long one is a suspect at most that was at a replica that ended, in ms. */
+export const SUSPECT_KEPT_MS = 60_000;
 
 // Claims are by number, so two requests or seats may share one; then one waits for the other without need.
 const CLAIMS = 256;
@@ -59,15 +62,16 @@ export interface Note {
   /** No other suspect was there. */
   readonly wasAlone: boolean;
   readonly verdict: Verdict;
-  /** Method and target, as they came. */
+  /** What was asked, for people. */
   readonly label: string;
 }
 
 /**
- * How a request may go on. `free`: like any other. `alone`: it is a suspect. `held`: it was lost while it was alone, and
- * has to wait until it is known why. A number: it is refused until then, in ms.
+ * How a request may go on. `free`: like any other. `alone`: it is a suspect. `strictly-alone`: it was at several
+ * replicas that ended. `held`: it was lost while it was alone, and has to wait until it is known why. A number: it is
+ * refused until then, by the clock.
  */
-export type Standing = 'free' | 'alone' | 'held' | number;
+export type Standing = 'free' | 'alone' | 'strictly-alone' | 'held' | number;
 
 export class Suspects {
   readonly #numbers: Float64Array;
@@ -121,6 +125,7 @@ export class Suspects {
       const untilMs = this.#numbers[QUARANTINES + slot * 2 + 1] as number;
       if (this.#numbers[QUARANTINES + slot * 2] === fingerprint && untilMs > nowMs) return untilMs;
     }
+    let ends = 0;
     let standing: Standing = 'free';
     for (let slot = 0; slot < MOST_NOTES; slot++) {
       if (this.#numbers[slot * NOTE_NUMBERS] !== fingerprint || !this.#isHeld(NOTE_SLOTS + slot)) continue;
@@ -128,9 +133,10 @@ export class Suspects {
       if (verdict === 'lives') continue;
       if (this.#cells[ALONE + slot] === 1) return 'held';
       const atMs = this.#numbers[slot * NOTE_NUMBERS + 2] as number;
+      if (verdict === 'ended') ends += 1;
       if (verdict === 'ended' || nowMs - atMs < DOUBT_MS) standing = 'alone';
     }
-    return standing;
+    return ends > 1 ? 'strictly-alone' : standing;
   }
 
   /** A replica has answered the request, so it kills nobody. */

@@ -185,8 +185,8 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   onEnd(trailers: readonly string[]): void {
     this.#downstream.end(trailers);
     this.#context.guard.answered(this);
-    // Bytes of this request may be left that the replica would take for its next request: those that come after an early
-    // reply, or a body that the replica did not read.
+    // Bytes may be left that the replica would take for its next request: those that come after an early reply, or a
+    // body that it did not read.
     const isUnread = !this.#isWhole || mayBeUnread(this.request.method ?? '', this.status);
     if (hasBody(this.head) && isUnread) this.#lease?.abandon();
     else this.#lease?.finish();

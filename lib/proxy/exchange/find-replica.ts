@@ -80,6 +80,8 @@ function barredSeats({ tried, head }: Seeker, context: ExchangeContext): readonl
 export function waitForReturn(seeker: Seeker, context: ExchangeContext): boolean {
   if (!context.returns.join(seeker)) return false;
   seeker.awaitsReturn = true;
+  // It does not wait for other suspects.
+  if (seeker.suspicion !== undefined) seeker.suspicion.heldBackMs = undefined;
   seeker.tried.length = 0;
   return true;
 }

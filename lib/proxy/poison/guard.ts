@@ -9,6 +9,7 @@ import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import { BalancerError, type ErrorCode } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
+import { originForm, pathOf } from '../../http/target.ts';
 import type { Lease } from '../replicas/lease.ts';
 
 /** What is known of one request, once it was asked for. */
@@ -46,7 +47,7 @@ interface GivenUp {
 // A reply that has gone on for this long, in ms, is taken for an answer: a download or a slow query need not end before
 // others may go to its replica, and did not kill it at once.
 const BEGUN_MS = 1000;
-// What has waited this long for other suspects, in ms, waits no longer: it is most likely none itself.
+// What has waited this long for other suspects, in ms, waits no longer, unless it was at two replicas that ended.
 const PATIENCE_MS = 2000;
 const MOST_GIVEN_UP = 64;
 const GIVEN_UP_KEPT_MS = 30_000;
@@ -88,7 +89,7 @@ export class Guard {
     suspicion.heldBackMs ??= nowMs;
     if (standing === 'held') return 'not-yet';
     const patienceMs = Math.min(PATIENCE_MS, this.#limits.queueTimeoutMs / 2);
-    if (nowMs - suspicion.heldBackMs > patienceMs) return 'free';
+    if (standing === 'alone' && nowMs - suspicion.heldBackMs > patienceMs) return 'free';
     return this.suspects.claim(suspicion.fingerprint) ? 'alone' : 'not-yet';
   }
 
@@ -166,8 +167,9 @@ function refusal(leftMs: number): BalancerError {
   );
 }
 
+// Without the query, which may hold secrets: everybody may see the dashboard.
 function labelOf({ request: { method = '', url = '' } }: Risk): string {
-  return `${method} ${url}`;
+  return `${method} ${pathOf(url)}${url.includes('?') ? '?...' : ''}`;
 }
 
 function isAlone({ suspicion }: Risk): boolean {
@@ -182,7 +184,7 @@ function suspicionOf(risk: Risk): Suspicion {
   const body = head.expectsContinue ? undefined : risk.body.whole;
   const number = fingerprint({
     method: request.method ?? '',
-    target: request.url ?? '',
+    target: originForm(request.url ?? ''),
     key: key === requestId ? undefined : key,
     body: body ?? [],
     mark: body === undefined ? -1 - head.lengthBytes : 0,
