@@ -4,7 +4,7 @@
 // Two lanes of 32 bits, each with a multiplier of its own (Knuth, TAOCP 3, 6.4; Steele and Vigna, 2021).
 const MULTIPLIER = 0x9e3779b1;
 const OTHER_MULTIPLIER = 0x915f77f5;
-const HIGH_BITS = 21;
+const HIGH_BITS = 20;
 
 /** What is asked. */
 export interface Question {
@@ -20,7 +20,7 @@ export interface Question {
 }
 
 /**
- * A whole number from 1 to 2^53 - 1. It is no secret and no proof: whoever wants two requests to have one fingerprint
+ * A whole number from 1 to 2^52. It is no secret and no proof: whoever wants two requests to have one fingerprint
  * can make them so, and gains nothing that another target would not give.
  */
 export function fingerprint({ method, target, key, body, mark }: Question): number {
@@ -38,5 +38,5 @@ export function fingerprint({ method, target, key, body, mark }: Question): numb
     for (let at = 0; at < text.length; at++) add(text.charCodeAt(at));
   }
   for (const piece of body) for (const byte of piece) add(byte);
-  return (high >>> (32 - HIGH_BITS)) * 2 ** 32 + (low >>> 0) || 1;
+  return (high >>> (32 - HIGH_BITS)) * 2 ** 32 + (low >>> 0) + 1;
 }

@@ -27,8 +27,10 @@ export const SUSPECT_KEPT_MS = 60_000;
 // Claims are by number, so two requests or seats may share one; then one waits for the other without need.
 const CLAIMS = 256;
 
-// Cells of whole numbers: how many notes and quarantines there are, then a part for each kind of thing.
+// Cells of whole numbers: how many notes and quarantines there are, and how many notes; then a part for each kind of
+// thing.
 const OCCUPIED = 0;
+const NOTED = 1;
 const NOTE_SLOTS = 2;
 const ALONE = NOTE_SLOTS + MOST_NOTES;
 const VERDICTS = ALONE + MOST_NOTES;
@@ -116,15 +118,17 @@ export class Suspects {
     for (let index = 0; index < kept.length; index++) {
       this.#labels[slot * MOST_LABEL_BYTES + index] = kept.charCodeAt(index);
     }
+    Atomics.add(this.#cells, NOTED, 1);
     this.#hold(NOTE_SLOTS + slot);
   }
 
   standing(fingerprint: number, nowMs: number): Standing {
     for (let slot = 0; slot < MOST_QUARANTINED; slot++) {
-      if (!this.#isHeld(QUARANTINE_SLOTS + slot)) continue;
+      if (this.#numbers[QUARANTINES + slot * 2] !== fingerprint || !this.#isHeld(QUARANTINE_SLOTS + slot)) continue;
       const untilMs = this.#numbers[QUARANTINES + slot * 2 + 1] as number;
-      if (this.#numbers[QUARANTINES + slot * 2] === fingerprint && untilMs > nowMs) return untilMs;
+      if (untilMs > nowMs) return untilMs;
     }
+    if (!this.#hasNotes) return 'free';
     let ends = 0;
     let standing: Standing = 'free';
     for (let slot = 0; slot < MOST_NOTES; slot++) {
@@ -141,6 +145,7 @@ export class Suspects {
 
   /** A replica has answered the request, so it kills nobody. */
   answered(fingerprint: number): void {
+    if (!this.#hasNotes) return;
     for (let slot = 0; slot < MOST_NOTES; slot++) {
       if (this.#numbers[slot * NOTE_NUMBERS] === fingerprint) this.drop(slot);
     }
@@ -173,7 +178,7 @@ export class Suspects {
 
   notes(): Note[] {
     const notes: Note[] = [];
-    if (this.isQuiet) return notes;
+    if (!this.#hasNotes) return notes;
     for (let slot = 0; slot < MOST_NOTES; slot++) {
       if (!this.#isHeld(NOTE_SLOTS + slot)) continue;
       const at = slot * NOTE_NUMBERS;
@@ -202,7 +207,7 @@ export class Suspects {
   }
 
   drop(slot: number): void {
-    this.#free(NOTE_SLOTS + slot);
+    if (this.#free(NOTE_SLOTS + slot)) Atomics.sub(this.#cells, NOTED, 1);
   }
 
   /** Refuses the request from now on. False if as many are refused already as may be. */
@@ -219,6 +224,10 @@ export class Suspects {
     for (let slot = 0; slot < MOST_QUARANTINED; slot++) {
       if (this.#numbers[QUARANTINES + slot * 2] === fingerprint) this.#free(QUARANTINE_SLOTS + slot);
     }
+  }
+
+  get #hasNotes(): boolean {
+    return Atomics.load(this.#cells, NOTED) > 0;
   }
 
   #slotOf(fingerprint: number, incarnation: number): number | undefined {
@@ -246,8 +255,10 @@ export class Suspects {
     Atomics.store(this.#cells, cell, HELD);
   }
 
-  #free(cell: number): void {
-    if (Atomics.compareExchange(this.#cells, cell, HELD, FREE) === HELD) Atomics.sub(this.#cells, OCCUPIED, 1);
+  #free(cell: number): boolean {
+    if (Atomics.compareExchange(this.#cells, cell, HELD, FREE) !== HELD) return false;
+    Atomics.sub(this.#cells, OCCUPIED, 1);
+    return true;
   }
 
   #isHeld(cell: number): boolean {
