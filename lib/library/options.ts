@@ -335,6 +335,17 @@ export interface BalancerOptions {
    */
   readonly queueTimeoutMs?: Given<'queueTimeoutMs'> | undefined;
 
+  /**
+   * Time that a request waits while more come than the replicas can do; more get a 503 at once. Takes a time from 1ms
+   * to 24h, or off, in milliseconds. Default: 50ms with no key, else off.
+   */
+  readonly overloadWaitMs?: Given<'overloadWaitMs'> | undefined;
+
+  /**
+   * Which of the requests that wait get that 503 first; of those, the newest. Takes writes or reads. Default: writes.
+   */
+  readonly shedFirst?: Given<'shedFirst'> | undefined;
+
   /** Most replicas that one request is tried at. Takes a whole number from 1 to 10. Default: 3. */
   readonly maxAttempts?: Given<'maxAttempts'> | undefined;
 

@@ -5,10 +5,9 @@ import type { IncomingMessage } from 'node:http';
 import type { DataPlane, ListenPlace, PlaneHandover, PlaneNews } from '../core/plane-ports.ts';
 import type { ReplicaRef } from '../core/ports.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
-import { NO_POISON, type Poison } from '../core/request/poison.ts';
+import type { Poison } from '../core/request/poison.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
 import { Rows } from '../core/request/rows.ts';
-import { SUSPECTS_BYTES, Suspects } from '../core/request/suspects.ts';
 import { type Explanation, explain } from '../core/ring/explain.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
@@ -33,9 +32,9 @@ import { type FrontContext, FrontServer } from './front/server.ts';
 import { type KeyReader, keyReader } from './key.ts';
 import { MeasureBook } from './measure-book.ts';
 import { Meter } from './meter.ts';
+import { OverloadWatch } from './overload-watch.ts';
 import { Pairs } from './pairs.ts';
 import { Guard } from './poison/guard.ts';
-import { PoisonWatch } from './poison/watch.ts';
 import type { PlanePorts } from './ports.ts';
 import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
@@ -52,6 +51,7 @@ export class Plane implements DataPlane, FrontContext {
   readonly replies: ReplyMemory;
   readonly returns: ReturnLine;
   readonly guard: Guard;
+  readonly overload: OverloadWatch;
   readonly meter: Meter;
   readonly measures: FrontMeasures;
   readonly log: RequestLog;
@@ -68,8 +68,6 @@ export class Plane implements DataPlane, FrontContext {
   readonly #ids: RequestIds;
   readonly #front: FrontServer;
   readonly #pairs: Pairs;
-  // In the main thread only.
-  readonly #watch: PoisonWatch | undefined;
   readonly #listeners = new Set<(news: PlaneNews) => void>();
   // The plan in force and what was made of it. `#latest` is the newest plan, which may still wait for its hash pair.
   #plan: RoutingPlan | undefined;
@@ -103,6 +101,7 @@ export class Plane implements DataPlane, FrontContext {
       diverted: 0,
       freed: () => this.#freed(),
     };
+    this.overload = new OverloadWatch(limits, this.#load, ports.log);
     this.#agents = new ReplicaAgents(limits, this.#load, ports.shared?.rows ?? new Rows(), ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
     );
@@ -113,10 +112,8 @@ export class Plane implements DataPlane, FrontContext {
       ports.shared?.tallyOf(undefined),
     );
     this.#budget = new RetryBudget(limits, this.ledger.budget);
-    this.#line = new WaitingLine(limits, this.ledger);
-    const suspects = ports.shared?.suspects ?? new Suspects(new ArrayBuffer(SUSPECTS_BYTES), 0);
-    this.guard = new Guard(suspects, ports.clock, limits, () => this.#freed());
-    if (ports.shared === undefined) this.#watch = new PoisonWatch(suspects, ports.clock, ports.log);
+    this.guard = new Guard(ports, limits, () => this.#freed());
+    this.#line = new WaitingLine(limits, this.ledger, () => this.overload.refusal());
     this.#readKey = keyReader(limits.key, ports.keyFunction);
     // Another pair makes another policy.
     this.#pairs = new Pairs(ports.loadPair, () => {
@@ -167,7 +164,7 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   get poison(): Poison {
-    return this.#watch?.now ?? NO_POISON;
+    return this.guard.poison;
   }
 
   connections(): number {
@@ -178,7 +175,6 @@ export class Plane implements DataPlane, FrontContext {
     this.closing = true;
     signal.addEventListener('abort', () => this.#agents.endStreams(), { once: true });
     const lost = await this.#front.giveWay(signal);
-    this.#watch?.close();
     this.#agents.retireAll();
     return lost;
   }
@@ -188,7 +184,7 @@ export class Plane implements DataPlane, FrontContext {
     this.#agents.endStreams();
     return this.#front.close(signal).then(() => {
       this.#agents.retireAll();
-      this.#watch?.close();
+      this.guard.close();
       this.access.flush();
     });
   }
@@ -198,12 +194,13 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   take(key: Key, tried: readonly SeatId[], offers: boolean, claims?: SeatClaims): Lessor | undefined {
-    return this.isPaused ? undefined : this.#agents.table?.take(key, tried, offers, claims);
+    if (this.isPaused || (tried.length === 0 && this.overload.isFull)) return undefined;
+    return this.#agents.table?.take(key, tried, offers, claims);
   }
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
     const mayFind = this.isPaused || this.#agents.table?.hasUntried(tried) === true;
-    return mayFind && this.#line.join(exchange);
+    return mayFind && this.#line.join(exchange, this.overload.mostWaiting);
   }
 
   barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[] {
@@ -230,6 +227,7 @@ export class Plane implements DataPlane, FrontContext {
 
   onOver(ended: Ended): void {
     this.meter.count(ended, this.#policy);
+    this.overload.over(ended);
     this.log.ended(ended);
     if (this.access.isOn) this.access.ended(ended, this.#policy);
   }
@@ -240,12 +238,15 @@ export class Plane implements DataPlane, FrontContext {
     this.meter.onTick(nowMs);
     this.replies.onTick(nowMs);
     this.returns.callSome();
+    this.overload.onTick(nowMs, this.#plan);
+    this.#line.shorten(this.overload.mostWaiting);
     // Another thread may have given back a place just before somebody began to wait here.
     this.#line.serve();
   }
 
   arrive(): number {
     this.#budget.deposit();
+    this.overload.arrived();
     return this.#ids.next();
   }
 
@@ -274,8 +275,7 @@ export class Plane implements DataPlane, FrontContext {
       this.#policy = compile(plan, pair);
     if (plan.traffic !== this.#traffic) this.#applySettings(plan.traffic);
     this.#plan = plan;
-    this.guard.ended(plan.ended ?? []);
-    this.#watch?.onPlan(plan);
+    this.guard.onPlan(plan);
     this.#agents.route(plan, this.#policy);
     this.#line.serve();
     this.returns.onPlan(plan);

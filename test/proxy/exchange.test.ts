@@ -4,12 +4,12 @@
 
 import { EventEmitter } from 'node:events';
 import t from 'tap';
-import { SUSPECTS_BYTES, Suspects } from '../../lib/core/request/suspects.ts';
 import { SeatMeasures } from '../../lib/core/traffic/measures.ts';
 import { Tally } from '../../lib/core/traffic/traffic.ts';
 import { BalancerError } from '../../lib/errors.ts';
 import { realClock } from '../../lib/fleet/clock.ts';
 import { parseReplyHead, type ReplyHead } from '../../lib/http/reply-head.ts';
+import { createLog } from '../../lib/log.ts';
 import { trafficSettings } from '../../lib/parts/limits.ts';
 import type { Downstream } from '../../lib/proxy/exchange/downstream.ts';
 import { Exchange } from '../../lib/proxy/exchange/exchange.ts';
@@ -22,6 +22,11 @@ import type { Lease, Leaseholder, Lessor } from '../../lib/proxy/replicas/lease.
 import { defaultOptions } from '../../lib/settings/options.ts';
 
 const limits = proxyLimits(trafficSettings(defaultOptions()));
+const log = createLog(
+  'off',
+  () => undefined,
+  () => new Date(0),
+);
 
 /** What the exchange has told its client's side, in order. */
 function noting() {
@@ -144,10 +149,11 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     wait: () => mayWait,
     barredFromTunnels: (tried) => tried,
     isPaused: false,
+    overload: { isShedding: false, refusal: () => new BalancerError('shed', 'too many') },
     returns: new ReturnLine(limits),
     stopWaiting: () => undefined,
     spendRetry: () => true,
-    guard: new Guard(new Suspects(new ArrayBuffer(SUSPECTS_BYTES), 0), realClock, limits, () => undefined),
+    guard: new Guard({ clock: realClock, log }, limits, () => undefined),
     explanationOf: (key) => ({ key, slot: 7, order: [2, 1], skipped: [{ seat: 2, why: 'busy' }], taken: 1 }),
     hostnameOf: (seat) => `server${seat}`,
     suspect: ({ incarnation }) => suspects.push(incarnation),

@@ -8,9 +8,9 @@ export const OUTCOMES = ['1xx', '2xx', '3xx', '4xx', '5xx', 'failed', 'abandoned
 export const METHODS = ['read', 'write'] as const;
 /** Codes of the errors that end or refuse requests. The last one stands for all others. */
 export const REASONS = [
-  ...['bad-reply', 'connection-lost', 'connect-failed', 'no-replica', 'overloaded', 'closing', 'reply-timeout'],
-  ...['tunnel-idle', 'internal', 'poison', 'client-left', 'bad-request', 'request-timeout', 'body-too-large'],
-  ...['head-too-large', 'not-implemented', 'other'],
+  ...['bad-reply', 'connection-lost', 'connect-failed', 'no-replica', 'overloaded', 'shed', 'closing'],
+  ...['reply-timeout', 'tunnel-idle', 'internal', 'poison', 'client-left', 'bad-request', 'request-timeout'],
+  ...['body-too-large', 'head-too-large', 'not-implemented', 'other'],
 ] as const;
 /** Why a request was tried again: `stale` if a kept connection had closed, else the code of the error. */
 export const RETRY_REASONS = ['stale', 'connect-failed', 'connection-lost', 'bad-reply', 'other'] as const;
@@ -124,7 +124,8 @@ export function addCells(one: Float64Array | undefined, other: Float64Array): Fl
   return one === undefined ? other.slice() : one.map((value, cell) => value + (other[cell] as number));
 }
 
-function isRead(method: string): boolean {
+/** The method is safe by RFC 9110, 9.2.1: it has no effect that its client asked for. */
+export function isRead(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'TRACE';
 }
 

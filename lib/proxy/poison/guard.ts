@@ -4,13 +4,17 @@
 
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
 import { fingerprint } from '../../core/request/fingerprint.ts';
-import type { Suspects } from '../../core/request/suspects.ts';
+import { NO_POISON, type Poison } from '../../core/request/poison.ts';
+import { SUSPECTS_BYTES, Suspects } from '../../core/request/suspects.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
+import type { RoutingPlan } from '../../core/routing-plan.ts';
 import { BalancerError, type ErrorCode } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
 import { originForm, pathOf } from '../../http/target.ts';
+import type { PlanePorts } from '../ports.ts';
 import type { Lease } from '../replicas/lease.ts';
+import { PoisonWatch } from './watch.ts';
 
 /** What is known of one request, once it was asked for. */
 export interface Suspicion {
@@ -36,6 +40,13 @@ export interface Risk {
 /** How a request may be sent: like any other, alone, or not yet. */
 export type Admission = 'free' | 'alone' | 'not-yet';
 
+type GuardPorts = Pick<PlanePorts, 'shared' | 'clock' | 'log'>;
+
+interface GuardLimits {
+  readonly quarantineMs: number;
+  readonly queueTimeoutMs: number;
+}
+
 // An attempt that was given up while a replica had it.
 interface GivenUp {
   readonly replica: ReplicaRef;
@@ -55,22 +66,24 @@ const GIVEN_UP_KEPT_MS = 30_000;
 export class Guard {
   readonly suspects: Suspects;
   readonly #clock: Clock;
-  readonly #limits: { readonly quarantineMs: number; readonly queueTimeoutMs: number };
+  readonly #limits: GuardLimits;
   // A replica that hangs is convicted by its heartbeats long after clients have left.
   readonly #givenUp: GivenUp[] = [];
   readonly #onReleased: () => void;
+  // In the main thread only: others are told what it finds through the memory that they share.
+  readonly #watch: PoisonWatch | undefined;
 
   /** @param onReleased called when others that wait may go on. */
-  constructor(
-    suspects: Suspects,
-    clock: Clock,
-    limits: { readonly quarantineMs: number; readonly queueTimeoutMs: number },
-    onReleased: () => void,
-  ) {
-    this.suspects = suspects;
+  constructor({ shared, clock, log }: GuardPorts, limits: GuardLimits, onReleased: () => void) {
+    this.suspects = shared?.suspects ?? new Suspects(new ArrayBuffer(SUSPECTS_BYTES), 0);
     this.#clock = clock;
     this.#limits = limits;
     this.#onReleased = onReleased;
+    if (shared === undefined) this.#watch = new PoisonWatch(this.suspects, clock, log);
+  }
+
+  get poison(): Poison {
+    return this.#watch?.now ?? NO_POISON;
   }
 
   get isQuiet(): boolean {
@@ -133,14 +146,23 @@ export class Guard {
     this.#release(risk);
   }
 
-  /** Those replicas ended, or hung. Requests that were given up there may have been why. */
-  ended(incarnations: readonly number[]): void {
+  onPlan(plan: Pick<RoutingPlan, 'ended' | 'routes' | 'traffic'>): void {
+    if (plan.ended !== undefined && this.#givenUp.length > 0) this.#accuse(plan.ended);
+    this.#watch?.onPlan(plan);
+  }
+
+  close(): void {
+    this.#watch?.close();
+  }
+
+  // Those replicas ended, or hung. Requests that were given up there may have been why.
+  #accuse(ended: readonly number[]): void {
     const nowMs = this.#clock.now();
-    for (const { replica, fingerprint: number, label, atMs } of this.#givenUp) {
-      if (!incarnations.includes(replica.incarnation) || nowMs - atMs > GIVEN_UP_KEPT_MS) continue;
-      this.suspects.note(number, replica.incarnation, nowMs, false, label);
-    }
-    const left = this.#givenUp.filter(({ replica }) => !incarnations.includes(replica.incarnation));
+    const left = this.#givenUp.filter(({ replica, fingerprint: number, label, atMs }) => {
+      if (!ended.includes(replica.incarnation)) return true;
+      if (nowMs - atMs <= GIVEN_UP_KEPT_MS) this.suspects.note(number, replica.incarnation, nowMs, false, label);
+      return false;
+    });
     this.#givenUp.splice(0, this.#givenUp.length, ...left);
   }
 
@@ -163,7 +185,7 @@ function refusal(leftMs: number): BalancerError {
   return new BalancerError(
     'poison',
     `this request was in flight at two replicas that ended, so it is not sent to another one for ${leftS} s`,
-    { retryAfterS: leftS },
+    { leastS: leftS },
   );
 }
 
