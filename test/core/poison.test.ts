@@ -4,8 +4,8 @@ import t from 'tap';
 import { fingerprint } from '../../lib/core/request/fingerprint.ts';
 import { PoisonJudge } from '../../lib/core/request/poison.ts';
 import {
+  BREAK_DOUBT_MS,
   DOUBT_KEPT_MS,
-  DOUBT_MS,
   MOST_NOTES,
   MOST_QUARANTINED,
   SUSPECT_KEPT_MS,
@@ -17,6 +17,17 @@ const QUARANTINE_MS = 5000;
 const SETTLED_MS = 200;
 const [POISON, OTHER, THIRD] = [11, 22, 33];
 const [A, B, C] = [1, 2, 3];
+
+function note(
+  suspects: Suspects,
+  fingerprint: number,
+  incarnation: number,
+  atMs: number,
+  wasAlone: boolean,
+  label: string,
+) {
+  suspects.note({ fingerprint, incarnation, atMs, wasAlone, label });
+}
 
 function court() {
   const memory = new ArrayBuffer(SUSPECTS_BYTES);
@@ -63,12 +74,12 @@ t.test('while nothing is noted all is quiet, and each request is free', async (t
 
 t.test('a request whose connection broke goes on alone for a moment, or until it is answered', async (t) => {
   const { suspects } = court();
-  suspects.note(OTHER, A, 1000, false, 'GET /other');
+  note(suspects, OTHER, A, 1000, false, 'GET /other');
   t.notOk(suspects.isQuiet);
-  t.equal(suspects.standing(OTHER, 1000 + DOUBT_MS - 1), 'alone');
-  t.equal(suspects.standing(OTHER, 1000 + DOUBT_MS), 'free');
+  t.equal(suspects.standing(OTHER, 1000 + BREAK_DOUBT_MS - 1), 'alone');
+  t.equal(suspects.standing(OTHER, 1000 + BREAK_DOUBT_MS), 'free');
   t.equal(suspects.standing(POISON, 1000), 'free', 'others are free');
-  suspects.note(OTHER, A, 2000, false, 'GET /other');
+  note(suspects, OTHER, A, 2000, false, 'GET /other');
   t.equal(suspects.notes().length, 1, 'the same loss is noted once');
   suspects.answered(POISON);
   t.equal(suspects.notes().length, 1);
@@ -80,7 +91,7 @@ t.test('a request whose connection broke goes on alone for a moment, or until it
 
 t.test('a request that was at a replica that lives is free', async (t) => {
   const { suspects, judge } = court();
-  suspects.note(OTHER, A, 0, false, 'GET /other');
+  note(suspects, OTHER, A, 0, false, 'GET /other');
   judge.lives(B);
   t.equal(suspects.standing(OTHER, 1), 'alone');
   judge.lives(A);
@@ -89,17 +100,17 @@ t.test('a request that was at a replica that lives is free', async (t) => {
 
 t.test('one that was alone at a second replica that ended is convicted, and refused for a while', async (t) => {
   const { suspects, judge, advance, types } = court();
-  suspects.note(POISON, A, 0, false, 'GET /poison');
-  suspects.note(OTHER, A, 0, false, 'GET /other');
+  note(suspects, POISON, A, 0, false, 'GET /poison');
+  note(suspects, OTHER, A, 0, false, 'GET /other');
   judge.ended(A, 1);
   judge.ended(A, 2);
   t.notOk(judge.isIdle);
   t.same(types(2), [], 'what comes late is waited for');
-  t.equal(suspects.standing(POISON, 2 + DOUBT_MS), 'alone');
+  t.equal(suspects.standing(POISON, 2 + BREAK_DOUBT_MS), 'alone');
   t.same(advance(1 + SETTLED_MS), [{ type: 'suspected', incarnation: A, requests: ['GET /poison', 'GET /other'] }]);
   t.same(types(2 + SETTLED_MS), [], 'it is told once');
-  suspects.note(POISON, B, 1000, true, 'GET /poison');
-  suspects.note(THIRD, B, 1000, false, 'GET /third');
+  note(suspects, POISON, B, 1000, true, 'GET /poison');
+  note(suspects, THIRD, B, 1000, false, 'GET /third');
   t.equal(suspects.standing(POISON, 1000), 'held');
   judge.ended(B, 1001);
   t.same(types(1002), []);
@@ -120,13 +131,13 @@ t.test('one that was alone at a second replica that ended is convicted, and refu
 
 t.test('who is noted late at a death that is explained is no suspect', async (t) => {
   const { suspects, judge, types } = court();
-  suspects.note(POISON, A, 0, false, '');
+  note(suspects, POISON, A, 0, false, '');
   judge.ended(A, 0);
   types(0);
-  suspects.note(POISON, B, 1, true, '');
+  note(suspects, POISON, B, 1, true, '');
   judge.ended(B, 1);
   t.same(types(SETTLED_MS + 1), ['quarantined']);
-  suspects.note(OTHER, B, 300, false, '');
+  note(suspects, OTHER, B, 300, false, '');
   types(300);
   t.equal(suspects.standing(OTHER, 300), 'free');
 });
@@ -134,14 +145,14 @@ t.test('who is noted late at a death that is explained is no suspect', async (t)
 t.test('two deaths convict nobody who was not alone at the second: a third may', async (t) => {
   const { suspects, judge, types } = court();
   for (const incarnation of [A, B]) {
-    suspects.note(POISON, incarnation, 0, false, '');
-    suspects.note(OTHER, incarnation, 0, false, '');
+    note(suspects, POISON, incarnation, 0, false, '');
+    note(suspects, OTHER, incarnation, 0, false, '');
     judge.ended(incarnation, 0);
   }
   t.same(types(SETTLED_MS), ['suspected', 'suspected']);
   t.equal(suspects.standing(OTHER, SETTLED_MS), 'strictly-alone');
   suspects.answered(OTHER);
-  suspects.note(POISON, C, 300, true, '');
+  note(suspects, POISON, C, 300, true, '');
   judge.ended(C, 300);
   t.same(types(300 + SETTLED_MS), ['quarantined']);
   t.equal(judge.quarantined[0]?.replicas, 3);
@@ -153,12 +164,12 @@ t.test(
   async (t) => {
     for (const isAnswered of [true, false]) {
       const { suspects, judge, types } = court();
-      suspects.note(POISON, A, 0, false, '');
-      suspects.note(OTHER, A, 0, false, '');
+      note(suspects, POISON, A, 0, false, '');
+      note(suspects, OTHER, A, 0, false, '');
       judge.ended(A, 0);
       types(SETTLED_MS);
-      suspects.note(OTHER, B, 300, false, '');
-      suspects.note(POISON, B, 300, true, '');
+      note(suspects, OTHER, B, 300, false, '');
+      note(suspects, POISON, B, 300, true, '');
       judge.ended(B, 300);
       types(300 + SETTLED_MS);
       t.equal(suspects.standing(POISON, 1000), 'held');
@@ -172,9 +183,9 @@ t.test(
 
 t.test('the first death of a request that was alone convicts it of nothing', async (t) => {
   const { suspects, judge, types } = court();
-  suspects.note(OTHER, A, 0, false, '');
+  note(suspects, OTHER, A, 0, false, '');
   judge.lives(A);
-  suspects.note(OTHER, B, 1, true, '');
+  note(suspects, OTHER, B, 1, true, '');
   judge.ended(B, 1);
   t.same(types(SETTLED_MS + 1), ['suspected']);
   t.equal(suspects.standing(OTHER, SETTLED_MS + 1), 'alone');
@@ -182,9 +193,9 @@ t.test('the first death of a request that was alone convicts it of nothing', asy
 
 t.test('what became of the replica before is waited for', async (t) => {
   const { suspects, judge, types } = court();
-  suspects.note(POISON, A, 0, false, '');
-  suspects.note(POISON, B, 1, false, '');
-  suspects.note(POISON, B, 1, true, '');
+  note(suspects, POISON, A, 0, false, '');
+  note(suspects, POISON, B, 1, false, '');
+  note(suspects, POISON, B, 1, true, '');
   judge.ended(B, 1);
   t.same(types(4000), ['suspected']);
   t.equal(suspects.standing(POISON, 4000), 'held');
@@ -194,19 +205,19 @@ t.test('what became of the replica before is waited for', async (t) => {
 
 t.test('what is noted is forgotten: a doubt soon, a suspect later, all if none is to be refused', async (t) => {
   const { suspects, judge, advance, types } = court();
-  suspects.note(OTHER, A, 0, false, '');
+  note(suspects, OTHER, A, 0, false, '');
   types(DOUBT_KEPT_MS - 1);
   t.notOk(suspects.isQuiet);
   types(DOUBT_KEPT_MS);
   t.ok(suspects.isQuiet);
-  suspects.note(OTHER, A, 0, false, '');
+  note(suspects, OTHER, A, 0, false, '');
   judge.ended(A, 0);
   types(0);
   types(SUSPECT_KEPT_MS - 1);
   t.notOk(suspects.isQuiet);
   types(SUSPECT_KEPT_MS);
   t.ok(suspects.isQuiet);
-  suspects.note(POISON, B, 0, false, '');
+  note(suspects, POISON, B, 0, false, '');
   suspects.quarantine(THIRD, 1e9);
   advance(1, 0);
   t.equal(suspects.notes().length, 0);
@@ -214,10 +225,10 @@ t.test('what is noted is forgotten: a doubt soon, a suspect later, all if none i
 
 t.test('a quarantine is lifted when none is to be', async (t) => {
   const { suspects, judge, advance, types } = court();
-  suspects.note(POISON, A, 0, false, '');
+  note(suspects, POISON, A, 0, false, '');
   judge.ended(A, 0);
   types(0);
-  suspects.note(POISON, B, 0, true, '');
+  note(suspects, POISON, B, 0, true, '');
   judge.ended(B, 0);
   types(SETTLED_MS);
   t.same(
@@ -230,7 +241,7 @@ t.test('a quarantine is lifted when none is to be', async (t) => {
 t.test('threads see what others note, and a claim of one is refused to the others until it is released', async (t) => {
   const { suspects, memory } = court();
   const other = new Suspects(memory, 1);
-  suspects.note(POISON, A, 0, false, 'GET /poison');
+  note(suspects, POISON, A, 0, false, 'GET /poison');
   t.match(other.notes(), [{ fingerprint: POISON, incarnation: A, label: 'GET /poison', verdict: 'unknown' }]);
   t.ok(suspects.claim(POISON) && suspects.claimSeat(4));
   t.notOk(other.claim(POISON) || other.claimSeat(4));
@@ -246,16 +257,16 @@ t.test('threads see what others note, and a claim of one is refused to the other
 
 t.test('everything is bounded', async (t) => {
   const { suspects, judge, types } = court();
-  for (let number = 1; number <= MOST_NOTES + 5; number++) suspects.note(number, A, 0, false, 'x'.repeat(500));
+  for (let number = 1; number <= MOST_NOTES + 5; number++) note(suspects, number, A, 0, false, 'x'.repeat(500));
   t.equal(suspects.notes().length, MOST_NOTES);
   t.ok((suspects.notes()[0]?.label.length ?? 500) < 200);
   for (let number = 1; number <= MOST_NOTES; number++) suspects.answered(number);
   t.ok(suspects.isQuiet);
   for (let number = 1; number <= MOST_QUARANTINED; number++) t.ok(suspects.quarantine(1e6 + number, 1e9));
-  suspects.note(POISON, A, 0, false, '');
+  note(suspects, POISON, A, 0, false, '');
   judge.ended(A, 0);
   types(0);
-  suspects.note(POISON, B, 0, true, '');
+  note(suspects, POISON, B, 0, true, '');
   judge.ended(B, 0);
   t.same(types(SETTLED_MS), ['suspected', 'suspected'], 'there is no room for one more');
   t.equal(suspects.standing(POISON, SETTLED_MS), 'held');

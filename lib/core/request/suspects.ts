@@ -17,8 +17,10 @@ export const MOST_QUARANTINED = 64;
 const MOST_LABEL_BYTES = 120;
 
 /** How long a broken connection alone makes a suspect, in ms: a replica that died is known to have died by then. */
-export const DOUBT_MS = 500;
-/** How long it is remembered, in case the end of the replica is learnt late. */
+export const BREAK_DOUBT_MS = 500;
+/** How long a request is doubted that was alone when its client left, in ms: its replica may be found to hang. */
+export const HANG_DOUBT_MS = 10_000;
+/** How long a note is kept, in ms, in case the end of the replica is learnt late. */
 export const DOUBT_KEPT_MS = 10_000;
 
 /** How long one is a suspect at most that was at a replica that ended, in ms. */
@@ -39,8 +41,8 @@ const QUARANTINE_SLOTS = LABEL_LENGTHS + MOST_NOTES;
 const REQUEST_CLAIMS = QUARANTINE_SLOTS + MOST_QUARANTINED;
 const SEAT_CLAIMS = REQUEST_CLAIMS + CLAIMS;
 const CELLS = SEAT_CLAIMS + CLAIMS;
-// Numbers: fingerprint, incarnation and time of each note, then fingerprint and end of each quarantine.
-const NOTE_NUMBERS = 3;
+// Numbers: fingerprint, incarnation, time and end of the doubt of each note, then fingerprint and end of each quarantine.
+const NOTE_NUMBERS = 4;
 const QUARANTINES = MOST_NOTES * NOTE_NUMBERS;
 const NUMBERS = QUARANTINES + MOST_QUARANTINED * 2;
 const LABELS_AT = NUMBERS * 8 + CELLS * 4;
@@ -56,14 +58,17 @@ export type Verdict = 'unknown' | 'lives' | 'ended';
 const VERDICT_NAMES: readonly Verdict[] = ['unknown', 'lives', 'ended'];
 
 /** A request that was at a replica when its connection broke. */
-export interface Note {
+export interface Note extends NewNote {
   readonly slot: number;
+  readonly verdict: Verdict;
+}
+
+export interface NewNote {
   readonly fingerprint: number;
   readonly incarnation: number;
   readonly atMs: number;
   /** No other suspect was there. */
   readonly wasAlone: boolean;
-  readonly verdict: Verdict;
   /** What was asked, for people. */
   readonly label: string;
 }
@@ -95,11 +100,8 @@ export class Suspects {
     return Atomics.load(this.#cells, OCCUPIED) === 0;
   }
 
-  /**
-   * The connection to that replica broke under the request.
-   * @param wasAlone it was claimed, and the seat too.
-   */
-  note(fingerprint: number, incarnation: number, atMs: number, wasAlone: boolean, label: string): void {
+  /** That replica had the request when its connection broke, or when it was given up. */
+  note({ fingerprint, incarnation, atMs, wasAlone, label }: NewNote, doubtMs = BREAK_DOUBT_MS): void {
     const known = this.#slotOf(fingerprint, incarnation);
     if (known !== undefined) {
       if (wasAlone) this.#cells[ALONE + known] = 1;
@@ -111,6 +113,7 @@ export class Suspects {
     this.#numbers[at] = fingerprint;
     this.#numbers[at + 1] = incarnation;
     this.#numbers[at + 2] = atMs;
+    this.#numbers[at + 3] = atMs + doubtMs;
     this.#cells[ALONE + slot] = wasAlone ? 1 : 0;
     this.#cells[VERDICTS + slot] = 0;
     const kept = label.slice(0, MOST_LABEL_BYTES);
@@ -135,10 +138,10 @@ export class Suspects {
       if (this.#numbers[slot * NOTE_NUMBERS] !== fingerprint || !this.#isHeld(NOTE_SLOTS + slot)) continue;
       const verdict = this.#verdictOf(slot);
       if (verdict === 'lives') continue;
+      if (verdict === 'unknown' && nowMs >= (this.#numbers[slot * NOTE_NUMBERS + 3] as number)) continue;
       if (this.#cells[ALONE + slot] === 1) return 'held';
-      const atMs = this.#numbers[slot * NOTE_NUMBERS + 2] as number;
       if (verdict === 'ended') ends += 1;
-      if (verdict === 'ended' || nowMs - atMs < DOUBT_MS) standing = 'alone';
+      standing = 'alone';
     }
     return ends > 1 ? 'strictly-alone' : standing;
   }

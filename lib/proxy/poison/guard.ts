@@ -5,7 +5,7 @@
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
 import { fingerprint } from '../../core/request/fingerprint.ts';
 import { NO_POISON, type Poison } from '../../core/request/poison.ts';
-import { SUSPECTS_BYTES, Suspects } from '../../core/request/suspects.ts';
+import { HANG_DOUBT_MS, SUSPECTS_BYTES, Suspects } from '../../core/request/suspects.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { RoutingPlan } from '../../core/routing-plan.ts';
@@ -138,7 +138,7 @@ export class Guard {
   over(risk: Risk, lease: Lease | undefined): void {
     if (lease?.connected === true && this.#limits.quarantineMs > 0) {
       const { replica } = lease.lessor;
-      if (isAlone(risk)) this.#note(risk, replica);
+      if (isAlone(risk)) this.#note(risk, replica, HANG_DOUBT_MS);
       const atMs = this.#clock.now();
       this.#givenUp.push({ replica, fingerprint: suspicionOf(risk).fingerprint, label: labelOf(risk), atMs });
       if (this.#givenUp.length > MOST_GIVEN_UP) this.#givenUp.shift();
@@ -160,15 +160,18 @@ export class Guard {
     const nowMs = this.#clock.now();
     const left = this.#givenUp.filter(({ replica, fingerprint: number, label, atMs }) => {
       if (!ended.includes(replica.incarnation)) return true;
-      if (nowMs - atMs <= GIVEN_UP_KEPT_MS) this.suspects.note(number, replica.incarnation, nowMs, false, label);
+      const { incarnation } = replica;
+      const note = { fingerprint: number, incarnation, atMs: nowMs, wasAlone: false, label };
+      if (nowMs - atMs <= GIVEN_UP_KEPT_MS) this.suspects.note(note);
       return false;
     });
     this.#givenUp.splice(0, this.#givenUp.length, ...left);
   }
 
-  #note(risk: Risk, { incarnation }: ReplicaRef): void {
+  #note(risk: Risk, { incarnation }: ReplicaRef, doubtMs?: number): void {
     const { fingerprint: number } = suspicionOf(risk);
-    this.suspects.note(number, incarnation, this.#clock.now(), isAlone(risk), labelOf(risk));
+    const [atMs, wasAlone, label] = [this.#clock.now(), isAlone(risk), labelOf(risk)];
+    this.suspects.note({ fingerprint: number, incarnation, atMs, wasAlone, label }, doubtMs);
   }
 
   #release({ suspicion }: Risk): void {
