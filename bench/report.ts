@@ -32,7 +32,7 @@ export function pageIn(out: string): string {
   return fromHere.startsWith('..') ? path : fromHere;
 }
 
-const PARTS = ['spread', 'recovery', 'speed'] as const;
+export const PARTS = ['spread', 'recovery', 'overload', 'speed'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** Reads the samples of all parts that were run. */

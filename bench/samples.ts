@@ -3,6 +3,7 @@
 
 import type { FaultKind } from './harness/faults.ts';
 import type { TimedRequest } from './harness/load.ts';
+import type { OpenRequest } from './harness/open-load.ts';
 
 /** Where, when and with what a part was run. */
 export interface Environment {
@@ -158,8 +159,22 @@ export interface SpeedSamples {
   readonly wrong: Readonly<Record<string, string>>;
 }
 
+/** All times are in ms since the load began. */
+export interface OverloadSamples {
+  readonly environment: Environment;
+  /** The most that the replicas can answer. */
+  readonly perSecond: number;
+  /** When the overload began and ended. */
+  readonly beginMs: number;
+  readonly endMs: number;
+  /** Replicas that were lost. */
+  readonly lost: number;
+  readonly requests: readonly OpenRequest[];
+}
+
 export interface Results {
   readonly spread?: SpreadSamples;
   readonly recovery?: RecoverySamples;
   readonly speed?: SpeedSamples;
+  readonly overload?: OverloadSamples;
 }

@@ -13,7 +13,7 @@ interface Limits {
 
 /** Of this thread. */
 interface Load {
-  readonly ledger: Pick<Ledger, 'ownWaiting'>;
+  readonly ledger: Pick<Ledger, 'ownConnections' | 'ownWaiting'>;
   readonly inFlight: number;
 }
 
@@ -28,7 +28,6 @@ export class OverloadWatch implements Shedder {
   #finishedMs2 = 0;
   #shed = 0;
   #wasShedding = false;
-  #usage = performance.eventLoopUtilization();
 
   constructor(limits: Limits, load: Load, log: Log) {
     this.#limits = limits;
@@ -69,9 +68,6 @@ export class OverloadWatch implements Shedder {
   }
 
   onTick(nowMs: number, plan: Pick<RoutingPlan, 'routes' | 'isPaused'> | undefined): void {
-    const usage = performance.eventLoopUtilization();
-    const { utilization: busy } = performance.eventLoopUtilization(usage, this.#usage);
-    this.#usage = usage;
     const facts = {
       nowMs,
       arrived: this.#arrived,
@@ -80,11 +76,11 @@ export class OverloadWatch implements Shedder {
       finishedMs2: this.#finishedMs2,
       inFlight: this.#load.inFlight,
       waiting: this.#load.ledger.ownWaiting,
-      busy,
       replicas: plan?.routes.length ?? 0,
     };
-    // Who waits in a pause does not wait for the replicas.
-    this.#overload.advance(facts, plan?.isPaused === true ? Number.POSITIVE_INFINITY : this.#limits.overloadWaitMs);
+    // Who waits in a pause does not wait for the replicas. And without a client no further tick comes.
+    const isOff = plan?.isPaused === true || this.#load.ledger.ownConnections === 0;
+    this.#overload.advance(facts, isOff ? Number.POSITIVE_INFINITY : this.#limits.overloadWaitMs);
     this.#tell();
   }
 

@@ -21,8 +21,6 @@ export interface OverloadFacts {
   readonly inFlight: number;
   /** Waiting for a place now. */
   readonly waiting: number;
-  /** The part of the time since the last call in which this thread was at work, 0 to 1. */
-  readonly busy: number;
   /** Replicas that take requests. */
   readonly replicas: number;
 }
@@ -34,13 +32,13 @@ export interface OverloadFacts {
 const LEAST_WINDOW_MS = 90;
 const MOST_WINDOW_MS = 2000;
 const ENOUGH_TO_SUSPECT = 20;
-const ENOUGH_TO_TRY = 50;
 const ENOUGH_TO_JUDGE = 100;
 /** With no more than so many requests each, replicas have it easy, and show how long a request takes them. */
 const EASY_PER_REPLICA = 4;
-/** Requests that take so many times as long are worth a trial. */
+/** Requests that take so many times as long are slowed, unless they take less than so many ms, which harms nobody. */
 const SLOWED = 4;
-/** So many at each replica are worth a trial too, if nothing is known of the replicas yet. */
+const LEAST_SLOWED_MS = 25;
+/** What stands for that if it is not known how long they took before: so many requests at each replica. */
 const HEAVY_PER_REPLICA = 32;
 /** The least limit: one request that the replica works on, and the next one. */
 const LEAST_PER_REPLICA = 2;
@@ -48,7 +46,7 @@ const LEAST_PER_REPLICA = 2;
 const STEP = 0.6;
 const PROBE_DOWN = 0.75;
 const PROBE_UP = 1.5;
-const WINDOWS_TO_PROBE = 16;
+const WINDOWS_TO_PROBE = 8;
 /** A limit must keep this part of the best throughput. */
 const KEPT = 0.9;
 /** What a window's throughput may differ by chance. */
@@ -57,13 +55,12 @@ const CHANCE = 0.25;
 const REMEMBERED = 0.999;
 /** The longest that a new number is given to show its effect, in ms. */
 const MOST_SETTLING_MS = 5000;
-/** More arrive than are finished, by this factor, in so many windows. */
+/** More arrive than are finished, by this factor. After so many such windows, requests are shed. */
 const OUTPACED = 1.15;
 const WINDOWS_TO_SHED = 3;
-/** After so many windows in which not always somebody waited, there is no limit any more. */
+const OUTPACED_FAR = 1.5;
+/** There is no limit any more after so many windows in which hardly anybody waited, or in which no more arrived. */
 const WINDOWS_TO_FREE = 10;
-/** A thread that is at work for more of the time is itself what limits the throughput. */
-const BUSY = 0.85;
 /** After a trial that showed no overload, none is begun for so long, in ms; twice as long after each further one. */
 const FIRST_TRUCE_MS = 5000;
 const LONGEST_TRUCE_MS = 80_000;
@@ -81,7 +78,7 @@ interface Window {
   readonly throughput: number;
   /** Arrived per ms. */
   readonly arrivals: number;
-  /** Somebody waited all the time. */
+  /** Somebody waited most of the time. */
   readonly isFull: boolean;
 }
 
@@ -89,8 +86,6 @@ interface Window {
 interface Trial {
   /** The limit that held before. */
   readonly before: number;
-  /** The throughput with that one. */
-  readonly throughput: number;
   /** From then on, what finishes was let in under the new limit. */
   readonly settledMs: number;
   /** It is to show whether there is an overload at all. */
@@ -104,17 +99,20 @@ export class Overload {
   mostWaiting = NONE;
   // Where the window under way began, and what it has seen.
   #from: OverloadFacts | undefined;
-  #isFull = true;
-  #busiest = 0;
+  #looks = 0;
+  #looksFull = 0;
   // How long a request takes replicas that have it easy, in ms, as far as known.
   #easyMs: number | undefined;
   #trial: Trial | undefined;
-  // The throughput under the limit that holds, and the best of late.
+  // The throughput under the limit that holds, averaged, and the best of those of late.
   #reached = 0;
   #best = 0;
+  // The throughput without a limit, averaged.
+  #usual = 0;
   #windowsHeld = 0;
   #windowsWithRoom = 0;
   #windowsOutpaced = 0;
+  #windowsCalm = 0;
   #probes = 0;
   #truceMs = FIRST_TRUCE_MS;
   #truceEndsMs = 0;
@@ -124,16 +122,24 @@ export class Overload {
    * @param waitMs how long requests may wait for a place in an overload. Infinity for no limits at all.
    */
   advance(facts: OverloadFacts, waitMs: number): void {
-    this.#isFull &&= facts.waiting > 0;
-    this.#busiest = Math.max(this.#busiest, facts.busy);
+    if (waitMs === NONE) {
+      this.#free();
+      this.mostWaiting = NONE;
+      this.#from = undefined;
+      return;
+    }
+    this.#looks += 1;
+    if (facts.waiting > 0) this.#looksFull += 1;
     const window = this.#from === undefined ? undefined : this.#windowSince(this.#from, facts);
     if (this.#from !== undefined && window === undefined) return;
-    const mayLimit = waitMs !== NONE && this.#busiest <= BUSY;
     this.#from = facts;
-    this.#isFull = true;
-    this.#busiest = 0;
+    this.#looks = 0;
+    this.#looksFull = 0;
     if (window === undefined) return;
-    if (!mayLimit) this.#free();
+    const isOutpaced = window.arrivals > OUTPACED * window.throughput;
+    this.#windowsOutpaced = isOutpaced ? this.#windowsOutpaced + 1 : 0;
+    this.#windowsCalm = isOutpaced ? 0 : this.#windowsCalm + 1;
+    if (this.#windowsCalm >= WINDOWS_TO_FREE) this.#free();
     else if (this.mostInFlight === NONE) this.#watch(window, facts);
     else if (!window.isFull) this.#ease(facts);
     else this.#judge(window, facts);
@@ -145,16 +151,19 @@ export class Overload {
     const { tookMs, throughput } = window;
     const { nowMs, inFlight, replicas } = facts;
     if (throughput === 0) return;
+    this.#usual += (throughput - this.#usual) / 16;
     if (inFlight <= EASY_PER_REPLICA * replicas) {
       // It follows slowly upwards, so that it remembers what an overload has made slow.
       this.#easyMs = Math.min(tookMs, (this.#easyMs ?? NONE) * 1.1);
       return;
     }
-    const isWorth =
+    const isSlowed =
       this.#easyMs === undefined ? inFlight > HEAVY_PER_REPLICA * replicas : tookMs > SLOWED * this.#easyMs;
-    if (!isWorth || nowMs < this.#truceEndsMs) return;
-    this.#best = 0;
-    this.#try(inFlight, inFlight / 2, throughput, window, facts, true);
+    const isOutpaced = this.#windowsOutpaced >= (window.arrivals > OUTPACED_FAR * throughput ? 1 : 2);
+    if (!isSlowed || tookMs < LEAST_SLOWED_MS || !isOutpaced || nowMs < this.#truceEndsMs) return;
+    this.#best = this.#usual;
+    this.#reached = throughput;
+    this.#try(inFlight, inFlight / 2, window, facts, true);
   }
 
   // There is a limit, and it is used up.
@@ -163,21 +172,22 @@ export class Overload {
     this.#windowsWithRoom = 0;
     const trial = this.#trial;
     if (trial === undefined) {
-      this.#reached += (throughput - this.#reached) / 5;
+      this.#average(throughput);
       this.#best = Math.max(REMEMBERED * this.#best, this.#reached);
       this.#windowsHeld += 1;
       if (this.#windowsHeld >= WINDOWS_TO_PROBE) this.#probe(window, facts);
     } else if (facts.inFlight <= this.mostInFlight && facts.nowMs - window.ms >= trial.settledMs) {
       this.#conclude(trial, window, facts);
-    } else if (throughput > trial.throughput) {
+    } else if (trial.isFirst) {
       // What finishes first are requests of before, at the rate of before.
-      this.#trial = { ...trial, throughput };
+      this.#reached = Math.max(this.#reached, throughput);
     }
   }
 
-  #conclude({ before, throughput, isFirst }: Trial, window: Window, facts: OverloadFacts): void {
+  #conclude({ before, isFirst }: Trial, window: Window, facts: OverloadFacts): void {
+    const { throughput } = window;
     const most = this.mostInFlight;
-    if (isFirst && window.throughput / throughput < most / before + CHANCE) {
+    if (isFirst && throughput / this.#reached < most / before + CHANCE) {
       // It went down with the limit. So the replicas are slow, and can do more than that.
       this.#easyMs = window.tookMs;
       this.#truceEndsMs = facts.nowMs + this.#truceMs;
@@ -185,37 +195,39 @@ export class Overload {
       this.#free();
       return;
     }
+    if (isFirst) this.#reached = throughput;
     this.#truceMs = FIRST_TRUCE_MS;
-    this.#best = Math.max(this.#best, throughput);
     this.#trial = undefined;
     this.#windowsHeld = 0;
     const isDown = most < before;
-    const isBetter = isDown ? window.throughput >= KEPT * this.#best : window.throughput * KEPT > throughput;
-    this.#reached = isBetter ? window.throughput : throughput;
-    if (!isBetter) this.mostInFlight = before;
-    else if (isDown) this.#try(most, most * STEP, window.throughput, window, facts, false);
+    const isBetter = isDown
+      ? throughput >= KEPT * Math.max(this.#reached, this.#best)
+      : throughput * KEPT > this.#reached;
+    if (!isBetter) {
+      this.mostInFlight = before;
+      return;
+    }
+    if (!isDown) this.#reached = throughput;
+    this.#average(throughput);
+    if (isDown) this.#try(most, most * STEP, window, facts, false);
   }
 
   #probe(window: Window, facts: OverloadFacts): void {
     this.#probes += 1;
     const most = this.mostInFlight;
     const next = most * (this.#probes % 2 === 0 ? PROBE_UP : PROBE_DOWN);
-    this.#try(most, next, this.#reached, window, facts, false);
+    this.#try(most, next, window, facts, false);
   }
 
-  #try(
-    before: number,
-    next: number,
-    throughput: number,
-    { tookMs }: Window,
-    { nowMs, replicas }: OverloadFacts,
-    isFirst: boolean,
-  ): void {
+  #average(throughput: number): void {
+    this.#reached += (throughput - this.#reached) / 4;
+  }
+
+  #try(before: number, next: number, { tookMs }: Window, { nowMs, replicas }: OverloadFacts, isFirst: boolean): void {
     this.mostInFlight = Math.max(LEAST_PER_REPLICA * replicas, Math.floor(next));
-    this.#reached = throughput;
     this.#windowsHeld = 0;
     const settledMs = nowMs + Math.min(MOST_SETTLING_MS, tookMs);
-    this.#trial = this.mostInFlight === before ? undefined : { before, throughput, settledMs, isFirst };
+    this.#trial = this.mostInFlight === before ? undefined : { before, settledMs, isFirst };
   }
 
   // There was room at times, so the limit says nothing about the replicas.
@@ -234,13 +246,13 @@ export class Overload {
     this.#windowsWithRoom = 0;
   }
 
-  #shed({ arrivals, throughput, isFull }: Window, waitMs: number): void {
-    if (this.mostInFlight === NONE || !isFull) this.#windowsOutpaced = 0;
-    else if (arrivals > OUTPACED * throughput) this.#windowsOutpaced += 1;
-    else if (this.mostWaiting === NONE) this.#windowsOutpaced = 0;
+  #shed({ throughput, isFull }: Window, waitMs: number): void {
+    const isFirst = this.#trial?.isFirst === true;
+    const isShedding = this.mostWaiting !== NONE;
     // A first trial may hold requests back for no good reason.
-    const isOverload = this.#windowsOutpaced >= WINDOWS_TO_SHED && this.#trial?.isFirst !== true;
-    this.mostWaiting = isOverload ? Math.ceil(throughput * waitMs) : NONE;
+    const begins = isFull && !isFirst && this.#windowsOutpaced >= WINDOWS_TO_SHED;
+    if (this.mostInFlight === NONE) this.mostWaiting = NONE;
+    else if (isShedding || begins) this.mostWaiting = Math.ceil(Math.max(throughput, this.#reached) * waitMs);
   }
 
   #windowSince(from: OverloadFacts, to: OverloadFacts): Window | undefined {
@@ -250,11 +262,12 @@ export class Overload {
     const tookMs = finishedMs === 0 ? 0 : (to.finishedMs2 - from.finishedMs2) / finishedMs;
     const isLong = ms >= Math.max(LEAST_WINDOW_MS, tookMs) && finished >= this.#enough;
     if (!isLong && ms < MOST_WINDOW_MS) return undefined;
-    return { ms, tookMs, throughput: finished / ms, arrivals: (to.arrived - from.arrived) / ms, isFull: this.#isFull };
+    const isFull = 2 * this.#looksFull > this.#looks;
+    return { ms, tookMs, throughput: finished / ms, arrivals: (to.arrived - from.arrived) / ms, isFull };
   }
 
   get #enough(): number {
     if (this.mostInFlight === NONE) return ENOUGH_TO_SUSPECT;
-    return this.#trial?.isFirst === true ? ENOUGH_TO_TRY : ENOUGH_TO_JUDGE;
+    return ENOUGH_TO_JUDGE;
   }
 }

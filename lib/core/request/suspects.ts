@@ -41,7 +41,8 @@ const QUARANTINE_SLOTS = LABEL_LENGTHS + MOST_NOTES;
 const REQUEST_CLAIMS = QUARANTINE_SLOTS + MOST_QUARANTINED;
 const SEAT_CLAIMS = REQUEST_CLAIMS + CLAIMS;
 const CELLS = SEAT_CLAIMS + CLAIMS;
-// Numbers: fingerprint, incarnation, time and end of the doubt of each note, then fingerprint and end of each quarantine.
+// Numbers: fingerprint, incarnation, time and end of the doubt of each note, then fingerprint and end of each
+// quarantine.
 const NOTE_NUMBERS = 4;
 const QUARANTINES = MOST_NOTES * NOTE_NUMBERS;
 const NUMBERS = QUARANTINES + MOST_QUARANTINED * 2;
