@@ -47,7 +47,6 @@ export class Plane implements DataPlane, FrontContext {
   readonly limits: ProxyLimits;
   readonly ledger: Ledger;
   readonly uploads: UploadMemory;
-  /** Memory for replies that clients are slow to take. */
   readonly replies: ReplyMemory;
   readonly returns: ReturnLine;
   readonly guard: Guard;
@@ -218,7 +217,8 @@ export class Plane implements DataPlane, FrontContext {
 
   explanationOf(key: Key): Explanation | undefined {
     const table = this.#agents.table;
-    return table === undefined ? undefined : explain(table.policy, key, (seat) => table.objection(seat));
+    if (table === undefined) return undefined;
+    return explain(table.policy, key, (seat) => table.objection(seat, key), this.#plan?.eased);
   }
 
   suspect({ incarnation }: ReplicaRef): void {

@@ -138,6 +138,7 @@ const facts: MetricsFacts = {
     ]),
   ),
   probes: {},
+  eased: [],
   takesRequests: true,
   isPaused: false,
   poison: { suspects: 2, quarantined: [{ request: 'GET /a', replicas: 2, leftMs: 1 }], replicasLost: 4 },

@@ -154,7 +154,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     stopWaiting: () => undefined,
     spendRetry: () => true,
     guard: new Guard({ clock: realClock, log }, limits, () => undefined),
-    explanationOf: (key) => ({ key, slot: 7, order: [2, 1], skipped: [{ seat: 2, why: 'busy' }], taken: 1 }),
+    explanationOf: (key) => ({ key, slot: 7, order: [2, 1], skipped: [{ seat: 2, why: 'busy' }], taken: 1, eased: [] }),
     hostnameOf: (seat) => `server${seat}`,
     suspect: ({ incarnation }) => suspects.push(incarnation),
     onOver: ({ status, error, agent }) => ended.push({ status, error, agent } as Ended),

@@ -19,7 +19,7 @@ import { findReplica, type Seeker, waitedInVain, waitForReturn } from './find-re
 import { judgeLoss, NO_LOSSES } from './loss.ts';
 import { Patience, type Phase, type Wait, waitOf } from './patience.ts';
 import { bodyTooLarge, hasBody, NO_BODY, type OutgoingBody, RequestBody } from './request-body.ts';
-import { Times } from './times.ts';
+import { place, Times } from './times.ts';
 import type { Answer } from './waiting-line.ts';
 
 export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
@@ -217,6 +217,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   onLost(error: BalancerError): void {
     const lease = this.#lease as Lease;
     this.body.stop();
+    this.times.askedMs = 0;
     this.lastError = error;
     this.losses = [...this.losses, { replica: lease.lessor.replica, why: error.code }];
     this.#context.guard.lost(this, lease, error.code, this.#phase === 'tunnel');
@@ -256,8 +257,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
       return;
     }
     this.#phase = 'asking';
-    this.times.placedMs = performance.now();
-    this.times.connectedMs = 0;
+    place(this.times, this.#isWhole);
     this.attempts += 1;
     const lease = found.lease(fresh, this.head.offered !== '');
     this.#lease = lease;
