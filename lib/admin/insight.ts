@@ -3,7 +3,8 @@
 
 import { type FleetState, placement, placesOf, weightsOf } from '../core/fleet/fleet-state.ts';
 import { absentees, failsOpen } from '../core/fleet/outage.ts';
-import type { KeyFinding } from '../core/request/key-finding.ts';
+import type { KeyFinding } from '../core/keys/key-finding.ts';
+import type { Poison } from '../core/request/poison.ts';
 import { type Eased, reasonText } from '../core/ring/easing.ts';
 import type { Explanation } from '../core/ring/explain.ts';
 import { hashText } from '../core/ring/hashes/text.ts';
@@ -28,6 +29,7 @@ export interface InsightPorts {
   /** Replicas that get a part of their requests only. */
   readonly eased: () => readonly Eased[];
   readonly failOpen: boolean;
+  readonly poison: () => Poison;
   readonly hotKeys: () => Promise<HotKeysReading>;
   readonly explain: (key: Key, learned?: string) => Promise<Explanation | undefined>;
   readonly readKey: (
@@ -62,6 +64,8 @@ interface PassingFacts {
   readonly absent: Readonly<Record<string, string>>;
   /** Replicas that should take none, judging by their replies. */
   readonly erring: readonly string[];
+  /** Requests that are refused, since two replicas ended that had them. */
+  readonly quarantined: Poison['quarantined'];
   readonly eased: readonly EasedFacts[];
   /** The replicas that were well last get requests for want of better ones. */
   readonly failsOpen: boolean;
@@ -142,6 +146,7 @@ function passingFacts(ports: InsightPorts, state: FleetState, diverted: number):
   return {
     absent: Object.fromEntries(absentees(state).map(({ hostname, reason }) => [hostname, reason])),
     erring: ports.erring(),
+    quarantined: ports.poison().quarantined,
     eased: easedFacts(ports.eased()),
     failsOpen: failsOpen(state, ports.failOpen),
     balance: {

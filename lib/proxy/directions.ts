@@ -4,6 +4,7 @@ import { type Explanation, explain } from '../core/ring/explain.ts';
 import { homeFirst, type Key } from '../core/ring/policy.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import type { RoutingPlan } from '../core/routing-plan.ts';
+import type { HotKeysReading } from '../core/traffic/hot-keys.ts';
 import type { SpillReason } from '../core/traffic/measures.ts';
 import type { Keys } from './keys/keys.ts';
 import type { RoutingTable } from './replicas/routing-table.ts';
@@ -48,6 +49,11 @@ export class Directions {
   spotOf(key: Key, home: SeatId | undefined): Spot | undefined {
     const policy = this.#routes.table?.policy;
     return policy === undefined ? undefined : { slot: policy.slotOf(key), owner: home ?? policy.pick(key, anySeat) };
+  }
+
+  /** The same keys, with where they are on the ring. */
+  placed({ total, keys }: HotKeysReading): HotKeysReading {
+    return { total, keys: keys.map((one) => ({ ...one, ...this.spotOf(one.key, undefined) })) };
   }
 
   /** Why a request goes where it goes; `undefined` before there was a ring. */

@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { DataPlane, ListenPlace, PlaneHandover, PlaneNews } from '../core/plane-ports.ts';
 import type { ReplicaRef } from '../core/ports.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
+import type { Poison } from '../core/request/poison.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
 import { Rows } from '../core/request/rows.ts';
 import type { Explanation } from '../core/ring/explain.ts';
@@ -34,10 +35,10 @@ import { MeasureBook } from './measure-book.ts';
 import { Meter } from './meter.ts';
 import { OverloadWatch } from './overload-watch.ts';
 import { Pairs } from './pairs.ts';
+import { Guard } from './poison/guard.ts';
 import type { PlanePorts } from './ports.ts';
 import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
-import type { Lessor } from './replicas/lease.ts';
 import type { Load } from './replicas/routing-table.ts';
 import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
@@ -46,16 +47,14 @@ export class Plane implements DataPlane, FrontContext {
   readonly limits: ProxyLimits;
   readonly ledger: Ledger;
   readonly uploads: UploadMemory;
-  /** Memory for replies that clients are slow to take. */
   readonly replies: ReplyMemory;
   readonly returns: ReturnLine;
   readonly keys: Keys;
   readonly directions: Directions;
   readonly recentKeys = new RecentHotKeys();
+  readonly guard: Guard;
   readonly overload: OverloadWatch;
-  /** Measures the traffic for any number of readers. */
   readonly meter: Meter;
-  /** What is measured where requests come in. */
   readonly measures: FrontMeasures;
   readonly log: RequestLog;
   readonly access: AccessLog;
@@ -114,6 +113,7 @@ export class Plane implements DataPlane, FrontContext {
       ports.shared?.tallyOf(undefined),
     );
     this.#budget = new RetryBudget(limits, this.ledger.budget);
+    this.guard = new Guard(ports, limits, () => this.#freed());
     this.#line = new WaitingLine(limits, this.ledger, () => this.overload.refusal());
     this.keys = new Keys(limits, ports.keyFunction, ports.shared?.learned, ports.learnedGiven);
     this.directions = new Directions(this.#agents, this.keys, () => this.#plan);
@@ -158,8 +158,7 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   async hotKeys(): Promise<HotKeysReading> {
-    const { total, keys } = this.recentKeys.reading;
-    return { total, keys: keys.map((one) => ({ ...one, ...this.directions.spotOf(one.key, undefined) })) };
+    return this.directions.placed(this.recentKeys.reading);
   }
 
   async explain(key: Key, learned?: string): Promise<Explanation | undefined> {
@@ -167,11 +166,12 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   async handover(): Promise<PlaneHandover> {
-    return {
-      descriptors: this.#front.descriptors,
-      ids: { seed: this.#ports.seed, ...this.ledger.ids },
-      ...this.keys.handover,
-    };
+    const ids = { seed: this.#ports.seed, ...this.ledger.ids };
+    return { descriptors: this.#front.descriptors, ids, ...this.keys.handover };
+  }
+
+  get poison(): Poison {
+    return this.guard.poison;
   }
 
   connections(): number {
@@ -191,6 +191,7 @@ export class Plane implements DataPlane, FrontContext {
     this.#agents.endStreams();
     return this.#front.close(signal).then(() => {
       this.#agents.retireAll();
+      this.guard.close();
       this.access.flush();
     });
   }
@@ -199,10 +200,10 @@ export class Plane implements DataPlane, FrontContext {
     return this.#plan?.isPaused === true;
   }
 
-  take(key: Key, tried: readonly SeatId[], offers: boolean, home: SeatId | undefined): Lessor | undefined {
+  readonly take: FrontContext['take'] = (key, tried, offers, home, claims) => {
     if (this.isPaused || (tried.length === 0 && this.overload.isFull)) return undefined;
-    return this.#agents.table?.take(key, tried, offers, home);
-  }
+    return this.#agents.table?.take(key, tried, offers, home, claims);
+  };
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
     const mayFind = this.isPaused || this.#agents.table?.hasUntried(tried) === true;
@@ -273,6 +274,7 @@ export class Plane implements DataPlane, FrontContext {
       this.#policy = compile(plan, pair);
     if (plan.traffic !== this.#traffic) this.#applySettings(plan.traffic);
     this.#plan = plan;
+    this.guard.onPlan(plan);
     this.#agents.route(plan, this.#policy);
     this.#line.serve();
     this.returns.onPlan(plan);

@@ -1,12 +1,13 @@
 // What a plane is given to work with, and what planes in several threads share.
 
 import type { IncomingMessage } from 'node:http';
+import type { LearnedSeats } from '../core/keys/learned-seats.ts';
 import type { IdPosition, TakeBatch } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
 import type { KeyFunction } from '../core/request/key-source.ts';
-import type { LearnedSeats } from '../core/request/learned-seats.ts';
 import type { Ledger } from '../core/request/ledger.ts';
 import type { RowBook } from '../core/request/rows.ts';
+import type { Suspects } from '../core/request/suspects.ts';
 import type { Tally } from '../core/traffic/traffic.ts';
 import type { Log } from '../log.ts';
 import type { OwnAnswer } from './front/http1/responses.ts';
@@ -44,6 +45,7 @@ export interface SharedState {
   readonly rows: RowBook;
   /** Where they keep what they have learned of cookies. */
   readonly learned: LearnedSeats;
+  readonly suspects: Suspects;
   /** Memory for what is measured, which is told to whoever reads it. */
   readonly cellsOf: (block: MeasuredBlock) => Float64Array;
   /** Where the requests of a replica are counted, or all requests. */

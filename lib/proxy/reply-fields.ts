@@ -1,7 +1,7 @@
 // What a reply tells us, and the fields that it gets here: a cookie that was issued, the route that the request took,
 // and for `X-Ringmaster-Explain: 1` all that says why it went there.
 
-import type { KeyFinding } from '../core/request/key-finding.ts';
+import type { KeyFinding } from '../core/keys/key-finding.ts';
 import { reasonText, shareText } from '../core/ring/easing.ts';
 import type { Explanation } from '../core/ring/explain.ts';
 import type { Key } from '../core/ring/policy.ts';

@@ -28,12 +28,10 @@ export function absentees(state: FleetState): Absentee[] {
     );
 }
 
-/** Requests go to replicas, but no one of these has passed its last heartbeat. Envoy calls that panic mode. */
+/** Requests go to replicas, but all of these were convicted by their heartbeats. Envoy calls that panic mode. */
 export function failsOpen(state: FleetState, failOpen: boolean): boolean {
-  const isWell = (seat: Seat) => {
-    const held = seat.phase === 'serving' ? seat : predecessorOf(seat);
-    return held !== undefined && held.isDrained !== true && held.health.failuresInARow === 0;
-  };
+  const isWell = (seat: Seat) =>
+    seat.phase === 'serving' ? seat.isDrained !== true : predecessorOf(seat)?.health.failuresInARow === 0;
   return routes(state, failOpen).length > 0 && !state.seats.some(isWell);
 }
 

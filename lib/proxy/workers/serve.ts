@@ -2,11 +2,12 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
+import { LearnedSeats } from '../../core/keys/learned-seats.ts';
 import type { PlaneNews, TakeBatch } from '../../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
-import { LearnedSeats } from '../../core/request/learned-seats.ts';
 import { Ledger } from '../../core/request/ledger.ts';
 import type { RowBook } from '../../core/request/rows.ts';
+import { Suspects } from '../../core/request/suspects.ts';
 import { TALLY_CELLS, Tally } from '../../core/traffic/traffic.ts';
 import { cellsIn, type MeasuredBlock } from '../measure-book.ts';
 import { Plane } from '../plane.ts';
@@ -52,6 +53,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
     ledger,
     rows,
     learned: new LearnedSeats(terms.learned),
+    suspects: new Suspects(terms.suspects, terms.ledger.thread),
     tallyOf: (replica: ReplicaRef | undefined) => sharedTally(replica, tell),
     cellsOf: (block: MeasuredBlock) => sharedCells(block, tell),
   };

@@ -233,3 +233,13 @@ export class WorkerThread {
     this.#worker.postMessage(message, given);
   }
 }
+
+/** What one that ends meanwhile would have said, nobody waits for. */
+export async function unlessEnded<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ThreadEnded) return undefined;
+    throw error;
+  }
+}
