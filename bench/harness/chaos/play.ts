@@ -80,6 +80,8 @@ export async function playChaos(terms: ChaosTerms, tell: (words: string) => void
   } catch (error) {
     await stage.stop().catch(() => undefined);
     throw error;
+  } finally {
+    await stage.containers?.close();
   }
 }
 
@@ -169,5 +171,9 @@ async function leftBehind(stage: Stage): Promise<string[]> {
   const untilMs = performance.now() + AFTER_STOP_MS;
   while (processesLeft(stage) > 0 && performance.now() < untilMs) await sleep(LAG_MS);
   const left = processesLeft(stage);
-  return left === 0 ? [] : [`${left} processes outlived the program`];
+  const containers = (await stage.containers?.count()) ?? 0;
+  return [
+    ...(left === 0 ? [] : [`${left} processes outlived the program`]),
+    ...(containers === 0 ? [] : [`${containers} containers outlived the program`]),
+  ];
 }

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type LogLine, type Program, startProgram } from '../program.ts';
 import { askOnce } from '../upgrades.ts';
+import { type Containers, containersIn } from './containers.ts';
 import { type Happening, monotonicMs } from './history.ts';
 
 const REPLICA = fileURLToPath(new URL('replica.js', import.meta.url));
@@ -37,6 +38,8 @@ export interface Stage {
   readonly directory: string;
   readonly program: Program;
   readonly wanted: number;
+  /** `undefined` if replicas are processes. */
+  readonly containers: Containers | undefined;
   /** The process that serves now. */
   pid: number;
   /** Another process has taken its place. */
@@ -66,9 +69,10 @@ export interface StageTerms {
   readonly isQuiet?: boolean;
   readonly replicas: number;
   readonly workers: number;
+  readonly runtime: 'process' | 'docker';
 }
 
-export async function setStage({ replicas, workers, isQuiet = false }: StageTerms): Promise<Stage> {
+export async function setStage({ replicas, workers, runtime, isQuiet = false }: StageTerms): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'ringmaster-chaos-'));
   await mkdir(join(directory, 'orders'));
   await writeFile(join(directory, 'access.log.file'), '');
@@ -83,11 +87,13 @@ export async function setStage({ replicas, workers, isQuiet = false }: StageTerm
     await writeFile(configPath, JSON.stringify(Object.fromEntries(merged)));
   };
   await configure({});
+  const containers = runtime === 'docker' ? await containersIn(directory) : undefined;
   const args = ['--config', configPath, '--workers', String(workers), '--replicas', String(replicas)];
   const log = ['--access-log-file', join(directory, 'access.log'), '--replica-output', 'off'];
+  const command = containers?.command ?? [process.execPath, REPLICA];
   const program = await startProgram(
-    [...args, ...log, '--', process.execPath, REPLICA],
-    { CHAOS_DIR: directory, CHAOS_HISTORY: isQuiet ? 'none' : 'all' },
+    [...args, ...log, ...(containers?.args ?? []), '--', ...command],
+    { ...containers?.environment, CHAOS_DIR: directory, CHAOS_HISTORY: isQuiet ? 'none' : 'all' },
     { nodeFlags: ['--disable-sigusr1', '--expose-gc', '--import', INSIDE] },
   );
   const note = (happening: Happening) =>
@@ -100,7 +106,7 @@ export async function setStage({ replicas, workers, isQuiet = false }: StageTerm
   };
   const known = new Set<unknown>([program.pid]);
   const stage: Stage = {
-    ...{ directory, program, wanted: replicas, pid: program.pid, note, configure, call },
+    ...{ directory, program, containers, wanted: replicas, pid: program.pid, note, configure, call },
     hostnames: async () => JSON.parse(await call('GET', '/rep')).message.replicas,
     replica: (who) => replicaOf(directory, who),
     whole: async (signal) => {
