@@ -22,6 +22,8 @@ export interface SpreadSettings {
    * bound.
    */
   readonly balanceFactor: number;
+  /** Replicas that are slower than the others, or fail more, get fewer requests. */
+  readonly easesOutliers: boolean;
   /** Of requests that have to go, those that write go first. */
   readonly shedsWritesFirst: boolean;
 }

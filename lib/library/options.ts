@@ -232,6 +232,12 @@ export interface BalancerOptions {
    */
   readonly slowStartMs?: Given<'slowStartMs'> | undefined;
 
+  /**
+   * Fewer requests, down to an eighth, for a replica that is slower or fails more than the others of the same seconds.
+   * Takes on or off. Default: on with no key, else off.
+   */
+  readonly easeOutliers?: Given<'easeOutliers'> | undefined;
+
   // Health: when a replica takes requests, and when it is replaced.
 
   /** Pause between two heartbeats of a replica. Takes a time from 10ms to 1h, in milliseconds. Default: 500. */

@@ -83,6 +83,7 @@ export function trafficSettings(
     spread: {
       key: options.key,
       balanceFactor: options.balanceFactor,
+      easesOutliers: options.easeOutliers,
       shedsWritesFirst: options.shedFirst === 'writes',
     },
     limits: amountLimits(options, shares),

@@ -211,7 +211,8 @@ export class Plane implements DataPlane, FrontContext {
 
   explanationOf(key: Key): Explanation | undefined {
     const table = this.#agents.table;
-    return table === undefined ? undefined : explain(table.policy, key, (seat) => table.objection(seat));
+    if (table === undefined) return undefined;
+    return explain(table.policy, key, (seat) => table.objection(seat, key), this.#plan?.eased);
   }
 
   suspect({ incarnation }: ReplicaRef): void {

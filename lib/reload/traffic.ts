@@ -10,7 +10,7 @@ import type { Options } from '../settings/options.ts';
 import type { Current, Taker } from './taker.ts';
 
 const FLAGS = [
-  ...['hash', 'key', 'balance-factor', 'slow-start'],
+  ...['hash', 'key', 'balance-factor', 'slow-start', 'ease-outliers'],
   ...['max-connections', 'max-requests-per-connection', 'head-timeout', 'keep-alive-timeout', 'min-upload-rate'],
   ...['client-half-close', 'reply-timeout', 'request-timeout', 'body-timeout', 'tunnel-idle-timeout', 'queue'],
   ...[

@@ -142,7 +142,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     returns: new ReturnLine(limits),
     stopWaiting: () => undefined,
     spendRetry: () => true,
-    explanationOf: (key) => ({ key, slot: 7, order: [2, 1], skipped: [{ seat: 2, why: 'busy' }], taken: 1 }),
+    explanationOf: (key) => ({ key, slot: 7, order: [2, 1], skipped: [{ seat: 2, why: 'busy' }], taken: 1, eased: [] }),
     hostnameOf: (seat) => `server${seat}`,
     suspect: ({ incarnation }) => suspects.push(incarnation),
     onOver: ({ status, error, agent }) => ended.push({ status, error, agent } as Ended),
@@ -313,4 +313,26 @@ t.test('what has waited too long for a reply is told so, and its replica suspect
   t.same(told, ['refuse 504', 'release', 'finish']);
   t.same(last().done.slice(1), ['abandon']);
   t.same(suspects, [1]);
+});
+
+t.test('time in which its replica accepts no connection is not time in which it does not reply', async (t) => {
+  const { exchange, last, told } = exchangeOf();
+  last().connected = false;
+  exchange.onTick(0);
+  exchange.onTick(limits.replyTimeoutMs + 1);
+  t.same(told, [], 'the connection has a limit of its own');
+  last().connected = true;
+  exchange.onTick(limits.replyTimeoutMs + 2);
+  exchange.onTick(1.9 * limits.replyTimeoutMs);
+  t.same(told, [], 'which begins with the connection');
+});
+
+t.test('an exchange that is only to be connected still has an end over all', async (t) => {
+  const { exchange, last, told } = exchangeOf();
+  last().connected = false;
+  exchange.onTick(0);
+  exchange.onTick(limits.requestTimeoutMs);
+  t.same(told, []);
+  exchange.onTick(limits.requestTimeoutMs + 1);
+  t.same(told, ['refuse 504', 'release', 'finish']);
 });

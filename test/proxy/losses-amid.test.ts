@@ -171,6 +171,24 @@ t.test('a POST whose replica could not be reached asks the next one, which says 
   t.match((await client.closed).text, /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 .*second$/s);
 });
 
+t.test('an upload whose replica breaks when it has no more than is kept goes on at the next', async (t) => {
+  const first = 'x'.repeat(65_536);
+  const { all, proxy } = await played(
+    t,
+    {},
+    () => undefined,
+    answersAt(() => all[1], /\r\n\r\nx+end$/),
+  );
+  const client = await connectRaw(proxy.port);
+  client.send(`${head('PUT', `Content-Length: ${first.length + 3}\r\n`)}${first}`);
+  await until(() => all[0]?.received[0]?.endsWith(first) === true);
+  all[0]?.sockets[0]?.resetAndDestroy();
+  await until(() => all[1]?.received[0]?.endsWith(first) === true);
+  client.send('end');
+  t.match((await client.closed).text, /^HTTP\/1.1 200 .*second$/s);
+  t.equal(all[1]?.received[0]?.split('\r\n\r\n')[1], `${first}end`);
+});
+
 t.test('an upload of which more was sent than is kept is lost with its replica, also after a 100', async (t) => {
   const { all, proxy } = await played(
     t,
