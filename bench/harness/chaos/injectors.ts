@@ -184,7 +184,13 @@ async function restore(stage: Stage): Promise<void> {
 
 async function removeOne(stage: Stage, name: string): Promise<void> {
   const askedMs = monotonicMs();
-  await change(stage, 'DELETE', '/rm?only-named', { n: 1, hostnames: [name] });
+  try {
+    await change(stage, 'DELETE', '/rm?only-named', { n: 1, hostnames: [name] });
+  } catch (error) {
+    // It was lost meanwhile, and another is in its place.
+    if (/there is no/.test((error as Error).message)) return;
+    throw error;
+  }
   stage.note({ is: 'removed', who: name, askedMs, atMs: monotonicMs() });
 }
 
