@@ -101,8 +101,11 @@ const OTHERS: Partial<Record<FaultKind, Injector>> = {
     }
   },
   'guardian-killed': async ({ draw }, stage) => {
-    const guardians = childrenOf(stage.pid).filter((pid) => /guardian/.test(commandOf(pid)));
-    const pid = guardians[Math.floor(draw * guardians.length)];
+    const guardians = () => childrenOf(stage.pid).filter((pid) => /guardian/.test(commandOf(pid)));
+    const untilMs = monotonicMs() + NOTICE_LIMIT_MS;
+    // Those of a process that has just taken over are on their way.
+    while (guardians().length === 0 && monotonicMs() < untilMs) await sleep(LOOK_MS);
+    const pid = guardians()[Math.floor(draw * guardians().length)];
     if (pid === undefined) throw new Error('no guardian was found');
     process.kill(pid, 'SIGKILL');
   },

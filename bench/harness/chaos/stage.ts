@@ -20,6 +20,8 @@ const INSIDE = new URL('inside.js', import.meta.url).href;
 const LOOK_MS = 50;
 const ASK_LIMIT_MS = 5000;
 const UPGRADE_LIMIT_MS = 30_000;
+const ATTEMPTS = 10;
+const ATTEMPT_PAUSE_MS = 200;
 /** Lines of the log that the judge reads. */
 const TELLING = new Set(['replica-serving', 'replica-lost', 'replica-leaving', 'worker-lost', 'uncaught']);
 
@@ -27,7 +29,8 @@ export const run = promisify(execFile);
 
 /** The options of the program under test that the judge goes by, in the groups of its configuration file. */
 export const OPTIONS = {
-  service: { log: 'info', grace: '3s' },
+  // Longer than the limit of a reply: what hangs is answered before a process that is replaced ends.
+  service: { log: 'info', grace: '8s' },
   health: { 'heartbeat-interval': '200ms', 'heartbeat-timeout': '500ms' },
   requests: { 'reply-timeout': '5s', 'request-timeout': '15s', 'max-attempts': 3, 'retry-budget': 0.2 },
   'connections-to-replicas': { 'replica-idle-timeout': '1s' },
@@ -107,7 +110,7 @@ export async function setStage({ replicas, workers, runtime, isQuiet = false }: 
   const known = new Set<unknown>([program.pid]);
   const stage: Stage = {
     ...{ directory, program, containers, wanted: replicas, pid: program.pid, note, configure, call },
-    hostnames: async () => JSON.parse(await call('GET', '/rep')).message.replicas,
+    hostnames: async () => JSON.parse(await again(() => call('GET', '/rep'))).message.replicas,
     replica: (who) => replicaOf(directory, who),
     whole: async (signal) => {
       while (!signal.aborted) {
@@ -141,6 +144,18 @@ export async function setStage({ replicas, workers, runtime, isQuiet = false }: 
 /** Takes away what a run has written. */
 export async function removeTraces({ directory }: Pick<Stage, 'directory'>): Promise<void> {
   await rm(directory, { recursive: true, force: true });
+}
+
+// An answer may be lost to a fault.
+async function again<T>(ask: () => Promise<T>): Promise<T> {
+  for (let times = 1; times < ATTEMPTS; times++) {
+    try {
+      return await ask();
+    } catch {
+      await sleep(ATTEMPT_PAUSE_MS);
+    }
+  }
+  return ask();
 }
 
 async function endOfTaken(program: Program, pid: number): Promise<void> {
