@@ -327,6 +327,7 @@ t.test('every option says whether it can change while the balancer runs, and why
         'shed-first',
         'max-attempts',
         'retry-budget',
+        'quarantine',
         'connect-timeout',
         'replica-idle-timeout',
       ],

@@ -3,6 +3,7 @@
 
 import { type FleetState, placement, placesOf, weightsOf } from '../core/fleet/fleet-state.ts';
 import { absentees, failsOpen } from '../core/fleet/outage.ts';
+import type { Poison } from '../core/request/poison.ts';
 import { type Eased, reasonText } from '../core/ring/easing.ts';
 import type { Explanation } from '../core/ring/explain.ts';
 import { hashText } from '../core/ring/hashes/text.ts';
@@ -26,6 +27,7 @@ export interface InsightPorts {
   /** Replicas that get a part of their requests only. */
   readonly eased: () => readonly Eased[];
   readonly failOpen: boolean;
+  readonly poison: () => Poison;
   readonly explain: (key: Key) => Promise<Explanation | undefined>;
   /** The key of a request; `undefined` if it would go by its request id. */
   readonly readKey: (
@@ -60,6 +62,8 @@ interface PassingFacts {
   readonly absent: Readonly<Record<string, string>>;
   /** Replicas that should take none, judging by their replies. */
   readonly erring: readonly string[];
+  /** Requests that are refused, since two replicas ended that had them. */
+  readonly quarantined: Poison['quarantined'];
   readonly eased: readonly EasedFacts[];
   /** The replicas that were well last get requests for want of better ones. */
   readonly failsOpen: boolean;
@@ -119,6 +123,7 @@ function passingFacts(ports: InsightPorts, state: FleetState, diverted: number):
   return {
     absent: Object.fromEntries(absentees(state).map(({ hostname, reason }) => [hostname, reason])),
     erring: ports.erring(),
+    quarantined: ports.poison().quarantined,
     eased: easedFacts(ports.eased()),
     failsOpen: failsOpen(state, ports.failOpen),
     balance: {

@@ -1,5 +1,6 @@
 // The data plane as the control plane sees it. It may run in this thread or in several.
 
+import type { Poison } from './request/poison.ts';
 import type { Explanation } from './ring/explain.ts';
 import type { Key } from './ring/policy.ts';
 import type { RoutingPlan } from './routing-plan.ts';
@@ -60,6 +61,8 @@ export interface DataPlane {
   landings(after: number): Promise<Landings>;
   /** Where a request with this key would go now, and why; `undefined` before there was a ring. */
   explain(key: Key): Promise<Explanation | undefined>;
+  /** What it knows now of requests that kill replicas. */
+  readonly poison: Poison;
   /** Changes nothing. Rejects if it does not listen, or if this version of Node does not tell the descriptors. */
   handover(): Promise<PlaneHandover>;
   /** How many connections of clients there are. */

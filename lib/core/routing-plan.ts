@@ -29,6 +29,8 @@ export interface RoutingPlan {
   readonly draining: readonly ReplicaRef[];
   /** Replicas that get no requests for now, and may again. What they have goes on undisturbed. */
   readonly resting: readonly ReplicaRef[];
+  /** Incarnations of replicas that ended, or hung, though nobody wanted that: the last ones, the oldest first. */
+  readonly ended?: readonly number[];
   /** Replicas that get a part of their requests only, the worst first; none if this is missing. */
   readonly eased?: readonly Eased[];
   readonly outage: Outage;

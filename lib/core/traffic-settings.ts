@@ -88,6 +88,8 @@ export interface TimeLimits {
   /** Over all attempts, from the whole request to the head of the reply. */
   readonly requestTimeoutMs: number;
   readonly tunnelIdleTimeoutMs: number;
+  /** How long a request is refused that ended two replicas. 0: no request is. */
+  readonly quarantineMs: number;
   /** How long a connection to a replica is kept without a request. Shorter than replicas keep theirs. */
   readonly idleTimeoutMs: number;
 }

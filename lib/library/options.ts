@@ -361,6 +361,12 @@ export interface BalancerOptions {
    */
   readonly retryBudget?: Given<'retryBudget'> | undefined;
 
+  /**
+   * Time for which a request is refused that was at two replicas when they died. Takes a time from 1ms to 24h, or off,
+   * in milliseconds. Default: 60000.
+   */
+  readonly quarantineMs?: Given<'quarantineMs'> | undefined;
+
   // Connections to replicas: how they are kept, and how much one replica may have.
 
   /** Time for a replica to accept a connection. Takes a time from 1ms to 1m, in milliseconds. Default: 3500. */

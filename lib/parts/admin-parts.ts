@@ -88,7 +88,10 @@ export function adminOf({
     // Answered when requests go by it.
     add: (wishes) => asked.add(wishes).then(() => publisher.holds()),
     remove: (replicas) => asked.remove(replicas).then(() => publisher.holds()),
-    kill: (replica) => runtime.stop(replica, 0),
+    kill: (replica) => {
+      publisher.spare(replica);
+      return runtime.stop(replica, 0);
+    },
     watch: (response, watcher) => feed.watch(response, watcher),
     originOf: originReader(options),
     alone: place.own !== undefined,
@@ -127,6 +130,7 @@ export function adminOf({
     whyNone: () => whyNone(supervisor.state, options.failOpen),
     holds: () => publisher.holds(),
     erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
+    poison: () => plane.poison,
     eased: () => outliers.eased,
     diverted: async () => (await plane.counters()).diverted,
     metrics: () => {

@@ -145,6 +145,7 @@ function timeLimits(options: Options): TimeLimits {
     replyTimeoutMs: options.replyTimeoutMs,
     requestTimeoutMs: options.requestTimeoutMs,
     tunnelIdleTimeoutMs: options.tunnelIdleTimeoutMs,
+    quarantineMs: options.quarantineMs,
     // Shorter than the 5 s after which Node's own servers close an idle connection, though it may be a quarter late.
     idleTimeoutMs: options.replicaIdleTimeoutMs,
   };

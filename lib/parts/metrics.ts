@@ -63,6 +63,7 @@ export class MetricsGathering {
       eased: outliers.eased,
       takesRequests: whyNone(state, failOpen) === undefined,
       isPaused: pause.leftMs !== undefined,
+      poison: plane.poison,
       droppedLines: accessFile.dropped,
       planVersion: this.#planVersion,
       build: BUILD,

@@ -199,6 +199,7 @@ function feedOf(
     erring,
     eased,
     landings: (after) => plane.landings(after),
+    quarantined: () => plane.poison.quarantined,
     about: ringTerms(current),
   });
 }

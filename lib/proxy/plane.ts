@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { DataPlane, ListenPlace, PlaneHandover, PlaneNews } from '../core/plane-ports.ts';
 import type { ReplicaRef } from '../core/ports.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
+import type { Poison } from '../core/request/poison.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
 import { Rows } from '../core/request/rows.ts';
 import { type Explanation, explain } from '../core/ring/explain.ts';
@@ -33,11 +34,12 @@ import { MeasureBook } from './measure-book.ts';
 import { Meter } from './meter.ts';
 import { OverloadWatch } from './overload-watch.ts';
 import { Pairs } from './pairs.ts';
+import { Guard } from './poison/guard.ts';
 import type { PlanePorts } from './ports.ts';
 import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
 import type { Lessor } from './replicas/lease.ts';
-import type { Load } from './replicas/routing-table.ts';
+import type { Load, SeatClaims } from './replicas/routing-table.ts';
 import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
 
@@ -45,13 +47,11 @@ export class Plane implements DataPlane, FrontContext {
   readonly limits: ProxyLimits;
   readonly ledger: Ledger;
   readonly uploads: UploadMemory;
-  /** Memory for replies that clients are slow to take. */
   readonly replies: ReplyMemory;
   readonly returns: ReturnLine;
+  readonly guard: Guard;
   readonly overload: OverloadWatch;
-  /** Measures the traffic for any number of readers. */
   readonly meter: Meter;
-  /** What is measured where requests come in. */
   readonly measures: FrontMeasures;
   readonly log: RequestLog;
   readonly access: AccessLog;
@@ -111,6 +111,7 @@ export class Plane implements DataPlane, FrontContext {
       ports.shared?.tallyOf(undefined),
     );
     this.#budget = new RetryBudget(limits, this.ledger.budget);
+    this.guard = new Guard(ports, limits, () => this.#freed());
     this.#line = new WaitingLine(limits, this.ledger, () => this.overload.refusal());
     this.#readKey = keyReader(limits.key, ports.keyFunction);
     // Another pair makes another policy.
@@ -161,6 +162,10 @@ export class Plane implements DataPlane, FrontContext {
     return { descriptors: this.#front.descriptors, ids: { seed: this.#ports.seed, ...this.ledger.ids } };
   }
 
+  get poison(): Poison {
+    return this.guard.poison;
+  }
+
   connections(): number {
     return this.ledger.connections;
   }
@@ -178,6 +183,7 @@ export class Plane implements DataPlane, FrontContext {
     this.#agents.endStreams();
     return this.#front.close(signal).then(() => {
       this.#agents.retireAll();
+      this.guard.close();
       this.access.flush();
     });
   }
@@ -186,9 +192,9 @@ export class Plane implements DataPlane, FrontContext {
     return this.#plan?.isPaused === true;
   }
 
-  take(key: Key, tried: readonly SeatId[], offers: boolean): Lessor | undefined {
+  take(key: Key, tried: readonly SeatId[], offers: boolean, claims?: SeatClaims): Lessor | undefined {
     if (this.isPaused || (tried.length === 0 && this.overload.isFull)) return undefined;
-    return this.#agents.table?.take(key, tried, offers);
+    return this.#agents.table?.take(key, tried, offers, claims);
   }
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
@@ -269,6 +275,7 @@ export class Plane implements DataPlane, FrontContext {
       this.#policy = compile(plan, pair);
     if (plan.traffic !== this.#traffic) this.#applySettings(plan.traffic);
     this.#plan = plan;
+    this.guard.onPlan(plan);
     this.#agents.route(plan, this.#policy);
     this.#line.serve();
     this.returns.onPlan(plan);

@@ -6,6 +6,7 @@ import type { Clock, ReplicaRef } from '../core/ports.ts';
 import type { KeyFunction } from '../core/request/key-source.ts';
 import type { Ledger } from '../core/request/ledger.ts';
 import type { RowBook } from '../core/request/rows.ts';
+import type { Suspects } from '../core/request/suspects.ts';
 import type { Tally } from '../core/traffic/traffic.ts';
 import type { Log } from '../log.ts';
 import type { OwnAnswer } from './front/http1/responses.ts';
@@ -39,6 +40,7 @@ export interface PlanePorts {
 export interface SharedState {
   readonly ledger: Ledger;
   readonly rows: RowBook;
+  readonly suspects: Suspects;
   /** Memory for what is measured, which is told to whoever reads it. */
   readonly cellsOf: (block: MeasuredBlock) => Float64Array;
   /** Where the requests of a replica are counted, or all requests. */

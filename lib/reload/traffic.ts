@@ -13,15 +13,8 @@ const FLAGS = [
   ...['hash', 'key', 'balance-factor', 'slow-start', 'ease-outliers'],
   ...['max-connections', 'max-requests-per-connection', 'head-timeout', 'keep-alive-timeout', 'min-upload-rate'],
   ...['client-half-close', 'reply-timeout', 'request-timeout', 'body-timeout', 'tunnel-idle-timeout', 'queue'],
-  ...[
-    'queue-timeout',
-    'overload-wait',
-    'shed-first',
-    'max-attempts',
-    'retry-budget',
-    'connect-timeout',
-    'replica-idle-timeout',
-  ],
+  ...['queue-timeout', 'overload-wait', 'shed-first', 'max-attempts', 'retry-budget', 'quarantine', 'connect-timeout'],
+  ...['replica-idle-timeout'],
   ...['replica-keep-alive', 'max-in-flight', 'max-tunnels', 'max-body-size', 'underscores', 'via'],
   ...['access-log', 'access-log-format', 'access-log-file', 'traceparent'],
 ];

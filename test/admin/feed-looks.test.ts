@@ -33,6 +33,7 @@ function startFeed(clock: VirtualClock, ports: Pick<FeedPorts, 'counters' | 'lan
     timeOfDay: () => 1e12 + clock.now(),
     erring: ({ replicas }, nowMs) =>
       erring.look(replicas, nowMs).map(({ seat, incarnation }) => ({ seat, incarnation, hostname: `server${seat}` })),
+    quarantined: () => [],
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 3, failOpen: true, startsReplicas: true },
     eased: () => [],
     ...ports,
@@ -148,6 +149,7 @@ t.test('a feed that was made has no effect before it begins', async (t) => {
     },
     landings: async () => ({ last: 0, landed: 0, told: [] }),
     erring: () => [],
+    quarantined: () => [],
     eased: () => [],
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 3, failOpen: true, startsReplicas: true },
   });

@@ -141,6 +141,7 @@ const facts: MetricsFacts = {
   eased: [],
   takesRequests: true,
   isPaused: false,
+  poison: { suspects: 2, quarantined: [{ request: 'GET /a', replicas: 2, leftMs: 1 }], replicasLost: 4 },
   droppedLines: 3,
   planVersion: 1,
   build: { version: '1', node: '2' },

@@ -1,7 +1,7 @@
 // The publisher between a fleet and a data plane that a test plays: what its plans say, and what it makes of the news.
 
 import t from 'tap';
-import { observe } from '../../lib/core/fleet/fleet.ts';
+import { type FleetEvent, observe } from '../../lib/core/fleet/fleet.ts';
 import { emptyFleet, type FleetState } from '../../lib/core/fleet/fleet-state.ts';
 import type { DataPlane, PlaneNews } from '../../lib/core/plane-ports.ts';
 import { RingKeeper } from '../../lib/core/ring/ring-keeper.ts';
@@ -135,6 +135,41 @@ t.test('other terms are those of the next plan, which comes at once, and of all 
   t.match(plans.at(-1), { version: 3, hash: { name: 'modulo' }, traffic: { limits: { maxFields: 30 } } });
   refuse(new Error('no'));
   await t.rejects(publisher.change({ hash: { path: '/nowhere' } }), { message: 'no' });
+});
+
+t.test('plans tell which replicas ended unasked, the last ones, but for those that are spared', async (t) => {
+  const { publisher, plans } = await played();
+  const address = { type: 'tcp', host: '127.0.0.1', port: 1 } as const;
+  const after = (state: FleetState, ...events: FleetEvent[]) =>
+    events.reduce((known, event) => observe(known, event, FLEET_RULES), state);
+  let state = after(emptyFleet(1), {
+    ...{ type: 'add', slowly: false, atMs: 0 },
+    wishes: [{ hostname: 'app1', weight: 1 }],
+  });
+  publisher.publish(state);
+  const die = (isSpared: boolean) => {
+    const { replica } = state.seats[0] as FleetState['seats'][number];
+    const { incarnation } = replica;
+    const startedAt = (state.seats[0] as { startAtMs: number }).startAtMs;
+    state = after(
+      state,
+      { type: 'starting', incarnation, atMs: startedAt },
+      { type: 'started', replica, address, atMs: startedAt },
+      { type: 'probed', incarnation, failure: undefined, atMs: startedAt },
+    );
+    publisher.publish(state);
+    if (isSpared) publisher.spare(replica);
+    state = after(state, { type: 'exited', incarnation, reason: 'exit code 1', atMs: startedAt });
+    publisher.publish(state);
+    return incarnation;
+  };
+  const first = die(false);
+  t.same(plans.at(-1)?.ended, [first]);
+  die(true);
+  t.same(plans.at(-1)?.ended, [first]);
+  for (let count = 0; count < 40; count++) die(false);
+  t.equal(plans.at(-1)?.ended?.length, 32);
+  t.notOk(plans.at(-1)?.ended?.includes(first));
 });
 
 t.test(

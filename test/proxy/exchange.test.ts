@@ -7,18 +7,26 @@ import t from 'tap';
 import { SeatMeasures } from '../../lib/core/traffic/measures.ts';
 import { Tally } from '../../lib/core/traffic/traffic.ts';
 import { BalancerError } from '../../lib/errors.ts';
+import { realClock } from '../../lib/fleet/clock.ts';
 import { parseReplyHead, type ReplyHead } from '../../lib/http/reply-head.ts';
+import { createLog } from '../../lib/log.ts';
 import { trafficSettings } from '../../lib/parts/limits.ts';
 import type { Downstream } from '../../lib/proxy/exchange/downstream.ts';
 import { Exchange } from '../../lib/proxy/exchange/exchange.ts';
 import type { Ended, ExchangeContext } from '../../lib/proxy/exchange/exchange-context.ts';
 import { ReturnLine } from '../../lib/proxy/exchange/return-line.ts';
 import { UploadMemory } from '../../lib/proxy/exchange/upload-memory.ts';
+import { Guard } from '../../lib/proxy/poison/guard.ts';
 import { proxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import type { Lease, Leaseholder, Lessor } from '../../lib/proxy/replicas/lease.ts';
 import { defaultOptions } from '../../lib/settings/options.ts';
 
 const limits = proxyLimits(trafficSettings(defaultOptions()));
+const log = createLog(
+  'off',
+  () => undefined,
+  () => new Date(0),
+);
 
 /** What the exchange has told its client's side, in order. */
 function noting() {
@@ -142,6 +150,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     returns: new ReturnLine(limits),
     stopWaiting: () => undefined,
     spendRetry: () => true,
+    guard: new Guard({ clock: realClock, log }, limits, () => undefined),
     explanationOf: (key) => ({ key, slot: 7, order: [2, 1], skipped: [{ seat: 2, why: 'busy' }], taken: 1, eased: [] }),
     hostnameOf: (seat) => `server${seat}`,
     suspect: ({ incarnation }) => suspects.push(incarnation),

@@ -16,7 +16,8 @@
  *   instead?: string }} LogEntry
  * @typedef {{ hash: string, virtualNodes: number, maxReplicas: number, startsReplicas: boolean, looksOnlyBecause?:
  * string, alone: boolean,
- *   nowMs: number, ring: Ring, fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread }}
+ *   nowMs: number, ring: Ring, fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread,
+ *   quarantined: { request: string, replicas: number, leftMs: number }[] }}
  *   Snapshot
  */
 

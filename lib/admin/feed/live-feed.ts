@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http';
 import { emptyFleet, type FleetState, placesOf, stateOf } from '../../core/fleet/fleet-state.ts';
 import { complaintOf, failsOpen } from '../../core/fleet/outage.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
+import type { Poison } from '../../core/request/poison.ts';
 import { type Eased, reasonText, shareText } from '../../core/ring/easing.ts';
 import type { HashRing } from '../../core/ring/ring.ts';
 import type { Counters } from '../../core/traffic/counters.ts';
@@ -29,6 +30,8 @@ export interface FeedPorts {
    * Landings since the look that ended at `after`. Asked for only while somebody watches. May fail as `counters` may.
    */
   readonly landings: (after: number) => Promise<Landings>;
+  /** Requests that are refused, since replicas ended that had them. */
+  readonly quarantined: () => Poison['quarantined'];
   /** What is shown as it is. Only the hash may change, together with the ring. */
   readonly about: {
     readonly hash: string;
@@ -183,7 +186,8 @@ export class LiveFeed {
   }
 
   #trafficNow() {
-    return { traffic: this.#history.replicas, spread: this.#history.spread() };
+    const quarantined = this.#ports.quarantined();
+    return { traffic: this.#history.replicas, spread: this.#history.spread(), quarantined };
   }
 
   // The ring as JSON: thousands of pairs that every new watcher is sent, made once for each ring.

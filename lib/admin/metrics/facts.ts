@@ -1,6 +1,7 @@
 // What the metrics are made of, read at one moment. Types only.
 
 import type { FleetState } from '../../core/fleet/fleet-state.ts';
+import type { Poison } from '../../core/request/poison.ts';
 import type { Eased } from '../../core/ring/easing.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { Shares } from '../../core/ring/ring-view.ts';
@@ -17,6 +18,7 @@ export interface MetricsFacts {
   readonly eased: readonly Eased[];
   readonly takesRequests: boolean;
   readonly isPaused: boolean;
+  readonly poison: Poison;
   /** Of the access log. */
   readonly droppedLines: number;
   readonly planVersion: number;

@@ -122,6 +122,27 @@ export const FLEET_FAMILIES: readonly Family<MetricsFacts>[] = [
     samples: ({ planVersion }) => [['', planVersion]],
   },
   {
+    name: 'ringmaster_requests_suspected',
+    help: 'Requests that were at a replica that ended, or seems to have, and have not been answered since.',
+    type: 'gauge',
+    by: [],
+    samples: ({ poison }) => [['', poison.suspects]],
+  },
+  {
+    name: 'ringmaster_requests_quarantined',
+    help: 'Requests that are refused for a while, since two replicas ended that had them; ringmaster_requests_lost counts the refusals, with the reason poison.',
+    type: 'gauge',
+    by: [],
+    samples: ({ poison }) => [['', poison.quarantined.length]],
+  },
+  {
+    name: 'ringmaster_replicas_poisoned',
+    help: 'Replicas that were lost to requests that were quarantined for it.',
+    type: 'counter',
+    by: [],
+    samples: ({ poison }) => [['', poison.replicasLost]],
+  },
+  {
     name: 'ringmaster_access_log_lines_dropped_total',
     help: 'Lines of the access log that were lost because its disk or reader is too slow.',
     type: 'counter',

@@ -9,8 +9,8 @@ export const METHODS = ['read', 'write'] as const;
 /** Codes of the errors that end or refuse requests. The last one stands for all others. */
 export const REASONS = [
   ...['bad-reply', 'connection-lost', 'connect-failed', 'no-replica', 'overloaded', 'shed', 'closing'],
-  ...['reply-timeout', 'tunnel-idle', 'internal', 'client-left', 'bad-request', 'request-timeout', 'body-too-large'],
-  ...['head-too-large', 'not-implemented', 'other'],
+  ...['reply-timeout', 'tunnel-idle', 'internal', 'poison', 'client-left', 'bad-request', 'request-timeout'],
+  ...['body-too-large', 'head-too-large', 'not-implemented', 'other'],
 ] as const;
 /** Why a request was tried again: `stale` if a kept connection had closed, else the code of the error. */
 export const RETRY_REASONS = ['stale', 'connect-failed', 'connection-lost', 'bad-reply', 'other'] as const;

@@ -6,8 +6,10 @@ import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { BalancerError, ErrorCode } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
+import type { Guard } from '../poison/guard.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import type { Lessor } from '../replicas/lease.ts';
+import type { SeatClaims } from '../replicas/routing-table.ts';
 import type { Told } from './downstream.ts';
 import type { ReturnLine } from './return-line.ts';
 import type { Times } from './times.ts';
@@ -31,8 +33,9 @@ export interface ExchangeContext {
    * Takes a place for a request with that key, at the best seat that takes requests and is not in `tried`. The caller
    * must lease it.
    * @param offers the request offers to switch protocols, so it takes a place among the tunnels too.
+   * @param claims the seat must be claimed there as well.
    */
-  take(key: Key, tried: readonly SeatId[], offers: boolean): Lessor | undefined;
+  take(key: Key, tried: readonly SeatId[], offers: boolean, claims?: SeatClaims): Lessor | undefined;
   /**
    * Waits for room if all replicas are full: `onRoom` is called later. False if there is nothing to wait for, or no
    * place to wait.
@@ -47,6 +50,8 @@ export interface ExchangeContext {
   readonly returns: ReturnLine;
   /** Leaves every line. */
   stopWaiting(exchange: Waiting): void;
+  /** Knows which requests may kill replicas. */
+  readonly guard: Guard;
   /** May one more attempt be made after a failure? If so, it is counted. */
   spendRetry(): boolean;
   /** Why a request with this key goes where it goes; `undefined` before there was a ring. */

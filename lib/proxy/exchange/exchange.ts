@@ -8,6 +8,7 @@ import { BalancerError } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
 import { isEventStream, malformed, type ReplyHead } from '../../http/reply-head.ts';
 import { explainFields } from '../explain-fields.ts';
+import type { Suspicion } from '../poison/guard.ts';
 import type { Lease, Leaseholder, Lessor } from '../replicas/lease.ts';
 import { sendRequest } from '../replicas/send-request.ts';
 import { mayBeUnread } from '../replicas/unread-bodies.ts';
@@ -16,7 +17,7 @@ import type { Asked, Ended, ExchangeContext, Loss } from './exchange-context.ts'
 import { findReplica, type Seeker, waitedInVain, waitForReturn } from './find-replica.ts';
 import { judgeLoss, NO_LOSSES } from './loss.ts';
 import { Patience, type Phase, type Wait, waitOf } from './patience.ts';
-import { bodyTooLarge, NO_BODY, type OutgoingBody, RequestBody } from './request-body.ts';
+import { bodyTooLarge, hasBody, NO_BODY, type OutgoingBody, RequestBody } from './request-body.ts';
 import { place, Times } from './times.ts';
 import type { Answer } from './waiting-line.ts';
 
@@ -34,13 +35,14 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   lastError: BalancerError | undefined;
   explanation: Explanation | undefined;
   awaitsReturn = false;
+  suspicion: Suspicion | undefined;
+  body: OutgoingBody = NO_BODY;
   status = 0;
   error: BalancerError | undefined;
   readonly #context: ExchangeContext;
   readonly #downstream: Downstream;
   readonly #early: Buffer | undefined;
   #phase: Phase = 'receiving';
-  #body: OutgoingBody = NO_BODY;
   #lease: Lease | undefined;
   #mayContinue = false;
   #tunnel: Tunnel | undefined;
@@ -64,7 +66,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   }
 
   get receivedBytes(): number {
-    return this.#body.receivedBytes + (this.#tunnel?.sentBytes ?? 0);
+    return this.body.receivedBytes + (this.#tunnel?.sentBytes ?? 0);
   }
 
   get isWaiting(): boolean {
@@ -73,7 +75,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   start(): void {
     const { maxBodyBytes } = this.#context.limits;
-    if (!this.#hasBody) this.#attempt(false);
+    if (!hasBody(this.head)) this.#attempt(false);
     else if (this.head.lengthBytes > maxBodyBytes) this.fail(bodyTooLarge(maxBodyBytes), true);
     else this.#receive();
   }
@@ -104,24 +106,25 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   onTick(nowMs: number): void {
     const awaitsContinue = this.head.expectsContinue && !this.#mayContinue;
     const connected = this.#lease?.connected === true;
-    const wait = waitOf(this.#phase, this.#body, this.#downstream, connected, awaitsContinue);
+    const wait = waitOf(this.#phase, this.body, this.#downstream, connected, awaitsContinue);
     // There may be memory again to read ahead of this client.
     if (wait === 'client-takes' && !this.#downstream.full) this.#lease?.resume();
-    const receivedBytes = this.#body.receivedBytes;
-    const progress = this.#progress + Number(connected) + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
+    if (this.#phase === 'replying') this.#context.guard.replies(this);
+    const progress = this.#progress + Number(connected) + this.receivedBytes;
     const isWhole = !this.#replyBegun && this.#isWhole;
     // Made late, since most requests are over before the first tick.
     this.#patience ??= new Patience(this.#context.limits);
     const error =
       this.#patience.lost(nowMs, wait, progress, isWhole, this.agent?.replica.hostname ?? '') ??
-      this.#patience.lostPace(nowMs, wait, receivedBytes);
+      this.#patience.lostPace(nowMs, wait, this.body.receivedBytes);
     if (error !== undefined) this.#giveUp(wait, error);
   }
 
   onRoom(): Answer {
     if (this.#phase === 'waiting') this.#attempt(false);
     if (this.#phase !== 'waiting') return 'gone';
-    return this.tried.length === 0 && this.head.offered === '' ? 'full' : 'choosy';
+    const isChoosy = this.tried.length > 0 || this.head.offered !== '' || this.suspicion?.heldBackMs !== undefined;
+    return isChoosy ? 'choosy' : 'full';
   }
 
   /**
@@ -158,6 +161,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.status = head.status;
     this.#phase = 'tunnel';
     lease.becomeTunnel();
+    this.#context.guard.answered(this);
   }
 
   onHead(head: ReplyHead): void {
@@ -167,6 +171,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.#phase = 'replying';
     this.#downstream.begin(head, this.#isWhole, explainFields(this, this.#context.hostnameOf));
     if (!isEventStream(head)) return;
+    this.#context.guard.answered(this);
     this.#downstream.followClient();
     this.#lease?.becomeStream();
   }
@@ -179,7 +184,11 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onEnd(trailers: readonly string[]): void {
     this.#downstream.end(trailers);
-    if (this.#mayLeaveRest) this.#lease?.abandon();
+    this.#context.guard.answered(this);
+    // Bytes may be left that the replica would take for its next request: those that come after an early reply, or a
+    // body that it did not read.
+    const isUnread = !this.#isWhole || mayBeUnread(this.request.method ?? '', this.status);
+    if (hasBody(this.head) && isUnread) this.#lease?.abandon();
     else this.#lease?.finish();
     this.#end(undefined);
     this.#downstream.finish();
@@ -192,7 +201,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onDrain(): void {
     this.#progress += 1;
-    this.#body.resume();
+    this.body.resume();
     this.#tunnel?.resume();
   }
 
@@ -207,12 +216,13 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onLost(error: BalancerError): void {
     const lease = this.#lease as Lease;
-    this.#body.stop();
+    this.body.stop();
     this.times.askedMs = 0;
     this.lastError = error;
     this.losses = [...this.losses, { replica: lease.lessor.replica, why: error.code }];
+    this.#context.guard.lost(this, lease, error.code, this.#phase === 'tunnel');
     const { method = '' } = this.request;
-    const attempted = { method, bodyInHand: this.#body.inHand, replyBegun: this.#replyBegun };
+    const attempted = { method, bodyInHand: this.body.inHand, replyBegun: this.#replyBegun };
     const verdict = judgeLoss(error, lease, attempted, this.tried, this.#context);
     if (lease.connected) this.awaitsReturn = false;
     if (verdict instanceof BalancerError) this.fail(verdict, false);
@@ -225,7 +235,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     const { limits, uploads } = this.#context;
     const onFault = (error: BalancerError) => this.fail(error, true);
     const body = new RequestBody(this.request, this.head.body === 'chunked', limits, uploads, onFault);
-    this.#body = body;
+    this.body = body;
     // The attack: bodies that come a byte at a time, each with a place at a replica that others need
     // (test/proxy/slow-uploads.test.ts). So a replica is asked only when enough of the body is here. A client that
     // expects a 100 needs the replica first, since the 100 comes from there.
@@ -253,7 +263,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     const lease = found.lease(fresh, this.head.offered !== '');
     this.#lease = lease;
     lease.begin(this, this.request.method ?? '');
-    sendRequest(lease, this.head, this.#body);
+    sendRequest(lease, this.head, this.body);
   }
 
   #giveUp(wait: Wait, error: BalancerError): void {
@@ -271,26 +281,16 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     return this.#phase === 'replying' || this.#phase === 'tunnel';
   }
 
-  get #hasBody(): boolean {
-    return this.head.body === 'chunked' || this.head.lengthBytes > 0;
-  }
-
-  // Bytes of this request may be left that the replica would take for its next request: those that come after an early
-  // reply, or a body that the replica did not read.
-  get #mayLeaveRest(): boolean {
-    return this.#hasBody && (!this.#isWhole || mayBeUnread(this.request.method ?? '', this.status));
-  }
-
-  // The whole request has come. A client that still sends when it has its answer may go on, and its bytes must not
-  // become its next request, nor the replica's.
+  // The whole request has come. A client that still sends when it has its answer may go on; its bytes are no request.
   get #isWhole(): boolean {
-    return this.#body.ended;
+    return this.body.ended;
   }
 
   #end(error: BalancerError | undefined): void {
     if (this.#phase === 'waiting') this.#context.stopWaiting(this);
+    if (error !== undefined) this.#context.guard.over(this, this.#phase === 'asking' ? this.#lease : undefined);
     this.#phase = 'over';
-    this.#body.discard();
+    this.body.discard();
     this.#tunnel?.stop();
     this.#downstream.release();
     this.error = error;

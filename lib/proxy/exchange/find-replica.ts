@@ -6,12 +6,14 @@ import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
+import type { Risk } from '../poison/guard.ts';
 import type { Lessor } from '../replicas/lease.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 import type { Waiting } from './waiting-line.ts';
 
 /** A request that needs a replica. */
-export interface Seeker extends Waiting {
+export interface Seeker extends Waiting, Risk {
+  readonly request: Risk['request'];
   readonly key: Key;
   readonly head: RequestHead;
   /** Seats that have failed this request. */
@@ -32,7 +34,9 @@ export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | 
   const offers = head.offered !== '';
   try {
     if (head.asksWhy) seeker.explanation ??= context.explanationOf(seeker.key);
-    const agent = context.take(seeker.key, barredSeats(seeker, context), offers);
+    const agent = context.guard.isQuiet
+      ? context.take(seeker.key, barredSeats(seeker, context), offers)
+      : takeGuarded(seeker, context);
     if (agent !== undefined) return agent;
   } catch (error) {
     // A user's own hash module may throw.
@@ -50,6 +54,22 @@ export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | 
   return new BalancerError('overloaded', `each replica has ${maxTunnels} upgraded connections already`);
 }
 
+// As `take`, while some request may have killed a replica.
+function takeGuarded(seeker: Seeker, context: ExchangeContext): Lessor | undefined {
+  const { guard } = context;
+  const admission = guard.admit(seeker);
+  if (admission === 'not-yet') return undefined;
+  let agent: Lessor | undefined;
+  try {
+    const offers = seeker.head.offered !== '';
+    const claims = admission === 'alone' ? guard.suspects : undefined;
+    agent = context.take(seeker.key, barredSeats(seeker, context), offers, claims);
+    return agent;
+  } finally {
+    if (admission === 'alone') guard.placed(seeker, agent?.replica.seat);
+  }
+}
+
 // Where it may not go: to seats that have failed it, and with an offer to those that have all the tunnels they may.
 function barredSeats({ tried, head }: Seeker, context: ExchangeContext): readonly SeatId[] {
   return head.offered === '' ? tried : context.barredFromTunnels(tried);
@@ -62,6 +82,8 @@ function barredSeats({ tried, head }: Seeker, context: ExchangeContext): readonl
 export function waitForReturn(seeker: Seeker, context: ExchangeContext): boolean {
   if (!context.returns.join(seeker)) return false;
   seeker.awaitsReturn = true;
+  // It does not wait for other suspects.
+  if (seeker.suspicion !== undefined) seeker.suspicion.heldBackMs = undefined;
   seeker.tried.length = 0;
   return true;
 }
@@ -76,7 +98,9 @@ function waitForEnd(seeker: Seeker, context: ExchangeContext): BalancerError | u
 /** The error of a request that has waited for too long. @param overdue that of one that waits for room. */
 export function waitedInVain(seeker: Seeker, context: ExchangeContext, overdue: BalancerError): BalancerError {
   if (context.isPaused) return new BalancerError('overloaded', 'requests are held back, for longer than one may wait');
-  return seeker.awaitsReturn ? noReplica(seeker, context) : overdue;
+  if (seeker.awaitsReturn) return noReplica(seeker, context);
+  if (seeker.suspicion?.heldBackMs === undefined) return overdue;
+  return new BalancerError('overloaded', 'it was at a replica that ended, and others that were there are tried first');
 }
 
 function noReplica(seeker: Seeker, context: ExchangeContext): BalancerError {

@@ -23,6 +23,12 @@ export interface RoutingLimits {
   readonly maxTunnels: number;
 }
 
+/** Seats that a request may have for itself, as far as requests of its kind go. */
+export interface SeatClaims {
+  claimSeat(seat: SeatId): boolean;
+  releaseSeat(seat: SeatId): void;
+}
+
 interface Entry {
   readonly agent: ReplicaAgent;
   readonly suspected: boolean;
@@ -87,18 +93,19 @@ export class RoutingTable {
    * is none, or all are full. A seat that seemed to have room may have lost it to another thread; then the next is
    * asked.
    * @param offers the request offers to switch protocols, so it takes a place among the tunnels too.
+   * @param claims the seat must be claimed there as well.
    */
-  take(key: Key, tried: readonly SeatId[], offers: boolean): ReplicaAgent | undefined {
+  take(key: Key, tried: readonly SeatId[], offers: boolean, claims?: SeatClaims): ReplicaAgent | undefined {
     this.#passed = undefined;
     this.#look(key);
-    const taken = this.#takeOf(key, tried, offers);
+    const taken = this.#takeOf(key, tried, offers, claims);
     if (taken !== undefined && this.#passed !== undefined && this.#passed !== taken.replica.seat) {
       this.#load.measuresOf(this.#passed).spill(this.#passedFor);
     }
     return taken;
   }
 
-  #takeOf(key: Key, tried: readonly SeatId[], offers: boolean): ReplicaAgent | undefined {
+  #takeOf(key: Key, tried: readonly SeatId[], offers: boolean, claims?: SeatClaims): ReplicaAgent | undefined {
     const untried =
       tried.length === 0
         ? this.#suits
@@ -106,17 +113,19 @@ export class RoutingTable {
     const { balanceFactor } = this.#limits;
     const owner = this.policy.pick(key, untried);
     if (owner !== undefined) {
-      if (this.#take(owner, balanceFactor, offers)) return this.#agentOf(owner);
+      if (this.#take(owner, balanceFactor, offers, claims)) return this.#agentOf(owner);
       this.#pass(owner, 'busy');
       // If all seats are over the bound the owner takes the request: the bound spreads load, `maxInFlight` limits it.
       const seat =
-        this.policy.pick(key, (one) => one !== owner && untried(one) && this.#take(one, balanceFactor, offers)) ??
-        this.policy.pick(key, (one) => untried(one) && this.#take(one, Number.POSITIVE_INFINITY, offers));
+        this.policy.pick(
+          key,
+          (one) => one !== owner && untried(one) && this.#take(one, balanceFactor, offers, claims),
+        ) ?? this.policy.pick(key, (one) => untried(one) && this.#take(one, Number.POSITIVE_INFINITY, offers, claims));
       if (seat !== undefined && seat !== owner) this.#load.diverted += 1;
       if (seat !== undefined) return this.#agentOf(seat);
     }
     // An eased replica is better than a suspected one, and that is better than none.
-    const any = (one: SeatId) => !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY, offers);
+    const any = (one: SeatId) => !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY, offers, claims);
     const eased = this.#hasEased
       ? this.policy.pick(key, (one) => this.#entries[one]?.suspected === false && any(one))
       : undefined;
@@ -177,9 +186,12 @@ export class RoutingTable {
     return false;
   }
 
-  #take(seat: SeatId, factor: number, offers: boolean): boolean {
+  #take(seat: SeatId, factor: number, offers: boolean, claims: SeatClaims | undefined): boolean {
     const entry = this.#entries[seat];
-    return entry?.agent.take(factor, entry.part, offers) === true;
+    if (entry === undefined || (claims !== undefined && !claims.claimSeat(seat))) return false;
+    const isTaken = entry.agent.take(factor, entry.part, offers);
+    if (!isTaken) claims?.releaseSeat(seat);
+    return isTaken;
   }
 
   #agentOf(seat: SeatId): ReplicaAgent | undefined {

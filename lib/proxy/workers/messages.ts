@@ -17,6 +17,8 @@ export interface WorkerTerms {
   readonly seed: number;
   /** What all workers count together, and which part of it is this worker's. */
   readonly ledger: { readonly memory: SharedArrayBuffer; readonly thread: number };
+  /** What all workers know of requests that may kill replicas. */
+  readonly suspects: SharedArrayBuffer;
   /** 1, 2, … */
   readonly number: number;
   /** When the clock of the main thread began, in ms since 1970: all workers go by that clock. */

@@ -6,6 +6,7 @@ import type { PlaneNews, TakeBatch } from '../../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
 import { Ledger } from '../../core/request/ledger.ts';
 import type { RowBook } from '../../core/request/rows.ts';
+import { Suspects } from '../../core/request/suspects.ts';
 import { TALLY_CELLS, Tally } from '../../core/traffic/traffic.ts';
 import { cellsIn, type MeasuredBlock } from '../measure-book.ts';
 import { Plane } from '../plane.ts';
@@ -50,6 +51,7 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
   const shared = {
     ledger,
     rows,
+    suspects: new Suspects(terms.suspects, terms.ledger.thread),
     tallyOf: (replica: ReplicaRef | undefined) => sharedTally(replica, tell),
     cellsOf: (block: MeasuredBlock) => sharedCells(block, tell),
   };

@@ -5,7 +5,9 @@
 
 import type { DataPlane, ListenPlace, PlaneHandover, PlaneNews } from '../../core/plane-ports.ts';
 import { Ledger, ledgerBytes } from '../../core/request/ledger.ts';
+import type { Poison } from '../../core/request/poison.ts';
 import { Rows } from '../../core/request/rows.ts';
+import { SUSPECTS_BYTES, Suspects } from '../../core/request/suspects.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { RoutingPlan } from '../../core/routing-plan.ts';
@@ -16,6 +18,7 @@ import { mergeReadings, noReading, type PlaneReading } from '../../core/traffic/
 import type { TrafficSettings } from '../../core/traffic-settings.ts';
 import type { AdjustableLog } from '../../log.ts';
 import { checkPortIsFree } from '../../system/free-port.ts';
+import { PoisonWatch } from '../poison/watch.ts';
 import type { PlanePorts } from '../ports.ts';
 import { Crew } from './crew.ts';
 import { Drains } from './drains.ts';
@@ -45,6 +48,8 @@ export class ThreadedPlane implements DataPlane {
   readonly #drains = new Drains<WorkerThread>((incarnation) => this.#onDrained(incarnation));
   readonly #memory: SharedArrayBuffer;
   readonly #rows = new Rows();
+  readonly #suspects = new SharedArrayBuffer(SUSPECTS_BYTES);
+  readonly #watch: PoisonWatch;
   // Under the latest plan.
   readonly #suspected = new Set<number>();
   readonly #landings = new MergedLandings();
@@ -65,6 +70,7 @@ export class ThreadedPlane implements DataPlane {
     this.#traffic = traffic;
     this.#workers = workers;
     this.#memory = new SharedArrayBuffer(ledgerBytes(workers));
+    this.#watch = new PoisonWatch(new Suspects(this.#suspects, workers), clock, log);
     if (ports.idsGiven !== undefined) new Ledger(this.#memory, 0).skipIds(ports.idsGiven);
     const crewPorts = {
       script,
@@ -123,8 +129,12 @@ export class ThreadedPlane implements DataPlane {
     return new Ledger(this.#memory, 0).connections;
   }
 
+  get poison(): Poison {
+    return this.#watch.now;
+  }
+
   giveWay(signal: AbortSignal): Promise<number> {
-    return this.#crew.giveWay(signal);
+    return this.#crew.giveWay(signal).finally(() => this.#watch.close());
   }
 
   publish(plan: RoutingPlan): Promise<void> {
@@ -173,7 +183,7 @@ export class ThreadedPlane implements DataPlane {
   }
 
   close(signal: AbortSignal): Promise<void> {
-    return this.#crew.close(signal);
+    return this.#crew.close(signal).finally(() => this.#watch.close());
   }
 
   /** Call it when the level of the log has changed. */
@@ -187,6 +197,7 @@ export class ThreadedPlane implements DataPlane {
       number,
       seed,
       ledger: { memory: this.#memory, thread: number - 1 },
+      suspects: this.#suspects,
       clockOriginMs: performance.timeOrigin,
       traffic: shareOf(this.#traffic, this.#workers),
       logLevel: log.level,
@@ -200,6 +211,7 @@ export class ThreadedPlane implements DataPlane {
     this.#latest = given;
     this.#past = withoutGone(this.#past, given);
     this.#suspected.clear();
+    this.#watch.onPlan(given);
     const threads = this.#crew.living();
     const all = threads.map((thread) => unlessEnded(this.#publishTo(thread, given)));
     this.#drains.onPlan(given, threads);
@@ -242,6 +254,7 @@ export class ThreadedPlane implements DataPlane {
 
   #onEnded(thread: WorkerThread): void {
     new Ledger(this.#memory, 0).giveBackOf(thread.number - 1);
+    new Suspects(this.#suspects, 0).giveBackOf(thread.number - 1);
     this.#past = mergeCounters(this.#past, thread.lastCounters);
     this.#pastReading = mergeReadings(this.#pastReading, thread.lastReading);
     this.#drains.onEnded(thread, this.#latest);

@@ -49,4 +49,10 @@ export const REQUESTS = group('Requests', 'how long one may wait, and how often 
     'live',
     'repeated attempts allowed, as a ratio to the requests of the last seconds',
   ),
+  quarantine: option(
+    orOff(duration(1, DAY_MS), 0),
+    60_000,
+    'live',
+    'time for which a request is refused that was at two replicas when they died',
+  ),
 });
