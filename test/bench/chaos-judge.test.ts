@@ -188,6 +188,13 @@ t.test('a failure in the words of an overload, with a reason for one and without
   t.same(rules([shed, { ...shed, method: 'POST' }], [], stopped), []);
 });
 
+t.test('a failure in the words of a quarantine, when replicas ended and when none did', async (t) => {
+  const words = 'this request was in flight at two replicas that ended, so it is not sent to another one for 60 s';
+  t.same(rules([failed(503, { words })], []), ['failed though one was well']);
+  t.same(rules([failed(503, { words })], [], [fault('garbage', 'a')]), ['failed though one was well']);
+  t.same(rules([failed(503, { words })], [], [fault('kill', 'a')]), []);
+});
+
 t.test('more repeats than the budget', async (t) => {
   const repeated = (count: number) =>
     Array.from({ length: count }, (_, index) => [
