@@ -131,7 +131,8 @@ export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
       serviceMs: 10,
       bearableRatio: 0.8,
       overloadRatio: 3,
-      beforeSeconds: quick ? 4 : 10,
+      // No overload begins within 10 s after the replicas have come.
+      beforeSeconds: quick ? 12 : 15,
       overloadSeconds: quick ? 6 : 60,
       afterSeconds: quick ? 3 : 10,
     },

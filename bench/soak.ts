@@ -31,7 +31,7 @@ export async function runSoak(
   tell: (words: string) => void,
 ): Promise<Omit<SoakSamples, 'environment'>> {
   const { seed, workers, replicas } = terms;
-  const stage = await setStage({ replicas, workers, isQuiet: true });
+  const stage = await setStage({ replicas, workers, runtime: 'process', isQuiet: true });
   try {
     tell('how much the machine can do');
     const most = await mostPerSecond(stage.program.port, CLIENTS, MAXIMUM_MS, LIGHT);

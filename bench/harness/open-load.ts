@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export type OpenRequest = readonly [dueMs: number, tookMs: number, status: number, isPost: boolean];
 
 const WRITES = 0.1;
-const GIVE_UP_MS = 20_000;
+const GIVE_UP_MS = 60_000;
 const TICK_MS = 2;
 
 /**

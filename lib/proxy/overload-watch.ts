@@ -17,6 +17,9 @@ interface Load {
   readonly inFlight: number;
 }
 
+// After a replica came, went or became doubtful, requests wait for reasons of their own for so long.
+const UNSTEADY_MS = 10_000;
+
 export class OverloadWatch implements Shedder {
   readonly #limits: Limits;
   readonly #load: Load;
@@ -28,6 +31,8 @@ export class OverloadWatch implements Shedder {
   #finishedMs2 = 0;
   #shed = 0;
   #wasShedding = false;
+  #routes: RoutingPlan['routes'] = [];
+  #changedMs = Number.POSITIVE_INFINITY;
 
   constructor(limits: Limits, load: Load, log: Log) {
     this.#limits = limits;
@@ -68,6 +73,8 @@ export class OverloadWatch implements Shedder {
   }
 
   onTick(nowMs: number, plan: Pick<RoutingPlan, 'routes' | 'isPaused'> | undefined): void {
+    if (plan !== undefined && !areSame(plan.routes, this.#routes)) this.#changedMs = nowMs;
+    this.#routes = plan?.routes ?? [];
     const facts = {
       nowMs,
       arrived: this.#arrived,
@@ -77,6 +84,7 @@ export class OverloadWatch implements Shedder {
       inFlight: this.#load.inFlight,
       waiting: this.#load.ledger.ownWaiting,
       replicas: plan?.routes.length ?? 0,
+      isSteady: nowMs - this.#changedMs > UNSTEADY_MS,
     };
     // Who waits in a pause does not wait for the replicas. And without a client no further tick comes.
     const isOff = plan?.isPaused === true || this.#load.ledger.ownConnections === 0;
@@ -93,4 +101,15 @@ export class OverloadWatch implements Shedder {
     else this.#log.info('overload-ended', { shed: this.#shed });
     this.#shed = 0;
   }
+}
+
+function areSame(one: RoutingPlan['routes'], other: RoutingPlan['routes']): boolean {
+  if (one === other) return true;
+  return (
+    one.length === other.length &&
+    one.every(({ replica, suspected }, index) => {
+      const there = other[index];
+      return there?.replica.incarnation === replica.incarnation && there.suspected === suspected;
+    })
+  );
 }

@@ -180,6 +180,21 @@ t.test('a failure in the words of the budget, which was not used up', async (t) 
   t.same(rules([failed(502, { words })], [BEGUN, ...others], reset), []);
 });
 
+t.test('a failure in the words of an overload, with a reason for one and without', async (t) => {
+  const shed = failed(503, { words: 'more requests come than the replicas can do' });
+  t.same(rules([shed], []), ['failed though one was well']);
+  t.same(rules([{ ...shed, method: 'POST' }], []), ['failed without a fault']);
+  const stopped = [fault('stop', 'a', { beganMs: SENT_MS - 9000, endedMs: SENT_MS - 8000 })];
+  t.same(rules([shed, { ...shed, method: 'POST' }], [], stopped), []);
+});
+
+t.test('a failure in the words of a quarantine, when replicas ended and when none did', async (t) => {
+  const words = 'this request was in flight at two replicas that ended, so it is not sent to another one for 60 s';
+  t.same(rules([failed(503, { words })], []), ['failed though one was well']);
+  t.same(rules([failed(503, { words })], [], [fault('garbage', 'a')]), ['failed though one was well']);
+  t.same(rules([failed(503, { words })], [], [fault('kill', 'a')]), []);
+});
+
 t.test('more repeats than the budget', async (t) => {
   const repeated = (count: number) =>
     Array.from({ length: count }, (_, index) => [

@@ -84,3 +84,9 @@ t.test('without a wait there are no limits', async (t) => {
   const part = play({ seed: 1, replicas: 3, servers: 1, service: fixed(5), rate, waitMs, lastsMs: 15_000 });
   t.equal(part(0, 15_000).shed, 0);
 });
+
+t.test('while the fleet changes no overload begins', async (t) => {
+  const rate = (nowMs: number) => (nowMs < 5000 ? 0.48 : 1.8);
+  const model = { seed: 1, replicas: 3, servers: 1, service: fixed(5), rate, isSteady: false, lastsMs: 15_000 };
+  t.equal(play(model)(0, 15_000).shed, 0);
+});

@@ -8,6 +8,8 @@
 //   - while the process had no file descriptor;
 //   - with its connection, when a worker ended;
 //   - because of the budget of retries, if that was used up;
+//   - because it was at replicas that ended, so that it may be what ends them;
+//   - because the replicas could do no more, shortly after something that slowed them;
 //   - with 504, while this machine did not run us, and so not the replicas either.
 // Any other may fail with a replica or a worker that fails. Nothing may fail because of anything else that was done.
 
@@ -23,6 +25,10 @@ const MAY_COST: ReadonlySet<FaultKind> = new Set<FaultKind>([
   ...(['garbage', 'kill', 'stop', 'outage', 'worker-killed', 'descriptors-short', 'engine-killed'] as const),
 ]);
 const SILENT: ReadonlySet<FaultKind> = new Set<FaultKind>(['hang', 'stop', 'engine-killed']);
+/** Replicas end by these, by themselves or because they are given up. */
+const ENDING: ReadonlySet<FaultKind> = new Set<FaultKind>(['kill', 'stop', 'refuse', 'engine-killed']);
+/** Besides whatever befalls a replica. */
+const SLOWING: ReadonlySet<FaultKind> = new Set<FaultKind>(['outage', 'engine-killed', 'burst', 'slow-reader']);
 /** The head of a reply had come, or bytes that are none. */
 const BEGUN_REPLIES: ReadonlySet<string> = new Set(['reset-body', 'end-body', 'garbage']);
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'PUT', 'DELETE']);
@@ -37,6 +43,7 @@ const AFTERMATH_MS = 1500;
 const VERDICT_MS = 15_000;
 const LAG_MS = 5000;
 const BUDGET_MS = 10_000;
+const SLOWED_MS = 10_000;
 
 export class Excuses {
   readonly #faults: readonly Fault[];
@@ -68,7 +75,8 @@ export class Excuses {
     if (asked.status === 504 && this.#lagged(asked.sentMs, asked.endMs)) return undefined;
     const mayRepeat = IDEMPOTENT.has(asked.method) && asked.bytes <= this.#limits.keptBytes;
     if (mayRepeat && !this.#mayFail(asked, meanwhile)) return 'failed though one was well';
-    return meanwhile.some(({ kind }) => MAY_COST.has(kind)) ? undefined : 'failed without a fault';
+    const isCost = meanwhile.some(({ kind }) => MAY_COST.has(kind));
+    return isCost || this.#wasShed(asked) || this.#wasSuspect(asked) ? undefined : 'failed without a fault';
   }
 
   /** Whether something explains that this replica was given up. */
@@ -90,6 +98,7 @@ export class Excuses {
     if (asked.outcome === 'cut' && this.#brokeAmid(asked, deeds)) return true;
     if (asked.status === 504 && meanwhile.some(({ kind }) => SILENT.has(kind))) return true;
     if (/too many requests are being repeated/.test(asked.words) && this.#budgetIsUsedUp(asked)) return true;
+    if (this.#wasShed(asked) || this.#wasSuspect(asked)) return true;
     const befallen = new Set(meanwhile.flatMap(({ who }) => (who === '' ? [] : [who])));
     if (befallen.size >= this.#limits.maxAttempts) return true;
     return !this.#lives.some((life) => isWell(life, asked, this.#faults));
@@ -110,6 +119,22 @@ export class Excuses {
 
   #lostItsWorker({ outcome }: Asked, meanwhile: readonly Fault[]): boolean {
     return outcome !== 'answered' && meanwhile.some(({ kind }) => kind === 'worker-killed');
+  }
+
+  // Refused or held back because it was at a replica that ended, and one did end.
+  #wasSuspect({ words, sentMs, endMs }: Asked): boolean {
+    const hasEnded = (fault: Fault) => ENDING.has(fault.kind) && overlaps(fault, sentMs - AFTERMATH_MS, endMs);
+    return /replicas? that ended|replicas ended/.test(words) && this.#faults.some(hasEnded);
+  }
+
+  // Turned away because replicas could do no more, and there was a reason for that.
+  #wasShed({ words, endMs }: Asked): boolean {
+    if (!/more requests come than/.test(words)) return false;
+    const isSlowing = ({ kind, who }: Fault) => who !== '' || SLOWING.has(kind);
+    return (
+      this.#lagged(endMs - SLOWED_MS, endMs) ||
+      this.#faults.some((fault) => isSlowing(fault) && overlaps(fault, endMs - SLOWED_MS, endMs))
+    );
   }
 
   #lagged(fromMs: number, toMs: number): boolean {

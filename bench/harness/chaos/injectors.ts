@@ -57,12 +57,20 @@ const crowd: Injector = ({ kind }, _stage, load) => load.crowd(kind as Crowd, CR
 
 const OTHERS: Partial<Record<FaultKind, Injector>> = {
   kill: async ({ who }, stage) => {
-    process.kill(stage.replica(who).pid, 'SIGKILL');
+    if (stage.containers === undefined) process.kill(stage.replica(who).pid, 'SIGKILL');
+    else await stage.containers.strike('kill', who);
     // Until that is noticed the fleet looks whole.
     const untilMs = monotonicMs() + NOTICE_LIMIT_MS;
     while (monotonicMs() < untilMs && (await stage.hostnames()).includes(who)) await sleep(LOOK_MS);
   },
   stop: async ({ who, lastsMs }, stage) => {
+    if (stage.containers !== undefined) {
+      await stage.containers.strike('pause', who);
+      await sleep(lastsMs);
+      // It may have been given up and removed meanwhile.
+      await stage.containers.strike('unpause', who).catch(() => undefined);
+      return;
+    }
     const { pid } = stage.replica(who);
     process.kill(pid, 'SIGSTOP');
     await sleep(lastsMs);
@@ -93,8 +101,11 @@ const OTHERS: Partial<Record<FaultKind, Injector>> = {
     }
   },
   'guardian-killed': async ({ draw }, stage) => {
-    const guardians = childrenOf(stage.pid).filter((pid) => /guardian/.test(commandOf(pid)));
-    const pid = guardians[Math.floor(draw * guardians.length)];
+    const guardians = () => childrenOf(stage.pid).filter((pid) => /guardian/.test(commandOf(pid)));
+    const untilMs = monotonicMs() + NOTICE_LIMIT_MS;
+    // Those of a process that has just taken over are on their way.
+    while (guardians().length === 0 && monotonicMs() < untilMs) await sleep(LOOK_MS);
+    const pid = guardians()[Math.floor(draw * guardians().length)];
     if (pid === undefined) throw new Error('no guardian was found');
     process.kill(pid, 'SIGKILL');
   },
@@ -127,6 +138,16 @@ const OTHERS: Partial<Record<FaultKind, Injector>> = {
     await move(Math.round((2 * draw - 1) * CLOCK_MOVES_MS));
     await sleep(lastsMs);
     if (stage.pid === pid) await move(0).catch(() => undefined);
+  },
+  'engine-killed': async ({ lastsMs }, { containers }) => {
+    const startAgain = await containers?.killEngine();
+    await sleep(lastsMs);
+    await startAgain?.();
+  },
+  'events-cut': async ({ lastsMs }, { containers }) => {
+    await containers?.door.shut();
+    await sleep(lastsMs);
+    await containers?.door.open();
   },
   'worker-killed': async ({ draw }, stage) => {
     const workers = stage.workers().sort((a, b) => b - a);
@@ -166,7 +187,13 @@ async function restore(stage: Stage): Promise<void> {
 
 async function removeOne(stage: Stage, name: string): Promise<void> {
   const askedMs = monotonicMs();
-  await change(stage, 'DELETE', '/rm?only-named', { n: 1, hostnames: [name] });
+  try {
+    await change(stage, 'DELETE', '/rm?only-named', { n: 1, hostnames: [name] });
+  } catch (error) {
+    // It was lost meanwhile, and another is in its place.
+    if (/there is no/.test((error as Error).message)) return;
+    throw error;
+  }
   stage.note({ is: 'removed', who: name, askedMs, atMs: monotonicMs() });
 }
 

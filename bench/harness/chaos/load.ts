@@ -40,7 +40,7 @@ export interface Mix {
 const ALL_KINDS: Mix = { bytes: BYTES, replyBytes: REPLY_BYTES, waitsMs: [0, 0, 0, 0, 0, 0, 5, 20, 60, 250] };
 /** Those that cost little, so that there can be many. */
 export const LIGHT: Mix = { bytes: [10, 500, 4000], replyBytes: [20, 500, 2000], waitsMs: [0] };
-const MOST_IDLE = 24;
+const MOST_IDLE = 64;
 const TICK_MS = 5;
 const PIPELINED = 3;
 // A closed connection is not noticed at once, so an idle one is not kept for as long as the balancer keeps it.
@@ -55,34 +55,11 @@ export function startChaosLoad(
   mix: Mix = ALL_KINDS,
 ): ChaosLoad {
   const drawn = random(seed);
-  const idle: { readonly connection: Connection; readonly sinceMs: number }[] = [];
+  const clients = clientsOf(port, `n${seed.toString(36)}`, drawn, tell, mix);
   const open = new Set<Promise<void>>();
-  let count = 0;
   let isOver = false;
-
-  const connect = () => new Connection(port, tell);
-  const take = () => {
-    for (let kept = idle.pop(); kept !== undefined; kept = idle.pop()) {
-      if (kept.connection.isOpen && performance.now() - kept.sinceMs < MOST_IDLE_MS) return kept.connection;
-      kept.connection.close();
-    }
-    return connect();
-  };
-  const nonce = () => {
-    count += 1;
-    return `n${seed.toString(36)}-${count}`;
-  };
-  const ask = async (way: Way) => {
-    const isKept = way === 'kept' || way === 'pipelined' || way === 'slow-sender';
-    const connection = isKept ? take() : connect();
-    const amount = way === 'pipelined' ? PIPELINED : 1;
-    await connection.ask(...Array.from({ length: amount }, () => wishOf(drawn, mix, way, nonce())));
-    if (!isOver && isKept && connection.isOpen && idle.length < MOST_IDLE) {
-      idle.push({ connection, sinceMs: performance.now() });
-    } else connection.close();
-  };
   const begin = (way: Way) => {
-    const one: Promise<void> = ask(way).finally(() => open.delete(one));
+    const one: Promise<void> = clients.ask(way).finally(() => open.delete(one));
     open.add(one);
     return one;
   };
@@ -100,29 +77,54 @@ export function startChaosLoad(
       isOver = true;
       await sending;
       await Promise.all(open);
-      for (const { connection } of idle) connection.close();
+      clients.close();
     },
   };
 }
 
-/** How many requests a second are answered if so many clients ask, each one request after the other. */
-export async function mostPerSecond(port: number, clients: number, forMs: number, mix: Mix): Promise<number> {
-  const drawn = random(clients);
-  let answered = 0;
+/** How much of such a load a second is dealt with, if so many clients ask for one thing after the other. */
+export async function mostPerSecond(port: number, count: number, forMs: number, mix: Mix): Promise<number> {
+  const drawn = random(count);
+  const clients = clientsOf(port, 'most', drawn, () => undefined, mix);
+  let done = 0;
   const startMs = performance.now();
-  const tell = ({ status }: Asked) => {
-    if (status === 200) answered += 1;
-  };
   const ask = async () => {
-    let connection = new Connection(port, tell);
-    while (performance.now() - startMs < forMs) {
-      if (!connection.isOpen) connection = new Connection(port, tell);
-      await connection.ask(wishOf(drawn, mix, 'kept', `m${answered}-${drawn.below(2 ** 31)}`));
-    }
-    connection.close();
+    for (; performance.now() - startMs < forMs; done++) await clients.ask(wayOf(drawn));
   };
-  await Promise.all(Array.from({ length: clients }, ask));
-  return Math.round((answered * 1000) / (performance.now() - startMs));
+  await Promise.all(Array.from({ length: count }, ask));
+  clients.close();
+  return Math.round((done * 1000) / (performance.now() - startMs));
+}
+
+function clientsOf(port: number, name: string, drawn: Random, tell: (asked: Asked) => void, mix: Mix) {
+  const idle: { readonly connection: Connection; readonly sinceMs: number }[] = [];
+  let count = 0;
+  const connect = () => new Connection(port, tell);
+  const take = () => {
+    for (let kept = idle.pop(); kept !== undefined; kept = idle.pop()) {
+      if (kept.connection.isOpen && performance.now() - kept.sinceMs < MOST_IDLE_MS) return kept.connection;
+      kept.connection.close();
+    }
+    return connect();
+  };
+  const wish = (way: Way) => {
+    count += 1;
+    return wishOf(drawn, mix, way, `${name}-${count}`);
+  };
+  return {
+    /** Resolves when it is over. */
+    ask: async (way: Way) => {
+      const isKept = way === 'kept' || way === 'pipelined' || way === 'slow-sender';
+      const connection = isKept ? take() : connect();
+      await connection.ask(...Array.from({ length: way === 'pipelined' ? PIPELINED : 1 }, () => wish(way)));
+      if (isKept && connection.isOpen && idle.length < MOST_IDLE) {
+        idle.push({ connection, sinceMs: performance.now() });
+      } else connection.close();
+    },
+    close: () => {
+      for (const { connection } of idle) connection.close();
+    },
+  };
 }
 
 function wayOf(drawn: Random): Way {

@@ -80,6 +80,8 @@ export async function playChaos(terms: ChaosTerms, tell: (words: string) => void
   } catch (error) {
     await stage.stop().catch(() => undefined);
     throw error;
+  } finally {
+    await stage.containers?.close();
   }
 }
 
@@ -92,14 +94,14 @@ export async function playFaults(
   misses: string[],
 ): Promise<void> {
   const startMs = monotonicMs();
-  const befallen = new Set<string>();
+  const befallen: Befallen = new Map();
   const open = new Set<Promise<void>>();
   for (const [number, planned] of planFaults(terms).entries()) {
     await sleep(Math.max(0, startMs + planned.atMs - monotonicMs()));
-    // A majority stays well, so that there is always one that could have answered.
-    while (befallsReplica(planned.kind) && befallen.size >= terms.replicas / 2 - 1 && open.size > 0) {
-      await Promise.race(open);
-    }
+    // Two stay well, so that there is always one that could have answered.
+    const isOfReplica = befallsReplica(planned.kind);
+    while (isOfReplica && befallen.size >= terms.replicas - 2) await Promise.race(open);
+    if (isOfReplica) befallen.set(number, '');
     const one: Promise<void> = strikeOnce(planned, number, befallen, { terms, stage, load }).then(
       (words) => tell(`${((monotonicMs() - startMs) / 1000).toFixed(1)} s  ${words}`),
       (error: Error) => {
@@ -107,12 +109,18 @@ export async function playFaults(
         tell(`${planned.kind} could not be done: ${error.message}`);
       },
     );
-    const tracked = one.finally(() => open.delete(tracked));
+    const tracked = one.finally(() => {
+      befallen.delete(number);
+      open.delete(tracked);
+    });
     open.add(tracked);
   }
   await Promise.all(open);
   await sleep(Math.max(0, startMs + terms.lengthMs - monotonicMs()));
 }
+
+/** Whom each fault that is not over has befallen; empty while that is not drawn yet. */
+type Befallen = Map<number, string>;
 
 interface Play {
   readonly terms: ChaosTerms;
@@ -123,17 +131,17 @@ interface Play {
 async function strikeOnce(
   planned: PlannedFault,
   number: number,
-  befallen: Set<string>,
+  befallen: Befallen,
   { terms, stage, load }: Play,
 ): Promise<string> {
   const { kind, draw } = planned;
   let who = '';
   if (befallsReplica(kind)) {
-    const well = (await stage.hostnames()).filter((name) => !befallen.has(name));
+    const there = await stage.hostnames();
+    const well = there.filter((name) => ![...befallen.values()].includes(name));
     who = well[Math.floor(draw * well.length)] ?? '';
-    if (who === '')
-      throw new Error(`no replica is well but ${[...befallen].join(', ')}: ${await stage.call('GET', '/rep')}`);
-    befallen.add(who);
+    if (who === '') throw new Error('no replica is well');
+    befallen.set(number, who);
   }
   const beganMs = monotonicMs();
   let problem: unknown;
@@ -145,7 +153,6 @@ async function strikeOnce(
   const endedMs = monotonicMs();
   // Something else may befall it meanwhile, so this waits longer than the bound that is judged.
   const isWhole = await stage.whole(AbortSignal.timeout(2 * terms.wholeWithinMs));
-  befallen.delete(who);
   const whole = isWhole ? { wholeMs: monotonicMs() } : {};
   stage.note({ is: 'fault', kind, who, beganMs, endedMs, ...whole });
   if (problem !== undefined) throw problem;
@@ -169,5 +176,9 @@ async function leftBehind(stage: Stage): Promise<string[]> {
   const untilMs = performance.now() + AFTER_STOP_MS;
   while (processesLeft(stage) > 0 && performance.now() < untilMs) await sleep(LAG_MS);
   const left = processesLeft(stage);
-  return left === 0 ? [] : [`${left} processes outlived the program`];
+  const containers = (await stage.containers?.count()) ?? 0;
+  return [
+    ...(left === 0 ? [] : [`${left} processes outlived the program`]),
+    ...(containers === 0 ? [] : [`${containers} containers outlived the program`]),
+  ];
 }

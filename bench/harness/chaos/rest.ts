@@ -96,7 +96,7 @@ async function look(stage: Stage): Promise<Rest> {
     pid,
     descriptors,
     resources: withoutDescriptors(inside.resources),
-    processes: processesOf(stage),
+    processes: { ...processesOf(stage), ...(stage.containers && { container: await stage.containers.count() }) },
     inFlight: ['requests_in_flight', 'requests_waiting', 'tunnels', 'replicas_leaving'].reduce(
       (sum, name) => sum + total(metrics, `ringmaster_${name}`),
       0,

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type LogLine, type Program, startProgram } from '../program.ts';
 import { askOnce } from '../upgrades.ts';
+import { type Containers, containersIn } from './containers.ts';
 import { type Happening, monotonicMs } from './history.ts';
 
 const REPLICA = fileURLToPath(new URL('replica.js', import.meta.url));
@@ -19,6 +20,8 @@ const INSIDE = new URL('inside.js', import.meta.url).href;
 const LOOK_MS = 50;
 const ASK_LIMIT_MS = 5000;
 const UPGRADE_LIMIT_MS = 30_000;
+const ATTEMPTS = 10;
+const ATTEMPT_PAUSE_MS = 200;
 /** Lines of the log that the judge reads. */
 const TELLING = new Set(['replica-serving', 'replica-lost', 'replica-leaving', 'worker-lost', 'uncaught']);
 
@@ -26,7 +29,8 @@ export const run = promisify(execFile);
 
 /** The options of the program under test that the judge goes by, in the groups of its configuration file. */
 export const OPTIONS = {
-  service: { log: 'info', grace: '3s' },
+  // Longer than the limit of a reply: what hangs is answered before a process that is replaced ends.
+  service: { log: 'info', grace: '8s' },
   health: { 'heartbeat-interval': '200ms', 'heartbeat-timeout': '500ms' },
   requests: { 'reply-timeout': '5s', 'request-timeout': '15s', 'max-attempts': 3, 'retry-budget': 0.2 },
   'connections-to-replicas': { 'replica-idle-timeout': '1s' },
@@ -37,6 +41,8 @@ export interface Stage {
   readonly directory: string;
   readonly program: Program;
   readonly wanted: number;
+  /** `undefined` if replicas are processes. */
+  readonly containers: Containers | undefined;
   /** The process that serves now. */
   pid: number;
   /** Another process has taken its place. */
@@ -66,9 +72,10 @@ export interface StageTerms {
   readonly isQuiet?: boolean;
   readonly replicas: number;
   readonly workers: number;
+  readonly runtime: 'process' | 'docker';
 }
 
-export async function setStage({ replicas, workers, isQuiet = false }: StageTerms): Promise<Stage> {
+export async function setStage({ replicas, workers, runtime, isQuiet = false }: StageTerms): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'ringmaster-chaos-'));
   await mkdir(join(directory, 'orders'));
   await writeFile(join(directory, 'access.log.file'), '');
@@ -83,11 +90,13 @@ export async function setStage({ replicas, workers, isQuiet = false }: StageTerm
     await writeFile(configPath, JSON.stringify(Object.fromEntries(merged)));
   };
   await configure({});
+  const containers = runtime === 'docker' ? await containersIn(directory) : undefined;
   const args = ['--config', configPath, '--workers', String(workers), '--replicas', String(replicas)];
   const log = ['--access-log-file', join(directory, 'access.log'), '--replica-output', 'off'];
+  const command = containers?.command ?? [process.execPath, REPLICA];
   const program = await startProgram(
-    [...args, ...log, '--', process.execPath, REPLICA],
-    { CHAOS_DIR: directory, CHAOS_HISTORY: isQuiet ? 'none' : 'all' },
+    [...args, ...log, ...(containers?.args ?? []), '--', ...command],
+    { ...containers?.environment, CHAOS_DIR: directory, CHAOS_HISTORY: isQuiet ? 'none' : 'all' },
     { nodeFlags: ['--disable-sigusr1', '--expose-gc', '--import', INSIDE] },
   );
   const note = (happening: Happening) =>
@@ -100,8 +109,8 @@ export async function setStage({ replicas, workers, isQuiet = false }: StageTerm
   };
   const known = new Set<unknown>([program.pid]);
   const stage: Stage = {
-    ...{ directory, program, wanted: replicas, pid: program.pid, note, configure, call },
-    hostnames: async () => JSON.parse(await call('GET', '/rep')).message.replicas,
+    ...{ directory, program, containers, wanted: replicas, pid: program.pid, note, configure, call },
+    hostnames: async () => JSON.parse(await again(() => call('GET', '/rep'))).message.replicas,
     replica: (who) => replicaOf(directory, who),
     whole: async (signal) => {
       while (!signal.aborted) {
@@ -135,6 +144,18 @@ export async function setStage({ replicas, workers, isQuiet = false }: StageTerm
 /** Takes away what a run has written. */
 export async function removeTraces({ directory }: Pick<Stage, 'directory'>): Promise<void> {
   await rm(directory, { recursive: true, force: true });
+}
+
+// An answer may be lost to a fault.
+async function again<T>(ask: () => Promise<T>): Promise<T> {
+  for (let times = 1; times < ATTEMPTS; times++) {
+    try {
+      return await ask();
+    } catch {
+      await sleep(ATTEMPT_PAUSE_MS);
+    }
+  }
+  return ask();
 }
 
 async function endOfTaken(program: Program, pid: number): Promise<void> {

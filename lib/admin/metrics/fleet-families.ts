@@ -143,7 +143,7 @@ export const FLEET_FAMILIES: readonly Family<MetricsFacts>[] = [
     samples: ({ poison }) => [['', poison.replicasLost]],
   },
   {
-    name: 'ringmaster_access_log_lines_dropped_total',
+    name: 'ringmaster_access_log_lines_dropped',
     help: 'Lines of the access log that were lost because its disk or reader is too slow.',
     type: 'counter',
     by: [],

@@ -23,6 +23,8 @@ export interface OverloadFacts {
   readonly waiting: number;
   /** Replicas that take requests. */
   readonly replicas: number;
+  /** None has come, gone or become doubtful of late: what is slow now is not slow because of that. */
+  readonly isSteady: boolean;
 }
 
 /**
@@ -143,13 +145,13 @@ export class Overload {
     else if (this.mostInFlight === NONE) this.#watch(window, facts);
     else if (!window.isFull) this.#ease(facts);
     else this.#judge(window, facts);
-    this.#shed(window, waitMs);
+    this.#shed(window, waitMs, facts.isSteady);
   }
 
   // There is no limit. Looks whether one should be tried.
   #watch(window: Window, facts: OverloadFacts): void {
     const { tookMs, throughput } = window;
-    const { nowMs, inFlight, replicas } = facts;
+    const { nowMs, inFlight, replicas, isSteady } = facts;
     if (throughput === 0) return;
     this.#usual += (throughput - this.#usual) / 16;
     if (inFlight <= EASY_PER_REPLICA * replicas) {
@@ -160,7 +162,7 @@ export class Overload {
     const isSlowed =
       this.#easyMs === undefined ? inFlight > HEAVY_PER_REPLICA * replicas : tookMs > SLOWED * this.#easyMs;
     const isOutpaced = this.#windowsOutpaced >= (window.arrivals > OUTPACED_FAR * throughput ? 1 : 2);
-    if (!isSlowed || tookMs < LEAST_SLOWED_MS || !isOutpaced || nowMs < this.#truceEndsMs) return;
+    if (!isSlowed || tookMs < LEAST_SLOWED_MS || !isOutpaced || !isSteady || nowMs < this.#truceEndsMs) return;
     this.#best = this.#usual;
     this.#reached = throughput;
     this.#try(inFlight, inFlight / 2, window, facts, true);
@@ -246,11 +248,11 @@ export class Overload {
     this.#windowsWithRoom = 0;
   }
 
-  #shed({ throughput, isFull }: Window, waitMs: number): void {
+  #shed({ throughput, isFull }: Window, waitMs: number, isSteady: boolean): void {
     const isFirst = this.#trial?.isFirst === true;
     const isShedding = this.mostWaiting !== NONE;
     // A first trial may hold requests back for no good reason.
-    const begins = isFull && !isFirst && this.#windowsOutpaced >= WINDOWS_TO_SHED;
+    const begins = isSteady && isFull && !isFirst && this.#windowsOutpaced >= WINDOWS_TO_SHED;
     if (this.mostInFlight === NONE) this.mostWaiting = NONE;
     else if (isShedding || begins) this.mostWaiting = Math.ceil(Math.max(throughput, this.#reached) * waitMs);
   }
