@@ -37,6 +37,7 @@ import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
 import type { Lessor } from './replicas/lease.ts';
 import type { Load } from './replicas/routing-table.ts';
+import { dial } from './replicas/socket.ts';
 import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
 
@@ -96,6 +97,7 @@ export class Plane implements DataPlane, FrontContext {
       inFlight: 0,
       idle: 0,
       diverted: 0,
+      dial: ports.network?.dial ?? dial,
       freed: () => this.#freed(),
     };
     this.#agents = new ReplicaAgents(limits, this.#load, ports.shared?.rows ?? new Rows(), ports.clock, (incarnation) =>
@@ -108,13 +110,13 @@ export class Plane implements DataPlane, FrontContext {
       ports.shared?.tallyOf(undefined),
     );
     this.#budget = new RetryBudget(limits, this.ledger.budget);
-    this.#line = new WaitingLine(limits, this.ledger);
+    this.#line = new WaitingLine(limits, this.ledger, ports.shared?.untilFreed);
     this.#readKey = keyReader(limits.key, ports.keyFunction);
     // Another pair makes another policy.
     this.#pairs = new Pairs(ports.loadPair, () => {
       this.#policy = undefined;
     });
-    this.#front = new FrontServer(this, ports.clock, ports.log);
+    this.#front = new FrontServer(this, ports.clock, ports.log, ports.network?.listeners);
   }
 
   listen(place: ListenPlace): Promise<number> {

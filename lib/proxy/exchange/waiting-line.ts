@@ -14,17 +14,24 @@ export interface Waiting {
   onRoom(): Answer;
 }
 
+/** Resolves once the cell has another value than that. */
+export type UntilFreed = (freed: NonNullable<Ledger['freedElsewhere']>) => Promise<unknown>;
+
+const hearMemory: UntilFreed = async ({ cells, cell, value }) => Atomics.waitAsync(cells, cell, value).value;
+
 export class WaitingLine {
   readonly #limits: { readonly maxQueued: number };
   readonly #ledger: Ledger;
+  readonly #untilFreed: UntilFreed;
   readonly #line = new Set<Waiting>();
   #serving = false;
   #listening = false;
 
   /** @param ledger counts those that wait in all threads. */
-  constructor(limits: { readonly maxQueued: number }, ledger: Ledger) {
+  constructor(limits: { readonly maxQueued: number }, ledger: Ledger, untilFreed = hearMemory) {
     this.#limits = limits;
     this.#ledger = ledger;
+    this.#untilFreed = untilFreed;
   }
 
   /** False if the line is full. */
@@ -62,7 +69,7 @@ export class WaitingLine {
     while (this.#line.size > 0) {
       const freed = this.#ledger.freedElsewhere;
       if (freed === undefined) break;
-      await Atomics.waitAsync(freed.cells, freed.cell, freed.value).value;
+      await this.#untilFreed(freed);
       this.serve();
     }
     this.#listening = false;
