@@ -2,14 +2,16 @@
 // Pure.
 
 import { hashScaleChart, hashSpreadChart, ringsChart } from './charts/hashes.ts';
+import { overloadChart } from './charts/overload.ts';
 import { recoveryChart } from './charts/recovery.ts';
 import type { Specification } from './charts/render.ts';
 import { scaleChart } from './charts/scale.ts';
+import { soakChart } from './charts/soak.ts';
 import { sideChart, speedChart } from './charts/speed.ts';
 import { spreadChart } from './charts/spread.ts';
 import { size, whole } from './charts/theme.ts';
 import { workersChart } from './charts/workers.ts';
-import type { RecoverySamples, Results, SpeedSamples, SpreadSamples } from './samples.ts';
+import type { OverloadSamples, RecoverySamples, Results, SoakSamples, SpeedSamples, SpreadSamples } from './samples.ts';
 import { BODIES_BYTES, SHOWN_REPLICAS } from './scenarios.ts';
 import {
   evenness,
@@ -31,11 +33,13 @@ export interface Figure {
   readonly specification: Specification;
 }
 
-export function figuresOf({ spread, recovery, speed }: Results): Figure[] {
+export function figuresOf({ spread, recovery, overload, soak, speed }: Results): Figure[] {
   return [
     ...(spread === undefined ? [] : spreadFigures(spread)),
     ...(recovery === undefined ? [] : [recoveryFigure(recovery)]),
+    ...(soak === undefined ? [] : [soakFigure(soak)]),
     ...(spread === undefined ? [] : hashFigures(spread)),
+    ...(overload === undefined ? [] : [overloadFigure(overload)]),
     ...(speed === undefined ? [] : speedFigures(speed)),
   ];
 }
@@ -110,6 +114,28 @@ function recoveryFigure(samples: RecoverySamples): Figure {
       'A fault should leave no red, and the colour of the replica that was struck should soon make way for its replacement. ' +
       'A replica that hangs takes longest to find out: nothing ends, so only missed heartbeats tell.',
     specification: recoveryChart(samples),
+  };
+}
+
+function overloadFigure(samples: OverloadSamples): Figure {
+  return {
+    name: 'overload',
+    heading: 'Overload',
+    text:
+      'The green should stay as high as the dashed line, which is all that the replicas can do, and the time to an answer should stay low: whoever ' +
+      'could only be served late is told so at once, with a 503 and when to try again.',
+    specification: overloadChart(samples),
+  };
+}
+
+function soakFigure(samples: SoakSamples): Figure {
+  return {
+    name: 'soak',
+    heading: 'Soak',
+    text:
+      'Lines should be level: whatever a fault leaves behind, however little, would make them climb. Memory climbs in the beginning, while code ' +
+      'is compiled and buffers are made that are used again; each fault makes a peak.',
+    specification: soakChart(samples),
   };
 }
 

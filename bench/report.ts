@@ -32,20 +32,22 @@ export function pageIn(out: string): string {
   return fromHere.startsWith('..') ? path : fromHere;
 }
 
-const PARTS = ['spread', 'recovery', 'speed'] as const;
+export const PARTS = ['spread', 'recovery', 'overload', 'speed'] as const;
 export type Part = (typeof PARTS)[number];
+// The soak takes an hour, so it is run by a command of its own.
+const DRAWN = [...PARTS, 'soak'] as const;
 
 /** Reads the samples of all parts that were run. */
 export function readResults(out: string): Results {
   const folder = resultsIn(out);
-  const there = PARTS.filter((part) => existsSync(join(folder, `${part}.json`)));
+  const there = DRAWN.filter((part) => existsSync(join(folder, `${part}.json`)));
   return Object.fromEntries(
     there.map((part) => [part, JSON.parse(readFileSync(join(folder, `${part}.json`), 'utf8'))]),
   );
 }
 
 /** Writes the samples of one part over those of an earlier run. */
-export function writePart(out: string, part: Part, samples: unknown): void {
+export function writePart(out: string, part: (typeof DRAWN)[number], samples: unknown): void {
   const folder = resultsIn(out);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${part}.json`), `${compactJson(samples)}\n`);

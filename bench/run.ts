@@ -11,8 +11,9 @@ import { contenderVersions } from './contenders.ts';
 import { generatorVersion } from './generator.ts';
 import { endOnSignals } from './harness/children.ts';
 import { describeEnvironment, watchOthers } from './machine.ts';
+import { runOverload } from './overload.ts';
 import { runRecovery } from './recovery.ts';
-import { PARTIAL_OUT, type Part, pageIn, readResults, WHOLE_OUT, writePart, writeReport } from './report.ts';
+import { PARTIAL_OUT, PARTS, type Part, pageIn, readResults, WHOLE_OUT, writePart, writeReport } from './report.ts';
 import type { Environment, Runtime, SpreadRun } from './samples.ts';
 import { runScale, scaleSteps } from './scale.ts';
 import { type Plan, planOf } from './scenarios.ts';
@@ -25,7 +26,7 @@ Runs the experiments on the real program, keeps the samples in bench/results and
 below but --out, which leaves something out or changes it, in bench/out/results and bench/out/reports.
 
   --quick             about a minute, with fewer samples
-  --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3) and speed, with commas between
+  --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3), overload and speed, with commas between
   --hash NAME|PATH    hash pair of A-1, A-2 and A-3; one of your own, such as ./mine.ts, joins the comparison of A-4
   --runtime docker    replicas in containers; speed is always measured with the same backends
   --out DIR           keep samples and report in DIR/results and DIR/reports
@@ -43,8 +44,6 @@ interface Request {
   /** The folder for samples and report. */
   readonly out: string;
 }
-
-const PARTS: readonly Part[] = ['spread', 'recovery', 'speed'];
 
 // Seconds that the parts take on the reference machine, for the estimate.
 const OVERHEAD_SECONDS = 3;
@@ -93,7 +92,7 @@ async function checkHash(hash: string): Promise<void> {
   if (fault !== undefined) throw new Error(`--hash ${hash} cannot be used: ${fault}`);
 }
 
-function estimateSeconds(part: Part, { spread, recovery, speed }: Plan): number {
+function estimateSeconds(part: Part, { spread, recovery, overload, speed }: Plan): number {
   switch (part) {
     case 'spread':
       return (
@@ -102,6 +101,8 @@ function estimateSeconds(part: Part, { spread, recovery, speed }: Plan): number 
       );
     case 'recovery':
       return OVERHEAD_SECONDS + recovery.faults.reduce((sum, fault) => sum + fault.lastsMs, recovery.leadMs) / 1000;
+    case 'overload':
+      return OVERHEAD_SECONDS + overload.beforeSeconds + overload.overloadSeconds + overload.afterSeconds;
     case 'speed': {
       const { warmUpSeconds, steadySeconds } = speed;
       const trials = trialsOf(speed).reduce((sum, trial) => sum + trial.seconds + SECONDS_BETWEEN_TRIALS, 0);
@@ -156,6 +157,10 @@ async function runPart(part: Part, { plan, runtime }: Request, environment: Envi
     case 'recovery': {
       progress.tell(`recovery: ${plan.recovery.faults.map(({ kind }) => kind).join(', ')} under load`);
       return { environment, ...(await runRecovery(plan.recovery, runtime)) };
+    }
+    case 'overload': {
+      progress.tell('overload: three times what the replicas can do');
+      return { environment, ...(await runOverload(plan.overload)) };
     }
     case 'speed': {
       const steps = speedSteps(plan.speed) + scaleSteps(plan.speed);

@@ -3,6 +3,7 @@
 
 import type { FaultKind } from './harness/faults.ts';
 import type { TimedRequest } from './harness/load.ts';
+import type { OpenRequest } from './harness/open-load.ts';
 
 /** Where, when and with what a part was run. */
 export interface Environment {
@@ -158,8 +159,55 @@ export interface SpeedSamples {
   readonly wrong: Readonly<Record<string, string>>;
 }
 
+/** All times are in ms since the load began. */
+export interface OverloadSamples {
+  readonly environment: Environment;
+  /** The most that the replicas can answer. */
+  readonly perSecond: number;
+  /** When the overload began and ended. */
+  readonly beginMs: number;
+  readonly endMs: number;
+  /** Replicas that were lost. */
+  readonly lost: number;
+  readonly requests: readonly OpenRequest[];
+}
+
+/** What a look at the program found, and how requests fared since the one before. */
+export interface SoakLook {
+  /** Since the load began. */
+  readonly atMs: number;
+  readonly residentBytes: number;
+  /** Of V8's heap after a collection, and what is outside of it. */
+  readonly heapBytes: number;
+  readonly externalBytes: number;
+  readonly descriptors: number;
+  readonly requests: number;
+  /** Requests without a good answer. */
+  readonly failed: number;
+  /** Of good answers to clients that send and read at once, to the last byte. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** A long load with a fault every few seconds. */
+export interface SoakSamples {
+  readonly environment: Environment;
+  readonly seed: number;
+  readonly workers: number;
+  readonly replicas: number;
+  /** What was sent, and what the program, its replicas and these clients could do at most on this machine. */
+  readonly perSecond: number;
+  readonly mostPerSecond: number;
+  readonly faults: readonly { readonly kind: string; readonly atMs: number }[];
+  readonly looks: readonly SoakLook[];
+  /** Whole replies that were not those to their requests. */
+  readonly wrong: number;
+}
+
 export interface Results {
+  readonly soak?: SoakSamples;
   readonly spread?: SpreadSamples;
   readonly recovery?: RecoverySamples;
   readonly speed?: SpeedSamples;
+  readonly overload?: OverloadSamples;
 }

@@ -51,10 +51,22 @@ export interface SpeedPlan {
   readonly steadySeconds: number;
 }
 
+export interface OverloadPlan {
+  /** How long a replica works on one request; it works on one at a time. */
+  readonly serviceMs: number;
+  /** The loads, as multiples of what the replicas can do. */
+  readonly bearableRatio: number;
+  readonly overloadRatio: number;
+  readonly beforeSeconds: number;
+  readonly overloadSeconds: number;
+  readonly afterSeconds: number;
+}
+
 export interface Plan {
   readonly spread: SpreadPlan;
   readonly recovery: RecoveryPlan;
   readonly speed: SpeedPlan;
+  readonly overload: OverloadPlan;
 }
 
 const KIB = 2 ** 10;
@@ -114,6 +126,14 @@ export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
       rejoins: quick ? 3 : 20,
       steadyPerSecond: 300,
       steadySeconds: quick ? 0 : 2,
+    },
+    overload: {
+      serviceMs: 10,
+      bearableRatio: 0.8,
+      overloadRatio: 3,
+      beforeSeconds: quick ? 4 : 10,
+      overloadSeconds: quick ? 6 : 60,
+      afterSeconds: quick ? 3 : 10,
     },
   };
 }

@@ -50,7 +50,8 @@ export async function stopNewest(program: Program): Promise<void> {
 /** One request on a connection of its own, which does not stay behind as those of `fetch` do. */
 export function askOnce({ port }: Pick<Program, 'port'>, method: string, path: string, body = ''): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = http.request({ host: '127.0.0.1', port, method, path, agent: false }, (response) => {
+    const headers = { 'Content-Length': Buffer.byteLength(body) };
+    const request = http.request({ host: '127.0.0.1', port, method, path, headers, agent: false }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (piece: string) => {
         text += piece;

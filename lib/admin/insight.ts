@@ -3,6 +3,7 @@
 
 import { type FleetState, placement, placesOf, weightsOf } from '../core/fleet/fleet-state.ts';
 import { absentees, failsOpen } from '../core/fleet/outage.ts';
+import { type Eased, reasonText } from '../core/ring/easing.ts';
 import type { Explanation } from '../core/ring/explain.ts';
 import { hashText } from '../core/ring/hashes/text.ts';
 import type { Key } from '../core/ring/policy.ts';
@@ -22,6 +23,8 @@ export interface InsightPorts {
   readonly diverted: () => Promise<number>;
   /** Hostnames of replicas that reply with 5xx again and again though their heartbeats are good. */
   readonly erring: () => readonly string[];
+  /** Replicas that get a part of their requests only. */
+  readonly eased: () => readonly Eased[];
   readonly failOpen: boolean;
   readonly explain: (key: Key) => Promise<Explanation | undefined>;
   /** The key of a request; `undefined` if it would go by its request id. */
@@ -57,10 +60,19 @@ interface PassingFacts {
   readonly absent: Readonly<Record<string, string>>;
   /** Replicas that should take none, judging by their replies. */
   readonly erring: readonly string[];
+  readonly eased: readonly EasedFacts[];
   /** The replicas that were well last get requests for want of better ones. */
   readonly failsOpen: boolean;
   /** The bound on load, `null` for none, and how often it has sent a request past its owner. */
   readonly balance: { readonly factor: number | null; readonly diverted: number };
+}
+
+/** A replica that gets a part of its requests only, since it is slower than the others or fails more. */
+export interface EasedFacts {
+  readonly replica: string;
+  /** The part that it gets, above 0 and below 1. */
+  readonly share: number;
+  readonly reason: string;
 }
 
 /** What /balancer/explain tells: where a request goes, and why. Replicas are told by hostname. */
@@ -78,6 +90,7 @@ export interface ExplanationFacts {
   }[];
   /** All replicas in the order in which they are asked. */
   readonly order: readonly (string | undefined)[];
+  readonly eased: readonly EasedFacts[];
 }
 
 /**
@@ -106,6 +119,7 @@ function passingFacts(ports: InsightPorts, state: FleetState, diverted: number):
   return {
     absent: Object.fromEntries(absentees(state).map(({ hostname, reason }) => [hostname, reason])),
     erring: ports.erring(),
+    eased: easedFacts(ports.eased()),
     failsOpen: failsOpen(state, ports.failOpen),
     balance: {
       // JSON has no Infinity.
@@ -150,7 +164,7 @@ function describeExplanation(
   explanation: Explanation,
   hostname: (seat: SeatId) => string | undefined,
 ): ExplanationFacts {
-  const { key, slot, order, skipped, taken } = explanation;
+  const { key, slot, order, skipped, taken, eased } = explanation;
   const [owner] = order;
   return {
     key,
@@ -159,7 +173,13 @@ function describeExplanation(
     replica: taken === undefined ? null : hostname(taken),
     skipped: skipped.map(({ seat, why }) => ({ seat, replica: hostname(seat), why })),
     order: order.map(hostname),
+    eased: easedFacts(eased),
   };
+}
+
+/** In the form for JSON. */
+export function easedFacts(eased: readonly Eased[]): readonly EasedFacts[] {
+  return eased.map(({ replica, share, why }) => ({ replica: replica.hostname, share, reason: reasonText(why) }));
 }
 
 function keyOf(ports: InsightPorts, question: ReturnType<typeof parseQuestion>): Key {

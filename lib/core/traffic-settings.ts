@@ -22,6 +22,10 @@ export interface SpreadSettings {
    * bound.
    */
   readonly balanceFactor: number;
+  /** Replicas that are slower than the others, or fail more, get fewer requests. */
+  readonly easesOutliers: boolean;
+  /** Of requests that have to go, those that write go first. */
+  readonly shedsWritesFirst: boolean;
 }
 
 /** Limits on amounts. */
@@ -73,6 +77,11 @@ export interface TimeLimits {
   readonly uploadGraceMs: number;
   /** How long a request may wait for a replica with room. */
   readonly queueTimeoutMs: number;
+  /**
+   * How long a request may wait for a place while more come than the replicas can do. Infinity if none is turned away
+   * for that.
+   */
+  readonly overloadWaitMs: number;
   readonly connectTimeoutMs: number;
   /** How long a replica that has the whole request may take to begin its reply. */
   readonly replyTimeoutMs: number;

@@ -5,6 +5,7 @@ import { draining, type FleetState, resting, routes } from '../core/fleet/fleet-
 import { failsOpen, mayReturn, whyNone } from '../core/fleet/outage.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
+import { withinThird } from '../core/ring/easing.ts';
 import type { RingPolicy } from '../core/ring/policy.ts';
 import type { HashRing } from '../core/ring/ring.ts';
 import type { RingKeeper } from '../core/ring/ring-keeper.ts';
@@ -13,7 +14,10 @@ import { describe } from '../errors.ts';
 import type { Log } from '../log.ts';
 
 /** The part of a plan that does not depend on the fleet. */
-export type PlanTerms = Pick<RoutingPlan, 'hash' | 'slots' | 'virtualNodes' | 'explain' | 'traffic' | 'isPaused'>;
+export type PlanTerms = Pick<
+  RoutingPlan,
+  'hash' | 'slots' | 'virtualNodes' | 'explain' | 'traffic' | 'isPaused' | 'eased'
+>;
 
 export interface PublisherPorts {
   readonly plane: DataPlane;
@@ -140,12 +144,16 @@ export class Publisher {
 
   #planOf(state: FleetState): RoutingPlan {
     const { failOpen, hasHeartbeats } = this.#rules;
+    const { eased = [], traffic } = this.#terms;
+    const open = routes(state, failOpen);
     this.#version += 1;
     return {
       ...this.#terms,
       version: this.#version,
       ring: this.#planned,
-      routes: routes(state, failOpen),
+      routes: open,
+      // Others may have gone since they were found.
+      eased: traffic.spread.easesOutliers ? withinThird(eased, open) : [],
       draining: draining(state).filter(({ incarnation }) => !this.#cut.has(incarnation)),
       resting: resting(state),
       outage: { whyNone: whyNone(state, failOpen), mayEnd: hasHeartbeats && mayReturn(state) },

@@ -80,7 +80,12 @@ export function trafficSettings(
   shares: DescriptorShares = shareDescriptors(Number.POSITIVE_INFINITY, descriptorWishes(options)),
 ): TrafficSettings {
   return {
-    spread: { key: options.key, balanceFactor: options.balanceFactor },
+    spread: {
+      key: options.key,
+      balanceFactor: options.balanceFactor,
+      easesOutliers: options.easeOutliers,
+      shedsWritesFirst: options.shedFirst === 'writes',
+    },
     limits: amountLimits(options, shares),
     times: timeLimits(options),
     retries: {
@@ -135,6 +140,7 @@ function timeLimits(options: Options): TimeLimits {
     minUploadBytesPerSecond: options.minUploadRateBytesPerSecond,
     uploadGraceMs: 20_000,
     queueTimeoutMs: options.queueTimeoutMs,
+    overloadWaitMs: options.overloadWaitMs,
     connectTimeoutMs: options.connectTimeoutMs,
     replyTimeoutMs: options.replyTimeoutMs,
     requestTimeoutMs: options.requestTimeoutMs,

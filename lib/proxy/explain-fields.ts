@@ -1,5 +1,6 @@
 // Answers `X-Ringmaster-Explain: 1`: the reply gets fields that say why the request went where it went.
 
+import { reasonText, shareText } from '../core/ring/easing.ts';
 import type { Explanation } from '../core/ring/explain.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 
@@ -22,7 +23,7 @@ export function explainFields(
 ): readonly string[] {
   const { explanation, requestId, agent } = exchange;
   if (explanation === undefined) return NO_FIELDS;
-  const { key, slot, order, skipped } = explanation;
+  const { key, slot, order, skipped, eased } = explanation;
   const name = (seat: SeatId) => hostnameOf(seat) ?? `seat ${seat}`;
   const [owner] = order;
   const fields = {
@@ -34,6 +35,9 @@ export function explainFields(
     Replica: agent?.replica.hostname ?? '',
     Skipped: listed(skipped, ({ seat, why }) => `${name(seat)} (${why})`),
     Order: listed(order, name),
+    ...(eased.length > 0 && {
+      Eased: listed(eased, ({ replica, share, why }) => `${replica.hostname} ${shareText(share)} (${reasonText(why)})`),
+    }),
   };
   return Object.entries(fields).flatMap(([field, value]) => [`X-Ringmaster-${field}`, String(value)]);
 }

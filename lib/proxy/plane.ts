@@ -31,6 +31,7 @@ import { type FrontContext, FrontServer } from './front/server.ts';
 import { type KeyReader, keyReader } from './key.ts';
 import { MeasureBook } from './measure-book.ts';
 import { Meter } from './meter.ts';
+import { OverloadWatch } from './overload-watch.ts';
 import { Pairs } from './pairs.ts';
 import type { PlanePorts } from './ports.ts';
 import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
@@ -48,6 +49,7 @@ export class Plane implements DataPlane, FrontContext {
   /** Memory for replies that clients are slow to take. */
   readonly replies: ReplyMemory;
   readonly returns: ReturnLine;
+  readonly overload: OverloadWatch;
   /** Measures the traffic for any number of readers. */
   readonly meter: Meter;
   /** What is measured where requests come in. */
@@ -100,6 +102,7 @@ export class Plane implements DataPlane, FrontContext {
       dial: ports.network?.dial ?? dial,
       freed: () => this.#freed(),
     };
+    this.overload = new OverloadWatch(limits, this.#load, ports.log);
     this.#agents = new ReplicaAgents(limits, this.#load, ports.shared?.rows ?? new Rows(), ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
     );
@@ -110,7 +113,7 @@ export class Plane implements DataPlane, FrontContext {
       ports.shared?.tallyOf(undefined),
     );
     this.#budget = new RetryBudget(limits, this.ledger.budget);
-    this.#line = new WaitingLine(limits, this.ledger, ports.shared?.untilFreed);
+    this.#line = new WaitingLine(limits, this.ledger, () => this.overload.refusal(), ports.shared?.untilFreed);
     this.#readKey = keyReader(limits.key, ports.keyFunction);
     // Another pair makes another policy.
     this.#pairs = new Pairs(ports.loadPair, () => {
@@ -186,12 +189,13 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   take(key: Key, tried: readonly SeatId[], offers: boolean): Lessor | undefined {
-    return this.isPaused ? undefined : this.#agents.table?.take(key, tried, offers);
+    if (this.isPaused || (tried.length === 0 && this.overload.isFull)) return undefined;
+    return this.#agents.table?.take(key, tried, offers);
   }
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
     const mayFind = this.isPaused || this.#agents.table?.hasUntried(tried) === true;
-    return mayFind && this.#line.join(exchange);
+    return mayFind && this.#line.join(exchange, this.overload.mostWaiting);
   }
 
   barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[] {
@@ -209,7 +213,8 @@ export class Plane implements DataPlane, FrontContext {
 
   explanationOf(key: Key): Explanation | undefined {
     const table = this.#agents.table;
-    return table === undefined ? undefined : explain(table.policy, key, (seat) => table.objection(seat));
+    if (table === undefined) return undefined;
+    return explain(table.policy, key, (seat) => table.objection(seat, key), this.#plan?.eased);
   }
 
   suspect({ incarnation }: ReplicaRef): void {
@@ -218,6 +223,7 @@ export class Plane implements DataPlane, FrontContext {
 
   onOver(ended: Ended): void {
     this.meter.count(ended, this.#policy);
+    this.overload.over(ended);
     this.log.ended(ended);
     if (this.access.isOn) this.access.ended(ended, this.#policy);
   }
@@ -228,12 +234,15 @@ export class Plane implements DataPlane, FrontContext {
     this.meter.onTick(nowMs);
     this.replies.onTick(nowMs);
     this.returns.callSome();
+    this.overload.onTick(nowMs, this.#plan);
+    this.#line.shorten(this.overload.mostWaiting);
     // Another thread may have given back a place just before somebody began to wait here.
     this.#line.serve();
   }
 
   arrive(): number {
     this.#budget.deposit();
+    this.overload.arrived();
     return this.#ids.next();
   }
 

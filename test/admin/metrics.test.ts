@@ -138,6 +138,7 @@ const facts: MetricsFacts = {
     ]),
   ),
   probes: {},
+  eased: [],
   takesRequests: true,
   isPaused: false,
   droppedLines: 3,

@@ -32,6 +32,7 @@ t.test('the page is made anew when a seat or a hostname is another, and only the
     balanceFactor: 1.25,
     diverted: async () => diverted,
     erring: () => [],
+    eased: () => [],
     failOpen: false,
   } as unknown as InsightPorts);
   const read = async () => JSON.parse(Buffer.concat(await page()).toString());
@@ -65,6 +66,7 @@ t.test('a ring is read once for all who watch', async (t) => {
     timeOfDay: () => 0,
     counters: async () => noCounters(),
     erring: () => [],
+    eased: () => [],
     landings: async () => ({ last: 0, landed: 0, told: [] }),
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, failOpen: true, startsReplicas: true },
   });

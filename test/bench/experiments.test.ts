@@ -135,7 +135,7 @@ t.test('the command says how it is used, and refuses what it does not know', asy
   const bench = (...args: string[]) => promisify(execFile)(process.execPath, [RUN, ...args]);
   t.match((await bench('--help')).stdout, /--quick/);
   const refused = (line: RegExp, ...args: string[]) => t.rejects(bench(...args), { code: 2, stdout: '', stderr: line });
-  await refused(/^bench: --only takes spread, recovery, speed, not nothing\n$/, '--only', 'nothing');
+  await refused(/^bench: --only takes spread, recovery, overload, speed, not nothing\n$/, '--only', 'nothing');
   await refused(/^bench: --runtime takes process or docker, not swarm\n$/, '--runtime', 'swarm');
   await refused(/^bench: Unknown option '--quik'/, '--quik');
   await refused(/^bench: --hash takes even, .*not "evn"\n$/, '--hash', 'evn');
@@ -150,7 +150,7 @@ t.test('only a run with everything takes the place of the committed samples and 
     return typeof request === 'string' ? request : request.out;
   };
   t.equal(await outOf(), WHOLE_OUT);
-  t.equal(await outOf('--only', 'speed,spread,recovery'), WHOLE_OUT);
+  t.equal(await outOf('--only', 'speed,overload,spread,recovery'), WHOLE_OUT);
   for (const words of [['--only', 'spread'], ['--hash', 'even'], ['--runtime', 'docker'], ['--quick']]) {
     t.equal(await outOf(...words), PARTIAL_OUT, words.join(' '));
   }

@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import type { Test } from 'tap';
 import { freePort } from '../../bench/harness/ports.ts';
+import { pointOf } from '../../lib/core/ring/easing.ts';
 import { routeTo, tcp } from '../fixtures/proxy.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
@@ -79,6 +80,31 @@ export function planeContract(t: Test, create: CreatePlane): void {
     }
     await publish({ routes: [routeTo(1, first)], explain: { ...explain, needsToken: true, token: 'secret' }, traffic });
     t.notMatch(await ask(ASK.replace('Host', 'X-Ringmaster-Explain: 1\r\nHost')), /X-Ringmaster/);
+  });
+
+  t.test('an eased replica gets the keys of its share, whatever their slots, and that is explained', async (t) => {
+    const { plane, publish, ask, replica, settings } = await begun(t, create);
+    const routes = [routeTo(1, await replica('first')), routeTo(2, await replica('second'))];
+    const explain = { needsToken: false, token: undefined, refusesProxied: false };
+    const traffic = settings({ key: [{ type: 'header', name: 'x-room' }] });
+    const [{ replica: one }] = routes as [(typeof routes)[number]];
+    await publish({
+      ...{ routes, explain, traffic },
+      eased: [{ replica: one, share: 1 / 4, why: { type: 'erring', part: 0.5, othersPart: 0 } }],
+    });
+    let moved = 0;
+    for (let room = 0; room < 24; room++) {
+      const got = await ask(ASK.replace('Host', `X-Room: ${room}\r\nX-Ringmaster-Explain: 1\r\nHost`));
+      t.match(got, /X-Ringmaster-Eased: server1 1\/4 \(fails: 50 %, others 0 %\)\r\n/);
+      const key = Number(/X-Ringmaster-Key: (\d+)/.exec(got)?.[1]);
+      const isMoved = key % 2 === 0 && pointOf(key) >= 1 / 4;
+      moved += isMoved ? 1 : 0;
+      t.equal(lastWord(got), key % 2 === 0 && !isMoved ? 'first' : 'second', `${key}`);
+      t.match((await plane.explain(key))?.skipped, isMoved ? [{ seat: 1, why: 'eased' }] : []);
+    }
+    t.ok(moved > 0);
+    await publish({ routes, explain, traffic });
+    t.notMatch(await ask(ASK.replace('Host', 'X-Room: 1\r\nX-Ringmaster-Explain: 1\r\nHost')), /Eased/);
   });
 
   t.test('a replica that drains finishes what it has, and then it is told that nothing is left there', async (t) => {

@@ -27,6 +27,12 @@ function lives(): { serving: FleetState; leaving: FleetState; gone: FleetState }
   return { serving, leaving, gone: observe(leaving, { type: 'stopped', incarnation, atMs: 0 }, FLEET_RULES) };
 }
 
+/** A seat like the one of that fleet, with another number. */
+function seatLike({ seats: [seat] }: FleetState, number: number): FleetState['seats'][number] {
+  const { replica, ...rest } = seat as FleetState['seats'][number];
+  return { ...rest, replica: { ...replica, seat: number, incarnation: 100 + number } } as FleetState['seats'][number];
+}
+
 async function played() {
   const plans: RoutingPlan[] = [];
   const log: Record<string, unknown>[] = [];
@@ -130,6 +136,34 @@ t.test('other terms are those of the next plan, which comes at once, and of all 
   refuse(new Error('no'));
   await t.rejects(publisher.change({ hash: { path: '/nowhere' } }), { message: 'no' });
 });
+
+t.test(
+  'replicas are eased in a plan while they take requests, a third at most, and only if outliers are',
+  async (t) => {
+    const { serving, gone } = lives();
+    const three = { ...serving, seats: [1, 2, 3].map((number) => seatLike(serving, number)) };
+    const why = { type: 'slow', ms: 300, othersMs: 3 } as const;
+    const eased = three.seats.map((seat) => ({ replica: seat.replica, share: 1 / 2, why }));
+    const { publisher, plans } = await played();
+    const told = () => plans.at(-1)?.eased?.map((one) => one.replica.seat);
+    await publisher.publish(three);
+    t.same(told(), []);
+    const ring = plans.at(-1)?.ring;
+    await publisher.change({ eased });
+    t.same(told(), [1]);
+    t.equal(plans.at(-1)?.ring, ring, 'the ring is the same');
+    await publisher.publish({ ...three, seats: three.seats.slice(1) });
+    t.same(told(), [], 'of two none');
+    await publisher.publish(three);
+    const off = trafficSettings({ ...defaultOptions(), easeOutliers: false });
+    await publisher.change({ traffic: off });
+    t.same(told(), []);
+    await publisher.change({ traffic: trafficSettings(defaultOptions()) });
+    t.same(told(), [1]);
+    await publisher.publish(gone);
+    t.same(told(), []);
+  },
+);
 
 t.test('news of a replica that does not leave is not kept for the time when it does', async (t) => {
   const { serving, leaving } = lives();

@@ -54,7 +54,6 @@ interface Played {
   readonly holder: Leaseholder;
   readonly done: string[];
   connected: boolean;
-  replyBegun: boolean;
 }
 
 function seat(number: number, played: Played[]): Lessor {
@@ -69,16 +68,14 @@ function seat(number: number, played: Played[]): Lessor {
     lease: () => {
       const done: string[] = [];
       const note = (what: string) => () => void done.push(what);
-      const state = { connected: true, replyBegun: false };
+      const state = { connected: true };
       const lease: Lease = {
         lessor,
         reused: false,
         isStream: false,
+        hasSpoken: false,
         get connected() {
           return state.connected;
-        },
-        get replyBegun() {
-          return state.replyBegun;
         },
         begin: (holder) => {
           played.push(Object.assign(state, { holder, done }));
@@ -141,10 +138,11 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     wait: () => mayWait,
     barredFromTunnels: (tried) => tried,
     isPaused: false,
+    overload: { isShedding: false, refusal: () => new BalancerError('shed', 'too many') },
     returns: new ReturnLine(limits),
     stopWaiting: () => undefined,
     spendRetry: () => true,
-    explanationOf: (key) => ({ key, slot: 7, order: [2, 1], skipped: [{ seat: 2, why: 'busy' }], taken: 1 }),
+    explanationOf: (key) => ({ key, slot: 7, order: [2, 1], skipped: [{ seat: 2, why: 'busy' }], taken: 1, eased: [] }),
     hostnameOf: (seat) => `server${seat}`,
     suspect: ({ incarnation }) => suspects.push(incarnation),
     onOver: ({ status, error, agent }) => ended.push({ status, error, agent } as Ended),
@@ -253,7 +251,6 @@ t.test('a reply that breaks is taken back if nothing of it has gone out, else it
     const { downstream, last, told } = exchangeOf();
     downstream.holds = holds;
     last().holder.onHead(replyHead('200 OK'));
-    last().replyBegun = true;
     last().holder.onLost(new BalancerError('bad-reply', 'it broke'));
     t.same(told, ['begin 200', ...(holds ? ['refuse 502', 'release', 'finish'] : ['cut', 'release'])]);
   }
@@ -316,4 +313,26 @@ t.test('what has waited too long for a reply is told so, and its replica suspect
   t.same(told, ['refuse 504', 'release', 'finish']);
   t.same(last().done.slice(1), ['abandon']);
   t.same(suspects, [1]);
+});
+
+t.test('time in which its replica accepts no connection is not time in which it does not reply', async (t) => {
+  const { exchange, last, told } = exchangeOf();
+  last().connected = false;
+  exchange.onTick(0);
+  exchange.onTick(limits.replyTimeoutMs + 1);
+  t.same(told, [], 'the connection has a limit of its own');
+  last().connected = true;
+  exchange.onTick(limits.replyTimeoutMs + 2);
+  exchange.onTick(1.9 * limits.replyTimeoutMs);
+  t.same(told, [], 'which begins with the connection');
+});
+
+t.test('an exchange that is only to be connected still has an end over all', async (t) => {
+  const { exchange, last, told } = exchangeOf();
+  last().connected = false;
+  exchange.onTick(0);
+  exchange.onTick(limits.requestTimeoutMs);
+  t.same(told, []);
+  exchange.onTick(limits.requestTimeoutMs + 1);
+  t.same(told, ['refuse 504', 'release', 'finish']);
 });

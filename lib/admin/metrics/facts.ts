@@ -1,6 +1,7 @@
 // What the metrics are made of, read at one moment. Types only.
 
 import type { FleetState } from '../../core/fleet/fleet-state.ts';
+import type { Eased } from '../../core/ring/easing.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { Shares } from '../../core/ring/ring-view.ts';
 import type { PlaneReading } from '../../core/traffic/plane-reading.ts';
@@ -12,6 +13,8 @@ export interface MetricsFacts {
   readonly shares: Shares;
   readonly events: ReadonlyMap<SeatId, SeatEvents>;
   readonly probes: Readonly<Record<string, number>>;
+  /** Replicas that get a part of their requests only. */
+  readonly eased: readonly Eased[];
   readonly takesRequests: boolean;
   readonly isPaused: boolean;
   /** Of the access log. */

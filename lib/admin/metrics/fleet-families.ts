@@ -98,6 +98,16 @@ export const FLEET_FAMILIES: readonly Family<MetricsFacts>[] = [
     samples: ({ shares }) => Array.from(shares.bySeat, ([seat, share]) => [seatLabel(seat), share]),
   },
   {
+    name: 'ringmaster_seat_eased_share_ratio',
+    help: 'The part of its requests that each seat gets: below 1 while it is eased, as slower than the others or failing more.',
+    type: 'gauge',
+    by: ['seat'],
+    samples: ({ state, eased }) => {
+      const shares = new Map(eased.map(({ replica, share }) => [replica.incarnation, share]));
+      return state.seats.map(({ replica }) => [seatLabel(replica.seat), shares.get(replica.incarnation) ?? 1]);
+    },
+  },
+  {
     name: 'ringmaster_ring_max_over_mean',
     help: 'The largest ratio of a share of the ring to what it should be by weight; 1 is even.',
     type: 'gauge',

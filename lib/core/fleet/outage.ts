@@ -1,6 +1,6 @@
 // Why a fleet cannot answer: which seats take no requests and why, in words for people, and whether waiting may help.
 
-import { type FleetState, routes, type Seat } from './fleet-state.ts';
+import { type FleetState, predecessorOf, routes, type Seat } from './fleet-state.ts';
 import type { ProbeFailure } from './health.ts';
 
 /** A seat that takes no requests. */
@@ -28,9 +28,13 @@ export function absentees(state: FleetState): Absentee[] {
     );
 }
 
-/** No seat serves, and requests go to replicas whose heartbeats fail. */
+/** Requests go to replicas, but no one of these has passed its last heartbeat. Envoy calls that panic mode. */
 export function failsOpen(state: FleetState, failOpen: boolean): boolean {
-  return routes(state).length === 0 && routes(state, failOpen).length > 0;
+  const isWell = (seat: Seat) => {
+    const held = seat.phase === 'serving' ? seat : predecessorOf(seat);
+    return held !== undefined && held.isDrained !== true && held.health.failuresInARow === 0;
+  };
+  return routes(state, failOpen).length > 0 && !state.seats.some(isWell);
 }
 
 /** Why no replica takes requests, in words for people; `undefined` if one does. */

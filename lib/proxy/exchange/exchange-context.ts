@@ -14,6 +14,14 @@ import type { Times } from './times.ts';
 import type { UploadMemory } from './upload-memory.ts';
 import type { Waiting } from './waiting-line.ts';
 
+/** Who knows whether more requests come than the replicas can do. */
+export interface Shedder {
+  /** They do, so that requests are turned away. */
+  readonly isShedding: boolean;
+  /** The error of a request that is turned away. */
+  refusal(): BalancerError;
+}
+
 /** What an exchange needs of the data plane around it. */
 export interface ExchangeContext {
   readonly limits: ProxyLimits;
@@ -30,6 +38,7 @@ export interface ExchangeContext {
    * place to wait.
    */
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean;
+  readonly overload: Shedder;
   /** No request goes to a replica for now. */
   readonly isPaused: boolean;
   /** `tried`, and the seats that have as many tunnels as they may. */

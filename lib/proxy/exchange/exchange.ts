@@ -1,6 +1,5 @@
-// One request and its reply: finds a replica, attempts, perhaps attempts again, relays, and gives up what takes too
-// long. downstream.ts is where the reply goes, loss.ts decides what becomes of a lost attempt, patience.ts how long is
-// too long.
+// One request and its reply: finds a replica, attempts, perhaps again, relays, and gives up what takes too long. The
+// reply goes to downstream.ts, loss.ts decides what becomes of a lost attempt, patience.ts how long is too long.
 
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
@@ -18,7 +17,7 @@ import { findReplica, type Seeker, waitedInVain, waitForReturn } from './find-re
 import { judgeLoss, NO_LOSSES } from './loss.ts';
 import { Patience, type Phase, type Wait, waitOf } from './patience.ts';
 import { bodyTooLarge, NO_BODY, type OutgoingBody, RequestBody } from './request-body.ts';
-import { Times } from './times.ts';
+import { place, Times } from './times.ts';
 import type { Answer } from './waiting-line.ts';
 
 export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
@@ -104,12 +103,12 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onTick(nowMs: number): void {
     const awaitsContinue = this.head.expectsContinue && !this.#mayContinue;
-    const wait = waitOf(this.#phase, this.#body, this.#downstream, awaitsContinue);
+    const connected = this.#lease?.connected === true;
+    const wait = waitOf(this.#phase, this.#body, this.#downstream, connected, awaitsContinue);
     // There may be memory again to read ahead of this client.
     if (wait === 'client-takes' && !this.#downstream.full) this.#lease?.resume();
-    const found = this.#lease?.connected === true ? 1 : 0;
     const receivedBytes = this.#body.receivedBytes;
-    const progress = this.#progress + found + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
+    const progress = this.#progress + Number(connected) + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
     const isWhole = !this.#replyBegun && this.#isWhole;
     // Made late, since most requests are over before the first tick.
     this.#patience ??= new Patience(this.#context.limits);
@@ -146,7 +145,9 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onInformation(head: ReplyHead): void {
     this.#progress += 1;
-    this.#mayContinue = true;
+    // That of a second replica, after the first was lost, would be for nothing: the client sends already.
+    if (head.status === 100 && this.#mayContinue) return;
+    if (head.status === 100) this.#mayContinue = true;
     this.#downstream.inform(head);
   }
 
@@ -207,10 +208,12 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   onLost(error: BalancerError): void {
     const lease = this.#lease as Lease;
     this.#body.stop();
+    this.times.askedMs = 0;
     this.lastError = error;
     this.losses = [...this.losses, { replica: lease.lessor.replica, why: error.code }];
     const { method = '' } = this.request;
-    const verdict = judgeLoss(error, lease, method, this.#body.inHand, this.tried, this.#context);
+    const attempted = { method, bodyInHand: this.#body.inHand, replyBegun: this.#replyBegun };
+    const verdict = judgeLoss(error, lease, attempted, this.tried, this.#context);
     if (lease.connected) this.awaitsReturn = false;
     if (verdict instanceof BalancerError) this.fail(verdict, false);
     else if (verdict !== 'when-back') this.#attempt(verdict === 'again-fresh');
@@ -245,8 +248,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
       return;
     }
     this.#phase = 'asking';
-    this.times.placedMs = performance.now();
-    this.times.connectedMs = 0;
+    place(this.times, this.#isWhole);
     this.attempts += 1;
     const lease = found.lease(fresh, this.head.offered !== '');
     this.#lease = lease;

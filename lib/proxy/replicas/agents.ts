@@ -38,7 +38,10 @@ export class ReplicaAgents {
    * From now on requests go by this plan. If a replica is in none of its lists, requests in flight there are tried
    * elsewhere, or cut.
    */
-  route({ routes, resting, draining }: Pick<RoutingPlan, 'routes' | 'resting' | 'draining'>, policy: RingPolicy): void {
+  route(
+    { routes, resting, draining, eased }: Pick<RoutingPlan, 'routes' | 'resting' | 'draining' | 'eased'>,
+    policy: RingPolicy,
+  ): void {
     const agents = this.byIncarnation;
     const routed = new Set(routes.map(({ replica }) => replica.incarnation));
     const rests = new Set(resting.map(({ incarnation }) => incarnation));
@@ -59,7 +62,7 @@ export class ReplicaAgents {
       agents.set(replica.incarnation, agent);
     }
     const agentOf = (incarnation: number) => agents.get(incarnation) as ReplicaAgent;
-    this.table = new RoutingTable(policy, routes, agentOf, this.#limits, this.#load);
+    this.table = new RoutingTable(policy, routes, agentOf, this.#limits, this.#load, eased);
     // A replica that never had an agent here has nothing to finish.
     for (const { incarnation } of draining) if (!agents.has(incarnation)) this.#onDrained(incarnation);
   }

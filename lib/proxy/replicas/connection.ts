@@ -49,7 +49,7 @@ export class ReplicaConnection implements Lease {
     });
   }
 
-  get replyBegun(): boolean {
+  get hasSpoken(): boolean {
     return this.#reader.begun;
   }
 
@@ -178,7 +178,10 @@ export class ReplicaConnection implements Lease {
       this.#socket.destroy();
       return;
     }
-    if (!this.#reader.begun) return;
+    if (!this.#reader.headCame) {
+      this.#lose(undefined);
+      return;
+    }
     try {
       this.#reader.finish(holder);
     } catch (error) {
@@ -190,10 +193,11 @@ export class ReplicaConnection implements Lease {
     const holder = this.#holder;
     this.#socket.destroy();
     if (holder === undefined) return;
+    const error = this.#describeLoss(cause);
     this.#holder = undefined;
     this.#reader.stop();
     this.lessor.giveBack(this);
-    holder.onLost(this.#describeLoss(cause));
+    holder.onLost(error);
   }
 
   #describeLoss(cause: unknown): BalancerError {
@@ -207,7 +211,8 @@ export class ReplicaConnection implements Lease {
     if (!this.connected) {
       return new BalancerError('connect-failed', `${hostname} could not be reached${why}`, { cause });
     }
-    return new BalancerError('connection-lost', `${hostname} closed the connection before it replied${why}`, { cause });
+    const when = this.#reader.headCame ? 'within its reply' : 'before it replied';
+    return new BalancerError('connection-lost', `${hostname} closed the connection ${when}${why}`, { cause });
   }
 }
 

@@ -3,6 +3,7 @@
 
 import type { Route } from '../../core/fleet/fleet-state.ts';
 import { mostInFlight } from '../../core/ring/bounded-load.ts';
+import { type Eased, pointOf } from '../../core/ring/easing.ts';
 import type { Objection } from '../../core/ring/explain.ts';
 import type { Key, RingPolicy } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
@@ -25,7 +26,9 @@ export interface RoutingLimits {
 interface Entry {
   readonly agent: ReplicaAgent;
   readonly suspected: boolean;
-  /** The seat's weight over the weight of all seats that take requests. */
+  /** Of the keys that belong there, it gets those with a point below this. */
+  readonly share: number;
+  /** The seat's weight, or its share of that, over the sum of all seats that take requests. */
   readonly part: number;
 }
 
@@ -34,13 +37,17 @@ export class RoutingTable {
   readonly #entries: (Entry | undefined)[] = [];
   readonly #limits: RoutingLimits;
   readonly #load: Load;
+  readonly #hasEased: boolean;
+  // Of the key under way; 0, which is in every share, while nobody is eased.
+  #point = 0;
   // The first seat that the pick under way was not content with, and why.
   #passed: SeatId | undefined;
   #passedFor: SpillReason = 'absent';
   // Accepts any seat that is ready. Made once per table, since nearly all requests begin with nothing tried.
   readonly #ready = (seat: SeatId) => {
     const entry = this.#entries[seat];
-    return entry !== undefined && !entry.suspected && entry.agent.inFlightInAll < this.#limits.maxInFlight;
+    if (entry === undefined || entry.suspected || this.#point >= entry.share) return false;
+    return entry.agent.inFlightInAll < this.#limits.maxInFlight;
   };
 
   // As `#ready`, and remembers whom it has refused first.
@@ -48,6 +55,7 @@ export class RoutingTable {
     const entry = this.#entries[seat];
     if (entry === undefined) return this.#pass(seat, 'absent');
     if (entry.suspected) return this.#pass(seat, 'suspected');
+    if (this.#point >= entry.share) return this.#pass(seat, 'eased');
     return entry.agent.inFlightInAll < this.#limits.maxInFlight || this.#pass(seat, 'busy');
   };
 
@@ -57,13 +65,20 @@ export class RoutingTable {
     agentOf: (incarnation: number) => ReplicaAgent,
     limits: RoutingLimits,
     load: Load,
+    eased: readonly Eased[] = [],
   ) {
     this.policy = policy;
     this.#limits = limits;
     this.#load = load;
-    const total = routes.reduce((sum, route) => sum + route.weight, 0);
-    for (const { replica, suspected, weight } of routes) {
-      this.#entries[replica.seat] = { agent: agentOf(replica.incarnation), suspected, part: weight / total };
+    this.#hasEased = eased.length > 0;
+    const shares = new Map(eased.map(({ replica, share }) => [replica.incarnation, share]));
+    const shareOf = ({ replica }: Route) => shares.get(replica.incarnation) ?? 1;
+    const total = routes.reduce((sum, route) => sum + route.weight * shareOf(route), 0);
+    for (const route of routes) {
+      const { replica, suspected, weight } = route;
+      const share = shareOf(route);
+      const agent = agentOf(replica.incarnation);
+      this.#entries[replica.seat] = { agent, suspected, share, part: (weight * share) / total };
     }
   }
 
@@ -75,6 +90,7 @@ export class RoutingTable {
    */
   take(key: Key, tried: readonly SeatId[], offers: boolean): ReplicaAgent | undefined {
     this.#passed = undefined;
+    this.#look(key);
     const taken = this.#takeOf(key, tried, offers);
     if (taken !== undefined && this.#passed !== undefined && this.#passed !== taken.replica.seat) {
       this.#load.measuresOf(this.#passed).spill(this.#passedFor);
@@ -99,16 +115,20 @@ export class RoutingTable {
       if (seat !== undefined && seat !== owner) this.#load.diverted += 1;
       if (seat !== undefined) return this.#agentOf(seat);
     }
-    // A suspected replica is better than none.
-    const seat = this.policy.pick(
-      key,
-      (one) => !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY, offers),
-    );
+    // An eased replica is better than a suspected one, and that is better than none.
+    const any = (one: SeatId) => !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY, offers);
+    const eased = this.#hasEased
+      ? this.policy.pick(key, (one) => this.#entries[one]?.suspected === false && any(one))
+      : undefined;
+    const seat = eased ?? this.policy.pick(key, any);
     return seat === undefined ? undefined : this.#agentOf(seat);
   }
 
   /** The seat where a request with this key belongs now: the first that is ready. */
-  readonly ownerOf = (key: Key): SeatId | undefined => this.policy.pick(key, this.#ready);
+  readonly ownerOf = (key: Key): SeatId | undefined => {
+    this.#look(key);
+    return this.policy.pick(key, this.#ready);
+  };
 
   /** May a ready seat get one more request by the bound on load? False if it was ready in an earlier table only. */
   readonly hasRoom = (seat: SeatId): boolean => {
@@ -134,11 +154,18 @@ export class RoutingTable {
     return barred;
   }
 
-  objection(seat: SeatId): Objection {
+  objection(seat: SeatId, key: Key): Objection {
     const entry = this.#entries[seat];
     if (entry === undefined) return 'absent';
     if (entry.suspected) return 'suspected';
+    this.#look(key);
+    if (this.#point >= entry.share) return 'eased';
     return this.#ready(seat) && this.hasRoom(seat) ? 'none' : 'busy';
+  }
+
+  // Before seats are asked about that key.
+  #look(key: Key): void {
+    if (this.#hasEased) this.#point = pointOf(key);
   }
 
   // Always false, for the one that picks.

@@ -2,7 +2,7 @@
 
 import { goesByRequestId, type KeySource } from '../../core/request/key-source.ts';
 import { HASH_NAMES } from '../../core/ring/hashes/table.ts';
-import { decimal, duration, hashSource, integer, orOff } from '../kinds.ts';
+import { decimal, duration, hashSource, integer, onOff, orOff } from '../kinds.ts';
 import { keySources } from '../list-kinds.ts';
 import { atStart, DAY_MS, group, option, settled } from '../option.ts';
 
@@ -36,5 +36,14 @@ export const RING = group('Ring', 'which replica a request goes to', {
     (given = 0, { key }: { key: readonly KeySource[] }) => (goesByRequestId(key) ? 0 : given),
     'live',
     'time over which a replica that joins takes its slots, if `--key` is set',
+  ),
+  'ease-outliers': settled(
+    onOff,
+    'on with no key, else off',
+    // Requests that go by their id are alike wherever they go. Those of a key need not be: where all of a heavy path go
+    // to one replica, it is no outlier for that; and whoever sets a key wants its requests in one place.
+    (given, { key }: { key: readonly KeySource[] }) => given ?? goesByRequestId(key),
+    'live',
+    'fewer requests, down to an eighth, for a replica that is slower or fails more than the others of the same seconds',
   ),
 });
