@@ -55,7 +55,7 @@ export class ReplicaAgents {
     }
     const agentOf = (incarnation: number) => agents.get(incarnation) as ReplicaAgent;
     this.table = new RoutingTable(policy, routes, agentOf, this.#limits, this.#load, eased);
-    // Only with the new table in place: an event stream that ends here lets the next request of its client begin at once.
+    // Only with the new table in place: an event stream that ends here lets the next request of its client begin.
     for (const [incarnation, agent] of agents) {
       if (routed.has(incarnation) || rests.has(incarnation)) continue;
       if (!agent.retired) this.#retire(agent);

@@ -78,8 +78,8 @@ export class History {
       note(() => `${incarnation} is ${this.#machine.lifeOf(incarnation) ?? 'gone'}`);
       this.#service.onLife(incarnation);
     };
-    const { limits, retries } = this.#traffic;
-    const promised = { ...limits, ...retries };
+    const { limits, retries, times } = this.#traffic;
+    const promised = { ...limits, ...retries, ...times };
     this.#witness = new Witness(this.#journal, promised, () => clock.now(), note);
     this.#network = new VirtualNetwork({
       ...{ clock, random: this.#random },

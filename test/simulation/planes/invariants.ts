@@ -9,6 +9,8 @@ export interface Promised {
   readonly maxAttempts: number;
   readonly maxInFlight: number;
   readonly maxKeptBytes: number;
+  /** Infinity: nobody is turned away, or waits, while there is a place. */
+  readonly overloadWaitMs: number;
   readonly retryBudget: number;
   readonly leastRetriesPerSecond: number;
 }
@@ -42,7 +44,7 @@ export function checkSentOnce({ method, nonce, attempts }: Asked): void {
   assert(heard.length === 0 || last === heard[0], `${method} ${nonce} was tried again after bytes of it had gone out`);
 }
 
-/** A request is tried again only if no byte of a reply had come. */
+/** A request is tried again only if the head of its final reply had not come. */
 export function checkNoneAfterReply({ nonce, attempts }: Asked, before: Attempt | undefined): void {
   const hasReplied = attempts.slice(0, -1).find((one) => one === before && one.hasReplied && isUnbroken(one));
   assert(hasReplied === undefined, `${nonce} is tried again after its reply had begun`);
@@ -118,7 +120,7 @@ export function checkFailure(asked: Asked, journal: Journal, promised: Promised,
       return;
     }
     case 'bad-reply':
-      assert(last?.hasReplied === true, `${failing} though nothing of a reply was sent`);
+      assert(last?.hasSpoken === true, `${failing} though nothing of a reply was sent`);
       return;
     case 'reply-timeout':
       assert(last !== undefined, `${failing} though no replica had it`);
@@ -151,6 +153,6 @@ export function checkBroken(asked: Asked, isCut: (attempt: Attempt) => boolean):
 }
 
 /** It may be that the replica closed the connection without having seen this request. */
-export function isStale({ isReused, hasReplied }: Attempt): boolean {
-  return isReused && !hasReplied;
+export function isStale({ isReused, hasSpoken }: Attempt): boolean {
+  return isReused && !hasSpoken;
 }

@@ -55,7 +55,9 @@ export interface Attempt {
   isExecuted: boolean;
   /** Its connection is gone. */
   isGone: boolean;
-  /** A byte of the reply was written. */
+  /** A byte was written in answer. */
+  hasSpoken: boolean;
+  /** The head of the final reply was written. */
   hasReplied: boolean;
   /** All of the reply was written, in the order of things. */
   isWhole: boolean;
@@ -94,7 +96,15 @@ export class Journal {
       ...begun,
       number: this.attempts.length,
       isReused: this.#onConnection.has(begun.connection),
-      ...{ isConnected: false, isHeard: false, isExecuted: false, isGone: false, hasReplied: false, isWhole: false },
+      ...{
+        isConnected: false,
+        isHeard: false,
+        isExecuted: false,
+        isGone: false,
+        hasSpoken: false,
+        hasReplied: false,
+        isWhole: false,
+      },
       ...{ bodyBytes: 0, how: 'nothing' },
     };
     attempt.isConnected = attempt.isReused;

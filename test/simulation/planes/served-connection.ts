@@ -38,6 +38,8 @@ export class ServedConnection implements FarPlayer {
   #head = '';
   #isRead = false;
   #isTunnel = false;
+  // Of the reply under way.
+  #said = '';
 
   constructor(service: Serving, far: FarEnd, incarnation: number, number: number) {
     this.#service = service;
@@ -124,7 +126,7 @@ export class ServedConnection implements FarPlayer {
     if (/^expect:/im.test(this.#head) && this.#manner.type !== 'early') {
       this.#later(1 + random.below(10), () => {
         if (this.#isRead) return;
-        attempt.hasReplied = true;
+        attempt.hasSpoken = true;
         this.far.write('HTTP/1.1 100 Continue\r\n\r\n');
       });
     }
@@ -181,6 +183,7 @@ export class ServedConnection implements FarPlayer {
   // Gives back what comes, and ends by itself after a while.
   #switch(attempt: Attempt): void {
     const { random } = this.#service.ports;
+    attempt.hasSpoken = true;
     attempt.hasReplied = true;
     attempt.isWhole = true;
     this.#isTunnel = true;
@@ -197,7 +200,9 @@ export class ServedConnection implements FarPlayer {
     const manner = this.#manner as Manner;
     const piece = pieces[at];
     if (piece !== undefined) {
-      if (piece !== '') attempt.hasReplied = true;
+      this.#said += piece;
+      attempt.hasSpoken ||= piece !== '';
+      attempt.hasReplied ||= hasHead(this.#said);
       this.far.write(piece);
       if (at + 1 < pieces.length) this.#later(manner.pauseMs, () => this.#send(pieces, at + 1));
       else this.#send(pieces, at + 1);
@@ -224,6 +229,7 @@ export class ServedConnection implements FarPlayer {
 
   #goOn({ closesInMs }: Manner): void {
     this.#attempt = undefined;
+    this.#said = '';
     this.#text = '';
     this.#isRead = false;
     if (closesInMs === undefined) return;
@@ -234,6 +240,12 @@ export class ServedConnection implements FarPlayer {
       this.far.close();
     });
   }
+}
+
+// Whether the head of the final reply is in it. Interim replies do not name the attempt.
+function hasHead(text: string): boolean {
+  const at = text.indexOf('X-Attempt');
+  return at !== -1 && text.indexOf('\r\n\r\n', at) !== -1;
 }
 
 function unchunked(text: string): string {

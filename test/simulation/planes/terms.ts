@@ -56,6 +56,7 @@ export function drawTraffic(random: Random): TrafficSettings {
       connectTimeoutMs: one(400, 1600),
       replyTimeoutMs: 2000,
       requestTimeoutMs: 4000,
+      overloadWaitMs: one(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 200),
       tunnelIdleTimeoutMs: 1500,
       idleTimeoutMs: one(1000, 4000, 4000, 4000),
     },

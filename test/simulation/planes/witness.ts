@@ -72,12 +72,11 @@ export class Witness {
 
   /** The log of both planes. */
   readonly log: AdjustableLog = {
-    level: 'debug',
+    ...{ level: 'debug', writesDebug: true },
     error: (event, details) => this.#onLog(event, details),
     warn: (event, details) => this.#onLog(event, details),
     info: (event, details) => this.#onLog(event, details),
     debug: (event, details) => this.#onLog(event, details),
-    writesDebug: true,
   };
 
   /** A client begins to send a request. */
@@ -150,7 +149,7 @@ export class Witness {
     checkNoneAfterReply(asked, before);
     // What was not sent at all may also be repeated when a replica is back, and what was at one that is gone adds no
     // load.
-    const isCounted = before?.isHeard === true && !before.isReused && this.#isRouted(before.incarnation);
+    const isCounted = before?.isHeard === true && !before.isReused && isRouted(this.latest, before.incarnation);
     if (isCounted) {
       this.#journal.countedMs.push(this.#now());
       checkBudget(this.#journal, this.#promised, this.#now());
@@ -167,7 +166,13 @@ export class Witness {
     this.#lookedMs = nowMs;
     for (const asked of this.#open) {
       if (asked.outcome !== undefined) this.#judge(asked);
-      else if (!asked.isDoubtful && !asked.offers && asked.bodyBytes === 0 && !this.#endedInLog.has(asked.nonce))
+      else if (
+        this.#promised.overloadWaitMs === Number.POSITIVE_INFINITY &&
+        !asked.isDoubtful &&
+        !asked.offers &&
+        asked.bodyBytes === 0 &&
+        !this.#endedInLog.has(asked.nonce)
+      )
         checkWait(asked, this.#places, nowMs);
     }
   }
@@ -197,12 +202,6 @@ export class Witness {
     return routes
       .map(({ replica: { seat, incarnation } }) => `${seat}=${incarnation} has ${this.gauge.inFlightOf(incarnation)}`)
       .join(', ');
-  }
-
-  // It takes requests, or may again.
-  #isRouted(incarnation: number): boolean {
-    const { routes = [], resting = [] } = this.latest ?? {};
-    return [...routes.map(({ replica }) => replica), ...resting].some((one) => one.incarnation === incarnation);
   }
 
   #look(): void {
@@ -292,4 +291,10 @@ function incarnationsOf(plan: RoutingPlan | undefined): Set<number> {
   const { routes = [], resting = [], draining = [] } = plan ?? {};
   const all = [...routes.map(({ replica }) => replica), ...resting, ...draining];
   return new Set(all.map(({ incarnation }) => incarnation));
+}
+
+// It takes requests, or may again.
+function isRouted(plan: RoutingPlan | undefined, incarnation: number): boolean {
+  const { routes = [], resting = [] } = plan ?? {};
+  return [...routes.map(({ replica }) => replica), ...resting].some((one) => one.incarnation === incarnation);
 }
