@@ -25,11 +25,11 @@ import { Drains } from './drains.ts';
 import type { OwnEndpoints, WorkerTerms } from './messages.ts';
 import { createOwnServer } from './own-server.ts';
 import { shareOf } from './shares.ts';
-import { ThreadEnded, type WorkerThread } from './thread.ts';
+import { ThreadEnded, type ThreadPorts, type WorkerThread } from './thread.ts';
 
 type GivenOn = 'takeLines' | 'clock' | 'ownAnswer' | 'seed' | 'idsGiven';
 
-export interface ThreadedPlanePorts extends Pick<PlanePorts, GivenOn> {
+export interface ThreadedPlanePorts extends Pick<PlanePorts, GivenOn>, Pick<ThreadPorts, 'spawn'> {
   readonly log: AdjustableLog;
   /** What a worker runs: lib/worker.ts. */
   readonly script: URL;
@@ -65,7 +65,7 @@ export class ThreadedPlane implements DataPlane {
 
   /** @param traffic in force until a plan holds. @param workers how many, at least one. */
   constructor(ports: ThreadedPlanePorts, traffic: TrafficSettings, workers: number) {
-    const { script, log, takeLines, clock, ownAnswer } = ports;
+    const { script, spawn, log, takeLines, clock, ownAnswer } = ports;
     this.#ports = ports;
     this.#traffic = traffic;
     this.#workers = workers;
@@ -74,6 +74,7 @@ export class ThreadedPlane implements DataPlane {
     if (ports.idsGiven !== undefined) new Ledger(this.#memory, 0).skipIds(ports.idsGiven);
     const crewPorts = {
       script,
+      spawn,
       log,
       takeLines,
       clock,
