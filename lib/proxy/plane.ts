@@ -40,6 +40,7 @@ import type { PlanePorts } from './ports.ts';
 import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
 import type { Load } from './replicas/routing-table.ts';
+import { dial } from './replicas/socket.ts';
 import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
 
@@ -100,28 +101,25 @@ export class Plane implements DataPlane, FrontContext {
       inFlight: 0,
       idle: 0,
       diverted: 0,
+      dial: ports.network?.dial ?? dial,
       freed: () => this.#freed(),
     };
     this.overload = new OverloadWatch(limits, this.#load, ports.log);
     this.#agents = new ReplicaAgents(limits, this.#load, ports.shared?.rows ?? new Rows(), ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
     );
-    this.meter = new Meter(
-      this.#agents.byIncarnation,
-      this.#load,
-      this.#book.at(NO_SEAT),
-      ports.shared?.tallyOf(undefined),
-    );
+    const total = ports.shared?.tallyOf(undefined);
+    this.meter = new Meter(this.#agents.byIncarnation, this.#load, this.#book.at(NO_SEAT), total);
     this.#budget = new RetryBudget(limits, this.ledger.budget);
     this.guard = new Guard(ports, limits, () => this.#freed());
-    this.#line = new WaitingLine(limits, this.ledger, () => this.overload.refusal());
+    this.#line = new WaitingLine(limits, this.ledger, () => this.overload.refusal(), ports.shared?.untilFreed);
     this.keys = new Keys(limits, ports.keyFunction, ports.shared?.learned, ports.learnedGiven);
     this.directions = new Directions(this.#agents, this.keys, () => this.#plan);
     // Another pair makes another policy.
     this.#pairs = new Pairs(ports.loadPair, () => {
       this.#policy = undefined;
     });
-    this.#front = new FrontServer(this, ports.clock, ports.log);
+    this.#front = new FrontServer(this, ports.clock, ports.log, ports.network?.listeners);
   }
 
   listen(place: ListenPlace): Promise<number> {
@@ -183,6 +181,7 @@ export class Plane implements DataPlane, FrontContext {
     signal.addEventListener('abort', () => this.#agents.endStreams(), { once: true });
     const lost = await this.#front.giveWay(signal);
     this.#agents.retireAll();
+    this.guard.close();
     return lost;
   }
 

@@ -8,6 +8,7 @@ import { type ProxyLimits, proxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import { ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
 import type { Leaseholder } from '../../lib/proxy/replicas/lease.ts';
 import { type Load, RoutingTable } from '../../lib/proxy/replicas/routing-table.ts';
+import { dial } from '../../lib/proxy/replicas/socket.ts';
 import { defaultOptions } from '../../lib/settings/options.ts';
 import { inOrder, tcp, testLedger } from '../fixtures/proxy.ts';
 
@@ -34,6 +35,7 @@ function tableOf(
     inFlight: 0,
     idle: 0,
     diverted: 0,
+    dial,
     freed: () => undefined,
     measuresOf: (seat) => {
       measures[seat] ??= new SeatMeasures();

@@ -61,6 +61,13 @@ export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | 
   const barred = barredSeats(seeker, context);
   // All replicas that the request could go to are full. It keeps its place in the line, or gets one.
   if ((seeker.isWaiting && !seeker.awaitsReturn) || context.wait(seeker, barred)) return undefined;
+  if (!context.guard.isQuiet && context.guard.mayGoOn(seeker)) {
+    const agent = context.take(seeker.key, barred, offers, context.directions.setterOf(seeker.found.learned));
+    if (agent !== undefined) {
+      noteWay(seeker, context);
+      return agent;
+    }
+  }
   if (seeker.attempts === 0 && context.overload.isShedding) return context.overload.refusal();
   if (barred.length === tried.length) return waitForReturn(seeker, context) ? undefined : noReplica(seeker, context);
   if (seeker.lastError !== undefined) return seeker.lastError;

@@ -20,6 +20,11 @@ export interface Waiting {
   fail(error: BalancerError, closeClient: boolean): void;
 }
 
+/** Resolves once the cell has another value than that. */
+export type UntilFreed = (freed: NonNullable<Ledger['freedElsewhere']>) => Promise<unknown>;
+
+const hearMemory: UntilFreed = async ({ cells, cell, value }) => Atomics.waitAsync(cells, cell, value).value;
+
 interface LineLimits {
   readonly maxQueued: number;
   readonly shedsWritesFirst: boolean;
@@ -31,6 +36,7 @@ const MOST_GONE = 64;
 export class WaitingLine {
   readonly #limits: LineLimits;
   readonly #ledger: Ledger;
+  readonly #untilFreed: UntilFreed;
   readonly #refusal: () => BalancerError;
   readonly #line = new Set<Waiting>();
   // Those that are shed first, by age, with some that have left.
@@ -42,10 +48,11 @@ export class WaitingLine {
    * @param ledger counts those that wait in all threads.
    * @param refusal makes the error of a request that is shed.
    */
-  constructor(limits: LineLimits, ledger: Ledger, refusal: () => BalancerError) {
+  constructor(limits: LineLimits, ledger: Ledger, refusal: () => BalancerError, untilFreed = hearMemory) {
     this.#limits = limits;
     this.#ledger = ledger;
     this.#refusal = refusal;
+    this.#untilFreed = untilFreed;
   }
 
   /**
@@ -125,7 +132,7 @@ export class WaitingLine {
     while (this.#line.size > 0) {
       const freed = this.#ledger.freedElsewhere;
       if (freed === undefined) break;
-      await Atomics.waitAsync(freed.cells, freed.cell, freed.value).value;
+      await this.#untilFreed(freed);
       this.serve();
     }
     this.#listening = false;

@@ -32,7 +32,7 @@ import { checkParser, readFurther } from './http1/parser.ts';
 import type { ReplyMemory } from './http1/reply-memory.ts';
 import { type OwnAnswer, ownResponse, readerOf, SilentResponse } from './http1/responses.ts';
 import { Turn, type TurnTerms } from './http1/turn.ts';
-import { Listeners } from './listeners.ts';
+import { Listeners, type Listening } from './listeners.ts';
 import type { PlainRequest } from './plain/plain-request.ts';
 
 /** What the front needs of the data plane around it. */
@@ -56,6 +56,7 @@ export interface FrontContext extends ExchangeContext {
   onTick(nowMs: number, lateMs: number): void;
 }
 
+const onSystem = (server: Server): Listening => new Listeners(server);
 const SWEEP_MS = 50;
 const LAST_WRITES_MS = 300;
 
@@ -66,12 +67,12 @@ export class FrontServer implements TurnTerms {
   readonly #clients: Clients;
   readonly #trust: Trust;
   readonly #server: Server;
-  readonly #listeners: Listeners;
+  readonly #listeners: Listening;
   readonly #date = new DateField();
   // A plain request never asks that.
   readonly #mayBeTold = (request: object) => this.#context.mayBeTold(request as IncomingMessage);
 
-  constructor(context: FrontContext, clock: Clock, log: Log) {
+  constructor(context: FrontContext, clock: Clock, log: Log, listeners = onSystem) {
     this.#context = context;
     this.#clock = clock;
     this.#log = log;
@@ -88,7 +89,7 @@ export class FrontServer implements TurnTerms {
       onRefused: (error: BalancerError, client: string) => this.#onRefused(error, client),
     };
     this.#clients = new Clients(terms, context.ledger, clock, (nowMs, lateMs) => context.onTick(nowMs, lateMs));
-    this.#listeners = new Listeners(this.#server);
+    this.#listeners = listeners(this.#server);
     this.#hear();
   }
 

@@ -70,16 +70,17 @@ export class Guard {
   // A replica that hangs is convicted by its heartbeats long after clients have left.
   readonly #givenUp: GivenUp[] = [];
   readonly #onReleased: () => void;
-  // In the main thread only: others are told what it finds through the memory that they share.
+  // Only where the memory is this thread's own: the threads that share one have one judge.
   readonly #watch: PoisonWatch | undefined;
 
   /** @param onReleased called when others that wait may go on. */
   constructor({ shared, clock, log }: GuardPorts, limits: GuardLimits, onReleased: () => void) {
-    this.suspects = shared?.suspects ?? new Suspects(new ArrayBuffer(SUSPECTS_BYTES), 0);
+    const given = shared?.suspects;
+    this.suspects = given ?? new Suspects(new ArrayBuffer(SUSPECTS_BYTES), 0);
     this.#clock = clock;
     this.#limits = limits;
     this.#onReleased = onReleased;
-    if (shared === undefined) this.#watch = new PoisonWatch(this.suspects, clock, log);
+    if (given === undefined) this.#watch = new PoisonWatch(this.suspects, clock, log);
   }
 
   get poison(): Poison {
@@ -104,6 +105,12 @@ export class Guard {
     const patienceMs = Math.min(PATIENCE_MS, this.#limits.queueTimeoutMs / 2);
     if (standing === 'alone' && nowMs - suspicion.heldBackMs > patienceMs) return 'free';
     return this.suspects.claim(suspicion.fingerprint) ? 'alone' : 'not-yet';
+  }
+
+  /** Whether a request that cannot wait for its turn may go on without: not if it was at two replicas that ended. */
+  mayGoOn(risk: Risk): boolean {
+    const standing = this.suspects.standing(suspicionOf(risk).fingerprint, this.#clock.now());
+    return standing === 'free' || standing === 'alone';
   }
 
   /** A request that may be sent alone goes to that seat, which is claimed, or nowhere now. */

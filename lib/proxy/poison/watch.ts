@@ -21,6 +21,7 @@ export class PoisonWatch {
   #stopLooking = () => {};
   // How often it looks, in ms; 0 before the first plan.
   #paceMs = 0;
+  #closed = false;
 
   constructor(suspects: Suspects, clock: Clock, log: Log) {
     this.#judge = new PoisonJudge(suspects);
@@ -51,7 +52,9 @@ export class PoisonWatch {
     this.#setPace();
   }
 
+  /** Looks no more, whatever plans still come. */
   close(): void {
+    this.#closed = true;
     this.#stopLooking();
   }
 
@@ -59,7 +62,7 @@ export class PoisonWatch {
   // now and then in any case.
   #setPace(): void {
     const paceMs = this.#judge.isIdle ? IDLE_LOOK_MS : LOOK_MS;
-    if (paceMs === this.#paceMs) return;
+    if (this.#closed || paceMs === this.#paceMs) return;
     this.#paceMs = paceMs;
     this.#stopLooking();
     this.#stopLooking = this.#clock.every(paceMs, () => this.#look());

@@ -47,14 +47,6 @@ export class ReplicaAgents {
     const rests = new Set(resting.map(({ incarnation }) => incarnation));
     const hadTime = this.#draining;
     this.#draining = new Set(draining.map(({ incarnation }) => incarnation));
-    for (const [incarnation, agent] of agents) {
-      if (routed.has(incarnation) || rests.has(incarnation)) continue;
-      if (!agent.retired) this.#retire(agent);
-      if (this.#draining.has(incarnation)) continue;
-      // A draining replica has had its time, and somebody waits for its end.
-      if (hadTime.has(incarnation)) agent.destroy();
-      else this.#clock.sleep(LAST_WORDS_MS).then(() => agent.destroy());
-    }
     for (const { replica, address } of routes) {
       if (agents.has(replica.incarnation)) continue;
       const row = this.#rows.rowOf(replica.incarnation);
@@ -63,6 +55,15 @@ export class ReplicaAgents {
     }
     const agentOf = (incarnation: number) => agents.get(incarnation) as ReplicaAgent;
     this.table = new RoutingTable(policy, routes, agentOf, this.#limits, this.#load, eased);
+    // Only with the new table in place: an event stream that ends here lets the next request of its client begin.
+    for (const [incarnation, agent] of agents) {
+      if (routed.has(incarnation) || rests.has(incarnation)) continue;
+      if (!agent.retired) this.#retire(agent);
+      if (this.#draining.has(incarnation)) continue;
+      // A draining replica has had its time, and somebody waits for its end.
+      if (hadTime.has(incarnation)) agent.destroy();
+      else this.#clock.sleep(LAST_WORDS_MS).then(() => agent.destroy());
+    }
     // A replica that never had an agent here has nothing to finish.
     for (const { incarnation } of draining) if (!agents.has(incarnation)) this.#onDrained(incarnation);
   }

@@ -7,7 +7,7 @@ import { BalancerError, localShortage } from '../../errors.ts';
 import { ReplyReader } from '../../http/reply-reader.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import type { Lease, Leaseholder, Lessor } from './lease.ts';
-import { ReplicaSocket } from './socket.ts';
+import type { Dial } from './socket.ts';
 
 /** What a connection tells the agent that it belongs to. */
 export interface Pool extends Lessor {
@@ -34,14 +34,10 @@ export class ReplicaConnection implements Lease {
   readonly #reader: ReplyReader;
   #holder: Leaseholder | undefined;
 
-  constructor(pool: Pool, address: Address, limits: ProxyLimits) {
+  constructor(pool: Pool, address: Address, limits: ProxyLimits, dial: Dial) {
     this.lessor = pool;
     this.#reader = new ReplyReader(limits);
-    const onread = { buffer: readBuffer, callback: (sizeBytes: number) => this.#onRead(sizeBytes) };
-    // The socket takes these options, though Node's types only know them for `connect`.
-    const socket = new ReplicaSocket({ onread, noDelay: true } as net.SocketConstructorOpts);
-    if (address.type === 'unix') socket.connect({ path: address.path });
-    else socket.connect({ host: address.host, port: address.port });
+    const socket = dial(address, { buffer: readBuffer, callback: (sizeBytes) => this.#onRead(sizeBytes) });
     this.#socket = socket;
     this.#limitConnect(limits.connectTimeoutMs);
     socket.on('drain', () => this.#holder?.onDrain());
@@ -139,7 +135,9 @@ export class ReplicaConnection implements Lease {
   #limitConnect(limitMs: number): void {
     const socket = this.#socket;
     // If this process is late, the connection may be there already. Node says so before the next timer fires.
-    const unlessConnected = (late: () => void) => () => setTimeout(() => this.connected || late(), 1);
+    const unlessConnected = (late: () => void) => () => {
+      socket.setTimeout(1, late);
+    };
     const giveUp = unlessConnected(() => socket.destroy(new Error(`it accepted no connection within ${limitMs} ms`)));
     const doubt = unlessConnected(() => {
       this.#holder?.onSlowConnect();

@@ -11,7 +11,7 @@ import { Suspects } from '../../core/request/suspects.ts';
 import { TALLY_CELLS, Tally } from '../../core/traffic/traffic.ts';
 import { cellsIn, type MeasuredBlock } from '../measure-book.ts';
 import { Plane } from '../plane.ts';
-import type { PlanePorts } from '../ports.ts';
+import type { PlanePorts, SharedState } from '../ports.ts';
 import { LogSender } from './log-sender.ts';
 import {
   type Answers,
@@ -25,10 +25,10 @@ import {
 } from './messages.ts';
 import { ownRelay } from './own-relay.ts';
 
-export interface ServePorts extends Pick<PlanePorts, 'loadPair'> {
+export interface ServePorts extends Pick<PlanePorts, 'loadPair' | 'network'>, Pick<SharedState, 'untilFreed'> {
   readonly clock: Clock;
   /** To the main thread. */
-  readonly port: MessagePort;
+  readonly port: Pick<MessagePort, 'postMessage' | 'on'>;
 }
 
 type Answerers = { readonly [T in Topic]: (about: Questions[T]) => Promise<Answers[T]> };
@@ -37,7 +37,7 @@ type Answerers = { readonly [T in Topic]: (about: Questions[T]) => Promise<Answe
  * Makes a plane, and does what the main thread asks of it until that ends this thread. Returns what passes on the rest
  * of the logs.
  */
-export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts): () => void {
+export function serve(terms: WorkerTerms, { clock, network, loadPair, port, untilFreed }: ServePorts): () => void {
   const tell = (message: FromWorker) => port.postMessage(message);
   const sender = new LogSender(terms.logLevel, (entries) => tell({ type: 'log', entries }));
   const ownAnswer = ownRelay({
@@ -56,11 +56,13 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
     suspects: new Suspects(terms.suspects, terms.ledger.thread),
     tallyOf: (replica: ReplicaRef | undefined) => sharedTally(replica, tell),
     cellsOf: (block: MeasuredBlock) => sharedCells(block, tell),
+    untilFreed,
   };
   const ports: PlanePorts = {
     log: sender.log,
     takeLines: lines.take,
     clock,
+    network,
     loadPair,
     ownAnswer,
     seed: terms.seed,
@@ -147,7 +149,7 @@ class LineSender {
   readonly #unwritten = new Map<number, (memory: ArrayBuffer) => void>();
   #sent = 0;
 
-  constructor(port: MessagePort) {
+  constructor(port: ServePorts['port']) {
     this.take = (batch, onTaken) => {
       this.#sent += 1;
       this.#unwritten.set(this.#sent, onTaken);

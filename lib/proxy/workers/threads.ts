@@ -28,11 +28,11 @@ import { Drains } from './drains.ts';
 import type { OwnEndpoints, WorkerTerms } from './messages.ts';
 import { createOwnServer } from './own-server.ts';
 import { shareOf } from './shares.ts';
-import { ThreadEnded, unlessEnded, type WorkerThread } from './thread.ts';
+import { ThreadEnded, type ThreadPorts, unlessEnded, type WorkerThread } from './thread.ts';
 
 type GivenOn = 'takeLines' | 'clock' | 'ownAnswer' | 'seed' | 'idsGiven' | 'learnedGiven';
 
-export interface ThreadedPlanePorts extends Pick<PlanePorts, GivenOn> {
+export interface ThreadedPlanePorts extends Pick<PlanePorts, GivenOn>, Pick<ThreadPorts, 'spawn'> {
   readonly log: AdjustableLog;
   /** What a worker runs: lib/worker.ts. */
   readonly script: URL;
@@ -69,7 +69,7 @@ export class ThreadedPlane implements DataPlane {
 
   /** @param traffic in force until a plan holds. @param workers how many, at least one. */
   constructor(ports: ThreadedPlanePorts, traffic: TrafficSettings, workers: number) {
-    const { script, log, takeLines, clock, ownAnswer } = ports;
+    const { script, spawn, log, takeLines, clock, ownAnswer } = ports;
     this.#ports = ports;
     this.#traffic = traffic;
     this.#workers = workers;
@@ -79,6 +79,7 @@ export class ThreadedPlane implements DataPlane {
     if (ports.idsGiven !== undefined) new Ledger(this.#memory, 0).skipIds(ports.idsGiven);
     const crewPorts = {
       script,
+      spawn,
       log,
       takeLines,
       clock,
@@ -181,8 +182,7 @@ export class ThreadedPlane implements DataPlane {
 
   async hotKeys(): Promise<HotKeysReading> {
     const looks = this.#crew.living().map((thread) => unlessEnded(thread.ask('hotKeys', undefined)));
-    const all = (await Promise.all(looks)).filter((one) => one !== undefined);
-    return all.reduce(mergeHotKeys, { total: 0, keys: [] });
+    return (await Promise.all(looks)).filter((one) => one !== undefined).reduce(mergeHotKeys, { total: 0, keys: [] });
   }
 
   async explain(key: Key, learned?: string): Promise<Explanation | undefined> {
