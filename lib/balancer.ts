@@ -188,10 +188,11 @@ function placeOf({ port, host }: Options, sockets: readonly number[], handover: 
 }
 
 // Everything that replicas do from their start on is heard.
-function prepare({ supervisor, plane, publisher, feed, rings }: Parts, options: Options, log: Log): void {
+function prepare({ supervisor, plane, publisher, feed, rings, outliers }: Parts, options: Options, log: Log): void {
   warnOfShares(descriptorLimit(), descriptorWishes(options), log);
   if (options.slots > LARGE_RING_SLOTS) rings.prepare(Math.max(mostPlaces(options), upstreamPlaces(options)));
   feed.begin();
+  outliers.begin();
   publisher.begin();
   plane.watch((news) => news.type === 'suspected' && supervisor.suspect(news.incarnation));
 }
@@ -212,7 +213,7 @@ async function listen(
 }
 
 async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise<void> {
-  const { supervisor, plane, publisher, adminServer, feed, scale, accessFile, pause } = parts;
+  const { supervisor, plane, publisher, adminServer, feed, scale, accessFile, pause, outliers } = parts;
   const graceOver = new AbortController();
   const finished = new AbortController();
   realClock.sleep(graceMs, finished.signal).then(
@@ -223,6 +224,7 @@ async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise
   await pause.end();
   // Event streams of the feed have no end of their own, and closing would wait for them.
   feed.close();
+  outliers.close();
   supervisor.startNoMore();
   await Promise.all([plane.close(graceOver.signal), adminServer?.close(graceOver.signal)]);
   finished.abort();

@@ -8,6 +8,10 @@ interface ErrorKind {
   readonly status: number;
   /** It is the client's doing, or nobody's: there is nothing that an operator could mend. */
   readonly ofClient?: true;
+  /**
+   * Many get it at once. Each is told to come back at another time within so many seconds, or all would come together.
+   */
+  readonly spreadS?: number;
 }
 
 const ERRORS = {
@@ -61,6 +65,10 @@ const ERRORS = {
   // There are more connections, or requests wait longer, than there is room for. Not 429, since it is not this client
   // that asks for too much.
   overloaded: { status: 503 },
+  // The request was at two replicas that ended, so it is not sent to a third for a while. Nothing else is wrong.
+  poison: { status: 503, ofClient: true },
+  // More requests come than the replicas can do, and this one could only have been served late. Nothing of it was sent.
+  shed: { status: 503, spreadS: 4 },
   // A change of the fleet had to wait, and its client has gone meanwhile, so hardly anybody reads this.
   'change-given-up': { status: 503, ofClient: true },
   // What should be listened on cannot be: for programs that use the library.
@@ -90,14 +98,26 @@ const ERRORS = {
 export class BalancerError extends Error {
   override readonly name = 'BalancerError';
   readonly code: ErrorCode;
+  readonly #leastS: number;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  /** @param options `leastS`: how long trying again is in vain, in s. */
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; leastS?: number }) {
     super(message, options);
     this.code = code;
+    this.#leastS = options?.leastS ?? 1;
   }
 
   get status(): number {
     return ERRORS[this.code].status;
+  }
+
+  /**
+   * When it is worth trying again, in s, for the Retry-After of a 503 (RFC 9110, 10.2.3).
+   * @param draw any whole number, which differs between requests.
+   */
+  retryAfterS(draw: number): number {
+    const kind: ErrorKind = ERRORS[this.code];
+    return this.#leastS + (draw % (kind.spreadS ?? 1));
   }
 
   /** It is the client's doing, or nobody's, and no fault of the balancer or a replica. */

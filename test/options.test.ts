@@ -47,6 +47,14 @@ t.test('the bound on load is on by default with even and request ids; what is gi
   t.equal(parse('--balance-factor off').balanceFactor, Number.POSITIVE_INFINITY);
 });
 
+t.test('outliers are eased by default where requests go by their ids', async (t) => {
+  const eases = ['', '--key request', '--key client', '--key client --ease-outliers on', '--ease-outliers off'];
+  t.same(
+    eases.map((text) => parse(text).easeOutliers),
+    [true, true, false, true, false],
+  );
+});
+
 t.test('how many replicas start at a time goes by the processors, unless it is said', async (t) => {
   t.ok(parse('').parallelStarts >= 2);
   t.equal(parse('--parallel-starts 0').parallelStarts, parse('').parallelStarts);
@@ -332,10 +340,20 @@ t.test('every option says whether it can change while the balancer runs, and why
         'balance-factor',
         'balance-floor',
         'slow-start',
+        'ease-outliers',
       ],
       ...['max-connections', 'max-requests-per-connection', 'head-timeout', 'keep-alive-timeout', 'min-upload-rate'],
       ...['client-half-close', 'reply-timeout', 'request-timeout', 'body-timeout', 'tunnel-idle-timeout', 'queue'],
-      ...['queue-timeout', 'max-attempts', 'retry-budget', 'connect-timeout', 'replica-idle-timeout'],
+      ...[
+        'queue-timeout',
+        'overload-wait',
+        'shed-first',
+        'max-attempts',
+        'retry-budget',
+        'quarantine',
+        'connect-timeout',
+        'replica-idle-timeout',
+      ],
       ...[
         'replica-keep-alive',
         'max-in-flight',

@@ -1,7 +1,7 @@
 // /rep, /add and /rm: checks what a change asks for against the fleet as it is, and with `?dry-run` tells what it would
 // move. Also /balancer/kill, which shows how the fleet mends itself.
 
-import { type FleetState, hostnameIn, members, placement, weightsOf } from '../core/fleet/fleet-state.ts';
+import { type FleetState, hostnameIn, members, placement, type Seat, weightsOf } from '../core/fleet/fleet-state.ts';
 import { chooseLeavers } from '../core/fleet/leavers.ts';
 import { foldedHostname, sameHostname } from '../core/fleet/replica-name.ts';
 import type { ReplicaRef, Wish } from '../core/ports.ts';
@@ -136,12 +136,18 @@ export function endsStartsOnly(ports: ChangePorts, text: string): boolean {
 
 export async function killReplica(ports: ChangePorts, text: string): Promise<unknown> {
   const hostname = parseKill(text);
-  const seat = ports.state().seats.find(({ replica }) => sameHostname(replica.hostname, hostname));
-  if (seat === undefined) throw refusal(`hostname must be that of a replica, not ${JSON.stringify(hostname)}`);
+  const seat = seatNamed(ports.state(), hostname);
   if (seat.isGiven) throw refusal(`${seat.replica.hostname} is run by somebody else: nothing here can end it`);
   if (seat.phase !== 'serving') throw refusal(`${seat.replica.hostname} does not serve yet: there is nothing to kill`);
   await ports.kill(seat.replica);
   return { killed: seat.replica.hostname };
+}
+
+/** The seat whose replica has that name. Throws if there is none. */
+export function seatNamed(state: FleetState, hostname: string): Seat {
+  const seat = state.seats.find(({ replica }) => sameHostname(replica.hostname, hostname));
+  if (seat === undefined) throw refusal(`hostname must be that of a replica, not ${JSON.stringify(hostname)}`);
+  return seat;
 }
 
 // The answer of /rep as it would be, and what would move: exact parts of all slots, by hostname.

@@ -3,7 +3,9 @@
 
 import { type FleetState, placement, placesOf, weightsOf } from '../core/fleet/fleet-state.ts';
 import { absentees, failsOpen } from '../core/fleet/outage.ts';
-import type { KeyFinding } from '../core/request/key-finding.ts';
+import type { KeyFinding } from '../core/keys/key-finding.ts';
+import type { Poison } from '../core/request/poison.ts';
+import { type Eased, reasonText } from '../core/ring/easing.ts';
 import type { Explanation } from '../core/ring/explain.ts';
 import { hashText } from '../core/ring/hashes/text.ts';
 import type { Key } from '../core/ring/policy.ts';
@@ -24,7 +26,10 @@ export interface InsightPorts {
   readonly diverted: () => Promise<number>;
   /** Hostnames of replicas that reply with 5xx again and again though their heartbeats are good. */
   readonly erring: () => readonly string[];
+  /** Replicas that get a part of their requests only. */
+  readonly eased: () => readonly Eased[];
   readonly failOpen: boolean;
+  readonly poison: () => Poison;
   readonly hotKeys: () => Promise<HotKeysReading>;
   readonly explain: (key: Key, learned?: string) => Promise<Explanation | undefined>;
   readonly readKey: (
@@ -59,10 +64,21 @@ interface PassingFacts {
   readonly absent: Readonly<Record<string, string>>;
   /** Replicas that should take none, judging by their replies. */
   readonly erring: readonly string[];
+  /** Requests that are refused, since two replicas ended that had them. */
+  readonly quarantined: Poison['quarantined'];
+  readonly eased: readonly EasedFacts[];
   /** The replicas that were well last get requests for want of better ones. */
   readonly failsOpen: boolean;
   /** The bound on load, `null` for none, and how often it has sent a request past its owner. */
   readonly balance: { readonly factor: number | null; readonly diverted: number };
+}
+
+/** A replica that gets a part of its requests only, since it is slower than the others or fails more. */
+export interface EasedFacts {
+  readonly replica: string;
+  /** The part that it gets, above 0 and below 1. */
+  readonly share: number;
+  readonly reason: string;
 }
 
 /** What /balancer/explain tells: where a request goes, and why. Replicas are told by hostname. */
@@ -82,6 +98,7 @@ export interface ExplanationFacts {
   }[];
   /** All replicas in the order in which they are asked. */
   readonly order: readonly (string | undefined)[];
+  readonly eased: readonly EasedFacts[];
 }
 
 /** What /balancer/keys tells, of the last one to two minutes of traffic. */
@@ -129,6 +146,8 @@ function passingFacts(ports: InsightPorts, state: FleetState, diverted: number):
   return {
     absent: Object.fromEntries(absentees(state).map(({ hostname, reason }) => [hostname, reason])),
     erring: ports.erring(),
+    quarantined: ports.poison().quarantined,
+    eased: easedFacts(ports.eased()),
     failsOpen: failsOpen(state, ports.failOpen),
     balance: {
       // JSON has no Infinity.
@@ -174,7 +193,7 @@ function describeExplanation(
   source: string | null,
   hostname: (seat: SeatId) => string | undefined,
 ): ExplanationFacts {
-  const { key, slot, order, skipped, taken } = explanation;
+  const { key, slot, order, skipped, taken, eased } = explanation;
   const [owner] = order;
   return {
     key,
@@ -184,7 +203,13 @@ function describeExplanation(
     replica: taken === undefined ? null : hostname(taken),
     skipped: skipped.map(({ seat, why }) => ({ seat, replica: hostname(seat), why })),
     order: order.map(hostname),
+    eased: easedFacts(eased),
   };
+}
+
+/** In the form for JSON. */
+export function easedFacts(eased: readonly Eased[]): readonly EasedFacts[] {
+  return eased.map(({ replica, share, why }) => ({ replica: replica.hostname, share, reason: reasonText(why) }));
 }
 
 const MOST_HOT_KEYS = 20;

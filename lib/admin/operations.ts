@@ -1,13 +1,13 @@
 // What an operator does to a running balancer: takes a replica's new requests away and gives them back, holds all
 // requests back for a while, replaces the replicas one by one, and asks whether it lives and may be sent requests.
 
-import { type FleetState, hostnameIn, routes, type Seat } from '../core/fleet/fleet-state.ts';
-import { sameHostname } from '../core/fleet/replica-name.ts';
+import { type FleetState, routes, type Seat } from '../core/fleet/fleet-state.ts';
 import type { Make, ReplicaRef } from '../core/ports.ts';
 import type { Counters } from '../core/traffic/counters.ts';
 import { addLoads, NO_LOAD, type PlaneReading, type SeatLoad } from '../core/traffic/plane-reading.ts';
 import { BalancerError } from '../errors.ts';
 import { parseDrain, parseNothing, parsePause } from './bodies.ts';
+import { seatNamed } from './changes.ts';
 import { parseRoll } from './roll-body.ts';
 
 export interface OperationPorts {
@@ -62,7 +62,7 @@ export async function undrainReplica(ports: OperationPorts, text: string): Promi
   return { undrained: replica.hostname };
 }
 
-/** Holds back all requests that no replica has yet. The answer says how many replicas still have. */
+/** Holds back all requests that no replica has yet. The answer says how many requests the replicas have. */
 export async function pause(ports: OperationPorts, text: string): Promise<unknown> {
   const { forMs } = parsePause(text);
   await ports.pause.begin(forMs);
@@ -128,11 +128,7 @@ function left({ inFlight, streams, tunnels }: SeatLoad) {
 }
 
 function servingSeat(state: FleetState, hostname: string): Seat {
-  const seat = state.seats.find(({ replica }) => sameHostname(replica.hostname, hostname));
-  if (seat === undefined) {
-    throw new BalancerError('bad-body', `hostname must be that of a replica, not ${JSON.stringify(hostname)}`);
-  }
+  const seat = seatNamed(state, hostname);
   if (seat.phase === 'serving' || seat.phase === 'down') return seat;
-  const name = hostnameIn(state, seat.replica.seat);
-  throw new BalancerError('bad-body', `${name} does not serve yet: it has no requests`);
+  throw new BalancerError('bad-body', `${seat.replica.hostname} does not serve yet: it has no requests`);
 }

@@ -1,5 +1,6 @@
 // The data plane as the control plane sees it. It may run in this thread or in several.
 
+import type { Poison } from './request/poison.ts';
 import type { Explanation } from './ring/explain.ts';
 import type { Key } from './ring/policy.ts';
 import type { RoutingPlan } from './routing-plan.ts';
@@ -39,7 +40,7 @@ export interface PlaneHandover {
   readonly descriptors: readonly number[];
   readonly ids: IdPosition;
   /**
-   * What is remembered of cookies, as lib/core/request/learned-seats.ts has it in memory, in base64. Not in that of
+   * What is remembered of cookies, as lib/core/keys/learned-seats.ts has it in memory, in base64. Not in that of
    * versions that did not learn, nor where nothing was to be learned.
    */
   readonly learned?: string;
@@ -71,6 +72,8 @@ export interface DataPlane {
    * @param learned the value of its cookie, if whoever has set that comes first.
    */
   explain(key: Key, learned?: string): Promise<Explanation | undefined>;
+  /** What it knows now of requests that kill replicas. */
+  readonly poison: Poison;
   /** Changes nothing. Rejects if it does not listen, or if this version of Node does not tell the descriptors. */
   handover(): Promise<PlaneHandover>;
   /** How many connections of clients there are. */

@@ -4,6 +4,7 @@
 
 import type { Route } from './fleet/fleet-state.ts';
 import type { ReplicaRef } from './ports.ts';
+import type { Eased } from './ring/easing.ts';
 import type { HashPair } from './ring/hashes/hash-pair.ts';
 import type { HashName } from './ring/hashes/table.ts';
 import { type RingPolicy, ringPolicy } from './ring/policy.ts';
@@ -28,6 +29,10 @@ export interface RoutingPlan {
   readonly draining: readonly ReplicaRef[];
   /** Replicas that get no requests for now, and may again. What they have goes on undisturbed. */
   readonly resting: readonly ReplicaRef[];
+  /** Incarnations of replicas that ended, or hung, though nobody wanted that: the last ones, the oldest first. */
+  readonly ended?: readonly number[];
+  /** Replicas that get a part of their requests only, the worst first; none if this is missing. */
+  readonly eased?: readonly Eased[];
   readonly outage: Outage;
   /** Requests that no replica has yet are held back: each waits in its line. */
   readonly isPaused?: boolean;

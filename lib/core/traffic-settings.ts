@@ -28,6 +28,10 @@ export interface SpreadSettings {
   readonly balanceFactor: number;
   /** With so many in flight or less a seat is within that bound, however few there are in all. */
   readonly balanceFloor: number;
+  /** Replicas that are slower than the others, or fail more, get fewer requests. */
+  readonly easesOutliers: boolean;
+  /** Of requests that have to go, those that write go first. */
+  readonly shedsWritesFirst: boolean;
 }
 
 /** Limits on amounts. */
@@ -79,12 +83,19 @@ export interface TimeLimits {
   readonly uploadGraceMs: number;
   /** How long a request may wait for a replica with room. */
   readonly queueTimeoutMs: number;
+  /**
+   * How long a request may wait for a place while more come than the replicas can do. Infinity if none is turned away
+   * for that.
+   */
+  readonly overloadWaitMs: number;
   readonly connectTimeoutMs: number;
   /** How long a replica that has the whole request may take to begin its reply. */
   readonly replyTimeoutMs: number;
   /** Over all attempts, from the whole request to the head of the reply. */
   readonly requestTimeoutMs: number;
   readonly tunnelIdleTimeoutMs: number;
+  /** How long a request is refused that ended two replicas. 0: no request is. */
+  readonly quarantineMs: number;
   /** How long a connection to a replica is kept without a request. Shorter than replicas keep theirs. */
   readonly idleTimeoutMs: number;
 }

@@ -1,10 +1,12 @@
 // Turns each state of the fleet into a plan for the data plane. A plan goes out at every change of state, and whenever
 // time alone changes what it says, as during a slow start. No other file tells requests where to go.
 
-import { draining, type FleetState, resting, routes } from '../core/fleet/fleet-state.ts';
+import { endedUnasked } from '../core/fleet/fleet-news.ts';
+import { allReplicas, draining, type FleetState, resting, routes } from '../core/fleet/fleet-state.ts';
 import { failsOpen, mayReturn, whyNone } from '../core/fleet/outage.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
+import { withinThird } from '../core/ring/easing.ts';
 import type { RingPolicy } from '../core/ring/policy.ts';
 import type { HashRing } from '../core/ring/ring.ts';
 import type { RingKeeper } from '../core/ring/ring-keeper.ts';
@@ -13,7 +15,10 @@ import { describe } from '../errors.ts';
 import type { Log } from '../log.ts';
 
 /** The part of a plan that does not depend on the fleet. */
-export type PlanTerms = Pick<RoutingPlan, 'hash' | 'slots' | 'virtualNodes' | 'explain' | 'traffic' | 'isPaused'>;
+export type PlanTerms = Pick<
+  RoutingPlan,
+  'hash' | 'slots' | 'virtualNodes' | 'explain' | 'traffic' | 'isPaused' | 'eased'
+>;
 
 export interface PublisherPorts {
   readonly plane: DataPlane;
@@ -30,6 +35,9 @@ export interface PublisherRules {
   /** Without heartbeats there is no way to learn that a replica is back. */
   readonly hasHeartbeats: boolean;
 }
+
+// Replicas that ended, as plans have them. A plane that missed plans may miss some.
+const MOST_ENDS = 32;
 
 export class Publisher {
   readonly #ports: PublisherPorts;
@@ -48,6 +56,9 @@ export class Publisher {
   readonly #drained = new Set<number>();
   readonly #cut = new Set<number>();
   readonly #waiting = new Map<number, () => void>();
+  // Incarnations of those that ended though nobody wanted that, and of those that are ended on purpose.
+  #ended: readonly number[] = [];
+  readonly #spared = new Set<number>();
 
   constructor(ports: PublisherPorts, terms: PlanTerms, rules: PublisherRules) {
     this.#ports = ports;
@@ -72,6 +83,7 @@ export class Publisher {
    * Makes this the state that requests go by. Does not throw. Resolves when they do; rejects if the plan was refused.
    */
   publish(state: FleetState): Promise<void> {
+    this.#noteEnds(this.#state ?? state, state);
     this.#state = state;
     this.#forgetThoseGone(state);
     this.#publish(state);
@@ -86,6 +98,11 @@ export class Publisher {
     this.#terms = { ...this.#terms, ...terms };
     if (this.#state !== undefined) this.#publish(this.#state);
     return this.#held;
+  }
+
+  /** That replica is ended on purpose: no request is to be suspected for it. */
+  spare({ incarnation }: ReplicaRef): void {
+    this.#spared.add(incarnation);
   }
 
   /** Resolves when requests go by the state that was published last. Rejects if its plan was refused. */
@@ -140,17 +157,29 @@ export class Publisher {
 
   #planOf(state: FleetState): RoutingPlan {
     const { failOpen, hasHeartbeats } = this.#rules;
+    const { eased = [], traffic } = this.#terms;
+    const open = routes(state, failOpen);
     this.#version += 1;
     return {
       ...this.#terms,
       version: this.#version,
       ring: this.#planned,
-      routes: routes(state, failOpen),
+      routes: open,
+      // Others may have gone since they were found.
+      eased: traffic.spread.easesOutliers ? withinThird(eased, open) : [],
       draining: draining(state).filter(({ incarnation }) => !this.#cut.has(incarnation)),
       resting: resting(state),
+      ended: [...this.#ended],
       outage: { whyNone: whyNone(state, failOpen), mayEnd: hasHeartbeats && mayReturn(state) },
       hostnames: new Map(state.seats.map(({ replica }) => [replica.seat, replica.hostname])),
     };
+  }
+
+  #noteEnds(before: FleetState, after: FleetState): void {
+    const news = endedUnasked(before, after).filter((incarnation) => !this.#spared.has(incarnation));
+    this.#ended = [...this.#ended, ...news].slice(-MOST_ENDS);
+    const known = new Set(allReplicas(after).map(({ incarnation }) => incarnation));
+    for (const incarnation of this.#spared) if (!known.has(incarnation)) this.#spared.delete(incarnation);
   }
 
   #tellOpen(state: FleetState): void {

@@ -75,6 +75,11 @@ export class ReplyReader {
     return this.#begun;
   }
 
+  /** The head of the final reply has come. */
+  get headCame(): boolean {
+    return this.#phase !== 'head';
+  }
+
   /** The reply has ended, nothing came after it, and both sides may use the connection again. */
   get reusable(): boolean {
     return this.#phase === 'done' && this.#persistent && !this.#excess;

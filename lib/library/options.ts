@@ -250,6 +250,12 @@ export interface BalancerOptions {
    */
   readonly slowStartMs?: Given<'slowStartMs'> | undefined;
 
+  /**
+   * Fewer requests, down to an eighth, for a replica that is slower or fails more than the others of the same seconds.
+   * Takes on or off. Default: on with no key, else off.
+   */
+  readonly easeOutliers?: Given<'easeOutliers'> | undefined;
+
   // Health: when a replica takes requests, and when it is replaced.
 
   /** Pause between two heartbeats of a replica. Takes a time from 10ms to 1h, in milliseconds. Default: 500. */
@@ -353,6 +359,17 @@ export interface BalancerOptions {
    */
   readonly queueTimeoutMs?: Given<'queueTimeoutMs'> | undefined;
 
+  /**
+   * Time that a request waits while more come than the replicas can do; more get a 503 at once. Takes a time from 1ms
+   * to 24h, or off, in milliseconds. Default: 50ms with no key, else off.
+   */
+  readonly overloadWaitMs?: Given<'overloadWaitMs'> | undefined;
+
+  /**
+   * Which of the requests that wait get that 503 first; of those, the newest. Takes writes or reads. Default: writes.
+   */
+  readonly shedFirst?: Given<'shedFirst'> | undefined;
+
   /** Most replicas that one request is tried at. Takes a whole number from 1 to 10. Default: 3. */
   readonly maxAttempts?: Given<'maxAttempts'> | undefined;
 
@@ -361,6 +378,12 @@ export interface BalancerOptions {
    * 0.2.
    */
   readonly retryBudget?: Given<'retryBudget'> | undefined;
+
+  /**
+   * Time for which a request is refused that was at two replicas when they died. Takes a time from 1ms to 24h, or off,
+   * in milliseconds. Default: 60000.
+   */
+  readonly quarantineMs?: Given<'quarantineMs'> | undefined;
 
   // Connections to replicas: how they are kept, and how much one replica may have.
 

@@ -12,6 +12,7 @@ import type { KeyFunction } from '../core/request/key-source.ts';
 import type { RingKeeper } from '../core/ring/ring-keeper.ts';
 import type { ErringReplicas } from '../core/traffic/erring.ts';
 import { realClock } from '../fleet/clock.ts';
+import type { OutlierWatch } from '../fleet/health/outlier-watch.ts';
 import type { AdminMembers } from '../fleet/members/admin.ts';
 import type { Pause } from '../fleet/pause.ts';
 import type { Publisher } from '../fleet/publisher.ts';
@@ -51,6 +52,7 @@ export interface AdminParts {
   readonly accessFile: AccessFile;
   readonly pause: Pause;
   readonly roll: Roll;
+  readonly outliers: OutlierWatch;
   readonly whyLame: () => string | undefined;
   readonly upgrade: AdminPorts['upgrade'];
 }
@@ -74,6 +76,7 @@ export function adminOf({
   accessFile,
   pause,
   roll,
+  outliers,
   whyLame,
   upgrade,
 }: AdminParts): Admin {
@@ -85,7 +88,10 @@ export function adminOf({
     // Answered when requests go by it.
     add: (wishes) => asked.add(wishes).then(() => publisher.holds()),
     remove: (replicas) => asked.remove(replicas).then(() => publisher.holds()),
-    kill: (replica) => runtime.stop(replica, 0),
+    kill: (replica) => {
+      publisher.spare(replica);
+      return runtime.stop(replica, 0);
+    },
     watch: (response, watcher) => feed.watch(response, watcher),
     originOf: originReader(options),
     alone: place.own !== undefined,
@@ -124,10 +130,12 @@ export function adminOf({
     whyNone: () => whyNone(supervisor.state, options.failOpen),
     holds: () => publisher.holds(),
     erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
+    poison: () => plane.poison,
+    eased: () => outliers.eased,
     diverted: async () => (await plane.counters()).diverted,
     metrics: () => {
       const { failOpen } = options;
-      return metrics.facts({ plane, state: () => supervisor.state, failOpen, pause, accessFile });
+      return metrics.facts({ plane, state: () => supervisor.state, failOpen, pause, accessFile, outliers });
     },
     hotKeys: () => plane.hotKeys(),
     explain: (key, learned) => plane.explain(key, learned),

@@ -86,6 +86,8 @@ export function trafficSettings(
       cookieMaxAgeMs: options.cookieMaxAgeMs,
       balanceFactor: options.balanceFactor,
       balanceFloor: options.balanceFloor,
+      easesOutliers: options.easeOutliers,
+      shedsWritesFirst: options.shedFirst === 'writes',
     },
     limits: amountLimits(options, shares),
     times: timeLimits(options),
@@ -142,10 +144,12 @@ function timeLimits(options: Options): TimeLimits {
     minUploadBytesPerSecond: options.minUploadRateBytesPerSecond,
     uploadGraceMs: 20_000,
     queueTimeoutMs: options.queueTimeoutMs,
+    overloadWaitMs: options.overloadWaitMs,
     connectTimeoutMs: options.connectTimeoutMs,
     replyTimeoutMs: options.replyTimeoutMs,
     requestTimeoutMs: options.requestTimeoutMs,
     tunnelIdleTimeoutMs: options.tunnelIdleTimeoutMs,
+    quarantineMs: options.quarantineMs,
     // Shorter than the 5 s after which Node's own servers close an idle connection, though it may be a quarter late.
     idleTimeoutMs: options.replicaIdleTimeoutMs,
   };

@@ -8,6 +8,7 @@ import { type FleetState, weightsOf } from '../core/fleet/fleet-state.ts';
 import { whyNone } from '../core/fleet/outage.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
 import type { Probe } from '../core/ports.ts';
+import type { Eased } from '../core/ring/easing.ts';
 import type { HashRing } from '../core/ring/ring.ts';
 import { type Shares, sharesOf } from '../core/ring/ring-view.ts';
 import { kindOf } from '../fleet/health/http-probe.ts';
@@ -19,6 +20,7 @@ export interface MetricsSources {
   readonly failOpen: boolean;
   readonly pause: { readonly leftMs: number | undefined };
   readonly accessFile: { readonly dropped: number };
+  readonly outliers: { readonly eased: readonly Eased[] };
 }
 
 export class MetricsGathering {
@@ -41,7 +43,14 @@ export class MetricsGathering {
     return this.#counts.counted(probe, kindOf);
   }
 
-  async facts({ plane, state: stateNow, failOpen, pause, accessFile }: MetricsSources): Promise<MetricsFacts> {
+  async facts({
+    plane,
+    state: stateNow,
+    failOpen,
+    pause,
+    accessFile,
+    outliers,
+  }: MetricsSources): Promise<MetricsFacts> {
     const [reading, { total, keys }] = await Promise.all([plane.reading(), plane.hotKeys()]);
     const process = await processFacts(this.#maxDescriptors);
     const state = stateNow();
@@ -52,8 +61,10 @@ export class MetricsGathering {
       shares: this.#sharesOf(state),
       events: this.#counts.bySeat,
       probes: this.#counts.probes,
+      eased: outliers.eased,
       takesRequests: whyNone(state, failOpen) === undefined,
       isPaused: pause.leftMs !== undefined,
+      poison: plane.poison,
       droppedLines: accessFile.dropped,
       planVersion: this.#planVersion,
       build: BUILD,

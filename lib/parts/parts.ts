@@ -9,15 +9,17 @@ import { type AdminServer, createAdminServer } from '../admin/admin-server.ts';
 import { erringReader } from '../admin/feed/erring-reader.ts';
 import { LiveFeed } from '../admin/feed/live-feed.ts';
 import type { Admin, AdminPorts } from '../admin/routes.ts';
-import { type FleetState, hostnameIn } from '../core/fleet/fleet-state.ts';
+import { type FleetState, hostnameIn, routes } from '../core/fleet/fleet-state.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
 import type { ReplicaRuntime } from '../core/ports.ts';
 import type { KeyFunction } from '../core/request/key-source.ts';
+import type { Eased } from '../core/ring/easing.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import { RingKeeper } from '../core/ring/ring-keeper.ts';
 import { ErringReplicas } from '../core/traffic/erring.ts';
 import { realClock } from '../fleet/clock.ts';
+import { OutlierWatch } from '../fleet/health/outlier-watch.ts';
 import { type AdminMembers, adminMembers } from '../fleet/members/admin.ts';
 import { ScaleFile } from '../fleet/members/scale-file.ts';
 import { Pause } from '../fleet/pause.ts';
@@ -53,6 +55,7 @@ export interface Parts {
   readonly asked: AdminMembers;
   readonly pause: Pause;
   readonly roll: Roll;
+  readonly outliers: OutlierWatch;
   readonly feed: LiveFeed;
   /** `undefined` if the balancer's own endpoints are on the public port. */
   readonly adminServer: AdminServer | undefined;
@@ -104,7 +107,8 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   };
   const accessFile = new AccessFile(realClock, log);
   const plane = createPlane(current, { ...means, takeLines: accessFile.take, traffic, endpoints });
-  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log));
+  const eased = () => outliers.eased;
+  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), eased);
   const publisher = publisherOf(options, {
     ...{ plane, rings, log, traffic },
     explain: place.explain,
@@ -122,11 +126,17 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     log,
     probe: metrics.counted(probeOf(options)),
   });
+  const outliers: OutlierWatch = new OutlierWatch({
+    ...{ clock: realClock, log, isOn: () => current.options.easeOutliers },
+    routes: () => routes(supervisor.state, options.failOpen),
+    reading: () => plane.reading(),
+    publish: (eased) => publisher.change({ eased }),
+  });
   const { startTimeoutMs } = options;
   const roll = new Roll({ supervisor, clock: realClock, log, startTimeoutMs }, handover?.made);
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
-  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, feed, pause, roll };
+  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, feed, pause, roll, outliers };
   const admin = adminOf({ ...means, ...parts, current, place, erring, metrics });
   const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
   const { own, drawnToken } = place;
@@ -176,13 +186,20 @@ function supervisorOf(options: Options, { publisher, ...ports }: SupervisorParts
   );
 }
 
-function feedOf(current: Current, plane: DataPlane, erring: ReturnType<typeof erringReader>): LiveFeed {
+function feedOf(
+  current: Current,
+  plane: DataPlane,
+  erring: ReturnType<typeof erringReader>,
+  eased: () => readonly Eased[],
+): LiveFeed {
   return new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
     counters: () => plane.counters(),
     erring,
+    eased,
     landings: (after) => plane.landings(after),
+    quarantined: () => plane.poison.quarantined,
     about: ringTerms(current),
   });
 }

@@ -3,6 +3,8 @@
 import { type Explanation, explain } from '../core/ring/explain.ts';
 import { homeFirst, type Key } from '../core/ring/policy.ts';
 import type { SeatId } from '../core/ring/ring.ts';
+import type { RoutingPlan } from '../core/routing-plan.ts';
+import type { HotKeysReading } from '../core/traffic/hot-keys.ts';
 import type { SpillReason } from '../core/traffic/measures.ts';
 import type { Keys } from './keys/keys.ts';
 import type { RoutingTable } from './replicas/routing-table.ts';
@@ -16,23 +18,23 @@ export interface Spot {
 export class Directions {
   readonly #routes: { readonly table: RoutingTable | undefined };
   readonly #keys: Pick<Keys, 'learner'>;
-  readonly #hostnameOf: (seat: SeatId) => string | undefined;
+  readonly #plan: () => RoutingPlan | undefined;
 
   /** @param routes has the table that is in force. */
   constructor(
     routes: { readonly table: RoutingTable | undefined },
     keys: Pick<Keys, 'learner'>,
-    hostnameOf: (seat: SeatId) => string | undefined,
+    plan: () => RoutingPlan | undefined,
   ) {
     this.#routes = routes;
     this.#keys = keys;
-    this.#hostnameOf = hostnameOf;
+    this.#plan = plan;
   }
 
   /** The seat that has set a cookie of that value, as far as it is learned and still in the fleet. */
   setterOf(cookie: string | undefined): SeatId | undefined {
     const seat = cookie === undefined ? undefined : this.#keys.learner?.setterOf(cookie);
-    return seat === undefined || this.#hostnameOf(seat) === undefined ? undefined : seat;
+    return seat !== undefined && this.#plan()?.hostnames.has(seat) ? seat : undefined;
   }
 
   /** Takes note of the cookies that a reply sets. */
@@ -49,12 +51,17 @@ export class Directions {
     return policy === undefined ? undefined : { slot: policy.slotOf(key), owner: home ?? policy.pick(key, anySeat) };
   }
 
+  /** The same keys, with where they are on the ring. */
+  placed({ total, keys }: HotKeysReading): HotKeysReading {
+    return { total, keys: keys.map((one) => ({ ...one, ...this.spotOf(one.key, undefined) })) };
+  }
+
   /** Why a request goes where it goes; `undefined` before there was a ring. */
   explanationOf(key: Key, home: SeatId | undefined): Explanation | undefined {
     const { table } = this.#routes;
     if (table === undefined) return undefined;
     const policy = home === undefined ? table.policy : homeFirst(table.policy, home);
-    return explain(policy, key, (seat) => table.objection(seat));
+    return explain(policy, key, (seat) => table.objection(seat, key), this.#plan()?.eased);
   }
 
   /** Why the seat that comes first did not get the last request that took a place; `undefined` if it did. */

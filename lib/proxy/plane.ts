@@ -4,8 +4,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { DataPlane, ListenPlace, PlaneHandover, PlaneNews } from '../core/plane-ports.ts';
 import type { ReplicaRef } from '../core/ports.ts';
-import type { KeyFinding } from '../core/request/key-finding.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
+import type { Poison } from '../core/request/poison.ts';
 import { RetryBudget } from '../core/request/retry-budget.ts';
 import { Rows } from '../core/request/rows.ts';
 import type { Explanation } from '../core/ring/explain.ts';
@@ -20,7 +20,6 @@ import { type FrontMeasures, NO_SEAT } from '../core/traffic/measures.ts';
 import type { PlaneReading } from '../core/traffic/plane-reading.ts';
 import type { TrafficSettings } from '../core/traffic-settings.ts';
 import { type MayBeTold, mayBeTold } from '../http/credentials.ts';
-import type { ParsedRequest } from '../http/headers.ts';
 import { AccessLog } from './access/access-log.ts';
 import { TraceIds } from './access/trace-ids.ts';
 import { Directions } from './directions.ts';
@@ -34,30 +33,29 @@ import { type FrontContext, FrontServer } from './front/server.ts';
 import { Keys } from './keys/keys.ts';
 import { MeasureBook } from './measure-book.ts';
 import { Meter } from './meter.ts';
+import { OverloadWatch } from './overload-watch.ts';
 import { Pairs } from './pairs.ts';
+import { Guard } from './poison/guard.ts';
 import type { PlanePorts } from './ports.ts';
 import { type ProxyLimits, proxyLimits } from './proxy-limits.ts';
 import { ReplicaAgents } from './replicas/agents.ts';
-import type { Lessor } from './replicas/lease.ts';
 import type { Load } from './replicas/routing-table.ts';
+import { dial } from './replicas/socket.ts';
 import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
-
-// Hot keys are those of the last one to two of these.
-const HOT_PERIOD_MS = 60_000;
 
 export class Plane implements DataPlane, FrontContext {
   readonly limits: ProxyLimits;
   readonly ledger: Ledger;
   readonly uploads: UploadMemory;
-  /** Memory for replies that clients are slow to take. */
   readonly replies: ReplyMemory;
   readonly returns: ReturnLine;
+  readonly keys: Keys;
   readonly directions: Directions;
-  readonly recentKeys = new RecentHotKeys(HOT_PERIOD_MS);
-  /** Measures the traffic for any number of readers. */
+  readonly recentKeys = new RecentHotKeys();
+  readonly guard: Guard;
+  readonly overload: OverloadWatch;
   readonly meter: Meter;
-  /** What is measured where requests come in. */
   readonly measures: FrontMeasures;
   readonly log: RequestLog;
   readonly access: AccessLog;
@@ -73,7 +71,6 @@ export class Plane implements DataPlane, FrontContext {
   readonly #ids: RequestIds;
   readonly #front: FrontServer;
   readonly #pairs: Pairs;
-  readonly #keys: Keys;
   readonly #listeners = new Set<(news: PlaneNews) => void>();
   // The plan in force and what was made of it. `#latest` is the newest plan, which may still wait for its hash pair.
   #plan: RoutingPlan | undefined;
@@ -104,26 +101,25 @@ export class Plane implements DataPlane, FrontContext {
       inFlight: 0,
       idle: 0,
       diverted: 0,
+      dial: ports.network?.dial ?? dial,
       freed: () => this.#freed(),
     };
+    this.overload = new OverloadWatch(limits, this.#load, ports.log);
     this.#agents = new ReplicaAgents(limits, this.#load, ports.shared?.rows ?? new Rows(), ports.clock, (incarnation) =>
       this.#tell({ type: 'drained', incarnation }),
     );
-    this.meter = new Meter(
-      this.#agents.byIncarnation,
-      this.#load,
-      this.#book.at(NO_SEAT),
-      ports.shared?.tallyOf(undefined),
-    );
+    const total = ports.shared?.tallyOf(undefined);
+    this.meter = new Meter(this.#agents.byIncarnation, this.#load, this.#book.at(NO_SEAT), total);
     this.#budget = new RetryBudget(limits, this.ledger.budget);
-    this.#line = new WaitingLine(limits, this.ledger);
-    this.#keys = new Keys(limits, ports.keyFunction, ports.shared?.learned, ports.learnedGiven);
-    this.directions = new Directions(this.#agents, this.#keys, this.hostnameOf);
+    this.guard = new Guard(ports, limits, () => this.#freed());
+    this.#line = new WaitingLine(limits, this.ledger, () => this.overload.refusal(), ports.shared?.untilFreed);
+    this.keys = new Keys(limits, ports.keyFunction, ports.shared?.learned, ports.learnedGiven);
+    this.directions = new Directions(this.#agents, this.keys, () => this.#plan);
     // Another pair makes another policy.
     this.#pairs = new Pairs(ports.loadPair, () => {
       this.#policy = undefined;
     });
-    this.#front = new FrontServer(this, ports.clock, ports.log);
+    this.#front = new FrontServer(this, ports.clock, ports.log, ports.network?.listeners);
   }
 
   listen(place: ListenPlace): Promise<number> {
@@ -160,8 +156,7 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   async hotKeys(): Promise<HotKeysReading> {
-    const { total, keys } = this.recentKeys.reading;
-    return { total, keys: keys.map((one) => ({ ...one, ...this.directions.spotOf(one.key, undefined) })) };
+    return this.directions.placed(this.recentKeys.reading);
   }
 
   async explain(key: Key, learned?: string): Promise<Explanation | undefined> {
@@ -169,11 +164,12 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   async handover(): Promise<PlaneHandover> {
-    return {
-      descriptors: this.#front.descriptors,
-      ids: { seed: this.#ports.seed, ...this.ledger.ids },
-      ...this.#keys.handover,
-    };
+    const ids = { seed: this.#ports.seed, ...this.ledger.ids };
+    return { descriptors: this.#front.descriptors, ids, ...this.keys.handover };
+  }
+
+  get poison(): Poison {
+    return this.guard.poison;
   }
 
   connections(): number {
@@ -185,6 +181,7 @@ export class Plane implements DataPlane, FrontContext {
     signal.addEventListener('abort', () => this.#agents.endStreams(), { once: true });
     const lost = await this.#front.giveWay(signal);
     this.#agents.retireAll();
+    this.guard.close();
     return lost;
   }
 
@@ -193,6 +190,7 @@ export class Plane implements DataPlane, FrontContext {
     this.#agents.endStreams();
     return this.#front.close(signal).then(() => {
       this.#agents.retireAll();
+      this.guard.close();
       this.access.flush();
     });
   }
@@ -201,13 +199,14 @@ export class Plane implements DataPlane, FrontContext {
     return this.#plan?.isPaused === true;
   }
 
-  take(key: Key, tried: readonly SeatId[], offers: boolean, home: SeatId | undefined): Lessor | undefined {
-    return this.isPaused ? undefined : this.#agents.table?.take(key, tried, offers, home);
-  }
+  readonly take: FrontContext['take'] = (key, tried, offers, home, claims) => {
+    if (this.isPaused || (tried.length === 0 && this.overload.isFull)) return undefined;
+    return this.#agents.table?.take(key, tried, offers, home, claims);
+  };
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {
     const mayFind = this.isPaused || this.#agents.table?.hasUntried(tried) === true;
-    return mayFind && this.#line.join(exchange);
+    return mayFind && this.#line.join(exchange, this.overload.mostWaiting);
   }
 
   barredFromTunnels(tried: readonly SeatId[]): readonly SeatId[] {
@@ -229,6 +228,7 @@ export class Plane implements DataPlane, FrontContext {
 
   onOver(ended: Ended): void {
     this.meter.count(ended, this.#policy);
+    this.overload.over(ended);
     this.log.ended(ended);
     if (this.access.isOn) this.access.ended(ended, this.#policy);
   }
@@ -240,12 +240,15 @@ export class Plane implements DataPlane, FrontContext {
     this.recentKeys.onTick(nowMs);
     this.replies.onTick(nowMs);
     this.returns.callSome();
+    this.overload.onTick(nowMs, this.#plan);
+    this.#line.shorten(this.overload.mostWaiting);
     // Another thread may have given back a place just before somebody began to wait here.
     this.#line.serve();
   }
 
   arrive(): number {
     this.#budget.deposit();
+    this.overload.arrived();
     return this.#ids.next();
   }
 
@@ -255,10 +258,6 @@ export class Plane implements DataPlane, FrontContext {
 
   dealId(): number {
     return this.#ids.deal(this.#agents.table);
-  }
-
-  keyOf(request: ParsedRequest, origin: string, trusted: boolean): KeyFinding {
-    return this.#keys.of(request, origin, trusted);
   }
 
   mayBeTold(request: IncomingMessage): MayBeTold {
@@ -274,6 +273,7 @@ export class Plane implements DataPlane, FrontContext {
       this.#policy = compile(plan, pair);
     if (plan.traffic !== this.#traffic) this.#applySettings(plan.traffic);
     this.#plan = plan;
+    this.guard.onPlan(plan);
     this.#agents.route(plan, this.#policy);
     this.#line.serve();
     this.returns.onPlan(plan);
@@ -282,7 +282,7 @@ export class Plane implements DataPlane, FrontContext {
   #applySettings(traffic: TrafficSettings): void {
     this.#traffic = traffic;
     Object.assign(this.limits, proxyLimits(traffic));
-    this.#keys.settingsChanged();
+    this.keys.settingsChanged();
     this.#agents.settingsChanged();
     this.#front.settingsChanged();
   }

@@ -1,7 +1,8 @@
 // What a reply tells us, and the fields that it gets here: a cookie that was issued, the route that the request took,
 // and for `X-Ringmaster-Explain: 1` all that says why it went there.
 
-import type { KeyFinding } from '../core/request/key-finding.ts';
+import type { KeyFinding } from '../core/keys/key-finding.ts';
+import { reasonText, shareText } from '../core/ring/easing.ts';
 import type { Explanation } from '../core/ring/explain.ts';
 import type { Key } from '../core/ring/policy.ts';
 import type { SeatId } from '../core/ring/ring.ts';
@@ -77,7 +78,7 @@ function quoted(text: string): string {
 
 function explainFields(
   { requestId, agent, found }: Replied,
-  { key, slot, order, skipped }: Explanation,
+  { key, slot, order, skipped, eased }: Explanation,
   { hostnameOf }: FieldsContext,
 ): readonly string[] {
   const name = (seat: SeatId) => hostnameOf(seat) ?? `seat ${seat}`;
@@ -92,6 +93,9 @@ function explainFields(
     Replica: agent?.replica.hostname ?? '',
     Skipped: listed(skipped, ({ seat, why }) => `${name(seat)} (${why})`),
     Order: listed(order, name),
+    ...(eased.length > 0 && {
+      Eased: listed(eased, ({ replica, share, why }) => `${replica.hostname} ${shareText(share)} (${reasonText(why)})`),
+    }),
   };
   return Object.entries(fields).flatMap(([field, value]) => [`X-Ringmaster-${field}`, String(value)]);
 }

@@ -1,5 +1,6 @@
 // Writes log entries about requests. What a client does is no error of ours: that it leaves early is logged for
-// debugging, and what it did wrong for information.
+// debugging, and what it did wrong for information. Requests that an overload costs are many, so each is logged for
+// debugging only, and their number when it is over.
 
 import type { BalancerError } from '../errors.ts';
 import type { Log, LogLine } from '../log.ts';
@@ -16,11 +17,12 @@ export class RequestLog {
   }
 
   ended({ request, requestId, status, agent, error }: Ended): void {
-    const isQuiet = error === undefined || error.code === 'client-left';
+    const isQuiet = error === undefined || error.code === 'client-left' || error.code === 'shed';
     if (isQuiet && !this.#log.writesDebug) return;
     const { method, url } = request;
     const outcome = { requestId, method, url, status, hostname: agent?.replica.hostname };
     if (error === undefined) this.#log.debug('request', outcome);
+    else if (error.code === 'shed') this.#log.debug('request-shed', outcome);
     else if (isQuiet) this.#log.debug('client-left', { ...outcome, reason: error.message });
     else this.#lineFor(error)('request-failed', { ...outcome, code: error.code, reason: error.message });
   }

@@ -10,10 +10,20 @@ import type { Options } from '../settings/options.ts';
 import type { Current, Taker } from './taker.ts';
 
 const FLAGS = [
-  ...['hash', 'key', 'issue-cookie', 'cookie-max-age', 'balance-factor', 'balance-floor', 'slow-start'],
+  ...[
+    'hash',
+    'key',
+    'issue-cookie',
+    'cookie-max-age',
+    'balance-factor',
+    'balance-floor',
+    'slow-start',
+    'ease-outliers',
+  ],
   ...['max-connections', 'max-requests-per-connection', 'head-timeout', 'keep-alive-timeout', 'min-upload-rate'],
   ...['client-half-close', 'reply-timeout', 'request-timeout', 'body-timeout', 'tunnel-idle-timeout', 'queue'],
-  ...['queue-timeout', 'max-attempts', 'retry-budget', 'connect-timeout', 'replica-idle-timeout'],
+  ...['queue-timeout', 'overload-wait', 'shed-first', 'max-attempts', 'retry-budget', 'quarantine', 'connect-timeout'],
+  ...['replica-idle-timeout'],
   ...['replica-keep-alive', 'max-in-flight', 'max-tunnels', 'max-body-size', 'underscores', 'via', 'explain-header'],
   ...['access-log', 'access-log-format', 'access-log-file', 'traceparent'],
 ];

@@ -3,9 +3,9 @@
 import { isIP } from 'node:net';
 import { foldedAddress, parseAddress } from '../core/address.ts';
 import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
+import { parseKeySpec, writeKeySpec } from '../core/keys/key-spec.ts';
 import type { Address } from '../core/ports.ts';
 import type { KeySource } from '../core/request/key-source.ts';
-import { parseKeySpec, writeKeySpec } from '../core/request/key-spec.ts';
 import { bounded, type Kind } from './kinds.ts';
 import { LIST_SCHEMA, TEXTS_SCHEMA } from './schema.ts';
 

@@ -1,7 +1,7 @@
 // Turns a command line and an environment into the values of all options. The rows of tables/ say what each can be.
 
+import { writeKeySpec } from '../core/keys/key-spec.ts';
 import type { KeySource } from '../core/request/key-source.ts';
-import { writeKeySpec } from '../core/request/key-spec.ts';
 import { type IgnoredVariable, ignoredVariables, readVariable, variableOf } from './environment.ts';
 import { faultIn } from './kinds.ts';
 import { nearest } from './nearest.ts';

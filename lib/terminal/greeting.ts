@@ -1,8 +1,8 @@
 // What the program prints once it listens: all that somebody needs who has started it for the first time, in lines of
 // at most 80 columns. Scripts read the first line, and wait for the last one: these two are never painted.
 
+import { writeKeySource } from '../core/keys/key-spec.ts';
 import type { KeySource } from '../core/request/key-source.ts';
-import { writeKeySource } from '../core/request/key-spec.ts';
 import type { Replica } from '../library/roster.ts';
 import { localUrlOf, urlOf } from '../library/urls.ts';
 import { filled } from '../settings/help.ts';

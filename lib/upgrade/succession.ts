@@ -56,6 +56,7 @@ export interface Taken {
 const MOST_ATTEMPTS = 3;
 // A program that has begun takes over in a fraction of this. No replica is replaced meanwhile.
 const TAKE_TIMEOUT_MS = 10_000;
+const LOOK_EVERY_MS = 20;
 const TELL_EVERY_MS = 250;
 
 export class Succession {
@@ -135,18 +136,30 @@ export class Succession {
     const { supervisor, log } = this.#parts;
     await this.#hold();
     const offered = await this.#handover().finally(() => supervisor.goOn());
-    const files = filesOf(offered);
+    const files = filesOf(descriptorsOf(offered));
+    const listeners = filesOf(offered.plane.descriptors);
     if (files === undefined) return undefined;
     const next = startNext(descriptorsOf(offered), this.#terms.environment);
     this.#next = next;
     log.info('upgrade-begun', { pid: next.pid });
     try {
-      await inTime(this.#terms.startTimeoutMs, 'did not begin', () => next.says('loaded'));
+      const hasLoaded = await this.#loads(next, () => filesOf(offered.plane.descriptors) === listeners);
+      if (hasLoaded) return await handOver(next, files);
     } catch (error) {
       await next.kill();
       throw error;
     }
-    return handOver(next, files);
+    await next.kill();
+    return undefined;
+  }
+
+  // `false` as soon as its listeners are no more those of this process. The listeners of a worker that has ended live
+  // on in the next process, which does not accept yet: clients that come there wait until it is ended, and are reset.
+  async #loads(next: NextProcess, isSame: () => boolean): Promise<boolean> {
+    const changed = Promise.withResolvers<boolean>();
+    const stopLooking = realClock.every(LOOK_EVERY_MS, () => isSame() || changed.resolve(false));
+    const loaded = inTime(this.#terms.startTimeoutMs, 'did not begin', () => next.says('loaded'));
+    return Promise.race([loaded.then(() => true), changed.promise]).finally(stopLooking);
   }
 
   // @param files that the next process has inherited.
@@ -155,7 +168,7 @@ export class Succession {
     try {
       await this.#hold();
       const handover = await this.#handover();
-      if (filesOf(handover) !== files) {
+      if (filesOf(descriptorsOf(handover)) !== files) {
         await next.kill();
         this.#parts.supervisor.goOn();
         return undefined;
@@ -233,11 +246,9 @@ function inTime(limitMs: number, what: string, work: () => Promise<void>): Promi
 
 // The numbers of descriptors are used again, so the files behind them count too.
 // `undefined` if one has been closed meanwhile.
-function filesOf(handover: Handover): string | undefined {
+function filesOf(descriptors: readonly number[]): string | undefined {
   try {
-    return descriptorsOf(handover)
-      .map((fd) => `${fd}:${fstatSync(fd).ino}`)
-      .join(' ');
+    return descriptors.map((fd) => `${fd}:${fstatSync(fd).ino}`).join(' ');
   } catch {
     return undefined;
   }

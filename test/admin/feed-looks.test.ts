@@ -33,7 +33,9 @@ function startFeed(clock: VirtualClock, ports: Pick<FeedPorts, 'counters' | 'lan
     timeOfDay: () => 1e12 + clock.now(),
     erring: ({ replicas }, nowMs) =>
       erring.look(replicas, nowMs).map(({ seat, incarnation }) => ({ seat, incarnation, hostname: `server${seat}` })),
+    quarantined: () => [],
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 3, failOpen: true, startsReplicas: true },
+    eased: () => [],
     ...ports,
   });
   const told: Told[] = [];
@@ -67,7 +69,7 @@ function meterWithTraffic(chance: Random) {
       const agent = agents.get(1 + chance.below(4));
       const startedMs = 1000;
       const answeredMs = startedMs + ([1, 3, 7, 20][chance.below(4)] as number);
-      const times = { startedMs, placedMs: startedMs, connectedMs: 0, answeredMs, endedMs: answeredMs };
+      const times = { startedMs, placedMs: startedMs, askedMs: 0, connectedMs: 0, answeredMs, endedMs: answeredMs };
       const error = chance.chance(0.02) ? new BalancerError('connection-lost', '') : undefined;
       const status = agent?.replica.seat === 3 && nowMs > 5000 ? 500 : 200 + 204 * chance.below(2);
       meter.count({ agent, request: {}, status, times, key: chance.below(512), error }, policy);
@@ -147,6 +149,8 @@ t.test('a feed that was made has no effect before it begins', async (t) => {
     },
     landings: async () => ({ last: 0, landed: 0, told: [] }),
     erring: () => [],
+    quarantined: () => [],
+    eased: () => [],
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 3, failOpen: true, startsReplicas: true },
   });
   await clock.advance(5000);

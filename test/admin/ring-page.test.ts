@@ -4,6 +4,7 @@ import t from 'tap';
 import { LiveFeed } from '../../lib/admin/feed/live-feed.ts';
 import { createRingPage, type InsightPorts } from '../../lib/admin/insight.ts';
 import { emptyFleet, type FleetState, NO_LAPSES } from '../../lib/core/fleet/fleet-state.ts';
+import { NO_POISON } from '../../lib/core/request/poison.ts';
 import { HashRing } from '../../lib/core/ring/ring.ts';
 import { noCounters } from '../../lib/core/traffic/counters.ts';
 
@@ -30,8 +31,10 @@ t.test('the page is made anew when a seat or a hostname is another, and only the
     hash: 'even',
     virtualNodes: 1,
     balanceFactor: 1.25,
+    poison: () => NO_POISON,
     diverted: async () => diverted,
     erring: () => [],
+    eased: () => [],
     failOpen: false,
   } as unknown as InsightPorts);
   const read = async () => JSON.parse(Buffer.concat(await page()).toString());
@@ -65,7 +68,9 @@ t.test('a ring is read once for all who watch', async (t) => {
     timeOfDay: () => 0,
     counters: async () => noCounters(),
     erring: () => [],
+    eased: () => [],
     landings: async () => ({ last: 0, landed: 0, told: [] }),
+    quarantined: () => [],
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, failOpen: true, startsReplicas: true },
   });
   const told: string[] = [];

@@ -9,6 +9,8 @@ import { ThreadedPlane } from '../../lib/proxy/workers/threads.ts';
 import { loadPair } from '../../lib/settings/hash-source.ts';
 import { defaultOptions } from '../../lib/settings/options.ts';
 import { planeContract } from './plane.ts';
+import type { CreatePlane } from './plane-stage.ts';
+import { poisonContract } from './poison.ts';
 
 const log = createLog(
   'off',
@@ -18,18 +20,22 @@ const log = createLog(
 const takeLines = () => undefined;
 const script = new URL('../../lib/worker.ts', import.meta.url);
 
-t.test('in this thread', async (t) => {
-  planeContract(t, (options) => {
-    const ports = { log, takeLines, clock: realClock, loadPair, ownAnswer: () => undefined, seed: 0 };
-    return new Plane(ports, trafficSettings({ ...defaultOptions(), ...options }));
-  });
-});
+const inThisThread: CreatePlane = (options) => {
+  const ports = { log, takeLines, clock: realClock, loadPair, ownAnswer: () => undefined, seed: 0 };
+  return new Plane(ports, trafficSettings({ ...defaultOptions(), ...options }));
+};
 
-t.test('over two threads', async (t) => {
-  planeContract(t, (options) => {
-    const own = () => new Map<string, string>();
-    const ofThreads = { script, own, takeTimeoutMs: 1000 };
-    const ports = { log, takeLines, clock: realClock, ownAnswer: () => undefined, seed: 0, ...ofThreads };
-    return new ThreadedPlane(ports, trafficSettings({ ...defaultOptions(), ...options }), 2);
-  });
-});
+const overTwoThreads: CreatePlane = (options) => {
+  const own = () => new Map<string, string>();
+  const ofThreads = { script, own, takeTimeoutMs: 1000 };
+  const ports = { log, takeLines, clock: realClock, ownAnswer: () => undefined, seed: 0, ...ofThreads };
+  return new ThreadedPlane(ports, trafficSettings({ ...defaultOptions(), ...options }), 2);
+};
+
+for (const [where, create] of [
+  ['in this thread', inThisThread],
+  ['over two threads', overTwoThreads],
+] as const) {
+  t.test(where, async (t) => planeContract(t, create));
+  t.test(`poison, ${where}`, async (t) => poisonContract(t, create));
+}

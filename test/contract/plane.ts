@@ -4,11 +4,12 @@
 import { once } from 'node:events';
 import type { Test } from 'tap';
 import { freePort } from '../../bench/harness/ports.ts';
-import { hashText } from '../../lib/core/ring/hashes/text.ts';
+import { pointOf } from '../../lib/core/ring/easing.ts';
 import { routeTo, tcp } from '../fixtures/proxy.ts';
 import { connectRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 import { givingWay } from './giving-way.ts';
+import { keyedRequests } from './keyed.ts';
 import { ASK, begun, type CreatePlane, holding } from './plane-stage.ts';
 
 export function planeContract(t: Test, create: CreatePlane): void {
@@ -82,64 +83,29 @@ export function planeContract(t: Test, create: CreatePlane): void {
     t.notMatch(await ask(ASK.replace('Host', 'X-Ringmaster-Explain: 1\r\nHost')), /X-Ringmaster/);
   });
 
-  t.test(
-    'whoever has set a cookie that is learned keeps its client, whichever thread has the connection',
-    async (t) => {
-      const { plane, publish, ask, settings } = await begun(t, create);
-      const names = ['first', 'second', 'third'];
-      const made = names.map(async (name) => {
-        const started = await scriptedReplica((socket, head) => {
-          const count = /^GET \/begin\/(\d+)/.exec(head)?.[1];
-          socket.write(reply(name, count === undefined ? '' : `Set-Cookie: sid=${count}-${name}; Path=/\r\n`));
-        });
-        t.teardown(() => started.close());
-        return tcp(started.port);
-      });
-      const routes = (await Promise.all(made)).map((address, index) => routeTo(index + 1, address));
-      const key = [{ type: 'learn', name: 'sid' } as const, { type: 'path' } as const];
-      await publish({ routes, traffic: settings({ key }) });
-      const seen = new Set<string>();
-      let elsewhere = 0;
-      for (let session = 0; session < 20; session++) {
-        const begun = await ask(ASK.replace('/', `/begin/${session}`));
-        const sid = /\r\nSet-Cookie: sid=([^;]+)/.exec(begun)?.[1] ?? '';
-        const own = lastWord(begun);
-        seen.add(own);
-        const fields = `Cookie: a=b; sid=${sid}\r\nHost`;
-        for (let count = 0; count < 4; count++) t.equal(lastWord(await ask(ASK.replace('Host', fields))), own, sid);
-        const learned = await plane.explain(0, sid);
-        t.equal(names[(learned?.taken ?? 0) - 1], own);
-        t.equal(learned?.order[0], learned?.taken);
-        if ((await plane.explain(hashText(sid)))?.taken !== learned?.taken) elsewhere += 1;
-      }
-      t.equal(seen.size, 3);
-      t.ok(elsewhere > 0, `the ring has ${elsewhere} of 20 elsewhere`);
-      // A cookie that nobody here has set goes by the ring.
-      const ring = (await plane.explain(hashText('foreign')))?.taken;
-      const got = await ask(ASK.replace('Host', 'Cookie: sid=foreign\r\nHost'));
-      t.equal(lastWord(got), names[(ring ?? 0) - 1]);
-    },
-  );
-
-  t.test('it tells which keys come most often, and whose they are', async (t) => {
+  t.test('an eased replica gets the keys of its share, whatever their slots, and that is explained', async (t) => {
     const { plane, publish, ask, replica, settings } = await begun(t, create);
+    const routes = [routeTo(1, await replica('first')), routeTo(2, await replica('second'))];
+    const explain = { needsToken: false, token: undefined, refusesProxied: false };
     const traffic = settings({ key: [{ type: 'header', name: 'x-room' }] });
-    await publish({ routes: [routeTo(1, await replica('first')), routeTo(2, await replica('second'))], traffic });
-    const came = { lobby: 6, kitchen: 3, attic: 1 };
-    for (const [room, times] of Object.entries(came)) {
-      for (let count = 0; count < times; count++) await ask(ASK.replace('Host', `X-Room: ${room}\r\nHost`));
+    const [{ replica: one }] = routes as [(typeof routes)[number]];
+    await publish({
+      ...{ routes, explain, traffic },
+      eased: [{ replica: one, share: 1 / 4, why: { type: 'erring', part: 0.5, othersPart: 0 } }],
+    });
+    let moved = 0;
+    for (let room = 0; room < 24; room++) {
+      const got = await ask(ASK.replace('Host', `X-Room: ${room}\r\nX-Ringmaster-Explain: 1\r\nHost`));
+      t.match(got, /X-Ringmaster-Eased: server1 1\/4 \(fails: 50 %, others 0 %\)\r\n/);
+      const key = Number(/X-Ringmaster-Key: (\d+)/.exec(got)?.[1]);
+      const isMoved = key % 2 === 0 && pointOf(key) >= 1 / 4;
+      moved += isMoved ? 1 : 0;
+      t.equal(lastWord(got), key % 2 === 0 && !isMoved ? 'first' : 'second', `${key}`);
+      t.match((await plane.explain(key))?.skipped, isMoved ? [{ seat: 1, why: 'eased' }] : []);
     }
-    await ask();
-    const { total, keys } = await plane.hotKeys();
-    t.equal(total, 10, 'requests without a key are not counted');
-    t.same(
-      keys.map(({ key, count, error }) => ({ key, count, error })),
-      Object.entries(came).map(([room, count]) => ({ key: hashText(room), count, error: 0 })),
-    );
-    for (const { key, slot, owner } of keys) {
-      const explanation = await plane.explain(key);
-      t.same({ slot, owner }, { slot: explanation?.slot, owner: explanation?.order[0] });
-    }
+    t.ok(moved > 0);
+    await publish({ routes, explain, traffic });
+    t.notMatch(await ask(ASK.replace('Host', 'X-Room: 1\r\nX-Ringmaster-Explain: 1\r\nHost')), /Eased/);
   });
 
   t.test('a replica that drains finishes what it has, and then it is told that nothing is left there', async (t) => {
@@ -271,6 +237,7 @@ export function planeContract(t: Test, create: CreatePlane): void {
     t.notMatch(client.text, /^HTTP\/1.1 200/);
   });
 
+  keyedRequests(t, create);
   givingWay(t, create);
 }
 

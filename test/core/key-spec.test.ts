@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { parseKeySpec, type SpecFault, writeKeySpec } from '../../lib/core/keys/key-spec.ts';
+import { compilePattern, patternFault, segmentOf } from '../../lib/core/keys/path-pattern.ts';
 import { classOf, goesByRequestId, type KeyPart, type KeySource } from '../../lib/core/request/key-source.ts';
-import { parseKeySpec, type SpecFault, writeKeySpec } from '../../lib/core/request/key-spec.ts';
-import { compilePattern, patternFault, segmentOf } from '../../lib/core/request/path-pattern.ts';
 
 function sourcesOf(text: string): readonly KeySource[] | undefined {
   const parsed = parseKeySpec(text);

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
-import { LEARNED_BYTES, LearnedSeats } from '../../lib/core/request/learned-seats.ts';
+import { LEARNED_BYTES, LearnedSeats } from '../../lib/core/keys/learned-seats.ts';
 
 const alone = () => new LearnedSeats(new ArrayBuffer(LEARNED_BYTES));
 
@@ -71,7 +71,7 @@ t.test('an entry that another thread is writing is left alone', async (t) => {
 
 t.test('four threads that learn and ask at once never get the seat of another cookie', async (t) => {
   const memory = new SharedArrayBuffer(LEARNED_BYTES);
-  const module = new URL('../../lib/core/request/learned-seats.ts', import.meta.url);
+  const module = new URL('../../lib/core/keys/learned-seats.ts', import.meta.url);
   const script = `
     import { parentPort, workerData } from 'node:worker_threads';
     import { LearnedSeats } from ${JSON.stringify(module.href)};

@@ -90,7 +90,7 @@ const policy: RingPolicy = { ring, slotOf: (key) => key, pick: (key, accept) => 
 const explained = (objections: Record<SeatId, Objection>) => explain(policy, 2, (seat) => objections[seat] ?? 'none');
 
 t.test('an explanation names the slot, the order of seats, and who was skipped for what', async (t) => {
-  t.same(explained({}), { key: 2, slot: 2, order: [2, 1, 3], skipped: [], taken: 2 });
+  t.same(explained({}), { key: 2, slot: 2, order: [2, 1, 3], skipped: [], taken: 2, eased: [] });
   t.same(explained({ 2: 'busy', 1: 'suspected' }), {
     key: 2,
     slot: 2,
@@ -100,10 +100,13 @@ t.test('an explanation names the slot, the order of seats, and who was skipped f
       { seat: 1, why: 'suspected' },
     ],
     taken: 3,
+    eased: [],
   });
 });
 
-t.test('the least objection wins: full before suspected, suspected before none at all', async (t) => {
+t.test('the least objection wins: full before eased before suspected, suspected before none at all', async (t) => {
+  t.equal(explained({ 1: 'suspected', 2: 'eased', 3: 'busy' }).taken, 3);
+  t.equal(explained({ 1: 'suspected', 2: 'eased', 3: 'absent' }).taken, 2);
   t.equal(explained({ 1: 'suspected', 2: 'absent', 3: 'busy' }).taken, 3);
   t.equal(explained({ 1: 'suspected', 2: 'absent', 3: 'absent' }).taken, 1);
   const nobody = explained({ 1: 'absent', 2: 'absent', 3: 'absent' });

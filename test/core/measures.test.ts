@@ -27,10 +27,22 @@ const timesOf = (cells: Float64Array, from: number) => {
 
 t.test('a request is counted by its method and how it ended, and timed three times', async (t) => {
   const measures = new SeatMeasures();
-  measures.reply('GET', 200, { startedMs: 1000, placedMs: 1002, answeredMs: 1004, endedMs: 1010 });
-  measures.reply('POST', 503, { startedMs: 1000, placedMs: 1000, answeredMs: 1500, endedMs: 1500 });
-  measures.loss('PURGE', 'failed', 'no-replica', { startedMs: 1000, placedMs: 0, answeredMs: 0, endedMs: 61_000 });
-  measures.loss('HEAD', 'abandoned', 'unheard-of', { startedMs: 1000, placedMs: 1000, answeredMs: 0, endedMs: 1000 });
+  measures.reply('GET', 200, { startedMs: 1000, placedMs: 1002, askedMs: 1002, answeredMs: 1004, endedMs: 1010 });
+  measures.reply('POST', 503, { startedMs: 1000, placedMs: 1000, askedMs: 0, answeredMs: 1500, endedMs: 1500 });
+  measures.loss('PURGE', 'failed', 'no-replica', {
+    startedMs: 1000,
+    placedMs: 0,
+    askedMs: 0,
+    answeredMs: 0,
+    endedMs: 61_000,
+  });
+  measures.loss('HEAD', 'abandoned', 'unheard-of', {
+    startedMs: 1000,
+    placedMs: 1000,
+    askedMs: 1000,
+    answeredMs: 0,
+    endedMs: 1000,
+  });
   const { cells } = measures;
   const requests = group(cells, SEAT_LAYOUT.requests, METHODS.length * OUTCOMES.length);
   t.same(requests, [0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 0]);

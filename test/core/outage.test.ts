@@ -3,7 +3,7 @@ import { type FleetEvent, observe, startRounds } from '../../lib/core/fleet/flee
 import { fleetNews } from '../../lib/core/fleet/fleet-news.ts';
 import { emptyFleet, type FleetState, type Seat, stateOf } from '../../lib/core/fleet/fleet-state.ts';
 import type { ProbeFailure } from '../../lib/core/fleet/health.ts';
-import { absentees, isSettled, mayReturn, whyNeverServed, whyNone } from '../../lib/core/fleet/outage.ts';
+import { absentees, failsOpen, isSettled, mayReturn, whyNeverServed, whyNone } from '../../lib/core/fleet/outage.ts';
 import { evenPair } from '../../lib/core/ring/hashes/even.ts';
 import { quadratic } from '../../lib/core/ring/hashes/quadratic.ts';
 import { RingKeeper } from '../../lib/core/ring/ring-keeper.ts';
@@ -45,6 +45,21 @@ const probed = (state: FleetState, failure: ProbeFailure | undefined, atMs: numb
     ...(failure === undefined ? {} : { kind: failure.kind }),
     atMs,
   });
+
+t.test('when no replica passes its heartbeats, requests go on to those that there are', async (t) => {
+  const late: ProbeFailure = { reason: 'no answer', kind: 'other' };
+  const alone = probed(started(wanted(1)), undefined, 10);
+  t.notOk(failsOpen(alone, false));
+  // Convicted by three, it is replaced beside itself, and gets requests until then.
+  const twice = [1000, 2000].reduce((state, atMs) => probed(state, late, atMs), alone);
+  t.notOk(failsOpen(twice, false));
+  const replaced = probed(twice, late, 3000);
+  t.not(seatOf(replaced).phase, 'serving');
+  t.ok(failsOpen(replaced, false));
+  const drained = after(alone, { type: 'drain', incarnation: incarnationOf(alone), isDrained: true, atMs: 20 });
+  t.notOk(failsOpen(drained, false), 'no replica gets requests then');
+  t.notOk(failsOpen(wanted(1), false));
+});
 
 t.test('starts go in rounds of so many at a time', async (t) => {
   const five = wanted(5);

@@ -151,5 +151,9 @@ t.test(
     t.same(await pids(program, ['server1', 'server2']), before);
     const blamed = program.log.filter(({ event }) => event === 'replica-lost' || event === 'replica-suspected');
     t.ok(blamed.every((line) => line.seat === 3));
+    t.same(
+      program.log.filter((line) => line.event === 'uncaught'),
+      [],
+    );
   },
 );

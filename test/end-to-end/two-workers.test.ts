@@ -8,7 +8,17 @@ import t from 'tap';
 import { endWithUs } from '../../bench/harness/children.ts';
 
 // The longest first. They mostly wait, for a heartbeat or a limit of time.
-const FILES = ['upstreams', 'faults', 'slow-together', 'changes', 'sessions', 'contract', 'health-checks', 'late'];
+const FILES = [
+  'upstreams',
+  'faults',
+  'slow-together',
+  'changes',
+  'sessions',
+  'contract',
+  'health-checks',
+  'poison',
+  'late',
+];
 const AT_ONCE = 3;
 
 const isDone = process.env.RINGMASTER_WORKERS !== undefined && 'all tests are played over several workers already';

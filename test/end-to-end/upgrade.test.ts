@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
+import { askInside } from '../../bench/harness/chaos/stage.ts';
 import { isRunning } from '../../bench/harness/faults.ts';
 import { startLastingLoad } from '../../bench/harness/lasting-load.ts';
 import { freePort } from '../../bench/harness/ports.ts';
@@ -277,6 +278,30 @@ t.test('while the next process hangs, a replica that dies is replaced and change
   });
   t.equal((await program.call('POST', '/add', { n: 1 })).status, 200);
   process.kill(pid as number, 'SIGKILL');
+  await asked;
+});
+
+t.test('a worker that ends while the next process loads takes that one with it at once', { skip }, async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'ringmaster-upgrade-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  const script = join(directory, 'main.ts');
+  await writeFile(script, `import ${JSON.stringify(MAIN)};`);
+  const inside = new URL('../../bench/harness/chaos/inside.js', import.meta.url).href;
+  const args = ['--replicas', '2', '--workers', '2', '--start-timeout', '1h'];
+  const command = [process.execPath, '--import', inside, script];
+  const program = await startProgram(args, { CHAOS_DIR: directory }, { command });
+  t.teardown(() => program.stop());
+  await writeFile(script, 'setInterval(() => undefined, 1000);');
+  const asked = askOnce(program, 'POST', '/balancer/upgrade').catch(() => undefined);
+  const { pid } = await program.logged(({ event }) => event === 'upgrade-begun');
+  await eventually('a worker ends', () =>
+    askInside(join(directory, `inside-${program.pid}-1`), 'throw').then(() => true),
+  );
+  // It holds the listeners of that worker, where nobody would ever be served.
+  await eventually('it is ended', () => !isRunning(pid as number));
+  await program.logged(({ event }) => event === 'worker-replaced');
+  for (let count = 0; count < 40; count++) t.equal((await askOnce(program, 'GET', '/rep')).status, 200);
+  await program.stop();
   await asked;
 });
 

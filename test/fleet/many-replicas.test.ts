@@ -10,6 +10,7 @@ import { createLog } from '../../lib/log.ts';
 import { supervisorRules, trafficSettings } from '../../lib/parts/limits.ts';
 import { proxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import { ReplicaAgents } from '../../lib/proxy/replicas/agents.ts';
+import { dial } from '../../lib/proxy/replicas/socket.ts';
 import { defaultOptions } from '../../lib/settings/options.ts';
 import { FakeRuntime } from '../fixtures/fake-runtime.ts';
 import { inOrder, routeTo, tcp, testLedger } from '../fixtures/proxy.ts';
@@ -39,6 +40,7 @@ t.test('a plan that has one replica more makes one agent, and leaves the others 
     inFlight: 0,
     idle: 0,
     diverted: 0,
+    dial,
     freed: () => undefined,
     measuresOf: () => new SeatMeasures(),
   };

@@ -1,7 +1,7 @@
 // The publisher between a fleet and a data plane that a test plays: what its plans say, and what it makes of the news.
 
 import t from 'tap';
-import { observe } from '../../lib/core/fleet/fleet.ts';
+import { type FleetEvent, observe } from '../../lib/core/fleet/fleet.ts';
 import { emptyFleet, type FleetState } from '../../lib/core/fleet/fleet-state.ts';
 import type { DataPlane, PlaneNews } from '../../lib/core/plane-ports.ts';
 import { RingKeeper } from '../../lib/core/ring/ring-keeper.ts';
@@ -25,6 +25,12 @@ function lives(): { serving: FleetState; leaving: FleetState; gone: FleetState }
   const serving = observe(added, { type: 'probed', incarnation, failure: undefined, atMs: 0 }, FLEET_RULES);
   const leaving = observe(serving, { type: 'remove', seats: [1], atMs: 0 }, FLEET_RULES);
   return { serving, leaving, gone: observe(leaving, { type: 'stopped', incarnation, atMs: 0 }, FLEET_RULES) };
+}
+
+/** A seat like the one of that fleet, with another number. */
+function seatLike({ seats: [seat] }: FleetState, number: number): FleetState['seats'][number] {
+  const { replica, ...rest } = seat as FleetState['seats'][number];
+  return { ...rest, replica: { ...replica, seat: number, incarnation: 100 + number } } as FleetState['seats'][number];
 }
 
 async function played() {
@@ -130,6 +136,69 @@ t.test('other terms are those of the next plan, which comes at once, and of all 
   refuse(new Error('no'));
   await t.rejects(publisher.change({ hash: { path: '/nowhere' } }), { message: 'no' });
 });
+
+t.test('plans tell which replicas ended unasked, the last ones, but for those that are spared', async (t) => {
+  const { publisher, plans } = await played();
+  const address = { type: 'tcp', host: '127.0.0.1', port: 1 } as const;
+  const after = (state: FleetState, ...events: FleetEvent[]) =>
+    events.reduce((known, event) => observe(known, event, FLEET_RULES), state);
+  let state = after(emptyFleet(1), {
+    ...{ type: 'add', slowly: false, atMs: 0 },
+    wishes: [{ hostname: 'app1', weight: 1 }],
+  });
+  publisher.publish(state);
+  const die = (isSpared: boolean) => {
+    const { replica } = state.seats[0] as FleetState['seats'][number];
+    const { incarnation } = replica;
+    const startedAt = (state.seats[0] as { startAtMs: number }).startAtMs;
+    state = after(
+      state,
+      { type: 'starting', incarnation, atMs: startedAt },
+      { type: 'started', replica, address, atMs: startedAt },
+      { type: 'probed', incarnation, failure: undefined, atMs: startedAt },
+    );
+    publisher.publish(state);
+    if (isSpared) publisher.spare(replica);
+    state = after(state, { type: 'exited', incarnation, reason: 'exit code 1', atMs: startedAt });
+    publisher.publish(state);
+    return incarnation;
+  };
+  const first = die(false);
+  t.same(plans.at(-1)?.ended, [first]);
+  die(true);
+  t.same(plans.at(-1)?.ended, [first]);
+  for (let count = 0; count < 40; count++) die(false);
+  t.equal(plans.at(-1)?.ended?.length, 32);
+  t.notOk(plans.at(-1)?.ended?.includes(first));
+});
+
+t.test(
+  'replicas are eased in a plan while they take requests, a third at most, and only if outliers are',
+  async (t) => {
+    const { serving, gone } = lives();
+    const three = { ...serving, seats: [1, 2, 3].map((number) => seatLike(serving, number)) };
+    const why = { type: 'slow', ms: 300, othersMs: 3 } as const;
+    const eased = three.seats.map((seat) => ({ replica: seat.replica, share: 1 / 2, why }));
+    const { publisher, plans } = await played();
+    const told = () => plans.at(-1)?.eased?.map((one) => one.replica.seat);
+    await publisher.publish(three);
+    t.same(told(), []);
+    const ring = plans.at(-1)?.ring;
+    await publisher.change({ eased });
+    t.same(told(), [1]);
+    t.equal(plans.at(-1)?.ring, ring, 'the ring is the same');
+    await publisher.publish({ ...three, seats: three.seats.slice(1) });
+    t.same(told(), [], 'of two none');
+    await publisher.publish(three);
+    const off = trafficSettings({ ...defaultOptions(), easeOutliers: false });
+    await publisher.change({ traffic: off });
+    t.same(told(), []);
+    await publisher.change({ traffic: trafficSettings(defaultOptions()) });
+    t.same(told(), [1]);
+    await publisher.publish(gone);
+    t.same(told(), []);
+  },
+);
 
 t.test('news of a replica that does not leave is not kept for the time when it does', async (t) => {
   const { serving, leaving } = lives();

@@ -22,7 +22,7 @@ const entry: Entry = {
   key: 334_087_947,
   agent: { replica: { seat: 2, incarnation: 9, hostname: 'server_9' } },
   status: 200,
-  times: { startedMs: 100, placedMs: 101.25, connectedMs: 103, answeredMs: 1104.0014, endedMs: 1105 },
+  times: { startedMs: 100, placedMs: 101.25, askedMs: 0, connectedMs: 103, answeredMs: 1104.0014, endedMs: 1105 },
   attempts: 2,
   losses: [{ replica: { seat: 1, incarnation: 1, hostname: 'server1' }, why: 'connect-failed' }],
   receivedBytes: 5,
@@ -33,7 +33,7 @@ const refused: Entry = {
   request: undefined,
   key: undefined,
   agent: undefined,
-  times: { startedMs: 100, placedMs: 0, connectedMs: 0, answeredMs: 0, endedMs: 100 },
+  times: { startedMs: 100, placedMs: 0, askedMs: 0, connectedMs: 0, answeredMs: 0, endedMs: 100 },
   attempts: 0,
   losses: [],
 };

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { hashText } from '../../lib/core/ring/hashes/text.ts';
 import { keyReader } from '../../lib/proxy/keys/key-reader.ts';
 import { keySources } from '../../lib/settings/list-kinds.ts';
-import { startProxy, tcp } from '../fixtures/proxy.ts';
+import { startProxy, THROWING, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 
 const sourcesOf = (written: string) => keySources.read(written) ?? [];
@@ -88,7 +88,7 @@ async function played(t: Test, key: string) {
         const { key, requestId } = JSON.parse(line);
         return key === requestId ? 'its id' : key;
       });
-  return { port: proxy.port, bodies, keys };
+  return { port: proxy.port, publish: proxy.publish, bodies, keys };
 }
 
 const post = (body: string, fields = '') =>
@@ -138,6 +138,13 @@ t.test('a client that waits for a 100 gets it from the replica, and has no key i
   client.send('{"user":"ann"}');
   await client.closed;
   t.same(keys(), [hashText('y')]);
+});
+
+t.test('without a key in its body, a hash that throws is told as for any other request', async (t) => {
+  const { port, publish } = await played(t, 'json:user');
+  await publish({ hash: THROWING, order: [1] });
+  t.match(await exchangeRaw(port, post('{"user":"ann"}')), /^HTTP\/1.1 500 .*my hash/s);
+  t.match(await exchangeRaw(port, post('{}')), /^HTTP\/1.1 500 .*my hash/s);
 });
 
 t.test('a client that leaves before its body is here is logged by its id', async (t) => {

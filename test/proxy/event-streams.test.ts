@@ -72,6 +72,21 @@ t.test('the connection takes the next request after a stream has ended', async (
   await client.until(/first$/);
 });
 
+t.test('what waits behind a stream goes by the plan that ended it', async (t) => {
+  const first = await scriptedReplica((socket) => socket.write(STREAM + EVENT));
+  const second = await scriptedReplica((socket) => socket.write(reply('second')));
+  const proxy = await startProxy([tcp(first.port), tcp(second.port)]);
+  t.teardown(() => Promise.all([proxy.close(), first.close(), second.close()]));
+  const client = await connectRaw(proxy.port);
+  client.send(GET + GET);
+  await client.until(/data: 1/);
+  const replica = { seat: 2, incarnation: 2, hostname: 'server2' };
+  const routes = [{ replica, address: tcp(second.port), suspected: false, weight: 1 }];
+  proxy.publish({ order: [2], routes, draining: [{ seat: 1, incarnation: 1, hostname: 'server1' }] });
+  await client.until(/second$/);
+  t.equal(first.received.join('').match(/GET/g)?.length, 1, 'nothing new goes to the one that leaves');
+});
+
 t.test('a stream takes no place in flight: bounded load leaves its replica what it had', async (t) => {
   const { proxy } = await streaming(t, { balanceFactor: 1 });
   const other = await connectRaw(proxy.port);

@@ -8,18 +8,26 @@ import { RecentHotKeys } from '../../lib/core/traffic/hot-keys.ts';
 import { FrontMeasures, SeatMeasures } from '../../lib/core/traffic/measures.ts';
 import { Tally } from '../../lib/core/traffic/traffic.ts';
 import { BalancerError } from '../../lib/errors.ts';
+import { realClock } from '../../lib/fleet/clock.ts';
 import { parseReplyHead, type ReplyHead } from '../../lib/http/reply-head.ts';
+import { createLog } from '../../lib/log.ts';
 import { trafficSettings } from '../../lib/parts/limits.ts';
 import type { Downstream } from '../../lib/proxy/exchange/downstream.ts';
 import { Exchange } from '../../lib/proxy/exchange/exchange.ts';
 import type { Ended, ExchangeContext } from '../../lib/proxy/exchange/exchange-context.ts';
 import { ReturnLine } from '../../lib/proxy/exchange/return-line.ts';
 import { UploadMemory } from '../../lib/proxy/exchange/upload-memory.ts';
+import { Guard } from '../../lib/proxy/poison/guard.ts';
 import { proxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import type { Lease, Leaseholder, Lessor } from '../../lib/proxy/replicas/lease.ts';
 import { defaultOptions } from '../../lib/settings/options.ts';
 
 const limits = proxyLimits(trafficSettings(defaultOptions()));
+const log = createLog(
+  'off',
+  () => undefined,
+  () => new Date(0),
+);
 
 /** What the exchange has told its client's side, in order. */
 function noting() {
@@ -55,7 +63,6 @@ interface Played {
   readonly holder: Leaseholder;
   readonly done: string[];
   connected: boolean;
-  replyBegun: boolean;
 }
 
 function seat(number: number, played: Played[]): Lessor {
@@ -70,16 +77,14 @@ function seat(number: number, played: Played[]): Lessor {
     lease: () => {
       const done: string[] = [];
       const note = (what: string) => () => void done.push(what);
-      const state = { connected: true, replyBegun: false };
+      const state = { connected: true };
       const lease: Lease = {
         lessor,
         reused: false,
         isStream: false,
+        hasSpoken: false,
         get connected() {
           return state.connected;
-        },
-        get replyBegun() {
-          return state.replyBegun;
         },
         begin: (holder) => {
           played.push(Object.assign(state, { holder, done }));
@@ -149,12 +154,22 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
       hear: () => undefined,
       spotOf: () => ({ slot: 7, owner: 2 }),
       passedFor: 'busy',
-      explanationOf: (key) => ({ key, slot: 7, order: [2, 1], skipped: [{ seat: 2, why: 'busy' }], taken: 1 }),
+      placed: (reading) => reading,
+      explanationOf: (key) => ({
+        key,
+        slot: 7,
+        order: [2, 1],
+        skipped: [{ seat: 2, why: 'busy' }],
+        taken: 1,
+        eased: [],
+      }),
     },
     isPaused: false,
+    overload: { isShedding: false, refusal: () => new BalancerError('shed', 'too many') },
     returns: new ReturnLine(limits),
     stopWaiting: () => undefined,
     spendRetry: () => true,
+    guard: new Guard({ clock: realClock, log }, limits, () => undefined),
     hostnameOf: (seat) => `server${seat}`,
     suspect: ({ incarnation }) => suspects.push(incarnation),
     onOver: ({ status, error, agent }) => ended.push({ status, error, agent } as Ended),
@@ -264,7 +279,6 @@ t.test('a reply that breaks is taken back if nothing of it has gone out, else it
     const { downstream, last, told } = exchangeOf();
     downstream.holds = holds;
     last().holder.onHead(replyHead('200 OK'));
-    last().replyBegun = true;
     last().holder.onLost(new BalancerError('bad-reply', 'it broke'));
     t.same(told, ['begin 200', ...(holds ? ['refuse 502', 'release', 'finish'] : ['cut', 'release'])]);
   }
@@ -327,4 +341,26 @@ t.test('what has waited too long for a reply is told so, and its replica suspect
   t.same(told, ['refuse 504', 'release', 'finish']);
   t.same(last().done.slice(1), ['abandon']);
   t.same(suspects, [1]);
+});
+
+t.test('time in which its replica accepts no connection is not time in which it does not reply', async (t) => {
+  const { exchange, last, told } = exchangeOf();
+  last().connected = false;
+  exchange.onTick(0);
+  exchange.onTick(limits.replyTimeoutMs + 1);
+  t.same(told, [], 'the connection has a limit of its own');
+  last().connected = true;
+  exchange.onTick(limits.replyTimeoutMs + 2);
+  exchange.onTick(1.9 * limits.replyTimeoutMs);
+  t.same(told, [], 'which begins with the connection');
+});
+
+t.test('an exchange that is only to be connected still has an end over all', async (t) => {
+  const { exchange, last, told } = exchangeOf();
+  last().connected = false;
+  exchange.onTick(0);
+  exchange.onTick(limits.requestTimeoutMs);
+  t.same(told, []);
+  exchange.onTick(limits.requestTimeoutMs + 1);
+  t.same(told, ['refuse 504', 'release', 'finish']);
 });

@@ -13,7 +13,7 @@ import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const agent = { replica: { incarnation: 1, seat: 7 }, inFlight: 0, tally: new Tally(), measures: new SeatMeasures() };
 const IDLE = { inFlight: 0, diverted: 0 };
-const TIMES = { startedMs: 0, placedMs: 0, connectedMs: 0, answeredMs: 0, endedMs: 0 };
+const TIMES = { startedMs: 0, placedMs: 0, askedMs: 0, connectedMs: 0, answeredMs: 0, endedMs: 0 };
 const ended = (key = 0) => ({ agent, request: {}, status: 200, times: TIMES, key, error: undefined });
 const policy = { ...inOrder(7), slotOf: (key: number) => key };
 

@@ -4,6 +4,7 @@
 import { execFile, spawnSync } from 'node:child_process';
 import t from 'tap';
 import { echoReplica } from '../fixtures/echo-replica.ts';
+import { played } from '../fixtures/played.ts';
 import { startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 
@@ -66,4 +67,26 @@ t.test('ab -k does not hang on errors of ours', { skip: HAS_AB ? false : 'ab is 
     t.match(served, /Complete requests: +200\nFailed requests: +0\nKeep-Alive requests: +200\n/, path);
   }
   t.match(await ab('-n', '50', `http://127.0.0.1:${none.port}/x`), /Complete requests: +50\n/);
+});
+
+t.test('a reply without a length that is cut at the end is reset: nobody may take it for whole', async (t) => {
+  const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const { proxy } = await played(t, {}, (socket) => socket.write(`${head}4\r\npart\r\n`));
+  const older = await connectRaw(proxy.port);
+  const client = await connectRaw(proxy.port);
+  older.send('GET / HTTP/1.0\r\n\r\n');
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await Promise.all([older.until(/part$/), client.until(/part\r\n$/)]);
+  await proxy.proxy.close(AbortSignal.abort());
+  t.match(await older.closed, { text: /part$/, reset: true });
+  t.match(await client.closed, { text: /part\r\n$/, reset: false }, 'its last chunk is missing');
+});
+
+t.test('so it is when its client ends its side, and reads on', async (t) => {
+  const { proxy } = await played(t, {}, (socket) => socket.write('HTTP/1.1 200 OK\r\n\r\npart'));
+  const client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.0\r\n\r\n');
+  await client.until(/part$/);
+  client.socket.end();
+  t.match(await client.closed, { text: /part$/, reset: true });
 });

@@ -5,6 +5,7 @@ import { realClock } from '../../lib/fleet/clock.ts';
 import { trafficSettings } from '../../lib/parts/limits.ts';
 import { proxyLimits } from '../../lib/proxy/proxy-limits.ts';
 import { ReplicaAgent } from '../../lib/proxy/replicas/agent.ts';
+import { dial } from '../../lib/proxy/replicas/socket.ts';
 import { defaultOptions } from '../../lib/settings/options.ts';
 import { arrivals } from '../fixtures/arrivals.ts';
 import { startProxy, startTimed, tcp, testLedger } from '../fixtures/proxy.ts';
@@ -27,6 +28,7 @@ const loadOfNone = () => ({
   ledger: testLedger(),
   inFlight: 0,
   idle: 0,
+  dial,
   freed: () => undefined,
   measuresOf: () => new SeatMeasures(),
 });

@@ -6,11 +6,11 @@ import assert from 'node:assert/strict';
 import type { Address, Clock, PresentReplica, ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
 import type { Random } from '../fixtures/random.ts';
 
-type Life = 'up' | 'hung' | 'ended';
+export type Life = 'up' | 'hung' | 'ended';
 
 interface Running {
   readonly replica: ReplicaRef;
-  life: Life;
+  readonly life: Life;
 }
 
 const LONGEST_START_MS = 2000;
@@ -24,17 +24,22 @@ const LONGEST_SLOWNESS_MS = 8000;
 export class Machine {
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #pace: number;
   readonly #there = new Map<number, Running>();
   readonly #begun = new Set<number>();
   #stopping = new Set<number>();
   readonly #told: RuntimeNews[] = [];
   /** The function that gets the news at present. */
   listener: (news: RuntimeNews) => void = () => undefined;
+  /** Called when the life of a replica has changed. */
+  onLife: (incarnation: number) => void = () => undefined;
   isFaulty = true;
 
-  constructor(clock: Clock, random: Random) {
+  /** @param pace how long all that takes time takes, as a part of the longest times. */
+  constructor(clock: Clock, random: Random, pace = 1) {
     this.#clock = clock;
     this.#random = random;
+    this.#pace = pace;
   }
 
   get present(): PresentReplica[] {
@@ -42,6 +47,11 @@ export class Machine {
       replica,
       address: life === 'ended' ? undefined : addressOf(replica),
     }));
+  }
+
+  /** `undefined` for one that is not there. */
+  lifeOf(incarnation: number): Life | undefined {
+    return this.#there.get(incarnation)?.life;
   }
 
   get isWell(): boolean {
@@ -58,7 +68,7 @@ export class Machine {
     const { incarnation } = replica;
     assert(!this.#begun.has(incarnation), `${incarnation} is started twice`);
     this.#begun.add(incarnation);
-    const comesUp = () => this.#there.set(incarnation, { replica, life: 'up' });
+    const comesUp = () => this.#live(replica, 'up');
     if (this.#fails()) {
       // Reports a failure, or nothing until the time is up, but has made the replica or makes it later.
       if (this.#random.chance(0.5)) void this.#pass(LONGEST_COMING_UP_LATE_MS).then(comesUp);
@@ -71,14 +81,15 @@ export class Machine {
     return addressOf(replica);
   }
 
-  async stop({ incarnation }: ReplicaRef): Promise<void> {
+  async stop(replica: ReplicaRef): Promise<void> {
+    const { incarnation } = replica;
     const stopping = this.#stopping;
     assert(!stopping.has(incarnation), `${incarnation} is stopped while it is being stopped`);
     stopping.add(incarnation);
     await this.#pass(LONGEST_STOP_MS);
     stopping.delete(incarnation);
     if (this.#fails()) throw new Error('no reply');
-    this.#there.delete(incarnation);
+    this.#live(replica, undefined);
   }
 
   /** The list is old by the time it arrives. */
@@ -102,15 +113,14 @@ export class Machine {
 
   hangOne(): void {
     const victim = this.#any();
-    if (victim !== undefined) victim.life = 'hung';
+    if (victim !== undefined) this.#live(victim.replica, 'hung');
   }
 
   killOne(): void {
     const victim = this.#any();
     if (victim === undefined) return;
     // A container that has ended still exists; a process does not.
-    if (this.#random.chance(0.5)) victim.life = 'ended';
-    else this.#there.delete(victim.replica.incarnation);
+    this.#live(victim.replica, this.#random.chance(0.5) ? 'ended' : undefined);
     if (this.#random.chance(0.3)) return;
     const news: RuntimeNews = { type: 'exited', replica: victim.replica, reason: 'killed' };
     void this.#pass(LONGEST_NEWS_MS).then(() => this.#tell(news));
@@ -120,9 +130,9 @@ export class Machine {
   slowDown(): void {
     for (const one of this.#there.values()) {
       if (one.life !== 'up') continue;
-      one.life = 'hung';
+      this.#live(one.replica, 'hung');
       void this.#pass(LONGEST_SLOWNESS_MS).then(() => {
-        if (one.life === 'hung') one.life = 'up';
+        if (this.lifeOf(one.replica.incarnation) === 'hung') this.#live(one.replica, 'up');
       });
     }
   }
@@ -132,6 +142,12 @@ export class Machine {
     const old = this.#told[this.#random.below(this.#told.length)];
     if (old !== undefined && this.#random.chance(0.7)) this.#tell(old);
     else this.#tell({ type: 'restored' });
+  }
+
+  #live(replica: ReplicaRef, life: Life | undefined): void {
+    if (life === undefined) this.#there.delete(replica.incarnation);
+    else this.#there.set(replica.incarnation, { replica, life });
+    this.onLife(replica.incarnation);
   }
 
   #tell(news: RuntimeNews): void {
@@ -148,7 +164,7 @@ export class Machine {
   }
 
   #pass(longestMs: number): Promise<void> {
-    return this.#clock.sleep(1 + this.#random.below(longestMs));
+    return this.#clock.sleep(1 + this.#random.below(longestMs * this.#pace));
   }
 }
 

@@ -5,7 +5,7 @@ import { createChanges } from './changes.js';
 import { createChart, linearAxis, logarithmicAxis } from './chart.js';
 import { byId, setText } from './document.js';
 import { createEventLog } from './event-log.js';
-import { formatCount, formatMs } from './format.js';
+import { formatCount, formatMs, formatSpan } from './format.js';
 import { createReplicaTable } from './replicas.js';
 import { createRingView } from './ring.js';
 import { createSparks } from './sparks.js';
@@ -114,7 +114,8 @@ function connect() {
   });
   on('traffic', (news) => {
     if (model === undefined) return;
-    model = { ...model, rows: [...model.rows, news.row].slice(-MOST_ROWS), traffic: news.traffic, spread: news.spread };
+    const { row, traffic, spread, quarantined } = news;
+    model = { ...model, rows: [...model.rows, row].slice(-MOST_ROWS), traffic, spread, quarantined };
     showTraffic(model);
   });
   on('sparks', ({ landed, told }) => {
@@ -167,6 +168,7 @@ function showTraffic(now) {
   spreadView.show(now.fleet, now.ring, now.spread);
   rateChart.show(now.rows);
   latencyChart.show(now.rows);
+  showQuarantined(now);
   const [, requests, , failed, inFlight, p50, , p99] = now.rows.at(-1) ?? [];
   setText('fact-rate', formatCount(requests ?? 0));
   setText('fact-failed', formatCount(failed ?? 0));
@@ -178,6 +180,15 @@ function showTraffic(now) {
   setText('spark-ratio', ratio > 1.5 ? `one spark for ${formatCount(ratio)} requests` : 'a spark for each request');
   landedInSecond = 0;
   toldInSecond = 0;
+}
+
+/** @param {Snapshot} now */
+function showQuarantined({ quarantined }) {
+  byId('poison', HTMLElement).hidden = quarantined.length === 0;
+  const each = quarantined.map(
+    ({ request, replicas, leftMs }) => `${request} (${replicas} replicas, refused for ${formatSpan(leftMs)} more)`,
+  );
+  setText('poison', `Refused, since each replica that had it ended: ${each.join('; ')}`);
 }
 
 /** @param {Snapshot} now */

@@ -3,7 +3,7 @@
 /**
  * @typedef {{ seat: number, replica: string, incarnation: number, weight: number, joined: number,
  *   isGiven: boolean, state: 'waiting' | 'starting' | 'serving' | 'suspected' | 'drained' | 'down', sinceMs: number | null, reason:
- *   string }} Seat
+ *   string, eased: string }} Seat
  * @typedef {{ seat: number, replica: string, incarnation: number, state: 'draining' | 'ending' }} Leaving
  * @typedef {{ seats: Seat[], leaving: Leaving[], failsOpen: boolean }} Fleet
  * @typedef {{ slots: number, digest: string, points: [slot: number, seat: number][] }} Ring
@@ -16,7 +16,8 @@
  *   instead?: string }} LogEntry
  * @typedef {{ hash: string, virtualNodes: number, maxReplicas: number, startsReplicas: boolean, looksOnlyBecause?:
  * string, alone: boolean,
- *   nowMs: number, ring: Ring, fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread }}
+ *   nowMs: number, ring: Ring, fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread,
+ *   quarantined: { request: string, replicas: number, leftMs: number }[] }}
  *   Snapshot
  */
 

@@ -54,7 +54,9 @@ export function createReplicaTable(actions) {
         const sinceMs = 'sinceMs' in one && one.state !== 'starting' ? one.sinceMs : null;
         const reason = 'reason' in one ? one.reason : '';
         line.row.dataset.state = one.state;
-        fill(line, 'state', one.state === 'down' ? `down: ${reason}` : one.state);
+        const eased = 'eased' in one && one.state === 'serving' ? one.eased : '';
+        line.row.dataset.eased = String(eased !== '');
+        fill(line, 'state', one.state === 'down' ? `down: ${reason}` : eased || one.state);
         line.cells.get('state')?.setAttribute('title', reason);
         fill(line, 'up', sinceMs === null ? '–' : formatSpan(nowMs - sinceMs));
         fill(line, 'in-flight', formatCount(counts?.inFlight ?? 0));

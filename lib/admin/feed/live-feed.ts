@@ -6,6 +6,8 @@ import type { ServerResponse } from 'node:http';
 import { emptyFleet, type FleetState, placesOf, stateOf } from '../../core/fleet/fleet-state.ts';
 import { complaintOf, failsOpen } from '../../core/fleet/outage.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
+import type { Poison } from '../../core/request/poison.ts';
+import { type Eased, reasonText, shareText } from '../../core/ring/easing.ts';
 import type { HashRing } from '../../core/ring/ring.ts';
 import type { Counters } from '../../core/traffic/counters.ts';
 import type { Landings } from '../../core/traffic/landings.ts';
@@ -22,10 +24,14 @@ export interface FeedPorts {
   readonly counters: () => Promise<Counters>;
   /** Gets each look at the counters. Gives the replicas that are found to err by it. */
   readonly erring: (counters: Counters, nowMs: number) => readonly ReplicaRef[];
+  /** Replicas that get a part of their requests only: the same object while nothing changes. */
+  readonly eased: () => readonly Eased[];
   /**
    * Landings since the look that ended at `after`. Asked for only while somebody watches. May fail as `counters` may.
    */
   readonly landings: (after: number) => Promise<Landings>;
+  /** Requests that are refused, since replicas ended that had them. */
+  readonly quarantined: () => Poison['quarantined'];
   /** What is shown as it is. Only the hash may change, together with the ring. */
   readonly about: {
     readonly hash: string;
@@ -62,6 +68,7 @@ export class LiveFeed {
   #toldState = this.#state;
   #toldRing: HashRing | undefined;
   #toldEntry = 0;
+  #toldEased: readonly Eased[] = [];
   #shownRing: HashRing | undefined;
   #ringText = '';
   #watching = new AbortController();
@@ -116,6 +123,7 @@ export class LiveFeed {
     this.#toldState = this.#state;
     this.#toldRing = this.#ring;
     this.#toldEntry = this.#log.last;
+    this.#toldEased = this.#ports.eased();
     void this.#tellLandingsWhileWatched(this.#watching.signal);
     void this.#tellFleetWhileWatched(this.#watching.signal);
   }
@@ -139,7 +147,8 @@ export class LiveFeed {
     for (;;) {
       await this.#ports.clock.sleep(FLUSH_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
-      const isNews = this.#log.last !== this.#toldEntry || this.#state !== this.#toldState;
+      const eased = this.#ports.eased();
+      const isNews = this.#log.last !== this.#toldEntry || this.#state !== this.#toldState || eased !== this.#toldEased;
       if (!isNews && this.#ring === this.#toldRing) continue;
       const { hash } = this.#ports.about;
       const fleet = { ...this.#fleetNow(), hash, log: this.#log.since(this.#toldEntry) };
@@ -148,6 +157,7 @@ export class LiveFeed {
       this.#toldState = this.#state;
       this.#toldRing = this.#ring;
       this.#toldEntry = this.#log.last;
+      this.#toldEased = eased;
     }
   }
 
@@ -176,7 +186,8 @@ export class LiveFeed {
   }
 
   #trafficNow() {
-    return { traffic: this.#history.replicas, spread: this.#history.spread() };
+    const quarantined = this.#ports.quarantined();
+    return { traffic: this.#history.replicas, spread: this.#history.spread(), quarantined };
   }
 
   // The ring as JSON: thousands of pairs that every new watcher is sent, made once for each ring.
@@ -190,6 +201,7 @@ export class LiveFeed {
 
   #fleetNow() {
     const { seats, leaving } = this.#state;
+    const eased = new Map(this.#ports.eased().map((one) => [one.replica.incarnation, one]));
     return {
       failsOpen: failsOpen(this.#state, this.#ports.about.failOpen),
       seats: seats.map((seat) => ({
@@ -200,6 +212,7 @@ export class LiveFeed {
         joined: seat.joined,
         isGiven: seat.isGiven,
         state: stateOf(seat),
+        eased: easedText(eased.get(seat.replica.incarnation)),
         sinceMs: 'sinceMs' in seat ? this.#timeOfDayAt(seat.sinceMs) : null,
         reason: seat.phase === 'serving' ? '' : shortReason(complaintOf(seat)?.reason ?? seat.lapses.reason),
       })),
@@ -215,6 +228,10 @@ export class LiveFeed {
   #timeOfDayAt(clockMs: number): number {
     return Math.round(this.#ports.timeOfDay() - (this.#ports.clock.now() - clockMs));
   }
+}
+
+function easedText(eased: Eased | undefined): string {
+  return eased === undefined ? '' : `eased: ${shareText(eased.share)}, ${reasonText(eased.why)}`;
 }
 
 function ringPairs(ring: HashRing | undefined): unknown {

@@ -1,6 +1,8 @@
 // What the metrics are made of, read at one moment. Types only.
 
 import type { FleetState } from '../../core/fleet/fleet-state.ts';
+import type { Poison } from '../../core/request/poison.ts';
+import type { Eased } from '../../core/ring/easing.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { Shares } from '../../core/ring/ring-view.ts';
 import type { PlaneReading } from '../../core/traffic/plane-reading.ts';
@@ -14,8 +16,11 @@ export interface MetricsFacts {
   readonly shares: Shares;
   readonly events: ReadonlyMap<SeatId, SeatEvents>;
   readonly probes: Readonly<Record<string, number>>;
+  /** Replicas that get a part of their requests only. */
+  readonly eased: readonly Eased[];
   readonly takesRequests: boolean;
   readonly isPaused: boolean;
+  readonly poison: Poison;
   /** Of the access log. */
   readonly droppedLines: number;
   readonly planVersion: number;

@@ -98,6 +98,16 @@ export const FLEET_FAMILIES: readonly Family<MetricsFacts>[] = [
     samples: ({ shares }) => Array.from(shares.bySeat, ([seat, share]) => [seatLabel(seat), share]),
   },
   {
+    name: 'ringmaster_seat_eased_share_ratio',
+    help: 'The part of its requests that each seat gets: below 1 while it is eased, as slower than the others or failing more.',
+    type: 'gauge',
+    by: ['seat'],
+    samples: ({ state, eased }) => {
+      const shares = new Map(eased.map(({ replica, share }) => [replica.incarnation, share]));
+      return state.seats.map(({ replica }) => [seatLabel(replica.seat), shares.get(replica.incarnation) ?? 1]);
+    },
+  },
+  {
     name: 'ringmaster_ring_max_over_mean',
     help: 'The largest ratio of a share of the ring to what it should be by weight; 1 is even.',
     type: 'gauge',
@@ -112,7 +122,28 @@ export const FLEET_FAMILIES: readonly Family<MetricsFacts>[] = [
     samples: ({ planVersion }) => [['', planVersion]],
   },
   {
-    name: 'ringmaster_access_log_lines_dropped_total',
+    name: 'ringmaster_requests_suspected',
+    help: 'Requests that were at a replica that ended, or seems to have, and have not been answered since.',
+    type: 'gauge',
+    by: [],
+    samples: ({ poison }) => [['', poison.suspects]],
+  },
+  {
+    name: 'ringmaster_requests_quarantined',
+    help: 'Requests that are refused for a while, since two replicas ended that had them; ringmaster_requests_lost counts the refusals, with the reason poison.',
+    type: 'gauge',
+    by: [],
+    samples: ({ poison }) => [['', poison.quarantined.length]],
+  },
+  {
+    name: 'ringmaster_replicas_poisoned',
+    help: 'Replicas that were lost to requests that were quarantined for it.',
+    type: 'counter',
+    by: [],
+    samples: ({ poison }) => [['', poison.replicasLost]],
+  },
+  {
+    name: 'ringmaster_access_log_lines_dropped',
     help: 'Lines of the access log that were lost because its disk or reader is too slow.',
     type: 'counter',
     by: [],

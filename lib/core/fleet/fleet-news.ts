@@ -48,6 +48,28 @@ export function fleetNews(before: FleetState, after: FleetState): FleetNews[] {
   return news;
 }
 
+/**
+ * Replicas that have ended, or hung, though nobody wanted that: they leave without being drained, or are convicted and
+ * kept as the last choice. Given ones that go down count too.
+ */
+export function endedUnasked(before: FleetState, after: FleetState): number[] {
+  if (before === after) return [];
+  const wasLeaving = incarnations(before);
+  const gone = after.leaving.filter(({ replica, drains }) => !drains && !wasLeaving.has(replica.incarnation));
+  const earlier = new Map<SeatId, Seat>(before.seats.map((seat) => [seat.replica.seat, seat]));
+  const convicted = after.seats.flatMap((seat) => {
+    const was = earlier.get(seat.replica.seat);
+    if (was?.phase !== 'serving') return [];
+    const isConvicted = seat.phase === 'down' || (predecessorOf(seat) !== undefined && !isReplacement(seat));
+    return isConvicted ? [was] : [];
+  });
+  return [...gone, ...convicted].map(({ replica }) => replica.incarnation);
+}
+
+function isReplacement(seat: Seat): boolean {
+  return 'isReplacement' in seat && seat.isReplacement === true;
+}
+
 function seatNews(was: Seat | undefined, seat: Seat): FleetNews[] {
   const { replica } = seat;
   if (was !== undefined && predecessorOf(was)?.replica.incarnation === replica.incarnation) {

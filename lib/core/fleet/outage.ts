@@ -1,6 +1,6 @@
 // Why a fleet cannot answer: which seats take no requests and why, in words for people, and whether waiting may help.
 
-import { type FleetState, routes, type Seat } from './fleet-state.ts';
+import { type FleetState, predecessorOf, routes, type Seat } from './fleet-state.ts';
 import type { ProbeFailure } from './health.ts';
 
 /** A seat that takes no requests. */
@@ -28,9 +28,11 @@ export function absentees(state: FleetState): Absentee[] {
     );
 }
 
-/** No seat serves, and requests go to replicas whose heartbeats fail. */
+/** Requests go to replicas, but all of these were convicted by their heartbeats. Envoy calls that panic mode. */
 export function failsOpen(state: FleetState, failOpen: boolean): boolean {
-  return routes(state).length === 0 && routes(state, failOpen).length > 0;
+  const isWell = (seat: Seat) =>
+    seat.phase === 'serving' ? seat.isDrained !== true : predecessorOf(seat)?.health.failuresInARow === 0;
+  return routes(state, failOpen).length > 0 && !state.seats.some(isWell);
 }
 
 /** Why no replica takes requests, in words for people; `undefined` if one does. */

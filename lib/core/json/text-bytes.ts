@@ -6,6 +6,8 @@ const PLAIN = 0;
 const ESCAPED = 1;
 const DIGITS = 2;
 
+const SHORT_BYTES = 32;
+
 export class TextBytes {
   /** Its end has come. */
   isOver = false;
@@ -56,7 +58,7 @@ export class TextBytes {
 
   #readPlain(bytes: Uint8Array, from: number): number {
     let at = from;
-    while (at < bytes.length && isPlain(bytes[at] as number)) at += 1;
+    while (at < bytes.length && PLAIN_BYTES[bytes[at] as number] === 1) at += 1;
     if (at > from) this.#keep(bytes, from, at);
     if (at === bytes.length) return at;
     const byte = bytes[at] as number;
@@ -75,8 +77,10 @@ export class TextBytes {
     this.#flushHigh();
     const most = this.#mostBytes - this.#value.length;
     if (most <= 0) return;
-    // Not longer than what is wanted, so within what a call takes as arguments.
-    this.#value += String.fromCharCode(...bytes.subarray(from, Math.min(to, from + most)));
+    const end = Math.min(to, from + most);
+    // Names are short, and most texts are passed over.
+    if (end - from > SHORT_BYTES) this.#value += String.fromCharCode(...bytes.subarray(from, end));
+    else for (let at = from; at < end; at++) this.#value += String.fromCharCode(bytes[at] as number);
   }
 
   #unescape(byte: number): void {
@@ -151,9 +155,10 @@ const ESCAPES: Readonly<Record<number, string>> = {
   116: '\t',
 };
 
-function isPlain(byte: number): boolean {
-  return byte !== QUOTE && byte !== BACKSLASH && byte >= 0x20;
-}
+// Those that stand for themselves: all but control bytes, quotes and backslashes.
+const PLAIN_BYTES = new Uint8Array(256).fill(1, 0x20);
+PLAIN_BYTES[QUOTE] = 0;
+PLAIN_BYTES[BACKSLASH] = 0;
 
 function digitOf(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;

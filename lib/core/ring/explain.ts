@@ -1,6 +1,7 @@
 // Explains why a request goes where it goes: its slot, the seats in the order of the ring, and what speaks against
 // each. It uses the order and the objections by which the proxy picks, so that it tells what would really happen.
 
+import type { Eased } from './easing.ts';
 import type { Key, RingPolicy } from './policy.ts';
 import type { SeatId } from './ring.ts';
 
@@ -8,9 +9,10 @@ import type { SeatId } from './ring.ts';
  * What may speak against a seat, the least first. The proxy takes the first seat with the least objection, unless that
  * is `absent`.
  */
-export const OBJECTIONS = ['none', 'busy', 'suspected', 'absent'] as const;
+export const OBJECTIONS = ['none', 'busy', 'eased', 'suspected', 'absent'] as const;
 /**
- * `busy`: the seat has its part of the load. `suspected`: something failed there, and it has not answered since.
+ * `busy`: the seat has its part of the load. `eased`: its replica stands out as slow or erring, and this key is not in
+ * the share that it gets. `suspected`: something failed there, and it has not answered since.
  * `absent`: no replica takes requests there.
  */
 export type Objection = (typeof OBJECTIONS)[number];
@@ -23,9 +25,16 @@ export interface Explanation {
   readonly skipped: readonly { readonly seat: SeatId; readonly why: Objection }[];
   /** The seat that gets the request, if any does. */
   readonly taken: SeatId | undefined;
+  /** Replicas that get a part of their requests only, and why. */
+  readonly eased: readonly Eased[];
 }
 
-export function explain(policy: RingPolicy, key: Key, objection: (seat: SeatId) => Objection): Explanation {
+export function explain(
+  policy: RingPolicy,
+  key: Key,
+  objection: (seat: SeatId) => Objection,
+  eased: readonly Eased[] = [],
+): Explanation {
   const order: SeatId[] = [];
   policy.pick(key, (seat) => {
     order.push(seat);
@@ -35,5 +44,5 @@ export function explain(policy: RingPolicy, key: Key, objection: (seat: SeatId) 
   const least = OBJECTIONS.find((level) => objections.some((one) => one.why === level));
   const taken = least === 'absent' ? undefined : objections.find((one) => one.why === least)?.seat;
   const skipped = taken === undefined ? objections : objections.slice(0, order.indexOf(taken));
-  return { key, slot: policy.slotOf(key), order, skipped, taken };
+  return { key, slot: policy.slotOf(key), order, skipped, taken, eased };
 }

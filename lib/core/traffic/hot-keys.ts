@@ -73,6 +73,8 @@ export class HotKeys {
   }
 }
 
+const MINUTE_MS = 60_000;
+
 /** Those of the last one to two periods in which there was traffic. */
 export class RecentHotKeys {
   readonly #periodMs: number;
@@ -80,7 +82,7 @@ export class RecentHotKeys {
   #before = new HotKeys();
   #sinceMs = 0;
 
-  constructor(periodMs: number) {
+  constructor(periodMs = MINUTE_MS) {
     this.#periodMs = periodMs;
   }
 

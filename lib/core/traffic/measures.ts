@@ -10,18 +10,20 @@ export const OUTCOMES = ['1xx', '2xx', '3xx', '4xx', '5xx', 'failed', 'abandoned
 export const METHODS = ['read', 'write'] as const;
 /** Codes of the errors that end or refuse requests. The last one stands for all others. */
 export const REASONS = [
-  ...['bad-reply', 'connection-lost', 'connect-failed', 'no-replica', 'overloaded', 'closing', 'reply-timeout'],
-  ...['tunnel-idle', 'internal', 'client-left', 'bad-request', 'request-timeout', 'body-too-large'],
-  ...['head-too-large', 'not-implemented', 'other'],
+  ...['bad-reply', 'connection-lost', 'connect-failed', 'no-replica', 'overloaded', 'shed', 'closing'],
+  ...['reply-timeout', 'tunnel-idle', 'internal', 'poison', 'client-left', 'bad-request', 'request-timeout'],
+  ...['body-too-large', 'head-too-large', 'not-implemented', 'other'],
 ] as const;
 /** Why a request was tried again: `stale` if a kept connection had closed, else the code of the error. */
 export const RETRY_REASONS = ['stale', 'connect-failed', 'connection-lost', 'bad-reply', 'other'] as const;
 /** Why a request went past the seat that it belongs to. */
-export const SPILL_REASONS = ['absent', 'suspected', 'busy', 'tried'] as const;
+export const SPILL_REASONS = ['absent', 'suspected', 'eased', 'busy', 'tried'] as const;
 /** Where a request with a key went: to the seat that comes first for it, or to another. */
 export const KEY_WAYS = ['owner', 'other'] as const;
 export type SpillReason = (typeof SPILL_REASONS)[number];
 export type Outcome = 'failed' | 'abandoned';
+// Errors that end a request while its replica is waited for.
+const GIVEN_UP: ReadonlySet<string> = new Set(['client-left', 'reply-timeout', 'request-timeout']);
 
 /** Upper bounds of the buckets of all times, in s. What is longer is in one bucket more. */
 export const BOUNDS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
@@ -29,6 +31,8 @@ const BOUNDS_MS = BOUNDS_S.map((bound) => bound * 1000);
 /** A histogram's cells: its buckets, then the sum of what was recorded, in s. */
 export const TIME_CELLS = BOUNDS_S.length + 2;
 const SUM = TIME_CELLS - 1;
+/** Cells for the time that a replica alone was waited for: up to 1 ms, then two for each doubling, from a minute on. */
+export const WAIT_CELLS = 34;
 
 /** Where each group of cells begins. */
 export const SEAT_LAYOUT = layout({
@@ -40,6 +44,7 @@ export const SEAT_LAYOUT = layout({
   duration: TIME_CELLS,
   firstByte: TIME_CELLS,
   queue: TIME_CELLS,
+  waits: WAIT_CELLS,
 });
 export const FRONT_LAYOUT = layout({
   refusals: REASONS.length,
@@ -56,6 +61,8 @@ export interface MeasuredTimes {
   readonly startedMs: number;
   /** 0 if no replica had a place for it. */
   readonly placedMs: number;
+  /** Since when only the replica was waited for; 0 if the request was not whole by then, or the replica was lost. */
+  readonly askedMs: number;
   /** 0 if no head of a reply came. */
   readonly answeredMs: number;
   readonly endedMs: number;
@@ -72,11 +79,16 @@ export class SeatMeasures {
 
   /** Call it when a request has ended with a whole reply. */
   reply(method: string, status: number, times: MeasuredTimes): void {
+    // A tunnel has no head of a final reply.
+    if (times.answeredMs > 0) this.#wait(times.askedMs, times.answeredMs);
     this.#end(method, Math.min(5, Math.max(1, Math.floor(status / 100))) - 1, times);
   }
 
   /** Call it when a request has ended without one. @param code of the error. */
   loss(method: string, how: Outcome, code: string, times: MeasuredTimes): void {
+    // Whoever gives up has waited at least so long: a replica that hangs shows by those.
+    if (times.answeredMs > 0) this.#wait(times.askedMs, times.answeredMs);
+    else if (GIVEN_UP.has(code)) this.#wait(times.askedMs, times.endedMs);
     this.#end(method, how === 'failed' ? 5 : 6, times);
     addOne(this.cells, SEAT_LAYOUT.losses + indexIn(REASONS, code));
   }
@@ -92,6 +104,10 @@ export class SeatMeasures {
   /** A connection is taken for a request. */
   connection(reused: boolean): void {
     addOne(this.cells, SEAT_LAYOUT.connections + (reused ? 1 : 0));
+  }
+
+  #wait(fromMs: number, toMs: number): void {
+    if (fromMs > 0) addOne(this.cells, SEAT_LAYOUT.waits + cellOfWait(toMs - fromMs));
   }
 
   #end(method: string, outcome: number, { startedMs, placedMs, answeredMs, endedMs }: MeasuredTimes): void {
@@ -138,7 +154,17 @@ export function addCells(one: Float64Array | undefined, other: Float64Array): Fl
   return one === undefined ? other.slice() : one.map((value, cell) => value + (other[cell] as number));
 }
 
-function isRead(method: string): boolean {
+/** A time in the middle of those that a cell of the waits counts, in ms. */
+export function waitOfCell(cell: number): number {
+  return cell === 0 ? 1 : 2 ** ((cell - 0.5) / 2);
+}
+
+function cellOfWait(ms: number): number {
+  return ms <= 1 ? 0 : Math.min(WAIT_CELLS - 1, 1 + Math.floor(2 * Math.log2(ms)));
+}
+
+/** The method is safe by RFC 9110, 9.2.1: it has no effect that its client asked for. */
+export function isRead(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'TRACE';
 }
 

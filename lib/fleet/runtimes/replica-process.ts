@@ -163,8 +163,9 @@ export function startRunning({ words, environment, cwd }: Launch): Running {
   return {
     pid,
     ended,
-    stdout,
-    stderr,
+    // Without a descriptor for them they are missing, though their type does not say so.
+    stdout: stdout ?? null,
+    stderr: stderr ?? null,
     get wasKilled() {
       return child.signalCode !== null;
     },

@@ -1,7 +1,7 @@
 // What one exchange is given to work with, and what is left when it is over. Types only.
 
+import type { KeyFinding } from '../../core/keys/key-finding.ts';
 import type { ReplicaRef } from '../../core/ports.ts';
-import type { KeyFinding } from '../../core/request/key-finding.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { RecentHotKeys } from '../../core/traffic/hot-keys.ts';
@@ -9,13 +9,23 @@ import type { FrontMeasures } from '../../core/traffic/measures.ts';
 import type { BalancerError, ErrorCode } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
 import type { Directions } from '../directions.ts';
+import type { Guard } from '../poison/guard.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import type { Lessor } from '../replicas/lease.ts';
+import type { SeatClaims } from '../replicas/routing-table.ts';
 import type { Told } from './downstream.ts';
 import type { ReturnLine } from './return-line.ts';
 import type { Times } from './times.ts';
 import type { UploadMemory } from './upload-memory.ts';
 import type { Waiting } from './waiting-line.ts';
+
+/** Who knows whether more requests come than the replicas can do. */
+export interface Shedder {
+  /** They do, so that requests are turned away. */
+  readonly isShedding: boolean;
+  /** The error of a request that is turned away. */
+  refusal(): BalancerError;
+}
 
 /** What an exchange needs of the data plane around it. */
 export interface ExchangeContext {
@@ -27,8 +37,15 @@ export interface ExchangeContext {
    * must lease it.
    * @param offers the request offers to switch protocols, so it takes a place among the tunnels too.
    * @param home the seat that comes before those of the ring, if there is one.
+   * @param claims the seat must be claimed there as well.
    */
-  take(key: Key, tried: readonly SeatId[], offers: boolean, home: SeatId | undefined): Lessor | undefined;
+  take(
+    key: Key,
+    tried: readonly SeatId[],
+    offers: boolean,
+    home: SeatId | undefined,
+    claims?: SeatClaims,
+  ): Lessor | undefined;
   readonly measures: FrontMeasures;
   readonly recentKeys: RecentHotKeys;
   readonly directions: Pick<Directions, keyof Directions>;
@@ -39,6 +56,7 @@ export interface ExchangeContext {
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean;
   /** An id for a request that has no key and goes by its id. */
   dealId(): number;
+  readonly overload: Shedder;
   /** No request goes to a replica for now. */
   readonly isPaused: boolean;
   /** `tried`, and the seats that have as many tunnels as they may. */
@@ -47,6 +65,8 @@ export interface ExchangeContext {
   readonly returns: ReturnLine;
   /** Leaves every line. */
   stopWaiting(exchange: Waiting): void;
+  /** Knows which requests may kill replicas. */
+  readonly guard: Guard;
   /** May one more attempt be made after a failure? If so, it is counted. */
   spendRetry(): boolean;
   readonly hostnameOf: (seat: SeatId) => string | undefined;

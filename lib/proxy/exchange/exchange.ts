@@ -1,15 +1,13 @@
-// One request and its reply: finds a replica, attempts, perhaps attempts again, relays, and gives up what takes too
-// long. downstream.ts is where the reply goes, loss.ts decides what becomes of a lost attempt, patience.ts how long is
-// too long.
+// One request and its reply: finds a replica, attempts, perhaps again, relays, and gives up what takes too long. The
+// reply goes to downstream.ts, loss.ts decides what becomes of a lost attempt, patience.ts how long is too long.
 
-import type { KeyFinding } from '../../core/request/key-finding.ts';
-import type { Explanation } from '../../core/ring/explain.ts';
+import type { KeyFinding } from '../../core/keys/key-finding.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
-import type { SpillReason } from '../../core/traffic/measures.ts';
 import { BalancerError } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
 import { isEventStream, malformed, type ReplyHead } from '../../http/reply-head.ts';
+import type { Suspicion } from '../poison/guard.ts';
 import type { Lease, Leaseholder, Lessor } from '../replicas/lease.ts';
 import { sendRequest } from '../replicas/send-request.ts';
 import { mayBeUnread } from '../replicas/unread-bodies.ts';
@@ -19,8 +17,8 @@ import type { Asked, Ended, ExchangeContext, Loss } from './exchange-context.ts'
 import { findReplica, type Seeker, waitedInVain, waitForReturn } from './find-replica.ts';
 import { judgeLoss, NO_LOSSES } from './loss.ts';
 import { Patience, type Phase, type Wait, waitOf } from './patience.ts';
-import { bodyTooLarge, NO_BODY, type OutgoingBody, RequestBody } from './request-body.ts';
-import { Times } from './times.ts';
+import { bodyTooLarge, hasBody, NO_BODY, type OutgoingBody, RequestBody } from './request-body.ts';
+import { place, Times } from './times.ts';
 import type { Answer } from './waiting-line.ts';
 
 export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
@@ -36,16 +34,17 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   losses: readonly Loss[] = NO_LOSSES;
   sentBytes = 0;
   lastError: BalancerError | undefined;
-  explanation: Explanation | undefined;
-  passedFor: SpillReason | undefined;
+  explanation: Seeker['explanation'];
+  passedFor: Seeker['passedFor'];
   awaitsReturn = false;
+  suspicion: Suspicion | undefined;
+  body: OutgoingBody = NO_BODY;
   status = 0;
   error: BalancerError | undefined;
   readonly #context: ExchangeContext;
   readonly #downstream: Downstream;
   readonly #early: Buffer | undefined;
   #phase: Phase = 'receiving';
-  #body: OutgoingBody = NO_BODY;
   #lease: Lease | undefined;
   #mayContinue = false;
   #tunnel: Tunnel | undefined;
@@ -70,7 +69,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   }
 
   get receivedBytes(): number {
-    return this.#body.receivedBytes + (this.#tunnel?.sentBytes ?? 0);
+    return this.body.receivedBytes + (this.#tunnel?.sentBytes ?? 0);
   }
 
   get isWaiting(): boolean {
@@ -79,7 +78,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   start(): void {
     const { maxBodyBytes } = this.#context.limits;
-    if (!this.#hasBody) this.#attempt(false);
+    if (!hasBody(this.head)) this.#attempt(false);
     else if (this.head.lengthBytes > maxBodyBytes) this.fail(bodyTooLarge(maxBodyBytes), true);
     else this.#receive();
   }
@@ -109,25 +108,26 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onTick(nowMs: number): void {
     const awaitsContinue = this.head.expectsContinue && !this.#mayContinue;
-    const wait = waitOf(this.#phase, this.#body, this.#downstream, awaitsContinue);
+    const connected = this.#lease?.connected === true;
+    const wait = waitOf(this.#phase, this.body, this.#downstream, connected, awaitsContinue);
     // There may be memory again to read ahead of this client.
     if (wait === 'client-takes' && !this.#downstream.full) this.#lease?.resume();
-    const found = this.#lease?.connected === true ? 1 : 0;
-    const receivedBytes = this.#body.receivedBytes;
-    const progress = this.#progress + found + receivedBytes + (this.#tunnel?.sentBytes ?? 0);
+    if (this.#phase === 'replying') this.#context.guard.replies(this);
+    const progress = this.#progress + Number(connected) + this.receivedBytes;
     const isWhole = !this.#replyBegun && this.#isWhole;
     // Made late, since most requests are over before the first tick.
     this.#patience ??= new Patience(this.#context.limits);
     const error =
       this.#patience.lost(nowMs, wait, progress, isWhole, this.agent?.replica.hostname ?? '') ??
-      this.#patience.lostPace(nowMs, wait, receivedBytes);
+      this.#patience.lostPace(nowMs, wait, this.body.receivedBytes);
     if (error !== undefined) this.#giveUp(wait, error);
   }
 
   onRoom(): Answer {
     if (this.#phase === 'waiting') this.#attempt(false);
     if (this.#phase !== 'waiting') return 'gone';
-    return this.tried.length === 0 && this.head.offered === '' ? 'full' : 'choosy';
+    const isChoosy = this.tried.length > 0 || this.head.offered !== '' || this.suspicion?.heldBackMs !== undefined;
+    return isChoosy ? 'choosy' : 'full';
   }
 
   /** Replies with an error, or cuts the connection if part of a reply has gone out: nobody takes it for complete. */
@@ -148,7 +148,9 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onInformation(head: ReplyHead): void {
     this.#progress += 1;
-    this.#mayContinue = true;
+    // That of a second replica, after the first was lost, would be for nothing: the client sends already.
+    if (head.status === 100 && this.#mayContinue) return;
+    if (head.status === 100) this.#mayContinue = true;
     this.#downstream.inform(head);
   }
 
@@ -160,6 +162,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.status = head.status;
     this.#phase = 'tunnel';
     lease.becomeTunnel();
+    this.#context.guard.answered(this);
   }
 
   onHead(head: ReplyHead): void {
@@ -169,6 +172,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.#phase = 'replying';
     this.#downstream.begin(head, this.#isWhole, takeReply(this, head, this.#context));
     if (!isEventStream(head)) return;
+    this.#context.guard.answered(this);
     this.#downstream.followClient();
     this.#lease?.becomeStream();
   }
@@ -181,7 +185,11 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onEnd(trailers: readonly string[]): void {
     this.#downstream.end(trailers);
-    if (this.#mayLeaveRest) this.#lease?.abandon();
+    this.#context.guard.answered(this);
+    // Bytes may be left that the replica would take for its next request: those that come after an early reply, or a
+    // body that it did not read.
+    const isUnread = !this.#isWhole || mayBeUnread(this.request.method ?? '', this.status);
+    if (hasBody(this.head) && isUnread) this.#lease?.abandon();
     else this.#lease?.finish();
     this.#end(undefined);
     this.#downstream.finish();
@@ -194,7 +202,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onDrain(): void {
     this.#progress += 1;
-    this.#body.resume();
+    this.body.resume();
     this.#tunnel?.resume();
   }
 
@@ -209,11 +217,14 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   onLost(error: BalancerError): void {
     const lease = this.#lease as Lease;
-    this.#body.stop();
+    this.body.stop();
+    this.times.askedMs = 0;
     this.lastError = error;
     this.losses = [...this.losses, { replica: lease.lessor.replica, why: error.code }];
+    this.#context.guard.lost(this, lease, error.code, this.#phase === 'tunnel');
     const { method = '' } = this.request;
-    const verdict = judgeLoss(error, lease, method, this.#body.inHand, this.tried, this.#context);
+    const attempted = { method, bodyInHand: this.body.inHand, replyBegun: this.#replyBegun };
+    const verdict = judgeLoss(error, lease, attempted, this.tried, this.#context);
     if (lease.connected) this.awaitsReturn = false;
     if (verdict instanceof BalancerError) this.fail(verdict, false);
     else if (verdict !== 'when-back') this.#attempt(verdict === 'again-fresh');
@@ -225,7 +236,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     const { limits, uploads } = this.#context;
     const isChunked = this.head.body === 'chunked';
     const body = new RequestBody(this.request, isChunked, limits, uploads, (error) => this.fail(error, true));
-    this.#body = body;
+    this.body = body;
     // A client that expects a 100 needs the replica first, since the 100 comes from there; its body holds no key then.
     if (this.head.expectsContinue) this.#attempt(false);
     else body.onceReady(() => this.#phase === 'over' || this.#attempt(false));
@@ -233,7 +244,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   #attempt(fresh: boolean): void {
     const awaitedReturn = this.awaitsReturn;
-    const found = findReplica(this, this.#context, this.#body.kept);
+    const found = findReplica(this, this.#context);
     // An attempt in vain, after being called from a line, does not begin the wait anew.
     const waitsOn = awaitedReturn || (found === undefined && this.#phase === 'waiting');
     if (!waitsOn) this.#progress += 1;
@@ -246,13 +257,12 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
       return;
     }
     this.#phase = 'asking';
-    this.times.placedMs = performance.now();
-    this.times.connectedMs = 0;
+    place(this.times, this.#isWhole);
     this.attempts += 1;
     const lease = found.lease(fresh, this.head.offered !== '');
     this.#lease = lease;
     lease.begin(this, this.request.method ?? '');
-    sendRequest(lease, this.head, this.#body);
+    sendRequest(lease, this.head, this.body);
   }
 
   #giveUp(wait: Wait, error: BalancerError): void {
@@ -270,26 +280,16 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     return this.#phase === 'replying' || this.#phase === 'tunnel';
   }
 
-  get #hasBody(): boolean {
-    return this.head.body === 'chunked' || this.head.lengthBytes > 0;
-  }
-
-  // Bytes of this request may be left that the replica would take for its next request: those that come after an early
-  // reply, or a body that the replica did not read.
-  get #mayLeaveRest(): boolean {
-    return this.#hasBody && (!this.#isWhole || mayBeUnread(this.request.method ?? '', this.status));
-  }
-
-  // The whole request has come. A client that still sends when it has its answer may go on, and its bytes must not
-  // become its next request, nor the replica's.
+  // The whole request has come. A client that still sends when it has its answer may go on; its bytes are no request.
   get #isWhole(): boolean {
-    return this.#body.ended;
+    return this.body.ended;
   }
 
   #end(error: BalancerError | undefined): void {
     if (this.#phase === 'waiting') this.#context.stopWaiting(this);
+    if (error !== undefined) this.#context.guard.over(this, this.#phase === 'asking' ? this.#lease : undefined);
     this.#phase = 'over';
-    this.#body.discard();
+    this.body.discard();
     this.#tunnel?.stop();
     this.#downstream.release();
     this.error = error;

@@ -1,19 +1,22 @@
 // Finds where a request goes next: a replica from the routing table, a place in a line to wait for one, or the error
 // that there is none.
 
-import type { KeyFinding } from '../../core/request/key-finding.ts';
+import type { KeyFinding } from '../../core/keys/key-finding.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { SpillReason } from '../../core/traffic/measures.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
+import type { Risk } from '../poison/guard.ts';
 import type { Lessor } from '../replicas/lease.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 import type { Waiting } from './waiting-line.ts';
 
 /** A request that needs a replica. */
-export interface Seeker extends Waiting {
+export interface Seeker extends Waiting, Risk {
+  readonly request: Risk['request'];
+  readonly body: Risk['body'] & { readonly kept: readonly Uint8Array[] };
   requestId: number;
   found: KeyFinding;
   key: Key;
@@ -32,27 +35,19 @@ export interface Seeker extends Waiting {
   passedFor: SpillReason | undefined;
 }
 
-/**
- * Gives `undefined` if the request now waits in a line.
- * @param bodyStart as much of its body as there is before a replica is asked. Its key may be in there.
- */
-export function findReplica(
-  seeker: Seeker,
-  context: ExchangeContext,
-  bodyStart: readonly Uint8Array[],
-): Lessor | BalancerError | undefined {
-  const { further } = seeker.found;
-  if (further !== undefined) {
-    seeker.found = further(bodyStart);
-    if (seeker.found.key === undefined) seeker.requestId = context.dealId();
-    seeker.key = seeker.found.key ?? seeker.requestId;
-  }
+/** Gives `undefined` if the request now waits in a line. */
+export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | BalancerError | undefined {
   const { tried, head } = seeker;
   const offers = head.offered !== '';
   try {
+    // There is as much of its body as there will be before a replica is asked.
+    const { further } = seeker.found;
+    if (further !== undefined) settleKey(seeker, further(seeker.body.kept), context);
     const home = context.directions.setterOf(seeker.found.learned);
     if (head.asksWhy) seeker.explanation ??= context.directions.explanationOf(seeker.key, home);
-    const agent = context.take(seeker.key, barredSeats(seeker, context), offers, home);
+    const agent = context.guard.isQuiet
+      ? context.take(seeker.key, barredSeats(seeker, context), offers, home)
+      : takeGuarded(seeker, home, context);
     if (agent !== undefined) {
       noteWay(seeker, context);
       return agent;
@@ -66,10 +61,24 @@ export function findReplica(
   const barred = barredSeats(seeker, context);
   // All replicas that the request could go to are full. It keeps its place in the line, or gets one.
   if ((seeker.isWaiting && !seeker.awaitsReturn) || context.wait(seeker, barred)) return undefined;
+  if (!context.guard.isQuiet && context.guard.mayGoOn(seeker)) {
+    const agent = context.take(seeker.key, barred, offers, context.directions.setterOf(seeker.found.learned));
+    if (agent !== undefined) {
+      noteWay(seeker, context);
+      return agent;
+    }
+  }
+  if (seeker.attempts === 0 && context.overload.isShedding) return context.overload.refusal();
   if (barred.length === tried.length) return waitForReturn(seeker, context) ? undefined : noReplica(seeker, context);
   if (seeker.lastError !== undefined) return seeker.lastError;
   const { maxTunnels } = context.limits;
   return new BalancerError('overloaded', `each replica has ${maxTunnels} upgraded connections already`);
+}
+
+function settleKey(seeker: Seeker, found: KeyFinding, context: ExchangeContext): void {
+  seeker.found = found;
+  if (found.key === undefined) seeker.requestId = context.dealId();
+  seeker.key = found.key ?? seeker.requestId;
 }
 
 function noteWay(seeker: Seeker, { directions, limits, measures, recentKeys }: ExchangeContext): void {
@@ -79,6 +88,22 @@ function noteWay(seeker: Seeker, { directions, limits, measures, recentKeys }: E
   if (keyClass === undefined) return;
   measures.keyed(keyClass, seeker.passedFor === undefined ? 'owner' : 'other');
   recentKeys.count(seeker.key);
+}
+
+// As `take`, while some request may have killed a replica.
+function takeGuarded(seeker: Seeker, home: SeatId | undefined, context: ExchangeContext): Lessor | undefined {
+  const { guard } = context;
+  const admission = guard.admit(seeker);
+  if (admission === 'not-yet') return undefined;
+  let agent: Lessor | undefined;
+  try {
+    const offers = seeker.head.offered !== '';
+    const claims = admission === 'alone' ? guard.suspects : undefined;
+    agent = context.take(seeker.key, barredSeats(seeker, context), offers, home, claims);
+    return agent;
+  } finally {
+    if (admission === 'alone') guard.placed(seeker, agent?.replica.seat);
+  }
 }
 
 // Where it may not go: to seats that have failed it, and with an offer to those that have all the tunnels they may.
@@ -93,6 +118,8 @@ function barredSeats({ tried, head }: Seeker, context: ExchangeContext): readonl
 export function waitForReturn(seeker: Seeker, context: ExchangeContext): boolean {
   if (!context.returns.join(seeker)) return false;
   seeker.awaitsReturn = true;
+  // It does not wait for other suspects.
+  if (seeker.suspicion !== undefined) seeker.suspicion.heldBackMs = undefined;
   seeker.tried.length = 0;
   return true;
 }
@@ -107,7 +134,9 @@ function waitForEnd(seeker: Seeker, context: ExchangeContext): BalancerError | u
 /** The error of a request that has waited for too long. @param overdue that of one that waits for room. */
 export function waitedInVain(seeker: Seeker, context: ExchangeContext, overdue: BalancerError): BalancerError {
   if (context.isPaused) return new BalancerError('overloaded', 'requests are held back, for longer than one may wait');
-  return seeker.awaitsReturn ? noReplica(seeker, context) : overdue;
+  if (seeker.awaitsReturn) return noReplica(seeker, context);
+  if (seeker.suspicion?.heldBackMs === undefined) return overdue;
+  return new BalancerError('overloaded', 'it was at a replica that ended, and others that were there are tried first');
 }
 
 function noReplica(seeker: Seeker, context: ExchangeContext): BalancerError {

@@ -1,7 +1,7 @@
 // Judges a lost attempt: which replica is to blame, and whether the request is tried again. lib/core/request/retry.ts
 // says which attempts may be repeated at all.
 
-import { mayRetry } from '../../core/request/retry.ts';
+import { type FailedAttempt, mayRetry } from '../../core/request/retry.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import { BalancerError } from '../../errors.ts';
 import type { Lease } from '../replicas/lease.ts';
@@ -16,15 +16,14 @@ export type Verdict = 'again' | 'again-fresh' | 'when-back' | BalancerError;
 /** The losses of a request that lost no attempt: one object serves all such requests, since nearly all are such. */
 export const NO_LOSSES: readonly Loss[] = [];
 
-/**
- * @param tried seats that have failed the request. The seat of this attempt is added if it is to blame.
- * @param bodyInHand everything that was sent of the body can be sent again.
- */
+/** What the exchange knows of its attempt. */
+export type Attempted = Pick<FailedAttempt, 'method' | 'bodyInHand' | 'replyBegun'>;
+
+/** @param tried seats that have failed the request. The seat of this attempt is added if it is to blame. */
 export function judgeLoss(
   error: BalancerError,
   lease: Lease,
-  method: string,
-  bodyInHand: boolean,
+  attempted: Attempted,
   tried: SeatId[],
   context: ExchangeContext,
 ): Verdict {
@@ -32,19 +31,16 @@ export function judgeLoss(
   if (error.code === 'overloaded') return error;
   // A kept connection may close at any time, which says nothing about the replica. It gets another attempt on a new
   // connection.
-  const stale = lease.reused && !lease.replyBegun;
+  const stale = lease.reused && !lease.hasSpoken;
   if (!stale) {
     tried.push(lease.lessor.replica.seat);
     if (error.code !== 'bad-reply') context.suspect(lease.lessor.replica);
   }
-  const attempt = {
-    method,
-    unsent: !lease.connected,
-    bodyInHand,
-    replyBegun: lease.replyBegun,
-    replicasTried: tried.length,
-  };
-  const isUnsent = error.code === 'connect-failed' && bodyInHand;
+  // Bytes that are no reply answer the request too, though badly. The next replica, of the same kind, would be given
+  // what made this one answer so.
+  const replyBegun = attempted.replyBegun || error.code === 'bad-reply';
+  const attempt = { ...attempted, replyBegun, unsent: !lease.connected, replicasTried: tried.length };
+  const isUnsent = error.code === 'connect-failed' && attempted.bodyInHand;
   if (!mayRetry(attempt, context.limits.maxAttempts)) return isUnsent ? 'when-back' : error;
   const { measures } = lease.lessor;
   if (stale) {

@@ -18,6 +18,8 @@ export type Wait =
   | 'upload'
   // The replica must take more of the body.
   | 'replica-takes'
+  // A connection to the replica. It has a limit of its own (connection.ts).
+  | 'connect'
   | 'reply-head'
   | 'reply-body'
   // The client must take more of the reply.
@@ -28,20 +30,25 @@ interface Blockable {
   readonly blocked: boolean;
 }
 
-/** @param awaitsContinue the client sends no body before it has a 100. */
+/**
+ * @param connected the connection to the replica is there.
+ * @param awaitsContinue the client may send no body before it has a 100.
+ */
 export function waitOf(
   phase: Phase,
-  body: Blockable & { readonly ended: boolean },
+  body: Blockable & { readonly ended: boolean; readonly receivedBytes: number },
   client: Blockable,
+  connected: boolean,
   awaitsContinue: boolean,
 ): Wait {
   if (phase === 'tunnel') return 'tunnel';
   if (phase === 'waiting') return 'room';
   if (phase === 'replying') return client.blocked ? 'client-takes' : 'reply-body';
+  if (phase === 'asking' && !connected) return 'connect';
   if (body.ended) return 'reply-head';
   if (body.blocked) return 'replica-takes';
-  // A client that waits for a 100 waits for the replica.
-  return awaitsContinue ? 'reply-head' : 'upload';
+  // A client that waits for a 100 waits for the replica. One that has begun to send does not wait.
+  return awaitsContinue && body.receivedBytes === 0 ? 'reply-head' : 'upload';
 }
 
 const MOST_BETWEEN_LOOKS_MS = 500;
@@ -98,6 +105,7 @@ export class Patience {
 }
 
 function overdue(wait: Wait, waitedMs: number, who: string, limits: TimeLimits): BalancerError | undefined {
+  if (wait === 'connect') return undefined;
   const limitMs = limitOf(wait, limits);
   if (waitedMs <= limitMs) return undefined;
   switch (wait) {
@@ -118,7 +126,7 @@ function overdue(wait: Wait, waitedMs: number, who: string, limits: TimeLimits):
   }
 }
 
-function limitOf(wait: Wait, limits: TimeLimits): number {
+function limitOf(wait: Exclude<Wait, 'connect'>, limits: TimeLimits): number {
   switch (wait) {
     case 'room':
       return limits.queueTimeoutMs;

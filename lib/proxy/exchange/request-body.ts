@@ -2,6 +2,7 @@
 // replica takes it. Its beginning is kept, up to a limit, so that the request can be repeated.
 
 import { BalancerError } from '../../errors.ts';
+import type { RequestHead } from '../../http/headers.ts';
 import { trailerSection } from '../../http/trailers.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import type { BodySource } from './downstream.ts';
@@ -20,6 +21,10 @@ export function bodyTooLarge(maxBytes: number): BalancerError {
   return new BalancerError('body-too-large', `the body is larger than ${maxBytes} bytes`);
 }
 
+export function hasBody({ body, lengthBytes }: RequestHead): boolean {
+  return body === 'chunked' || lengthBytes > 0;
+}
+
 /** The body of a request on its way, or `NO_BODY`. */
 export interface OutgoingBody {
   readonly receivedBytes: number;
@@ -27,6 +32,8 @@ export interface OutgoingBody {
   readonly inHand: boolean;
   /** What has come of it and is kept. */
   readonly kept: readonly Uint8Array[];
+  /** The whole body in pieces, if all of it is here and kept. */
+  readonly whole: readonly Buffer[] | undefined;
   /** The body waits for its target to take more. */
   readonly blocked: boolean;
   /** The client has sent the whole body. */
@@ -46,6 +53,7 @@ export const NO_BODY: OutgoingBody = {
   receivedBytes: 0,
   inHand: true,
   kept: [],
+  whole: [],
   blocked: false,
   ended: true,
   sendTo: () => undefined,
@@ -101,6 +109,11 @@ export class RequestBody implements Upload, OutgoingBody {
 
   get kept(): readonly Buffer[] {
     return this.#kept.pieces;
+  }
+
+  get whole(): readonly Buffer[] | undefined {
+    const isWhole = this.#ended && this.#allKept && this.receivedBytes < this.#limits.maxKeptBytes;
+    return isWhole ? this.#kept.pieces : undefined;
   }
 
   get blocked(): boolean {

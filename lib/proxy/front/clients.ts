@@ -66,7 +66,7 @@ export class Clients {
   /** Ends all connections, whatever is under way on them. Gives the number of requests without their whole reply. */
   cut(): number {
     const underWay = [...this.#all].filter((client) => client.hasRequest).length;
-    for (const { socket } of this.#all) socket.destroy();
+    for (const client of this.#all) client.drop();
     return underWay;
   }
 

@@ -28,7 +28,7 @@ export function errorReply(error: BalancerError, requestId: number, keepAlive: b
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\nContent-Type: application/json\r\n` +
     'X-Content-Type-Options: nosniff\r\n' +
     `Content-Length: ${body.length}\r\nDate: ${new Date().toUTCString()}\r\nX-Request-Id: ${requestId}\r\n` +
-    (error.status === 503 ? 'Retry-After: 1\r\n' : '') +
+    (error.status === 503 ? `Retry-After: ${error.retryAfterS(requestId)}\r\n` : '') +
     `${persistence}\r\n${asking?.method === 'HEAD' ? '' : body}`
   );
 }

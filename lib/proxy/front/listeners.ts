@@ -16,6 +16,9 @@ const BACKLOG = 4096;
 // Undocumented, but in Node since 0.9.
 type WithHandle = net.Server & { readonly _handle?: { readonly fd?: number } | null };
 
+/** Listens for connections. */
+export type Listening = Pick<Listeners, 'listen' | 'descriptors' | 'close' | 'giveWay'>;
+
 export class Listeners {
   readonly #all: net.Server[];
   readonly #more: () => net.Server;

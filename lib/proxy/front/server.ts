@@ -4,7 +4,6 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ListenPlace } from '../../core/plane-ports.ts';
 import type { Clock } from '../../core/ports.ts';
-import type { KeyFinding } from '../../core/request/key-finding.ts';
 import type { Ledger } from '../../core/request/ledger.ts';
 import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { MayBeTold } from '../../http/credentials.ts';
@@ -20,6 +19,7 @@ import type { Incoming } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { ExchangeContext } from '../exchange/exchange-context.ts';
 import { permittedHead } from '../explain-permission.ts';
+import type { Keys } from '../keys/keys.ts';
 import type { RequestLog } from '../request-log.ts';
 import { ownerOf } from './client-socket.ts';
 import { Clients } from './clients.ts';
@@ -32,7 +32,7 @@ import { checkParser, readFurther } from './http1/parser.ts';
 import type { ReplyMemory } from './http1/reply-memory.ts';
 import { type OwnAnswer, ownResponse, readerOf, SilentResponse } from './http1/responses.ts';
 import { Turn, type TurnTerms } from './http1/turn.ts';
-import { Listeners } from './listeners.ts';
+import { Listeners, type Listening } from './listeners.ts';
 import type { PlainRequest } from './plain/plain-request.ts';
 
 /** What the front needs of the data plane around it. */
@@ -48,8 +48,7 @@ export interface FrontContext extends ExchangeContext {
   arrive(): number;
   /** An id for something refused before there is a request. */
   nextId(): number;
-  /** @param origin the client's address. @param trusted it comes from a proxy whose word is taken. */
-  keyOf(request: ParsedRequest, origin: string, trusted: boolean): KeyFinding;
+  readonly keys: Keys;
   mayBeTold(request: IncomingMessage): MayBeTold;
   /** Gives what answers a request that is for the balancer itself; `undefined` leaves the request to the ring. */
   ownAnswer(request: IncomingMessage): OwnAnswer | undefined;
@@ -57,6 +56,7 @@ export interface FrontContext extends ExchangeContext {
   onTick(nowMs: number, lateMs: number): void;
 }
 
+const onSystem = (server: Server): Listening => new Listeners(server);
 const SWEEP_MS = 50;
 const LAST_WRITES_MS = 300;
 
@@ -67,12 +67,12 @@ export class FrontServer implements TurnTerms {
   readonly #clients: Clients;
   readonly #trust: Trust;
   readonly #server: Server;
-  readonly #listeners: Listeners;
+  readonly #listeners: Listening;
   readonly #date = new DateField();
   // A plain request never asks that.
   readonly #mayBeTold = (request: object) => this.#context.mayBeTold(request as IncomingMessage);
 
-  constructor(context: FrontContext, clock: Clock, log: Log) {
+  constructor(context: FrontContext, clock: Clock, log: Log, listeners = onSystem) {
     this.#context = context;
     this.#clock = clock;
     this.#log = log;
@@ -89,7 +89,7 @@ export class FrontServer implements TurnTerms {
       onRefused: (error: BalancerError, client: string) => this.#onRefused(error, client),
     };
     this.#clients = new Clients(terms, context.ledger, clock, (nowMs, lateMs) => context.onTick(nowMs, lateMs));
-    this.#listeners = new Listeners(this.#server);
+    this.#listeners = listeners(this.#server);
     this.#hear();
   }
 
@@ -226,7 +226,7 @@ export class FrontServer implements TurnTerms {
         client.finish(response, keepAlive);
         return;
       }
-      const found = context.keyOf(request, origin, client.trusted);
+      const found = context.keys.of(request, origin, client.trusted);
       // One whose key may be in its body gets such an id later, if it needs one.
       if (found.key === undefined && found.further === undefined) requestId = context.dealId();
       const asked = { head, found, requestId, client: origin, early };

@@ -1,7 +1,7 @@
 // Learns from replies which seat has set an application's cookie, and says whose a cookie is. So a client stays with
 // whoever made its session, though the cookie that names it comes with the first reply only.
 
-import type { LearnedSeats } from '../../core/request/learned-seats.ts';
+import type { LearnedSeats } from '../../core/keys/learned-seats.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 
 const SET_COOKIE = 'set-cookie';

@@ -1,8 +1,8 @@
 // Reads the parts of a key that are in the head of a request. Pure. A part that is empty is none: if an empty value
 // counted, all requests with an empty value would go to one replica.
 
+import { compilePattern, segmentOf } from '../../core/keys/path-pattern.ts';
 import type { KeyPart } from '../../core/request/key-source.ts';
-import { compilePattern, segmentOf } from '../../core/request/path-pattern.ts';
 import type { ParsedRequest } from '../../http/headers.ts';
 import { authorityOf, pathOf } from '../../http/target.ts';
 

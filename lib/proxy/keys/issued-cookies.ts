@@ -2,9 +2,9 @@
 // from its first request on, and stays so when replicas are replaced, since the value names none.
 
 import { randomFillSync } from 'node:crypto';
-import type { KeyFinding } from '../../core/request/key-finding.ts';
+import type { KeyFinding } from '../../core/keys/key-finding.ts';
+import { writeKeySource } from '../../core/keys/key-spec.ts';
 import type { KeySource } from '../../core/request/key-source.ts';
-import { writeKeySource } from '../../core/request/key-spec.ts';
 import { hashText } from '../../core/ring/hashes/text.ts';
 import type { SpreadSettings } from '../../core/traffic-settings.ts';
 import { firstOf, type KeyedRequest } from './head-texts.ts';

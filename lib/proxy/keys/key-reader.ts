@@ -1,7 +1,8 @@
 // Computes the number that a request asks the ring with. `--key` is a list of sources: the first one that the request
 // has decides. A request that has none of them goes by its request id.
 
-import { BY_ID, type KeyFinding } from '../../core/request/key-finding.ts';
+import { BY_ID, type KeyFinding } from '../../core/keys/key-finding.ts';
+import { writeKeySource } from '../../core/keys/key-spec.ts';
 import {
   classOf,
   type KeyClass,
@@ -9,7 +10,6 @@ import {
   type KeyPart,
   type KeySource,
 } from '../../core/request/key-source.ts';
-import { writeKeySource } from '../../core/request/key-spec.ts';
 import { hashText } from '../../core/ring/hashes/text.ts';
 import { jsonText, promptText } from './body-texts.ts';
 import { headText, IN_BODY, type KeyedRequest, type TextReader } from './head-texts.ts';

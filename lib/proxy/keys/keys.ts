@@ -1,8 +1,8 @@
 // What a data plane goes by to find the keys of requests, made anew when the settings change.
 
-import type { KeyFinding } from '../../core/request/key-finding.ts';
+import type { KeyFinding } from '../../core/keys/key-finding.ts';
+import { LEARNED_BYTES, LearnedSeats } from '../../core/keys/learned-seats.ts';
 import type { KeyFunction } from '../../core/request/key-source.ts';
-import { LEARNED_BYTES, LearnedSeats } from '../../core/request/learned-seats.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import { CookieLearner } from './cookie-learner.ts';
 import type { KeyedRequest } from './head-texts.ts';

@@ -10,6 +10,7 @@ import type { SeatLoad } from '../../core/traffic/plane-reading.ts';
 import { Tally } from '../../core/traffic/traffic.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import { type Pool, ReplicaConnection } from './connection.ts';
+import type { Dial } from './socket.ts';
 
 /** Load of all agents together. */
 export interface AgentLoad {
@@ -23,6 +24,8 @@ export interface AgentLoad {
   inFlight: number;
   /** Connections that are kept without a request on them. */
   idle: number;
+  /** Begins a connection to a replica. */
+  readonly dial: Dial;
   /** Called when a request has given back its place. */
   freed(): void;
 }
@@ -214,7 +217,7 @@ export class ReplicaAgent implements Pool {
   }
 
   #open(): ReplicaConnection {
-    const opened = new ReplicaConnection(this, this.#address, this.#limits);
+    const opened = new ReplicaConnection(this, this.#address, this.#limits, this.#load.dial);
     this.#all.add(opened);
     return opened;
   }

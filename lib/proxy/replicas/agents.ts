@@ -38,12 +38,24 @@ export class ReplicaAgents {
    * From now on requests go by this plan. If a replica is in none of its lists, requests in flight there are tried
    * elsewhere, or cut.
    */
-  route({ routes, resting, draining }: Pick<RoutingPlan, 'routes' | 'resting' | 'draining'>, policy: RingPolicy): void {
+  route(
+    { routes, resting, draining, eased }: Pick<RoutingPlan, 'routes' | 'resting' | 'draining' | 'eased'>,
+    policy: RingPolicy,
+  ): void {
     const agents = this.byIncarnation;
     const routed = new Set(routes.map(({ replica }) => replica.incarnation));
     const rests = new Set(resting.map(({ incarnation }) => incarnation));
     const hadTime = this.#draining;
     this.#draining = new Set(draining.map(({ incarnation }) => incarnation));
+    for (const { replica, address } of routes) {
+      if (agents.has(replica.incarnation)) continue;
+      const row = this.#rows.rowOf(replica.incarnation);
+      const agent = new ReplicaAgent(replica, address, this.#limits, this.#load, row, this.#clock);
+      agents.set(replica.incarnation, agent);
+    }
+    const agentOf = (incarnation: number) => agents.get(incarnation) as ReplicaAgent;
+    this.table = new RoutingTable(policy, routes, agentOf, this.#limits, this.#load, eased);
+    // Only with the new table in place: an event stream that ends here lets the next request of its client begin.
     for (const [incarnation, agent] of agents) {
       if (routed.has(incarnation) || rests.has(incarnation)) continue;
       if (!agent.retired) this.#retire(agent);
@@ -52,14 +64,6 @@ export class ReplicaAgents {
       if (hadTime.has(incarnation)) agent.destroy();
       else this.#clock.sleep(LAST_WORDS_MS).then(() => agent.destroy());
     }
-    for (const { replica, address } of routes) {
-      if (agents.has(replica.incarnation)) continue;
-      const row = this.#rows.rowOf(replica.incarnation);
-      const agent = new ReplicaAgent(replica, address, this.#limits, this.#load, row, this.#clock);
-      agents.set(replica.incarnation, agent);
-    }
-    const agentOf = (incarnation: number) => agents.get(incarnation) as ReplicaAgent;
-    this.table = new RoutingTable(policy, routes, agentOf, this.#limits, this.#load);
     // A replica that never had an agent here has nothing to finish.
     for (const { incarnation } of draining) if (!agents.has(incarnation)) this.#onDrained(incarnation);
   }

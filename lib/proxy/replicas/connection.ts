@@ -7,7 +7,7 @@ import { BalancerError, localShortage } from '../../errors.ts';
 import { ReplyReader } from '../../http/reply-reader.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import type { Lease, Leaseholder, Lessor } from './lease.ts';
-import { ReplicaSocket } from './socket.ts';
+import type { Dial } from './socket.ts';
 
 /** What a connection tells the agent that it belongs to. */
 export interface Pool extends Lessor {
@@ -34,14 +34,10 @@ export class ReplicaConnection implements Lease {
   readonly #reader: ReplyReader;
   #holder: Leaseholder | undefined;
 
-  constructor(pool: Pool, address: Address, limits: ProxyLimits) {
+  constructor(pool: Pool, address: Address, limits: ProxyLimits, dial: Dial) {
     this.lessor = pool;
     this.#reader = new ReplyReader(limits);
-    const onread = { buffer: readBuffer, callback: (sizeBytes: number) => this.#onRead(sizeBytes) };
-    // The socket takes these options, though Node's types only know them for `connect`.
-    const socket = new ReplicaSocket({ onread, noDelay: true } as net.SocketConstructorOpts);
-    if (address.type === 'unix') socket.connect({ path: address.path });
-    else socket.connect({ host: address.host, port: address.port });
+    const socket = dial(address, { buffer: readBuffer, callback: (sizeBytes) => this.#onRead(sizeBytes) });
     this.#socket = socket;
     this.#limitConnect(limits.connectTimeoutMs);
     socket.on('drain', () => this.#holder?.onDrain());
@@ -53,7 +49,7 @@ export class ReplicaConnection implements Lease {
     });
   }
 
-  get replyBegun(): boolean {
+  get hasSpoken(): boolean {
     return this.#reader.begun;
   }
 
@@ -139,7 +135,9 @@ export class ReplicaConnection implements Lease {
   #limitConnect(limitMs: number): void {
     const socket = this.#socket;
     // If this process is late, the connection may be there already. Node says so before the next timer fires.
-    const unlessConnected = (late: () => void) => () => setTimeout(() => this.connected || late(), 1);
+    const unlessConnected = (late: () => void) => () => {
+      socket.setTimeout(1, late);
+    };
     const giveUp = unlessConnected(() => socket.destroy(new Error(`it accepted no connection within ${limitMs} ms`)));
     const doubt = unlessConnected(() => {
       this.#holder?.onSlowConnect();
@@ -180,7 +178,10 @@ export class ReplicaConnection implements Lease {
       this.#socket.destroy();
       return;
     }
-    if (!this.#reader.begun) return;
+    if (!this.#reader.headCame) {
+      this.#lose(undefined);
+      return;
+    }
     try {
       this.#reader.finish(holder);
     } catch (error) {
@@ -192,10 +193,11 @@ export class ReplicaConnection implements Lease {
     const holder = this.#holder;
     this.#socket.destroy();
     if (holder === undefined) return;
+    const error = this.#describeLoss(cause);
     this.#holder = undefined;
     this.#reader.stop();
     this.lessor.giveBack(this);
-    holder.onLost(this.#describeLoss(cause));
+    holder.onLost(error);
   }
 
   #describeLoss(cause: unknown): BalancerError {
@@ -209,7 +211,8 @@ export class ReplicaConnection implements Lease {
     if (!this.connected) {
       return new BalancerError('connect-failed', `${hostname} could not be reached${why}`, { cause });
     }
-    return new BalancerError('connection-lost', `${hostname} closed the connection before it replied${why}`, { cause });
+    const when = this.#reader.headCame ? 'within its reply' : 'before it replied';
+    return new BalancerError('connection-lost', `${hostname} closed the connection ${when}${why}`, { cause });
   }
 }
 

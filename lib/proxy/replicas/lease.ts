@@ -38,8 +38,8 @@ export interface Lease {
   readonly reused: boolean;
   /** The connection is established. From here on bytes of the request may have arrived. */
   readonly connected: boolean;
-  /** A byte of the reply has come. */
-  readonly replyBegun: boolean;
+  /** A byte has come in reply; those of interim replies count. */
+  readonly hasSpoken: boolean;
   /** The reply is an event stream. */
   readonly isStream: boolean;
   /** Call it once, before anything else. */

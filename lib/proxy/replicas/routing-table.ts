@@ -3,6 +3,7 @@
 
 import type { Route } from '../../core/fleet/fleet-state.ts';
 import { mostInFlight } from '../../core/ring/bounded-load.ts';
+import { type Eased, pointOf } from '../../core/ring/easing.ts';
 import type { Objection } from '../../core/ring/explain.ts';
 import { homeFirst, type Key, type RingPolicy } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
@@ -24,10 +25,18 @@ export interface RoutingLimits {
   readonly maxTunnels: number;
 }
 
+/** Seats that a request may have for itself, as far as requests of its kind go. */
+export interface SeatClaims {
+  claimSeat(seat: SeatId): boolean;
+  releaseSeat(seat: SeatId): void;
+}
+
 interface Entry {
   readonly agent: ReplicaAgent;
   readonly suspected: boolean;
-  /** The seat's weight over the weight of all seats that take requests. */
+  /** Of the keys that belong there, it gets those with a point below this. */
+  readonly share: number;
+  /** The seat's weight, or its share of that, over the sum of all seats that take requests. */
   readonly part: number;
 }
 
@@ -36,13 +45,17 @@ export class RoutingTable {
   readonly #entries: (Entry | undefined)[] = [];
   readonly #limits: RoutingLimits;
   readonly #load: Load;
+  readonly #hasEased: boolean;
+  // Of the key under way; 0, which is in every share, while nobody is eased.
+  #point = 0;
   // The first seat that the pick under way was not content with, and why.
   #passed: SeatId | undefined;
   #passedFor: SpillReason = 'absent';
   // Accepts any seat that is ready. Made once per table, since nearly all requests begin with nothing tried.
   readonly #ready = (seat: SeatId) => {
     const entry = this.#entries[seat];
-    return entry !== undefined && !entry.suspected && entry.agent.inFlightInAll < this.#limits.maxInFlight;
+    if (entry === undefined || entry.suspected || this.#point >= entry.share) return false;
+    return entry.agent.inFlightInAll < this.#limits.maxInFlight;
   };
 
   // As `#ready`, and remembers whom it has refused first.
@@ -50,6 +63,7 @@ export class RoutingTable {
     const entry = this.#entries[seat];
     if (entry === undefined) return this.#pass(seat, 'absent');
     if (entry.suspected) return this.#pass(seat, 'suspected');
+    if (this.#point >= entry.share) return this.#pass(seat, 'eased');
     return entry.agent.inFlightInAll < this.#limits.maxInFlight || this.#pass(seat, 'busy');
   };
 
@@ -59,13 +73,20 @@ export class RoutingTable {
     agentOf: (incarnation: number) => ReplicaAgent,
     limits: RoutingLimits,
     load: Load,
+    eased: readonly Eased[] = [],
   ) {
     this.policy = policy;
     this.#limits = limits;
     this.#load = load;
-    const total = routes.reduce((sum, route) => sum + route.weight, 0);
-    for (const { replica, suspected, weight } of routes) {
-      this.#entries[replica.seat] = { agent: agentOf(replica.incarnation), suspected, part: weight / total };
+    this.#hasEased = eased.length > 0;
+    const shares = new Map(eased.map(({ replica, share }) => [replica.incarnation, share]));
+    const shareOf = ({ replica }: Route) => shares.get(replica.incarnation) ?? 1;
+    const total = routes.reduce((sum, route) => sum + route.weight * shareOf(route), 0);
+    for (const route of routes) {
+      const { replica, suspected, weight } = route;
+      const share = shareOf(route);
+      const agent = agentOf(replica.incarnation);
+      this.#entries[replica.seat] = { agent, suspected, share, part: (weight * share) / total };
     }
   }
 
@@ -75,11 +96,19 @@ export class RoutingTable {
    * asked.
    * @param offers the request offers to switch protocols, so it takes a place among the tunnels too.
    * @param home the seat that comes before those of the ring, if there is one.
+   * @param claims the seat must be claimed there as well.
    */
-  take(key: Key, tried: readonly SeatId[], offers: boolean, home?: SeatId): ReplicaAgent | undefined {
+  take(
+    key: Key,
+    tried: readonly SeatId[],
+    offers: boolean,
+    home?: SeatId,
+    claims?: SeatClaims,
+  ): ReplicaAgent | undefined {
     this.#passed = undefined;
+    this.#look(key);
     const policy = home === undefined ? this.policy : homeFirst(this.policy, home);
-    const taken = this.#takeOf(policy, key, tried, offers);
+    const taken = this.#takeOf(policy, key, tried, offers, claims);
     if (taken !== undefined && this.#passed !== undefined) {
       // It was passed over first, and taken after all.
       if (this.#passed === taken.replica.seat) this.#passed = undefined;
@@ -88,7 +117,13 @@ export class RoutingTable {
     return taken;
   }
 
-  #takeOf(policy: RingPolicy, key: Key, tried: readonly SeatId[], offers: boolean): ReplicaAgent | undefined {
+  #takeOf(
+    policy: RingPolicy,
+    key: Key,
+    tried: readonly SeatId[],
+    offers: boolean,
+    claims?: SeatClaims,
+  ): ReplicaAgent | undefined {
     const untried =
       tried.length === 0
         ? this.#suits
@@ -96,17 +131,21 @@ export class RoutingTable {
     const { balanceFactor } = this.#limits;
     const owner = policy.pick(key, untried);
     if (owner !== undefined) {
-      if (this.#take(owner, balanceFactor, offers)) return this.#agentOf(owner);
+      if (this.#take(owner, balanceFactor, offers, claims)) return this.#agentOf(owner);
       this.#pass(owner, 'busy');
       // If all seats are over the bound the owner takes the request: the bound spreads load, `maxInFlight` limits it.
       const seat =
-        policy.pick(key, (one) => one !== owner && untried(one) && this.#take(one, balanceFactor, offers)) ??
-        policy.pick(key, (one) => untried(one) && this.#take(one, Number.POSITIVE_INFINITY, offers));
+        policy.pick(key, (one) => one !== owner && untried(one) && this.#take(one, balanceFactor, offers, claims)) ??
+        policy.pick(key, (one) => untried(one) && this.#take(one, Number.POSITIVE_INFINITY, offers, claims));
       if (seat !== undefined && seat !== owner) this.#load.diverted += 1;
       if (seat !== undefined) return this.#agentOf(seat);
     }
-    // A suspected replica is better than none.
-    const seat = policy.pick(key, (one) => !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY, offers));
+    // An eased replica is better than a suspected one, and that is better than none.
+    const any = (one: SeatId) => !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY, offers, claims);
+    const eased = this.#hasEased
+      ? policy.pick(key, (one) => this.#entries[one]?.suspected === false && any(one))
+      : undefined;
+    const seat = eased ?? policy.pick(key, any);
     return seat === undefined ? undefined : this.#agentOf(seat);
   }
 
@@ -116,7 +155,10 @@ export class RoutingTable {
   }
 
   /** The seat where a request with this key belongs now: the first that is ready. */
-  readonly ownerOf = (key: Key): SeatId | undefined => this.policy.pick(key, this.#ready);
+  readonly ownerOf = (key: Key): SeatId | undefined => {
+    this.#look(key);
+    return this.policy.pick(key, this.#ready);
+  };
 
   /** May a ready seat get one more request by the bound on load? False if it was ready in an earlier table only. */
   readonly hasRoom = (seat: SeatId): boolean => {
@@ -142,11 +184,18 @@ export class RoutingTable {
     return barred;
   }
 
-  objection(seat: SeatId): Objection {
+  objection(seat: SeatId, key: Key): Objection {
     const entry = this.#entries[seat];
     if (entry === undefined) return 'absent';
     if (entry.suspected) return 'suspected';
+    this.#look(key);
+    if (this.#point >= entry.share) return 'eased';
     return this.#ready(seat) && this.hasRoom(seat) ? 'none' : 'busy';
+  }
+
+  // Before seats are asked about that key.
+  #look(key: Key): void {
+    if (this.#hasEased) this.#point = pointOf(key);
   }
 
   // Always false, for the one that picks.
@@ -158,9 +207,12 @@ export class RoutingTable {
     return false;
   }
 
-  #take(seat: SeatId, factor: number, offers: boolean): boolean {
+  #take(seat: SeatId, factor: number, offers: boolean, claims: SeatClaims | undefined): boolean {
     const entry = this.#entries[seat];
-    return entry?.agent.take(factor, entry.part, offers) === true;
+    if (entry === undefined || (claims !== undefined && !claims.claimSeat(seat))) return false;
+    const isTaken = entry.agent.take(factor, entry.part, offers);
+    if (!isTaken) claims?.releaseSeat(seat);
+    return isTaken;
   }
 
   #agentOf(seat: SeatId): ReplicaAgent | undefined {

@@ -19,6 +19,8 @@ export interface WorkerTerms {
   readonly ledger: { readonly memory: SharedArrayBuffer; readonly thread: number };
   /** Where all workers keep what they have learned of cookies. */
   readonly learned: SharedArrayBuffer;
+  /** What all workers know of requests that may kill replicas. */
+  readonly suspects: SharedArrayBuffer;
   /** 1, 2, … */
   readonly number: number;
   /** When the clock of the main thread began, in ms since 1970: all workers go by that clock. */

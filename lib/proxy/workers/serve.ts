@@ -2,15 +2,16 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
+import { LearnedSeats } from '../../core/keys/learned-seats.ts';
 import type { PlaneNews, TakeBatch } from '../../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
-import { LearnedSeats } from '../../core/request/learned-seats.ts';
 import { Ledger } from '../../core/request/ledger.ts';
 import type { RowBook } from '../../core/request/rows.ts';
+import { Suspects } from '../../core/request/suspects.ts';
 import { TALLY_CELLS, Tally } from '../../core/traffic/traffic.ts';
 import { cellsIn, type MeasuredBlock } from '../measure-book.ts';
 import { Plane } from '../plane.ts';
-import type { PlanePorts } from '../ports.ts';
+import type { PlanePorts, SharedState } from '../ports.ts';
 import { LogSender } from './log-sender.ts';
 import {
   type Answers,
@@ -24,10 +25,10 @@ import {
 } from './messages.ts';
 import { ownRelay } from './own-relay.ts';
 
-export interface ServePorts extends Pick<PlanePorts, 'loadPair'> {
+export interface ServePorts extends Pick<PlanePorts, 'loadPair' | 'network'>, Pick<SharedState, 'untilFreed'> {
   readonly clock: Clock;
   /** To the main thread. */
-  readonly port: MessagePort;
+  readonly port: Pick<MessagePort, 'postMessage' | 'on'>;
 }
 
 type Answerers = { readonly [T in Topic]: (about: Questions[T]) => Promise<Answers[T]> };
@@ -36,7 +37,7 @@ type Answerers = { readonly [T in Topic]: (about: Questions[T]) => Promise<Answe
  * Makes a plane, and does what the main thread asks of it until that ends this thread. Returns what passes on the rest
  * of the logs.
  */
-export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts): () => void {
+export function serve(terms: WorkerTerms, { clock, network, loadPair, port, untilFreed }: ServePorts): () => void {
   const tell = (message: FromWorker) => port.postMessage(message);
   const sender = new LogSender(terms.logLevel, (entries) => tell({ type: 'log', entries }));
   const ownAnswer = ownRelay({
@@ -52,13 +53,16 @@ export function serve(terms: WorkerTerms, { clock, loadPair, port }: ServePorts)
     ledger,
     rows,
     learned: new LearnedSeats(terms.learned),
+    suspects: new Suspects(terms.suspects, terms.ledger.thread),
     tallyOf: (replica: ReplicaRef | undefined) => sharedTally(replica, tell),
     cellsOf: (block: MeasuredBlock) => sharedCells(block, tell),
+    untilFreed,
   };
   const ports: PlanePorts = {
     log: sender.log,
     takeLines: lines.take,
     clock,
+    network,
     loadPair,
     ownAnswer,
     seed: terms.seed,
@@ -145,7 +149,7 @@ class LineSender {
   readonly #unwritten = new Map<number, (memory: ArrayBuffer) => void>();
   #sent = 0;
 
-  constructor(port: MessagePort) {
+  constructor(port: ServePorts['port']) {
     this.take = (batch, onTaken) => {
       this.#sent += 1;
       this.#unwritten.set(this.#sent, onTaken);

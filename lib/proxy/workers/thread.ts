@@ -22,9 +22,14 @@ import {
 } from './messages.ts';
 import type { OwnServer } from './own-server.ts';
 
+/** What there is of a thread here. */
+export type ThreadHandle = Pick<Worker, 'on' | 'once' | 'postMessage' | 'terminate'>;
+
 export interface ThreadPorts {
   /** What the worker runs. */
   readonly script: URL;
+  /** Begins a thread in another way than as one of this process. */
+  readonly spawn?: ((terms: WorkerTerms) => ThreadHandle) | undefined;
   readonly log: Log;
   readonly takeLines: TakeBatch;
   readonly answerOwn: OwnServer;
@@ -72,7 +77,7 @@ export class WorkerThread {
   landed = { last: 0, landed: 0 };
   /** The port that it listens on, or will soon. */
   listening: Promise<number> | undefined;
-  readonly #worker: Worker;
+  readonly #worker: ThreadHandle;
   // Of all requests, and of each replica.
   #tallies: { readonly replica: ReplicaRef | undefined; readonly tally: Tally }[] = [];
   // What it measures, in memory that it goes on to write.
@@ -85,11 +90,7 @@ export class WorkerThread {
   /** @param mostHeapMiB a worker that needs more memory for its objects ends. */
   constructor(number: number, terms: WorkerTerms, mostHeapMiB: number, ports: ThreadPorts) {
     this.number = number;
-    this.#worker = new Worker(ports.script, {
-      name: `worker ${number}`,
-      workerData: terms,
-      resourceLimits: { maxOldGenerationSizeMb: mostHeapMiB },
-    });
+    this.#worker = ports.spawn?.(terms) ?? begun(terms, mostHeapMiB, ports.script);
     this.#worker.on('message', (message: FromWorker) => this.#hear(message, ports));
     this.#worker.on('error', (error: unknown) => {
       this.#end ??= { reason: describe(error), stack: error instanceof Error ? error.stack : undefined };
@@ -232,4 +233,22 @@ export class WorkerThread {
   #post(message: ToWorker, given: readonly ArrayBuffer[] = []): void {
     this.#worker.postMessage(message, given);
   }
+}
+
+/** What one that ends meanwhile would have said, nobody waits for. */
+export async function unlessEnded<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ThreadEnded) return undefined;
+    throw error;
+  }
+}
+
+function begun(terms: WorkerTerms, mostHeapMiB: number, script: URL): Worker {
+  return new Worker(script, {
+    name: `worker ${terms.number}`,
+    workerData: terms,
+    resourceLimits: { maxOldGenerationSizeMb: mostHeapMiB },
+  });
 }

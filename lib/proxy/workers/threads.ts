@@ -3,10 +3,12 @@
 // so; what they tell is put together. A worker that ends costs its own connections: another takes its place, and is
 // given the latest plan before it listens.
 
+import { LEARNED_BYTES } from '../../core/keys/learned-seats.ts';
 import type { DataPlane, ListenPlace, PlaneHandover, PlaneNews } from '../../core/plane-ports.ts';
-import { LEARNED_BYTES } from '../../core/request/learned-seats.ts';
 import { Ledger, ledgerBytes } from '../../core/request/ledger.ts';
+import type { Poison } from '../../core/request/poison.ts';
 import { Rows } from '../../core/request/rows.ts';
+import { SUSPECTS_BYTES, Suspects } from '../../core/request/suspects.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { RoutingPlan } from '../../core/routing-plan.ts';
@@ -19,17 +21,18 @@ import type { TrafficSettings } from '../../core/traffic-settings.ts';
 import type { AdjustableLog } from '../../log.ts';
 import { checkPortIsFree } from '../../system/free-port.ts';
 import { learnedSeats } from '../keys/keys.ts';
+import { PoisonWatch } from '../poison/watch.ts';
 import type { PlanePorts } from '../ports.ts';
 import { Crew } from './crew.ts';
 import { Drains } from './drains.ts';
 import type { OwnEndpoints, WorkerTerms } from './messages.ts';
 import { createOwnServer } from './own-server.ts';
 import { shareOf } from './shares.ts';
-import { ThreadEnded, type WorkerThread } from './thread.ts';
+import { ThreadEnded, type ThreadPorts, unlessEnded, type WorkerThread } from './thread.ts';
 
 type GivenOn = 'takeLines' | 'clock' | 'ownAnswer' | 'seed' | 'idsGiven' | 'learnedGiven';
 
-export interface ThreadedPlanePorts extends Pick<PlanePorts, GivenOn> {
+export interface ThreadedPlanePorts extends Pick<PlanePorts, GivenOn>, Pick<ThreadPorts, 'spawn'> {
   readonly log: AdjustableLog;
   /** What a worker runs: lib/worker.ts. */
   readonly script: URL;
@@ -49,6 +52,8 @@ export class ThreadedPlane implements DataPlane {
   readonly #memory: SharedArrayBuffer;
   readonly #learned = new SharedArrayBuffer(LEARNED_BYTES);
   readonly #rows = new Rows();
+  readonly #suspects = new SharedArrayBuffer(SUSPECTS_BYTES);
+  readonly #watch: PoisonWatch;
   // Under the latest plan.
   readonly #suspected = new Set<number>();
   readonly #landings = new MergedLandings();
@@ -64,15 +69,17 @@ export class ThreadedPlane implements DataPlane {
 
   /** @param traffic in force until a plan holds. @param workers how many, at least one. */
   constructor(ports: ThreadedPlanePorts, traffic: TrafficSettings, workers: number) {
-    const { script, log, takeLines, clock, ownAnswer } = ports;
+    const { script, spawn, log, takeLines, clock, ownAnswer } = ports;
     this.#ports = ports;
     this.#traffic = traffic;
     this.#workers = workers;
     this.#memory = new SharedArrayBuffer(ledgerBytes(workers));
     learnedSeats(this.#learned, ports.learnedGiven);
+    this.#watch = new PoisonWatch(new Suspects(this.#suspects, workers), clock, log);
     if (ports.idsGiven !== undefined) new Ledger(this.#memory, 0).skipIds(ports.idsGiven);
     const crewPorts = {
       script,
+      spawn,
       log,
       takeLines,
       clock,
@@ -128,8 +135,12 @@ export class ThreadedPlane implements DataPlane {
     return new Ledger(this.#memory, 0).connections;
   }
 
+  get poison(): Poison {
+    return this.#watch.now;
+  }
+
   giveWay(signal: AbortSignal): Promise<number> {
-    return this.#crew.giveWay(signal);
+    return this.#crew.giveWay(signal).finally(() => this.#watch.close());
   }
 
   publish(plan: RoutingPlan): Promise<void> {
@@ -171,8 +182,7 @@ export class ThreadedPlane implements DataPlane {
 
   async hotKeys(): Promise<HotKeysReading> {
     const looks = this.#crew.living().map((thread) => unlessEnded(thread.ask('hotKeys', undefined)));
-    const all = (await Promise.all(looks)).filter((one) => one !== undefined);
-    return all.reduce(mergeHotKeys, { total: 0, keys: [] });
+    return (await Promise.all(looks)).filter((one) => one !== undefined).reduce(mergeHotKeys, { total: 0, keys: [] });
   }
 
   async explain(key: Key, learned?: string): Promise<Explanation | undefined> {
@@ -184,7 +194,7 @@ export class ThreadedPlane implements DataPlane {
   }
 
   close(signal: AbortSignal): Promise<void> {
-    return this.#crew.close(signal);
+    return this.#crew.close(signal).finally(() => this.#watch.close());
   }
 
   /** Call it when the level of the log has changed. */
@@ -199,6 +209,7 @@ export class ThreadedPlane implements DataPlane {
       seed,
       learned: this.#learned,
       ledger: { memory: this.#memory, thread: number - 1 },
+      suspects: this.#suspects,
       clockOriginMs: performance.timeOrigin,
       traffic: shareOf(this.#traffic, this.#workers),
       logLevel: log.level,
@@ -212,6 +223,7 @@ export class ThreadedPlane implements DataPlane {
     this.#latest = given;
     this.#past = withoutGone(this.#past, given);
     this.#suspected.clear();
+    this.#watch.onPlan(given);
     const threads = this.#crew.living();
     const all = threads.map((thread) => unlessEnded(this.#publishTo(thread, given)));
     this.#drains.onPlan(given, threads);
@@ -254,6 +266,7 @@ export class ThreadedPlane implements DataPlane {
 
   #onEnded(thread: WorkerThread): void {
     new Ledger(this.#memory, 0).giveBackOf(thread.number - 1);
+    new Suspects(this.#suspects, 0).giveBackOf(thread.number - 1);
     this.#past = mergeCounters(this.#past, thread.lastCounters);
     this.#pastReading = mergeReadings(this.#pastReading, thread.lastReading);
     this.#drains.onEnded(thread, this.#latest);
@@ -284,14 +297,4 @@ function withoutGone(counters: Counters, { routes, resting, draining }: RoutingP
 function listenOn(thread: WorkerThread, place: ListenPlace): Promise<number> {
   thread.listening ??= thread.ask('listen', place);
   return thread.listening;
-}
-
-// What one that ends meanwhile would have said, nobody waits for.
-async function unlessEnded<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof ThreadEnded) return undefined;
-    throw error;
-  }
 }

@@ -1,7 +1,8 @@
 // Options of a request on its way to a reply.
 
-import { decimal, duration, integer } from '../kinds.ts';
-import { DAY_MS, group, option } from '../option.ts';
+import { goesByRequestId, type KeySource } from '../../core/request/key-source.ts';
+import { choice, decimal, duration, integer, orOff } from '../kinds.ts';
+import { DAY_MS, group, option, settled } from '../option.ts';
 
 export const REQUESTS = group('Requests', 'how long one may wait, and how often it is tried', {
   'reply-timeout': option(
@@ -26,11 +27,32 @@ export const REQUESTS = group('Requests', 'how long one may wait, and how often 
     'most requests that wait while all replicas are full; more get a 503',
   ),
   'queue-timeout': option(duration(1, DAY_MS), 5000, 'live', 'time that a request waits for a replica with room'),
+  'overload-wait': settled(
+    orOff(duration(1, DAY_MS)),
+    '50ms with no key, else off',
+    // One replica may have more than it can do because of its keys, while the others have little. A limit for all of
+    // them together would not help.
+    (given, { key }: { key: readonly KeySource[] }) => given ?? (goesByRequestId(key) ? 50 : Number.POSITIVE_INFINITY),
+    'live',
+    'time that a request waits while more come than the replicas can do; more get a 503 at once',
+  ),
+  'shed-first': option(
+    choice(['writes', 'reads']),
+    'writes',
+    'live',
+    'which of the requests that wait get that 503 first; of those, the newest',
+  ),
   'max-attempts': option(integer(1, 10), 3, 'live', 'most replicas that one request is tried at'),
   'retry-budget': option(
     decimal(0, 10),
     0.2,
     'live',
     'repeated attempts allowed, as a ratio to the requests of the last seconds',
+  ),
+  quarantine: option(
+    orOff(duration(1, DAY_MS), 0),
+    60_000,
+    'live',
+    'time for which a request is refused that was at two replicas when they died',
   ),
 });

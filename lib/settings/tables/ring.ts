@@ -56,4 +56,13 @@ export const RING = group('Ring', 'which replica a request goes to', {
     'live',
     'time over which a replica that joins takes its slots, if `--key` is set',
   ),
+  'ease-outliers': settled(
+    onOff,
+    'on with no key, else off',
+    // Requests that go by their id are alike wherever they go. Those of a key need not be: where all of a heavy path go
+    // to one replica, it is no outlier for that; and whoever sets a key wants its requests in one place.
+    (given, { key }: { key: readonly KeySource[] }) => given ?? goesByRequestId(key),
+    'live',
+    'fewer requests, down to an eighth, for a replica that is slower or fails more than the others of the same seconds',
+  ),
 });

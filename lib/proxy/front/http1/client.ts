@@ -205,6 +205,11 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
     this.inLastTurn(() => this.#refuse(error));
   }
 
+  /** Ends the connection at once, whatever is under way on it. */
+  drop(): void {
+    this.relay.abort();
+  }
+
   /** Called a few times a second. */
   onTick(nowMs: number): void {
     if (!this.#terms.limits.servesHalfClosed && this.reading?.endsUnread === true) this.onEnd();
@@ -213,7 +218,7 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
       return;
     }
     const { socket } = this;
-    if (this.#idleness.isOver(nowMs, this.#awaits, socket, this.#terms.limits)) socket.destroy();
+    if (this.#idleness.isOver(nowMs, this.#awaits, socket, this.#terms.limits)) this.drop();
   }
 
   get #awaits(): Awaits {
@@ -251,7 +256,7 @@ export class Client implements ReadingOwner, PlainOwner, SocketOwner {
     // A whole reply under way is still sent, but the requests that wait behind it are not begun.
     if (occupant === undefined && this.#own === undefined && this.#turns.open > 0) return;
     occupant?.onClientGone();
-    this.socket.destroy();
+    this.drop();
   }
 
   #begin(response: SilentResponse, begin: () => void): void {

@@ -32,6 +32,8 @@ export class ReplyRelay implements Taker {
   #pending = '';
   // A part of the reply has gone out.
   #isOut = false;
+  // All of the reply was written, if only to wait here.
+  #isWhole = false;
   #framing: 'none' | 'length' | 'chunked' | 'close' = 'none';
 
   constructor(socket: Socket, memory: ReplyMemory, limits: Pick<ProxyLimits, 'omitsVia'>) {
@@ -76,6 +78,7 @@ export class ReplyRelay implements Taker {
    */
   begin(head: ReplyHead, clientMinor: number, mayGoOn: boolean, date: string, added: readonly string[]): void {
     this.#isOut = false;
+    this.#isWhole = false;
     this.#bodyBytes = head.lengthBytes;
     this.#framing = head.framing;
     if (head.framing === 'chunked' || head.framing === 'close') {
@@ -96,6 +99,13 @@ export class ReplyRelay implements Taker {
     }
     this.flush();
     this.#socket.destroySoon();
+  }
+
+  /** Ends the connection at once. A reply that this end would seem to complete is reset. */
+  abort(): void {
+    const looksWhole = this.#framing === 'close' && !this.isTunnel;
+    if (looksWhole && (!this.#isWhole || this.#socket.writableLength > 0)) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
   }
 
   /** Begins a tunnel, which only ends with the connection. `text` is the head of the 101. */
@@ -128,6 +138,7 @@ export class ReplyRelay implements Taker {
   }
 
   end(trailers: readonly string[]): void {
+    this.#isWhole = true;
     if (this.#framing === 'chunked') this.#pending += `0\r\n${trailerSection(trailers)}\r\n`;
     this.flush();
   }

@@ -2,7 +2,7 @@
 // request has decides, with `+` all must be there. Read once, into plain data; a text that is no such list is told
 // where. Pure.
 
-import type { KeyPart, KeySource } from './key-source.ts';
+import type { KeyPart, KeySource } from '../request/key-source.ts';
 import { patternFault } from './path-pattern.ts';
 
 /** What is wrong with a text. */

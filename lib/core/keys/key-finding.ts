@@ -1,7 +1,7 @@
 // What is found of a request's key. Types, and the finding that nearly all requests without a key share.
 
+import type { KeyClass } from '../request/key-source.ts';
 import type { Key } from '../ring/policy.ts';
-import type { KeyClass } from './key-source.ts';
 
 export interface KeyFinding {
   /** `undefined` if the request goes by its id. */
