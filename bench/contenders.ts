@@ -32,7 +32,7 @@ export interface Contender {
 
 const NGINX_NEEDS = { command: 'nginx', versionFlag: '-v' };
 const HAPROXY_NEEDS = { command: 'haproxy', versionFlag: '-v' };
-const NGINX = { needs: NGINX_NEEDS, kind: nginx(nginxConfig) };
+const NGINX = { needs: NGINX_NEEDS, kind: nginx((setup: ContenderSetup) => nginxConfig(setup)) };
 
 export const CONTENDERS: readonly Contender[] = [
   { name: OURS, reach: 'tcp', kind: ringmaster() },
@@ -59,9 +59,12 @@ export function affinityContenders(): Contender[] {
   const ours = (name: string, ...options: readonly string[]): Contender => {
     return { name, reach: 'tcp', kind: ringmaster(options) };
   };
+  // By default nginx keeps the head of a reply until there is more of it.
+  const atOnce = 'proxy_buffering off; client_body_buffer_size 128k;';
+  const roundRobin = nginx<ContenderSetup>((setup) => nginxConfig(setup, atOnce));
   const leastInFlight = haproxy<ContenderSetup>((setup) => haproxyConfig(setup, 'leastconn'));
   return [
-    { name: 'round robin (nginx)', reach: 'tcp', ...NGINX },
+    { name: 'round robin (nginx)', reach: 'tcp', needs: NGINX_NEEDS, kind: roundRobin },
     { name: 'least in flight (HAProxy)', reach: 'tcp', needs: HAPROXY_NEEDS, kind: leastInFlight },
     ours(`dealt by id (${OURS})`),
     ours('plain ring by prompt', '--key', 'prompt', '--balance-factor', 'off'),
@@ -84,7 +87,7 @@ export function scaleContenders(many: number): ScaleContender[] {
     return { name: OURS, reach: 'tcp', workers, replicas, kind };
   };
   const itsRival = (workers: number): ScaleContender => {
-    const kind = nginx(nginxConfig, workers);
+    const kind = nginx((setup: ContenderSetup) => nginxConfig(setup), workers);
     return { name: 'nginx', reach: 'tcp', needs: NGINX_NEEDS, workers, replicas: FEW, kind };
   };
   return [ours(1, FEW), ours(2, FEW), itsRival(1), itsRival(2), ours(1, many), ours(2, many)];
@@ -133,7 +136,7 @@ function ringmaster(more: readonly string[] = []): PeerKind<ContenderSetup> {
   };
 }
 
-function nginxConfig({ port, backends }: ContenderSetup): string {
+function nginxConfig({ port, backends }: ContenderSetup, more = ''): string {
   return `keepalive_requests 100000000;
   upstream backends {
     ${backends.map((backend) => `server ${backend};`).join(' ')}
@@ -142,6 +145,7 @@ function nginxConfig({ port, backends }: ContenderSetup): string {
   }
   server {
     listen 127.0.0.1:${port} backlog=4096;
+    ${more}
     location / {
       proxy_pass http://backends;
       proxy_http_version 1.1;

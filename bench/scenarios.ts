@@ -153,8 +153,8 @@ export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
       tokenMs: 12,
       tenants: 20,
       perSecond: 120,
-      seconds: quick ? 20 : 50,
-      warmUpSeconds: quick ? 10 : 20,
+      seconds: quick ? 10 : 50,
+      warmUpSeconds: quick ? 4 : 20,
     },
     overload: {
       serviceMs: 10,
