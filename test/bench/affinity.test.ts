@@ -1,7 +1,10 @@
 // Conversations with engines that cache prefixes: the parts of the experiment, and what it must show, in virtual time.
 
 import t from 'tap';
-import { cachedByOne } from '../../bench/affinity.ts';
+import { cachedByOne, runAffinity } from '../../bench/affinity.ts';
+import { renderSvg } from '../../bench/charts/render.ts';
+import { affinityContenders, BOUNDED, howToGet } from '../../bench/contenders.ts';
+import { figuresOf } from '../../bench/figures.ts';
 import { conversations, promptOf, type Turn } from '../../bench/harness/llm/conversations.ts';
 import { PrefixCache } from '../../bench/harness/llm/prefix-cache.ts';
 import type { AffinityRound, AffinitySamples } from '../../bench/samples.ts';
@@ -96,6 +99,55 @@ t.test('a summary counts what was due after the warm-up', async (t) => {
   t.equal(one?.mostOverMean.median.toFixed(6), ((2 / 1.5 + 2) / 2).toFixed(6), 'between the tenth and the eleventh');
   t.equal(one?.mostOverMean.p95, 2);
   t.equal(none?.failed, 3);
+});
+
+t.test('the chart tells what is cached, the times, and how far ours is from the best', async (t) => {
+  const plan = { ...planOf(true).affinity, engines: 2, warmUpSeconds: 0, seconds: 1 };
+  const times = { firstMs: [300, 300], tookMs: [500, 500] };
+  const [figure] = figuresOf({
+    affinity: {
+      environment,
+      plan,
+      turns: { atMs: [0, 100], promptBytes: [1000, 1000] },
+      bestCachedBytes: [500, 700],
+      rounds: [
+        round('round robin', { ...times, engines: [0, 1], cachedBytes: [0, 100] }),
+        round(BOUNDED, { firstMs: [50, 50], tookMs: [400, 400], engines: [0, 0], cachedBytes: [500, 611] }),
+      ],
+      missing: {},
+    },
+  });
+  t.equal(figure?.name, 'affinity');
+  const svg = await renderSvg(figure?.specification ?? {}, 'Affinity');
+  const words = svg.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ');
+  for (const text of ['4.5 points fewer are cached', '6.00 times sooner', '>55.5<', '>5.00<', '>300<', '>50.0<']) {
+    t.ok(words.includes(text) || svg.includes(text), text);
+  }
+});
+
+t.test('each contender answers all turns, and by the prompt a conversation stays at one engine', async (t) => {
+  const plan = { ...planOf(true).affinity, engines: 3, perSecond: 30, tokenMs: 0, bytesPerMs: 1e6, seconds: 3 };
+  const told: string[] = [];
+  const samples = await runAffinity({ ...plan, warmUpSeconds: 0 }, (what) => told.push(what));
+  const installed = affinityContenders().filter((one) => howToGet(one) === undefined);
+  t.same(
+    told,
+    installed.map(({ name }) => name),
+  );
+  t.same(
+    samples.rounds.map(({ contender }) => contender),
+    told,
+  );
+  t.equal(samples.rounds.length + Object.keys(samples.missing).length, 5);
+  const turns = conversations({ ...plan, warmUpSeconds: 0 } as AffinitySamples['plan']);
+  for (const { contender, engines, cachedBytes } of samples.rounds) {
+    t.same(new Set(engines), new Set([0, 1, 2]), `${contender}: all engines, and nothing is lost`);
+    t.ok(Math.max(...cachedBytes) > 0, contender);
+    const apart = [...Map.groupBy(turns.keys(), (turn) => turns[turn]?.conversation)].filter(
+      ([, own]) => new Set(own.map((turn) => engines[turn])).size > 1,
+    );
+    if (contender === 'plain ring by prompt') t.same(apart, []);
+  }
 });
 
 /** All contenders of which what they do can be computed. */
