@@ -3,10 +3,12 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import net, { type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { replicaPid } from '../../bench/harness/faults.ts';
 import { freePort } from '../../bench/harness/ports.ts';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
+import { askOnce, stopNewest, upgrade } from '../../bench/harness/upgrades.ts';
 
 interface Idler {
   readonly socket: Socket;
@@ -157,3 +159,20 @@ t.test(
     );
   },
 );
+
+t.test('without a descriptor left no replica that was taken over in an upgrade counts as ended', async (t) => {
+  const program = await startProgram(['--replicas', '2']);
+  t.teardown(() => stopNewest(program));
+  const { pid } = await upgrade(program);
+  const limitTo = (soft: number) => execFileSync('prlimit', [`--nofile=${soft}:`, '--pid', String(pid)]);
+  limitTo(3);
+  await program.logged(({ event }) => event === 'heartbeat-impossible');
+  // It looks once a second whether they still run, and tells nobody.
+  await sleep(2500);
+  limitTo(1000);
+  t.equal((await askOnce(program, 'GET', '/home')).status, 200);
+  t.same(
+    program.log.filter(({ event }) => event === 'replica-lost'),
+    [],
+  );
+});

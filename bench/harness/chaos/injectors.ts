@@ -123,15 +123,8 @@ const OTHERS: Partial<Record<FaultKind, Injector>> = {
     stderr?.resume();
     await reload(stage, {});
   },
-  'descriptors-short': async ({ lastsMs }, { pid }) => {
-    const open = readdirSync(`/proc/${pid}/fd`).length;
-    const { stdout } = await run('prlimit', ['--nofile', '--output', 'SOFT', '--noheadings', '--pid', String(pid)]);
-    const limitTo = (soft: number) => run('prlimit', [`--nofile=${soft}:`, '--pid', String(pid)]);
-    await limitTo(open + SPARE_DESCRIPTORS);
-    await sleep(lastsMs);
-    // The process may have been replaced meanwhile.
-    await limitTo(Number(stdout)).catch(() => undefined);
-  },
+  // A reload would take the limit of that moment over, and keep it.
+  'descriptors-short': ({ lastsMs }, { pid }) => inTurn(() => shortenDescriptors(pid, lastsMs)),
   'clock-moved': async ({ lastsMs, draw }, stage) => {
     const { pid } = stage;
     const move = (ms: number) => Promise.all([0, ...stage.workers()].map((one) => stage.inside(one, 'clock', ms)));
@@ -218,11 +211,27 @@ async function order(directory: string, who: string, how: string, lastsMs: numbe
   await rename(written, path);
 }
 
-// One at a time, since there is one file.
-let reloading: Promise<unknown> = Promise.resolve();
+async function shortenDescriptors(pid: number, lastsMs: number): Promise<void> {
+  const open = readdirSync(`/proc/${pid}/fd`).length;
+  const { stdout } = await run('prlimit', ['--nofile', '--output', 'SOFT', '--noheadings', '--pid', String(pid)]);
+  const limitTo = (soft: number) => run('prlimit', [`--nofile=${soft}:`, '--pid', String(pid)]);
+  await limitTo(open + SPARE_DESCRIPTORS);
+  await sleep(lastsMs);
+  // The process may have been replaced meanwhile.
+  await limitTo(Number(stdout)).catch(() => undefined);
+}
+
+// One at a time, since there is one file, and one limit.
+let busy: Promise<unknown> = Promise.resolve();
+
+function inTurn(work: () => Promise<void>): Promise<void> {
+  const done = busy.then(work);
+  busy = done.catch(() => undefined);
+  return done;
+}
 
 function reload(stage: Stage, options: Readonly<Record<string, object>>): Promise<void> {
-  const done = reloading.then(async () => {
+  return inTurn(async () => {
     await stage.configure(options);
     await Promise.race([
       stage.call('POST', '/balancer/reload'),
@@ -231,8 +240,6 @@ function reload(stage: Stage, options: Readonly<Record<string, object>>): Promis
       }),
     ]);
   });
-  reloading = done.catch(() => undefined);
-  return done;
 }
 
 async function turnAccessLog({ directory, pid }: Stage, target: string): Promise<void> {

@@ -3,6 +3,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import type { Clock } from '../../core/ports.ts';
+import { localShortage } from '../../errors.ts';
 
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 100;
@@ -56,14 +57,21 @@ async function stillRunning(group: number, pids: readonly string[]): Promise<rea
 }
 
 async function runsIn(group: number, pid: string): Promise<boolean> {
-  return (await runningProcess(pid))?.group === group;
+  const found = await runningProcess(pid);
+  return found === 'unknown' || found?.group === group;
 }
 
-/** Of a process that runs, if /proc tells: its group, and when it was started as the system counts. */
+/**
+ * Of a process that runs, if /proc tells: its group, and when it was started as the system counts. `unknown` if this
+ * process has no descriptor left to look with.
+ */
 export async function runningProcess(
   pid: string | number,
-): Promise<{ readonly group: number; readonly startTicks: string } | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+): Promise<{ readonly group: number; readonly startTicks: string } | 'unknown' | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch((error: unknown) =>
+    localShortage(error) === undefined ? '' : undefined,
+  );
+  if (stat === undefined) return 'unknown';
   // The name of the program, which may hold anything, stands in parentheses before these fields.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, group, startTicks] = [fields[0], fields[2], fields[START_FIELD]];

@@ -131,6 +131,9 @@ class ProcessRuntime implements ReplicaRuntime {
     const { directory } = await (this.#hold ?? neverBegun());
     const processes = [...this.#children.values()].map(async ({ replica, process, address, isListening }) => {
       const found = process.pid === undefined ? undefined : await runningProcess(process.pid);
+      if (found === 'unknown') {
+        throw new BalancerError('upgrade-refused', 'this process has no file descriptor left: try again later');
+      }
       if (!isListening || process.pid === undefined || found === undefined) {
         throw new BalancerError('upgrade-refused', `${replica.hostname} is coming up or has ended`);
       }

@@ -38,5 +38,7 @@ async function untilEnded(handed: HandedProcess, streams: readonly net.Socket[],
 
 // The same process is there, and not another one of that number.
 async function stillRuns({ pid, startTicks }: HandedProcess): Promise<boolean> {
-  return (await runningProcess(pid))?.startTicks === startTicks;
+  const found = await runningProcess(pid);
+  // Whoever cannot look has not seen it end.
+  return found === 'unknown' || found?.startTicks === startTicks;
 }
