@@ -96,7 +96,7 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
   const handover = taking?.handover;
   const parts: Parts = await createParts(options, {
     ...{ pair, keyFunction, showsLastLines, reread, log, observe },
-    ...{ upgrade, handover, onward: () => onward, whyLame: () => lameDuck.reason },
+    ...{ upgrade, handover, beforeEnded: taking?.before.ended, onward: () => onward, whyLame: () => lameDuck.reason },
   });
   const { call, supervisor, drawnToken } = parts;
   const replaced = Promise.withResolvers<void>();

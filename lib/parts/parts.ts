@@ -77,6 +77,8 @@ export interface Means {
   readonly log: AdjustableLog;
   /** What a process hands over whose place this one takes. */
   readonly handover: Handover | undefined;
+  /** Resolves when that process has ended. */
+  readonly beforeEnded: Promise<void> | undefined;
   /** Why nobody should send new requests here, though they would be served; `undefined` if everybody may. */
   readonly whyLame: () => string | undefined;
   /** Has another process take the place of this one, and says how that went. */
@@ -125,6 +127,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     publisher,
     log,
     probe: metrics.counted(probeOf(options)),
+    drainedBefore: drainedBefore(means),
   });
   const outliers: OutlierWatch = new OutlierWatch({
     ...{ clock: realClock, log, isOn: () => current.options.easeOutliers },
@@ -169,15 +172,29 @@ function publisherOf(options: Options, { explain, traffic, ...ports }: Publisher
 
 interface SupervisorParts extends Pick<SupervisorPorts, 'runtime' | 'probe' | 'log'> {
   readonly publisher: Publisher;
+  readonly drainedBefore: SupervisorPorts['drained'];
 }
 
-function supervisorOf(options: Options, { publisher, ...ports }: SupervisorParts): Supervisor {
+/** Resolves when no request of the process before can be left at a replica that was handed over, or at the signal. */
+function drainedBefore({ handover, beforeEnded }: Means): SupervisorPorts['drained'] {
+  const handed = new Set(handover?.state.seats.map(({ replica }) => replica.incarnation));
+  return async ({ incarnation }, signal) => {
+    if (!handed.has(incarnation) || signal.aborted) return;
+    const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    await Promise.race([beforeEnded, aborted]);
+  };
+}
+
+function supervisorOf(options: Options, { publisher, drainedBefore, ...ports }: SupervisorParts): Supervisor {
   return new Supervisor(
     {
       ...ports,
       clock: realClock,
       publish: (state) => publisher.publish(state),
-      drained: (replica, signal) => publisher.drained(replica, signal),
+      drained: async (replica, signal) => {
+        await publisher.drained(replica, signal);
+        await drainedBefore(replica, signal);
+      },
     },
     supervisorRules(options),
     // Containers outlive this process, so a later process must not reuse incarnations of this one: the time of day

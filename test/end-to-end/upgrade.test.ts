@@ -397,3 +397,17 @@ function directoryOf(pid: number): string {
   const [, path = ''] = /\0PORT=([^\0]+)/.exec(readFileSync(`/proc/${pid}/environ`, 'utf8')) ?? [];
   return dirname(path);
 }
+
+t.test('a replica that is removed after an upgrade finishes what the process before has there', { skip }, async (t) => {
+  const service = fileURLToPath(new URL('../../bench/harness/bounded-service.js', import.meta.url));
+  const args = ['--replicas', '1', '--grace', '30s', '--', process.execPath, service];
+  const program = await startProgram(args, { SERVICE_MS: '4000' });
+  t.teardown(() => stopNewest(program));
+  const asked = askOnce(program, 'POST', '/');
+  const inFlight = /^ringmaster_requests_in_flight\S* 1$/m;
+  const metrics = () => askOnce(program, 'GET', '/balancer/metrics');
+  await eventually('the replica has the request', async () => inFlight.test((await metrics()).text));
+  await upgrade(program);
+  t.equal((await askOnce(program, 'DELETE', '/rm', '{"n": 1}')).status, 200);
+  t.match(await asked, { status: 200, text: /^Hello from Server/ });
+});
