@@ -17,7 +17,7 @@ export const MOST_QUARANTINED = 64;
 const MOST_LABEL_BYTES = 120;
 
 /** How long a broken connection alone makes a suspect, in ms: a replica that died is known to have died by then. */
-export const BREAK_DOUBT_MS = 500;
+export const BREAK_DOUBT_MS = 1500;
 /** How long a request is doubted that was alone when its client left, in ms: its replica may be found to hang. */
 export const HANG_DOUBT_MS = 10_000;
 /** How long a note is kept, in ms, in case the end of the replica is learnt late. */
