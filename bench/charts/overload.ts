@@ -18,7 +18,7 @@ export function overloadChart(samples: OverloadSamples): Specification {
       text: `Overload: three times what the replicas can do, ${whole(perSecond)} requests a second`,
       subtitle: subtitle(
         `During the overload (shaded) ${whole(during.goodput)} a second were answered, ${brief((100 * during.goodput) / perSecond)} % of the most possible (dashed).`,
-        `99 % of those took at most ${duration(during.p99Ms)}, without its first two seconds ${duration(settled.p99Ms)}; before the overload ${duration(before.p99Ms)}.`,
+        `99 % of those took at most ${duration(during.p99Ms)}, without its first five seconds ${duration(settled.p99Ms)}; before the overload ${duration(before.p99Ms)}.`,
         'Requests stand where they were sent.',
       ),
     },

@@ -33,7 +33,7 @@ export async function openLoad(
     while (performance.now() - startMs < dueMs) await sleep(TICK_MS);
     const sent: [number, boolean] = [dueMs, Math.random() < WRITES];
     const one = ask(url, agent, sent[1]).then((status) => {
-      requests.push([sent[0], performance.now() - startMs - sent[0], status, sent[1]]);
+      requests.push([round(sent[0]), round(performance.now() - startMs - sent[0]), status, sent[1]]);
       underWay.delete(one);
     });
     underWay.add(one);
@@ -41,6 +41,10 @@ export async function openLoad(
   await Promise.all(underWay);
   agent.destroy();
   return requests.toSorted((a, b) => a[0] - b[0]);
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10;
 }
 
 function ask(url: string, agent: http.Agent, isPost: boolean): Promise<number> {

@@ -366,7 +366,7 @@ export interface BalancerOptions {
   readonly overloadWaitMs?: Given<'overloadWaitMs'> | undefined;
 
   /**
-   * Which of the requests that wait get that 503 first; of those, the newest. Takes writes or reads. Default: writes.
+   * Which of the requests that wait get that 503 first; of those, the newest. Takes reads or writes. Default: reads.
    */
   readonly shedFirst?: Given<'shedFirst'> | undefined;
 

@@ -37,8 +37,9 @@ export const REQUESTS = group('Requests', 'how long one may wait, and how often 
     'time that a request waits while more come than the replicas can do; more get a 503 at once',
   ),
   'shed-first': option(
-    choice(['writes', 'reads']),
-    'writes',
+    choice(['reads', 'writes']),
+    // Their clients may ask again by themselves, without harm.
+    'reads',
     'live',
     'which of the requests that wait get that 503 first; of those, the newest',
   ),
