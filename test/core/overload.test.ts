@@ -1,4 +1,5 @@
 import t from 'tap';
+import { Overload } from '../../lib/core/request/overload.ts';
 import { type Model, play } from '../fixtures/overloaded-replicas.ts';
 
 const fixed = (ms: number) => () => ms;
@@ -89,4 +90,13 @@ t.test('while the fleet changes no overload begins', async (t) => {
   const rate = (nowMs: number) => (nowMs < 5000 ? 0.48 : 1.8);
   const model = { seed: 1, replicas: 3, servers: 1, service: fixed(5), rate, isSteady: false, lastsMs: 15_000 };
   t.equal(play(model)(0, 15_000).shed, 0);
+});
+
+t.test('while nothing is finished nothing is limited', async (t) => {
+  const overload = new Overload();
+  const facts = { finished: 0, finishedMs: 0, finishedMs2: 0, waiting: 0, replicas: 3, isSteady: true };
+  for (let nowMs = 0; nowMs < 20_000; nowMs += 100) {
+    overload.advance({ ...facts, nowMs, arrived: nowMs, inFlight: nowMs }, 50);
+    t.equal(overload.mostInFlight, Number.POSITIVE_INFINITY);
+  }
 });
