@@ -17,6 +17,7 @@ const QUARANTINE_MS = 5000;
 const SETTLED_MS = 200;
 const [POISON, OTHER, THIRD] = [11, 22, 33];
 const [A, B, C] = [1, 2, 3];
+const at = (seat: number) => ({ seat, incarnation: 100 + seat, hostname: `server${seat}` });
 
 function note(
   suspects: Suspects,
@@ -243,16 +244,63 @@ t.test('threads see what others note, and a claim of one is refused to the other
   const other = new Suspects(memory, 1);
   note(suspects, POISON, A, 0, false, 'GET /poison');
   t.match(other.notes(), [{ fingerprint: POISON, incarnation: A, label: 'GET /poison', verdict: 'unknown' }]);
-  t.ok(suspects.claim(POISON) && suspects.claimSeat(4));
-  t.notOk(other.claim(POISON) || other.claimSeat(4));
-  t.ok(other.claim(OTHER) && other.claimSeat(5));
+  t.ok(suspects.claim(POISON, 0) && suspects.claimSeat(at(4), 0));
+  t.notOk(other.claim(POISON, 0) || other.claimSeat(at(4), 0));
+  t.ok(other.claim(OTHER, 0) && other.claimSeat(at(5), 0));
   suspects.release(POISON);
   suspects.releaseSeat(4);
-  t.ok(other.claim(POISON) && other.claimSeat(4));
+  t.ok(other.claim(POISON, 0) && other.claimSeat(at(4), 0));
   suspects.giveBackOf(0);
-  t.notOk(suspects.claim(POISON), 'what a thread that lives has claimed stays');
+  t.notOk(suspects.claim(POISON, 0), 'what a thread that lives has claimed stays');
   suspects.giveBackOf(1);
-  t.ok(suspects.claim(POISON) && suspects.claimSeat(5), 'and that of one that has ended does not');
+  t.ok(suspects.claim(POISON, 0) && suspects.claimSeat(at(5), 0), 'and that of one that has ended does not');
+});
+
+t.test('who was lost alone is not sent by another thread that had asked before that', async (t) => {
+  const { suspects, memory, judge, types } = court();
+  const other = new Suspects(memory, 1);
+  note(suspects, POISON, A, 0, false, '');
+  t.equal(other.standing(POISON, 1), 'alone');
+  t.ok(suspects.claim(POISON, 1));
+  note(suspects, POISON, B, 1, true, '');
+  suspects.release(POISON);
+  t.notOk(other.claim(POISON, 1), 'it is held by now');
+  judge.ended(A, 1);
+  judge.ended(B, 1);
+  types(1 + SETTLED_MS);
+  t.notOk(other.claim(POISON, 1 + SETTLED_MS), 'and refused by then');
+  t.ok(other.claim(POISON, 2 + SETTLED_MS + QUARANTINE_MS), 'nobody keeps the claim');
+});
+
+t.test('a suspect goes to no replica where one was lost that may have ended', async (t) => {
+  const { suspects, judge, types } = court();
+  note(suspects, POISON, at(4).incarnation, 0, true, '');
+  note(suspects, OTHER, at(5).incarnation, 0, false, '');
+  t.notOk(suspects.claimSeat(at(4), 1) || suspects.claimSeat(at(5), 1));
+  t.ok(suspects.claimSeat({ ...at(4), incarnation: 999 }, 1), 'its successor is another one');
+  suspects.releaseSeat(4);
+  judge.lives(at(5).incarnation);
+  t.ok(suspects.claimSeat(at(5), 1));
+  t.ok(suspects.claimSeat(at(4), BREAK_DOUBT_MS), 'it seems to live');
+  suspects.releaseSeat(4);
+  judge.ended(at(4).incarnation, 1);
+  types(1);
+  t.notOk(suspects.claimSeat(at(4), BREAK_DOUBT_MS));
+});
+
+t.test('two threads may note the same: that is one request', async (t) => {
+  class Twice extends Suspects {
+    override notes() {
+      return super.notes().flatMap((one) => [one, one]);
+    }
+  }
+  const suspects = new Twice(new ArrayBuffer(SUSPECTS_BYTES), 0);
+  const judge = new PoisonJudge(suspects);
+  note(suspects, POISON, A, 0, false, '');
+  note(suspects, POISON, B, 0, true, '');
+  judge.ended(A, 0);
+  judge.ended(B, 0);
+  t.match(judge.advance(SETTLED_MS, QUARANTINE_MS), [{ type: 'quarantined', one: { fingerprint: POISON } }]);
 });
 
 t.test('everything is bounded', async (t) => {

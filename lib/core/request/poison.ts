@@ -127,8 +127,9 @@ export class PoisonJudge {
     const isOpen = elsewhere.some((one) => one.fingerprint === fingerprint && one.verdict === 'unknown');
     const before = new Set(elsewhere.filter(({ verdict }) => verdict === 'ended').map((one) => one.fingerprint));
     const there = this.#notesAt(incarnation);
-    const seenTwice = there.filter((one) => before.has(one.fingerprint));
-    if (!isOpen && before.has(fingerprint) && seenTwice.length === 1) return this.#convict(accused, untilMs);
+    // Two threads may have noted the same.
+    const seenTwice = new Set(there.map((one) => one.fingerprint)).intersection(before);
+    if (!isOpen && before.has(fingerprint) && seenTwice.size === 1) return this.#convict(accused, untilMs);
     const mayBecomeClear = isOpen || (before.has(fingerprint) && agoMs < UNCLEAR_MS);
     if (!mayBecomeClear) for (const { slot } of there) this.#suspects.forgive(slot);
     return undefined;

@@ -3,12 +3,13 @@
 // what is noted here; this file keeps it, and says how a request may go on.
 //
 // A note is made when the connection to a replica breaks under a request. Until it is known whether the replica lives,
-// and longer if it does not, the request is a suspect: it goes on alone, one at a time, and to a replica where no other
-// suspect is. So if that replica goes too, it is clear who it was. An answer clears it at once. While nothing is noted,
-// a request costs a look at one cell.
+// and longer if it does not, the request is a suspect: it goes on alone, one at a time, to a replica where no other
+// suspect is and none was lost. So if that replica goes too, it is clear who it was. An answer clears it at once. While
+// nothing is noted, a request costs a look at one cell.
 //
 // Bounds: 1,024 notes and 64 requests in quarantine. What finds no room is not suspected.
 
+import type { ReplicaRef } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';
 
 export const MOST_NOTES = 1024;
@@ -137,11 +138,9 @@ export class Suspects {
     let standing: Standing = 'free';
     for (let slot = 0; slot < MOST_NOTES; slot++) {
       if (this.#numbers[slot * NOTE_NUMBERS] !== fingerprint || !this.#isHeld(NOTE_SLOTS + slot)) continue;
-      const verdict = this.#verdictOf(slot);
-      if (verdict === 'lives') continue;
-      if (verdict === 'unknown' && nowMs >= (this.#numbers[slot * NOTE_NUMBERS + 3] as number)) continue;
+      if (!this.#isDoubted(slot, nowMs)) continue;
       if (this.#cells[ALONE + slot] === 1) return 'held';
-      if (verdict === 'ended') ends += 1;
+      if (this.#verdictOf(slot) === 'ended') ends += 1;
       standing = 'alone';
     }
     return ends > 1 ? 'strictly-alone' : standing;
@@ -155,18 +154,28 @@ export class Suspects {
     }
   }
 
-  /** One that is a suspect may be sent, if it is under way nowhere else. Then it must be released. */
-  claim(fingerprint: number): boolean {
-    return this.#claim(REQUEST_CLAIMS + (fingerprint % CLAIMS));
+  /**
+   * One that is a suspect may be sent, if it is under way nowhere else and need not be held. Then it must be released.
+   */
+  claim(fingerprint: number, nowMs: number): boolean {
+    if (!this.#claim(REQUEST_CLAIMS + (fingerprint % CLAIMS))) return false;
+    // Asked once more: whoever had the claim may have been lost, and noted, since the caller asked.
+    const standing = this.standing(fingerprint, nowMs);
+    if (typeof standing === 'string' && standing !== 'held') return true;
+    this.release(fingerprint);
+    return false;
   }
 
   release(fingerprint: number): void {
     Atomics.store(this.#cells, REQUEST_CLAIMS + (fingerprint % CLAIMS), 0);
   }
 
-  /** A suspect may go to that seat, if none is there. Then it must be released. */
-  claimSeat(seat: SeatId): boolean {
-    return this.#claim(SEAT_CLAIMS + (seat % CLAIMS));
+  /** A suspect may go to that replica, if no other is there or was lost there. Then its seat must be released. */
+  claimSeat({ seat, incarnation }: ReplicaRef, nowMs: number): boolean {
+    if (!this.#claim(SEAT_CLAIMS + (seat % CLAIMS))) return false;
+    if (!this.#hasLost(incarnation, nowMs)) return true;
+    this.releaseSeat(seat);
+    return false;
   }
 
   releaseSeat(seat: SeatId): void {
@@ -241,6 +250,20 @@ export class Suspects {
       if (isIt && this.#isHeld(NOTE_SLOTS + slot)) return slot;
     }
     return undefined;
+  }
+
+  #hasLost(incarnation: number, nowMs: number): boolean {
+    for (let slot = 0; slot < MOST_NOTES; slot++) {
+      const isThere = this.#numbers[slot * NOTE_NUMBERS + 1] === incarnation && this.#isHeld(NOTE_SLOTS + slot);
+      if (isThere && this.#isDoubted(slot, nowMs)) return true;
+    }
+    return false;
+  }
+
+  // The replica of this note has ended, or may have.
+  #isDoubted(slot: number, nowMs: number): boolean {
+    const verdict = this.#verdictOf(slot);
+    return verdict === 'ended' || (verdict === 'unknown' && nowMs < (this.#numbers[slot * NOTE_NUMBERS + 3] as number));
   }
 
   #claim(cell: number): boolean {

@@ -37,42 +37,41 @@ export interface Seeker extends Waiting, Risk {
 
 /** Gives `undefined` if the request now waits in a line. */
 export function findReplica(seeker: Seeker, context: ExchangeContext): Lessor | BalancerError | undefined {
-  const { tried, head } = seeker;
-  const offers = head.offered !== '';
-  try {
-    // There is as much of its body as there will be before a replica is asked.
-    const { further } = seeker.found;
-    if (further !== undefined) settleKey(seeker, further(seeker.body.kept), context);
-    const home = context.directions.setterOf(seeker.found.learned);
-    if (head.asksWhy) seeker.explanation ??= context.directions.explanationOf(seeker.key, home);
-    const agent = context.guard.isQuiet
-      ? context.take(seeker.key, barredSeats(seeker, context), offers, home)
-      : takeGuarded(seeker, home, context);
-    if (agent !== undefined) {
-      noteWay(seeker, context);
-      return agent;
-    }
-  } catch (error) {
-    // A user's own hash module may throw.
-    return asBalancerError(error);
-  }
+  const found = takePlace(seeker, context, false);
+  if (found !== undefined) return found;
   if (context.isPaused) return waitForEnd(seeker, context);
   // Looked up again: another thread may have taken the last place for a tunnel.
   const barred = barredSeats(seeker, context);
   // All replicas that the request could go to are full. It keeps its place in the line, or gets one.
   if ((seeker.isWaiting && !seeker.awaitsReturn) || context.wait(seeker, barred)) return undefined;
-  if (!context.guard.isQuiet && context.guard.mayGoOn(seeker)) {
-    const agent = context.take(seeker.key, barred, offers, context.directions.setterOf(seeker.found.learned));
-    if (agent !== undefined) {
-      noteWay(seeker, context);
-      return agent;
-    }
-  }
+  const foundAtLast = context.guard.isQuiet ? undefined : takePlace(seeker, context, true);
+  if (foundAtLast !== undefined) return foundAtLast;
+  const { tried } = seeker;
   if (seeker.attempts === 0 && context.overload.isShedding) return context.overload.refusal();
   if (barred.length === tried.length) return waitForReturn(seeker, context) ? undefined : noReplica(seeker, context);
   if (seeker.lastError !== undefined) return seeker.lastError;
   const { maxTunnels } = context.limits;
   return new BalancerError('overloaded', `each replica has ${maxTunnels} upgraded connections already`);
+}
+
+// @param cannotWait it could not wait for its turn, as one that may kill replicas should.
+function takePlace(seeker: Seeker, context: ExchangeContext, cannotWait: boolean): Lessor | BalancerError | undefined {
+  const { guard, directions } = context;
+  try {
+    // There is as much of its body as there will be before a replica is asked.
+    const { further } = seeker.found;
+    if (further !== undefined) settleKey(seeker, further(seeker.body.kept), context);
+    const home = directions.setterOf(seeker.found.learned);
+    if (seeker.head.asksWhy) seeker.explanation ??= directions.explanationOf(seeker.key, home);
+    const agent = guard.isQuiet
+      ? context.take(seeker.key, barredSeats(seeker, context), seeker.head.offered !== '', home)
+      : takeGuarded(seeker, home, context, cannotWait);
+    if (agent !== undefined) noteWay(seeker, context);
+    return agent;
+  } catch (error) {
+    // A user's own hash module may throw.
+    return asBalancerError(error);
+  }
 }
 
 function settleKey(seeker: Seeker, found: KeyFinding, context: ExchangeContext): void {
@@ -91,14 +90,19 @@ function noteWay(seeker: Seeker, { directions, limits, measures, recentKeys }: E
 }
 
 // As `take`, while some request may have killed a replica.
-function takeGuarded(seeker: Seeker, home: SeatId | undefined, context: ExchangeContext): Lessor | undefined {
+function takeGuarded(
+  seeker: Seeker,
+  home: SeatId | undefined,
+  context: ExchangeContext,
+  cannotWait: boolean,
+): Lessor | undefined {
   const { guard } = context;
-  const admission = guard.admit(seeker);
+  const admission = guard.admit(seeker, cannotWait);
   if (admission === 'not-yet') return undefined;
   let agent: Lessor | undefined;
   try {
     const offers = seeker.head.offered !== '';
-    const claims = admission === 'alone' ? guard.suspects : undefined;
+    const claims = admission === 'alone' ? guard : undefined;
     agent = context.take(seeker.key, barredSeats(seeker, context), offers, home, claims);
     return agent;
   } finally {

@@ -14,6 +14,7 @@ import type { RequestHead } from '../../http/headers.ts';
 import { originForm, pathOf } from '../../http/target.ts';
 import type { PlanePorts } from '../ports.ts';
 import type { Lease } from '../replicas/lease.ts';
+import type { SeatClaims } from '../replicas/routing-table.ts';
 import { PoisonWatch } from './watch.ts';
 
 /** What is known of one request, once it was asked for. */
@@ -63,7 +64,7 @@ const PATIENCE_MS = 2000;
 const MOST_GIVEN_UP = 64;
 const GIVEN_UP_KEPT_MS = 30_000;
 
-export class Guard {
+export class Guard implements SeatClaims {
   readonly suspects: Suspects;
   readonly #clock: Clock;
   readonly #limits: GuardLimits;
@@ -93,8 +94,10 @@ export class Guard {
 
   /**
    * How a request may be sent now. If alone, `placed` must be called next. Throws `poison` if it is refused.
+   * @param cannotWait it was not sent when it asked before, and could not wait. Then it goes on like any other, unless
+   * it was at two replicas that ended.
    */
-  admit(risk: Risk): Admission {
+  admit(risk: Risk, cannotWait: boolean): Admission {
     const nowMs = this.#clock.now();
     const suspicion = suspicionOf(risk);
     const standing = this.suspects.standing(suspicion.fingerprint, nowMs);
@@ -102,15 +105,18 @@ export class Guard {
     if (standing === 'free') return 'free';
     suspicion.heldBackMs ??= nowMs;
     if (standing === 'held') return 'not-yet';
+    if (cannotWait) return standing === 'alone' ? 'free' : 'not-yet';
     const patienceMs = Math.min(PATIENCE_MS, this.#limits.queueTimeoutMs / 2);
     if (standing === 'alone' && nowMs - suspicion.heldBackMs > patienceMs) return 'free';
-    return this.suspects.claim(suspicion.fingerprint) ? 'alone' : 'not-yet';
+    return this.suspects.claim(suspicion.fingerprint, nowMs) ? 'alone' : 'not-yet';
   }
 
-  /** Whether a request that cannot wait for its turn may go on without: not if it was at two replicas that ended. */
-  mayGoOn(risk: Risk): boolean {
-    const standing = this.suspects.standing(suspicionOf(risk).fingerprint, this.#clock.now());
-    return standing === 'free' || standing === 'alone';
+  claimSeat(replica: ReplicaRef): boolean {
+    return this.suspects.claimSeat(replica, this.#clock.now());
+  }
+
+  releaseSeat(seat: SeatId): void {
+    this.suspects.releaseSeat(seat);
   }
 
   /** A request that may be sent alone goes to that seat, which is claimed, or nowhere now. */
@@ -184,7 +190,7 @@ export class Guard {
   #release({ suspicion }: Risk): void {
     if (suspicion?.aloneAt === undefined) return;
     this.suspects.release(suspicion.fingerprint);
-    this.suspects.releaseSeat(suspicion.aloneAt);
+    this.releaseSeat(suspicion.aloneAt);
     suspicion.aloneAt = undefined;
     this.#onReleased();
   }

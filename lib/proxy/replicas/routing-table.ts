@@ -2,6 +2,7 @@
 // Each plan makes a new table.
 
 import type { Route } from '../../core/fleet/fleet-state.ts';
+import type { ReplicaRef } from '../../core/ports.ts';
 import { mostInFlight } from '../../core/ring/bounded-load.ts';
 import { type Eased, pointOf } from '../../core/ring/easing.ts';
 import type { Objection } from '../../core/ring/explain.ts';
@@ -27,7 +28,7 @@ export interface RoutingLimits {
 
 /** Seats that a request may have for itself, as far as requests of its kind go. */
 export interface SeatClaims {
-  claimSeat(seat: SeatId): boolean;
+  claimSeat(replica: ReplicaRef): boolean;
   releaseSeat(seat: SeatId): void;
 }
 
@@ -209,7 +210,7 @@ export class RoutingTable {
 
   #take(seat: SeatId, factor: number, offers: boolean, claims: SeatClaims | undefined): boolean {
     const entry = this.#entries[seat];
-    if (entry === undefined || (claims !== undefined && !claims.claimSeat(seat))) return false;
+    if (entry === undefined || claims?.claimSeat(entry.agent.replica) === false) return false;
     const isTaken = entry.agent.take(factor, entry.part, offers);
     if (!isTaken) claims?.releaseSeat(seat);
     return isTaken;
