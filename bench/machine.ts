@@ -109,14 +109,15 @@ function familyOf(pid: number): number[] {
  * since then, from 0 to 1, went to processes other than this one and its children; `undefined` if the system does not
  * tell the times of children that have ended.
  */
-export function watchOthers(): () => number | undefined {
+export function watchOthers(): () => { readonly busyRatioMeanwhile?: number } {
   const before = busyAndTotalMs();
   const oursBeforeMs = processorTimeMs(process.pid);
   return () => {
     const after = busyAndTotalMs();
     const oursAfterMs = processorTimeMs(process.pid);
-    if (process.platform !== 'linux' || oursBeforeMs === undefined || oursAfterMs === undefined) return undefined;
-    return ratioOf(after.busy - before.busy - (oursAfterMs - oursBeforeMs), after.total - before.total);
+    if (process.platform !== 'linux' || oursBeforeMs === undefined || oursAfterMs === undefined) return {};
+    const othersMs = after.busy - before.busy - (oursAfterMs - oursBeforeMs);
+    return { busyRatioMeanwhile: ratioOf(othersMs, after.total - before.total) };
   };
 }
 

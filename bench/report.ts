@@ -83,8 +83,13 @@ function readOut(words: readonly string[]): { out: string } | string {
   throw new Error(`there are no samples in ${relative('', resultsIn(out))}: npm run bench takes some`);
 }
 
-async function drawAnew({ out }: { readonly out: string }): Promise<void> {
+/** Draws the report of all samples that there are, and prints the doubts about them. */
+export async function drawReport(out: string): Promise<void> {
   for (const doubt of await writeReport(readResults(out), out)) console.log(`doubt: ${doubt}`);
+}
+
+async function drawAnew({ out }: { readonly out: string }): Promise<void> {
+  await drawReport(out);
   console.log(`report: ${pageIn(out)}`);
 }
 

@@ -14,7 +14,7 @@ import { endOnSignals } from './harness/children.ts';
 import { describeEnvironment, watchOthers } from './machine.ts';
 import { runOverload } from './overload.ts';
 import { runRecovery } from './recovery.ts';
-import { PARTIAL_OUT, PARTS, type Part, pageIn, readResults, WHOLE_OUT, writePart, writeReport } from './report.ts';
+import { drawReport, PARTIAL_OUT, PARTS, type Part, pageIn, WHOLE_OUT, writePart } from './report.ts';
 import type { Environment, Runtime, SpreadRun } from './samples.ts';
 import { runScale, scaleSteps } from './scale.ts';
 import { type Plan, planOf } from './scenarios.ts';
@@ -191,12 +191,10 @@ async function run(request: Request): Promise<void> {
   for (const part of request.parts) {
     const othersSince = watchOthers();
     const samples = await runPart(part, request, environment, progress);
-    const busyRatioMeanwhile = othersSince();
-    const meanwhile = busyRatioMeanwhile === undefined ? {} : { busyRatioMeanwhile };
-    writePart(request.out, part, { ...samples, environment: { ...samples.environment, ...meanwhile } });
+    writePart(request.out, part, { ...samples, environment: { ...samples.environment, ...othersSince() } });
     progress.done(part);
   }
-  for (const doubt of await writeReport(readResults(request.out), request.out)) console.log(`doubt: ${doubt}`);
+  await drawReport(request.out);
   progress.finish();
   console.log(`bench: the report is ${pageIn(request.out)}`);
 }

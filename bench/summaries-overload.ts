@@ -40,6 +40,7 @@ const SHED = 503;
 
 export function overloadSummary({ requests, beginMs, endMs }: OverloadSamples): OverloadSummary {
   const lastMs = Math.max(0, ...requests.map(([dueMs]) => dueMs));
+  const bySecond = Map.groupBy(requests, ([dueMs]) => Math.floor(dueMs / 1000));
   // Goodput counts answers when they come, whenever their requests were sent.
   const spanOf = (fromMs: number, toMs: number): OverloadSpan => {
     const times = timesOf(requests.filter(([dueMs]) => dueMs >= fromMs && dueMs < toMs));
@@ -50,7 +51,9 @@ export function overloadSummary({ requests, beginMs, endMs }: OverloadSamples): 
     return { goodput, p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99) };
   };
   return {
-    seconds: Array.from({ length: Math.floor(lastMs / 1000) }, (_, second) => secondOf(second, requests)),
+    seconds: Array.from({ length: Math.floor(lastMs / 1000) }, (_, second) =>
+      secondOf(second, bySecond.get(second) ?? []),
+    ),
     before: spanOf(CONNECTING_MS, beginMs),
     during: spanOf(beginMs, endMs),
     settled: spanOf(beginMs + BEGINNING_MS, endMs),
@@ -58,8 +61,7 @@ export function overloadSummary({ requests, beginMs, endMs }: OverloadSamples): 
   };
 }
 
-function secondOf(atS: number, requests: readonly OpenRequest[]): OverloadSecond {
-  const own = requests.filter(([dueMs]) => Math.floor(dueMs / 1000) === atS);
+function secondOf(atS: number, own: readonly OpenRequest[]): OverloadSecond {
   const times = timesOf(own);
   const shed = own.filter(([, , status]) => status === SHED).length;
   const failed = own.length - times.length - shed;

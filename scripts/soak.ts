@@ -7,7 +7,7 @@ import { soakSlopes } from '../bench/charts/soak.ts';
 import { runCommand } from '../bench/command.ts';
 import { endOnSignals } from '../bench/harness/children.ts';
 import { describeEnvironment, watchOthers } from '../bench/machine.ts';
-import { PARTIAL_OUT, pageIn, readResults, WHOLE_OUT, writePart, writeReport } from '../bench/report.ts';
+import { drawReport, PARTIAL_OUT, pageIn, WHOLE_OUT, writePart } from '../bench/report.ts';
 import { runSoak, type SoakTerms } from '../bench/soak.ts';
 
 const WHOLE_MINUTES = 60;
@@ -61,12 +61,10 @@ async function soak({ terms, out }: Request): Promise<void> {
   const environment = await describeEnvironment(terms.lengthMs < WHOLE_MINUTES * 60_000, 'process');
   const othersSince = watchOthers();
   const samples = await runSoak(terms, (words) => console.log(`soak: ${words}`));
-  const busyRatioMeanwhile = othersSince();
-  const meanwhile = busyRatioMeanwhile === undefined ? {} : { busyRatioMeanwhile };
-  const whole = { environment: { ...environment, ...meanwhile }, ...samples };
+  const whole = { environment: { ...environment, ...othersSince() }, ...samples };
   writePart(out, 'soak', whole);
   for (const { title, words } of soakSlopes(whole)) console.log(`soak: ${title}: ${words}`);
-  for (const doubt of await writeReport(readResults(out), out)) console.log(`doubt: ${doubt}`);
+  await drawReport(out);
   console.log(`soak: the report is ${pageIn(out)}`);
   if (samples.wrong === 0) return;
   console.log(`soak: ${samples.wrong} replies belonged to other requests`);

@@ -4,6 +4,7 @@
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import { atRate } from './open-loop.ts';
 
 export interface LoadSize {
   /** New connections a second, each for one request. */
@@ -98,23 +99,18 @@ interface Load {
 
 async function connectAnew(load: Load, perSecond: number): Promise<void> {
   const underWay = new Set<Promise<void>>();
-  const startMs = performance.now();
-  for (let sent = 0; !load.ended.signal.aborted; ) {
-    const due = Math.floor(((performance.now() - startMs) * perSecond) / 1000);
-    for (; sent < due; sent++) {
-      const one = ask(load, undefined)
-        .then(
-          () => {
-            load.totals.requests += 1;
-            load.serve('new');
-          },
-          (error) => load.fault('new', error),
-        )
-        .then(() => void underWay.delete(one));
-      underWay.add(one);
-    }
-    await sleep(5);
-  }
+  await atRate(perSecond, load.ended.signal, () => {
+    const one = ask(load, undefined)
+      .then(
+        () => {
+          load.totals.requests += 1;
+          load.serve('new');
+        },
+        (error) => load.fault('new', error),
+      )
+      .then(() => void underWay.delete(one));
+    underWay.add(one);
+  });
   await Promise.all(underWay);
 }
 

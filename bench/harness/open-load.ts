@@ -2,14 +2,13 @@
 // a second on average (a Poisson process), one in ten a POST. Their clients repeat nothing.
 
 import http from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { openLoop } from './open-loop.ts';
 
 /** One request: when it was due and how long its reply took from then, in ms, its status (0 if none came), a POST? */
 export type OpenRequest = readonly [dueMs: number, tookMs: number, status: number, isPost: boolean];
 
 const WRITES = 0.1;
 const GIVE_UP_MS = 60_000;
-const TICK_MS = 2;
 
 /**
  * Sends requests for so many seconds. Resolves when all are over, with the times since the begin.
@@ -23,24 +22,24 @@ export async function openLoad(
   signal?: AbortSignal,
 ): Promise<OpenRequest[]> {
   const agent = new http.Agent({ keepAlive: true });
-  const requests: OpenRequest[] = [];
-  const underWay = new Set<Promise<void>>();
-  const startMs = performance.now();
-  for (let dueMs = 0; ; ) {
-    dueMs += (-Math.log(1 - Math.random()) * 1000) / rateAt(dueMs / 1000);
-    if (dueMs >= seconds * 1000 || signal?.aborted === true) break;
-    // A late generator sends what is due all at once, and the delay counts: nobody's wait is left out.
-    while (performance.now() - startMs < dueMs) await sleep(TICK_MS);
-    const sent: [number, boolean] = [dueMs, Math.random() < WRITES];
-    const one = ask(url, agent, sent[1]).then((status) => {
-      requests.push([round(sent[0]), round(performance.now() - startMs - sent[0]), status, sent[1]]);
-      underWay.delete(one);
-    });
-    underWay.add(one);
-  }
-  await Promise.all(underWay);
+  const requests = await openLoop(
+    arrivals(rateAt, seconds),
+    async ({ atMs, isPost }, startMs): Promise<OpenRequest> => {
+      const status = await ask(url, agent, isPost);
+      return [round(atMs), round(performance.now() - startMs - atMs), status, isPost];
+    },
+    signal,
+  );
   agent.destroy();
-  return requests.toSorted((a, b) => a[0] - b[0]);
+  return requests;
+}
+
+function* arrivals(rateAt: (second: number) => number, seconds: number) {
+  for (let atMs = 0; ; ) {
+    atMs += (-Math.log(1 - Math.random()) * 1000) / rateAt(atMs / 1000);
+    if (atMs >= seconds * 1000) return;
+    yield { atMs, isPost: Math.random() < WRITES };
+  }
 }
 
 function round(ms: number): number {

@@ -169,7 +169,7 @@ export class Publisher {
       eased: traffic.spread.easesOutliers ? withinThird(eased, open) : [],
       draining: draining(state).filter(({ incarnation }) => !this.#cut.has(incarnation)),
       resting: resting(state),
-      ended: [...this.#ended],
+      ended: this.#ended,
       outage: { whyNone: whyNone(state, failOpen), mayEnd: hasHeartbeats && mayReturn(state) },
       hostnames: new Map(state.seats.map(({ replica }) => [replica.seat, replica.hostname])),
     };
@@ -177,7 +177,8 @@ export class Publisher {
 
   #noteEnds(before: FleetState, after: FleetState): void {
     const news = endedUnasked(before, after).filter((incarnation) => !this.#spared.has(incarnation));
-    this.#ended = [...this.#ended, ...news].slice(-MOST_ENDS);
+    if (news.length > 0) this.#ended = [...this.#ended, ...news].slice(-MOST_ENDS);
+    if (this.#spared.size === 0) return;
     const known = new Set(allReplicas(after).map(({ incarnation }) => incarnation));
     for (const incarnation of this.#spared) if (!known.has(incarnation)) this.#spared.delete(incarnation);
   }

@@ -1,7 +1,7 @@
 // The clients of chaos runs: so many requests a second, of all kinds, by draws from the seed. An open loop: a slow
 // answer holds no other request up.
 
-import { setTimeout as sleep } from 'node:timers/promises';
+import { atRate } from '../open-loop.ts';
 import { type Random, random } from '../random.ts';
 import { Connection, type Wish } from './client.ts';
 import type { Asked, Way } from './history.ts';
@@ -41,7 +41,6 @@ const ALL_KINDS: Mix = { bytes: BYTES, replyBytes: REPLY_BYTES, waitsMs: [0, 0, 
 /** Those that cost little, so that there can be many. */
 export const LIGHT: Mix = { bytes: [10, 500, 4000], replyBytes: [20, 500, 2000], waitsMs: [0] };
 const MOST_IDLE = 64;
-const TICK_MS = 5;
 const PIPELINED = 3;
 // A closed connection is not noticed at once, so an idle one is not kept for as long as the balancer keeps it.
 const MOST_IDLE_MS = 5000;
@@ -57,24 +56,17 @@ export function startChaosLoad(
   const drawn = random(seed);
   const clients = clientsOf(port, `n${seed.toString(36)}`, drawn, tell, mix);
   const open = new Set<Promise<void>>();
-  let isOver = false;
+  const over = new AbortController();
   const begin = (way: Way) => {
     const one: Promise<void> = clients.ask(way).finally(() => open.delete(one));
     open.add(one);
     return one;
   };
-  const sending = (async () => {
-    const startMs = performance.now();
-    for (let sent = 0; !isOver; ) {
-      const due = Math.floor(((performance.now() - startMs) * perSecond) / 1000);
-      for (; sent < due; sent++) void begin(wayOf(drawn));
-      await sleep(TICK_MS);
-    }
-  })();
+  const sending = atRate(perSecond, over.signal, () => void begin(wayOf(drawn)));
   return {
     crowd: async (way, size) => void (await Promise.all(Array.from({ length: size }, () => begin(way)))),
     stop: async () => {
-      isOver = true;
+      over.abort();
       await sending;
       await Promise.all(open);
       clients.close();

@@ -1,10 +1,9 @@
 // Plays conversations against what answers them: each turn when it is due, whether or not earlier ones were answered.
 
 import http from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { openLoop } from '../open-loop.ts';
 import type { Turn } from './conversations.ts';
 
-const TICK_MS = 2;
 const GIVE_UP_MS = 60_000;
 const BYTES_A_TOKEN = 4;
 
@@ -20,15 +19,9 @@ export interface AnsweredTurn {
 /** Resolves when all turns are over, with the answers in the order of the turns. */
 export async function playTurns(url: string, turns: readonly Turn[]): Promise<AnsweredTurn[]> {
   const agent = new http.Agent({ keepAlive: true });
-  const startMs = performance.now();
-  const answers: Promise<AnsweredTurn>[] = [];
-  for (const turn of turns) {
-    while (performance.now() - startMs < turn.atMs) await sleep(TICK_MS);
-    answers.push(ask(url, agent, turn, startMs + turn.atMs));
-  }
-  const all = await Promise.all(answers);
+  const answers = await openLoop(turns, (turn, startMs) => ask(url, agent, turn, startMs + turn.atMs));
   agent.destroy();
-  return all;
+  return answers;
 }
 
 function ask(url: string, agent: http.Agent, turn: Turn, dueMs: number): Promise<AnsweredTurn> {

@@ -57,9 +57,10 @@ const CHANCE = 0.25;
 const REMEMBERED = 0.999;
 /** The longest that a new number is given to show its effect, in ms. */
 const MOST_SETTLING_MS = 5000;
-/** More arrive than are finished, by this factor. After so many such windows, requests are shed. */
+/** More arrive than are finished, by this factor. After so many such windows requests are shed. */
 const OUTPACED = 1.15;
 const WINDOWS_TO_SHED = 3;
+/** One window is enough for a first trial if it is by this factor, else it takes two. */
 const OUTPACED_FAR = 1.5;
 /** There is no limit any more after so many windows in which hardly anybody waited, or in which no more arrived. */
 const WINDOWS_TO_FREE = 10;
@@ -200,7 +201,6 @@ export class Overload {
     if (isFirst) this.#reached = throughput;
     this.#truceMs = FIRST_TRUCE_MS;
     this.#trial = undefined;
-    this.#windowsHeld = 0;
     const isDown = most < before;
     const isBetter = isDown
       ? throughput >= KEPT * Math.max(this.#reached, this.#best)
@@ -244,15 +244,13 @@ export class Overload {
   #free(): void {
     this.mostInFlight = NONE;
     this.#trial = undefined;
-    this.#windowsHeld = 0;
     this.#windowsWithRoom = 0;
   }
 
   #shed({ throughput, isFull }: Window, waitMs: number, isSteady: boolean): void {
-    const isFirst = this.#trial?.isFirst === true;
     const isShedding = this.mostWaiting !== NONE;
     // A first trial may hold requests back for no good reason.
-    const begins = isSteady && isFull && !isFirst && this.#windowsOutpaced >= WINDOWS_TO_SHED;
+    const begins = isSteady && isFull && this.#trial?.isFirst !== true && this.#windowsOutpaced >= WINDOWS_TO_SHED;
     if (this.mostInFlight === NONE) this.mostWaiting = NONE;
     else if (isShedding || begins) this.mostWaiting = Math.ceil(Math.max(throughput, this.#reached) * waitMs);
   }
@@ -262,14 +260,10 @@ export class Overload {
     const finished = to.finished - from.finished;
     const finishedMs = to.finishedMs - from.finishedMs;
     const tookMs = finishedMs === 0 ? 0 : (to.finishedMs2 - from.finishedMs2) / finishedMs;
-    const isLong = ms >= Math.max(LEAST_WINDOW_MS, tookMs) && finished >= this.#enough;
+    const enough = this.mostInFlight === NONE ? ENOUGH_TO_SUSPECT : ENOUGH_TO_JUDGE;
+    const isLong = ms >= Math.max(LEAST_WINDOW_MS, tookMs) && finished >= enough;
     if (!isLong && ms < MOST_WINDOW_MS) return undefined;
     const isFull = 2 * this.#looksFull > this.#looks;
     return { ms, tookMs, throughput: finished / ms, arrivals: (to.arrived - from.arrived) / ms, isFull };
-  }
-
-  get #enough(): number {
-    if (this.mostInFlight === NONE) return ENOUGH_TO_SUSPECT;
-    return ENOUGH_TO_JUDGE;
   }
 }

@@ -86,10 +86,10 @@ export class OutlierWatch {
     const isAmong = (list: readonly { readonly replica: Eased['replica'] }[], { replica }: Eased) =>
       list.some((one) => one.replica.incarnation === replica.incarnation);
     for (const one of after) {
+      if (isAmong(before, one)) continue;
       const { replica, share, why } = one;
       const { hostname, seat, incarnation } = replica;
       const reason = reasonText(why);
-      if (isAmong(before, one)) continue;
       log.warn('replica-eased', { hostname, seat, incarnation, reason, share: shareText(share), ...why });
     }
     for (const one of before) {

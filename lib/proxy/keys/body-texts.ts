@@ -3,7 +3,7 @@
 
 import { fieldOf } from '../../core/json/field.ts';
 import { promptOf } from '../../core/json/prompt.ts';
-import { firstOf, IN_BODY, type KeyedRequest, type TextReader } from './head-texts.ts';
+import { fieldValue, IN_BODY, type KeyedRequest, type TextReader } from './head-texts.ts';
 
 /** @param names as somebody has written them. */
 export function jsonText(names: readonly string[]): TextReader {
@@ -28,8 +28,4 @@ export const promptText: TextReader = (request, _client, body) => {
 function isEncoded(request: KeyedRequest): boolean {
   const coding = fieldValue(request, 'content-encoding');
   return coding !== undefined && coding.toLowerCase() !== 'identity';
-}
-
-function fieldValue({ rawHeaders }: KeyedRequest, name: string): string | undefined {
-  return firstOf(rawHeaders, name, (value) => value);
 }

@@ -40,7 +40,7 @@ export function headText(part: HeadPart): TextReader {
     case 'host':
       return hostOf;
     case 'header':
-      return ({ rawHeaders }) => firstOf(rawHeaders, part.name, (value) => value);
+      return (request) => fieldValue(request, part.name);
     case 'cookie':
       return ({ rawHeaders }) => cookieOf(rawHeaders, part.name);
     case 'query':
@@ -55,13 +55,18 @@ export function cookieOf(rawHeaders: readonly string[], name: string): string | 
 
 // In lower case and without a port, so that one site has one key however it was written. The authority of a target in
 // absolute form overrides the field (RFC 9112, 3.2.2).
-function hostOf({ url, rawHeaders }: KeyedRequest): string | undefined {
-  const authority = authorityOf(url) ?? firstOf(rawHeaders, 'host', (value) => value);
+function hostOf(request: KeyedRequest): string | undefined {
+  const authority = authorityOf(request.url) ?? fieldValue(request, 'host');
   return authority?.toLowerCase().replace(/:\d*$/, '');
 }
 
+/** The value of the first field of this name that is not empty. */
+export function fieldValue({ rawHeaders }: Pick<KeyedRequest, 'rawHeaders'>, name: string): string | undefined {
+  return firstOf(rawHeaders, name, (value) => value);
+}
+
 /** What `read` finds in the first field of this name in which it finds a text that is not empty. */
-export function firstOf(
+function firstOf(
   rawHeaders: readonly string[],
   name: string,
   read: (value: string) => string | undefined,

@@ -7,7 +7,7 @@ import { writeKeySource } from '../../core/keys/key-spec.ts';
 import type { KeySource } from '../../core/request/key-source.ts';
 import { hashText } from '../../core/ring/hashes/text.ts';
 import type { SpreadSettings } from '../../core/traffic-settings.ts';
-import { firstOf, type KeyedRequest } from './head-texts.ts';
+import { fieldValue, type KeyedRequest } from './head-texts.ts';
 
 type Terms = Pick<SpreadSettings, 'key' | 'issuesCookie' | 'cookieMaxAgeMs'>;
 
@@ -63,7 +63,7 @@ export class CookieIssuer {
 }
 
 // The first proxy says how the browser spoke to it, those behind it add to that.
-function isOverTls({ rawHeaders }: KeyedRequest): boolean {
-  const protocols = firstOf(rawHeaders, 'x-forwarded-proto', (value) => value);
+function isOverTls(request: KeyedRequest): boolean {
+  const protocols = fieldValue(request, 'x-forwarded-proto');
   return protocols?.split(',')[0]?.trim().toLowerCase() === 'https';
 }
