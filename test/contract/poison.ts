@@ -96,6 +96,30 @@ export function poisonContract(t: Test, create: CreatePlane): void {
     t.same(plane.poison.quarantined, []);
   });
 
+  t.test('replicas that end at once make nobody a suspect who finds the second one dead', async (t) => {
+    const { publish, ask, replica, plane } = await begun(t, create);
+    // As a dead one looks before its end is known: a kept connection breaks when it is used, and none is taken.
+    const dying = await Promise.all(
+      [1, 2].map(async (seat) => {
+        const started = await scriptedReplica((socket, head) => {
+          if (/last/.test(head)) socket.resetAndDestroy();
+          else socket.write(reply(`from ${seat}`));
+        });
+        t.teardown(() => started.close().catch(() => undefined));
+        return { started, route: routeTo(seat, tcp(started.port)) };
+      }),
+    );
+    await publish({ routes: dying.map(({ route }) => route), outage: { whyNone: undefined, mayEnd: true } });
+    await Promise.all(Array.from({ length: 40 }, () => ask()));
+    for (const { started } of dying) started.refuse();
+    const last = ask(askFor('/last'));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await publish({ routes: [routeTo(3, await replica('third'))], ended: [1, 2] });
+    t.match(await last, /third$/);
+    t.match(await ask(askFor('/last')), /third$/);
+    t.same(plane.poison.quarantined, []);
+  });
+
   t.test('a connection that breaks is no death: the request goes on, and nothing is refused', async (t) => {
     const { publish, ask, replica, plane } = await begun(t, create);
     let resets = 0;

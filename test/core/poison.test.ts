@@ -272,11 +272,13 @@ t.test('who was lost alone is not sent by another thread that had asked before t
   t.ok(other.claim(POISON, 2 + SETTLED_MS + QUARANTINE_MS), 'nobody keeps the claim');
 });
 
-t.test('a suspect goes to no replica where one was lost that may have ended', async (t) => {
+t.test('a suspect goes to no replica where another was lost alone that may have ended', async (t) => {
   const { suspects, judge, types } = court();
   note(suspects, POISON, at(4).incarnation, 0, true, '');
-  note(suspects, OTHER, at(5).incarnation, 0, false, '');
+  note(suspects, OTHER, at(5).incarnation, 0, true, '');
+  note(suspects, THIRD, at(6).incarnation, 0, false, '');
   t.notOk(suspects.claimSeat(at(4), 1) || suspects.claimSeat(at(5), 1));
+  t.ok(suspects.claimSeat(at(6), 1), 'its kept connection may have been closed, which says nothing');
   t.ok(suspects.claimSeat({ ...at(4), incarnation: 999 }, 1), 'its successor is another one');
   suspects.releaseSeat(4);
   judge.lives(at(5).incarnation);

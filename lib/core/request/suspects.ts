@@ -4,8 +4,9 @@
 //
 // A note is made when the connection to a replica breaks under a request. Until it is known whether the replica lives,
 // and longer if it does not, the request is a suspect: it goes on alone, one at a time, to a replica where no other
-// suspect is and none was lost. So if that replica goes too, it is clear who it was. An answer clears it at once. While
-// nothing is noted, a request costs a look at one cell.
+// suspect is and none was lost alone, on a new connection, which a replica that is dead already does not take. So if
+// that replica goes too, it is clear who it was. An answer clears it at once. While nothing is noted, a request costs a
+// look at one cell.
 //
 // Bounds: 1,024 notes and 64 requests in quarantine. What finds no room is not suspected.
 
@@ -170,10 +171,10 @@ export class Suspects {
     Atomics.store(this.#cells, REQUEST_CLAIMS + (fingerprint % CLAIMS), 0);
   }
 
-  /** A suspect may go to that replica, if no other is there or was lost there. Then its seat must be released. */
+  /** A suspect may go to that replica, if no other is there or was lost alone there. Then its seat must be released. */
   claimSeat({ seat, incarnation }: ReplicaRef, nowMs: number): boolean {
     if (!this.#claim(SEAT_CLAIMS + (seat % CLAIMS))) return false;
-    if (!this.#hasLost(incarnation, nowMs)) return true;
+    if (!this.#hasLostOne(incarnation, nowMs)) return true;
     this.releaseSeat(seat);
     return false;
   }
@@ -252,10 +253,10 @@ export class Suspects {
     return undefined;
   }
 
-  #hasLost(incarnation: number, nowMs: number): boolean {
+  #hasLostOne(incarnation: number, nowMs: number): boolean {
     for (let slot = 0; slot < MOST_NOTES; slot++) {
       const isThere = this.#numbers[slot * NOTE_NUMBERS + 1] === incarnation && this.#isHeld(NOTE_SLOTS + slot);
-      if (isThere && this.#isDoubted(slot, nowMs)) return true;
+      if (isThere && this.#cells[ALONE + slot] === 1 && this.#isDoubted(slot, nowMs)) return true;
     }
     return false;
   }

@@ -259,7 +259,8 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.#phase = 'asking';
     place(this.times, this.#isWhole);
     this.attempts += 1;
-    const lease = found.lease(fresh, this.head.offered !== '');
+    const isAlone = this.suspicion?.aloneAt !== undefined;
+    const lease = found.lease(fresh || isAlone, this.head.offered !== '');
     this.#lease = lease;
     lease.begin(this, this.request.method ?? '');
     sendRequest(lease, this.head, this.body);
