@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import type { Options } from '../../lib/settings/options.ts';
 import { arrivals, until } from '../fixtures/arrivals.ts';
@@ -166,6 +167,46 @@ t.test('what a lost replica had is tried at the next one', async (t) => {
   await clock.advance(1);
   await client.until(/second$/);
   client.socket.destroy();
+});
+
+t.test('what a lost replica had sent already is still given to a slow client, whole', async (t) => {
+  const body = 'b'.repeat(3_000_000);
+  const { proxy, clock } = await timed(t, {}, (socket) => socket.end(reply(body)), answers);
+  const client = await connectRaw(proxy.port);
+  client.socket.pause();
+  client.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  await until(() => client.socket.bytesRead > 0);
+  proxy.publish({ order: [], routes: [] });
+  for (let count = 0; count < 10; count++) {
+    await clock.advance(100);
+    await arrivals();
+  }
+  client.socket.resume();
+  const { text, reset } = await client.closed;
+  t.notOk(reset);
+  t.ok(text.endsWith(body), `${text.length} bytes`);
+});
+
+t.test('a reply of a lost replica is cut when nothing more of it comes', async (t) => {
+  let socketOfReplica: Socket | undefined;
+  const { proxy, clock } = await timed(t, {}, (socket) => {
+    socketOfReplica = socket;
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\na');
+  });
+  const client = await connectRaw(proxy.port);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await client.until(/a$/);
+  proxy.publish({ order: [], routes: [] });
+  await clock.advance(50);
+  socketOfReplica?.write('b');
+  await client.until(/b$/);
+  await clock.advance(50);
+  socketOfReplica?.write('c');
+  await client.until(/c$/);
+  await clock.advance(100);
+  t.notOk(client.socket.closed, 'something has come meanwhile');
+  await clock.advance(100);
+  t.match(await client.closed, { text: /abc$/ });
 });
 
 t.test('a hash that throws is an error of the balancer, not a request without end', async (t) => {

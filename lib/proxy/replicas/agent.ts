@@ -46,6 +46,7 @@ export class ReplicaAgent implements Pool {
   readonly #all = new Set<ReplicaConnection>();
   readonly #streams = new Set<ReplicaConnection>();
   #endsStreams = false;
+  #isEnding = false;
   readonly #clock: Clock;
   #stopSweeping: () => void;
   // The idle timeout that the sweeps go by.
@@ -197,10 +198,29 @@ export class ReplicaAgent implements Pool {
     this.#stopSweeping = this.#startSweeping();
   }
 
+  /**
+   * Ends each connection once it has brought nothing for so long while it was read: then its request fails as if the
+   * replica had gone. What waits for a slow client is read on when the client goes on.
+   */
+  endOnceSilent(silentMs: number): void {
+    if (!this.#isEnding) this.#endSilent(silentMs);
+    this.#isEnding = true;
+  }
+
   /** Ends all connections. Requests in flight fail as if the replica had gone. */
   destroy(): void {
     this.retire();
     for (const connection of this.#all) connection.close();
+  }
+
+  #endSilent(silentMs: number): void {
+    const before = new Map([...this.#all].map((connection) => [connection, connection.bytesRead]));
+    void this.#clock.sleep(silentMs).then(() => {
+      for (const [connection, bytesRead] of before) {
+        if (connection.bytesRead === bytesRead && !connection.isPaused) connection.close();
+      }
+      if (this.#all.size > 0) this.#endSilent(silentMs);
+    });
   }
 
   get #isIdle(): boolean {

@@ -9,8 +9,8 @@ import type { ProxyLimits } from '../proxy-limits.ts';
 import { ReplicaAgent } from './agent.ts';
 import { type Load, RoutingTable } from './routing-table.ts';
 
-// How long to read what a lost replica had sent before. Then its connections are cut, so that its requests are tried
-// elsewhere.
+// A connection to a lost replica may still bring what it had sent before. When nothing has come for this long, the
+// connection is cut, so that its request is tried elsewhere.
 const LAST_WORDS_MS = 100;
 
 export class ReplicaAgents {
@@ -35,8 +35,8 @@ export class ReplicaAgents {
   }
 
   /**
-   * From now on requests go by this plan. If a replica is in none of its lists, requests in flight there are tried
-   * elsewhere, or cut.
+   * From now on requests go by this plan. If a replica is in none of its lists, requests in flight there for which
+   * nothing comes any more are tried elsewhere, or cut.
    */
   route(
     { routes, resting, draining, eased }: Pick<RoutingPlan, 'routes' | 'resting' | 'draining' | 'eased'>,
@@ -62,7 +62,7 @@ export class ReplicaAgents {
       if (this.#draining.has(incarnation)) continue;
       // A draining replica has had its time, and somebody waits for its end.
       if (hadTime.has(incarnation)) agent.destroy();
-      else this.#clock.sleep(LAST_WORDS_MS).then(() => agent.destroy());
+      else agent.endOnceSilent(LAST_WORDS_MS);
     }
     // A replica that never had an agent here has nothing to finish.
     for (const { incarnation } of draining) if (!agents.has(incarnation)) this.#onDrained(incarnation);

@@ -57,6 +57,16 @@ export class ReplicaConnection implements Lease {
     return this.#socket.writable;
   }
 
+  /** How many bytes have come, in all. */
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+
+  /** It is not read, since the client does not take what was read before. */
+  get isPaused(): boolean {
+    return this.#socket.isPaused();
+  }
+
   begin(holder: Leaseholder, method: string): void {
     this.#holder = holder;
     this.isStream = false;

@@ -114,10 +114,11 @@ export class History {
     this.#note(() => 'from here on all is well');
     this.#machine.isFaulty = false;
     this.#service.isFaulty = false;
-    for (const { replica } of this.#supervisor.state.seats) {
-      this.#supervisor.change({ type: 'drain', incarnation: replica.incarnation, isDrained: false });
-    }
-    await this.#pass(SETTLE_MS);
+    this.#undrain();
+    await this.#pass(SETTLE_MS / 2);
+    // A drained replica that was being replaced has its seat again if its successor failed.
+    this.#undrain();
+    await this.#pass(SETTLE_MS / 2);
     await this.#checkRest();
     await this.#close();
   }
@@ -173,6 +174,12 @@ export class History {
     else if (kind === 10) {
       void this.#publisher.change({ isPaused: true });
       this.#clock.after(this.#random.below(800), () => void this.#publisher.change({ isPaused: false }));
+    }
+  }
+
+  #undrain(): void {
+    for (const { replica } of this.#supervisor.state.seats) {
+      this.#supervisor.change({ type: 'drain', incarnation: replica.incarnation, isDrained: false });
     }
   }
 
