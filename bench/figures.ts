@@ -3,6 +3,7 @@
 
 import { affinityChart } from './charts/affinity.ts';
 import { hashScaleChart, hashSpreadChart, ringsChart } from './charts/hashes.ts';
+import { matrixChart } from './charts/matrix.ts';
 import { overloadChart } from './charts/overload.ts';
 import { recoveryChart } from './charts/recovery.ts';
 import type { Specification } from './charts/render.ts';
@@ -14,6 +15,7 @@ import { size, whole } from './charts/theme.ts';
 import { workersChart } from './charts/workers.ts';
 import type {
   AffinitySamples,
+  MatrixSamples,
   OverloadSamples,
   RecoverySamples,
   Results,
@@ -42,11 +44,12 @@ export interface Figure {
   readonly specification: Specification;
 }
 
-export function figuresOf({ spread, recovery, overload, affinity, soak, speed }: Results): Figure[] {
+export function figuresOf({ spread, recovery, overload, affinity, soak, matrix, speed }: Results): Figure[] {
   return [
     ...(spread === undefined ? [] : spreadFigures(spread)),
     ...(recovery === undefined ? [] : [recoveryFigure(recovery)]),
     ...(soak === undefined ? [] : [soakFigure(soak)]),
+    ...(matrix === undefined ? [] : [matrixFigure(matrix)]),
     ...(spread === undefined ? [] : hashFigures(spread)),
     ...(overload === undefined ? [] : [overloadFigure(overload)]),
     ...(affinity === undefined ? [] : [affinityFigure(affinity)]),
@@ -147,6 +150,15 @@ function overloadFigure(samples: OverloadSamples): Figure {
       'The green should stay as high as the dashed line, which is all that the replicas can do, and the time to an answer should stay low: whoever ' +
       'could only be served late is told so at once, with a 503 and when to try again.',
     specification: overloadChart(samples),
+  };
+}
+
+function matrixFigure(samples: MatrixSamples): Figure {
+  return {
+    name: 'matrix',
+    heading: 'Fault matrix',
+    text: 'No request may be worse off than its fault has it: an answer where another replica could give one, else an error that is told, at once or when the limit of that phase is over. lib/README.md has the table with its rules.',
+    specification: matrixChart(samples),
   };
 }
 

@@ -34,8 +34,8 @@ export function pageIn(out: string): string {
 
 export const PARTS = ['spread', 'recovery', 'overload', 'affinity', 'speed'] as const;
 export type Part = (typeof PARTS)[number];
-// The soak takes an hour, so it is run by a command of its own.
-const DRAWN = [...PARTS, 'soak'] as const;
+// These have commands of their own, since the soak takes an hour, and the matrix is a test as well.
+const DRAWN = [...PARTS, 'soak', 'matrix'] as const;
 
 /** Reads the samples of all parts that were run. */
 export function readResults(out: string): Results {

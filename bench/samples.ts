@@ -190,6 +190,26 @@ export interface SoakLook {
   readonly p99Ms: number;
 }
 
+/** One cell of the fault matrix, over all rounds. */
+export interface MatrixCell {
+  readonly fault: string;
+  readonly phase: string;
+  readonly method: string;
+  /** What clients got, each kind once. */
+  readonly outcomes: readonly string[];
+  /** How long it took at most, beyond the least that it must have taken. */
+  readonly lateMs: number;
+}
+
+export interface MatrixSamples {
+  readonly environment: Environment;
+  readonly rounds: number;
+  readonly cells: readonly MatrixCell[];
+  /** The 99th percentiles of requests beside the faults, and in turn without any. */
+  readonly besideMs: number;
+  readonly withoutMs: number;
+}
+
 /** A long load with a fault every few seconds. */
 export interface SoakSamples {
   readonly environment: Environment;
@@ -231,6 +251,7 @@ export interface AffinitySamples {
 export interface Results {
   readonly affinity?: AffinitySamples;
   readonly soak?: SoakSamples;
+  readonly matrix?: MatrixSamples;
   readonly spread?: SpreadSamples;
   readonly recovery?: RecoverySamples;
   readonly speed?: SpeedSamples;
