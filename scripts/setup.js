@@ -11,10 +11,13 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const packages = join(root, 'node_modules');
+// Holds the number of the process that sets this checkout up now.
+const turn = join(root, '.setup-turn');
 const say = (text) => console.error(`setup: ${text}`);
 const { engines, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
@@ -24,7 +27,8 @@ if (isOlder(process.versions.node, '20')) {
 }
 
 const forTests = process.argv.includes('--test');
-const isWhole = wasFinished();
+let isWhole = wasFinished();
+let hasTurn = false;
 // npm would remove the tools of a checkout that has them if it were asked for less.
 const withTools = forTests || (isWhole && existsSync(join(packages, 'tap')));
 // Once Node has been fetched, it is the one that runs this script.
@@ -95,12 +99,43 @@ function isOlder(version, oldest) {
 /** Runs `work` unless `stamp` says that it was done for this fingerprint. The stamp is empty while it is under way. */
 async function once(stamp, wanted, work) {
   const path = join(root, stamp);
-  if (existsSync(path) && readFileSync(path, 'utf8') === wanted) return;
+  const isDone = () => existsSync(path) && readFileSync(path, 'utf8') === wanted;
+  if (isDone()) return;
+  await takeTurn();
+  if (isDone()) return;
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, '');
   await work();
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, wanted);
+}
+
+/** Two commands may be started at once in a new checkout. The later one waits, and then looks anew what is missing. */
+async function takeTurn() {
+  if (hasTurn) return;
+  try {
+    writeFileSync(turn, String(process.pid), { flag: 'wx' });
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+    say('another command sets this checkout up: waiting for it …');
+    while (isTaken()) await sleep(200);
+    const node = existsSync(process.execPath) ? process.execPath : 'node';
+    process.exit(spawnSync(node, process.argv.slice(1), { stdio: 'inherit' }).status ?? 1);
+  }
+  hasTurn = true;
+  process.once('exit', () => rmSync(turn, { force: true }));
+  isWhole = wasFinished();
+}
+
+/** Whether somebody is at work. What one leaves that was killed is removed. */
+function isTaken() {
+  try {
+    process.kill(Number(readFileSync(turn, 'utf8')), 0);
+    return true;
+  } catch (error) {
+    if (error.code === 'ESRCH') rmSync(turn, { force: true });
+    return error.code === 'EPERM';
+  }
 }
 
 function fingerprint(files, extra) {

@@ -1,10 +1,11 @@
 // scripts/setup.js with the real npm, in a project of a few packages that come from files, so that no registry is asked.
 
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 
 // npm tells the scripts of packages where it was started.
@@ -67,6 +68,8 @@ function project(t: Test, oldestNode: string) {
   writeFileSync(at('package.json'), JSON.stringify({ ...manifest, engines: { node: `>=${oldestNode}` } }));
   return {
     setUp: (...flags: string[]) => run(directory, process.execPath, 'scripts/setup.js', ...flags),
+    setUpAlongside: (...flags: string[]) =>
+      promisify(execFile)(process.execPath, ['scripts/setup.js', ...flags], { cwd: directory, env: environment }),
     npm: (...args: string[]) => run(directory, 'npm', ...args),
     has: (path: string) => existsSync(at(path)),
     timesRun: (name: string) => (existsSync(at(`${name}-ran`)) ? readFileSync(at(`${name}-ran`)).length : 0),
@@ -110,6 +113,25 @@ t.test('no Node is fetched to run where this one will do', async (t) => {
   t.equal(timesRun('node'), 0);
   setUp('--test');
   t.equal(timesRun('node'), 1, 'tests run on the one that is named');
+});
+
+t.test("two commands at once do not take each other's packages away", async (t) => {
+  const { setUpAlongside, has, timesRun } = project(t, '99');
+  const said = await Promise.all([setUpAlongside(), setUpAlongside('--test'), setUpAlongside('--test')]);
+  t.match(said.map(({ stderr }) => stderr).join(''), /another command sets this checkout up/);
+  t.ok(has('node_modules/evil') && has('node_modules/tap') && has('replica/node_modules/evil'));
+  t.equal(timesRun('node'), 1);
+  t.equal(timesRun('tap'), 1);
+  t.notOk(has('.setup-turn'));
+});
+
+t.test('one that was killed keeps nobody waiting', async (t) => {
+  const { setUp, has, write } = project(t, '99');
+  const gone = spawnSync(process.execPath, ['--version']);
+  write('.setup-turn', String(gone.pid));
+  setUp();
+  t.ok(has('node_modules/evil'));
+  t.notOk(has('.setup-turn'));
 });
 
 t.test('an installation that was broken off begins anew', async (t) => {
