@@ -9,6 +9,7 @@ import { originForm, pathOf } from '../http/target.ts';
 import { type AccessRules, checkAccess, checkCredentials } from './access.ts';
 import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
 import {
+  changesHere,
   type InTurn,
   oneAtATime,
   queueOfChanges,
@@ -64,6 +65,8 @@ export interface AdminPorts extends ChangePorts, InsightPorts, OperationPorts {
     readonly last: () => object | null;
   };
   readonly metrics: () => Promise<MetricsFacts>;
+  /** Why the fleet is not changed here, and where it is; `undefined` if it is changed here. */
+  readonly whyNotHere: () => string | undefined;
 }
 
 export interface Admin {
@@ -152,8 +155,12 @@ export function createAdmin(ports: AdminPorts): Admin {
 
 function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
   const inTurn = queueOfChanges();
+  const here = changesHere(ports.whyNotHere);
   const add: Run = async (text, query) => success(await addReplicas(ports, text, query));
   const remove: Run = async (text, query) => success(await removeReplicas(ports, text, query));
+  const kill: Run = async (text) => success(await killReplica(ports, text));
+  const drain: Run = async (text) => success(await drainReplica(ports, text));
+  const undrain: Run = async (text) => success(await undrainReplica(ports, text));
   const isOfStarts = (text: string) => endsStartsOnly(ports, text);
   const removeInTime = withPatience(ports.answerLimits.clock, inTurn, isOfStarts, remove);
   const upgrade = oneAtATime(
@@ -172,24 +179,18 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
   const ringPage = createRingPage(ports);
   return new Map<string, AdminRoute>([
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
-    ['/add', { method: 'POST', changes: true, run: inTurn(add) }],
-    ['/rm', { method: 'DELETE', changes: true, run: removeInTime }],
+    ['/add', { method: 'POST', changes: true, run: here(inTurn(add)) }],
+    ['/rm', { method: 'DELETE', changes: true, run: here(removeInTime) }],
     ['/balancer/reload', { method: 'POST', changes: true, run: inTurn(reload) }],
     // A crash does not wait its turn either.
-    ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
+    ['/balancer/kill', { method: 'POST', changes: true, run: here(kill) }],
     ['/balancer/upgrade', { method: 'POST', changes: true, run: upgrade }],
     ['/balancer/upgraded', { method: 'GET', run: () => success(ports.upgrade.last()) }],
-    [
-      '/balancer/drain',
-      { method: 'POST', changes: true, run: async (text) => success(await drainReplica(ports, text)) },
-    ],
-    [
-      '/balancer/undrain',
-      { method: 'POST', changes: true, run: async (text) => success(await undrainReplica(ports, text)) },
-    ],
+    ['/balancer/drain', { method: 'POST', changes: true, run: here(drain) }],
+    ['/balancer/undrain', { method: 'POST', changes: true, run: here(undrain) }],
     ['/balancer/pause', { method: 'POST', changes: true, run: async (text) => success(await pause(ports, text)) }],
     ['/balancer/resume', { method: 'POST', changes: true, run: async (text) => success(await resume(ports, text)) }],
-    ['/balancer/roll', { method: 'POST', changes: true, run: rollOrHold }],
+    ['/balancer/roll', { method: 'POST', changes: true, run: here(rollOrHold) }],
     ['/balancer/rolled', { method: 'GET', run: () => success(ports.roll.progress) }],
     ['/balancer/live', { method: 'GET', run: async () => success(await live(ports)) }],
     ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],
@@ -263,8 +264,10 @@ function refusalOf(ports: AdminPorts, route: AdminRoute, request: IncomingMessag
   }
 }
 
-function watcherOf({ access, alone, originOf }: AdminPorts, request: IncomingMessage): Watcher {
+function watcherOf({ access, alone, originOf, whyNotHere }: AdminPorts, request: IncomingMessage): Watcher {
   const address = originOf(request);
+  const elsewhere = whyNotHere();
+  if (elsewhere !== undefined) return { address, alone, looksOnlyBecause: `${elsewhere}.` };
   // The attack: on the public port, a script of the service behind has the same origin and can read the token as it is
   // typed (test/browser/dashboard-token.test.ts). If changes need no token, there is no secret to read.
   if (alone) return { address, alone, looksOnlyBecause: undefined };

@@ -14,6 +14,7 @@ import type { ErringReplicas } from '../core/traffic/erring.ts';
 import { realClock } from '../fleet/clock.ts';
 import type { OutlierWatch } from '../fleet/health/outlier-watch.ts';
 import type { AdminMembers } from '../fleet/members/admin.ts';
+import type { ListedMembers } from '../fleet/members/listed.ts';
 import type { Pause } from '../fleet/pause.ts';
 import type { Publisher } from '../fleet/publisher.ts';
 import type { Roll } from '../fleet/roll.ts';
@@ -25,6 +26,7 @@ import type { MemberPorts } from '../reload/members.ts';
 import { createReloader } from '../reload/reloader.ts';
 import type { Current } from '../reload/taker.ts';
 import { mostPlaces, type Options } from '../settings/options.ts';
+import { startsReplicas } from '../settings/tables/balancers.ts';
 import type { AccessFile } from '../system/access-file.ts';
 import { type AdminPlace, originReader } from './admin-place.ts';
 import { answerTimes } from './limits.ts';
@@ -41,6 +43,8 @@ export interface AdminParts {
   readonly reread: (() => Promise<Options>) | undefined;
   readonly place: AdminPlace;
   readonly asked: AdminMembers;
+  /** Those of the list that this balancer follows; `undefined` if it follows none. */
+  readonly listed: ListedMembers | undefined;
   readonly runtime: ReplicaRuntime;
   readonly rings: RingKeeper;
   readonly supervisor: Supervisor;
@@ -65,6 +69,7 @@ export function adminOf({
   reread,
   place,
   asked,
+  listed,
   runtime,
   rings,
   supervisor,
@@ -120,7 +125,8 @@ export function adminOf({
     maxReplicas: options.maxReplicas,
     maxPlaces: mostPlaces(options),
     failOpen: options.failOpen,
-    startsReplicas: options.upstream.size === 0,
+    startsReplicas: startsReplicas(options),
+    whyNotHere: () => whyNotHere(options, listed),
     get hash() {
       return current.options.hash;
     },
@@ -155,6 +161,13 @@ export function adminOf({
   return createAdmin(ports);
 }
 
+// A change that one balancer made alone would part its ring from that of the others.
+function whyNotHere({ members }: Options, listed: ListedMembers | undefined): string | undefined {
+  if (listed === undefined) return undefined;
+  const where = listed.controller ?? `by whoever writes ${members}`;
+  return `this balancer follows the members of ${members}: change the fleet at ${where}`;
+}
+
 function answerLimits(current: Current) {
   return {
     clock: realClock,
@@ -169,12 +182,12 @@ function answerLimits(current: Current) {
 
 /** What the dashboard shows. Other options are not for those who look at them. */
 export function ringTerms(current: Current) {
-  const { virtualNodes, maxReplicas, upstream, failOpen } = current.options;
+  const { virtualNodes, maxReplicas, failOpen } = current.options;
   return {
     virtualNodes,
     maxReplicas,
     failOpen,
-    startsReplicas: upstream.size === 0,
+    startsReplicas: startsReplicas(current.options),
     get hash() {
       return current.options.hash;
     },
