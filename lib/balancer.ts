@@ -191,11 +191,16 @@ function placeOf({ port, host }: Options, sockets: readonly number[], handover: 
 }
 
 // Everything that replicas do from their start on is heard.
-function prepare({ supervisor, plane, publisher, feed, rings, outliers }: Parts, options: Options, log: Log): void {
+function prepare(
+  { supervisor, plane, publisher, feed, rings, outliers, peers }: Parts,
+  options: Options,
+  log: Log,
+): void {
   warnOfShares(descriptorLimit(), descriptorWishes(options), log);
   if (options.slots > LARGE_RING_SLOTS) rings.prepare(Math.max(mostPlaces(options), upstreamPlaces(options)));
   feed.begin();
   outliers.begin();
+  peers.watch.begin();
   publisher.begin();
   plane.watch((news) => news.type === 'suspected' && supervisor.suspect(news.incarnation));
 }
@@ -222,7 +227,7 @@ async function takeHold(parts: Parts, options: Options, port: number, taking: Ta
 }
 
 async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise<void> {
-  const { supervisor, plane, publisher, adminServer, feed, scale, writer, accessFile, pause, outliers } = parts;
+  const { supervisor, plane, publisher, adminServer, feed, scale, writer, accessFile, pause, outliers, peers } = parts;
   const graceOver = new AbortController();
   const finished = new AbortController();
   realClock.sleep(graceMs, finished.signal).then(
@@ -234,6 +239,7 @@ async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise
   // Event streams of the feed have no end of their own, and closing would wait for them.
   feed.close();
   outliers.close();
+  peers.watch.close();
   supervisor.startNoMore();
   await Promise.all([plane.close(graceOver.signal), adminServer?.close(graceOver.signal)]);
   finished.abort();

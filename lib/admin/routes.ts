@@ -3,11 +3,20 @@
 // are open to anybody who reaches the port, as /rep is.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Digest } from '../core/members/agreement.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
-import { proxyMark } from '../http/credentials.ts';
 import { originForm, pathOf } from '../http/target.ts';
 import { type AccessRules, checkAccess, checkCredentials } from './access.ts';
-import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
+import {
+  type Answer,
+  type AnswerLimits,
+  failureAnswer,
+  hasBody,
+  jsonAnswer,
+  readBody,
+  send,
+  waitsToSend,
+} from './answer.ts';
 import {
   changesHere,
   type InTurn,
@@ -27,7 +36,7 @@ import {
   removeReplicas,
   rep,
 } from './changes.ts';
-import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
+import { PAGE_FIELDS, type PageFile, readPageFiles, watcherOf } from './dashboard.ts';
 import type { Watcher } from './feed/live-feed.ts';
 import { createRingPage, explainRequest, hotKeys, type InsightPorts } from './insight.ts';
 import type { MetricsFacts } from './metrics/facts.ts';
@@ -65,6 +74,8 @@ export interface AdminPorts extends ChangePorts, InsightPorts, OperationPorts {
     readonly last: () => object | null;
   };
   readonly metrics: () => Promise<MetricsFacts>;
+  /** What decides where keys lead, for other balancers to compare. */
+  readonly digest: () => Digest;
   /** Why the fleet is not changed here, and where it is; `undefined` if it is changed here. */
   readonly whyNotHere: () => string | undefined;
 }
@@ -195,6 +206,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/balancer/live', { method: 'GET', run: async () => success(await live(ports)) }],
     ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: async () => jsonAnswer(...(await ringPage())) }],
+    ['/balancer/digest', { method: 'GET', run: () => json(ports.digest()) }],
     ['/balancer/keys', { method: 'GET', run: async () => json(await hotKeys(ports)) }],
     ['/balancer/metrics', { method: 'GET', show: createMetricsPage(ports.answerLimits.clock, ports.metrics) }],
     ['/balancer/explain', { method: 'POST', run: async (text) => json(await explainRequest(ports, text)) }],
@@ -262,32 +274,6 @@ function refusalOf(ports: AdminPorts, route: AdminRoute, request: IncomingMessag
   } catch (thrown) {
     return asBalancerError(thrown);
   }
-}
-
-function watcherOf({ access, alone, originOf, whyNotHere }: AdminPorts, request: IncomingMessage): Watcher {
-  const address = originOf(request);
-  const elsewhere = whyNotHere();
-  if (elsewhere !== undefined) return { address, alone, looksOnlyBecause: `${elsewhere}.` };
-  // The attack: on the public port, a script of the service behind has the same origin and can read the token as it is
-  // typed (test/browser/dashboard-token.test.ts). If changes need no token, there is no secret to read.
-  if (alone) return { address, alone, looksOnlyBecause: undefined };
-  if (access.token !== undefined) {
-    return {
-      address,
-      alone,
-      looksOnlyBecause:
-        'Changes take the admin token and are made on the admin port (--admin-port): here a script of the service behind could read a token that is typed.',
-    };
-  }
-  const mark = access.refusesProxied ? proxyMark(request) : undefined;
-  const looksOnlyBecause =
-    mark &&
-    `This page came through a proxy (${mark}): changes are made on the machine itself, or on the admin port (--admin-port).`;
-  return { address, alone, looksOnlyBecause };
-}
-
-function waitsToSend({ headers, httpVersion }: IncomingMessage): boolean {
-  return headers.expect?.toLowerCase() === '100-continue' && httpVersion !== '1.0';
 }
 
 function parseTarget(url: string): { path: string; query: string } {

@@ -211,6 +211,12 @@ export interface BalancerOptions {
    */
   readonly role?: Given<'role'> | undefined;
 
+  /**
+   * Other balancers of the same service, at their own endpoints: a ring or options that differ from theirs are told.
+   * Takes a list of URLs such as http://10.0.0.2:5001, none twice.
+   */
+  readonly peers?: Given<'peers'> | undefined;
+
   // Ring: which replica a request goes to.
 
   /**

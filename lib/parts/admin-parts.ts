@@ -31,6 +31,7 @@ import type { AccessFile } from '../system/access-file.ts';
 import { type AdminPlace, originReader } from './admin-place.ts';
 import { answerTimes } from './limits.ts';
 import type { MetricsGathering } from './metrics.ts';
+import type { Peers } from './peers.ts';
 import { whyUnfit } from './unfit.ts';
 
 /** What the endpoints show and change. */
@@ -57,6 +58,7 @@ export interface AdminParts {
   readonly pause: Pause;
   readonly roll: Roll;
   readonly outliers: OutlierWatch;
+  readonly peers: Peers;
   readonly whyLame: () => string | undefined;
   readonly upgrade: AdminPorts['upgrade'];
 }
@@ -82,6 +84,7 @@ export function adminOf({
   pause,
   roll,
   outliers,
+  peers,
   whyLame,
   upgrade,
 }: AdminParts): Admin {
@@ -126,6 +129,7 @@ export function adminOf({
     maxPlaces: mostPlaces(options),
     failOpen: options.failOpen,
     startsReplicas: startsReplicas(options),
+    digest: () => peers.digest(),
     whyNotHere: () => whyNotHere(options, listed),
     get hash() {
       return current.options.hash;
@@ -141,7 +145,7 @@ export function adminOf({
     diverted: async () => (await plane.counters()).diverted,
     metrics: () => {
       const { failOpen } = options;
-      return metrics.facts({ plane, state: () => supervisor.state, failOpen, pause, accessFile, outliers });
+      return metrics.facts({ plane, state: () => supervisor.state, failOpen, pause, accessFile, outliers, peers });
     },
     hotKeys: () => plane.hotKeys(),
     explain: (key, learned) => plane.explain(key, learned),
@@ -156,6 +160,7 @@ export function adminOf({
     publisher,
     log,
     members: ports,
+    usePeers: (urls) => peers.watch.use(urls),
     tellLogLevel,
   });
   return createAdmin(ports);

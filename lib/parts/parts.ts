@@ -7,13 +7,12 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type AdminServer, createAdminServer } from '../admin/admin-server.ts';
 import { erringReader } from '../admin/feed/erring-reader.ts';
-import { LiveFeed } from '../admin/feed/live-feed.ts';
+import { type FeedPorts, LiveFeed } from '../admin/feed/live-feed.ts';
 import type { Admin, AdminPorts } from '../admin/routes.ts';
 import { type FleetState, hostnameIn, routes } from '../core/fleet/fleet-state.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
 import type { Membership, ReplicaRuntime } from '../core/ports.ts';
 import type { KeyFunction } from '../core/request/key-source.ts';
-import type { Eased } from '../core/ring/easing.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import { RingKeeper } from '../core/ring/ring-keeper.ts';
@@ -41,6 +40,7 @@ import { descriptorLimit, shareDescriptors } from './descriptors.ts';
 import { followedList } from './followed-list.ts';
 import { descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
 import { MetricsGathering } from './metrics.ts';
+import { type Peers, peersOf } from './peers.ts';
 import { createRuntime } from './runtime.ts';
 
 export interface Parts {
@@ -58,6 +58,7 @@ export interface Parts {
   readonly pause: Pause;
   readonly roll: Roll;
   readonly outliers: OutlierWatch;
+  readonly peers: Peers;
   readonly feed: LiveFeed;
   /** `undefined` if the balancer's own endpoints are on the public port. */
   readonly adminServer: AdminServer | undefined;
@@ -101,6 +102,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const scale = scaleFile(options, log);
   const writer = options.role === 'controller' ? new ListWriter(options.members, realClock, log) : undefined;
   const listed = followedList(options, log);
+  const peers = peersOf(current, log);
   const taken = { takesOver: handover !== undefined, handed: handover?.replicas };
   const runtime = await createRuntime(options, { ...means, ...taken, makeOf: (seat) => roll.makeOf(seat) });
   const shares = shareDescriptors(descriptorLimit(), descriptorWishes(options));
@@ -116,13 +118,15 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const accessFile = new AccessFile(realClock, log);
   const plane = createPlane(current, { ...means, takeLines: accessFile.take, traffic, endpoints });
   const eased = () => outliers.eased;
-  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), eased);
+  const found = () => peers.watch.peers;
+  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), { eased, peers: found });
   const publisher = publisherOf(options, {
     ...{ plane, rings, log, traffic },
     explain: place.explain,
     observe: (state, ring, version) => {
       metrics.observe(state, ring, version);
       feed.fleetChanged(state, ring);
+      peers.observe(ring);
       roll.observe(state);
       means.observe(state);
       if (supervisor.isClosing) return;
@@ -147,7 +151,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const roll = new Roll({ supervisor, clock: realClock, log, startTimeoutMs }, handover?.made);
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
-  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, feed, pause, roll, outliers };
+  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, feed, pause, roll, outliers, peers };
   const admin = adminOf({ ...means, ...parts, asked, listed, current, place, erring, metrics });
   const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
   const { own, drawnToken } = place;
@@ -216,14 +220,14 @@ function feedOf(
   current: Current,
   plane: DataPlane,
   erring: ReturnType<typeof erringReader>,
-  eased: () => readonly Eased[],
+  found: Pick<FeedPorts, 'eased' | 'peers'>,
 ): LiveFeed {
   return new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
     counters: () => plane.counters(),
     erring,
-    eased,
+    ...found,
     landings: (after) => plane.landings(after),
     quarantined: () => plane.poison.quarantined,
     about: ringTerms(current),

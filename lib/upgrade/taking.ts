@@ -77,6 +77,7 @@ async function endInOrder(parts: Parts, succession: Succession, graceMs: number,
   // Dashboards come back, to the next process.
   parts.feed.close();
   parts.outliers.close();
+  parts.peers.watch.close();
   void parts.writer?.end();
   const adminEnds = parts.adminServer?.giveWay(graceOver.signal);
   const { connections, lost } = await succession.end(graceOver.signal);

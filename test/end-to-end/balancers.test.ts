@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import t, { type Test } from 'tap';
+import { freePort } from '../../bench/harness/ports.ts';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { openEvents } from '../fixtures/event-source.ts';
 import { eventually } from '../fixtures/eventually.ts';
@@ -154,6 +155,36 @@ t.test('replicas that the controller starts are those of its followers, life aft
   t.notSame(after, before);
   await soon('the next life', () => names(follower), after);
   t.equal(await digestOf(follower), await digestOf(controller), 'and no key has moved');
+});
+
+t.test('balancers that differ say so: in the log, in the metrics and on the dashboard', async (t) => {
+  const services = await namedServices(t, 2);
+  const [here, there] = [await freePort(), await freePort()];
+  const start = async (own: number, other: number, key: string) => {
+    const peers = ['--admin-port', String(own), '--peers', `http://127.0.0.1:${other}`];
+    const program = await startProgram(['--upstream', upstream(services), ...QUICK, '--key', key, ...peers]);
+    t.teardown(() => program.stop());
+    return program;
+  };
+  const one = await start(here, there, 'header:x-key');
+  const lost = await one.logged(({ event }) => event === 'peer-lost');
+  t.match(lost, { level: 'warn', peer: `http://127.0.0.1:${there}`, reason: /ECONNREFUSED/ });
+  const other = await start(there, here, 'client');
+  for (const program of [one, other]) {
+    const { differs, level } = await program.logged(({ event }) => event === 'peer-differs');
+    t.equal(level, 'error');
+    t.match(differs, [/^--key is (client|header:x-key) here and (client|header:x-key) there$/]);
+  }
+  const metrics = await (await fetch(`http://127.0.0.1:${here}/balancer/metrics`)).text();
+  t.match(metrics, `ringmaster_peer_differs{peer="http://127.0.0.1:${there}"} 1`);
+  t.match(metrics, `ringmaster_peer_reachable{peer="http://127.0.0.1:${there}"} 1`);
+  const events = await openEvents(`http://127.0.0.1:${here}/balancer/events`);
+  t.teardown(() => events.close());
+  t.match(await events.until('snapshot'), { parted: [{ url: `http://127.0.0.1:${there}`, differs: [/^--key is/] }] });
+  await other.stop();
+  await start(there, here, 'header:x-key');
+  await events.until('traffic', ({ parted }) => parted.length === 0);
+  await one.logged(({ event }) => event === 'peer-found');
 });
 
 t.test('a broken list changes nothing, and the next good one holds', async (t) => {

@@ -1,6 +1,7 @@
 // Options of a service that several balancers share.
 
 import { choice, path } from '../kinds.ts';
+import { peerUrls } from '../list-kinds.ts';
 import { atStart, group, option, settled } from '../option.ts';
 
 const FOLLOWED = atStart('who says who is in the fleet is settled by those that there are');
@@ -18,6 +19,12 @@ export const BALANCERS = group('Several balancers', 'one fleet and one ring for 
     (given, { members }: { members: string }) => given ?? (members === '' ? 'alone' : 'follower'),
     FOLLOWED,
     'whether the fleet is changed here, and written to `--members` for others, or read from there',
+  ),
+  peers: option(
+    peerUrls,
+    [] as readonly string[],
+    'live',
+    'other balancers of the same service, at their own endpoints: a ring or options that differ from theirs are told',
   ),
 });
 
