@@ -187,6 +187,35 @@ t.test('balancers that differ say so: in the log, in the metrics and on the dash
   await one.logged(({ event }) => event === 'peer-found');
 });
 
+t.test('three balancers that tell each other nothing keep the bound on load of all together', async (t) => {
+  const services = await namedServices(t, 4);
+  const balancers: Program[] = [];
+  for (let index = 0; index < 3; index++) {
+    const bound = ['--balance-factor', '1.25', '--balance-floor', '1', '--key', 'header:x-key'];
+    const program = await startProgram(['--upstream', upstream(services), ...bound]);
+    t.teardown(() => program.stop());
+    balancers.push(program);
+  }
+  for (const service of services) service.hold();
+  const held = () => services.map((service) => service.held);
+  const all = () => held().reduce((sum, one) => sum + one, 0);
+  const replies: Promise<number>[] = [];
+  // One key, so that one replica is the first choice of all.
+  for (let sent = 1; sent <= 60; sent++) {
+    const { url } = balancers[sent % 3] as Program;
+    replies.push(fetch(url, { headers: { 'x-key': 'a' } }).then(({ status }) => status));
+    await eventually('it is at a replica', () => all() === sent);
+  }
+  // Each of the three lets its first choice have ⌈1.25 · 20 / 4⌉ = 7. One balancer would have allowed ⌈1.25 · 60 / 4⌉ =
+  // 19 in all, and three stay within 1.25 · 60 / 4 + 3 = 21.75.
+  t.same(
+    held().toSorted((a, b) => b - a),
+    [21, 18, 18, 3],
+  );
+  for (const service of services) service.release();
+  t.same(new Set(await Promise.all(replies)), new Set([200]));
+});
+
 t.test('a broken list changes nothing, and the next good one holds', async (t) => {
   const services = await namedServices(t, 2);
   const { start, file } = await stage(t);
