@@ -1,6 +1,7 @@
 // The balancer as a whole: in which order its parts begin and end. parts.ts makes them. The command, main.ts, and the
 // library, ringmaster.ts, use it.
 
+import { hostname } from 'node:os';
 import type { InTurn } from './admin/change-queue.ts';
 import type { FleetState } from './core/fleet/fleet-state.ts';
 import { whyNone } from './core/fleet/outage.ts';
@@ -14,12 +15,14 @@ import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
 import { type PidOf, type Replica, rosterOf } from './library/roster.ts';
 import type { AdjustableLog, Log } from './log.ts';
+import { placeText } from './parts/admin-place.ts';
 import { descriptorLimit, warnOfShares } from './parts/descriptors.ts';
 import { LameDuck } from './parts/lame-duck.ts';
 import { accessFileOf, descriptorWishes } from './parts/limits.ts';
 import { createParts, type Parts } from './parts/parts.ts';
 import { loadHashPair } from './settings/hash-source.ts';
 import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
+import { startsReplicas } from './settings/tables/balancers.ts';
 import { checkPortIsFree } from './system/free-port.ts';
 import { listening } from './system/listening.ts';
 import type { Handover } from './upgrade/handover.ts';
@@ -126,14 +129,14 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
         await parts.accessFile.use(accessFileOf(options));
         prepare(parts, options, log);
         unfollow = await (taking === undefined
-          ? follow(supervisor, [listMembers(() => firstWishes(options, parts)), parts.asked])
+          ? follow(supervisor, [listMembers(() => firstWishes(options, parts)), ...parts.sources])
           : adopt(parts, taking));
         await parts.publisher.holds();
         if (closing !== undefined) return options.port;
         const opened = listen(parts, options, placeOf(options, sockets, handover), handover, log);
         opening = opened.catch(() => undefined);
         port = await opened;
-        if (taking !== undefined) await claim(parts, taking);
+        await takeHold(parts, options, port, taking);
         isOurs = true;
         return port;
       } catch (error) {
@@ -188,11 +191,16 @@ function placeOf({ port, host }: Options, sockets: readonly number[], handover: 
 }
 
 // Everything that replicas do from their start on is heard.
-function prepare({ supervisor, plane, publisher, feed, rings, outliers }: Parts, options: Options, log: Log): void {
+function prepare(
+  { supervisor, plane, publisher, feed, rings, outliers, peers }: Parts,
+  options: Options,
+  log: Log,
+): void {
   warnOfShares(descriptorLimit(), descriptorWishes(options), log);
   if (options.slots > LARGE_RING_SLOTS) rings.prepare(Math.max(mostPlaces(options), upstreamPlaces(options)));
   feed.begin();
   outliers.begin();
+  peers.watch.begin();
   publisher.begin();
   plane.watch((news) => news.type === 'suspected' && supervisor.suspect(news.incarnation));
 }
@@ -212,8 +220,14 @@ async function listen(
   return port;
 }
 
+// The fleet is this process's own from now on, and others may follow it.
+async function takeHold(parts: Parts, options: Options, port: number, taking: Taking | undefined): Promise<void> {
+  if (taking !== undefined) await claim(parts, taking);
+  parts.writer?.begin(placeText(options, port, hostname()));
+}
+
 async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise<void> {
-  const { supervisor, plane, publisher, adminServer, feed, scale, accessFile, pause, outliers } = parts;
+  const { supervisor, plane, publisher, adminServer, feed, scale, writer, accessFile, pause, outliers, peers } = parts;
   const graceOver = new AbortController();
   const finished = new AbortController();
   realClock.sleep(graceMs, finished.signal).then(
@@ -225,10 +239,13 @@ async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise
   // Event streams of the feed have no end of their own, and closing would wait for them.
   feed.close();
   outliers.close();
+  peers.watch.close();
   supervisor.startNoMore();
   await Promise.all([plane.close(graceOver.signal), adminServer?.close(graceOver.signal)]);
   finished.abort();
   unfollow();
+  // What is written stays: those who follow go on with the replicas that outlive this process.
+  await writer?.end();
   await supervisor.close();
   publisher.close();
   await scale?.settled();
@@ -240,5 +257,6 @@ async function firstWishes(options: Options, { scale }: Parts): Promise<readonly
   const kept = await scale?.read({ maxReplicas, maxPlaces: slots });
   if (kept !== undefined) return kept;
   if (upstream.size > 0) return [...upstream].map(([hostname, one]) => ({ hostname, ...one }));
+  if (!startsReplicas(options)) return [];
   return Array.from({ length: replicas }, (_, index) => ({ hostname: `server${index + 1}`, weight: 1, ifFree: true }));
 }

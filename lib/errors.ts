@@ -42,6 +42,8 @@ const ERRORS = {
   'no-config': { status: 409, ofClient: true },
   // A roll waits to go on, or none does, or nothing here can replace the replicas.
   'roll-refused': { status: 409, ofClient: true },
+  // This balancer follows a list of members that another one writes.
+  follower: { status: 409, ofClient: true },
   // No replica would be left that takes requests.
   'last-replica': { status: 409, ofClient: true },
   // The runtime does not accept a replica of that name, or with these settings.

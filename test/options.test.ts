@@ -333,6 +333,7 @@ t.test('every option says whether it can change while the balancer runs, and why
       ...[
         'replicas',
         'upstream',
+        'peers',
         'hash',
         'key',
         'issue-cookie',
@@ -377,4 +378,37 @@ t.test('help and the table of the README name every option with its bounds and d
       .split('\n')
       .every((line) => line.length <= 80),
   );
+});
+
+t.test('who has a list of members follows it, unless it is said who writes it', async (t) => {
+  t.same(
+    ['', '--members m', '--members m --role follower', '--members m --role controller'].map((line) => parse(line).role),
+    ['alone', 'follower', 'follower', 'controller'],
+  );
+  const refused: [string, RegExp][] = [
+    ['--role controller', /^--role controller takes --members$/],
+    ['--role follower', /^--role follower takes --members$/],
+    ['--members m --role alone', /^--members is for --role controller or follower, not alone$/],
+    ['--members m --upstream a:1', /^--role follower has the replicas of its --members and no others/],
+    ['--members m --keep-scale', /^--role follower has the replicas of its --members and no others/],
+    ['--members m -- node app.js', /^--role follower has the replicas of its --members and no others/],
+  ];
+  for (const [line, message] of refused) t.throws(() => parse(line), { name: 'OptionError', message }, line);
+  t.equal(parse('--members m --max-replicas 100 --slots 50').members, 'm', 'what says how many to start means nothing');
+});
+
+t.test('peers are URLs of hosts alone', async (t) => {
+  t.same(parse('--peers http://a:1/,http://[::1]:2').peers, ['http://a:1', 'http://[::1]:2']);
+  for (const bad of [
+    'a:1',
+    'https://a:1',
+    'http://a:1/x',
+    'http://a@b:1',
+    'http://a:1?x',
+    'http://a:99999',
+    'http://a,',
+  ]) {
+    t.throws(() => parse(`--peers ${bad}`), { name: 'OptionError' }, bad);
+  }
+  t.throws(() => parse('--peers http://a:1,http://a:1/'), { message: /none twice/ });
 });

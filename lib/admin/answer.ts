@@ -44,6 +44,11 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
+/** Does the client wait to be told that its body is wanted? */
+export function waitsToSend({ headers, httpVersion }: IncomingMessage): boolean {
+  return headers.expect?.toLowerCase() === '100-continue' && httpVersion !== '1.0';
+}
+
 /**
  * The whole body as text. Rejects with `request-timeout`, `body-too-large`, or `bad-request` if it ends too early.
  * The attack: bodies that are promised and never come, on as many connections as there may be

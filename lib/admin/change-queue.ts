@@ -47,6 +47,16 @@ export function queueOfChanges(): (change: Run) => Run {
   };
 }
 
+/** Makes changes of the fleet that are refused as long as there is a reason why it is not changed here. */
+export function changesHere(whyNot: () => string | undefined): (change: Run) => Run {
+  return (change) =>
+    (...asked) => {
+      const reason = whyNot();
+      if (reason !== undefined) throw new BalancerError('follower', reason);
+      return change(...asked);
+    };
+}
+
 /** Does something of ours in its turn among the changes, so that none is under way meanwhile. */
 export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
 

@@ -3,12 +3,22 @@
 // are open to anybody who reaches the port, as /rep is.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Digest } from '../core/members/agreement.ts';
 import { asBalancerError, BalancerError } from '../errors.ts';
-import { proxyMark } from '../http/credentials.ts';
 import { originForm, pathOf } from '../http/target.ts';
 import { type AccessRules, checkAccess, checkCredentials } from './access.ts';
-import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
 import {
+  type Answer,
+  type AnswerLimits,
+  failureAnswer,
+  hasBody,
+  jsonAnswer,
+  readBody,
+  send,
+  waitsToSend,
+} from './answer.ts';
+import {
+  changesHere,
   type InTurn,
   oneAtATime,
   queueOfChanges,
@@ -26,7 +36,7 @@ import {
   removeReplicas,
   rep,
 } from './changes.ts';
-import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
+import { PAGE_FIELDS, type PageFile, readPageFiles, watcherOf } from './dashboard.ts';
 import type { Watcher } from './feed/live-feed.ts';
 import { createRingPage, explainRequest, hotKeys, type InsightPorts } from './insight.ts';
 import type { MetricsFacts } from './metrics/facts.ts';
@@ -64,6 +74,10 @@ export interface AdminPorts extends ChangePorts, InsightPorts, OperationPorts {
     readonly last: () => object | null;
   };
   readonly metrics: () => Promise<MetricsFacts>;
+  /** What decides where keys lead, for other balancers to compare. */
+  readonly digest: () => Digest;
+  /** Why the fleet is not changed here, and where it is; `undefined` if it is changed here. */
+  readonly whyNotHere: () => string | undefined;
 }
 
 export interface Admin {
@@ -152,8 +166,12 @@ export function createAdmin(ports: AdminPorts): Admin {
 
 function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
   const inTurn = queueOfChanges();
+  const here = changesHere(ports.whyNotHere);
   const add: Run = async (text, query) => success(await addReplicas(ports, text, query));
   const remove: Run = async (text, query) => success(await removeReplicas(ports, text, query));
+  const kill: Run = async (text) => success(await killReplica(ports, text));
+  const drain: Run = async (text) => success(await drainReplica(ports, text));
+  const undrain: Run = async (text) => success(await undrainReplica(ports, text));
   const isOfStarts = (text: string) => endsStartsOnly(ports, text);
   const removeInTime = withPatience(ports.answerLimits.clock, inTurn, isOfStarts, remove);
   const upgrade = oneAtATime(
@@ -172,28 +190,23 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
   const ringPage = createRingPage(ports);
   return new Map<string, AdminRoute>([
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
-    ['/add', { method: 'POST', changes: true, run: inTurn(add) }],
-    ['/rm', { method: 'DELETE', changes: true, run: removeInTime }],
+    ['/add', { method: 'POST', changes: true, run: here(inTurn(add)) }],
+    ['/rm', { method: 'DELETE', changes: true, run: here(removeInTime) }],
     ['/balancer/reload', { method: 'POST', changes: true, run: inTurn(reload) }],
     // A crash does not wait its turn either.
-    ['/balancer/kill', { method: 'POST', changes: true, run: async (text) => success(await killReplica(ports, text)) }],
+    ['/balancer/kill', { method: 'POST', changes: true, run: here(kill) }],
     ['/balancer/upgrade', { method: 'POST', changes: true, run: upgrade }],
     ['/balancer/upgraded', { method: 'GET', run: () => success(ports.upgrade.last()) }],
-    [
-      '/balancer/drain',
-      { method: 'POST', changes: true, run: async (text) => success(await drainReplica(ports, text)) },
-    ],
-    [
-      '/balancer/undrain',
-      { method: 'POST', changes: true, run: async (text) => success(await undrainReplica(ports, text)) },
-    ],
+    ['/balancer/drain', { method: 'POST', changes: true, run: here(drain) }],
+    ['/balancer/undrain', { method: 'POST', changes: true, run: here(undrain) }],
     ['/balancer/pause', { method: 'POST', changes: true, run: async (text) => success(await pause(ports, text)) }],
     ['/balancer/resume', { method: 'POST', changes: true, run: async (text) => success(await resume(ports, text)) }],
-    ['/balancer/roll', { method: 'POST', changes: true, run: rollOrHold }],
+    ['/balancer/roll', { method: 'POST', changes: true, run: here(rollOrHold) }],
     ['/balancer/rolled', { method: 'GET', run: () => success(ports.roll.progress) }],
     ['/balancer/live', { method: 'GET', run: async () => success(await live(ports)) }],
     ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: async () => jsonAnswer(...(await ringPage())) }],
+    ['/balancer/digest', { method: 'GET', run: () => json(ports.digest()) }],
     ['/balancer/keys', { method: 'GET', run: async () => json(await hotKeys(ports)) }],
     ['/balancer/metrics', { method: 'GET', show: createMetricsPage(ports.answerLimits.clock, ports.metrics) }],
     ['/balancer/explain', { method: 'POST', run: async (text) => json(await explainRequest(ports, text)) }],
@@ -261,30 +274,6 @@ function refusalOf(ports: AdminPorts, route: AdminRoute, request: IncomingMessag
   } catch (thrown) {
     return asBalancerError(thrown);
   }
-}
-
-function watcherOf({ access, alone, originOf }: AdminPorts, request: IncomingMessage): Watcher {
-  const address = originOf(request);
-  // The attack: on the public port, a script of the service behind has the same origin and can read the token as it is
-  // typed (test/browser/dashboard-token.test.ts). If changes need no token, there is no secret to read.
-  if (alone) return { address, alone, looksOnlyBecause: undefined };
-  if (access.token !== undefined) {
-    return {
-      address,
-      alone,
-      looksOnlyBecause:
-        'Changes take the admin token and are made on the admin port (--admin-port): here a script of the service behind could read a token that is typed.',
-    };
-  }
-  const mark = access.refusesProxied ? proxyMark(request) : undefined;
-  const looksOnlyBecause =
-    mark &&
-    `This page came through a proxy (${mark}): changes are made on the machine itself, or on the admin port (--admin-port).`;
-  return { address, alone, looksOnlyBecause };
-}
-
-function waitsToSend({ headers, httpVersion }: IncomingMessage): boolean {
-  return headers.expect?.toLowerCase() === '100-continue' && httpVersion !== '1.0';
 }
 
 function parseTarget(url: string): { path: string; query: string } {

@@ -85,8 +85,21 @@ export interface Wish {
   readonly ifFree?: boolean;
 }
 
+/** A member as a list says it that somebody else keeps. Nothing about it is decided here but how well it is. */
+export interface Member {
+  /** Its seat number first; all balancers with that list have the same ring by them. */
+  readonly places: readonly number[];
+  readonly hostname: string;
+  /** `undefined` while the seat waits for its next replica. */
+  readonly address: Address | undefined;
+  /** It takes no new requests. */
+  readonly isDrained: boolean;
+}
+
 /** A change of who should be there. */
 export type MemberChange =
+  /** These and no others. */
+  | { readonly type: 'list'; readonly members: readonly Member[] }
   /** All of them, or none where one does not come up. */
   | { readonly type: 'add'; readonly wishes: readonly Wish[] }
   | { readonly type: 'remove'; readonly replicas: readonly ReplicaRef[] };
@@ -95,6 +108,8 @@ export type MemberChange =
 export interface Membership {
   /** Those to begin with. They are wanted whether they come up or not. */
   first(): Promise<readonly Wish[]>;
+  /** The list to begin with, of a source that says everything about its members. */
+  listed?(): Promise<readonly Member[]>;
   /**
    * Calls `make` with each change after that. `make` resolves when the change is done, and rejects with a BalancerError
    * if it cannot be done. Returns the function that ends the watch.

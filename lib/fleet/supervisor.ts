@@ -3,7 +3,7 @@
 
 import { type FleetEvent, nextDueMs, observe, plan, type UntimedEvent } from '../core/fleet/fleet.ts';
 import { emptyFleet, type FleetState, isAtRest, upSeats } from '../core/fleet/fleet-state.ts';
-import type { ReplicaRef, Wish } from '../core/ports.ts';
+import type { Member, ReplicaRef, Wish } from '../core/ports.ts';
 import { asBalancerError, BalancerError, describe } from '../errors.ts';
 import { within } from './clock.ts';
 import { FleetLog } from './fleet-log.ts';
@@ -16,8 +16,8 @@ import { FirstService, missing, untilFirstServe } from './waiting/first-service.
 import { allServe, type Joining, joinings } from './waiting/joining.ts';
 import { Waiters } from './waiting/waiters.ts';
 
-/** Changes of seats that somebody asks for. */
-type SeatChange = Extract<UntimedEvent, { type: 'weigh' | 'drain' | 'replace' | 'keep' }>;
+/** Changes of seats that somebody asks for, or that a list of members says. */
+type SeatChange = Extract<UntimedEvent, { type: 'weigh' | 'drain' | 'replace' | 'keep' | 'members' }>;
 
 export class Supervisor {
   readonly imagine: Imagination;
@@ -88,7 +88,7 @@ export class Supervisor {
    * it is enough that one serves, since until then the service is down. Replicas that do not serve yet are still tried.
    * Throws errors that trying again cannot mend, and `start-failed` if none has served though one must.
    */
-  async begin(wishes: readonly Wish[]): Promise<void> {
+  async begin(wishes: readonly Wish[], members: readonly Member[] = []): Promise<void> {
     // Nobody would close what the runtime takes hold of from now on.
     if (this.#closing) return;
     await this.#ports.runtime.begin();
@@ -101,6 +101,7 @@ export class Supervisor {
     this.#runtimeWatch.begin();
     const there = this.#state.seats.map((seat) => seat.replica.hostname);
     this.#dispatch({ type: 'add', wishes: missing(wishes, there), slowly: false });
+    if (members.length > 0) this.#dispatch({ type: 'members', members, slowly: false });
     // No event has changed the state of an empty fleet, so nothing has been published yet.
     if (this.#state.seats.length === 0) this.#publish(() => undefined);
     const whole = { clock: this.#ports.clock, waiters: this.#waiters, first: this.#first, rules: this.#rules };

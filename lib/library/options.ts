@@ -200,6 +200,23 @@ export interface BalancerOptions {
   /** Processors that a replica in a container may use. Takes a number from 0.05 to 1024. Default: 1. */
   readonly replicaCpus?: Given<'replicaCpus'> | undefined;
 
+  // Several balancers: one fleet and one ring for all of them.
+
+  /** File with the list of members, which a controller writes and its followers go by; none if empty. Takes a path. */
+  readonly members?: Given<'members'> | undefined;
+
+  /**
+   * Whether the fleet is changed here, and written to `members` for others, or read from there. Takes alone, controller
+   * or follower. Default: follower with members, else alone.
+   */
+  readonly role?: Given<'role'> | undefined;
+
+  /**
+   * Other balancers of the same service, at their own endpoints: a ring or options that differ from theirs are told.
+   * Takes a list of URLs such as http://10.0.0.2:5001, none twice.
+   */
+  readonly peers?: Given<'peers'> | undefined;
+
   // Ring: which replica a request goes to.
 
   /**

@@ -14,6 +14,7 @@ import type { ErringReplicas } from '../core/traffic/erring.ts';
 import { realClock } from '../fleet/clock.ts';
 import type { OutlierWatch } from '../fleet/health/outlier-watch.ts';
 import type { AdminMembers } from '../fleet/members/admin.ts';
+import type { ListedMembers } from '../fleet/members/listed.ts';
 import type { Pause } from '../fleet/pause.ts';
 import type { Publisher } from '../fleet/publisher.ts';
 import type { Roll } from '../fleet/roll.ts';
@@ -25,10 +26,12 @@ import type { MemberPorts } from '../reload/members.ts';
 import { createReloader } from '../reload/reloader.ts';
 import type { Current } from '../reload/taker.ts';
 import { mostPlaces, type Options } from '../settings/options.ts';
+import { startsReplicas } from '../settings/tables/balancers.ts';
 import type { AccessFile } from '../system/access-file.ts';
 import { type AdminPlace, originReader } from './admin-place.ts';
 import { answerTimes } from './limits.ts';
 import type { MetricsGathering } from './metrics.ts';
+import type { Peers } from './peers.ts';
 import { whyUnfit } from './unfit.ts';
 
 /** What the endpoints show and change. */
@@ -41,6 +44,8 @@ export interface AdminParts {
   readonly reread: (() => Promise<Options>) | undefined;
   readonly place: AdminPlace;
   readonly asked: AdminMembers;
+  /** Those of the list that this balancer follows; `undefined` if it follows none. */
+  readonly listed: ListedMembers | undefined;
   readonly runtime: ReplicaRuntime;
   readonly rings: RingKeeper;
   readonly supervisor: Supervisor;
@@ -53,6 +58,7 @@ export interface AdminParts {
   readonly pause: Pause;
   readonly roll: Roll;
   readonly outliers: OutlierWatch;
+  readonly peers: Peers;
   readonly whyLame: () => string | undefined;
   readonly upgrade: AdminPorts['upgrade'];
 }
@@ -65,6 +71,7 @@ export function adminOf({
   reread,
   place,
   asked,
+  listed,
   runtime,
   rings,
   supervisor,
@@ -77,6 +84,7 @@ export function adminOf({
   pause,
   roll,
   outliers,
+  peers,
   whyLame,
   upgrade,
 }: AdminParts): Admin {
@@ -120,7 +128,9 @@ export function adminOf({
     maxReplicas: options.maxReplicas,
     maxPlaces: mostPlaces(options),
     failOpen: options.failOpen,
-    startsReplicas: options.upstream.size === 0,
+    startsReplicas: startsReplicas(options),
+    digest: () => peers.digest(),
+    whyNotHere: () => whyNotHere(options, listed),
     get hash() {
       return current.options.hash;
     },
@@ -135,7 +145,7 @@ export function adminOf({
     diverted: async () => (await plane.counters()).diverted,
     metrics: () => {
       const { failOpen } = options;
-      return metrics.facts({ plane, state: () => supervisor.state, failOpen, pause, accessFile, outliers });
+      return metrics.facts({ plane, state: () => supervisor.state, failOpen, pause, accessFile, outliers, peers });
     },
     hotKeys: () => plane.hotKeys(),
     explain: (key, learned) => plane.explain(key, learned),
@@ -150,9 +160,17 @@ export function adminOf({
     publisher,
     log,
     members: ports,
+    usePeers: (urls) => peers.watch.use(urls),
     tellLogLevel,
   });
   return createAdmin(ports);
+}
+
+// A change that one balancer made alone would part its ring from that of the others.
+function whyNotHere({ members }: Options, listed: ListedMembers | undefined): string | undefined {
+  if (listed === undefined) return undefined;
+  const where = listed.controller ?? `by whoever writes ${members}`;
+  return `this balancer follows the members of ${members}: change the fleet at ${where}`;
 }
 
 function answerLimits(current: Current) {
@@ -169,12 +187,12 @@ function answerLimits(current: Current) {
 
 /** What the dashboard shows. Other options are not for those who look at them. */
 export function ringTerms(current: Current) {
-  const { virtualNodes, maxReplicas, upstream, failOpen } = current.options;
+  const { virtualNodes, maxReplicas, failOpen } = current.options;
   return {
     virtualNodes,
     maxReplicas,
     failOpen,
-    startsReplicas: upstream.size === 0,
+    startsReplicas: startsReplicas(current.options),
     get hash() {
       return current.options.hash;
     },

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type AccessRules, needsToken } from '../admin/access.ts';
 import type { EndpointPlace } from '../admin/admin-server.ts';
+import { hostAndPort } from '../core/address.ts';
 import type { ExplainRules } from '../core/routing-plan.ts';
 import { ipv4AsSuch, trustRule } from '../http/trust.ts';
 import type { Options } from '../settings/options.ts';
@@ -48,6 +49,17 @@ export function originReader({ trustProxy }: Options): (request: IncomingMessage
     const peer = ipv4AsSuch(socket.remoteAddress ?? '');
     return peer !== '' && trusts(peer) ? originOf(peer, rawHeaders) : peer;
   };
+}
+
+/**
+ * Where the endpoints are, for people on other machines: a URL, or `unix:/path`.
+ * @param port that is listened on for clients.
+ * @param machine this machine's own hostname, for whoever listens on all addresses.
+ */
+export function placeText(options: Options, port: number, machine: string): string {
+  const own = ownPlace(options) ?? { type: 'tcp', host: options.host, port };
+  if (own.type === 'unix') return `unix:${own.path}`;
+  return `http://${hostAndPort(own.host === '0.0.0.0' || own.host === '::' ? machine : own.host, own.port)}`;
 }
 
 function ownPlace({ adminPort, adminHost, adminSocket, adminSocketMode }: Options): EndpointPlace | undefined {

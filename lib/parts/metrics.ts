@@ -21,6 +21,7 @@ export interface MetricsSources {
   readonly pause: { readonly leftMs: number | undefined };
   readonly accessFile: { readonly dropped: number };
   readonly outliers: { readonly eased: readonly Eased[] };
+  readonly peers: { readonly watch: { readonly peers: MetricsFacts['peers'] } };
 }
 
 export class MetricsGathering {
@@ -50,6 +51,7 @@ export class MetricsGathering {
     pause,
     accessFile,
     outliers,
+    peers,
   }: MetricsSources): Promise<MetricsFacts> {
     const [reading, { total, keys }] = await Promise.all([plane.reading(), plane.hotKeys()]);
     const process = await processFacts(this.#maxDescriptors);
@@ -65,6 +67,7 @@ export class MetricsGathering {
       takesRequests: whyNone(state, failOpen) === undefined,
       isPaused: pause.leftMs !== undefined,
       poison: plane.poison,
+      peers: peers.watch.peers,
       droppedLines: accessFile.dropped,
       planVersion: this.#planVersion,
       build: BUILD,

@@ -7,20 +7,20 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type AdminServer, createAdminServer } from '../admin/admin-server.ts';
 import { erringReader } from '../admin/feed/erring-reader.ts';
-import { LiveFeed } from '../admin/feed/live-feed.ts';
+import { type FeedPorts, LiveFeed } from '../admin/feed/live-feed.ts';
 import type { Admin, AdminPorts } from '../admin/routes.ts';
 import { type FleetState, hostnameIn, routes } from '../core/fleet/fleet-state.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
-import type { ReplicaRuntime } from '../core/ports.ts';
+import type { Membership, ReplicaRuntime } from '../core/ports.ts';
 import type { KeyFunction } from '../core/request/key-source.ts';
-import type { Eased } from '../core/ring/easing.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import { RingKeeper } from '../core/ring/ring-keeper.ts';
 import { ErringReplicas } from '../core/traffic/erring.ts';
 import { realClock } from '../fleet/clock.ts';
 import { OutlierWatch } from '../fleet/health/outlier-watch.ts';
-import { type AdminMembers, adminMembers } from '../fleet/members/admin.ts';
+import { adminMembers } from '../fleet/members/admin.ts';
+import { ListWriter } from '../fleet/members/list-writer.ts';
 import { ScaleFile } from '../fleet/members/scale-file.ts';
 import { Pause } from '../fleet/pause.ts';
 import { type PlanTerms, Publisher, type PublisherPorts } from '../fleet/publisher.ts';
@@ -37,8 +37,10 @@ import { adminOf, ringTerms } from './admin-parts.ts';
 import { adminPlace } from './admin-place.ts';
 import { createPlane, type OwnEndpoints } from './data-plane.ts';
 import { descriptorLimit, shareDescriptors } from './descriptors.ts';
+import { followedList } from './followed-list.ts';
 import { descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
 import { MetricsGathering } from './metrics.ts';
+import { type Peers, peersOf } from './peers.ts';
 import { createRuntime } from './runtime.ts';
 
 export interface Parts {
@@ -51,16 +53,19 @@ export interface Parts {
   readonly accessFile: AccessFile;
   readonly publisher: Publisher;
   readonly rings: RingKeeper;
-  /** The members that are asked for at the admin endpoints. */
-  readonly asked: AdminMembers;
+  /** What says who is in the fleet, beside the options: a list that this balancer follows, or its endpoints. */
+  readonly sources: readonly Membership[];
   readonly pause: Pause;
   readonly roll: Roll;
   readonly outliers: OutlierWatch;
+  readonly peers: Peers;
   readonly feed: LiveFeed;
   /** `undefined` if the balancer's own endpoints are on the public port. */
   readonly adminServer: AdminServer | undefined;
   /** `undefined` if the scale is not kept. */
   readonly scale: ScaleFile | undefined;
+  /** Writes the list of members for the balancers that follow this one; `undefined` if none do. */
+  readonly writer: ListWriter | undefined;
   /** The token that changes of the fleet take, if it was drawn here. */
   readonly drawnToken: string | undefined;
 }
@@ -95,6 +100,9 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const place = adminPlace(options, hostname(), handover?.drawnToken);
   const rings = new RingKeeper({ ...options, pair });
   const scale = scaleFile(options, log);
+  const writer = options.role === 'controller' ? new ListWriter(options.members, realClock, log) : undefined;
+  const listed = followedList(options, log);
+  const peers = peersOf(current, log);
   const taken = { takesOver: handover !== undefined, handed: handover?.replicas };
   const runtime = await createRuntime(options, { ...means, ...taken, makeOf: (seat) => roll.makeOf(seat) });
   const shares = shareDescriptors(descriptorLimit(), descriptorWishes(options));
@@ -110,16 +118,20 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const accessFile = new AccessFile(realClock, log);
   const plane = createPlane(current, { ...means, takeLines: accessFile.take, traffic, endpoints });
   const eased = () => outliers.eased;
-  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), eased);
+  const found = () => peers.watch.peers;
+  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), { eased, peers: found });
   const publisher = publisherOf(options, {
     ...{ plane, rings, log, traffic },
     explain: place.explain,
     observe: (state, ring, version) => {
       metrics.observe(state, ring, version);
       feed.fleetChanged(state, ring);
+      peers.observe(ring);
       roll.observe(state);
       means.observe(state);
-      if (!supervisor.isClosing) scale?.keep(state);
+      if (supervisor.isClosing) return;
+      scale?.keep(state);
+      writer?.keep(state);
     },
   });
   const supervisor: Supervisor = supervisorOf(options, {
@@ -139,12 +151,13 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const roll = new Roll({ supervisor, clock: realClock, log, startTimeoutMs }, handover?.made);
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
-  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, feed, pause, roll, outliers };
-  const admin = adminOf({ ...means, ...parts, current, place, erring, metrics });
+  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, feed, pause, roll, outliers, peers };
+  const admin = adminOf({ ...means, ...parts, asked, listed, current, place, erring, metrics });
   const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
   const { own, drawnToken } = place;
   const adminServer = own && createAdminServer(own, answer, shares.maxAdminConnections, log);
-  return { ...parts, call: admin.call, adminServer, scale, drawnToken };
+  const sources = listed === undefined ? [asked] : [listed];
+  return { ...parts, sources, call: admin.call, adminServer, scale, writer, drawnToken };
 }
 
 // Only who has the fleet can answer.
@@ -207,14 +220,14 @@ function feedOf(
   current: Current,
   plane: DataPlane,
   erring: ReturnType<typeof erringReader>,
-  eased: () => readonly Eased[],
+  found: Pick<FeedPorts, 'eased' | 'peers'>,
 ): LiveFeed {
   return new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
     counters: () => plane.counters(),
     erring,
-    eased,
+    ...found,
     landings: (after) => plane.landings(after),
     quarantined: () => plane.poison.quarantined,
     about: ringTerms(current),

@@ -10,6 +10,7 @@ import { createProcessRuntime } from '../fleet/runtimes/processes.ts';
 import { createReplicaOutput } from '../fleet/runtimes/replica-output.ts';
 import type { Log } from '../log.ts';
 import type { Options } from '../settings/options.ts';
+import { startsReplicas } from '../settings/tables/balancers.ts';
 import { containerSettings } from './limits.ts';
 
 // By name, since this file is in lib/ of a checkout, and in dist/lib/ of the package that is installed.
@@ -32,7 +33,7 @@ export interface RuntimeMeans {
 
 export async function createRuntime(options: Options, means: RuntimeMeans): Promise<ReplicaRuntime> {
   const { log, showsLastLines, handed, makeOf } = means;
-  if (options.upstream.size > 0) return createNoRuntime();
+  if (!startsReplicas(options)) return createNoRuntime();
   if (options.runtime === 'docker') return createDocker(options, means);
   const { command, replicaEnv, replicaCwd, replicaListen, replicaOutput } = options;
   const [program, ...args] = command;

@@ -46,6 +46,8 @@ export function memberTaker(ports: MemberPorts): Taker {
 
 /** What the fleet would have to become. Throws `bad-config` if there is no room for it. */
 export function fleetChange(ports: MemberPorts, next: Options, before: Options): FleetChange {
+  // The list that a follower goes by says who there is.
+  if (next.role === 'follower') return { added: [], removed: [], weights: new Map() };
   const change = next.upstream.size > 0 ? ofUpstreams(ports, next, before) : ofReplicas(ports, next, before);
   const state = ports.state();
   const weights = weightsOf(state);

@@ -13,14 +13,23 @@ export interface ReloaderPorts extends Omit<TrafficPorts, 'log'> {
   readonly current: Current;
   readonly members: MemberPorts;
   readonly log: AdjustableLog;
+  /** Has this balancer compared with those from now on. */
+  readonly usePeers: (urls: readonly string[]) => void;
   /** Tells other threads that the level of the log has changed. */
   readonly tellLogLevel: () => void;
 }
 
 /** Members come last: what a service that leaves still has to finish may take its time. */
 export function takersOf(ports: Omit<ReloaderPorts, 'reread'>): readonly Taker[] {
-  const { log, members, tellLogLevel } = ports;
-  return [trafficTaker(ports), logTaker(log, tellLogLevel), memberTaker(members)];
+  const { log, members, tellLogLevel, usePeers } = ports;
+  return [trafficTaker(ports), logTaker(log, tellLogLevel), peersTaker(usePeers), memberTaker(members)];
+}
+
+function peersTaker(use: ReloaderPorts['usePeers']): Taker {
+  return {
+    flags: ['peers'],
+    begin: async (next, before) => ({ finish: () => use(next.peers), undo: () => use(before.peers) }),
+  };
 }
 
 export function createReloader(ports: ReloaderPorts): (isDryRun: boolean) => Promise<unknown> {

@@ -64,6 +64,23 @@ export const trustedProxies: Kind<readonly string[]> = {
   schema: LIST_SCHEMA,
 };
 
+/** URLs of other balancers, where their own endpoints are: scheme, host and port alone. */
+export const peerUrls: Kind<readonly string[]> = {
+  unit: '',
+  placeholder: 'LIST',
+  bounds: 'a list of URLs such as http://10.0.0.2:5001, none twice',
+  read: (written) => {
+    const entries = written.split(',').map((entry) => entry.trim());
+    const origins = entries.map((entry) =>
+      /^http:\/\/[^/?#@\s]+\/?$/.test(entry) ? URL.parse(entry)?.origin : undefined,
+    );
+    const known = origins.filter((origin) => origin !== undefined);
+    return new Set(known).size === entries.length ? known : undefined;
+  },
+  write: (value) => value.join(','),
+  schema: LIST_SCHEMA,
+};
+
 /** Environment variables by name. A value may hold anything, commas, `=` and line ends included. */
 export const variables: Kind<ReadonlyMap<string, string>> = {
   unit: '',

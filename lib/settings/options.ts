@@ -8,6 +8,7 @@ import { nearest } from './nearest.ts';
 import type { SettledOption } from './option.ts';
 import { insteadOf, retiredVariables } from './retired.ts';
 import { OPTIONS, type Option, type Options, type PlainOptions } from './table.ts';
+import { startsReplicas } from './tables/balancers.ts';
 
 export type { Options };
 
@@ -82,6 +83,17 @@ const RULES: readonly Rule[] = [
   {
     breaks: ({ adminPort, adminSocket }) => adminPort !== 0 && adminSocket !== '',
     says: () => '--admin-port and --admin-socket: the endpoints are in one place, name one of them',
+  },
+  {
+    breaks: ({ role, members }) => (role === 'alone') !== (members === ''),
+    says: ({ role, members }) =>
+      members === '' ? `--role ${role} takes --members` : '--members is for --role controller or follower, not alone',
+  },
+  {
+    breaks: ({ role, upstream, command, keepScale }) =>
+      role === 'follower' && (upstream.size > 0 || command.length > 0 || keepScale),
+    says: () =>
+      '--role follower has the replicas of its --members and no others: leave out --upstream, --keep-scale and a command',
   },
   {
     breaks: (options) => upstreamPlaces(options) > options.slots,
@@ -179,7 +191,7 @@ export function settledOptions(command: readonly string[], givenOf: (flag: strin
 
 /** What is wrong with these options together, a line each. */
 export function brokenRules(options: Options): string[] {
-  const rules = options.upstream.size > 0 ? RULES : [...RULES, ...RULES_OF_STARTED];
+  const rules = startsReplicas(options) ? [...RULES, ...RULES_OF_STARTED] : RULES;
   return rules.filter(({ breaks }) => breaks(options)).map(({ says }) => says(options));
 }
 

@@ -4,6 +4,7 @@ import type { Kind } from './kinds.ts';
 import type { Group, PlainOption, SettledOption } from './option.ts';
 import { ACCESS_LOG } from './tables/access-log.ts';
 import { ADMIN } from './tables/admin.ts';
+import { BALANCERS } from './tables/balancers.ts';
 import { CLIENTS } from './tables/clients.ts';
 import { CONNECTIONS } from './tables/connections.ts';
 import { CONTAINERS } from './tables/containers.ts';
@@ -20,6 +21,7 @@ const TABLES = [
   ADMIN,
   REPLICAS,
   CONTAINERS,
+  BALANCERS,
   RING,
   HEALTH,
   CLIENTS,

@@ -8,6 +8,7 @@ import { followOn } from '../fleet/members/follow.ts';
 import type { Log } from '../log.ts';
 import type { Parts } from '../parts/parts.ts';
 import type { Options } from '../settings/options.ts';
+import { startsReplicas } from '../settings/tables/balancers.ts';
 import { type HandedService, type Handover, shifted, unfit } from './handover.ts';
 import type { ProcessBefore } from './process-before.ts';
 import type { Succession, SuccessionParts } from './succession.ts';
@@ -25,9 +26,9 @@ export function checkFits(handover: Handover, options: Options): void {
 }
 
 /** Begins with the fleet of the process before, and nothing is started or stopped yet. As `follow`. */
-export async function adopt({ supervisor, asked }: Parts, { handover }: Taking): Promise<() => void> {
+export async function adopt({ supervisor, sources }: Parts, { handover }: Taking): Promise<() => void> {
   await supervisor.takeOver(shifted(handover.state, realClock.now() - handover.atMs));
-  return followOn(supervisor, [asked]);
+  return followOn(supervisor, sources);
 }
 
 /** Resolves when the fleet is this process's own. Rejects if the one before goes on. */
@@ -76,6 +77,8 @@ async function endInOrder(parts: Parts, succession: Succession, graceMs: number,
   // Dashboards come back, to the next process.
   parts.feed.close();
   parts.outliers.close();
+  parts.peers.watch.close();
+  void parts.writer?.end();
   const adminEnds = parts.adminServer?.giveWay(graceOver.signal);
   const { connections, lost } = await succession.end(graceOver.signal);
   await adminEnds;
@@ -101,12 +104,12 @@ export function whyNeverReplaced({ runtime, port, fleet }: Options, isSuccessor:
 }
 
 function serviceOf(options: Options): HandedService {
-  const { port, host, adminPort, adminHost, adminSocket, upstream, runtime } = options;
+  const { port, host, adminPort, adminHost, adminSocket, runtime } = options;
   const tcp = adminPort === 0 ? 'the public port' : `${adminHost}:${adminPort}`;
   return {
     port,
     host,
     admin: adminSocket === '' ? tcp : adminSocket,
-    runtime: upstream.size > 0 ? 'given' : runtime,
+    runtime: startsReplicas(options) ? runtime : 'given',
   };
 }

@@ -34,6 +34,7 @@ function startFeed(clock: VirtualClock, ports: Pick<FeedPorts, 'counters' | 'lan
     erring: ({ replicas }, nowMs) =>
       erring.look(replicas, nowMs).map(({ seat, incarnation }) => ({ seat, incarnation, hostname: `server${seat}` })),
     quarantined: () => [],
+    peers: () => [],
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 3, failOpen: true, startsReplicas: true },
     eased: () => [],
     ...ports,
@@ -150,6 +151,7 @@ t.test('a feed that was made has no effect before it begins', async (t) => {
     landings: async () => ({ last: 0, landed: 0, told: [] }),
     erring: () => [],
     quarantined: () => [],
+    peers: () => [],
     eased: () => [],
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 3, failOpen: true, startsReplicas: true },
   });

@@ -142,6 +142,7 @@ const facts: MetricsFacts = {
   eased: [],
   takesRequests: true,
   isPaused: false,
+  peers: [{ url: 'http://b:1', isReachable: true, differs: ['its ring'] }],
   poison: { suspects: 2, quarantined: [{ request: 'GET /a', replicas: 2, leftMs: 1 }], replicasLost: 4 },
   droppedLines: 3,
   planVersion: 1,

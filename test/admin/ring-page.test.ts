@@ -71,6 +71,7 @@ t.test('a ring is read once for all who watch', async (t) => {
     eased: () => [],
     landings: async () => ({ last: 0, landed: 0, told: [] }),
     quarantined: () => [],
+    peers: () => [],
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, failOpen: true, startsReplicas: true },
   });
   const told: string[] = [];

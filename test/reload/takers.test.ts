@@ -66,8 +66,10 @@ async function played() {
   const levels: string[] = [];
   const tellLogLevel = () => levels.push(log.level);
   const files: (string | undefined)[] = [];
+  const peers: string[] = [];
+  const usePeers = (urls: readonly string[]) => void peers.push(...urls);
   const useAccessFile = async (path: string | undefined) => void files.push(path);
-  const takers = takersOf({ current, useAccessFile, rings, publisher, members, log, tellLogLevel });
+  const takers = takersOf({ current, useAccessFile, rings, publisher, members, log, tellLogLevel, usePeers });
   const reloadTo = (next: Options, others: readonly Taker[] = []) =>
     createReload({ reread: async () => next, current, takers: [...takers, ...others], foresee: async () => ({}), log })(
       false,
@@ -75,7 +77,7 @@ async function played() {
   const refuse = (error: Error | undefined) => {
     refusal = error;
   };
-  return { plans, current, takers, reloadTo, log, entries, levels, slowStarts, files, refuse };
+  return { plans, current, takers, reloadTo, log, entries, levels, slowStarts, files, peers, refuse };
 }
 
 async function failureOf(reload: Promise<unknown>): Promise<BalancerError> {
@@ -91,7 +93,7 @@ t.test('each live option has one part that takes it over, and no other option ha
 
 t.test('each live option changes what the data plane, the rings, the log or the fleet go by', async (t) => {
   for (const flag of LIVE.filter((one) => one !== 'upstream' && one !== 'replicas')) {
-    const { plans, current, reloadTo, levels, slowStarts, files } = await played();
+    const { plans, current, reloadTo, levels, slowStarts, files, peers } = await played();
     const [before] = plans;
     const next = withOther(flag, OPTIONS_BEFORE);
     await reloadTo(next);
@@ -99,6 +101,7 @@ t.test('each live option changes what the data plane, the rings, the log or the 
     const [last] = plans.slice(-1);
     if (flag === 'log') t.same(levels, [next.log]);
     else if (flag === 'access-log-file') t.same(files, [next.accessLogFile]);
+    else if (flag === 'peers') t.same(peers, next.peers);
     else if (flag === 'slow-start') t.same(slowStarts, [next.slowStartMs]);
     else t.notSame({ ...last, version: 0 }, { ...before, version: 0 }, flag);
   }

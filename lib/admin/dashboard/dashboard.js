@@ -114,8 +114,8 @@ function connect() {
   });
   on('traffic', (news) => {
     if (model === undefined) return;
-    const { row, traffic, spread, quarantined } = news;
-    model = { ...model, rows: [...model.rows, row].slice(-MOST_ROWS), traffic, spread, quarantined };
+    const { row, traffic, spread, quarantined, parted } = news;
+    model = { ...model, rows: [...model.rows, row].slice(-MOST_ROWS), traffic, spread, quarantined, parted };
     showTraffic(model);
   });
   on('sparks', ({ landed, told }) => {
@@ -169,6 +169,7 @@ function showTraffic(now) {
   rateChart.show(now.rows);
   latencyChart.show(now.rows);
   showQuarantined(now);
+  showParted(now);
   const [, requests, , failed, inFlight, p50, , p99] = now.rows.at(-1) ?? [];
   setText('fact-rate', formatCount(requests ?? 0));
   setText('fact-failed', formatCount(failed ?? 0));
@@ -189,6 +190,13 @@ function showQuarantined({ quarantined }) {
     ({ request, replicas, leftMs }) => `${request} (${replicas} replicas, refused for ${formatSpan(leftMs)} more)`,
   );
   setText('poison', `Refused, since each replica that had it ended: ${each.join('; ')}`);
+}
+
+/** @param {Snapshot} now */
+function showParted({ parted }) {
+  byId('parted', HTMLElement).hidden = parted.length === 0;
+  const each = parted.map(({ url, differs }) => `${url} (${differs.join('; ')})`);
+  setText('parted', `A key may lead elsewhere by another balancer: ${each.join(', ')}`);
 }
 
 /** @param {Snapshot} now */

@@ -17,7 +17,8 @@
  * @typedef {{ hash: string, virtualNodes: number, maxReplicas: number, startsReplicas: boolean, looksOnlyBecause?:
  * string, alone: boolean,
  *   nowMs: number, ring: Ring, fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread,
- *   quarantined: { request: string, replicas: number, leftMs: number }[] }}
+ *   quarantined: { request: string, replicas: number, leftMs: number }[],
+ *   parted: { url: string, differs: string[] }[] }}
  *   Snapshot
  */
 

@@ -32,6 +32,8 @@ export interface FeedPorts {
   readonly landings: (after: number) => Promise<Landings>;
   /** Requests that are refused, since replicas ended that had them. */
   readonly quarantined: () => Poison['quarantined'];
+  /** Other balancers of the same service, and in what they differ from this one. */
+  readonly peers: () => readonly { readonly url: string; readonly differs: readonly string[] }[];
   /** What is shown as it is. Only the hash may change, together with the ring. */
   readonly about: {
     readonly hash: string;
@@ -187,7 +189,8 @@ export class LiveFeed {
 
   #trafficNow() {
     const quarantined = this.#ports.quarantined();
-    return { traffic: this.#history.replicas, spread: this.#history.spread(), quarantined };
+    const parted = this.#ports.peers().filter(({ differs }) => differs.length > 0);
+    return { traffic: this.#history.replicas, spread: this.#history.spread(), quarantined, parted };
   }
 
   // The ring as JSON: thousands of pairs that every new watcher is sent, made once for each ring.

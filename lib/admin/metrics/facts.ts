@@ -21,6 +21,13 @@ export interface MetricsFacts {
   readonly takesRequests: boolean;
   readonly isPaused: boolean;
   readonly poison: Poison;
+  /** Other balancers of the same service. */
+  readonly peers: readonly {
+    readonly url: string;
+    readonly isReachable: boolean;
+    /** In what it differs from this one, and has for a while. */
+    readonly differs: readonly string[];
+  }[];
   /** Of the access log. */
   readonly droppedLines: number;
   readonly planVersion: number;

@@ -143,6 +143,20 @@ export const FLEET_FAMILIES: readonly Family<MetricsFacts>[] = [
     samples: ({ poison }) => [['', poison.replicasLost]],
   },
   {
+    name: 'ringmaster_peer_reachable',
+    help: '1 if that balancer of --peers answers.',
+    type: 'gauge',
+    by: ['peer'],
+    samples: ({ peers }) => peers.map(({ url, isReachable }) => [labels({ peer: url }), isReachable ? 1 : 0]),
+  },
+  {
+    name: 'ringmaster_peer_differs',
+    help: '1 if that balancer of --peers has another ring than this one, or other options of it, and has for 5 s.',
+    type: 'gauge',
+    by: ['peer'],
+    samples: ({ peers }) => peers.map(({ url, differs }) => [labels({ peer: url }), differs.length > 0 ? 1 : 0]),
+  },
+  {
     name: 'ringmaster_access_log_lines_dropped',
     help: 'Lines of the access log that were lost because its disk or reader is too slow.',
     type: 'counter',

@@ -77,8 +77,10 @@ function seatNews(was: Seat | undefined, seat: Seat): FleetNews[] {
   }
   // One that is to be replaced is not lost: it leaves when the next one serves.
   if (seat.phase === 'vacant' && seat.isReplacement === true) return [];
+  if (was !== undefined && isReplacement(seat) && predecessorOf(seat) === was) return [];
   if (was !== undefined && was.replica.incarnation !== replica.incarnation) {
-    const again = seat.phase === 'vacant' ? { againAtMs: seat.startAtMs } : {};
+    // Of a given one nobody knows when the next will be there.
+    const again = seat.phase === 'vacant' && !seat.isGiven ? { againAtMs: seat.startAtMs } : {};
     return [{ type: 'replica-lost', replica: was.replica, reason: seat.lapses.reason, ...again }];
   }
   if (was !== undefined && was.isDrained !== seat.isDrained) {

@@ -6,9 +6,9 @@
 //      │                  │                     │                            │ └─── good probes ────┘
 //      └──────────────────┴──── lost: failed, timed out, exited, convicted ──┘   (the old replica becomes `leaving`)
 //
-// A replica is given if somebody else runs it, at an address that we were told. Its seat begins as `started` and is
-// never vacant, since we cannot start another one. Only a given replica can be `down`: we cannot end it, and it may
-// still answer the requests that it has.
+// A replica is given if somebody else runs it, at an address that we were told. Its seat begins as `started`, since we
+// cannot start another one; it is vacant only while a list of members knows no address for it. Only a given replica can
+// be `down`: we cannot end it, and it may still answer the requests that it has.
 
 import type { Address, ReplicaRef } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';

@@ -6,7 +6,8 @@
 // reported stopped. Incarnations grow across the whole fleet, so an event about an earlier replica never matches a
 // later one.
 
-import type { Address, PresentReplica, ReplicaRef, Wish } from '../ports.ts';
+import { withMembers } from '../members/with-members.ts';
+import type { Address, Member, PresentReplica, ReplicaRef, Wish } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';
 import type { FleetState, Seat } from './fleet-state.ts';
 import { afterSuspicion, type FailureKind } from './health.ts';
@@ -38,6 +39,8 @@ export type FleetEvent = { readonly atMs: number } & (
       readonly slowly: boolean;
     }
   | { readonly type: 'remove'; readonly seats: readonly SeatId[] }
+  /** The fleet is to be these, whatever it was. `slowly` as for `add`. */
+  | { readonly type: 'members'; readonly members: readonly Member[]; readonly slowly: boolean }
   /** Given replicas have other weights from now on. */
   | { readonly type: 'weigh'; readonly weights: ReadonlyMap<SeatId, number> }
   /** A replica that is well is to be replaced by the next in its seat, or keeps the seat after all. */
@@ -89,6 +92,8 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
       return event.wishes.reduce((grown, wish) => withNewSeat(grown, wish, event.slowly, event.atMs), state);
     case 'remove':
       return withoutSeats(state, event.seats, event.atMs);
+    case 'members':
+      return withMembers(state, event.members, event.slowly, event.atMs);
     case 'weigh':
       return event.weights.entries().reduce((weighed, [seat, weight]) => withWeight(weighed, seat, weight), state);
     case 'replace':
@@ -213,7 +218,7 @@ function withoutWaiting(state: FleetState, atMs: number): FleetState {
   return {
     ...state,
     seats: state.seats.map((seat) =>
-      seat.phase === 'vacant' ? { ...seat, startAtMs: Math.min(seat.startAtMs, atMs) } : seat,
+      seat.phase === 'vacant' && !seat.isGiven ? { ...seat, startAtMs: Math.min(seat.startAtMs, atMs) } : seat,
     ),
     leaving: state.leaving.map((one) => ({ ...one, retryAtMs: Math.min(one.retryAtMs, atMs) })),
   };

@@ -84,7 +84,7 @@ export function afterInventory(
       seat.sinceMs < askedAtMs &&
       !running.has(seat.replica.incarnation),
   );
-  const ended = predecessors(state).filter((one) => !running.has(one.replica.incarnation));
+  const ended = predecessors(state).filter((one) => !one.isGiven && !running.has(one.replica.incarnation));
   const known = new Set(allReplicas(state).map((one) => one.incarnation));
   const strays = present.filter((one) => !known.has(one.replica.incarnation));
   const loss = { reason: 'it is no longer there', final: false };

@@ -58,7 +58,8 @@ export function losePredecessor(state: FleetState, incarnation: number, atMs: nu
 /** The state once the next replica in the seat serves: the predecessor leaves when its requests are finished. */
 export function relievePredecessor(state: FleetState, predecessor: ServingSeat | undefined, atMs: number): FleetState {
   if (predecessor === undefined) return state;
-  return { ...state, leaving: [...state.leaving, leave(predecessor.replica, true, atMs)] };
+  const { replica, isGiven } = predecessor;
+  return { ...state, leaving: [...state.leaving, { ...leave(replica, true, atMs), isGiven }] };
 }
 
 function wellBeside(state: FleetState, seat: ServingSeat): number {

@@ -83,7 +83,11 @@ export function withoutSeats(state: FleetState, removed: readonly SeatId[], atMs
   return {
     ...state,
     seats: state.seats.filter((seat) => !leavers.includes(seat)),
-    leaving: [...state.leaving, ...leaving, ...predecessors.map(({ replica }) => leave(replica, true, atMs))],
+    leaving: [
+      ...state.leaving,
+      ...leaving,
+      ...predecessors.map(({ replica, isGiven }) => ({ ...leave(replica, true, atMs), isGiven })),
+    ],
   };
 }
 
