@@ -19,6 +19,7 @@ import { LameDuck } from './parts/lame-duck.ts';
 import { accessFileOf, descriptorWishes } from './parts/limits.ts';
 import { createParts, type Parts } from './parts/parts.ts';
 import { loadHashPair } from './settings/hash-source.ts';
+import { fixedUpstreams } from './settings/lists/upstream.ts';
 import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
 import { checkPortIsFree } from './system/free-port.ts';
 import { listening } from './system/listening.ts';
@@ -126,7 +127,7 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
         await parts.accessFile.use(accessFileOf(options));
         prepare(parts, options, log);
         unfollow = await (taking === undefined
-          ? follow(supervisor, [listMembers(() => firstWishes(options, parts)), parts.asked])
+          ? follow(supervisor, [listMembers(() => firstWishes(options, parts)), parts.found, parts.asked])
           : adopt(parts, taking));
         await parts.publisher.holds();
         if (closing !== undefined) return options.port;
@@ -239,6 +240,6 @@ async function firstWishes(options: Options, { scale }: Parts): Promise<readonly
   const { upstream, replicas, maxReplicas, slots } = options;
   const kept = await scale?.read({ maxReplicas, maxPlaces: slots });
   if (kept !== undefined) return kept;
-  if (upstream.size > 0) return [...upstream].map(([hostname, one]) => ({ hostname, ...one }));
+  if (upstream.size > 0) return [...fixedUpstreams(upstream)].map(([hostname, one]) => ({ hostname, ...one }));
   return Array.from({ length: replicas }, (_, index) => ({ hostname: `server${index + 1}`, weight: 1, ifFree: true }));
 }

@@ -17,7 +17,7 @@ import { allServe, type Joining, joinings } from './waiting/joining.ts';
 import { Waiters } from './waiting/waiters.ts';
 
 /** Changes of seats that somebody asks for. */
-type SeatChange = Extract<UntimedEvent, { type: 'weigh' | 'drain' | 'replace' | 'keep' }>;
+type SeatChange = Extract<UntimedEvent, { type: 'found' | 'weigh' | 'drain' | 'replace' | 'keep' }>;
 
 export class Supervisor {
   readonly imagine: Imagination;

@@ -21,6 +21,7 @@ import { ErringReplicas } from '../core/traffic/erring.ts';
 import { realClock } from '../fleet/clock.ts';
 import { OutlierWatch } from '../fleet/health/outlier-watch.ts';
 import { type AdminMembers, adminMembers } from '../fleet/members/admin.ts';
+import type { FoundMembers } from '../fleet/members/found.ts';
 import { ScaleFile } from '../fleet/members/scale-file.ts';
 import { Pause } from '../fleet/pause.ts';
 import { type PlanTerms, Publisher, type PublisherPorts } from '../fleet/publisher.ts';
@@ -40,6 +41,7 @@ import { descriptorLimit, shareDescriptors } from './descriptors.ts';
 import { descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
 import { MetricsGathering } from './metrics.ts';
 import { createRuntime } from './runtime.ts';
+import { foundMembers } from './sources.ts';
 
 export interface Parts {
   readonly runtime: ReplicaRuntime;
@@ -53,6 +55,8 @@ export interface Parts {
   readonly rings: RingKeeper;
   /** The members that are asked for at the admin endpoints. */
   readonly asked: AdminMembers;
+  /** The members that `--upstream` has looked up. */
+  readonly found: FoundMembers;
   readonly pause: Pause;
   readonly roll: Roll;
   readonly outliers: OutlierWatch;
@@ -139,7 +143,8 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const roll = new Roll({ supervisor, clock: realClock, log, startTimeoutMs }, handover?.made);
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
-  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, feed, pause, roll, outliers };
+  const found = foundMembers(options, log);
+  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, found, feed, pause, roll, outliers };
   const admin = adminOf({ ...means, ...parts, current, place, erring, metrics });
   const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
   const { own, drawnToken } = place;

@@ -25,9 +25,9 @@ export function checkFits(handover: Handover, options: Options): void {
 }
 
 /** Begins with the fleet of the process before, and nothing is started or stopped yet. As `follow`. */
-export async function adopt({ supervisor, asked }: Parts, { handover }: Taking): Promise<() => void> {
+export async function adopt({ supervisor, asked, found }: Parts, { handover }: Taking): Promise<() => void> {
   await supervisor.takeOver(shifted(handover.state, realClock.now() - handover.atMs));
-  return followOn(supervisor, [asked]);
+  return followOn(supervisor, [found, asked]);
 }
 
 /** Resolves when the fleet is this process's own. Rejects if the one before goes on. */

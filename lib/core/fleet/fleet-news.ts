@@ -20,6 +20,9 @@ export interface FleetNews {
     /** The replica takes no new requests, because somebody asked for that. */
     | 'replica-drained'
     | 'replica-undrained'
+    /** The source that found the replica does not list it any more, so it takes no new requests. */
+    | 'replica-unlisted'
+    | 'replica-listed'
     | 'replica-leaving'
     | 'replica-stopped';
   readonly replica: ReplicaRef;
@@ -78,11 +81,16 @@ function seatNews(was: Seat | undefined, seat: Seat): FleetNews[] {
   // One that is to be replaced is not lost: it leaves when the next one serves.
   if (seat.phase === 'vacant' && seat.isReplacement === true) return [];
   if (was !== undefined && was.replica.incarnation !== replica.incarnation) {
+    // Of those that others run, the one that had the seat leaves, and is told as that.
+    if (seat.isGiven) return [];
     const again = seat.phase === 'vacant' ? { againAtMs: seat.startAtMs } : {};
     return [{ type: 'replica-lost', replica: was.replica, reason: seat.lapses.reason, ...again }];
   }
   if (was !== undefined && was.isDrained !== seat.isDrained) {
     return [{ type: seat.isDrained === true ? 'replica-drained' : 'replica-undrained', replica }];
+  }
+  if (was !== undefined && was.absentSinceMs !== seat.absentSinceMs) {
+    return [{ type: seat.absentSinceMs === undefined ? 'replica-listed' : 'replica-unlisted', replica }];
   }
   if (seat.phase === 'starting') return [{ type: 'replica-starting', replica }];
   const complaint = complaintOf(seat);

@@ -6,7 +6,8 @@
 // reported stopped. Incarnations grow across the whole fleet, so an event about an earlier replica never matches a
 // later one.
 
-import type { Address, PresentReplica, ReplicaRef, Wish } from '../ports.ts';
+import { withFinding } from '../members/found.ts';
+import type { Address, Finding, PresentReplica, ReplicaRef, Wish } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';
 import type { FleetState, Seat } from './fleet-state.ts';
 import { afterSuspicion, type FailureKind } from './health.ts';
@@ -38,6 +39,7 @@ export type FleetEvent = { readonly atMs: number } & (
       readonly slowly: boolean;
     }
   | { readonly type: 'remove'; readonly seats: readonly SeatId[] }
+  | { readonly type: 'found'; readonly finding: Finding }
   /** Given replicas have other weights from now on. */
   | { readonly type: 'weigh'; readonly weights: ReadonlyMap<SeatId, number> }
   /** A replica that is well is to be replaced by the next in its seat, or keeps the seat after all. */
@@ -89,6 +91,8 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
       return event.wishes.reduce((grown, wish) => withNewSeat(grown, wish, event.slowly, event.atMs), state);
     case 'remove':
       return withoutSeats(state, event.seats, event.atMs);
+    case 'found':
+      return withFinding(state, event.finding, event.atMs, rules);
     case 'weigh':
       return event.weights.entries().reduce((weighed, [seat, weight]) => withWeight(weighed, seat, weight), state);
     case 'replace':

@@ -5,7 +5,7 @@ import type { Supervisor } from '../supervisor.ts';
 
 /** Begins the fleet. Resolves when `Supervisor.begin` does, with a function that stops following. */
 export async function follow(
-  supervisor: Pick<Supervisor, 'begin' | 'add' | 'remove'>,
+  supervisor: Pick<Supervisor, 'begin' | 'add' | 'remove' | 'change'>,
   sources: readonly Membership[],
 ): Promise<() => void> {
   const first = await Promise.all(sources.map((source) => source.first()));
@@ -14,9 +14,20 @@ export async function follow(
 }
 
 /** The same for a fleet that has begun: only changes from now on. */
-export function followOn(supervisor: Pick<Supervisor, 'add' | 'remove'>, sources: readonly Membership[]): () => void {
-  const make = (change: MemberChange) =>
-    change.type === 'add' ? supervisor.add(change.wishes) : supervisor.remove(change.replicas);
+export function followOn(
+  supervisor: Pick<Supervisor, 'add' | 'remove' | 'change'>,
+  sources: readonly Membership[],
+): () => void {
+  const make = async (change: MemberChange): Promise<void> => {
+    switch (change.type) {
+      case 'add':
+        return supervisor.add(change.wishes);
+      case 'remove':
+        return supervisor.remove(change.replicas);
+      case 'found':
+        return supervisor.change(change);
+    }
+  };
   const unwatches = sources.map((source) => source.watch(make));
   return () => {
     for (const unwatch of unwatches) unwatch();
