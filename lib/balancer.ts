@@ -21,6 +21,7 @@ import { LameDuck } from './parts/lame-duck.ts';
 import { accessFileOf, descriptorWishes } from './parts/limits.ts';
 import { createParts, type Parts } from './parts/parts.ts';
 import { loadHashPair } from './settings/hash-source.ts';
+import { fixedUpstreams } from './settings/lists/upstream.ts';
 import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
 import { startsReplicas } from './settings/tables/balancers.ts';
 import { checkPortIsFree } from './system/free-port.ts';
@@ -256,7 +257,7 @@ async function firstWishes(options: Options, { scale }: Parts): Promise<readonly
   const { upstream, replicas, maxReplicas, slots } = options;
   const kept = await scale?.read({ maxReplicas, maxPlaces: slots });
   if (kept !== undefined) return kept;
-  if (upstream.size > 0) return [...upstream].map(([hostname, one]) => ({ hostname, ...one }));
+  if (upstream.size > 0) return [...fixedUpstreams(upstream)].map(([hostname, one]) => ({ hostname, ...one }));
   if (!startsReplicas(options)) return [];
   return Array.from({ length: replicas }, (_, index) => ({ hostname: `server${index + 1}`, weight: 1, ifFree: true }));
 }

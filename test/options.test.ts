@@ -89,6 +89,15 @@ t.test('lists', async (t) => {
       ['unix:/a/b.sock', { address: { type: 'unix', path: '/a/b.sock' }, weight: 1 }],
     ],
   );
+  t.same(
+    [...parse('--upstream dns:App.test:81*3,dns:_http._tcp.App.test,dns:80').upstream],
+    [
+      ['dns:app.test:81', { lookup: { type: 'dns', name: 'app.test', port: 81 }, weight: 3 }],
+      ['dns:_http._tcp.app.test', { lookup: { type: 'dns', name: '_http._tcp.app.test', port: undefined }, weight: 1 }],
+      ['dns:80', { address: { type: 'tcp', host: 'dns', port: 80 }, weight: 1 }],
+    ],
+  );
+  t.same(parse('--dns-servers 127.0.0.1:8600,::1,[::1]:53').dnsServers, ['127.0.0.1:8600', '::1', '[::1]:53']);
   t.same(parse('--key cookie:s,header:X-User,request').key, [
     { type: 'cookie', name: 's' },
     { type: 'header', name: 'X-User' },
@@ -210,9 +219,17 @@ const REFUSED: [string, RegExp][] = [
   ['--cookie-max-age 401d', /--cookie-max-age takes a time from 1s to 9600h, or off/],
   [
     '--upstream localhost',
-    /--upstream takes a list of host:port and unix:\/path, none twice, with `\*2` to `\*16` for a weight, not "localhost"/,
+    /--upstream takes a list of host:port, unix:\/path, .*, none twice, with `\*2` to `\*16` for a weight, not "localhost"/,
   ],
   ['--upstream a:1,a:1', /--upstream takes/],
+  ['--upstream dns:a:1,dns:A:1', /--upstream takes .* none twice/],
+  ['--upstream dns:a:70000', /--upstream takes/],
+  ['--upstream dns:a.b', /--upstream takes/],
+  [
+    `--upstream ${Array.from({ length: 17 }, (_, index) => `dns:a${index}:1`).join(',')}`,
+    /at most 16 names that are looked up, not 17/,
+  ],
+  ['--dns-servers localhost:53', /--dns-servers takes a list of addresses/],
   ['--upstream App:80,app:80', /--upstream takes .* none twice/],
   ['--upstream a:80,a:080*2', /--upstream takes .* none twice/],
   ['--upstream a:70000', /--upstream takes/],

@@ -83,6 +83,33 @@ export interface Wish {
   readonly address?: Address;
   /** Another name will do where that one is somebody else's. */
   readonly ifFree?: boolean;
+  /** The source that has found it, as `Finding` has it. */
+  readonly source?: string;
+  /** The seat that it is to have if that one is free. */
+  readonly seat?: SeatId;
+}
+
+/** A service that somebody else runs, as a source lists it: a name service, or an orchestrator. */
+export interface FoundMember {
+  /** What stays the same for as long as it is the same service. */
+  readonly hostname: string;
+  /** `undefined` while it takes no requests, such as a task that is coming up. */
+  readonly address: Address | undefined;
+  /** The number by which the source knows its place, from 1 on. */
+  readonly seat?: SeatId;
+}
+
+/** All members that a source lists now. */
+export interface Finding {
+  /** The name of the source, as a person writes it: `dns:app:80`. */
+  readonly source: string;
+  readonly members: readonly FoundMember[];
+  readonly weight: number;
+  /**
+   * How long there have to be more members, or fewer, before the ring changes, in ms; until then one that is new takes
+   * the seat of one that is gone. 0: the list is exact, so each hostname has a seat of its own, at once.
+   */
+  readonly settleMs: number;
 }
 
 /** A member as a list says it that somebody else keeps. Nothing about it is decided here but how well it is. */
@@ -102,7 +129,9 @@ export type MemberChange =
   | { readonly type: 'list'; readonly members: readonly Member[] }
   /** All of them, or none where one does not come up. */
   | { readonly type: 'add'; readonly wishes: readonly Wish[] }
-  | { readonly type: 'remove'; readonly replicas: readonly ReplicaRef[] };
+  | { readonly type: 'remove'; readonly replicas: readonly ReplicaRef[] }
+  /** What a source lists now. It may be told again and again. */
+  | { readonly type: 'found'; readonly finding: Finding };
 
 /** Who should be in the fleet, as one source says it: a list of options, or calls of the admin endpoints. */
 export interface Membership {

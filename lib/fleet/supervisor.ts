@@ -16,8 +16,8 @@ import { FirstService, missing, untilFirstServe } from './waiting/first-service.
 import { allServe, type Joining, joinings } from './waiting/joining.ts';
 import { Waiters } from './waiting/waiters.ts';
 
-/** Changes of seats that somebody asks for, or that a list of members says. */
-type SeatChange = Extract<UntimedEvent, { type: 'weigh' | 'drain' | 'replace' | 'keep' | 'members' }>;
+/** Changes of seats that somebody asks for, or that a list of members or a name server says. */
+type SeatChange = Extract<UntimedEvent, { type: 'found' | 'weigh' | 'drain' | 'replace' | 'keep' | 'members' }>;
 
 export class Supervisor {
   readonly imagine: Imagination;

@@ -112,10 +112,22 @@ export interface BalancerOptions {
   readonly stateDir?: Given<'stateDir'> | undefined;
 
   /**
-   * Balance over these services instead of starting replicas. Takes a list of host:port and unix:/path, none twice,
-   * with `*2` to `*16` for a weight.
+   * Balance over these services instead of starting replicas. Takes a list of host:port, unix:/path, dns:name:port and
+   * dns:_service._proto.name, none twice, with `*2` to `*16` for a weight.
    */
   readonly upstream?: Given<'upstream'> | undefined;
+
+  /**
+   * Name servers that `dns:` asks; if empty, those of the system. Takes a list of addresses, each with `:port` behind
+   * it or without, an IPv6 one in brackets then.
+   */
+  readonly dnsServers?: Given<'dnsServers'> | undefined;
+
+  /**
+   * Time that there have to be more or fewer `dns:` services before the ring changes. Takes a time from 1s to 1h, in
+   * milliseconds. Default: 30000.
+   */
+  readonly dnsSettleMs?: Given<'dnsSettleMs'> | undefined;
 
   /** Where replicas run. Takes process or docker. Default: process; docker with dockerImage. */
   readonly runtime?: Given<'runtime'> | undefined;

@@ -7,6 +7,7 @@ import { realClock } from '../fleet/clock.ts';
 import { connectProbe, httpProbe, noProbe } from '../fleet/health/http-probe.ts';
 import type { ContainerSettings } from '../fleet/runtimes/docker/container.ts';
 import type { SupervisorRules } from '../fleet/supervisor-ports.ts';
+import { soughtUpstreams } from '../settings/lists/upstream.ts';
 import { DAY_MS } from '../settings/option.ts';
 import { mostPlaces, type Options } from '../settings/options.ts';
 import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
@@ -68,7 +69,8 @@ export function answerTimes({ headTimeoutMs, bodyTimeoutMs }: Options): {
 
 /** What the file descriptors must be enough for. */
 export function descriptorWishes({ maxConnections, maxReplicas, upstream, workers }: Options): DescriptorWishes {
-  return { maxConnections, replicas: Math.max(upstream.size, maxReplicas), workers };
+  const found = soughtUpstreams(upstream).size > 0 ? maxReplicas : 0;
+  return { maxConnections, replicas: Math.max(upstream.size + found, maxReplicas), workers };
 }
 
 /**

@@ -42,6 +42,7 @@ import { descriptorWishes, probeOf, supervisorRules, trafficSettings } from './l
 import { MetricsGathering } from './metrics.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { createRuntime } from './runtime.ts';
+import { foundMembers } from './sources.ts';
 
 export interface Parts {
   readonly runtime: ReplicaRuntime;
@@ -53,7 +54,7 @@ export interface Parts {
   readonly accessFile: AccessFile;
   readonly publisher: Publisher;
   readonly rings: RingKeeper;
-  /** What says who is in the fleet, beside the options: a list that this balancer follows, or its endpoints. */
+  /** What says who is in the fleet, beside the options: a list that this balancer follows, its endpoints, and names. */
   readonly sources: readonly Membership[];
   readonly pause: Pause;
   readonly roll: Roll;
@@ -118,8 +119,8 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const accessFile = new AccessFile(realClock, log);
   const plane = createPlane(current, { ...means, takeLines: accessFile.take, traffic, endpoints });
   const eased = () => outliers.eased;
-  const found = () => peers.watch.peers;
-  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), { eased, peers: found });
+  const peerFacts = () => peers.watch.peers;
+  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), { eased, peers: peerFacts });
   const publisher = publisherOf(options, {
     ...{ plane, rings, log, traffic },
     explain: place.explain,
@@ -151,12 +152,13 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const roll = new Roll({ supervisor, clock: realClock, log, startTimeoutMs }, handover?.made);
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
+  const found = foundMembers(options, log);
   const parts = { runtime, supervisor, plane, accessFile, publisher, rings, feed, pause, roll, outliers, peers };
   const admin = adminOf({ ...means, ...parts, asked, listed, current, place, erring, metrics });
   const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
   const { own, drawnToken } = place;
   const adminServer = own && createAdminServer(own, answer, shares.maxAdminConnections, log);
-  const sources = listed === undefined ? [asked] : [listed];
+  const sources = listed === undefined ? [found, asked] : [listed];
   return { ...parts, sources, call: admin.call, adminServer, scale, writer, drawnToken };
 }
 

@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { fullKey } from '../settings/file/config-file.ts';
+import { soughtUpstreams } from '../settings/lists/upstream.ts';
 import { atStart, type Changes } from '../settings/option.ts';
 import { keyOf, type Options } from '../settings/options.ts';
 import { OPTIONS, type Option } from '../settings/table.ts';
@@ -21,6 +22,7 @@ const COMMAND_CHANGES = atStart('replicas that run keep what they were started w
 const SOURCE_CHANGES = atStart(
   'whether replicas are started here, or run elsewhere, is settled by those that there are',
 );
+const SOUGHT_CHANGES = atStart('names are looked up from the start on');
 const HIDDEN = '(not shown)';
 
 export function differences(before: Options, next: Options): Difference[] {
@@ -32,11 +34,16 @@ export function differences(before: Options, next: Options): Difference[] {
   for (const [flag, row] of OPTIONS) {
     const key = keyOf(flag, row) as keyof Options;
     if (isDeepStrictEqual(before[key], next[key])) continue;
-    const isOtherSource = flag === 'upstream' && (before.upstream.size === 0) !== (next.upstream.size === 0);
-    const changes = isOtherSource ? SOURCE_CHANGES : row.changes;
+    const changes = (flag === 'upstream' ? whyOtherSource(before, next) : undefined) ?? row.changes;
     found.push({ flag, option: fullKey(flag), from: written(row, before[key]), to: written(row, next[key]), changes });
   }
   return found;
+}
+
+function whyOtherSource(before: Options, next: Options): Changes | undefined {
+  if ((before.upstream.size === 0) !== (next.upstream.size === 0)) return SOURCE_CHANGES;
+  const [was, is] = [before, next].map(({ upstream }) => soughtUpstreams(upstream));
+  return isDeepStrictEqual(was, is) ? undefined : SOUGHT_CHANGES;
 }
 
 /** `ring.hash even → modulo` */

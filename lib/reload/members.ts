@@ -9,6 +9,7 @@ import type { Address, Wish } from '../core/ports.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import { BalancerError, describe } from '../errors.ts';
 import type { FleetChange, Imagination } from '../fleet/imagine.ts';
+import { fixedUpstreams } from '../settings/lists/upstream.ts';
 import type { Options } from '../settings/options.ts';
 import type { Taker } from './taker.ts';
 
@@ -91,7 +92,9 @@ interface Listed {
 }
 
 function byAddress({ upstream }: Options): Map<string, Listed> {
-  return new Map([...upstream].map(([hostname, one]) => [foldedAddress(one.address), { hostname, ...one }]));
+  return new Map(
+    [...fixedUpstreams(upstream)].map(([hostname, one]) => [foldedAddress(one.address), { hostname, ...one }]),
+  );
 }
 
 function ofReplicas(ports: MemberPorts, next: Options, before: Options): FleetChange {

@@ -1,35 +1,12 @@
-// Kinds of options that are lists: services, sources of keys, proxies. One bad entry makes the whole list bad.
+// Kinds of options that are lists: sources of keys, proxies, variables, volumes. One bad entry makes the whole list
+// bad.
 
 import { isIP } from 'node:net';
-import { foldedAddress, parseAddress } from '../core/address.ts';
-import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
+import { parseAddress } from '../core/address.ts';
 import { parseKeySpec, writeKeySpec } from '../core/keys/key-spec.ts';
-import type { Address } from '../core/ports.ts';
 import type { KeySource } from '../core/request/key-source.ts';
-import { bounded, type Kind } from './kinds.ts';
+import type { Kind } from './kinds.ts';
 import { LIST_SCHEMA, TEXTS_SCHEMA } from './schema.ts';
-
-/** A service that somebody else runs. */
-export interface Upstream {
-  readonly address: Address;
-  readonly weight: number;
-}
-
-/** By the text that the address is written as, which stands for the hostname. */
-export const upstreams: Kind<ReadonlyMap<string, Upstream>> = {
-  unit: '',
-  placeholder: 'LIST',
-  bounds: `a list of host:port and unix:/path, none twice, with \`*2\` to \`*${MAX_WEIGHT}\` for a weight`,
-  read: (written) => {
-    const texts = written.split(',');
-    const entries = texts.map((entry) => readUpstream(entry.trim())).filter((entry) => entry !== undefined);
-    // As /add and /rm compare them: `App:80` and `app:080` are one service.
-    const services = new Set(entries.map(([, { address }]) => foldedAddress(address)));
-    return services.size === texts.length ? new Map(entries) : undefined;
-  },
-  write: (value) => [...value].map(([name, { weight }]) => (weight === 1 ? name : `${name}*${weight}`)).join(','),
-  schema: LIST_SCHEMA,
-};
 
 export const keySources: Kind<readonly KeySource[]> = {
   unit: '',
@@ -81,6 +58,19 @@ export const peerUrls: Kind<readonly string[]> = {
   schema: LIST_SCHEMA,
 };
 
+/** Addresses of name servers, each with a port or without one. */
+export const nameServers: Kind<readonly string[]> = {
+  unit: '',
+  placeholder: 'LIST',
+  bounds: 'a list of addresses, each with `:port` behind it or without, an IPv6 one in brackets then',
+  read: (written) => {
+    const entries = written === '' ? [] : written.split(',').map((entry) => entry.trim());
+    return entries.every(isServer) ? entries : undefined;
+  },
+  write: (value) => value.join(','),
+  schema: LIST_SCHEMA,
+};
+
 /** Environment variables by name. A value may hold anything, commas, `=` and line ends included. */
 export const variables: Kind<ReadonlyMap<string, string>> = {
   unit: '',
@@ -123,9 +113,8 @@ function isTrustEntry(entry: string): boolean {
   return family !== 0 && Number(bits ?? 0) <= (family === 4 ? 32 : 128);
 }
 
-function readUpstream(written: string): readonly [string, Upstream] | undefined {
-  const [, name = '', weight = '1'] = /^(.*?)(?:\*(\d{1,2}))?$/.exec(written) ?? [];
-  const address = parseAddress(name);
-  if (address === undefined || bounded(Number(weight), 1, MAX_WEIGHT) === undefined) return undefined;
-  return [name, { address, weight: Number(weight) }];
+function isServer(entry: string): boolean {
+  if (isIP(entry) !== 0) return true;
+  const address = parseAddress(entry);
+  return address?.type === 'tcp' && isIP(address.host) !== 0;
 }

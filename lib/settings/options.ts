@@ -4,6 +4,7 @@ import { writeKeySpec } from '../core/keys/key-spec.ts';
 import type { KeySource } from '../core/request/key-source.ts';
 import { type IgnoredVariable, ignoredVariables, readVariable, variableOf } from './environment.ts';
 import { faultIn } from './kinds.ts';
+import { fixedUpstreams, soughtUpstreams } from './lists/upstream.ts';
 import { nearest } from './nearest.ts';
 import type { SettledOption } from './option.ts';
 import { insteadOf, retiredVariables } from './retired.ts';
@@ -17,6 +18,7 @@ const MOST_POINTS = 16_384;
 const MOST_PLACES = 2048;
 
 const MOST_WRONG_LETTERS = 2;
+const MOST_SOUGHT = 16;
 
 /** A rule about several options together. */
 interface Rule {
@@ -94,6 +96,11 @@ const RULES: readonly Rule[] = [
       role === 'follower' && (upstream.size > 0 || command.length > 0 || keepScale),
     says: () =>
       '--role follower has the replicas of its --members and no others: leave out --upstream, --keep-scale and a command',
+  },
+  {
+    breaks: ({ upstream }) => soughtUpstreams(upstream).size > MOST_SOUGHT,
+    says: ({ upstream }) =>
+      `--upstream takes at most ${MOST_SOUGHT} names that are looked up, not ${soughtUpstreams(upstream).size}`,
   },
   {
     breaks: (options) => upstreamPlaces(options) > options.slots,
@@ -208,9 +215,11 @@ export function mostPlaces({ slots, virtualNodes }: Options): number {
   return Math.min(slots, MOST_PLACES, Math.floor(MOST_POINTS / virtualNodes));
 }
 
-/** The places on the ring of all `--upstream` together. */
+/** The places on the ring of all services that `--upstream` lists, without those that it has looked up. */
 export function upstreamPlaces({ upstream }: Options): number {
-  return upstream.values().reduce((sum, { weight }) => sum + weight, 0);
+  return fixedUpstreams(upstream)
+    .values()
+    .reduce((sum, { weight }) => sum + weight, 0);
 }
 
 /** All options at their defaults, for programs that use the library. */

@@ -124,11 +124,12 @@ export function shifted(state: FleetState, byMs: number): FleetState {
     ...state,
     seats: state.seats.map((seat) => shiftedSeat(seat, byMs)),
     leaving: state.leaving.map((one) => ({ ...one, retryAtMs: one.retryAtMs + byMs })),
+    ...(state.newcomers && { newcomers: state.newcomers.map((one) => ({ ...one, sinceMs: one.sinceMs + byMs })) }),
   };
 }
 
 function shiftedSeat<S extends Seat>(seat: S, byMs: number): S {
-  const times = ['sinceMs', 'startAtMs', 'giveUpAtMs', 'firstServedMs', 'unfitSinceMs'] as const;
+  const times = ['sinceMs', 'startAtMs', 'giveUpAtMs', 'firstServedMs', 'unfitSinceMs', 'absentSinceMs'] as const;
   const later = times.flatMap((key) => {
     const value = (seat as Partial<Record<(typeof times)[number], number>>)[key];
     return value === undefined ? [] : [[key, value + byMs] as const];

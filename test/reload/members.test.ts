@@ -6,7 +6,7 @@ import { emptyFleet, type FleetState } from '../../lib/core/fleet/fleet-state.ts
 import { HashRing } from '../../lib/core/ring/ring.ts';
 import { imagination } from '../../lib/fleet/imagine.ts';
 import { fleetChange, type MemberPorts, memberTaker } from '../../lib/reload/members.ts';
-import { upstreams } from '../../lib/settings/list-kinds.ts';
+import { upstreams } from '../../lib/settings/lists/upstream.ts';
 import { defaultOptions, type Options } from '../../lib/settings/options.ts';
 import { FLEET_RULES } from '../fixtures/fleet-rules.ts';
 import { VirtualClock } from '../fixtures/virtual-clock.ts';

@@ -141,6 +141,14 @@ t.test('all that is refused is told at once; a command, and whose the replicas a
   ]);
 });
 
+t.test('which names are looked up takes a restart', async (t) => {
+  const lookup = { type: 'dns', name: 'a', port: 80 } as const;
+  const upstream: Options['upstream'] = new Map([['a:1', { address: { type: 'tcp', host: 'a', port: 1 }, weight: 1 }]]);
+  const sought: Options['upstream'] = new Map([...upstream, ['dns:a:80', { lookup, weight: 1 }]]);
+  const [difference] = differences({ ...OPTIONS_BEFORE, upstream }, { ...OPTIONS_BEFORE, upstream: sought });
+  t.match(difference, { from: 'a:1', to: 'a:1,dns:a:80', changes: { atStart: /names are looked up/ } });
+});
+
 t.test('secrets are in no message', async (t) => {
   const { reloadTo, entries } = await played();
   const next = { ...OPTIONS_BEFORE, adminToken: 's3cret', replicaEnv: new Map([['A', 's3cret']]) };

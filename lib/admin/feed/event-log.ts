@@ -82,9 +82,11 @@ export class EventLog {
           add('cleared');
           break;
         case 'replica-drained':
+        case 'replica-unlisted':
           add('resting');
           break;
         case 'replica-undrained':
+        case 'replica-listed':
           add('back');
           break;
         case 'replica-down':

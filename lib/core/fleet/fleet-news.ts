@@ -20,6 +20,9 @@ export interface FleetNews {
     /** The replica takes no new requests, because somebody asked for that. */
     | 'replica-drained'
     | 'replica-undrained'
+    /** The source that found the replica does not list it any more, so it takes no new requests. */
+    | 'replica-unlisted'
+    | 'replica-listed'
     | 'replica-leaving'
     | 'replica-stopped';
   readonly replica: ReplicaRef;
@@ -79,12 +82,17 @@ function seatNews(was: Seat | undefined, seat: Seat): FleetNews[] {
   if (seat.phase === 'vacant' && seat.isReplacement === true) return [];
   if (was !== undefined && isReplacement(seat) && predecessorOf(seat) === was) return [];
   if (was !== undefined && was.replica.incarnation !== replica.incarnation) {
+    // Of those that were looked up, the one that had the seat leaves, and is told as that.
+    if (seat.source !== undefined) return [];
     // Of a given one nobody knows when the next will be there.
     const again = seat.phase === 'vacant' && !seat.isGiven ? { againAtMs: seat.startAtMs } : {};
     return [{ type: 'replica-lost', replica: was.replica, reason: seat.lapses.reason, ...again }];
   }
   if (was !== undefined && was.isDrained !== seat.isDrained) {
     return [{ type: seat.isDrained === true ? 'replica-drained' : 'replica-undrained', replica }];
+  }
+  if (was !== undefined && was.absentSinceMs !== seat.absentSinceMs) {
+    return [{ type: seat.absentSinceMs === undefined ? 'replica-listed' : 'replica-unlisted', replica }];
   }
   if (seat.phase === 'starting') return [{ type: 'replica-starting', replica }];
   const complaint = complaintOf(seat);

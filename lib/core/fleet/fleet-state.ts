@@ -33,6 +33,10 @@ interface AnySeat {
   readonly isGiven: boolean;
   /** The replica takes no new requests, because somebody asked for that. The next one in the seat does. */
   readonly isDrained?: boolean;
+  /** The source that has found the given replica, which says too when it is gone. */
+  readonly source?: string;
+  /** Since when that source does not list it, or lists it without an address. It takes no new requests then. */
+  readonly absentSinceMs?: number;
 }
 
 export type ServingSeat = AnySeat & {
@@ -104,6 +108,15 @@ export interface FleetState {
   readonly lastIncarnation: number;
   /** Seed of the random hostnames. */
   readonly nameSeed: number;
+  /** Those that sources have found and that have no seat yet. */
+  readonly newcomers?: readonly Newcomer[];
+}
+
+/** A service that a source has found beyond the seats that there are. */
+export interface Newcomer {
+  readonly source: string;
+  readonly hostname: string;
+  readonly sinceMs: number;
 }
 
 /** @param lastIncarnation is larger than any that an earlier process of this fleet may still start. */
@@ -130,11 +143,11 @@ export interface Route {
 export function routes(state: FleetState, failOpen = false): Route[] {
   const serving = state.seats.flatMap((seat) => {
     const held = seat.phase === 'serving' ? seat : predecessorOf(seat);
-    return held === undefined || held.isDrained === true ? [] : [routeTo(held, held.address, held.health.suspected)];
+    return held === undefined || isResting(held) ? [] : [routeTo(held, held.address, held.health.suspected)];
   });
   if (serving.length > 0 || !failOpen) return serving;
   return state.seats.flatMap((seat) =>
-    seat.phase === 'down' && seat.isDrained !== true && seat.complaint.kind !== 'refused'
+    seat.phase === 'down' && !isResting(seat) && seat.complaint.kind !== 'refused'
       ? [routeTo(seat, seat.address, true)]
       : [],
   );
@@ -146,7 +159,12 @@ function routeTo({ replica }: Seat, address: Address, suspected: boolean): Route
 
 /** Replicas that get no new requests for now, but finish those that they have and may come back. */
 export function resting(state: FleetState): ReplicaRef[] {
-  return upSeats(state).flatMap((seat) => (seat.phase === 'down' || seat.isDrained === true ? [seat.replica] : []));
+  return upSeats(state).flatMap((seat) => (seat.phase === 'down' || isResting(seat) ? [seat.replica] : []));
+}
+
+/** The replica takes no new requests, however well it is. */
+export function isResting({ isDrained, absentSinceMs }: Seat): boolean {
+  return isDrained === true || absentSinceMs !== undefined;
 }
 
 /** The seat with the convicted replica that still gets requests until its successor serves. */
@@ -212,7 +230,8 @@ export function givenAddress(seat: Seat): Address | undefined {
 
 /**
  * `waiting`: for its start. `suspected`: something failed there, and it has not answered since; it is the last choice.
- * `drained`: it takes no new requests, as somebody asked for. `down`: its heartbeats fail, so it takes no requests.
+ * `drained`: it takes no new requests, as somebody asked for. `down`: its heartbeats fail, or its source
+ * does not list it, so it takes no requests.
  */
 export type SeatState = 'waiting' | 'starting' | 'serving' | 'suspected' | 'drained' | 'down';
 
@@ -229,6 +248,7 @@ export function stateOf(seat: Seat): SeatState {
       return 'down';
     case 'serving':
       if (seat.isDrained === true) return 'drained';
+      if (seat.absentSinceMs !== undefined) return 'down';
       return seat.health.suspected ? 'suspected' : 'serving';
   }
 }

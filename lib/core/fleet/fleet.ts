@@ -6,8 +6,9 @@
 // reported stopped. Incarnations grow across the whole fleet, so an event about an earlier replica never matches a
 // later one.
 
+import { withFinding } from '../members/found.ts';
 import { withMembers } from '../members/with-members.ts';
-import type { Address, Member, PresentReplica, ReplicaRef, Wish } from '../ports.ts';
+import type { Address, Finding, Member, PresentReplica, ReplicaRef, Wish } from '../ports.ts';
 import type { SeatId } from '../ring/ring.ts';
 import type { FleetState, Seat } from './fleet-state.ts';
 import { afterSuspicion, type FailureKind } from './health.ts';
@@ -41,6 +42,7 @@ export type FleetEvent = { readonly atMs: number } & (
   | { readonly type: 'remove'; readonly seats: readonly SeatId[] }
   /** The fleet is to be these, whatever it was. `slowly` as for `add`. */
   | { readonly type: 'members'; readonly members: readonly Member[]; readonly slowly: boolean }
+  | { readonly type: 'found'; readonly finding: Finding }
   /** Given replicas have other weights from now on. */
   | { readonly type: 'weigh'; readonly weights: ReadonlyMap<SeatId, number> }
   /** A replica that is well is to be replaced by the next in its seat, or keeps the seat after all. */
@@ -94,6 +96,8 @@ export function observe(state: FleetState, event: FleetEvent, rules: FleetRules)
       return withoutSeats(state, event.seats, event.atMs);
     case 'members':
       return withMembers(state, event.members, event.slowly, event.atMs);
+    case 'found':
+      return withFinding(state, event.finding, event.atMs, rules);
     case 'weigh':
       return event.weights.entries().reduce((weighed, [seat, weight]) => withWeight(weighed, seat, weight), state);
     case 'replace':

@@ -1,6 +1,6 @@
 // Why a fleet cannot answer: which seats take no requests and why, in words for people, and whether waiting may help.
 
-import { type FleetState, predecessorOf, routes, type Seat } from './fleet-state.ts';
+import { type FleetState, isResting, predecessorOf, routes, type Seat } from './fleet-state.ts';
 import type { ProbeFailure } from './health.ts';
 
 /** A seat that takes no requests. */
@@ -22,16 +22,14 @@ export function absentees(state: FleetState): Absentee[] {
   return state.seats
     .toSorted((a, b) => a.joined - b.joined)
     .flatMap((seat) =>
-      seat.phase === 'serving' && seat.isDrained !== true
-        ? []
-        : [{ hostname: seat.replica.hostname, reason: reasonOf(seat) }],
+      seat.phase === 'serving' && !isResting(seat) ? [] : [{ hostname: seat.replica.hostname, reason: reasonOf(seat) }],
     );
 }
 
 /** Requests go to replicas, but all of these were convicted by their heartbeats. Envoy calls that panic mode. */
 export function failsOpen(state: FleetState, failOpen: boolean): boolean {
   const isWell = (seat: Seat) =>
-    seat.phase === 'serving' ? seat.isDrained !== true : predecessorOf(seat)?.health.failuresInARow === 0;
+    seat.phase === 'serving' ? !isResting(seat) : predecessorOf(seat)?.health.failuresInARow === 0;
   return routes(state, failOpen).length > 0 && !state.seats.some(isWell);
 }
 
@@ -96,6 +94,7 @@ function seatMayReturn(seat: Seat): boolean {
 
 function reasonOf(seat: Seat): string {
   if (seat.isDrained === true) return 'drained';
+  if (seat.absentSinceMs !== undefined) return `not listed by ${seat.source}`;
   const complaint = complaintOf(seat);
   if (complaint !== undefined) return `down: ${complaint.reason}`;
   return seat.lapses.reason === '' ? 'starting' : `starting, after: ${seat.lapses.reason}`;

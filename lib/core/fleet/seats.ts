@@ -40,16 +40,17 @@ export interface FleetRules {
 }
 
 /**
- * Adds a seat on the lowest free places. The seat waits for its replica, or has the given one. With `slowly`, it takes
- * over its slots by a slow start.
+ * Adds a seat on the lowest free places, or on the one that it is to have. The seat waits for its replica, or has the
+ * given one. With `slowly`, it takes over its slots by a slow start.
  */
 export function withNewSeat(state: FleetState, wish: Wish, slowly: boolean, atMs: number): FleetState {
-  const taken = placement(state);
-  const places: number[] = [];
+  const taken = new Set(placement(state).keys());
+  const { address, source, seat: own } = wish;
+  const places: number[] = own === undefined || taken.has(own) ? [] : [own];
+  for (const place of places) taken.add(place);
   for (let place = 1; places.length < wish.weight; place++) if (!taken.has(place)) places.push(place);
   const [seat = 0, ...extraPlaces] = places;
   const replica = nextReplica(state, extraPlaces.length === 0 ? { seat } : { seat, extraPlaces }, wish.hostname);
-  const { address } = wish;
   const common = {
     replica,
     joined: replica.incarnation,
@@ -57,6 +58,7 @@ export function withNewSeat(state: FleetState, wish: Wish, slowly: boolean, atMs
     lapses: NO_LAPSES,
     insists: wish.hostname !== undefined && !wish.ifFree,
     isGiven: address !== undefined,
+    ...(source === undefined ? {} : { source }),
   };
   const added: Seat =
     address === undefined
@@ -212,7 +214,10 @@ export function withDrain(seat: Seat, isDrained: boolean): Seat {
 }
 
 /** What a seat keeps from phase to phase. */
-export function lasting({ replica, joined, firstServedMs, lapses, insists, isGiven, isDrained }: Seat) {
+export function lasting(seat: Seat) {
+  const { replica, joined, firstServedMs, lapses, insists, isGiven, isDrained, source, absentSinceMs } = seat;
   const drain = isDrained === undefined ? {} : { isDrained };
-  return { replica, joined, firstServedMs, lapses, insists, isGiven, ...drain };
+  const found = source === undefined ? {} : { source };
+  const absent = absentSinceMs === undefined ? {} : { absentSinceMs };
+  return { replica, joined, firstServedMs, lapses, insists, isGiven, ...drain, ...found, ...absent };
 }

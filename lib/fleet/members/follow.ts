@@ -18,7 +18,7 @@ export async function follow(
 
 /** The same for a fleet that has begun: only changes from now on. */
 export function followOn(supervisor: Pick<Supervisor, Followed>, sources: readonly Membership[]): () => void {
-  const make = async (change: MemberChange) => {
+  const make = async (change: MemberChange): Promise<void> => {
     switch (change.type) {
       case 'add':
         return supervisor.add(change.wishes);
@@ -27,6 +27,8 @@ export function followOn(supervisor: Pick<Supervisor, Followed>, sources: readon
       case 'list':
         // How those that join are, shows by and by: nobody waits for it.
         return supervisor.change({ type: 'members', members: change.members, slowly: true });
+      case 'found':
+        return supervisor.change(change);
     }
   };
   const unwatches = sources.map((source) => source.watch(make));

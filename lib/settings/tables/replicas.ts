@@ -1,7 +1,8 @@
 // Options of the replicas, wherever they run.
 
 import { choice, duration, integer, onOff, path } from '../kinds.ts';
-import { type Upstream, upstreams, variables } from '../list-kinds.ts';
+import { nameServers, variables } from '../list-kinds.ts';
+import { type Upstream, upstreams } from '../lists/upstream.ts';
 import { atStart, group, option, PROCESSORS, settled } from '../option.ts';
 
 const SUPERVISED = atStart('the supervisor goes by what it began with');
@@ -41,6 +42,18 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     new Map<string, Upstream>(),
     'live',
     'balance over these services instead of starting replicas',
+  ),
+  'dns-servers': option(
+    nameServers,
+    [] as readonly string[],
+    atStart('names are looked up there from the start on'),
+    'name servers that `dns:` asks; if empty, those of the system',
+  ),
+  'dns-settle': option(
+    duration(1000, 3_600_000),
+    30_000,
+    atStart('names are looked up by it from the start on'),
+    'time that there have to be more or fewer `dns:` services before the ring changes',
   ),
   runtime: settled(
     choice(['process', 'docker']),
