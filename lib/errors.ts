@@ -93,6 +93,8 @@ const ERRORS = {
   'reply-timeout': { status: 504 },
   // Neither side of an upgraded connection said anything. For the log alone, since no reply is left to give.
   'tunnel-idle': { status: 504, ofClient: true },
+  // A new tunnel with its key would go to another replica, where its client comes when it comes back. For the log too.
+  rehomed: { status: 503, ofClient: true },
   // The program did not expect this of itself.
   internal: { status: 500 },
 } as const satisfies Record<string, ErrorKind>;

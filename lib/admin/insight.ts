@@ -99,6 +99,15 @@ export interface ExplanationFacts {
   /** All replicas in the order in which they are asked. */
   readonly order: readonly (string | undefined)[];
   readonly eased: readonly EasedFacts[];
+  /**
+   * With `--balance-by bytes`, in that order: what weighs at a replica, and the bound below which it takes a request
+   * without a body, `null` for none.
+   */
+  readonly weights?: readonly {
+    readonly replica: string | undefined;
+    readonly weight: number;
+    readonly most: number | null;
+  }[];
 }
 
 /** What /balancer/keys tells, of the last one to two minutes of traffic. */
@@ -112,6 +121,8 @@ export interface HotKeysFacts {
     readonly slot: number | null;
     /** Whose slot that is. */
     readonly owner: string | null;
+    /** Who has set the cookie of a learned key, and so comes before the owner; `null` for other keys. */
+    readonly home: string | null;
     /** At most so many, and at least so many less `error`. */
     readonly requests: number;
     readonly error: number;
@@ -193,7 +204,7 @@ function describeExplanation(
   source: string | null,
   hostname: (seat: SeatId) => string | undefined,
 ): ExplanationFacts {
-  const { key, slot, order, skipped, taken, eased } = explanation;
+  const { key, slot, order, skipped, taken, eased, weights } = explanation;
   const [owner] = order;
   return {
     key,
@@ -204,6 +215,14 @@ function describeExplanation(
     skipped: skipped.map(({ seat, why }) => ({ seat, replica: hostname(seat), why })),
     order: order.map(hostname),
     eased: easedFacts(eased),
+    ...(weights !== undefined && {
+      weights: weights.map(({ seat, weight, most }) => ({
+        replica: hostname(seat),
+        weight,
+        // JSON has no Infinity.
+        most: Number.isFinite(most) ? most : null,
+      })),
+    }),
   };
 }
 
@@ -218,10 +237,12 @@ const MOST_HOT_KEYS = 20;
 export async function hotKeys(ports: InsightPorts): Promise<HotKeysFacts> {
   const { total, keys } = await ports.hotKeys();
   const hostname = hostnames(ports.state());
-  const shown = keys.slice(0, MOST_HOT_KEYS).map(({ key, slot = null, owner, count, error }) => ({
+  const nameOf = (seat: SeatId | undefined) => (seat === undefined ? null : (hostname(seat) ?? null));
+  const shown = keys.slice(0, MOST_HOT_KEYS).map(({ key, slot = null, owner, home, count, error }) => ({
     key,
     slot,
-    owner: owner === undefined ? null : (hostname(owner) ?? null),
+    owner: nameOf(owner),
+    home: nameOf(home),
     requests: count,
     error,
     part: count / total,

@@ -28,6 +28,8 @@ export interface SpreadSettings {
   readonly balanceFactor: number;
   /** With so many in flight or less a seat is within that bound, however few there are in all. */
   readonly balanceFloor: number;
+  /** That bound, and its floor, are on what requests weigh by the size of their bodies, not on their number. */
+  readonly weighsBytes: boolean;
   /** Replicas that are slower than the others, or fail more, get fewer requests. */
   readonly easesOutliers: boolean;
   /** Of requests that have to go, those that write go first. */
@@ -94,6 +96,11 @@ export interface TimeLimits {
   /** Over all attempts, from the whole request to the head of the reply. */
   readonly requestTimeoutMs: number;
   readonly tunnelIdleTimeoutMs: number;
+  /**
+   * How long a tunnel with a key may be where a new one with that key would not go, before it is ended. Infinity for as
+   * long as it pleases.
+   */
+  readonly rehomeTunnelsMs: number;
   /** How long a request is refused that ended two replicas. 0: no request is. */
   readonly quarantineMs: number;
   /** How long a connection to a replica is kept without a request. Shorter than replicas keep theirs. */

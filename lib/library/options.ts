@@ -263,7 +263,7 @@ export interface BalancerOptions {
 
   /**
    * Most requests in flight at a replica, as a multiple of its fair part. Takes a number from 1 to 100, or off.
-   * Default: 1.25 with even and no key, else off.
+   * Default: 1.25 with balance-by bytes, or with even and no key, else off.
    */
   readonly balanceFactor?: Given<'balanceFactor'> | undefined;
 
@@ -272,6 +272,12 @@ export interface BalancerOptions {
    * Default: 8 with a key, else 1.
    */
   readonly balanceFloor?: Given<'balanceFloor'> | undefined;
+
+  /**
+   * What is in flight is compared by: the number of requests, or what they weigh by the size of their bodies. Takes
+   * requests or bytes. Default: requests.
+   */
+  readonly balanceBy?: Given<'balanceBy'> | undefined;
 
   /**
    * Time over which a replica that joins takes its slots, if `key` is set. Takes a time from 0ms to 24h, in
@@ -376,6 +382,12 @@ export interface BalancerOptions {
 
   /** Longest silence on an upgraded connection. Takes a time from 1ms to 24h, in milliseconds. Default: 600000. */
   readonly tunnelIdleTimeoutMs?: Given<'tunnelIdleTimeoutMs'> | undefined;
+
+  /**
+   * Time after which an upgraded connection is ended that is not where its key leads, so that its client comes there.
+   * Takes a time from 1ms to 24h, or off, in milliseconds. Default: 5s with a key, else off.
+   */
+  readonly rehomeTunnelsMs?: Given<'rehomeTunnelsMs'> | undefined;
 
   /**
    * Most requests that wait while all replicas are full; more get a 503. Takes a whole number from 0 to 1000000.

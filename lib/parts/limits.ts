@@ -88,6 +88,7 @@ export function trafficSettings(
       cookieMaxAgeMs: options.cookieMaxAgeMs,
       balanceFactor: options.balanceFactor,
       balanceFloor: options.balanceFloor,
+      weighsBytes: options.balanceBy === 'bytes',
       easesOutliers: options.easeOutliers,
       shedsWritesFirst: options.shedFirst === 'writes',
     },
@@ -151,6 +152,7 @@ function timeLimits(options: Options): TimeLimits {
     replyTimeoutMs: options.replyTimeoutMs,
     requestTimeoutMs: options.requestTimeoutMs,
     tunnelIdleTimeoutMs: options.tunnelIdleTimeoutMs,
+    rehomeTunnelsMs: options.rehomeTunnelsMs,
     quarantineMs: options.quarantineMs,
     // Shorter than the 5 s after which Node's own servers close an idle connection, though it may be a quarter late.
     idleTimeoutMs: options.replicaIdleTimeoutMs,

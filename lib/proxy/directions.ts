@@ -4,7 +4,7 @@ import { type Explanation, explain } from '../core/ring/explain.ts';
 import { homeFirst, type Key } from '../core/ring/policy.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import type { RoutingPlan } from '../core/routing-plan.ts';
-import type { HotKeysReading } from '../core/traffic/hot-keys.ts';
+import type { CountedKey, HotKeysReading } from '../core/traffic/hot-keys.ts';
 import type { SpillReason } from '../core/traffic/measures.ts';
 import type { Keys } from './keys/keys.ts';
 import type { RoutingTable } from './replicas/routing-table.ts';
@@ -53,7 +53,12 @@ export class Directions {
 
   /** The same keys, with where they are on the ring. */
   placed({ total, keys }: HotKeysReading): HotKeysReading {
-    return { total, keys: keys.map((one) => ({ ...one, ...this.spotOf(one.key, undefined) })) };
+    return { total, keys: keys.map((one) => ({ ...one, ...this.spotOf(one.key, undefined), home: this.#home(one) })) };
+  }
+
+  // A seat that has left the fleet is nobody's home.
+  #home({ home }: CountedKey): SeatId | undefined {
+    return home !== undefined && this.#plan()?.hostnames.has(home) ? home : undefined;
   }
 
   /** Why a request goes where it goes; `undefined` before there was a ring. */
@@ -61,7 +66,18 @@ export class Directions {
     const { table } = this.#routes;
     if (table === undefined) return undefined;
     const policy = home === undefined ? table.policy : homeFirst(table.policy, home);
-    return explain(policy, key, (seat) => table.objection(seat, key), this.#plan()?.eased);
+    const explanation = explain(policy, key, (seat) => table.objection(seat, key), this.#plan()?.eased);
+    const weights = explanation.order.map(table.weightsAt).filter((one) => one !== undefined);
+    return weights.length === 0 ? explanation : { ...explanation, weights };
+  }
+
+  /**
+   * Would a new tunnel with that key go to a seat that comes before that one, or instead of it? Not if those before it
+   * have too much to do, or as many tunnels as they may: then it is where it must be.
+   */
+  leadsPast(key: Key, learned: string | undefined, seat: SeatId): boolean {
+    const { table } = this.#routes;
+    return table !== undefined && (table.tunnelSeatOf(key, seat, this.setterOf(learned)) ?? seat) !== seat;
   }
 
   /** Why the seat that comes first did not get the last request that took a place; `undefined` if it did. */

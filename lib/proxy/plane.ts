@@ -199,9 +199,9 @@ export class Plane implements DataPlane, FrontContext {
     return this.#plan?.isPaused === true;
   }
 
-  readonly take: FrontContext['take'] = (key, tried, offers, home, claims) => {
+  readonly take: FrontContext['take'] = (key, tried, offers, home, claims, weight) => {
     if (this.isPaused || (tried.length === 0 && this.overload.isFull)) return undefined;
-    return this.#agents.table?.take(key, tried, offers, home, claims);
+    return this.#agents.table?.take(key, tried, offers, home, claims, weight);
   };
 
   wait(exchange: Waiting, tried: readonly SeatId[]): boolean {

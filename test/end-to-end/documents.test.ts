@@ -107,3 +107,20 @@ t.test('while the replica of a document takes no requests, whoever comes meets a
   editors[0]?.write('here');
   await allHave(editors, 'here');
 });
+
+for (const workers of ['1', '2']) {
+  t.test(`when the replica of a document is back, all its editors come there, workers: ${workers}`, async (t) => {
+    const program = await startServers(t, '--rehome-tunnels', '1s', '--workers', workers);
+    const owner = await replicaOf(program, 'doc');
+    t.equal((await program.call('POST', '/balancer/drain', { hostname: owner })).status, 200);
+    const early = open(t, program, 'doc');
+    await early.synced();
+    early.write('at the stand-in');
+    t.equal((await program.call('POST', '/balancer/undrain', { hostname: owner })).status, 200);
+    // Comes to the owner, which knows nothing of the document.
+    const late = open(t, program, 'doc');
+    await late.synced();
+    late.write('at the owner');
+    await allHave([early, late, open(t, program, 'doc')], 'at the stand-in', 'at the owner');
+  });
+}

@@ -154,6 +154,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
       hear: () => undefined,
       spotOf: () => ({ slot: 7, owner: 2 }),
       passedFor: 'busy',
+      leadsPast: () => false,
       placed: (reading) => reading,
       explanationOf: (key) => ({
         key,

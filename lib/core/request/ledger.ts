@@ -1,7 +1,7 @@
-// What all threads of a data plane keep in common: how many requests are in flight, at each replica and in all, how
-// many tunnels each replica has, how many connections there are, and which request id comes next. Each number is a cell
-// of memory that the threads share, and every change of one is atomic. With one thread it is the same, on memory of its
-// own.
+// What all threads of a data plane keep in common: how many requests are in flight, at each replica and in all, and
+// what they weigh, where that counts; how many tunnels each replica has, how many connections there are, and which
+// request id comes next. Each number is a cell of memory that the threads share, and every change of one is atomic.
+// With one thread it is the same, on memory of its own.
 //
 // A bound is kept by reserve, check, undo: a thread counts its request first, looks whether that was one too many, and
 // takes it back if so. Whoever looks first and counts later lets two threads in where there is room for one. What is in
@@ -22,17 +22,20 @@ const DEALT = 2;
 const NAMED = 3;
 const WAITING = 4;
 const FREED = 5;
+const WEIGHT = 6;
 const BUDGET = 8;
 const HEAD_CELLS = BUDGET + BUDGET_CELLS;
-// Then what is in flight at each replica, then its tunnels.
+// Then what is in flight at each replica, then its tunnels, then what is in flight there weighs.
 const TUNNELS = HEAD_CELLS + MOST_REPLICAS;
-const SHARED_CELLS = TUNNELS + MOST_REPLICAS;
+const WEIGHTS = TUNNELS + MOST_REPLICAS;
+const SHARED_CELLS = WEIGHTS + MOST_REPLICAS;
 // Of a thread: its part of the connections and of those that wait, then of what each replica has.
 const PART_CONNECTIONS = 0;
 const PART_WAITING = 1;
 const PART_HEAD_CELLS = 2;
 const PART_TUNNELS = PART_HEAD_CELLS + MOST_REPLICAS;
-const PART_CELLS = PART_TUNNELS + MOST_REPLICAS;
+const PART_WEIGHTS = PART_TUNNELS + MOST_REPLICAS;
+const PART_CELLS = PART_WEIGHTS + MOST_REPLICAS;
 
 // Half of what a cell holds, so that the threads that come after it before it is set back do not overflow it.
 const LAST_NUMBER = 1_000 * ID_COUNT;
@@ -69,14 +72,28 @@ export class Ledger {
     return Atomics.load(this.#cells, HEAD_CELLS + row);
   }
 
+  /** What the requests in flight at all replicas weigh, of those that were taken with a weight. */
+  get weight(): number {
+    return Atomics.load(this.#cells, WEIGHT);
+  }
+
+  /** What those at the replica of that row weigh. */
+  weightAt(row: number): number {
+    return Atomics.load(this.#cells, WEIGHTS + row);
+  }
+
   /**
    * Takes a place at the replica of that row, if there is one. False if it has `most` already, or if one more would put
    * it above its part of all that is in flight times `factor`, and above `floor`.
+   * @param weight of the request, if the bound is on weights and not on the number of requests; else 0.
    */
-  take(row: number, most: number, factor: number, part: number, floor = 1): boolean {
+  take(row: number, most: number, factor: number, part: number, floor = 1, weight = 0): boolean {
     const there = Atomics.add(this.#cells, HEAD_CELLS + row, 1);
+    const isBound = weight === 0 && factor !== Number.POSITIVE_INFINITY;
     const hasPlace =
-      there < most && (factor === Number.POSITIVE_INFINITY || there < mostInFlight(factor, this.inFlight, part, floor));
+      there < most &&
+      (!isBound || there < mostInFlight(factor, this.inFlight, part, floor)) &&
+      (weight === 0 || this.#load(row, factor, part, floor, weight));
     if (!hasPlace) {
       Atomics.sub(this.#cells, HEAD_CELLS + row, 1);
       return false;
@@ -86,7 +103,9 @@ export class Ledger {
     return true;
   }
 
-  give(row: number): void {
+  /** @param weight with which the place was taken. */
+  give(row: number, weight = 0): void {
+    if (weight > 0) this.#unload(row, weight);
     this.#addPart(PART_HEAD_CELLS + row, -1);
     Atomics.sub(this.#cells, IN_FLIGHT, 1);
     Atomics.sub(this.#cells, HEAD_CELLS + row, 1);
@@ -186,6 +205,9 @@ export class Ledger {
       Atomics.sub(this.#cells, HEAD_CELLS + row, held);
       Atomics.sub(this.#cells, IN_FLIGHT, held);
       Atomics.sub(this.#cells, TUNNELS + row, this.#cells[part + PART_TUNNELS + row] as number);
+      const weight = this.#cells[part + PART_WEIGHTS + row] as number;
+      Atomics.sub(this.#cells, WEIGHTS + row, weight);
+      Atomics.sub(this.#cells, WEIGHT, weight);
     }
     this.#cells.fill(0, part, part + PART_CELLS);
   }
@@ -196,6 +218,23 @@ export class Ledger {
     if (number < LAST_NUMBER) return number;
     if (number === LAST_NUMBER) Atomics.sub(this.#cells, cell, LAST_NUMBER);
     return number - LAST_NUMBER;
+  }
+
+  // Adds the weight there, if what is there weighs less than the bound.
+  #load(row: number, factor: number, part: number, floor: number, weight: number): boolean {
+    if (Atomics.add(this.#cells, WEIGHTS + row, weight) >= mostInFlight(factor, this.weight, part, floor, weight)) {
+      Atomics.sub(this.#cells, WEIGHTS + row, weight);
+      return false;
+    }
+    Atomics.add(this.#cells, WEIGHT, weight);
+    this.#addPart(PART_WEIGHTS + row, weight);
+    return true;
+  }
+
+  #unload(row: number, weight: number): void {
+    this.#addPart(PART_WEIGHTS + row, -weight);
+    Atomics.sub(this.#cells, WEIGHT, weight);
+    Atomics.sub(this.#cells, WEIGHTS + row, weight);
   }
 
   // Counts one more, if there are less than `most`.

@@ -17,6 +17,14 @@ export const OBJECTIONS = ['none', 'busy', 'eased', 'suspected', 'absent'] as co
  */
 export type Objection = (typeof OBJECTIONS)[number];
 
+/** What is in flight at a seat weighs so much, and it takes a request without a body while that is less than `most`. */
+export interface SeatWeight {
+  readonly seat: SeatId;
+  readonly weight: number;
+  /** Infinity for no bound. */
+  readonly most: number;
+}
+
 export interface Explanation {
   readonly key: Key;
   readonly slot: number;
@@ -27,6 +35,8 @@ export interface Explanation {
   readonly taken: SeatId | undefined;
   /** Replicas that get a part of their requests only, and why. */
   readonly eased: readonly Eased[];
+  /** By seats in that order; only where requests have weights. */
+  readonly weights?: readonly SeatWeight[];
 }
 
 export function explain(

@@ -16,6 +16,8 @@ export interface CountedKey {
   /** Where it is on the ring, and whose that is; nothing before there was a ring. */
   readonly slot?: number;
   readonly owner?: SeatId | undefined;
+  /** The seat that had set the cookie of the key's last request, if its cookie is learned. */
+  readonly home?: SeatId | undefined;
 }
 
 /** Plain data: what was counted, most frequent key first. */
@@ -31,15 +33,20 @@ export class HotKeys {
   readonly #keys = new Float64Array(COUNTED_KEYS);
   readonly #counts = new Float64Array(COUNTED_KEYS);
   readonly #errors = new Float64Array(COUNTED_KEYS);
+  // Where there is none, 0, which is no seat.
+  readonly #homes = new Int32Array(COUNTED_KEYS);
   // No count is less than this, and the search for one that is as much goes on from there.
   #least = 0;
   #at = 0;
 
-  count(key: Key): void {
+  /** @param home the seat that comes before those of the ring for this request, if there is one. */
+  count(key: Key, home: SeatId = 0): void {
     this.#total += 1;
-    const place = this.#places.get(key);
-    if (place !== undefined) this.#counts[place] = (this.#counts[place] as number) + 1;
-    else this.#begin(key, this.#places.size < COUNTED_KEYS ? this.#places.size : this.#leastPlace());
+    const known = this.#places.get(key);
+    const place = known ?? (this.#places.size < COUNTED_KEYS ? this.#places.size : this.#leastPlace());
+    if (known === undefined) this.#begin(key, place);
+    else this.#counts[place] = (this.#counts[place] as number) + 1;
+    this.#homes[place] = home;
   }
 
   get reading(): HotKeysReading {
@@ -47,6 +54,7 @@ export class HotKeys {
       key,
       count: this.#counts[place] as number,
       error: this.#errors[place] as number,
+      ...(this.#homes[place] !== 0 && { home: this.#homes[place] as SeatId }),
     }));
     return { total: this.#total, keys: byCount(keys) };
   }
@@ -86,8 +94,8 @@ export class RecentHotKeys {
     this.#periodMs = periodMs;
   }
 
-  count(key: Key): void {
-    this.#now.count(key);
+  count(key: Key, home?: SeatId): void {
+    this.#now.count(key, home);
   }
 
   /** To be called now and then. */
@@ -109,7 +117,7 @@ export function mergeHotKeys(one: HotKeysReading, other: HotKeysReading): HotKey
   for (const counted of other.keys) {
     const known = keys.get(counted.key);
     const count = counted.count + (known?.count ?? 0);
-    keys.set(counted.key, { ...counted, count, error: counted.error + (known?.error ?? 0) });
+    keys.set(counted.key, { ...known, ...counted, count, error: counted.error + (known?.error ?? 0) });
   }
   return { total: one.total + other.total, keys: byCount([...keys.values()]).slice(0, COUNTED_KEYS) };
 }

@@ -12,7 +12,7 @@ export const METHODS = ['read', 'write'] as const;
 export const REASONS = [
   ...['bad-reply', 'connection-lost', 'connect-failed', 'no-replica', 'overloaded', 'shed', 'closing'],
   ...['reply-timeout', 'tunnel-idle', 'internal', 'poison', 'client-left', 'bad-request', 'request-timeout'],
-  ...['body-too-large', 'head-too-large', 'not-implemented', 'other'],
+  ...['body-too-large', 'head-too-large', 'not-implemented', 'rehomed', 'other'],
 ] as const;
 /** Why a request was tried again: `stale` if a kept connection had closed, else the code of the error. */
 export const RETRY_REASONS = ['stale', 'connect-failed', 'connection-lost', 'bad-reply', 'other'] as const;

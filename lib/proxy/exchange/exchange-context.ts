@@ -38,6 +38,7 @@ export interface ExchangeContext {
    * @param offers the request offers to switch protocols, so it takes a place among the tunnels too.
    * @param home the seat that comes before those of the ring, if there is one.
    * @param claims the seat must be claimed there as well.
+   * @param weight of the request, if the bound on load is on weights; else 0.
    */
   take(
     key: Key,
@@ -45,6 +46,7 @@ export interface ExchangeContext {
     offers: boolean,
     home: SeatId | undefined,
     claims?: SeatClaims,
+    weight?: number,
   ): Lessor | undefined;
   readonly measures: FrontMeasures;
   readonly recentKeys: RecentHotKeys;

@@ -14,7 +14,7 @@ import { mayBeUnread } from '../replicas/unread-bodies.ts';
 import { takeReply, withFields } from '../reply-fields.ts';
 import type { Downstream, Incoming, Occupant, Tunnel } from './downstream.ts';
 import type { Asked, Ended, ExchangeContext, Loss } from './exchange-context.ts';
-import { findReplica, type Seeker, waitedInVain, waitForReturn } from './find-replica.ts';
+import { findReplica, isAstray, type Seeker, waitedInVain, waitForReturn } from './find-replica.ts';
 import { judgeLoss, NO_LOSSES } from './loss.ts';
 import { Patience, type Phase, type Wait, waitOf } from './patience.ts';
 import { bodyTooLarge, hasBody, NO_BODY, type OutgoingBody, RequestBody } from './request-body.ts';
@@ -26,6 +26,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   requestId: number;
   found: KeyFinding;
   key: Key;
+  weight = 0;
   readonly client: string;
   readonly times = new Times();
   readonly head: RequestHead;
@@ -114,12 +115,13 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     if (wait === 'client-takes' && !this.#downstream.full) this.#lease?.resume();
     if (this.#phase === 'replying') this.#context.guard.replies(this);
     const progress = this.#progress + Number(connected) + this.receivedBytes;
-    const isWhole = !this.#replyBegun && this.#isWhole;
+    const isWhole = !this.#replyBegun && this.body.ended;
     // Made late, since most requests are over before the first tick.
     this.#patience ??= new Patience(this.#context.limits);
     const error =
       this.#patience.lost(nowMs, wait, progress, isWhole, this.agent?.replica.hostname ?? '') ??
-      this.#patience.lostPace(nowMs, wait, this.body.receivedBytes);
+      this.#patience.lostPace(nowMs, wait, this.body.receivedBytes) ??
+      this.#patience.lostHome(nowMs, wait === 'tunnel' && isAstray(this, this.#context));
     if (error !== undefined) this.#giveUp(wait, error);
   }
 
@@ -141,7 +143,8 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
       return;
     }
     this.status = error.status;
-    this.sentBytes = downstream.refuse(error, this.requestId, !closeClient && this.#isWhole);
+    // A client that still sends when it has its answer may go on; its bytes are no request.
+    this.sentBytes = downstream.refuse(error, this.requestId, !closeClient && this.body.ended);
     this.#end(error);
     downstream.finish();
   }
@@ -155,7 +158,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
   }
 
   onSwitch(head: ReplyHead): void {
-    if (!this.#isWhole) throw malformed('it switches before it has the whole request');
+    if (!this.body.ended) throw malformed('it switches before it has the whole request');
     const lease = this.#lease as Lease;
     const told = withFields(head, takeReply(this, head, this.#context));
     this.#tunnel = this.#downstream.beginTunnel(told, this.head.offered, lease, this.#early);
@@ -170,7 +173,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.status = head.status;
     this.times.answeredMs = performance.now();
     this.#phase = 'replying';
-    this.#downstream.begin(head, this.#isWhole, takeReply(this, head, this.#context));
+    this.#downstream.begin(head, this.body.ended, takeReply(this, head, this.#context));
     if (!isEventStream(head)) return;
     this.#context.guard.answered(this);
     this.#downstream.followClient();
@@ -188,7 +191,7 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.#context.guard.answered(this);
     // Bytes may be left that the replica would take for its next request: those that come after an early reply, or a
     // body that it did not read.
-    const isUnread = !this.#isWhole || mayBeUnread(this.request.method ?? '', this.status);
+    const isUnread = !this.body.ended || mayBeUnread(this.request.method ?? '', this.status);
     if (hasBody(this.head) && isUnread) this.#lease?.abandon();
     else this.#lease?.finish();
     this.#end(undefined);
@@ -257,10 +260,10 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
       return;
     }
     this.#phase = 'asking';
-    place(this.times, this.#isWhole);
+    place(this.times, this.body.ended);
     this.attempts += 1;
     const isAlone = this.suspicion?.aloneAt !== undefined;
-    const lease = found.lease(fresh || isAlone, this.head.offered !== '');
+    const lease = found.lease(fresh || isAlone, this.head.offered !== '', this.weight);
     this.#lease = lease;
     lease.begin(this, this.request.method ?? '');
     sendRequest(lease, this.head, this.body);
@@ -279,11 +282,6 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
 
   get #replyBegun(): boolean {
     return this.#phase === 'replying' || this.#phase === 'tunnel';
-  }
-
-  // The whole request has come. A client that still sends when it has its answer may go on; its bytes are no request.
-  get #isWhole(): boolean {
-    return this.body.ended;
   }
 
   #end(error: BalancerError | undefined): void {

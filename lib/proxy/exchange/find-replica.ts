@@ -2,6 +2,7 @@
 // that there is none.
 
 import type { KeyFinding } from '../../core/keys/key-finding.ts';
+import { weightOf } from '../../core/request/weight.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
@@ -16,10 +17,12 @@ import type { Waiting } from './waiting-line.ts';
 /** A request that needs a replica. */
 export interface Seeker extends Waiting, Risk {
   readonly request: Risk['request'];
-  readonly body: Risk['body'] & { readonly kept: readonly Uint8Array[] };
+  readonly body: Risk['body'] & { readonly kept: readonly Uint8Array[]; readonly receivedBytes: number };
   requestId: number;
   found: KeyFinding;
   key: Key;
+  /** If the bound on load is on weights; else 0. */
+  weight: number;
   readonly head: RequestHead;
   /** Seats that have failed this request. */
   readonly tried: SeatId[];
@@ -62,16 +65,30 @@ function takePlace(seeker: Seeker, context: ExchangeContext, cannotWait: boolean
     const { further } = seeker.found;
     if (further !== undefined) settleKey(seeker, further(seeker.body.kept), context);
     const home = directions.setterOf(seeker.found.learned);
+    seeker.weight = context.limits.weighsBytes ? weightIn(seeker) : 0;
     if (seeker.head.asksWhy) seeker.explanation ??= directions.explanationOf(seeker.key, home);
     const agent = guard.isQuiet
-      ? context.take(seeker.key, barredSeats(seeker, context), seeker.head.offered !== '', home)
+      ? context.take(
+          seeker.key,
+          barredSeats(seeker, context),
+          seeker.head.offered !== '',
+          home,
+          undefined,
+          seeker.weight,
+        )
       : takeGuarded(seeker, home, context, cannotWait);
-    if (agent !== undefined) noteWay(seeker, context);
+    if (agent !== undefined) noteWay(seeker, home, context);
     return agent;
   } catch (error) {
     // A user's own hash module may throw.
     return asBalancerError(error);
   }
+}
+
+// By the length that is announced. Of a body that comes in chunks by what has come: all of it, if that is less than
+// what is kept, else as much as is kept.
+function weightIn({ head, body }: Seeker): number {
+  return weightOf(head.body === 'chunked' ? body.receivedBytes : head.lengthBytes);
 }
 
 function settleKey(seeker: Seeker, found: KeyFinding, context: ExchangeContext): void {
@@ -80,13 +97,17 @@ function settleKey(seeker: Seeker, found: KeyFinding, context: ExchangeContext):
   seeker.key = found.key ?? seeker.requestId;
 }
 
-function noteWay(seeker: Seeker, { directions, limits, measures, recentKeys }: ExchangeContext): void {
+function noteWay(
+  seeker: Seeker,
+  home: SeatId | undefined,
+  { directions, limits, measures, recentKeys }: ExchangeContext,
+): void {
   const { keyClass } = seeker.found;
   if (keyClass === undefined && !limits.tellsRoute) return;
   seeker.passedFor = directions.passedFor;
   if (keyClass === undefined) return;
   measures.keyed(keyClass, seeker.passedFor === undefined ? 'owner' : 'other');
-  recentKeys.count(seeker.key);
+  recentKeys.count(seeker.key, home);
 }
 
 // As `take`, while some request may have killed a replica.
@@ -103,7 +124,7 @@ function takeGuarded(
   try {
     const offers = seeker.head.offered !== '';
     const claims = admission === 'alone' ? guard : undefined;
-    agent = context.take(seeker.key, barredSeats(seeker, context), offers, home, claims);
+    agent = context.take(seeker.key, barredSeats(seeker, context), offers, home, claims, seeker.weight);
     return agent;
   } finally {
     if (admission === 'alone') guard.placed(seeker, agent?.replica.seat);
@@ -141,6 +162,25 @@ export function waitedInVain(seeker: Seeker, context: ExchangeContext, overdue: 
   if (seeker.awaitsReturn) return noReplica(seeker, context);
   if (seeker.suspicion?.heldBackMs === undefined) return overdue;
   return new BalancerError('overloaded', 'it was at a replica that ended, and others that were there are tried first');
+}
+
+/** A tunnel that was placed. */
+interface Placed {
+  readonly key: Key;
+  readonly found: Pick<KeyFinding, 'key' | 'learned'>;
+  readonly agent: Pick<Lessor, 'replica' | 'retired'> | undefined;
+}
+
+/**
+ * Would a new tunnel with the key of this one go to another replica? While the replica of a key is away, the first
+ * tunnel goes to the next seat. If it stayed there when the replica is back, and others came to that one, two replicas
+ * would have the same document.
+ */
+export function isAstray({ key, found, agent }: Placed, context: ExchangeContext): boolean {
+  if (context.limits.rehomeTunnelsMs === Number.POSITIVE_INFINITY || found.key === undefined) return false;
+  // Whoever waits for a replica to be drained has set a time for it already.
+  if (context.isPaused || agent === undefined || agent.retired) return false;
+  return context.directions.leadsPast(key, found.learned, agent.replica.seat);
 }
 
 function noReplica(seeker: Seeker, context: ExchangeContext): BalancerError {

@@ -61,6 +61,7 @@ export class Patience {
   #dueMs = Number.POSITIVE_INFINITY;
   #lookedMs = Number.NaN;
   #uploadMs = 0;
+  #astraySinceMs = Number.POSITIVE_INFINITY;
 
   constructor(limits: TimeLimits) {
     this.#limits = limits;
@@ -101,6 +102,14 @@ export class Patience {
     if (this.#uploadMs <= uploadGraceMs + (receivedBytes / minUploadBytesPerSecond) * 1000) return undefined;
     const tookS = Math.round(this.#uploadMs / 1000);
     return new BalancerError('request-timeout', `the client sent ${receivedBytes} bytes of its body in ${tookS} s`);
+  }
+
+  /** The error of a tunnel that has been astray for longer than it may, at each look, or `undefined`. */
+  lostHome(nowMs: number, isAstray: boolean): BalancerError | undefined {
+    this.#astraySinceMs = isAstray ? Math.min(this.#astraySinceMs, nowMs) : Number.POSITIVE_INFINITY;
+    const { rehomeTunnelsMs } = this.#limits;
+    if (nowMs - this.#astraySinceMs < rehomeTunnelsMs) return undefined;
+    return new BalancerError('rehomed', `its key has led to another replica for ${rehomeTunnelsMs} ms`);
   }
 }
 

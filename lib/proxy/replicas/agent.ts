@@ -77,6 +77,11 @@ export class ReplicaAgent implements Pool {
     return this.#load.ledger.inFlightAt(this.#row);
   }
 
+  /** What those weigh, of which the weight counts. */
+  get weightInAll(): number {
+    return this.#load.ledger.weightAt(this.#row);
+  }
+
   /** Tunnels there, and requests that offer to become one, in all threads. */
   get tunnelsInAll(): number {
     return this.#load.ledger.tunnelsAt(this.#row);
@@ -99,12 +104,13 @@ export class ReplicaAgent implements Pool {
    * @param factor of bounded load; Infinity for no bound but the limit.
    * @param part the seat's weight over that of all.
    * @param offers the request offers to switch protocols, so it takes a place among the tunnels too, or none at all.
+   * @param weight of the request, if the bound is on weights; else 0.
    */
-  take(factor: number, part: number, offers = false): boolean {
+  take(factor: number, part: number, offers = false, weight = 0): boolean {
     const { ledger } = this.#load;
     const { maxInFlight, maxTunnels, balanceFloor } = this.#limits;
     if (offers && !ledger.openTunnel(this.#row, maxTunnels)) return false;
-    if (!ledger.take(this.#row, maxInFlight, factor, part, balanceFloor)) {
+    if (!ledger.take(this.#row, maxInFlight, factor, part, balanceFloor, weight)) {
       if (offers) ledger.closeTunnel(this.#row);
       return false;
     }
@@ -114,12 +120,13 @@ export class ReplicaAgent implements Pool {
     return true;
   }
 
-  /** @param offers as it was said when the place was taken. */
-  lease(fresh: boolean, offers = false): ReplicaConnection {
+  /** @param offers, weight as it was said when the place was taken. */
+  lease(fresh: boolean, offers = false, weight = 0): ReplicaConnection {
     const kept = fresh ? undefined : this.#takeIdle();
     this.measures.connection(kept !== undefined);
     const connection = kept ?? this.#open();
     connection.offers = offers;
+    connection.weight = weight;
     return connection;
   }
 
@@ -128,7 +135,7 @@ export class ReplicaAgent implements Pool {
   }
 
   giveBack(connection: ReplicaConnection): void {
-    if (!this.#streams.delete(connection) && !connection.isTunnel) this.#countOut();
+    if (!this.#streams.delete(connection) && !connection.isTunnel) this.#countOut(connection);
     if (connection.offers) this.#countTunnelOut();
     if (connection.alive) {
       const { maxIdle, maxIdleInAll } = this.#limits;
@@ -145,7 +152,7 @@ export class ReplicaAgent implements Pool {
 
   addStream(connection: ReplicaConnection): void {
     this.#streams.add(connection);
-    this.#countOut();
+    this.#countOut(connection);
     this.#load.freed();
     // Event streams are being ended already. This one's head must be written first, so that the stream can end in
     // order.
@@ -154,8 +161,8 @@ export class ReplicaAgent implements Pool {
 
   // The attack: WebSockets that say nothing and hold all places of ordinary requests
   // (test/proxy/tunnel-places.test.ts). So a tunnel gives back its place.
-  addTunnel(): void {
-    this.#countOut();
+  addTunnel(connection: ReplicaConnection): void {
+    this.#countOut(connection);
     this.#load.freed();
   }
 
@@ -242,8 +249,8 @@ export class ReplicaAgent implements Pool {
     return opened;
   }
 
-  #countOut(): void {
-    this.#load.ledger.give(this.#row);
+  #countOut({ weight }: ReplicaConnection): void {
+    this.#load.ledger.give(this.#row, weight);
     this.inFlight -= 1;
     this.#load.inFlight -= 1;
   }

@@ -16,7 +16,7 @@ export interface Pool extends Lessor {
   /** A connection has closed. */
   forget(connection: ReplicaConnection): void;
   addStream(connection: ReplicaConnection): void;
-  addTunnel(): void;
+  addTunnel(connection: ReplicaConnection): void;
 }
 
 /** One connection, which is lent to one request after the other. */
@@ -26,6 +26,8 @@ export class ReplicaConnection implements Lease {
   isStream = false;
   /** The request of the current lease offers to switch protocols. */
   offers = false;
+  /** What it weighs, if that counts; else 0. */
+  weight = 0;
   isTunnel = false;
   /** How many sweeps have found it idle. */
   idleSweeps = 0;
@@ -120,7 +122,7 @@ export class ReplicaConnection implements Lease {
 
   becomeTunnel(): void {
     this.isTunnel = true;
-    this.lessor.addTunnel();
+    this.lessor.addTunnel(this);
   }
 
   /** Ends the event stream on this connection, if there is one. */

@@ -25,8 +25,9 @@ export interface Lessor {
    * Lends a connection for one request that has taken its place: the one used last, or a new one if there is none or
    * `fresh` asks for it.
    * @param offers the request offers to switch protocols, as it was said when the place was taken.
+   * @param weight of the request, as it was said then.
    */
-  lease(fresh: boolean, offers: boolean): Lease;
+  lease(fresh: boolean, offers: boolean, weight: number): Lease;
 }
 
 export interface Lease {

@@ -5,7 +5,7 @@ import type { Route } from '../../core/fleet/fleet-state.ts';
 import type { ReplicaRef } from '../../core/ports.ts';
 import { mostInFlight } from '../../core/ring/bounded-load.ts';
 import { type Eased, pointOf } from '../../core/ring/easing.ts';
-import type { Objection } from '../../core/ring/explain.ts';
+import type { Objection, SeatWeight } from '../../core/ring/explain.ts';
 import { homeFirst, type Key, type RingPolicy } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { SpillReason } from '../../core/traffic/measures.ts';
@@ -21,6 +21,8 @@ export interface RoutingLimits {
   readonly balanceFactor: number;
   /** So many at a seat are within that bound, however few there are in all. */
   readonly balanceFloor: number;
+  /** That bound is on what requests weigh, not on their number. */
+  readonly weighsBytes?: boolean;
   /** Limit at one replica. */
   readonly maxInFlight: number;
   readonly maxTunnels: number;
@@ -98,6 +100,7 @@ export class RoutingTable {
    * @param offers the request offers to switch protocols, so it takes a place among the tunnels too.
    * @param home the seat that comes before those of the ring, if there is one.
    * @param claims the seat must be claimed there as well.
+   * @param weight of the request, if the bound is on weights; else 0.
    */
   take(
     key: Key,
@@ -105,11 +108,12 @@ export class RoutingTable {
     offers: boolean,
     home?: SeatId,
     claims?: SeatClaims,
+    weight = 0,
   ): ReplicaAgent | undefined {
     this.#passed = undefined;
     this.#look(key);
     const policy = home === undefined ? this.policy : homeFirst(this.policy, home);
-    const taken = this.#takeOf(policy, key, tried, offers, claims);
+    const taken = this.#takeOf(policy, key, tried, offers, claims, weight);
     if (taken !== undefined && this.#passed !== undefined) {
       // It was passed over first, and taken after all.
       if (this.#passed === taken.replica.seat) this.#passed = undefined;
@@ -123,7 +127,8 @@ export class RoutingTable {
     key: Key,
     tried: readonly SeatId[],
     offers: boolean,
-    claims?: SeatClaims,
+    claims: SeatClaims | undefined,
+    weight: number,
   ): ReplicaAgent | undefined {
     const untried =
       tried.length === 0
@@ -132,17 +137,21 @@ export class RoutingTable {
     const { balanceFactor } = this.#limits;
     const owner = policy.pick(key, untried);
     if (owner !== undefined) {
-      if (this.#take(owner, balanceFactor, offers, claims)) return this.#agentOf(owner);
+      if (this.#take(owner, balanceFactor, offers, claims, weight)) return this.#agentOf(owner);
       this.#pass(owner, 'busy');
       // If all seats are over the bound the owner takes the request: the bound spreads load, `maxInFlight` limits it.
       const seat =
-        policy.pick(key, (one) => one !== owner && untried(one) && this.#take(one, balanceFactor, offers, claims)) ??
-        policy.pick(key, (one) => untried(one) && this.#take(one, Number.POSITIVE_INFINITY, offers, claims));
+        policy.pick(
+          key,
+          (one) => one !== owner && untried(one) && this.#take(one, balanceFactor, offers, claims, weight),
+        ) ??
+        policy.pick(key, (one) => untried(one) && this.#take(one, Number.POSITIVE_INFINITY, offers, claims, weight));
       if (seat !== undefined && seat !== owner) this.#load.diverted += 1;
       if (seat !== undefined) return this.#agentOf(seat);
     }
     // An eased replica is better than a suspected one, and that is better than none.
-    const any = (one: SeatId) => !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY, offers, claims);
+    const any = (one: SeatId) =>
+      !tried.includes(one) && this.#take(one, Number.POSITIVE_INFINITY, offers, claims, weight);
     const eased = this.#hasEased
       ? policy.pick(key, (one) => this.#entries[one]?.suspected === false && any(one))
       : undefined;
@@ -165,9 +174,16 @@ export class RoutingTable {
   readonly hasRoom = (seat: SeatId): boolean => {
     const entry = this.#entries[seat];
     if (entry === undefined) return false;
-    const { balanceFactor, balanceFloor } = this.#limits;
-    const most = mostInFlight(balanceFactor, this.#load.ledger.inFlight, entry.part, balanceFloor);
-    return entry.agent.inFlightInAll < most;
+    const { agent } = entry;
+    const held = this.#limits.weighsBytes === true ? agent.weightInAll : agent.inFlightInAll;
+    return held < this.#mostAt(entry);
+  };
+
+  /** What weighs there, and the bound on it, for a request without a body. Only where requests have weights. */
+  readonly weightsAt = (seat: SeatId): SeatWeight | undefined => {
+    const entry = this.#entries[seat];
+    if (entry === undefined || this.#limits.weighsBytes !== true) return undefined;
+    return { seat, weight: entry.agent.weightInAll, most: this.#mostAt(entry) };
   };
 
   /** Is there an untried seat? If `pick` gives none all the same, those are full. */
@@ -185,6 +201,19 @@ export class RoutingTable {
     return barred;
   }
 
+  /**
+   * The first seat of the order of that key that takes a new tunnel now; `at` counts as one that has room for the
+   * tunnel that is there. `undefined` if there is none.
+   */
+  tunnelSeatOf(key: Key, at: SeatId, home: SeatId | undefined): SeatId | undefined {
+    const policy = home === undefined ? this.policy : homeFirst(this.policy, home);
+    const isFull = (seat: SeatId) => (this.#entries[seat]?.agent.tunnelsInAll ?? 0) >= this.#limits.maxTunnels;
+    return policy.pick(key, (seat) => {
+      const why = this.objection(seat, key);
+      return seat === at ? why === 'none' || why === 'busy' : why === 'none' && !isFull(seat);
+    });
+  }
+
   objection(seat: SeatId, key: Key): Objection {
     const entry = this.#entries[seat];
     if (entry === undefined) return 'absent';
@@ -192,6 +221,13 @@ export class RoutingTable {
     this.#look(key);
     if (this.#point >= entry.share) return 'eased';
     return this.#ready(seat) && this.hasRoom(seat) ? 'none' : 'busy';
+  }
+
+  // In requests or in weights, as the bound on load is.
+  #mostAt({ part }: Entry): number {
+    const { balanceFactor, balanceFloor, weighsBytes } = this.#limits;
+    const { ledger } = this.#load;
+    return mostInFlight(balanceFactor, weighsBytes === true ? ledger.weight : ledger.inFlight, part, balanceFloor);
   }
 
   // Before seats are asked about that key.
@@ -208,10 +244,10 @@ export class RoutingTable {
     return false;
   }
 
-  #take(seat: SeatId, factor: number, offers: boolean, claims: SeatClaims | undefined): boolean {
+  #take(seat: SeatId, factor: number, offers: boolean, claims: SeatClaims | undefined, weight: number): boolean {
     const entry = this.#entries[seat];
     if (entry === undefined || claims?.claimSeat(entry.agent.replica) === false) return false;
-    const isTaken = entry.agent.take(factor, entry.part, offers);
+    const isTaken = entry.agent.take(factor, entry.part, offers, weight);
     if (!isTaken) claims?.releaseSeat(seat);
     return isTaken;
   }

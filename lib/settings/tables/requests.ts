@@ -19,6 +19,15 @@ export const REQUESTS = group('Requests', 'how long one may wait, and how often 
   ),
   'body-timeout': option(duration(1, DAY_MS), 60_000, 'live', 'longest pause within a body, on either side'),
   'tunnel-idle-timeout': option(duration(1, DAY_MS), 600_000, 'live', 'longest silence on an upgraded connection'),
+  'rehome-tunnels': settled(
+    orOff(duration(1, DAY_MS)),
+    '5s with a key, else off',
+    // What a key holds together meets at one replica, so a tunnel at another one is of no use to it.
+    (given, { key }: { key: readonly KeySource[] }) =>
+      given ?? (goesByRequestId(key) ? Number.POSITIVE_INFINITY : 5000),
+    'live',
+    'time after which an upgraded connection is ended that is not where its key leads, so that its client comes there',
+  ),
   // Whoever may have a connection may wait, so the limit that counts is on the time.
   queue: option(
     integer(0, 1_000_000),

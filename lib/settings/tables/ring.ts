@@ -2,11 +2,14 @@
 
 import { goesByRequestId, type KeySource } from '../../core/request/key-source.ts';
 import { HASH_NAMES } from '../../core/ring/hashes/table.ts';
-import { decimal, duration, hashSource, integer, onOff, orOff } from '../kinds.ts';
+import { choice, decimal, duration, hashSource, integer, onOff, orOff } from '../kinds.ts';
 import { keySources } from '../list-kinds.ts';
 import { atStart, DAY_MS, group, option, settled } from '../option.ts';
 
 const LAID_OUT = atStart('the seats that there are were given out within it');
+
+const BALANCED_BY = ['requests', 'bytes'] as const;
+type BalanceBy = (typeof BALANCED_BY)[number];
 
 export const RING = group('Ring', 'which replica a request goes to', {
   hash: option(hashSource(HASH_NAMES), 'even', 'live', 'hash pair of the ring: a name, or the path of your own module'),
@@ -32,12 +35,14 @@ export const RING = group('Ring', 'which replica a request goes to', {
   ),
   'balance-factor': settled(
     orOff(decimal(1, 100)),
-    '1.25 with even and no key, else off',
+    '1.25 with balance-by bytes, or with even and no key, else off',
     // The pairs beside `even` are there to show how they spread, so nothing evens that out unless somebody asks for it.
     // And whoever sets a key wants its requests in one place: with few in flight, the bound would send every second
-    // request of a session elsewhere.
-    (given, { hash, key }: { hash: string; key: readonly KeySource[] }) =>
-      given ?? (hash === 'even' && goesByRequestId(key) ? 1.25 : Number.POSITIVE_INFINITY),
+    // request of a session elsewhere. Whoever says what to balance by asks for it.
+    (given, { hash, key, balanceBy }: { hash: string; key: readonly KeySource[]; balanceBy: BalanceBy }) => {
+      const isBound = balanceBy === 'bytes' || (hash === 'even' && goesByRequestId(key));
+      return given ?? (isBound ? 1.25 : Number.POSITIVE_INFINITY);
+    },
     'live',
     'most requests in flight at a replica, as a multiple of its fair part',
   ),
@@ -47,6 +52,12 @@ export const RING = group('Ring', 'which replica a request goes to', {
     (given, { key }: { key: readonly KeySource[] }) => given ?? (goesByRequestId(key) ? 1 : 8),
     'live',
     'so many requests in flight are never too many for a replica by that factor',
+  ),
+  'balance-by': option(
+    choice(BALANCED_BY),
+    'requests',
+    'live',
+    'what is in flight is compared by: the number of requests, or what they weigh by the size of their bodies',
   ),
   'slow-start': settled(
     duration(0, DAY_MS),
