@@ -13,6 +13,7 @@ import { realClock } from './fleet/clock.ts';
 import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
 import { type PidOf, type Replica, rosterOf } from './library/roster.ts';
+import { localUrlOf } from './library/urls.ts';
 import type { AdjustableLog, Log } from './log.ts';
 import { descriptorLimit, warnOfShares } from './parts/descriptors.ts';
 import { LameDuck } from './parts/lame-duck.ts';
@@ -198,7 +199,7 @@ function prepare({ supervisor, plane, publisher, feed, rings, outliers }: Parts,
 }
 
 async function listen(
-  { plane, adminServer }: Parts,
+  { plane, adminServer, load }: Parts,
   { host, adminPort }: Options,
   place: ListenPlace,
   handover: Handover | undefined,
@@ -208,12 +209,13 @@ async function listen(
   if (adminServer !== undefined) await listening(adminFlag, () => adminServer.listen(handover?.adminDescriptor));
   const opened = handover === undefined ? 'LISTEN_FDS' : 'handover';
   const port = await listening('descriptors' in place ? opened : '--port', () => plane.listen(place));
+  load.begin(localUrlOf(host, port));
   log.info('listening', { host, port });
   return port;
 }
 
 async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise<void> {
-  const { supervisor, plane, publisher, adminServer, feed, scale, accessFile, pause, outliers } = parts;
+  const { supervisor, plane, publisher, adminServer, feed, scale, accessFile, pause, outliers, load } = parts;
   const graceOver = new AbortController();
   const finished = new AbortController();
   realClock.sleep(graceMs, finished.signal).then(
@@ -224,6 +226,7 @@ async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise
   await pause.end();
   // Event streams of the feed have no end of their own, and closing would wait for them.
   feed.close();
+  load.close();
   outliers.close();
   supervisor.startNoMore();
   await Promise.all([plane.close(graceOver.signal), adminServer?.close(graceOver.signal)]);

@@ -4,10 +4,18 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { asBalancerError, BalancerError } from '../errors.ts';
-import { proxyMark } from '../http/credentials.ts';
 import { originForm, pathOf } from '../http/target.ts';
 import { type AccessRules, checkAccess, checkCredentials } from './access.ts';
-import { type Answer, type AnswerLimits, failureAnswer, hasBody, jsonAnswer, readBody, send } from './answer.ts';
+import {
+  type Answer,
+  type AnswerLimits,
+  failureAnswer,
+  hasBody,
+  jsonAnswer,
+  readBody,
+  send,
+  withLineEnd,
+} from './answer.ts';
 import {
   type InTurn,
   oneAtATime,
@@ -28,7 +36,10 @@ import {
 } from './changes.ts';
 import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
 import type { Watcher } from './feed/live-feed.ts';
+import { watcherOf } from './feed/watcher.ts';
 import { createRingPage, explainRequest, hotKeys, type InsightPorts } from './insight.ts';
+import { parseLoad } from './load/load-body.ts';
+import type { LoadGenerator } from './load/load-generator.ts';
 import type { MetricsFacts } from './metrics/facts.ts';
 import { createMetricsPage } from './metrics/metrics-page.ts';
 import {
@@ -64,6 +75,7 @@ export interface AdminPorts extends ChangePorts, InsightPorts, OperationPorts {
     readonly last: () => object | null;
   };
   readonly metrics: () => Promise<MetricsFacts>;
+  readonly load: LoadGenerator;
 }
 
 export interface Admin {
@@ -189,6 +201,17 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ],
     ['/balancer/pause', { method: 'POST', changes: true, run: async (text) => success(await pause(ports, text)) }],
     ['/balancer/resume', { method: 'POST', changes: true, run: async (text) => success(await resume(ports, text)) }],
+    [
+      '/balancer/load',
+      {
+        method: 'POST',
+        changes: true,
+        run: (text) => {
+          ports.load.change(parseLoad(text));
+          return success(ports.load.facts);
+        },
+      },
+    ],
     ['/balancer/roll', { method: 'POST', changes: true, run: rollOrHold }],
     ['/balancer/rolled', { method: 'GET', run: () => success(ports.roll.progress) }],
     ['/balancer/live', { method: 'GET', run: async () => success(await live(ports)) }],
@@ -229,6 +252,7 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   const limits = ports.answerLimits;
+  const give = (made: Answer) => send(response, withLineEnd(made, request.url ?? ''), limits);
   try {
     const refusal = refusalOf(ports, route, request);
     if (hasBody(request) && waitsToSend(request)) {
@@ -241,15 +265,15 @@ async function answer(
     if (refusal !== undefined) throw refusal;
     const client = { hasGone: () => response.destroyed, hasEnded: () => request.socket.readableEnded };
     if ('stream' in route) route.stream(request, response);
-    else if ('show' in route) send(response, await route.show(request.headers.accept), limits);
-    else send(response, await route.run(text, new URLSearchParams(query), client), limits);
+    else if ('show' in route) give(await route.show(request.headers.accept));
+    else give(await route.run(text, new URLSearchParams(query), client));
   } catch (thrown) {
     const error = asBalancerError(thrown);
     // That there is nothing good to show is no fault of showing it: probes ask whether all is well.
     const isFault = 'changes' in route && !error.isOfClient && !response.destroyed;
     const write = isFault ? ports.log.error : ports.log.info;
     write('admin-refused', { method: request.method, url: request.url, reason: error.message });
-    if (!response.headersSent && !response.destroyed) send(response, failureAnswer(error), limits);
+    if (!response.headersSent && !response.destroyed) give(failureAnswer(error));
   }
 }
 
@@ -261,26 +285,6 @@ function refusalOf(ports: AdminPorts, route: AdminRoute, request: IncomingMessag
   } catch (thrown) {
     return asBalancerError(thrown);
   }
-}
-
-function watcherOf({ access, alone, originOf }: AdminPorts, request: IncomingMessage): Watcher {
-  const address = originOf(request);
-  // The attack: on the public port, a script of the service behind has the same origin and can read the token as it is
-  // typed (test/browser/dashboard-token.test.ts). If changes need no token, there is no secret to read.
-  if (alone) return { address, alone, looksOnlyBecause: undefined };
-  if (access.token !== undefined) {
-    return {
-      address,
-      alone,
-      looksOnlyBecause:
-        'Changes take the admin token and are made on the admin port (--admin-port): here a script of the service behind could read a token that is typed.',
-    };
-  }
-  const mark = access.refusesProxied ? proxyMark(request) : undefined;
-  const looksOnlyBecause =
-    mark &&
-    `This page came through a proxy (${mark}): changes are made on the machine itself, or on the admin port (--admin-port).`;
-  return { address, alone, looksOnlyBecause };
 }
 
 function waitsToSend({ headers, httpVersion }: IncomingMessage): boolean {

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { type AdminServer, createAdminServer } from '../admin/admin-server.ts';
 import { erringReader } from '../admin/feed/erring-reader.ts';
 import { LiveFeed } from '../admin/feed/live-feed.ts';
+import { frontDoor } from '../admin/load/front-door.ts';
+import { LoadGenerator } from '../admin/load/load-generator.ts';
 import type { Admin, AdminPorts } from '../admin/routes.ts';
 import { type FleetState, hostnameIn, routes } from '../core/fleet/fleet-state.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
@@ -30,7 +32,7 @@ import type { SupervisorPorts } from '../fleet/supervisor-ports.ts';
 import type { AdjustableLog, Log } from '../log.ts';
 import type { Current } from '../reload/taker.ts';
 import { hashOf } from '../settings/hash-source.ts';
-import type { Options } from '../settings/options.ts';
+import { isSample, type Options } from '../settings/options.ts';
 import { AccessFile } from '../system/access-file.ts';
 import type { Handover } from '../upgrade/handover.ts';
 import { adminOf, ringTerms } from './admin-parts.ts';
@@ -57,6 +59,8 @@ export interface Parts {
   readonly roll: Roll;
   readonly outliers: OutlierWatch;
   readonly feed: LiveFeed;
+  /** The built-in load. */
+  readonly load: LoadGenerator;
   /** `undefined` if the balancer's own endpoints are on the public port. */
   readonly adminServer: AdminServer | undefined;
   /** `undefined` if the scale is not kept. */
@@ -110,7 +114,8 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const accessFile = new AccessFile(realClock, log);
   const plane = createPlane(current, { ...means, takeLines: accessFile.take, traffic, endpoints });
   const eased = () => outliers.eased;
-  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), eased);
+  const load = loadOf(current);
+  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), eased, load);
   const publisher = publisherOf(options, {
     ...{ plane, rings, log, traffic },
     explain: place.explain,
@@ -139,7 +144,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const roll = new Roll({ supervisor, clock: realClock, log, startTimeoutMs }, handover?.made);
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
-  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, feed, pause, roll, outliers };
+  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, feed, load, pause, roll, outliers };
   const admin = adminOf({ ...means, ...parts, current, place, erring, metrics });
   const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
   const { own, drawnToken } = place;
@@ -208,6 +213,7 @@ function feedOf(
   plane: DataPlane,
   erring: ReturnType<typeof erringReader>,
   eased: () => readonly Eased[],
+  load: LoadGenerator,
 ): LiveFeed {
   return new LiveFeed({
     clock: realClock,
@@ -215,8 +221,19 @@ function feedOf(
     counters: () => plane.counters(),
     erring,
     eased,
+    load: () => load.facts,
     landings: (after) => plane.landings(after),
     quarantined: () => plane.poison.quarantined,
     about: ringTerms(current),
+  });
+}
+
+function loadOf(current: Current): LoadGenerator {
+  return new LoadGenerator({
+    clock: realClock,
+    random: () => randomInt(2 ** 32) / 2 ** 32,
+    sources: () => current.options.key,
+    path: isSample(current.options) ? '/home' : '/',
+    send: frontDoor(),
   });
 }

@@ -75,6 +75,7 @@ async function endInOrder(parts: Parts, succession: Succession, graceMs: number,
   );
   // Dashboards come back, to the next process.
   parts.feed.close();
+  parts.load.close();
   parts.outliers.close();
   const adminEnds = parts.adminServer?.giveWay(graceOver.signal);
   const { connections, lost } = await succession.end(graceOver.signal);
