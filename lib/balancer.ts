@@ -14,6 +14,7 @@ import { realClock } from './fleet/clock.ts';
 import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
 import { type PidOf, type Replica, rosterOf } from './library/roster.ts';
+import { localUrlOf } from './library/urls.ts';
 import type { AdjustableLog, Log } from './log.ts';
 import { placeText } from './parts/admin-place.ts';
 import { descriptorLimit, warnOfShares } from './parts/descriptors.ts';
@@ -207,7 +208,7 @@ function prepare(
 }
 
 async function listen(
-  { plane, adminServer }: Parts,
+  { plane, adminServer, load }: Parts,
   { host, adminPort }: Options,
   place: ListenPlace,
   handover: Handover | undefined,
@@ -217,6 +218,7 @@ async function listen(
   if (adminServer !== undefined) await listening(adminFlag, () => adminServer.listen(handover?.adminDescriptor));
   const opened = handover === undefined ? 'LISTEN_FDS' : 'handover';
   const port = await listening('descriptors' in place ? opened : '--port', () => plane.listen(place));
+  load.begin(localUrlOf(host, port));
   log.info('listening', { host, port });
   return port;
 }
@@ -228,7 +230,8 @@ async function takeHold(parts: Parts, options: Options, port: number, taking: Ta
 }
 
 async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise<void> {
-  const { supervisor, plane, publisher, adminServer, feed, scale, writer, accessFile, pause, outliers, peers } = parts;
+  const { supervisor, plane, publisher, adminServer, feed, scale, writer } = parts;
+  const { accessFile, pause, outliers, peers, load } = parts;
   const graceOver = new AbortController();
   const finished = new AbortController();
   realClock.sleep(graceMs, finished.signal).then(
@@ -239,6 +242,7 @@ async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise
   await pause.end();
   // Event streams of the feed have no end of their own, and closing would wait for them.
   feed.close();
+  load.close();
   outliers.close();
   peers.watch.close();
   supervisor.startNoMore();

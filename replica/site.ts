@@ -14,6 +14,7 @@ const FILES: Readonly<Record<string, string>> = {
   '/site/site.css': 'site.css',
   '/site/vote.css': 'vote.css',
   '/site/sample.css': 'sample.css',
+  '/site/balancer.js': 'balancer.js',
   '/site/vote.js': 'vote.js',
   '/site/sample.js': 'sample.js',
 };

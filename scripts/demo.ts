@@ -43,7 +43,10 @@ async function playDemo(): Promise<void> {
     await showSpread(program, 'And again, with four');
     say(
       dim(
-        'Now on your own: npm start, then curl http://127.0.0.1:5000/home. The figures behind this: npm run bench.\n',
+        [
+          'Now on your own: npm start, then curl http://127.0.0.1:5000/home. The figures behind this: npm run bench.',
+          'All of it live, with a load at the press of a button: http://127.0.0.1:5000/balancer/\n',
+        ].join('\n'),
       ),
     );
   } finally {

@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../core/ports.ts';
 import { BalancerError, failureBody } from '../errors.ts';
+import { pathOf } from '../http/target.ts';
 
 export interface AnswerLimits {
   readonly clock: Clock;
@@ -28,6 +29,10 @@ const MAX_DROPPED_BYTES = 16 * 2 ** 20;
 // The attack: a browser takes JSON with somebody else's text in it for a page (test/admin/answers.test.ts).
 const JSON_FIELDS = { 'Content-Type': 'application/json', 'X-Content-Type-Options': 'nosniff' };
 
+const LINE_END = Buffer.from('\n');
+/** Endpoints that scripts of others were written for. */
+const CONTRACT = new Set(['/rep', '/add', '/rm']);
+
 export function jsonAnswer(...parts: readonly Buffer[]): Answer {
   return { status: 200, fields: JSON_FIELDS, parts };
 }
@@ -37,6 +42,15 @@ export function failureAnswer(error: BalancerError): Answer {
   const challenge = error.status === 401 ? { 'WWW-Authenticate': 'Bearer realm="ringmaster"' } : {};
   const fields = { ...JSON_FIELDS, ...challenge };
   return { status: error.status, fields, parts: [Buffer.from(failureBody(error.message))] };
+}
+
+/**
+ * JSON as a line of text, for whoever reads it in a terminal. Bodies of the contract stay as they are, to the byte.
+ * @param url of the request, as it was sent.
+ */
+export function withLineEnd(answer: Answer, url: string): Answer {
+  if (answer.fields['Content-Type'] !== 'application/json' || CONTRACT.has(pathOf(url))) return answer;
+  return { ...answer, parts: [...answer.parts, LINE_END] };
 }
 
 /** Does the request have a body? A chunked one may turn out to be empty. */

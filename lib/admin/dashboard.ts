@@ -36,13 +36,28 @@ export const PAGE_FIELDS = {
 
 // Files are listed by name, so that a file left in the folder by accident is not served.
 const PAGES = ['index.html'];
-const STYLES = ['colours.css', 'dashboard.css', 'ring.css', 'replicas.css', 'charts.css', 'narrow.css'];
+const STYLES = [
+  'colours.css',
+  'dashboard.css',
+  'ring.css',
+  'replicas.css',
+  'charts.css',
+  'lesson.css',
+  'present.css',
+  'narrow.css',
+];
 const MODULES = [
   'dashboard.js',
   'model.js',
   'format.js',
   'document.js',
+  'places.js',
+  'walk.js',
   'ring.js',
+  'explain.js',
+  'load.js',
+  'order.js',
+  'present.js',
   'sparks.js',
   'replicas.js',
   'spread.js',

@@ -55,6 +55,8 @@ interface LastingFacts {
   readonly points: readonly { readonly slot: number; readonly seat: SeatId; readonly replica: string | undefined }[];
   /** The part of the slots that leads to each replica, 0 … 1, by hostname. */
   readonly shares: Readonly<Record<string, number>>;
+  /** How many places on the ring each replica has, 1 … 16, by hostname. */
+  readonly weights: Readonly<Record<string, number>>;
   /** The largest ratio of a share to what it should be. */
   readonly maxOverMean: number;
 }
@@ -179,6 +181,7 @@ function ringFacts(ports: InsightPorts, state: FleetState): LastingFacts {
     digest: ring.digest(),
     points: ring.points.map(({ slot, seat }) => ({ slot, seat, replica: replica(seat) })),
     shares: Object.fromEntries([...bySeat].map(([seat, share]) => [replica(seat), share])),
+    weights: Object.fromEntries([...weightsOf(state)].map(([seat, weight]) => [replica(seat), weight])),
     maxOverMean,
   };
 }

@@ -16,6 +16,7 @@ import {
   readBody,
   send,
   waitsToSend,
+  withLineEnd,
 } from './answer.ts';
 import {
   changesHere,
@@ -36,9 +37,12 @@ import {
   removeReplicas,
   rep,
 } from './changes.ts';
-import { PAGE_FIELDS, type PageFile, readPageFiles, watcherOf } from './dashboard.ts';
+import { PAGE_FIELDS, type PageFile, readPageFiles } from './dashboard.ts';
 import type { Watcher } from './feed/live-feed.ts';
+import { watcherOf } from './feed/watcher.ts';
 import { createRingPage, explainRequest, hotKeys, type InsightPorts } from './insight.ts';
+import { parseLoad } from './load/load-body.ts';
+import type { LoadGenerator } from './load/load-generator.ts';
 import type { MetricsFacts } from './metrics/facts.ts';
 import { createMetricsPage } from './metrics/metrics-page.ts';
 import {
@@ -78,6 +82,7 @@ export interface AdminPorts extends ChangePorts, InsightPorts, OperationPorts {
   readonly digest: () => Digest;
   /** Why the fleet is not changed here, and where it is; `undefined` if it is changed here. */
   readonly whyNotHere: () => string | undefined;
+  readonly load: LoadGenerator;
 }
 
 export interface Admin {
@@ -202,6 +207,17 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/balancer/pause', { method: 'POST', changes: true, run: async (text) => success(await pause(ports, text)) }],
     ['/balancer/resume', { method: 'POST', changes: true, run: async (text) => success(await resume(ports, text)) }],
     ['/balancer/roll', { method: 'POST', changes: true, run: here(rollOrHold) }],
+    [
+      '/balancer/load',
+      {
+        method: 'POST',
+        changes: true,
+        run: (text) => {
+          ports.load.change(parseLoad(text));
+          return success(ports.load.facts);
+        },
+      },
+    ],
     ['/balancer/rolled', { method: 'GET', run: () => success(ports.roll.progress) }],
     ['/balancer/live', { method: 'GET', run: async () => success(await live(ports)) }],
     ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],
@@ -242,6 +258,7 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   const limits = ports.answerLimits;
+  const give = (made: Answer) => send(response, withLineEnd(made, request.url ?? ''), limits);
   try {
     const refusal = refusalOf(ports, route, request);
     if (hasBody(request) && waitsToSend(request)) {
@@ -254,15 +271,15 @@ async function answer(
     if (refusal !== undefined) throw refusal;
     const client = { hasGone: () => response.destroyed, hasEnded: () => request.socket.readableEnded };
     if ('stream' in route) route.stream(request, response);
-    else if ('show' in route) send(response, await route.show(request.headers.accept), limits);
-    else send(response, await route.run(text, new URLSearchParams(query), client), limits);
+    else if ('show' in route) give(await route.show(request.headers.accept));
+    else give(await route.run(text, new URLSearchParams(query), client));
   } catch (thrown) {
     const error = asBalancerError(thrown);
     // That there is nothing good to show is no fault of showing it: probes ask whether all is well.
     const isFault = 'changes' in route && !error.isOfClient && !response.destroyed;
     const write = isFault ? ports.log.error : ports.log.info;
     write('admin-refused', { method: request.method, url: request.url, reason: error.message });
-    if (!response.headersSent && !response.destroyed) send(response, failureAnswer(error), limits);
+    if (!response.headersSent && !response.destroyed) give(failureAnswer(error));
   }
 }
 

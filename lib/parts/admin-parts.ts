@@ -3,6 +3,7 @@
 
 import { randomInt } from 'node:crypto';
 import type { LiveFeed } from '../admin/feed/live-feed.ts';
+import type { LoadGenerator } from '../admin/load/load-generator.ts';
 import { type Admin, type AdminPorts, createAdmin } from '../admin/routes.ts';
 import { members } from '../core/fleet/fleet-state.ts';
 import { whyNone } from '../core/fleet/outage.ts';
@@ -25,7 +26,7 @@ import { ThreadedPlane } from '../proxy/workers/threads.ts';
 import type { MemberPorts } from '../reload/members.ts';
 import { createReloader } from '../reload/reloader.ts';
 import type { Current } from '../reload/taker.ts';
-import { mostPlaces, type Options } from '../settings/options.ts';
+import { isSample, mostPlaces, type Options } from '../settings/options.ts';
 import { startsReplicas } from '../settings/tables/balancers.ts';
 import type { AccessFile } from '../system/access-file.ts';
 import { type AdminPlace, originReader } from './admin-place.ts';
@@ -59,6 +60,7 @@ export interface AdminParts {
   readonly roll: Roll;
   readonly outliers: OutlierWatch;
   readonly peers: Peers;
+  readonly load: LoadGenerator;
   readonly whyLame: () => string | undefined;
   readonly upgrade: AdminPorts['upgrade'];
 }
@@ -85,6 +87,7 @@ export function adminOf({
   roll,
   outliers,
   peers,
+  load,
   whyLame,
   upgrade,
 }: AdminParts): Admin {
@@ -123,6 +126,7 @@ export function adminOf({
     whyUnfit: (make) => whyUnfit(make, options),
     whyLame,
     upgrade,
+    load,
     slots: options.slots,
     virtualNodes: options.virtualNodes,
     maxReplicas: options.maxReplicas,
@@ -193,6 +197,7 @@ export function ringTerms(current: Current) {
     maxReplicas,
     failOpen,
     startsReplicas: startsReplicas(current.options),
+    isSample: isSample(current.options),
     get hash() {
       return current.options.hash;
     },

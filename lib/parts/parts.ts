@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { type AdminServer, createAdminServer } from '../admin/admin-server.ts';
 import { erringReader } from '../admin/feed/erring-reader.ts';
 import { type FeedPorts, LiveFeed } from '../admin/feed/live-feed.ts';
+import { frontDoor } from '../admin/load/front-door.ts';
+import { LoadGenerator } from '../admin/load/load-generator.ts';
 import type { Admin, AdminPorts } from '../admin/routes.ts';
 import { type FleetState, hostnameIn, routes } from '../core/fleet/fleet-state.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
@@ -30,7 +32,7 @@ import type { SupervisorPorts } from '../fleet/supervisor-ports.ts';
 import type { AdjustableLog, Log } from '../log.ts';
 import type { Current } from '../reload/taker.ts';
 import { hashOf } from '../settings/hash-source.ts';
-import type { Options } from '../settings/options.ts';
+import { isSample, type Options } from '../settings/options.ts';
 import { AccessFile } from '../system/access-file.ts';
 import type { Handover } from '../upgrade/handover.ts';
 import { adminOf, ringTerms } from './admin-parts.ts';
@@ -61,6 +63,8 @@ export interface Parts {
   readonly outliers: OutlierWatch;
   readonly peers: Peers;
   readonly feed: LiveFeed;
+  /** The built-in load. */
+  readonly load: LoadGenerator;
   /** `undefined` if the balancer's own endpoints are on the public port. */
   readonly adminServer: AdminServer | undefined;
   /** `undefined` if the scale is not kept. */
@@ -118,9 +122,9 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   };
   const accessFile = new AccessFile(realClock, log);
   const plane = createPlane(current, { ...means, takeLines: accessFile.take, traffic, endpoints });
-  const eased = () => outliers.eased;
-  const peerFacts = () => peers.watch.peers;
-  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), { eased, peers: peerFacts });
+  const load = loadOf(current);
+  const shown = { eased: () => outliers.eased, peers: () => peers.watch.peers, load: () => load.facts };
+  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), shown);
   const publisher = publisherOf(options, {
     ...{ plane, rings, log, traffic },
     explain: place.explain,
@@ -153,7 +157,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
   const found = foundMembers(options, log);
-  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, feed, pause, roll, outliers, peers };
+  const parts = { runtime, supervisor, plane, accessFile, publisher, rings, feed, load, pause, roll, outliers, peers };
   const admin = adminOf({ ...means, ...parts, asked, listed, current, place, erring, metrics });
   const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
   const { own, drawnToken } = place;
@@ -222,16 +226,26 @@ function feedOf(
   current: Current,
   plane: DataPlane,
   erring: ReturnType<typeof erringReader>,
-  found: Pick<FeedPorts, 'eased' | 'peers'>,
+  shown: Pick<FeedPorts, 'eased' | 'peers' | 'load'>,
 ): LiveFeed {
   return new LiveFeed({
     clock: realClock,
     timeOfDay: () => Date.now(),
     counters: () => plane.counters(),
     erring,
-    ...found,
+    ...shown,
     landings: (after) => plane.landings(after),
     quarantined: () => plane.poison.quarantined,
     about: ringTerms(current),
+  });
+}
+
+function loadOf(current: Current): LoadGenerator {
+  return new LoadGenerator({
+    clock: realClock,
+    random: () => randomInt(2 ** 32) / 2 ** 32,
+    sources: () => current.options.key,
+    path: isSample(current.options) ? '/home' : '/',
+    send: frontDoor(),
   });
 }

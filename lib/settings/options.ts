@@ -298,6 +298,11 @@ export function readGiven(
   return { value: values.length > 1 ? kind.repeated?.join(values) : values[0], source };
 }
 
+/** The replicas are those of the sample service: it is known what they answer. */
+export function isSample({ command, upstream, dockerImage }: Options): boolean {
+  return command.length === 0 && upstream.size === 0 && dockerImage === '';
+}
+
 // What a command that listens on the one must not ask for.
 export function otherPlace(listen: Options['replicaListen']): string {
   return listen === 'port' ? '{socket}' : '{port}';

@@ -6,7 +6,7 @@ import type { KeySource } from '../core/request/key-source.ts';
 import type { Replica } from '../library/roster.ts';
 import { localUrlOf, urlOf } from '../library/urls.ts';
 import { filled } from '../settings/help.ts';
-import type { Options } from '../settings/options.ts';
+import { isSample, type Options } from '../settings/options.ts';
 import type { Paint } from './paint.ts';
 
 /** What has come of the options. */
@@ -58,9 +58,8 @@ function ownPlace({ adminHost, adminPort, adminSocket }: Options): string | unde
 }
 
 // What the sample service answers is known, and of any other service that it has some page at its root.
-function exampleOf({ host, command, upstream, dockerImage }: Options, port: number): string {
-  const isSample = command.length === 0 && upstream.size === 0 && dockerImage === '';
-  return localUrlOf(host, port) + (isSample ? '/home' : '/');
+function exampleOf(options: Options, port: number): string {
+  return localUrlOf(options.host, port) + (isSample(options) ? '/home' : '/');
 }
 
 function nameOf({ hostname, state, pid }: Replica): string {

@@ -76,6 +76,7 @@ async function endInOrder(parts: Parts, succession: Succession, graceMs: number,
   );
   // Dashboards come back, to the next process.
   parts.feed.close();
+  parts.load.close();
   parts.outliers.close();
   parts.peers.watch.close();
   void parts.writer?.end();

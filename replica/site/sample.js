@@ -1,5 +1,7 @@
 // The sample site: sends requests through the ring, a few at a time, and shows which replica answered how many.
 
+import { weights } from './balancer.js';
+
 const CONCURRENCY = 12;
 const ANSWER_LIMIT_MS = 10_000;
 
@@ -7,6 +9,8 @@ const byId = (id) => document.getElementById(id);
 const format = (number) => number.toLocaleString('en');
 
 let answers = new Map();
+/** How many parts of the requests are due to each replica; one if nobody says. */
+let weightOf = new Map();
 let failed = 0;
 let run;
 let frame;
@@ -34,6 +38,7 @@ async function start(count) {
   const { signal } = mine;
   setRunning(true);
   byId('status').textContent = `Sending ${format(count)} …`;
+  weightOf = await weights();
   const begunMs = performance.now();
   let sent = 0;
   let done = 0;
@@ -100,9 +105,14 @@ function measure() {
   const counts = [...answers.values()];
   const total = counts.reduce((sum, count) => sum + count, 0);
   const most = Math.max(0, ...counts);
-  const mean = counts.length === 0 ? 0 : total / counts.length;
-  return { total, most, mean, imbalance: mean === 0 ? '–' : (most / mean).toFixed(2) };
+  const parts = [...answers.keys()].reduce((sum, name) => sum + partsOf(name), 0);
+  // What one part of the weight should have.
+  const mean = parts === 0 ? 0 : total / parts;
+  const ratios = [...answers].map(([name, count]) => count / (mean * partsOf(name)));
+  return { total, most, mean, imbalance: mean === 0 ? '–' : Math.max(...ratios).toFixed(2) };
 }
+
+const partsOf = (name) => weightOf.get(name) ?? 1;
 
 // Not `disabled`, which would take the focus from somebody who has just pressed the button with a key.
 function setRunning(running) {
@@ -115,19 +125,20 @@ function draw() {
   frame = undefined;
   const { total, most, mean, imbalance } = measure();
   // Leaves a tenth of the room free behind the longest bar.
-  const room = Math.max(1, most * 1.1);
+  const room = Math.max(1, most * 1.1, ...[...answers.keys()].map((name) => mean * partsOf(name)));
   const names = [...answers.keys()].sort((one, other) => one.localeCompare(other, 'en', { numeric: true }));
   const list = byId('replicas');
   // Rows stay where they are, so that their bars grow rather than jump.
   for (const [index, name] of names.entries()) {
     if (list.children[index]?.dataset.name !== name) list.insertBefore(newRow(name), list.children[index] ?? null);
     const row = list.children[index];
+    const weight = partsOf(name);
+    row.querySelector('.name').textContent = weight === 1 ? name : `${name} ×${weight}`;
     row.querySelector('.count').textContent = format(answers.get(name));
     row.querySelector('.bar').style.setProperty('--part', answers.get(name) / room);
-    row.style.setProperty('--hue-step', index);
+    row.style.setProperty('--mean', (mean * partsOf(name)) / room);
   }
   while (list.children.length > names.length) list.lastElementChild.remove();
-  list.style.setProperty('--mean', mean / room);
   byId('spread').hidden = names.length === 0;
   byId('answered').textContent = format(total);
   byId('failed').textContent = format(failed);
@@ -143,7 +154,6 @@ function newRow(name) {
     element.className = part;
     row.append(element);
   }
-  row.querySelector('.name').textContent = name;
   const bar = document.createElement('span');
   bar.className = 'bar';
   row.querySelector('.track').append(bar);

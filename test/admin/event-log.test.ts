@@ -155,6 +155,8 @@ t.test('five minutes of rows and one minute of spread are kept; a new ring begin
   });
   history.restartSpread();
   history.add(reading(1, 401, 802), 401_000, 1000);
+  t.same(history.spread(), { seconds: 0, seats: [] }, 'a second that has both rings is left out');
+  history.add(reading(1, 402, 804), 402_000, 1000);
   t.same(history.spread(), {
     seconds: 1,
     seats: [

@@ -4,6 +4,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
 import { type FeedPorts, LiveFeed } from '../../lib/admin/feed/live-feed.ts';
+import type { LoadFacts } from '../../lib/admin/load/load-generator.ts';
 import { emptyFleet } from '../../lib/core/fleet/fleet-state.ts';
 import { HashRing } from '../../lib/core/ring/ring.ts';
 import { type Counters, countersSince, mergeCounters, noCounters } from '../../lib/core/traffic/counters.ts';
@@ -25,6 +26,19 @@ interface Told {
   readonly data: any;
 }
 
+const ABOUT = {
+  hash: 'even',
+  virtualNodes: 1,
+  maxReplicas: 3,
+  failOpen: true,
+  startsReplicas: true,
+  isSample: true,
+} as const;
+const NO_LOAD: LoadFacts = {
+  ...{ perSecond: 0, keys: 'uniform', path: '/', leftMs: 0, sent: 0, failed: 0, left: 0 },
+  ...{ source: 'request', whyNoKeys: null },
+};
+
 /** A feed that has begun, and what a client that watches from the start is told. */
 function startFeed(clock: VirtualClock, ports: Pick<FeedPorts, 'counters' | 'landings'>) {
   const erring = new ErringReplicas(clock.now());
@@ -35,8 +49,9 @@ function startFeed(clock: VirtualClock, ports: Pick<FeedPorts, 'counters' | 'lan
       erring.look(replicas, nowMs).map(({ seat, incarnation }) => ({ seat, incarnation, hostname: `server${seat}` })),
     quarantined: () => [],
     peers: () => [],
-    about: { hash: 'even', virtualNodes: 1, maxReplicas: 3, failOpen: true, startsReplicas: true },
+    about: ABOUT,
     eased: () => [],
+    load: () => NO_LOAD,
     ...ports,
   });
   const told: Told[] = [];
@@ -153,7 +168,8 @@ t.test('a feed that was made has no effect before it begins', async (t) => {
     quarantined: () => [],
     peers: () => [],
     eased: () => [],
-    about: { hash: 'even', virtualNodes: 1, maxReplicas: 3, failOpen: true, startsReplicas: true },
+    about: ABOUT,
+    load: () => NO_LOAD,
   });
   await clock.advance(5000);
   t.equal(looks, 0);

@@ -3,6 +3,7 @@
 import t from 'tap';
 import { LiveFeed } from '../../lib/admin/feed/live-feed.ts';
 import { createRingPage, type InsightPorts } from '../../lib/admin/insight.ts';
+import type { LoadFacts } from '../../lib/admin/load/load-generator.ts';
 import { emptyFleet, type FleetState, NO_LAPSES } from '../../lib/core/fleet/fleet-state.ts';
 import { NO_POISON } from '../../lib/core/request/poison.ts';
 import { HashRing } from '../../lib/core/ring/ring.ts';
@@ -72,7 +73,8 @@ t.test('a ring is read once for all who watch', async (t) => {
     landings: async () => ({ last: 0, landed: 0, told: [] }),
     quarantined: () => [],
     peers: () => [],
-    about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, failOpen: true, startsReplicas: true },
+    about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, failOpen: true, startsReplicas: true, isSample: true },
+    load: () => ({}) as LoadFacts,
   });
   const told: string[] = [];
   const response = { writeHead: () => undefined, write: (text: string) => told.push(text), on: () => undefined };

@@ -45,9 +45,10 @@ t.test('it shows the ring, the replicas and what happened', { skip }, (t) =>
     t.match(await page.locator('#ring').getAttribute('aria-label'), /512 slots.*server1 3\d\.\d %/);
     t.match(await page.locator('#log').textContent(), /joined.*server1 takes seat 1/);
     t.equal(await page.locator('#fact-serving').textContent(), '3 / 3');
-    t.same(await page.locator('nav a').evaluateAll((links) => links.map((link) => link.getAttribute('href'))), [
+    t.same(await page.locator('nav a:visible').evaluateAll((links) => links.map((link) => link.getAttribute('href'))), [
       '/',
       '/sample',
+      '/balancer/',
     ]);
   }),
 );
@@ -82,10 +83,11 @@ t.test('a killed replica turns, and its seat comes back under a new name', { ski
     await page.locator('#log li[data-what="died"]', { hasText: 'server2' }).waitFor();
     await page.locator('#log li[data-what="replaced"]', { hasText: 'in the place of server2' }).waitFor();
     await row(page, 'server2').waitFor({ state: 'detached' });
-    const [, , third = ''] = await names(page);
-    await row(page, third).locator('.state', { hasText: 'serving' }).waitFor();
-    t.match(third, /^server_/);
-    t.same(await names(page), await program.hostnames());
+    const [first, second = '', third] = await names(page);
+    await row(page, second).locator('.state', { hasText: 'serving' }).waitFor();
+    t.match(second, /^server_/);
+    t.same([first, third], ['server1', 'server3'], 'it stands where the one before it stood');
+    t.same(new Set(await names(page)), new Set(await program.hostnames()));
     const seen = (await page.evaluate('seen')) as string[];
     t.ok(
       seen.some((state) => state === 'starting' || state === 'waiting'),
@@ -158,7 +160,7 @@ t.test('what the balancer refuses is said, and nothing changes', { skip }, (t) =
   visit(t, {}, async (page) => {
     await page.getByLabel('Hostname').fill('<b>no</b>');
     await page.getByRole('button', { name: 'Add replica' }).click();
-    await page.locator('#change.failed', { hasText: 'hostnames[0] must be a letter or digit' }).waitFor();
+    await page.locator('#change.failed', { hasText: 'The hostname must be a letter or digit' }).waitFor();
     t.equal(await page.locator('#change b').count(), 0, 'text stays text');
   }),
 );
@@ -280,6 +282,9 @@ t.test('it says when the balancer is lost, and is live again when it is back', {
   await page.locator('#connection[data-state="live"]').waitFor();
   await other.stop();
   await page.locator('#connection', { hasText: 'reconnecting' }).waitFor();
+  await row(page, 'server1').locator('.state', { hasText: 'was serving' }).waitFor();
+  t.equal(await page.locator('#fact-serving').textContent(), '? / 1');
+  t.equal(await page.locator('[data-state="serving"]:not(.arc, .node)').count(), 0, 'nothing stays green');
   const again = await startProgram(['--replicas', '2', '--port', String(other.port)]);
   t.teardown(() => again.stop());
   await page.locator('#connection[data-state="live"]').waitFor();

@@ -3,18 +3,17 @@
 
 import { byId, html, setText } from './document.js';
 import { formatPart } from './format.js';
-import { createAsker } from './token.js';
 
 /**
  * @typedef {{ from: string, to: string, fraction: number }} Move
  * @typedef {{ replicas: string[], moved: number, moves: Move[], maxOverMean: number,
  *   points: { slot: number, seat: number }[] }} Preview
  * @typedef {{ text: string, done: string, busy: string, make: () => Promise<unknown>,
- *   of?: string, preview?: Preview, again?: () => Promise<Proposal> }} Proposal
- *   `of` is the replica that the proposal is about, which has to exist
+ *   of?: string, ends?: boolean, preview?: Preview, again?: () => Promise<Proposal> }} Proposal
+ *   `of` is the replica that the proposal is about, which has to exist; with `ends` it is ended without warning
  * @typedef {{ preview: (points: { slot: number, seat: number }[]) => void, clear: () => void, hostnames: () =>
  * string[],
- *   alone: () => boolean }} View `alone` says that no other page has the same origin
+ *   ask: (method: string, path: string, body: unknown) => Promise<unknown> }} View
  */
 
 const MOST_MOVES = 6;
@@ -22,7 +21,7 @@ const MOST_MOVES = 6;
 /** @param {View} view */
 export function createChanges(view) {
   const { attempt, fleetChanged } = createPanel(view);
-  const ask = createAsker(view.alone);
+  const { ask } = view;
 
   /** @param {string} hostname @returns {Promise<Proposal>} */
   const proposeAdd = async (hostname) => {
@@ -59,6 +58,7 @@ export function createChanges(view) {
   /** @param {string} hostname @returns {Promise<Proposal>} */
   const proposeKill = async (hostname) => ({
     of: hostname,
+    ends: true,
     text: `${hostname} would end at once, as in a crash. No slot moves: another replica takes its seat.`,
     done: 'Kill it',
     busy: `${hostname} is being killed …`,
@@ -145,6 +145,11 @@ function createPanel(view) {
     }
   });
   cancel.addEventListener('click', close);
+  byId('change', HTMLElement).addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    event.preventDefault();
+    close();
+  });
 
   /**
    * Shows what `work` proposes, or why it cannot be done. `button` gets the focus back.
@@ -217,7 +222,7 @@ function createWords(view) {
     if (document.activeElement === confirm) cancel.focus();
     confirm.hidden = true;
   };
-  const show = (/** @type {Proposal} */ { text, preview, done }) => {
+  const show = (/** @type {Proposal} */ { text, preview, done, ends = false }) => {
     say(text);
     const all = preview?.moves ?? [];
     moves.replaceChildren(...all.slice(0, MOST_MOVES).map(describeMove));
@@ -225,6 +230,7 @@ function createWords(view) {
     if (rest > 0) moves.append(html('li', {}, `and ${rest} more`));
     confirm.hidden = false;
     confirm.textContent = done;
+    confirm.className = ends ? 'ends' : 'primary';
     cancel.textContent = 'Cancel';
     view.clear();
     if (preview !== undefined) view.preview(preview.points);

@@ -5,19 +5,23 @@ import { createChanges } from './changes.js';
 import { createChart, linearAxis, logarithmicAxis } from './chart.js';
 import { byId, setText } from './document.js';
 import { createEventLog } from './event-log.js';
+import { createExplain } from './explain.js';
 import { formatCount, formatMs, formatSpan } from './format.js';
+import { createLoad } from './load.js';
+import { createOrder } from './order.js';
+import { createPresentation } from './present.js';
 import { createReplicaTable } from './replicas.js';
 import { createRingView } from './ring.js';
 import { createSparks } from './sparks.js';
 import { createSpread } from './spread.js';
+import { createAsker } from './token.js';
 
 /** @typedef {import('./model.js').Snapshot} Snapshot */
 
 // A browser does not retry an event stream that was refused, so the page does it after this time.
 const AGAIN_MS = 3000;
 const MOST_ROWS = 300;
-const NOTHING_STARTED =
-  'Nothing is started here. POST /add with addresses adds a service that runs: {"n": 1, "addresses": ["127.0.0.1:3004"]}.';
+const NOTHING_STARTED = 'Nothing is started here: these services run by themselves, and are watched and sent requests.';
 
 const ringView = createRingView();
 const sparks = createSparks();
@@ -42,6 +46,18 @@ const latencyChart = createChart(
   formatMs,
   logarithmicAxis,
 );
+const ask = createAsker(() => model?.alone === true);
+const explain = createExplain({
+  model: () => model,
+  draw: (walk) => {
+    if (model !== undefined) ringView.showWalk(walk, model.fleet, model.ring);
+  },
+  near: sparks.near,
+});
+const load = createLoad({ ask });
+const order = createOrder(() => {
+  if (model !== undefined) showTable(model);
+});
 const changes = createChanges({
   preview: (points) => {
     if (model === undefined) return;
@@ -53,9 +69,9 @@ const changes = createChanges({
   },
   clear: () => ringView.hideGhost(),
   hostnames: () => model?.fleet.seats.map(({ replica }) => replica) ?? [],
-  alone: () => model?.alone === true,
+  ask,
 });
-const table = createReplicaTable(changes);
+const table = createReplicaTable(changes, ringView);
 
 /** @type {Snapshot | undefined} */
 let model;
@@ -66,6 +82,10 @@ let toldInSecond = 0;
 /** @type {EventSource | undefined} */
 let source;
 let comeBack = 0;
+/** The balancer does not answer, so nobody knows how anything is. */
+let isLost = false;
+
+createPresentation(sparks);
 
 byId('add', HTMLFormElement).addEventListener('submit', (event) => {
   event.preventDefault();
@@ -101,10 +121,11 @@ function connect() {
   on('fleet', (news) => {
     if (model === undefined) return;
     const ringChanged = news.ring !== undefined;
-    // Shares of the old ring mean nothing for the new one.
-    const spread = ringChanged ? { seconds: 0, seats: [] } : model.spread;
-    model = { ...model, fleet: news, hash: news.hash, ring: news.ring ?? model.ring, spread };
+    const { hash, ring = model.ring, spread } = news;
+    model = { ...model, fleet: news, hash, ring, spread };
     eventLog.add(news.log);
+    // A way that was shown may not be the way any more.
+    explain.forget();
     if (ringChanged) {
       ringView.showRing(model.ring);
       showAbout(model);
@@ -114,8 +135,8 @@ function connect() {
   });
   on('traffic', (news) => {
     if (model === undefined) return;
-    const { row, traffic, spread, quarantined, parted } = news;
-    model = { ...model, rows: [...model.rows, row].slice(-MOST_ROWS), traffic, spread, quarantined, parted };
+    const { row, traffic, spread, quarantined, parted, load } = news;
+    model = { ...model, rows: [...model.rows, row].slice(-MOST_ROWS), traffic, spread, quarantined, parted, load };
     showTraffic(model);
   });
   on('sparks', ({ landed, told }) => {
@@ -124,7 +145,7 @@ function connect() {
     if (model !== undefined) sparks.land(told, model.ring, model.fleet);
   });
   opened.addEventListener('error', () => {
-    showConnection('lost', 'reconnecting');
+    showConnection('lost', 'no answer, reconnecting');
     if (opened.readyState === EventSource.CLOSED) comeBack = setTimeout(connect, AGAIN_MS);
   });
 }
@@ -137,8 +158,10 @@ function showAbout(now) {
 /** @param {Snapshot} now */
 function showAll(now) {
   showAbout(now);
-  // The pages of the service are on the other port.
-  byId('pages', HTMLElement).hidden = now.alone;
+  // The pages of the sample service are at the port of clients; other services have others.
+  const hasPages = now.isSample && !now.alone;
+  for (const id of ['page-vote', 'page-sample']) byId(id, HTMLElement).hidden = !hasPages;
+  load.allow(now.looksOnlyBecause === undefined);
   const fixed = byId('fixed', HTMLElement);
   const because = now.looksOnlyBecause ?? (now.startsReplicas ? undefined : NOTHING_STARTED);
   fixed.hidden = because === undefined;
@@ -153,7 +176,7 @@ function showAll(now) {
 /** @param {Snapshot} now */
 function showFleet(now) {
   ringView.showFleet(now.fleet, now.ring);
-  ringView.showRates(now.traffic, now.fleet.seats.length <= 16);
+  ringView.showRates(now.traffic);
   showTable(now);
   spreadView.show(now.fleet, now.ring, now.spread);
   const serving = now.fleet.seats.filter(({ state }) => state === 'serving').length;
@@ -163,7 +186,8 @@ function showFleet(now) {
 
 /** @param {Snapshot} now */
 function showTraffic(now) {
-  ringView.showRates(now.traffic, now.fleet.seats.length <= 16);
+  ringView.showRates(now.traffic);
+  load.show(now.load);
   showTable(now);
   spreadView.show(now.fleet, now.ring, now.spread);
   rateChart.show(now.rows);
@@ -201,7 +225,8 @@ function showParted({ parted }) {
 
 /** @param {Snapshot} now */
 function showTable(now) {
-  table.show(now.fleet, now.traffic, Date.now() + offsetMs, now.looksOnlyBecause === undefined);
+  const terms = { changeable: now.looksOnlyBecause === undefined, isKnown: !isLost };
+  table.show(order.of(now.fleet, now.traffic), now.fleet.leaving, now.traffic, Date.now() + offsetMs, terms);
 }
 
 /**
@@ -211,4 +236,12 @@ function showTable(now) {
 function showConnection(state, text) {
   byId('connection', HTMLElement).dataset.state = state;
   setText('connection', text);
+  // While it connects for the first time, there is nothing on the page that could be wrong.
+  const wasLost = isLost;
+  isLost = state === 'lost' || (isLost && state === 'connecting');
+  document.body.classList.toggle('lost', isLost);
+  if (!isLost || wasLost || model === undefined) return;
+  showTable(model);
+  for (const id of ['rate', 'failed', 'in-flight', 'p50', 'p99']) setText(`fact-${id}`, '–');
+  setText('fact-serving', `? / ${model.fleet.seats.length}`);
 }

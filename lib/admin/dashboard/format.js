@@ -30,3 +30,20 @@ export function formatSpan(ms) {
 
 /** @param {number} atMs */
 export const formatTime = (atMs) => new Date(atMs).toLocaleTimeString('en-GB');
+
+/**
+ * Cuts letters out of the middle: names that were drawn at random differ at their ends.
+ * @param {string} text
+ * @param {number} most
+ */
+export function shortenMiddle(text, most) {
+  if (text.length <= most) return text;
+  const tail = Math.floor((most - 1) / 2);
+  return `${text.slice(0, most - 1 - tail)}…${text.slice(-tail)}`;
+}
+
+/** As on a clock: 4:05. @param {number} ms */
+export function formatLeft(ms) {
+  const seconds = Math.ceil(ms / 1000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}

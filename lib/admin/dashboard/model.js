@@ -6,6 +6,8 @@
  *   string, eased: string }} Seat
  * @typedef {{ seat: number, replica: string, incarnation: number, state: 'draining' | 'ending' }} Leaving
  * @typedef {{ seats: Seat[], leaving: Leaving[], failsOpen: boolean }} Fleet
+ * @typedef {{ perSecond: number, keys: string, path: string, leftMs: number, sent: number, failed: number,
+ *   left: number, source: string, whyNoKeys: string | null }} Load
  * @typedef {{ slots: number, digest: string, points: [slot: number, seat: number][] }} Ring
  * @typedef {{ seat: number, incarnation: number, rate: number, inFlight: number, requests: number, refused: number,
  *   failed: number, p50: number | null, p99: number | null }} Traffic
@@ -14,21 +16,28 @@
  * @typedef {{ seconds: number, seats: [seat: number, requests: number][] }} Spread
  * @typedef {{ number: number, atMs: number, what: string, replica: string, seat: number, reason?: string,
  *   instead?: string }} LogEntry
- * @typedef {{ hash: string, virtualNodes: number, maxReplicas: number, startsReplicas: boolean, looksOnlyBecause?:
- * string, alone: boolean,
- *   nowMs: number, ring: Ring, fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread,
+ * @typedef {{ hash: string, virtualNodes: number, maxReplicas: number, startsReplicas: boolean, isSample: boolean,
+ *   looksOnlyBecause?: string, alone: boolean,
+ *   nowMs: number, ring: Ring, fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread, load: Load,
  *   quarantined: { request: string, replicas: number, leftMs: number }[],
  *   parted: { url: string, differs: string[] }[] }}
  *   Snapshot
  */
 
 const COLOURS = 8;
+const SERIES = 4;
+
+/** The name of a seat's colour, which stays the same whichever replica holds the seat. @param {number} seat */
+export const seatColour = (seat) => `seat-${((seat - 1) % COLOURS) + 1}`;
+
+/** How often the colours were used up before that seat: it tells seats of one colour apart. @param {number} seat */
+export const seriesOf = (seat) => Math.floor((seat - 1) / COLOURS) % SERIES;
 
 /**
- * The class that gives a seat its colour, which stays the same whichever replica holds the seat.
+ * The classes that give a seat its colour, and its pattern where colours repeat.
  * @param {number} seat
  */
-export const seatClass = (seat) => `seat-${((seat - 1) % COLOURS) + 1}`;
+export const seatClass = (seat) => `${seatColour(seat)} series-${seriesOf(seat)}`;
 
 /**
  * The stretches of slots that lead to each virtual node. `from` may be below 0: slot -1 is the last one.
@@ -92,7 +101,29 @@ export function nodeReached(ring, slot, seat) {
 }
 
 /**
- * How each seat's requests compare to the share that its weight gives it: 1 means exactly that share.
+ * All seats in the order in which a request at that slot would be offered to them, each with its first virtual node.
+ * @param {Ring} ring
+ * @param {number} slot
+ * @returns {{ seat: number, slot: number }[]}
+ */
+export function walkFrom({ points }, slot) {
+  const ahead = points.filter(([at]) => at >= slot);
+  const behind = points.filter(([at]) => at < slot);
+  /** @type {Map<number, number>} */
+  const first = new Map();
+  for (const [at, seat] of [...ahead, ...behind]) if (!first.has(seat)) first.set(seat, at);
+  return [...first].map(([seat, at]) => ({ seat, slot: at }));
+}
+
+/**
+ * Does the seat take requests, so that a part of them is due to it?
+ * @param {Seat} seat
+ */
+export const takesRequests = ({ state }) => state === 'serving' || state === 'suspected';
+
+/**
+ * How each seat's requests compare to the share that its weight gives it: 1 means exactly that share. Seats that take
+ * none are not due any, unless they took some before.
  * @param {Fleet} fleet
  * @param {Spread} spread
  * @returns {{ total: number, seats: { seat: Seat, part: number, overMean: number }[], maxOverMean: number }}
@@ -100,10 +131,11 @@ export function nodeReached(ring, slot, seat) {
 export function spreadOf(fleet, spread) {
   const counts = new Map(spread.seats);
   const total = fleet.seats.reduce((sum, { seat }) => sum + (counts.get(seat) ?? 0), 0);
-  const weights = fleet.seats.reduce((sum, { weight }) => sum + weight, 0);
+  const due = fleet.seats.filter((seat) => takesRequests(seat) || (counts.get(seat.seat) ?? 0) > 0);
+  const weights = due.reduce((sum, { weight }) => sum + weight, 0);
   const seats = fleet.seats.map((seat) => {
     const part = total === 0 ? 0 : (counts.get(seat.seat) ?? 0) / total;
-    return { seat, part, overMean: part / (seat.weight / weights) };
+    return { seat, part, overMean: due.includes(seat) ? part / (seat.weight / weights) : 0 };
   });
   return { total, seats, maxOverMean: Math.max(0, ...seats.map(({ overMean }) => overMean)) };
 }

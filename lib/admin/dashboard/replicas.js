@@ -1,5 +1,5 @@
-// The table of replicas: first those in seats, in the order in which they joined, then those that are leaving. A
-// replica keeps its row element for life, so that a button keeps its focus while numbers change.
+// The table of replicas by their seats, each with those below that leave it; order.js says in which order. A replica
+// keeps its row element for life, so that a button keeps its focus while numbers change.
 
 import { byId, html } from './document.js';
 import { formatCount, formatMs, formatSpan } from './format.js';
@@ -20,8 +20,9 @@ const COLUMNS = [
 /**
  * @typedef {(replica: string, button: HTMLElement) => void} Action
  * @param {{ drain: Action, undrain: Action, remove: Action, kill: Action }} actions
+ * @param {{ pick: (seat: number | undefined) => void }} ring
  */
-export function createReplicaTable(actions) {
+export function createReplicaTable(actions, ring) {
   const body = byId('replicas', HTMLTableSectionElement);
   // The hostname is part of the key because a restarted balancer counts incarnations from the start.
   const keyOf = (/** @type {{ replica: string, incarnation: number }} */ one) => `${one.incarnation} ${one.replica}`;
@@ -33,30 +34,37 @@ export function createReplicaTable(actions) {
     const known = lines.get(keyOf(of));
     if (known !== undefined) return known;
     const line = makeLine(of.seat, of.replica, actions);
+    line.row.addEventListener('pointerenter', () => ring.pick(of.seat));
+    line.row.addEventListener('pointerleave', () => ring.pick(undefined));
     lines.set(keyOf(of), line);
     return line;
   };
 
   return {
     /**
-     * @param {import('./model.js').Fleet} fleet
+     * @param {import('./model.js').Seat[]} seats those to list, in their order
+     * @param {import('./model.js').Leaving[]} leaving
      * @param {import('./model.js').Traffic[]} traffic
      * @param {number} nowMs
-     * @param {boolean} changeable
+     * @param {{ changeable: boolean, isKnown: boolean }} terms `isKnown`: the balancer is there to say how they are
      */
-    show(fleet, traffic, nowMs, changeable) {
+    show(seats, leaving, traffic, nowMs, { changeable, isKnown }) {
       const byIncarnation = new Map(traffic.map((one) => [one.incarnation, one]));
-      const seats = fleet.seats.toSorted((a, b) => a.joined - b.joined);
-      const there = [...seats, ...fleet.leaving];
+      const listed = new Set(seats.map(({ seat }) => seat));
+      const there = [
+        ...seats.flatMap((one) => [one, ...leaving.filter(({ seat }) => seat === one.seat)]),
+        ...leaving.filter(({ seat }) => !listed.has(seat)),
+      ];
       for (const one of there) {
         const line = lineOf(one);
         const counts = byIncarnation.get(one.incarnation);
         const sinceMs = 'sinceMs' in one && one.state !== 'starting' ? one.sinceMs : null;
         const reason = 'reason' in one ? one.reason : '';
-        line.row.dataset.state = one.state;
+        line.row.dataset.state = isKnown ? one.state : 'unknown';
         const eased = 'eased' in one && one.state === 'serving' ? one.eased : '';
         line.row.dataset.eased = String(eased !== '');
-        fill(line, 'state', one.state === 'down' ? `down: ${reason}` : eased || one.state);
+        const state = one.state === 'down' ? `down: ${reason}` : eased || one.state;
+        fill(line, 'state', isKnown ? state : `was ${state}`);
         line.cells.get('state')?.setAttribute('title', reason);
         fill(line, 'up', sinceMs === null ? '–' : formatSpan(nowMs - sinceMs));
         fill(line, 'in-flight', formatCount(counts?.inFlight ?? 0));
@@ -66,8 +74,8 @@ export function createReplicaTable(actions) {
         fill(line, 'p99', formatMs(counts?.p99));
         const [drain, undrain, remove, kill] = line.buttons;
         const isDrained = one.state === 'drained';
-        const takesRequests = one.state === 'serving' || one.state === 'suspected';
-        if (drain !== undefined) drain.hidden = !changeable || !takesRequests;
+        const takes = one.state === 'serving' || one.state === 'suspected';
+        if (drain !== undefined) drain.hidden = !changeable || !takes;
         if (undrain !== undefined) undrain.hidden = !changeable || !isDrained;
         if (remove !== undefined) remove.hidden = !changeable || !('joined' in one);
         // A replica that somebody else runs cannot be ended from here.

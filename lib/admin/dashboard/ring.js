@@ -1,51 +1,22 @@
-// The ring as a circle: slot 0 at the top, an arc for each virtual node in the colour of its seat, and the replicas
-// within. What a change would move is drawn around it before the change is made.
+// The ring as a circle: slot 0 at the top, an arc for each virtual node in the colour and with the number of its seat,
+// and the replicas within. What a change would move is drawn around it before the change is made.
 
 import { byId, svg } from './document.js';
-import { formatCount, formatPart, shorten } from './format.js';
-import { arcsOf, movesBetween, seatClass, sharesOf } from './model.js';
+import { formatCount, formatPart, shorten, shortenMiddle } from './format.js';
+import { arcsOf, movesBetween, seatClass, seriesOf, sharesOf } from './model.js';
+import { along, BAND, lettersFor, MOST_NAMED, MOST_RATED, outlineOf, placesOf, pointAt, sector } from './places.js';
+import { drawWalk } from './walk.js';
 
 /** @typedef {import('./model.js').Ring} Ring */
 /** @typedef {import('./model.js').Fleet} Fleet */
 
-/** In units of the picture, which is 640 wide and high. */
-export const CENTRE = 320;
-export const BAND = { inner: 238, outer: 266 };
 const GHOST = { inner: 273, outer: 287 };
+const MIDDLE = (BAND.inner + BAND.outer) / 2;
 const LABEL_RADIUS = 303;
-/** With more replicas than this there is no room for their names. */
-const MOST_NAMED = 16;
-/** A longer name would run into the next one or across the band. */
-const MOST_LETTERS = 16;
 /** With more virtual nodes than this, they are drawn finer. */
 const CROWDED = 100;
-
-/**
- * @param {number} turn is from 0 to 1, clockwise from the top
- * @param {number} radius
- * @returns {[x: number, y: number]}
- */
-export function pointAt(turn, radius) {
-  const angle = turn * 2 * Math.PI;
-  return [CENTRE + radius * Math.sin(angle), CENTRE - radius * Math.cos(angle)];
-}
-
-/**
- * Where each replica sits inside the ring, by its seat.
- * @param {Fleet} fleet
- * @returns {Map<number, { x: number, y: number, radius: number }>}
- */
-export function placesOf(fleet) {
-  const count = fleet.seats.length;
-  const circle = count === 1 ? 0 : count <= 8 ? 128 : 168;
-  const radius = Math.max(4, Math.min(36, (0.62 * Math.PI * circle) / count || 36));
-  return new Map(
-    fleet.seats.map(({ seat }, index) => {
-      const [x, y] = pointAt(index / count, circle);
-      return [seat, { x, y: count <= MOST_NAMED ? y - 8 : y, radius }];
-    }),
-  );
-}
+/** An arc that is at least so long has room for its seat's number. */
+const NUMBERED_TURN = 0.011;
 
 export function createRingView() {
   const picture = byId('ring', SVGSVGElement);
@@ -53,35 +24,27 @@ export function createRingView() {
   const arcs = svg('g', { class: 'arcs' });
   const marks = svg('g', { class: 'marks' });
   const nodes = svg('g', { class: 'nodes' });
-  picture.append(ghosts, arcs, marks, nodes);
+  const walk = svg('g', { class: 'walk' });
+  picture.append(ghosts, arcs, marks, nodes, walk);
   /** @type {Map<number, SVGTextElement>} */
   let rates = new Map();
-  /** @type {Map<number, string>} */
-  let states = new Map();
+  /** @type {Map<number, { state: string, replica: string }>} */
+  let seats = new Map();
 
-  /** @param {Fleet} fleet */
-  const paintStates = (fleet) => {
-    states = new Map(fleet.seats.map(({ seat, state }) => [seat, state]));
-    for (const arc of arcs.children)
-      arc.setAttribute('data-state', states.get(Number(arc.getAttribute('data-seat'))) ?? '');
-  };
+  const picker = createPicker(picture, [arcs, nodes]);
 
   return {
+    /** Makes all of that seat stand out, or nothing. @param {number | undefined} seat */
+    pick: picker.pick,
+
     /** @param {Ring} ring */
     showRing(ring) {
-      const { slots } = ring;
       picture.classList.toggle('crowded', ring.points.length > CROWDED);
-      arcs.replaceChildren(
-        ...arcsOf(ring).map(({ from, to, seat }) =>
-          svg('path', {
-            d: sector(from / slots, (to + 1) / slots, BAND),
-            class: `arc ${seatClass(seat)}`,
-            'data-seat': seat,
-            'data-state': states.get(seat) ?? '',
-          }),
-        ),
-      );
-      marks.replaceChildren(...nodeMarks(ring), ...slotLabels(slots));
+      const bySeat = Map.groupBy(arcsOf(ring), ({ seat }) => seat);
+      arcs.replaceChildren(...[...bySeat].map(([seat, ofSeat]) => arcsOfSeat(seat, ofSeat, ring.slots)));
+      marks.replaceChildren(...nodeMarks(ring), ...slotLabels(ring.slots));
+      paintStates(arcs, seats);
+      picker.paint();
     },
 
     /**
@@ -89,32 +52,37 @@ export function createRingView() {
      * @param {Ring} ring
      */
     showFleet(fleet, ring) {
-      const shares = sharesOf(ring);
       const places = placesOf(fleet);
-      const named = fleet.seats.length <= MOST_NAMED;
+      const count = fleet.seats.length;
+      picture.classList.toggle('many', count > 8);
       rates = new Map();
       nodes.replaceChildren(
         ...fleet.seats.map((seat) => {
           const rate = svg('text', { class: 'node-rate' });
-          rates.set(seat.seat, rate);
-          return nodeOf(seat, places.get(seat.seat) ?? { x: 0, y: 0, radius: 0 }, named, rate);
+          if (count <= MOST_RATED) rates.set(seat.seat, rate);
+          return nodeOf(seat, places.get(seat.seat) ?? { x: 0, y: 0, radius: 0 }, count, rate);
         }),
       );
-      paintStates(fleet);
-      const words = fleet.seats.map(({ seat, replica, state }) => {
-        const how = state === 'serving' ? '' : `, ${state}`;
-        return `${replica} ${formatPart(shares.get(seat) ?? 0)}${how}`;
-      });
-      picture.setAttribute('aria-label', `Ring of ${ring.slots} slots. Parts of the slots: ${words.join('; ')}.`);
+      seats = new Map(fleet.seats.map(({ seat, state, replica }) => [seat, { state, replica }]));
+      paintStates(arcs, seats);
+      picker.paint();
+      picture.setAttribute('aria-label', inWords(fleet, ring));
+    },
+
+    /** @param {import('./model.js').Traffic[]} traffic */
+    showRates(traffic) {
+      const perSeat = new Map(traffic.map(({ seat, rate }) => [seat, rate]));
+      for (const [seat, text] of rates) text.textContent = `${formatCount(perSeat.get(seat) ?? 0)}/s`;
     },
 
     /**
-     * @param {import('./model.js').Traffic[]} traffic
-     * @param {boolean} named
+     * Draws the way of one request along the ring, or none.
+     * @param {import('./walk.js').Walk | undefined} way
+     * @param {Fleet} fleet
+     * @param {Ring} ring
      */
-    showRates(traffic, named) {
-      const perSeat = new Map(traffic.map(({ seat, rate }) => [seat, rate]));
-      for (const [seat, text] of rates) text.textContent = named ? `${formatCount(perSeat.get(seat) ?? 0)}/s` : '';
+    showWalk(way, fleet, ring) {
+      walk.replaceChildren(...(way === undefined ? [] : drawWalk(way, placesOf(fleet), ring.slots)));
     },
 
     /**
@@ -142,23 +110,98 @@ export function createRingView() {
 }
 
 /**
- * Draws a replica: its seat's number in a disc, with its name and requests per second below.
+ * Whatever of a replica is pointed at, all of it stands out: its arcs are all round the ring.
+ * @param {SVGSVGElement} picture
+ * @param {readonly SVGGElement[]} groups whose children have seats
+ */
+function createPicker(picture, groups) {
+  /** @type {number | undefined} */
+  let picked;
+  const paint = () => {
+    picture.classList.toggle('picks', picked !== undefined);
+    for (const one of groups.flatMap(({ children }) => [...children])) {
+      one.classList.toggle('picked', Number(one.getAttribute('data-seat')) === picked);
+    }
+  };
+  const pick = (/** @type {number | undefined} */ seat) => {
+    if (seat === picked) return;
+    picked = seat;
+    paint();
+  };
+  picture.addEventListener('pointerover', ({ target }) => {
+    const seat = target instanceof Element ? target.closest('[data-seat]')?.getAttribute('data-seat') : undefined;
+    pick(seat === null || seat === undefined ? undefined : Number(seat));
+  });
+  picture.addEventListener('pointerleave', () => pick(undefined));
+  return { pick, paint };
+}
+
+/**
+ * @param {SVGGElement} arcs
+ * @param {Map<number, { state: string, replica: string }>} seats
+ */
+function paintStates(arcs, seats) {
+  for (const group of arcs.children) {
+    const known = seats.get(Number(group.getAttribute('data-seat')));
+    for (const arc of group.querySelectorAll('.arc')) arc.setAttribute('data-state', known?.state ?? '');
+    const title = group.querySelector('title');
+    if (title !== null) title.textContent = known?.replica ?? '';
+  }
+}
+
+/**
+ * @param {Fleet} fleet
+ * @param {Ring} ring
+ */
+function inWords(fleet, ring) {
+  const shares = sharesOf(ring);
+  const words = fleet.seats.map(({ seat, replica, state }) => {
+    const how = state === 'serving' ? '' : `, ${state}`;
+    return `${replica} ${formatPart(shares.get(seat) ?? 0)}${how}`;
+  });
+  return `Ring of ${ring.slots} slots. Parts of the slots: ${words.join('; ')}.`;
+}
+
+/**
+ * All arcs of a seat: its number on those that have room, and stripes where its colour was used before.
+ * @param {number} seat
+ * @param {{ from: number, to: number }[]} stretches
+ * @param {number} slots
+ */
+function arcsOfSeat(seat, stretches, slots) {
+  const pieces = stretches.flatMap(({ from, to }) => {
+    const [begin, end] = [from / slots, (to + 1) / slots];
+    const arc = svg('path', { d: sector(begin, end, BAND), class: 'arc', 'data-seat': seat, 'data-state': '' });
+    const stripe = svg('path', { d: along(begin, end, MIDDLE), class: 'stripe' });
+    const [x, y] = pointAt((begin + end) / 2, MIDDLE);
+    const number = svg('text', { x, y: y + 3.5, class: 'arc-number' }, String(seat));
+    const striped = seriesOf(seat) === 0 ? [arc] : [arc, stripe];
+    return end - begin < NUMBERED_TURN * String(seat).length ** 0.5 ? striped : [...striped, number];
+  });
+  return svg('g', { class: `seat-arcs ${seatClass(seat)}`, 'data-seat': seat }, svg('title'), ...pieces);
+}
+
+/**
+ * Draws a replica: its seat's number in a shape, with its name and requests per second below.
  * @param {import('./model.js').Seat} seat
- * @param {{ x: number, y: number, radius: number }} place
- * @param {boolean} named
+ * @param {import('./places.js').Place} place
+ * @param {number} count of replicas
  * @param {SVGTextElement} rate
  */
-function nodeOf({ seat, replica, state }, { x, y, radius }, named, rate) {
-  const disc = svg('circle', { cx: x, cy: y, r: radius, class: 'node-disc' });
+function nodeOf({ seat, replica, state }, place, count, rate) {
+  const { x, y, radius } = place;
+  const disc = svg('path', { d: outlineOf(seriesOf(seat), place), class: 'node-disc' });
   const size = Math.round(radius * 0.8);
   const number = svg('text', { x, y: y + radius * 0.28, 'font-size': size, class: 'node-number' });
   number.textContent = radius < 9 ? '' : String(seat);
-  const name = svg('text', { x, y: y + radius + 18, class: 'node-name' }, named ? shorten(replica, MOST_LETTERS) : '');
+  const letters = lettersFor(count);
+  const short = letters === 16 ? shorten(replica, letters) : shortenMiddle(replica, letters);
+  const name = svg('text', { x, y: y + radius + 18, class: 'node-name' }, count <= MOST_NAMED ? short : '');
   rate.setAttribute('x', String(x));
   rate.setAttribute('y', String(y + radius + 33));
   return svg(
     'g',
-    { class: `node ${seatClass(seat)}`, 'data-state': state },
+    { class: `node ${seatClass(seat)}`, 'data-state': state, 'data-seat': seat },
     svg('title', {}, replica),
     disc,
     number,
@@ -183,24 +226,3 @@ function slotLabels(slots) {
     return svg('text', { x, y: y + 5, class: 'slot-label' }, String(slot));
   });
 }
-
-/**
- * A piece of a ring, from one turn to another, clockwise.
- * @param {number} from
- * @param {number} to
- * @param {{ inner: number, outer: number }} band
- */
-function sector(from, to, { inner, outer }) {
-  // An arc for a whole ring would end where it begins and be empty.
-  const end = Math.min(to, from + 0.9999);
-  const large = end - from > 0.5 ? 1 : 0;
-  const [[a, b], [c, d]] = [rounded(pointAt(from, outer)), rounded(pointAt(end, outer))];
-  const [[e, f], [g, h]] = [rounded(pointAt(end, inner)), rounded(pointAt(from, inner))];
-  return `M${a} ${b}A${outer} ${outer} 0 ${large} 1 ${c} ${d}L${e} ${f}A${inner} ${inner} 0 ${large} 0 ${g} ${h}Z`;
-}
-
-/**
- * @param {[number, number]} point
- * @returns {[string, string]}
- */
-const rounded = ([x, y]) => [x.toFixed(2), y.toFixed(2)];

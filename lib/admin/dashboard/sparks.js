@@ -3,12 +3,12 @@
 // the load.
 
 import { byId } from './document.js';
-import { nodeReached, seatClass } from './model.js';
-import { BAND, CENTRE, placesOf, pointAt } from './ring.js';
+import { nodeReached, seatColour } from './model.js';
+import { BAND, CENTRE, placesOf, pointAt } from './places.js';
 
 /**
- * @typedef {{ bornMs: number, turn: number, travel: number, x: number, y: number, colour: string, failed: boolean }}
- * Spark
+ * @typedef {{ bornMs: number, turn: number, travel: number, x: number, y: number, colour: string, failed: boolean,
+ *   slot: number, seat: number }} Spark `bornMs` by the clock of the picture
  */
 
 const MOST = 600;
@@ -18,6 +18,8 @@ const FALL_MS = 330;
 const LIFE_MS = LAND_MS + TRAVEL_MS + FALL_MS;
 const MIDDLE = (BAND.inner + BAND.outer) / 2;
 const SKY = BAND.outer + 34;
+/** How near to a spark one has to point, in units of the picture. */
+const NEAR = 16;
 
 export function createSparks() {
   const canvas = byId('sparks', HTMLCanvasElement);
@@ -26,11 +28,8 @@ export function createSparks() {
   /** @type {Spark[]} */
   let sparks = [];
   let frame = 0;
-  /** @type {Map<string, string>} */
-  let colours = new Map();
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
-    colours = new Map();
-  });
+  const clock = createPictureClock();
+  const colourOf = createPalette();
 
   const fit = () => {
     const size = Math.round(canvas.clientWidth * Math.min(2, devicePixelRatio));
@@ -40,19 +39,9 @@ export function createSparks() {
   };
   new ResizeObserver(fit).observe(canvas);
 
-  /** @param {string} name */
-  const colourOf = (name) => {
-    let colour = colours.get(name);
-    if (colour === undefined) {
-      colour = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-      colours.set(name, colour);
-    }
-    return colour;
-  };
-
   const draw = () => {
     frame = 0;
-    const nowMs = performance.now();
+    const nowMs = clock.now();
     const scale = canvas.width / (2 * CENTRE);
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, 2 * CENTRE, 2 * CENTRE);
@@ -60,19 +49,43 @@ export function createSparks() {
     for (const spark of sparks) {
       if (nowMs >= spark.bornMs) drawSpark(context, spark, nowMs - spark.bornMs, stillness.matches);
     }
-    if (sparks.length > 0) frame = requestAnimationFrame(draw);
+    if (sparks.length > 0 && !clock.stands()) frame = requestAnimationFrame(draw);
   };
 
   return {
+    /** @param {number} wanted is 1 for the pace of the requests, 0 to stand */
+    setSpeed(wanted) {
+      clock.setSpeed(wanted);
+      if (frame === 0) frame = requestAnimationFrame(draw);
+    },
+
+    /**
+     * The spark nearest to that point of the picture, if one is near.
+     * @param {number} x
+     * @param {number} y
+     */
+    near(x, y) {
+      const nowMs = clock.now();
+      const distance = (/** @type {Spark} */ spark) => {
+        const [sparkX, sparkY] = stillness.matches
+          ? pointAt(spark.turn, SKY - 14)
+          : positionAt(spark, nowMs - spark.bornMs);
+        return Math.hypot(sparkX - x, sparkY - y);
+      };
+      const there = sparks.filter((spark) => nowMs >= spark.bornMs && distance(spark) < NEAR);
+      const [nearest] = there.sort((one, other) => distance(one) - distance(other));
+      return nearest;
+    },
+
     /**
      * @param {readonly number[]} told has slot, seat and status in turn
      * @param {import('./model.js').Ring} ring
      * @param {import('./model.js').Fleet} fleet
      */
     land(told, ring, fleet) {
-      if (document.hidden || ring.slots === 0) return;
+      if (document.hidden || ring.slots === 0 || clock.stands()) return;
       const places = placesOf(fleet);
-      const nowMs = performance.now();
+      const nowMs = clock.now();
       for (let index = 0; index < told.length && sparks.length < MOST; index += 3) {
         const [slot = 0, seat = 0, status = 0] = told.slice(index, index + 3);
         const place = places.get(seat);
@@ -82,14 +95,55 @@ export function createSparks() {
         sparks.push({
           // The requests came within a twentieth of a second, so their sparks are spread over as long.
           bornMs: nowMs + (index / told.length) * 50,
+          slot,
+          seat,
           turn: (slot + 0.5) / ring.slots,
           travel: ((reached - slot + ring.slots) % ring.slots) / ring.slots,
           ...edgeOf(place, (reached + 0.5) / ring.slots),
-          colour: colourOf(failed ? 'bad' : seatClass(seat)),
+          colour: colourOf(failed ? 'bad' : seatColour(seat)),
           failed,
         });
       }
       if (frame === 0) frame = requestAnimationFrame(draw);
+    },
+  };
+}
+
+/** Gives colours of the page by their names, in the scheme of the moment. */
+function createPalette() {
+  /** @type {Map<string, string>} */
+  let colours = new Map();
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    colours = new Map();
+  });
+  return (/** @type {string} */ name) => {
+    let colour = colours.get(name);
+    if (colour === undefined) {
+      colour = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+      colours.set(name, colour);
+    }
+    return colour;
+  };
+}
+
+/** A clock that can go slowly or stand, as a video can. */
+function createPictureClock() {
+  let speed = 1;
+  let pictureMs = 0;
+  let lastMs = performance.now();
+  const now = () => {
+    const realMs = performance.now();
+    pictureMs += (realMs - lastMs) * speed;
+    lastMs = realMs;
+    return pictureMs;
+  };
+  return {
+    now,
+    stands: () => speed === 0,
+    /** @param {number} wanted */
+    setSpeed: (wanted) => {
+      now();
+      speed = wanted;
     },
   };
 }
@@ -127,7 +181,17 @@ function drawSpark(context, spark, ageMs, still) {
   }
   context.globalAlpha = 1;
   context.beginPath();
-  context.arc(x, y, spark.failed ? 5 : 3.4, 0, 2 * Math.PI);
+  if (spark.failed) {
+    // A cross, which says without its colour that something went wrong.
+    context.lineWidth = 3;
+    context.moveTo(x - 5, y - 5);
+    context.lineTo(x + 5, y + 5);
+    context.moveTo(x - 5, y + 5);
+    context.lineTo(x + 5, y - 5);
+    context.stroke();
+    return;
+  }
+  context.arc(x, y, 3.4, 0, 2 * Math.PI);
   context.fill();
 }
 

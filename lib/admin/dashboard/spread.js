@@ -2,10 +2,12 @@
 // of the slots would put it.
 
 import { byId, html, setText } from './document.js';
-import { formatCount, formatPart } from './format.js';
+import { formatCount, formatPart, shortenMiddle } from './format.js';
 import { seatClass, sharesOf, spreadOf } from './model.js';
 
 const LEAST_SCALE = 1.5;
+const MANY = 16;
+const MOST_LETTERS = 22;
 
 export function createSpread() {
   const list = byId('spread', HTMLUListElement);
@@ -16,10 +18,13 @@ export function createSpread() {
      * @param {import('./model.js').Spread} spread
      */
     show(fleet, ring, spread) {
-      const { total, seats, maxOverMean } = spreadOf(fleet, spread);
+      const { total, seats: inOrder, maxOverMean } = spreadOf(fleet, spread);
+      // Of many, those that stand out are looked for.
+      const seats = inOrder.length > MANY ? inOrder.toSorted((a, b) => b.overMean - a.overMean) : inOrder;
       const shares = sharesOf(ring);
       const weights = fleet.seats.reduce((sum, { weight }) => sum + weight, 0);
       const scale = Math.max(LEAST_SCALE, maxOverMean * 1.05);
+      list.classList.toggle('many', seats.length > 8);
       list.replaceChildren(
         ...seats.map(({ seat, part, overMean }) => {
           const ringOverMean = (shares.get(seat.seat) ?? 0) / (seat.weight / weights);
@@ -33,7 +38,8 @@ export function createSpread() {
           return html(
             'li',
             { class: seatClass(seat.seat) },
-            html('span', { class: 'name' }, seat.replica),
+            html('span', { class: 'swatch', 'aria-hidden': 'true' }, String(seat.seat)),
+            html('span', { class: 'name', title: seat.replica }, shortenMiddle(seat.replica, MOST_LETTERS)),
             html('span', { class: 'track', 'aria-hidden': 'true' }, bar, mean, notch),
             html('span', { class: 'figures' }, figures),
           );

@@ -34,9 +34,20 @@ export function createAsker(mayTakeToken) {
       if (given !== undefined) return ask(method, path, body);
     }
     if (status === 200) return message;
-    throw new Error(String(message).replace(/^<Error> /, ''));
+    throw new Error(plainly(message));
   };
 }
+
+/**
+ * What the balancer refuses with, in the words of the page: programs are told which field of a body is wrong.
+ * @param {unknown} message
+ */
+export const plainly = (message) =>
+  String(message)
+    .replace(/^<Error> /, '')
+    .replace(/^hostnames\[\d+\] /, 'The hostname ')
+    .replace(/^(key|requestId) must/, 'The key must')
+    .replace(/^n must/, 'The number of replicas must');
 
 /**
  * @param {string} path
@@ -81,6 +92,11 @@ function createTokenForm() {
         else showProblem('A token is letters, digits and signs of ASCII, without spaces.');
       };
       byId('token-cancel', HTMLButtonElement).onclick = () => finish(undefined);
+      form.onkeydown = (event) => {
+        if (event.key !== 'Escape') return;
+        event.preventDefault();
+        finish(undefined);
+      };
     });
   };
 }

@@ -3,7 +3,7 @@
 // watched or not, so that whoever comes sees the last minutes. Everything else rests while nobody watches.
 
 import type { ServerResponse } from 'node:http';
-import { emptyFleet, type FleetState, placesOf, stateOf } from '../../core/fleet/fleet-state.ts';
+import { emptyFleet, type FleetState, placesOf, routes, stateOf } from '../../core/fleet/fleet-state.ts';
 import { complaintOf, failsOpen } from '../../core/fleet/outage.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
 import type { Poison } from '../../core/request/poison.ts';
@@ -12,6 +12,7 @@ import type { HashRing } from '../../core/ring/ring.ts';
 import type { Counters } from '../../core/traffic/counters.ts';
 import type { Landings } from '../../core/traffic/landings.ts';
 import { BalancerError } from '../../errors.ts';
+import type { LoadFacts } from '../load/load-generator.ts';
 import { EventLog, shortReason } from './event-log.ts';
 import { EventStream, formatEvent } from './event-stream.ts';
 import { TrafficHistory } from './traffic-history.ts';
@@ -34,6 +35,8 @@ export interface FeedPorts {
   readonly quarantined: () => Poison['quarantined'];
   /** Other balancers of the same service, and in what they differ from this one. */
   readonly peers: () => readonly { readonly url: string; readonly differs: readonly string[] }[];
+  /** What the built-in load is doing. */
+  readonly load: () => LoadFacts;
   /** What is shown as it is. Only the hash may change, together with the ring. */
   readonly about: {
     readonly hash: string;
@@ -41,6 +44,8 @@ export interface FeedPorts {
     readonly maxReplicas: number;
     /** If not, each new one has to be given with its address. */
     readonly startsReplicas: boolean;
+    /** The replicas are those of the sample service, whose pages are known. */
+    readonly isSample: boolean;
     /** Requests go on even if no replica passes its heartbeats. */
     readonly failOpen: boolean;
   };
@@ -91,8 +96,9 @@ export class LiveFeed {
    */
   fleetChanged(state: FleetState, ring: HashRing): void {
     this.#log.add(this.#state, state, this.#ports.timeOfDay());
+    // Shares are of those who take requests: a joiner has none before it serves, though it is on the ring.
+    if (ring !== this.#ring || takers(state) !== takers(this.#state)) this.#history.restartSpread();
     this.#state = state;
-    if (ring !== this.#ring) this.#history.restartSpread();
     this.#ring = ring;
   }
 
@@ -153,7 +159,8 @@ export class LiveFeed {
       const isNews = this.#log.last !== this.#toldEntry || this.#state !== this.#toldState || eased !== this.#toldEased;
       if (!isNews && this.#ring === this.#toldRing) continue;
       const { hash } = this.#ports.about;
-      const fleet = { ...this.#fleetNow(), hash, log: this.#log.since(this.#toldEntry) };
+      const log = this.#log.since(this.#toldEntry);
+      const fleet = { ...this.#fleetNow(), hash, log, spread: this.#history.spread() };
       const ring = this.#ring === this.#toldRing ? {} : { ring: this.#ringNow() };
       this.#stream.send(formatEvent('fleet', fleet, ring));
       this.#toldState = this.#state;
@@ -190,7 +197,8 @@ export class LiveFeed {
   #trafficNow() {
     const quarantined = this.#ports.quarantined();
     const parted = this.#ports.peers().filter(({ differs }) => differs.length > 0);
-    return { traffic: this.#history.replicas, spread: this.#history.spread(), quarantined, parted };
+    const load = this.#ports.load();
+    return { traffic: this.#history.replicas, spread: this.#history.spread(), quarantined, parted, load };
   }
 
   // The ring as JSON: thousands of pairs that every new watcher is sent, made once for each ring.
@@ -231,6 +239,13 @@ export class LiveFeed {
   #timeOfDayAt(clockMs: number): number {
     return Math.round(this.#ports.timeOfDay() - (this.#ports.clock.now() - clockMs));
   }
+}
+
+// The replicas that requests go to, as one text to compare.
+function takers(state: FleetState): string {
+  return routes(state)
+    .map(({ replica }) => replica.incarnation)
+    .join();
 }
 
 function easedText(eased: Eased | undefined): string {

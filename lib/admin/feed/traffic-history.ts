@@ -56,6 +56,8 @@ export class TrafficHistory {
   // By incarnation.
   #times = new Map<number, Histogram>();
   #spread: ReadonlyMap<SeatId, number>[] = [];
+  // What the next look finds is in part from before the spread began anew.
+  #skipsNext = false;
 
   /** Takes a look at the counters. @param atMs time of day. @param tookMs time since the look before. */
   add(counters: Counters, atMs: number, tookMs: number): void {
@@ -73,13 +75,18 @@ export class TrafficHistory {
     });
     this.#tookMs = tookMs;
     this.#last = counters;
-    this.#spread.push(landed);
+    if (!this.#skipsNext) this.#spread.push(landed);
+    this.#skipsNext = false;
     if (this.#spread.length > SPREAD_ROWS) this.#spread.shift();
   }
 
-  /** Forgets the spread, since shares under two different rings must not be added up. */
+  /**
+   * Forgets the spread, since shares under two different rings, or of different replicas, must not be added up. The
+   * second under way, which has both, is left out.
+   */
   restartSpread(): void {
     this.#spread = [];
+    this.#skipsNext = true;
   }
 
   /** The oldest first, five minutes at most. */
