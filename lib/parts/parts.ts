@@ -39,12 +39,11 @@ import { adminOf, ringTerms } from './admin-parts.ts';
 import { adminPlace } from './admin-place.ts';
 import { createPlane, type OwnEndpoints } from './data-plane.ts';
 import { descriptorLimit, shareDescriptors } from './descriptors.ts';
-import { followedList } from './followed-list.ts';
 import { descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
 import { MetricsGathering } from './metrics.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { createRuntime } from './runtime.ts';
-import { foundMembers } from './sources.ts';
+import { followedList, foundMembers } from './sources.ts';
 
 export interface Parts {
   readonly runtime: ReplicaRuntime;

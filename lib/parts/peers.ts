@@ -11,7 +11,7 @@ import { keyOf, OWN_HASH } from '../settings/options.ts';
 import { OPTIONS } from '../settings/table.ts';
 
 // Options that decide which replica a key leads to, or when it goes elsewhere. That of the hash is told by its pair.
-const FLAGS = ['slots', 'virtual-nodes', 'key', 'issue-cookie', 'balance-factor', 'balance-floor', 'slow-start'];
+const FLAGS = 'slots virtual-nodes key issue-cookie balance-factor balance-floor balance-by slow-start'.split(' ');
 
 export interface Peers {
   readonly watch: PeerWatch;
