@@ -32,7 +32,7 @@ export const PAGE_FIELDS = {
 
 // Files are listed by name, so that a file left in the folder by accident is not served.
 const PAGES = ['index.html'];
-const STYLES = ['colours.css', 'dashboard.css', 'ring.css', 'replicas.css', 'charts.css', 'narrow.css'];
+const STYLES = ['colours.css', 'dashboard.css', 'ring.css', 'replicas.css', 'charts.css', 'keys.css', 'narrow.css'];
 const MODULES = [
   'dashboard.js',
   'model.js',
@@ -45,6 +45,7 @@ const MODULES = [
   'chart.js',
   'event-log.js',
   'changes.js',
+  'keys.js',
   'token.js',
 ];
 
