@@ -42,6 +42,7 @@ const STYLES = [
   'ring.css',
   'replicas.css',
   'charts.css',
+  'keys.css',
   'lesson.css',
   'present.css',
   'narrow.css',
@@ -64,6 +65,7 @@ const MODULES = [
   'chart.js',
   'event-log.js',
   'changes.js',
+  'keys.js',
   'token.js',
 ];
 

@@ -4,6 +4,8 @@
 import { type FleetState, placement, placesOf, weightsOf } from '../core/fleet/fleet-state.ts';
 import { absentees, failsOpen } from '../core/fleet/outage.ts';
 import type { KeyFinding } from '../core/keys/key-finding.ts';
+import { writeKeySpec } from '../core/keys/key-spec.ts';
+import { goesByRequestId, type KeyClass, type KeySource } from '../core/request/key-source.ts';
 import type { Poison } from '../core/request/poison.ts';
 import { type Eased, reasonText } from '../core/ring/easing.ts';
 import type { Explanation } from '../core/ring/explain.ts';
@@ -12,6 +14,8 @@ import type { Key } from '../core/ring/policy.ts';
 import type { HashRing, SeatId } from '../core/ring/ring.ts';
 import { sharesOf } from '../core/ring/ring-view.ts';
 import type { HotKeysReading } from '../core/traffic/hot-keys.ts';
+import { keyedCounts } from '../core/traffic/keyed.ts';
+import type { PlaneReading } from '../core/traffic/plane-reading.ts';
 import { BalancerError } from '../errors.ts';
 import { parseQuestion } from './bodies.ts';
 
@@ -31,6 +35,9 @@ export interface InsightPorts {
   readonly failOpen: boolean;
   readonly poison: () => Poison;
   readonly hotKeys: () => Promise<HotKeysReading>;
+  readonly reading: () => Promise<PlaneReading>;
+  /** The sources of `--key`. */
+  readonly key: readonly KeySource[];
   readonly explain: (key: Key, learned?: string) => Promise<Explanation | undefined>;
   readonly readKey: (
     request: { method: string; url: string; rawHeaders: readonly string[] },
@@ -114,8 +121,12 @@ export interface ExplanationFacts {
 
 /** What /balancer/keys tells, of the last one to two minutes of traffic. */
 export interface HotKeysFacts {
+  /** `--key`, as it is written; `null` if requests go by their ids. */
+  readonly source: string | null;
   /** Requests with a key. */
   readonly requests: number;
+  /** Since the start, by the class of the key: how many went to the seat that comes first for it, and how many not. */
+  readonly classes: readonly { readonly class: KeyClass; readonly owner: number; readonly other: number }[];
   /** The most frequent first. */
   readonly keys: readonly {
     readonly key: Key;
@@ -125,6 +136,8 @@ export interface HotKeysFacts {
     readonly owner: string | null;
     /** Who has set the cookie of a learned key, and so comes before the owner; `null` for other keys. */
     readonly home: string | null;
+    /** The seat that comes first for the key: that of the home, else of the owner. */
+    readonly seat: SeatId | null;
     /** At most so many, and at least so many less `error`. */
     readonly requests: number;
     readonly error: number;
@@ -238,7 +251,7 @@ const MOST_HOT_KEYS = 20;
 
 /** Which keys come most often, and where they lead. What a client of theirs sent is not told. */
 export async function hotKeys(ports: InsightPorts): Promise<HotKeysFacts> {
-  const { total, keys } = await ports.hotKeys();
+  const [{ total, keys }, reading] = await Promise.all([ports.hotKeys(), ports.reading()]);
   const hostname = hostnames(ports.state());
   const nameOf = (seat: SeatId | undefined) => (seat === undefined ? null : (hostname(seat) ?? null));
   const shown = keys.slice(0, MOST_HOT_KEYS).map(({ key, slot = null, owner, home, count, error }) => ({
@@ -246,11 +259,14 @@ export async function hotKeys(ports: InsightPorts): Promise<HotKeysFacts> {
     slot,
     owner: nameOf(owner),
     home: nameOf(home),
+    seat: home ?? owner ?? null,
     requests: count,
     error,
     part: count / total,
   }));
-  return { requests: total, keys: shown };
+  const classes = keyedCounts(reading).map(({ keyClass, owner, other }) => ({ class: keyClass, owner, other }));
+  const source = goesByRequestId(ports.key) ? null : writeKeySpec(ports.key);
+  return { source, requests: total, classes, keys: shown };
 }
 
 function keyOf(

@@ -138,6 +138,9 @@ export function adminOf({
     get hash() {
       return current.options.hash;
     },
+    get key() {
+      return current.options.key;
+    },
     get balanceFactor() {
       return current.options.balanceFactor;
     },

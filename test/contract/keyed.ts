@@ -36,6 +36,8 @@ export function keyedRequests(t: Test, create: CreatePlane): void {
         t.equal(names[(learned?.taken ?? 0) - 1], own);
         t.equal(learned?.order[0], learned?.taken);
         if ((await plane.explain(hashText(sid)))?.taken !== learned?.taken) elsewhere += 1;
+        const hot = (await plane.hotKeys()).keys.find((one) => one.key === hashText(sid));
+        t.match(hot, { count: 4, home: learned?.taken, owner: (await plane.explain(hashText(sid)))?.order[0] });
       }
       t.equal(seen.size, 3);
       t.ok(elsewhere > 0, `the ring has ${elsewhere} of 20 elsewhere`);

@@ -87,3 +87,28 @@ t.test('readings of several threads are put together', async (t) => {
     ],
   });
 });
+
+t.test('of a key whose cookie is learned the home of its last request is told, and no other', async (t) => {
+  const hot = new HotKeys();
+  hot.count(7, 2);
+  hot.count(5);
+  hot.count(7, 3);
+  t.same(hot.reading.keys, [
+    { key: 7, count: 2, error: 0, home: 3 },
+    { key: 5, count: 1, error: 0 },
+  ]);
+  hot.count(7);
+  t.same(hot.reading.keys[0], { key: 7, count: 3, error: 0 }, 'it is nobody’s any more');
+  const recent = new RecentHotKeys(1000);
+  recent.onTick(1000);
+  recent.count(7, 2);
+  recent.onTick(2000);
+  t.match(recent.reading.keys, [{ key: 7, home: 2 }], 'also in a period in which it did not come');
+  recent.count(7, 4);
+  t.match(recent.reading.keys, [{ key: 7, count: 2, home: 4 }]);
+  for (let key = 100; key < 100 + 3 * COUNTED_KEYS; key++) hot.count(key);
+  t.ok(
+    hot.reading.keys.every((one) => !('home' in one)),
+    'whoever takes its place has none of it',
+  );
+});

@@ -201,10 +201,13 @@ t.test('/balancer/keys tells which keys are hot, and where they lead', async (t)
   t.teardown(() => program.stop());
   const ask = asker(program);
   for (const room of ['a', 'a', 'b', 'a']) await ask('GET', '/home', { 'x-room': room });
-  const { requests, keys } = JSON.parse((await ask('GET', '/balancer/keys')).body);
+  const { source, requests, classes, keys } = JSON.parse((await ask('GET', '/balancer/keys')).body);
   t.equal(requests, 4);
+  t.equal(source, 'header:x-room');
+  t.same(classes, [{ class: 'header', owner: 4, other: 0 }]);
   const { key, slot, owner } = JSON.parse((await ask('POST', '/balancer/explain', {}, '{"key":"a"}')).body);
-  t.same(keys[0], { key, slot, owner, requests: 3, error: 0, part: 0.75 });
+  const seat = Number(/\d$/.exec(owner)?.[0]);
+  t.same(keys[0], { key, slot, owner, home: null, seat, requests: 3, error: 0, part: 0.75 });
   t.match(keys[1], { requests: 1, part: 0.25 });
   t.equal(keys.length, 2);
   const { body: metrics } = await ask('GET', '/balancer/metrics');

@@ -8,6 +8,7 @@ import { weightOf } from '../../lib/core/request/weight.ts';
 
 const LARGE = 2 ** 20;
 const SERVICES = 3;
+const PATIENT = ['--reply-timeout', '1h', '--request-timeout', '1h'];
 
 interface Stage {
   readonly program: Program;
@@ -32,7 +33,7 @@ async function stage(t: Test, ...options: string[]): Promise<Stage> {
   });
   for (const server of servers) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const upstream = servers.map((server) => `127.0.0.1:${(server.address() as AddressInfo).port}`).join(',');
-  const program = await startProgram(['--upstream', upstream, '--heartbeat-path', 'off', ...options]);
+  const program = await startProgram(['--upstream', upstream, '--heartbeat-path', 'off', ...PATIENT, ...options]);
   const sent: http.ClientRequest[] = [];
   t.teardown(async () => {
     for (const request of sent) request.destroy();
@@ -43,17 +44,17 @@ async function stage(t: Test, ...options: string[]): Promise<Stage> {
     }
   });
   const send = async (sizeBytes: number, chunked = false) => {
-    const here = new Promise<void>((resolve) => {
-      arrived = resolve;
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    arrived = resolve;
     const method = sizeBytes === 0 ? 'GET' : 'POST';
     const headers = { 'x-room': 'one', ...(sizeBytes > 0 && !chunked && { 'content-length': sizeBytes }) };
-    const request = http.request(program.url, { agent: false, method, headers }).on('error', () => undefined);
+    const request = http.request(program.url, { agent: false, method, headers });
+    request.on('error', reject).on('response', ({ statusCode }) => reject(new Error(`an answer: ${statusCode}`)));
     sent.push(request);
     // What is written before the end goes out without a length, if none was said.
     if (chunked) request.write(Buffer.alloc(1));
     request.end(Buffer.alloc(sizeBytes - (chunked ? 1 : 0)));
-    await here;
+    await promise;
   };
   return { program, send, held };
 }

@@ -123,3 +123,26 @@ t.test('a reply of another type keeps its place, and is waited for', async (t) =
   replica.sockets[0]?.write('0\r\n\r\n');
   await drained;
 });
+
+t.test('with a key, one that answers a POST is an answer: it keeps its place, and is finished', async (t) => {
+  for (const [method, key, isAnswer] of [
+    ['POST', [{ type: 'path' }], true],
+    ['GET', [{ type: 'path' }], false],
+    ['POST', [{ type: 'request' }], false],
+  ] as const) {
+    const replica = await scriptedReplica((socket) => socket.write(STREAM + EVENT));
+    const proxy = await startProxy([tcp(replica.port)], {}, key);
+    t.teardown(() => Promise.all([proxy.close(), replica.close()]));
+    const client = await connectRaw(proxy.port);
+    client.send(`${method} /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
+    await client.until(/data: 1/);
+    t.equal(proxy.proxy.ledger.inFlight, isAnswer ? 1 : 0, `${method} by ${key[0].type}`);
+    const ref = { seat: 1, incarnation: 1, hostname: 'server1' };
+    const drained = proxy.drained(ref, AbortSignal.timeout(60_000));
+    await arrivals();
+    if (isAnswer) replica.sockets[0]?.write('9\r\ndata: 2\n\n\r\n0\r\n\r\n');
+    await client.until(/0\r\n\r\n$/);
+    t.equal(client.text.includes('data: 2'), isAnswer);
+    await drained;
+  }
+});

@@ -174,7 +174,8 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
     this.times.answeredMs = performance.now();
     this.#phase = 'replying';
     this.#downstream.begin(head, this.body.ended, takeReply(this, head, this.#context));
-    if (!isEventStream(head)) return;
+    // With a key, one that answers a POST is what a language model says: its engine works on it, and it has an end.
+    if (!isEventStream(head) || (this.found.keyClass !== undefined && this.request.method === 'POST')) return;
     this.#context.guard.answered(this);
     this.#downstream.followClient();
     this.#lease?.becomeStream();
