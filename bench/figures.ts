@@ -1,18 +1,25 @@
 // Which charts a report has, depending on the parts that were run: name of the file, explanation and specification.
 // Pure.
 
-import { affinityChart } from './charts/affinity.ts';
-import { hashScaleChart, hashSpreadChart, ringsChart } from './charts/hashes.ts';
-import { matrixChart } from './charts/matrix.ts';
-import { overloadChart } from './charts/overload.ts';
-import { recoveryChart } from './charts/recovery.ts';
+import { affinityChart, affinityFinding } from './charts/affinity.ts';
+import {
+  hashScaleChart,
+  hashScaleFinding,
+  hashSpreadChart,
+  hashSpreadFinding,
+  ringsChart,
+  ringsFinding,
+} from './charts/hashes.ts';
+import { matrixChart, matrixFinding } from './charts/matrix.ts';
+import { overloadChart, overloadFinding } from './charts/overload.ts';
+import { recoveryChart, recoveryFinding } from './charts/recovery.ts';
 import type { Specification } from './charts/render.ts';
-import { scaleChart } from './charts/scale.ts';
-import { soakChart } from './charts/soak.ts';
-import { sideChart, speedChart } from './charts/speed.ts';
-import { spreadChart } from './charts/spread.ts';
+import { scaleChart, scaleFinding } from './charts/scale.ts';
+import { soakChart, soakFinding } from './charts/soak.ts';
+import { losses, sideChart, speedChart, standing } from './charts/speed.ts';
+import { spreadChart, spreadFinding } from './charts/spread.ts';
 import { size, whole } from './charts/theme.ts';
-import { workersChart } from './charts/workers.ts';
+import { comparisons, workersChart } from './charts/workers.ts';
 import type {
   AffinitySamples,
   MatrixSamples,
@@ -41,7 +48,11 @@ export interface Figure {
   readonly heading: string;
   /** What to see in the chart, and why it is so. */
   readonly text: string;
+  /** What was found, in a sentence or two. */
+  readonly finding: string;
   readonly specification: Specification;
+  /** Laid out for a slide, if scaling it would not do. */
+  readonly slide?: Specification;
 }
 
 export function figuresOf({ spread, recovery, overload, affinity, soak, matrix, speed }: Results): Figure[] {
@@ -69,6 +80,7 @@ function spreadFigures(samples: SpreadSamples): Figure[] {
             name: 'a1-spread',
             heading: 'A-1 Spread',
             text: `Bars should be as high as the line. ${boundText(bounded)}`,
+            finding: spreadFinding(own),
             specification: spreadChart(own),
           },
         ];
@@ -77,7 +89,8 @@ function spreadFigures(samples: SpreadSamples): Figure[] {
     {
       name: 'a2-scale',
       heading: 'A-2 Scale',
-      text: 'Dots should lie on the broad curve, and the line on the right at 1: then each replica carries its part, however many there are.',
+      text: 'Dots should lie on the broad curve, and the line on the right at 1 ×: then each replica carries its part, however many there are.',
+      finding: scaleFinding(runsOf(samples, hash)),
       specification: scaleChart(runsOf(samples, hash)),
     },
   ];
@@ -93,18 +106,21 @@ function hashFigures(samples: SpreadSamples): Figure[] {
       text:
         'Bars of one panel should be alike. The lines across are parts of the ring: they show what the placement of virtual nodes alone does, ' +
         'and where a bar is off its line, the hash of the requests adds its share.',
+      finding: hashSpreadFinding(shown),
       specification: hashSpreadChart(shown),
     },
     {
       name: 'a4-scale',
       heading: 'A-4 Hash functions: scale',
       text: 'The same as A-2 for every pair: a pair is good if its dots stay on the curve and its line stays at 1 as replicas are added.',
+      finding: hashScaleFinding(hashes.map((one) => runsOf(samples, one))),
       specification: hashScaleChart(hashes.map((one) => runsOf(samples, one))),
     },
     {
       name: 'a4-rings',
       heading: 'A-4 Hash functions: the rings',
       text: 'Virtual nodes that crowd together leave one long arc to whoever comes after the gap; nodes laid out on purpose leave equal sums of arcs.',
+      finding: ringsFinding(shown),
       specification: ringsChart(shown),
     },
   ];
@@ -126,7 +142,9 @@ function recoveryFigure(samples: RecoverySamples): Figure {
     text:
       'A fault should leave no red, and the colour of the replica that was struck should soon make way for its replacement. ' +
       'A replica that hangs takes longest to find out: nothing ends, so only missed heartbeats tell.',
+    finding: recoveryFinding(samples),
     specification: recoveryChart(samples),
+    slide: recoveryChart(samples, 'slide'),
   };
 }
 
@@ -138,6 +156,7 @@ function affinityFigure(samples: AffinitySamples): Figure {
       'A good bar is long on the left, short in the middle, and ends before the dashed line on the right. Who does not look at the prompt has even ' +
       'engines that read everything again; a ring without a bound has nearly all cached, and engines that are unequally busy. In between is a bound ' +
       'on load: few turns leave the engine that knows them, and those go to the same other one each time.',
+    finding: affinityFinding(samples),
     specification: affinityChart(samples),
   };
 }
@@ -147,8 +166,9 @@ function overloadFigure(samples: OverloadSamples): Figure {
     name: 'overload',
     heading: 'Overload',
     text:
-      'The green should stay as high as the dashed line, which is all that the replicas can do, and the time to an answer should stay low: whoever ' +
+      'What is answered should stay as high as the dashed line, which is all that the replicas can do, and the time to an answer should stay low: whoever ' +
       'could only be served late is told so at once, with a 503 and when to try again.',
+    finding: overloadFinding(samples),
     specification: overloadChart(samples),
   };
 }
@@ -158,7 +178,9 @@ function matrixFigure(samples: MatrixSamples): Figure {
     name: 'matrix',
     heading: 'Fault matrix',
     text: 'No request may be worse off than its fault has it: an answer where another replica could give one, else an error that is told, at once or when the limit of that phase is over. lib/README.md has the table with its rules.',
+    finding: matrixFinding(samples),
     specification: matrixChart(samples),
+    slide: matrixChart(samples, 'slide'),
   };
 }
 
@@ -169,7 +191,9 @@ function soakFigure(samples: SoakSamples): Figure {
     text:
       'Lines should be level: whatever a fault leaves behind, however little, would make them climb. Memory climbs in the beginning, while code ' +
       'is compiled and buffers are made that are used again; each fault makes a peak.',
+    finding: soakFinding(samples),
     specification: soakChart(samples),
+    slide: soakChart(samples, 'slide'),
   };
 }
 
@@ -183,6 +207,7 @@ function speedFigures(samples: SpeedSamples): Figure[] {
     text:
       'Short bars on the left are good: processor time per request holds from run to run, while requests per second also depend on the load ' +
       `generator (${samples.generator}) and the backend (${samples.backend}). The bare sockets are joined in Node, with nothing parsed.`,
+    finding: standing(mainTrial(summaries)),
     specification: speedChart(samples),
   };
   const bodies = BODIES_BYTES.map((bytes) => ({
@@ -222,6 +247,7 @@ function scaleFigures({ scale = [] }: SpeedSamples): Figure[] {
         'so the bars in the middle are what two cores can do together, whoever uses them. On the right is what is left when that is taken off: ' +
         'if the busiest thread had a core to itself, it would bring the contender to that many requests a second. Short bars on the left and long ' +
         'ones on the right are good. Heartbeats are off.',
+      finding: comparisons(scale).join(' '),
       specification: workersChart(scale),
     },
   ];
@@ -237,6 +263,7 @@ function sideFigure(
   const run = trials.filter(({ summaries }) => summaries.some((one) => one.cpuMicros !== undefined));
   if (run.length < 2) return [];
   const rounds = Math.min(...run.flatMap(({ summaries }) => summaries.map((one) => one.rounds)));
-  const medians = rounds === 1 ? 'One round each.' : `Medians of ${rounds} rounds; thin lines: least to most.`;
-  return [{ name, heading, text, specification: sideChart(heading, `${explanation} ${medians}`, run, names) }];
+  const medians = rounds === 1 ? 'One round each.' : `Medians of ${rounds} rounds; whiskers: least to most.`;
+  const specification = sideChart(heading, `${explanation} ${medians}`, run, names);
+  return [{ name, heading, text, finding: losses(run), specification }];
 }

@@ -4,6 +4,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem, type } from 'node:os';
+import { relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isInstalled, SEARCH_PATH } from './harness/peers.ts';
@@ -29,8 +30,11 @@ export function versionOf(command: string, flag: string): string | undefined {
   return /\d+(?:\.\d+)+/.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[0];
 }
 
-/** Takes half a second, to see what else the machine does. */
-export async function describeEnvironment(quick: boolean, runtime: Runtime): Promise<Environment> {
+/**
+ * Takes half a second, to see what else the machine does.
+ * @param ownFile is a file of the user that is tried out, which is no change of the program wherever it is.
+ */
+export async function describeEnvironment(quick: boolean, runtime: Runtime, ownFile?: string): Promise<Environment> {
   const before = busyAndTotalMs();
   await sleep(IDLE_SAMPLE_MS);
   const after = busyAndTotalMs();
@@ -38,7 +42,7 @@ export async function describeEnvironment(quick: boolean, runtime: Runtime): Pro
   return {
     startedAt: new Date().toISOString(),
     commit: firstLine('git', 'rev-parse', '--short', 'HEAD') ?? 'unknown',
-    changed: (firstLine('git', 'status', '--porcelain', '--', ...SOURCES) ?? '') !== '',
+    changed: hasChanges(ownFile),
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,
     memoryBytes: totalmem(),
@@ -48,6 +52,14 @@ export async function describeEnvironment(quick: boolean, runtime: Runtime): Pro
     quick,
     runtime,
   };
+}
+
+/** Whether files of the program are not as they were committed; a file of the user is not one of them. */
+export function hasChanges(ownFile: string | undefined): boolean {
+  const fromRoot = ownFile === undefined ? '..' : relative(ROOT, resolve(ownFile));
+  // A file outside is none of git's business, and would be an error.
+  const others = fromRoot.startsWith('..') ? [] : [`:(exclude,literal)${fromRoot}`];
+  return (firstLine('git', 'status', '--porcelain', '--untracked-files=all', '--', ...SOURCES, ...others) ?? '') !== '';
 }
 
 /** Words in front of a command that pin it to those cores; none if that is not possible. */

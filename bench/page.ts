@@ -1,127 +1,173 @@
-// The page of a report: first the doubts, then every chart with an explanation, then what was measured and where. Pure:
-// makes HTML from its arguments alone and links to nothing elsewhere.
+// The page of a report, as HTML and as the Markdown that GitHub shows: every chart with what was found and an
+// explanation, the figures as tables, the doubts, and what was measured where. Pure: links to nothing elsewhere.
 
 import { escapeXml } from './charts/render.ts';
-import { brief, whole } from './charts/theme.ts';
 import type { Environment, Results } from './samples.ts';
-import { quantile } from './statistics.ts';
-import { burstSummaries } from './summaries.ts';
+import { type Table, tablesOf } from './tables.ts';
 
 export interface ShownFigure {
   readonly file: string;
+  /** The same in the shape of a slide. */
+  readonly slide: string;
   readonly heading: string;
+  readonly finding: string;
   readonly text: string;
 }
 
+/** What a report is headed with. */
+export interface Heading {
+  readonly title: string;
+  /** Of those who hand it in; may be empty. */
+  readonly names: readonly string[];
+}
+
+export const HEADING: Heading = { title: 'What was measured', names: [] };
+
+export interface Report {
+  readonly heading: Heading;
+  readonly results: Results;
+  /** Where the samples are, seen from the page. */
+  readonly samples: string;
+  readonly figures: readonly ShownFigure[];
+  readonly doubts: readonly string[];
+}
+
+const HOW = ['npm run bench', ' measures, ', 'npm run report', ' draws this page anew from the samples.'] as const;
+const NO_DOUBT = 'Nothing about this run speaks against it.';
+const ENVIRONMENT_COLUMNS = ['part', 'when', 'commit', 'machine', 'versions', 'samples'];
+
+// Text is as wide as can be read, charts are as wide as there is room for, and what is wider scrolls by itself.
 const STYLE = `
 :root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 860px; margin: 2rem auto; padding: 0 1rem;
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 1280px; margin: 2rem auto; padding: 0 1rem;
   background: light-dark(#ffffff, #0d1117); color: light-dark(#1f2328, #e6edf3); }
+body > p, details { max-width: 860px; }
 img { width: 100%; height: auto; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
-aside { border-left: 4px solid #e69f00; padding: 0.2rem 1rem; }
-table { border-collapse: collapse; width: 100%; font-size: 0.9rem; }
-th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.6rem 0.3rem 0; border-bottom: 1px solid light-dark(#d8dee4, #30363d); }
+.finding { font-weight: 600; }
+details { border-left: 4px solid light-dark(#57606a, #a3acb6); padding: 0.2rem 1rem; margin-top: 2.5rem; }
+summary { font-weight: 600; cursor: pointer; }
+.table { overflow-x: auto; } .figures td + td { white-space: nowrap; }
+table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; vertical-align: top; padding: 0.3rem 1rem 0.3rem 0; border-bottom: 1px solid light-dark(#d8dee4, #30363d); }
 code { font-size: 0.85rem; overflow-wrap: anywhere; }
+td code { overflow-wrap: normal; }
 a { color: light-dark(#0969da, #4aa8e8); }`;
 
-export function reportPage(results: Results, figures: readonly ShownFigure[], doubts: readonly string[]): string {
-  const environments = Object.entries(results).map(([part, samples]) => row(part, samples.environment));
+export function reportPage({ heading: { title, names }, results, samples, figures, doubts }: Report): string {
+  const [measures, then, draws, anew] = HOW;
+  const environments = environmentRows(results).map(({ part, cells }) => {
+    const link = `<a href="${escapeXml(samples)}/${part}.json">${part}.json</a>`;
+    return row([...cells.map(escapeXml), link]);
+  });
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>ringmaster: what was measured</title>
+<title>${escapeXml(title)}: ringmaster</title>
 <style>${STYLE}
 </style>
-<h1>What was measured</h1>
-<p><code>npm run bench</code> measures, <code>npm run report</code> draws this page anew from the samples.</p>
-${doubtsBox(doubts)}
+<h1>${escapeXml(title)}</h1>
+${names.length === 0 ? '' : `<p>${escapeXml(names.join(', '))}</p>\n`}<p><code>${measures}</code>${then}<code>${draws}</code>${anew}</p>
 ${figures.map(section).join('\n')}
-${burstTable(results)}${plansTable(results)}${endpointTable(results)}
+${tablesOf(results).map(tableSection).join('\n')}
+${doubtsBox(doubts)}
 <h2>With what</h2>
-<table>
-<tr><th>part</th><th>when</th><th>commit</th><th>machine</th><th>versions</th><th>samples</th></tr>
-${environments.join('\n')}
-</table>
+${table(ENVIRONMENT_COLUMNS, environments)}
 </html>
 `;
 }
 
-function doubtsBox(doubts: readonly string[]): string {
-  if (doubts.length === 0) return '<p>Nothing about this run speaks against it.</p>';
-  const items = doubts.map((doubt) => `<li>${escapeXml(doubt)}</li>`);
-  return `<aside><h2>Doubts</h2><ul>\n${items.join('\n')}\n</ul></aside>`;
-}
-
-function section({ file, heading, text }: ShownFigure): string {
+function section({ file, slide, heading, finding, text }: ShownFigure): string {
   return `<h2>${escapeXml(heading)}</h2>
-<p>${escapeXml(text)}</p>
-<a href="${file}"><img src="${file}" alt="${escapeXml(heading)}"></a>`;
+<p class="finding">${escapeXml(finding)}</p>
+<a href="${file}"><img src="${file}" alt="${escapeXml(`${heading}: ${finding}`)}"></a>
+<p>${escapeXml(text)} <a href="${slide}">As a slide.</a></p>`;
 }
 
-function burstTable({ speed }: Results): string {
-  const [first] = speed?.bursts ?? [];
-  if (first === undefined) return '';
-  const rows = burstSummaries(speed?.bursts ?? []).map(({ contender, p50Ms, p99Ms, mostMs, errors }) => {
-    const cells = [contender, ...[p50Ms, p99Ms, mostMs].map((ms) => brief(ms)), errors === 0 ? '' : `${errors}`];
-    return `<tr>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
-  });
-  return `<h2>Bursts</h2>
-<p>${first.connections} connections that come at once, beside as many busy ones: ms until the first byte of the answer on each of the new ones.
-Medians of the rounds, and the longest of all. It says how long who comes then has to wait, and depends on the load too: compare.</p>
-<table>
-<tr><th>contender</th><th>p50</th><th>p99</th><th>longest</th><th>not answered</th></tr>
-${rows.join('\n')}
-</table>
-`;
+function tableSection({ heading, text, columns, rows, isLong }: Table): string {
+  const cell = (value: string, at: number) =>
+    isLong && at !== 1 ? `<code>${escapeXml(value)}</code>` : escapeXml(value);
+  const written = rows.map((cells) => row(cells.map(cell)));
+  return `<h2>${escapeXml(heading)}</h2>
+${text === '' ? '' : `<p>${escapeXml(text)}</p>\n`}${table(columns, written, isLong ? '' : ' figures')}`;
 }
 
-function plansTable({ speed }: Results): string {
-  const plans = speed?.plans ?? [];
-  const [first] = plans;
-  if (first === undefined) return '';
-  const rows = plans.map(({ workers, changesMs, quietMs, longestMs, requests, errors }) => {
-    const times = [quantile(changesMs, 0.5), quantile(changesMs, 1), quietMs, longestMs].map((ms) => brief(ms));
-    const cells = [`${workers}`, ...times, whole(requests), errors === 0 ? '' : `${errors}`];
-    return `<tr>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
-  });
-  return `<h2>Changes among ${whole(first.replicas)} replicas</h2>
-<p>One of ${whole(first.replicas)} replicas leaves and joins again, ${first.changesMs.length} changes in all, beside clients that ask one request after the other.
-In ms: how long a change took until all requests went by it, and the longest that a request took in the second before and while changes were made.</p>
-<table>
-<tr><th>workers</th><th>change, median</th><th>longest</th><th>longest request before</th><th>meanwhile</th><th>requests</th><th>errors</th></tr>
-${rows.join('\n')}
-</table>
-`;
+function table(columns: readonly string[], rows: readonly string[], more = ''): string {
+  const head = columns.map((column) => `<th>${escapeXml(column)}</th>`).join('');
+  // With a tabindex, so that it can be scrolled by the keyboard too.
+  return `<div class="table${more}" tabindex="0"><table>\n<tr>${head}</tr>\n${rows.join('\n')}\n</table></div>`;
 }
 
-function endpointTable({ recovery }: Results): string {
-  if (recovery === undefined) return '';
-  const rows = recovery.endpoints.map(
-    ({ request, status, answer }) =>
-      `<tr><td><code>${escapeXml(request)}</code></td><td>${status}</td><td><code>${escapeXml(answer)}</code></td></tr>`,
-  );
-  return `<h2>Every endpoint, on the way</h2>
-<p>Before the load of A-3 each was called once, also with what has to be refused.</p>
-<table>
-<tr><th>request</th><th>status</th><th>answer</th></tr>
-${rows.join('\n')}
-</table>`;
+function row(cells: readonly string[]): string {
+  return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
 }
 
-function row(part: string, environment: Environment): string {
+function doubtsBox(doubts: readonly string[]): string {
+  if (doubts.length === 0) return `<p>${NO_DOUBT}</p>`;
+  const items = doubts.map((doubt) => `<li>${escapeXml(doubt)}</li>`);
+  return `<details><summary>Doubts: ${doubts.length}</summary><ul>\n${items.join('\n')}\n</ul></details>`;
+}
+
+function environmentRows(results: Results): { part: string; cells: string[] }[] {
+  return Object.entries(results).map(([part, { environment }]) => ({ part, cells: cellsOf(part, environment) }));
+}
+
+function cellsOf(part: string, environment: Environment): string[] {
   const { startedAt, commit, changed, processor, cores, memoryBytes, system, versions, runtime, quick } = environment;
   const memory = `${Math.round(memoryBytes / 2 ** 30)} GiB`;
-  const cells = [
+  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return [
     `${part}${quick ? ', quick' : ''}, replicas by ${runtime}`,
     startedAt.slice(0, 16).replace('T', ' '),
     `${commit}${changed ? ' and changes' : ''}`,
     `${processor}, ${cores} cores, ${memory}, ${system}`,
-    Object.entries(versions)
-      .map(([name, version]) => `${name} ${version}`)
-      .join(', '),
+    named.join(', '),
   ];
-  const link = `<td><a href="../results/${part}.json">${part}.json</a></td>`;
-  return `<tr>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}${link}</tr>`;
+}
+
+/** The same page as Markdown. */
+export function reportMarkdown({ heading: { title, names }, results, samples, figures, doubts }: Report): string {
+  const [measures, then, draws, anew] = HOW;
+  const environments = environmentRows(results).map(({ part, cells }) => {
+    return [...cells.map(escapeMarkdown), `[${part}.json](${samples}/${part}.json)`];
+  });
+  const blocks = [
+    `# ${escapeMarkdown(title)}`,
+    ...(names.length === 0 ? [] : [escapeMarkdown(names.join(', '))]),
+    `\`${measures}\`${then}\`${draws}\`${anew}`,
+    ...figures.flatMap(({ file, slide, heading, finding, text }) => [
+      `## ${escapeMarkdown(heading)}`,
+      `**${escapeMarkdown(finding)}**`,
+      `![${escapeMarkdown(`${heading}: ${finding}`)}](${file})`,
+      `${escapeMarkdown(text)} [As a slide.](${slide})`,
+    ]),
+    ...tablesOf(results).flatMap(({ heading, text, columns, rows }) => [
+      `## ${escapeMarkdown(heading)}`,
+      ...(text === '' ? [] : [escapeMarkdown(text)]),
+      markdownTable(
+        columns,
+        rows.map((cells) => cells.map(escapeMarkdown)),
+      ),
+    ]),
+    ...(doubts.length === 0
+      ? [NO_DOUBT]
+      : [
+          `<details><summary>Doubts: ${doubts.length}</summary>`,
+          doubts.map((doubt) => `- ${escapeMarkdown(doubt)}`).join('\n'),
+          '</details>',
+        ]),
+    '## With what',
+    markdownTable(ENVIRONMENT_COLUMNS, environments),
+  ];
+  return `${blocks.join('\n\n')}\n`;
+}
+
+function markdownTable(columns: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [columns, columns.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+/** Text is not taken for markup. */
+function escapeMarkdown(text: string): string {
+  return text.replaceAll(/[\\`*_[\]<>|#&]/g, (mark) => `\\${mark}`);
 }

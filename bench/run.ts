@@ -8,17 +8,31 @@ import { hashPairFault } from '../lib/core/ring/hashes/table.ts';
 import { parseOptions } from '../lib/settings/options.ts';
 import { runAffinity } from './affinity.ts';
 import { runCommand } from './command.ts';
-import { affinityContenders, contenderVersions } from './contenders.ts';
+import { contenderVersions } from './contenders.ts';
 import { generatorVersion } from './generator.ts';
 import { endOnSignals } from './harness/children.ts';
 import { describeEnvironment, watchOthers } from './machine.ts';
 import { runOverload } from './overload.ts';
+import { createProgress, type Progress } from './progress.ts';
 import { runRecovery } from './recovery.ts';
-import { drawReport, PARTIAL_OUT, PARTS, type Part, pageIn, WHOLE_OUT, writePart } from './report.ts';
+import {
+  drawReport,
+  PARTIAL_OUT,
+  PARTS,
+  type Part,
+  pageIn,
+  readParts,
+  readStyle,
+  STYLE_HELP,
+  STYLE_OPTIONS,
+  type Style,
+  WHOLE_OUT,
+  writePart,
+} from './report.ts';
 import type { Environment, Runtime, SpreadRun } from './samples.ts';
 import { runScale, scaleSteps } from './scale.ts';
 import { type Plan, planOf } from './scenarios.ts';
-import { runSpeed, speedSteps, trialsOf } from './speed.ts';
+import { runSpeed, speedSteps } from './speed.ts';
 import { runSpread, spreadTasks } from './spread.ts';
 
 const HELP = `Usage: npm run bench -- [options]
@@ -26,15 +40,18 @@ const HELP = `Usage: npm run bench -- [options]
 Runs the experiments on the real program, keeps the samples in bench/results and draws bench/reports/index.html; with any option
 below but --out, which leaves something out or changes it, in bench/out/results and bench/out/reports.
 
-  --quick             about three minutes, with fewer samples
-  --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3), overload, affinity and speed, with commas between
+  --quick             fewer samples, in about four minutes in place of a quarter of an hour
+  --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3), overload, affinity and speed, with commas between;
+                      the report is about those alone
   --hash NAME|PATH    hash pair of A-1, A-2 and A-3; one of your own, such as ./mine.ts, joins the comparison of A-4
   --runtime docker    replicas in containers; speed is always measured with the same backends
+${STYLE_HELP}
   --out DIR           keep samples and report in DIR/results and DIR/reports
   --help              this text
 
 npm run bench:peers installs the proxies from npm that speed is compared with; nginx, haproxy, caddy and the load generator wrk are
-taken from the system if they are there. npm run report draws the samples that there are anew; it takes --out too.
+taken from the system if they are there. npm run report draws the samples that there are anew, with
+the same options for how the report looks.
 `;
 
 interface Request {
@@ -44,20 +61,12 @@ interface Request {
   readonly runtime: Runtime;
   /** The folder for samples and report. */
   readonly out: string;
+  /** Whether it is a run of everything, whose report has the soak of before too. */
+  readonly whole: boolean;
+  readonly style: Style;
+  /** The user's own file with a hash, if there is one. */
+  readonly ownHash: string | undefined;
 }
-
-// Seconds that the parts take on the reference machine, for the estimate.
-const OVERHEAD_SECONDS = 3;
-const SPREAD_SECONDS_PER_RUN = 0.8;
-const SECONDS_BETWEEN_TRIALS = 0.1;
-const SECONDS_OF_A_BURST = 2;
-const CONTENDERS = 11;
-const SCALE_CONTENDERS = 6;
-const SECONDS_OF_A_CHANGE = 0.1;
-// To start what has many replicas.
-const SECONDS_OF_MANY = 6;
-// To start the engines and to wait for the last answers.
-const SECONDS_BESIDE_CONVERSATIONS = 6;
 
 /** What the command line asks for, or a text to print if that is all. Rejects with what is wrong about it. */
 export async function readRequest(words: readonly string[]): Promise<Request | string> {
@@ -69,21 +78,23 @@ export async function readRequest(words: readonly string[]): Promise<Request | s
       hash: { type: 'string' },
       runtime: { type: 'string', default: 'process' },
       out: { type: 'string' },
-      help: { type: 'boolean', default: false },
+      ...STYLE_OPTIONS,
+      help: { type: 'boolean', default: false, short: 'h' },
     },
   });
   if (values.help) return HELP;
-  const parts = PARTS.filter((part) => values.only.split(',').includes(part));
-  const unknown = values.only.split(',').filter((part) => !PARTS.includes(part as Part));
-  if (unknown.length > 0) throw new Error(`--only takes ${PARTS.join(', ')}, not ${unknown.join(', ')}`);
+  const parts = readParts(values.only, PARTS);
+  const style = readStyle(values);
   if (values.runtime !== 'process' && values.runtime !== 'docker') {
     throw new Error(`--runtime takes process or docker, not ${values.runtime}`);
   }
   const { quick, hash, runtime } = values;
   if (hash !== undefined) await checkHash(hash);
-  const whole = parts.length === PARTS.length && hash === undefined && runtime === 'process' && !quick;
+  const isStyled = [values.title, values.names, values.format].some((value) => value !== undefined);
+  const whole = parts.length === PARTS.length && hash === undefined && runtime === 'process' && !quick && !isStyled;
   const out = values.out ?? (whole ? WHOLE_OUT : PARTIAL_OUT);
-  return { parts, plan: planOf(quick, hash), quick, runtime, out };
+  const ownHash = hash?.includes('/') ? hash : undefined;
+  return { parts, plan: planOf(quick, hash), quick, runtime, out, whole, style, ownHash };
 }
 
 // Checks the hash as the program would, but before anything is run.
@@ -94,58 +105,6 @@ async function checkHash(hash: string): Promise<void> {
   const fault = hashPairFault(module, slots, slots, virtualNodes);
   if (fault !== undefined) throw new Error(`--hash ${hash} cannot be used: ${fault}`);
 }
-
-function estimateSeconds(part: Part, { spread, recovery, overload, affinity, speed }: Plan): number {
-  switch (part) {
-    case 'spread':
-      return (
-        OVERHEAD_SECONDS +
-        spreadTasks(spread).reduce((sum, task) => sum + task.replicas.length, 0) * SPREAD_SECONDS_PER_RUN
-      );
-    case 'recovery':
-      return OVERHEAD_SECONDS + recovery.faults.reduce((sum, fault) => sum + fault.lastsMs, recovery.leadMs) / 1000;
-    case 'overload':
-      return OVERHEAD_SECONDS + overload.beforeSeconds + overload.overloadSeconds + overload.afterSeconds;
-    case 'affinity':
-      return OVERHEAD_SECONDS + affinityContenders().length * (affinity.seconds + SECONDS_BESIDE_CONVERSATIONS);
-    case 'speed': {
-      const { warmUpSeconds, steadySeconds } = speed;
-      const trials = trialsOf(speed).reduce((sum, trial) => sum + trial.seconds + SECONDS_BETWEEN_TRIALS, 0);
-      const steady = steadySeconds === 0 ? 0 : steadySeconds + 2;
-      const bursts = speed.burstRounds * SECONDS_OF_A_BURST;
-      const scale = speed.scaleRounds * speed.scaleSeconds + warmUpSeconds / 2 + SECONDS_BETWEEN_TRIALS;
-      const rejoins = 2 * (2 * speed.rejoins * SECONDS_OF_A_CHANGE + OVERHEAD_SECONDS);
-      return (
-        OVERHEAD_SECONDS * 2 +
-        warmUpSeconds +
-        CONTENDERS * (trials + bursts + steady) +
-        SCALE_CONTENDERS * scale +
-        rejoins +
-        SECONDS_OF_MANY
-      );
-    }
-  }
-}
-
-/** Prints what is done now, and how long the rest will take by the estimates. */
-function createProgress({ parts, plan }: Request) {
-  const totalSeconds = parts.reduce((sum, part) => sum + estimateSeconds(part, plan), 0);
-  const startedMs = performance.now();
-  let doneSeconds = 0;
-  return {
-    tell: (what: string, ofPart = 0, part?: Part) => {
-      const within = part === undefined ? 0 : estimateSeconds(part, plan) * ofPart;
-      const left = Math.max(0, totalSeconds - doneSeconds - within);
-      console.log(`bench: ${what} … ${left < 1 ? 'nearly done' : `${Math.ceil(left)} s left`}`);
-    },
-    done: (part: Part) => {
-      doneSeconds += estimateSeconds(part, plan);
-    },
-    finish: () => console.log(`bench: took ${Math.round((performance.now() - startedMs) / 1000)} s`),
-  };
-}
-
-type Progress = ReturnType<typeof createProgress>;
 
 async function runPart(part: Part, { plan, runtime }: Request, environment: Environment, progress: Progress) {
   switch (part) {
@@ -187,16 +146,17 @@ async function runPart(part: Part, { plan, runtime }: Request, environment: Envi
 
 async function run(request: Request): Promise<void> {
   const progress = createProgress(request);
-  const environment = await describeEnvironment(request.quick, request.runtime);
+  const environment = await describeEnvironment(request.quick, request.runtime, request.ownHash);
   for (const part of request.parts) {
     const othersSince = watchOthers();
     const samples = await runPart(part, request, environment, progress);
     writePart(request.out, part, { ...samples, environment: { ...samples.environment, ...othersSince() } });
     progress.done(part);
   }
-  await drawReport(request.out);
+  const { out, parts, whole, style } = request;
+  await drawReport(out, whole ? {} : { parts, style });
   progress.finish();
-  console.log(`bench: the report is ${pageIn(request.out)}`);
+  console.log(`bench: the report is ${pageIn(out)}`);
 }
 
 if (import.meta.main) {

@@ -94,6 +94,24 @@ export function faultStories({ faults, requests, replicas }: RecoverySamples): F
   });
 }
 
+/** A time in which nothing was sent although a request was due, in ms since the load began. */
+export interface Stall {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+const STALLED_MS = 100;
+const STALLED_REQUESTS = 5;
+
+/** When the load itself stalled, as it does on a busy machine: what happened then nobody knows. */
+export function stallsOf({ requests, perSecond }: RecoverySamples): Stall[] {
+  const leastMs = Math.max(STALLED_MS, STALLED_REQUESTS * (1000 / perSecond));
+  return requests.slice(1).flatMap(([, toMs], index) => {
+    const fromMs = requests[index]?.[1] ?? 0;
+    return toMs - fromMs > leastMs ? [{ fromMs, toMs }] : [];
+  });
+}
+
 // The bound on load sends some requests past their replica without any fault. Keys for which it did so are left out.
 function steadyKeys({ keys, atMs }: Fault, struck: number, requests: readonly TimedRequest[]): Set<number> {
   const steady = new Set(keys);

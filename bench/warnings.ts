@@ -1,30 +1,73 @@
-// The doubts about a run, as sentences: what a reader has to know before trusting a chart. They are shown above the
-// charts and printed at the end of a run. Pure.
+// The doubts about a run, as sentences: what a reader has to know before trusting a chart. They stand in the pictures
+// that they concern, and all together below the results and at the end of a run. Pure.
 
 import { size } from './charts/theme.ts';
 import { FLOOR, standsOnFloor } from './contenders.ts';
 import type { Environment, Results, SpeedSamples } from './samples.ts';
-import { mainTrial, type SpeedSummary, scaledName, speedSummaries, voidRounds, voidScaleRounds } from './summaries.ts';
+import {
+  mainTrial,
+  type SpeedSummary,
+  scaledName,
+  speedSummaries,
+  stallsOf,
+  voidRounds,
+  voidScaleRounds,
+} from './summaries.ts';
 import { affinitySummaries } from './summaries-affinity.ts';
 
 const BUSY_RATIO = 0.1;
 const VARIED_RATIO = 0.15;
 const IDLE_CORE_RATIO = 0.9;
-const STALLED_MS = 100;
-const STALLED_REQUESTS = 5;
 const ENOUGH_ROUNDS = 3;
 // With this many, five latencies are above the 99th percentile.
 const ENOUGH_LATENCIES = 500;
 const ENOUGH_REQUESTS = 10_000;
 
+/** The pictures of each part that show what it measured. */
+const PICTURES: Readonly<Record<string, readonly string[]>> = {
+  spread: ['a1-spread', 'a2-scale', 'a4-spread', 'a4-scale'],
+  recovery: ['a3-recovery'],
+  overload: ['overload'],
+  affinity: ['affinity'],
+  soak: ['soak'],
+  matrix: ['matrix'],
+  speed: ['speed', 'speed-bodies', 'speed-connections', 'speed-workers'],
+};
+
+export interface Doubt {
+  /** The parts that it is about, empty if it is about all together. */
+  readonly about: string;
+  readonly text: string;
+  /** The names of the pictures that say less because of it. */
+  readonly pictures: readonly string[];
+  /** Which trial of a part it is about, if that is not all of a picture. */
+  readonly trial?: string;
+}
+
+/** The doubts as sentences, each with what it is about. */
 export function doubtsAbout(results: Results): string[] {
+  return findDoubts(results).map(({ about, text }) => (about === '' ? text : `${about}: ${text}`));
+}
+
+/** What stands in a picture: the doubts that concern it. */
+export function notesFor(picture: string, doubts: readonly Doubt[]): string[] {
+  return doubts
+    .filter(({ pictures }) => pictures.includes(picture))
+    .map(({ text, trial }) => (trial === undefined ? text : `${trial}: ${text}`));
+}
+
+export function findDoubts(results: Results): Doubt[] {
   const environments = Object.entries(results).map(([part, { environment }]) => ({ part, environment }));
-  const byDoubt = Map.groupBy(
-    environments.flatMap(({ part, environment }) => environmentDoubts(environment).map((doubt) => ({ part, doubt }))),
-    ({ doubt }) => doubt,
+  const byText = Map.groupBy(
+    environments.flatMap(({ part, environment }) => environmentDoubts(part, environment)),
+    ({ text }) => text,
   );
   return [
-    ...[...byDoubt].map(([doubt, parts]) => `${parts.map(({ part }) => part).join(', ')}: ${doubt}`),
+    ...[...byText].map(([text, all]) => ({
+      about: all.map(({ about }) => about).join(', '),
+      text,
+      pictures: all.flatMap(({ pictures }) => pictures),
+    })),
     ...differences(environments.map(({ environment }) => environment)),
     ...spreadDoubts(results),
     ...recoveryDoubts(results),
@@ -33,59 +76,76 @@ export function doubtsAbout(results: Results): string[] {
   ];
 }
 
-function environmentDoubts({ busyRatio, busyRatioMeanwhile = 0, changed, commit, quick }: Environment): string[] {
+function environmentDoubts(part: string, environment: Environment): Doubt[] {
+  const { busyRatio, busyRatioMeanwhile = 0, changed, commit, quick } = environment;
+  const pictures = PICTURES[part] ?? [];
+  const busy = (ratio: number, when: string) =>
+    doubtIf(
+      ratio > BUSY_RATIO,
+      part,
+      `other programs used ${Math.round(ratio * 100)} % of the processor ${when}.`,
+      pictures,
+    );
   return [
-    ...(busyRatio > BUSY_RATIO
-      ? [`other programs used ${Math.round(busyRatio * 100)} % of the processor just before the run.`]
-      : []),
-    ...(busyRatioMeanwhile > BUSY_RATIO
-      ? [`other programs used ${Math.round(busyRatioMeanwhile * 100)} % of the processor during the run.`]
-      : []),
-    ...(changed ? [`the program had changes that are not in commit ${commit}.`] : []),
-    ...(quick ? ['a quick run, with few samples.'] : []),
+    ...busy(busyRatio, 'just before the run'),
+    ...busy(busyRatioMeanwhile, 'during the run'),
+    ...doubtIf(changed, part, `the program had changes that are not in commit ${commit}.`, []),
+    ...doubtIf(quick, part, 'a quick run, with few samples.', pictures),
   ];
 }
 
-function differences(environments: readonly Environment[]): string[] {
+function doubtIf(isSo: boolean, about: string, text: string, pictures: readonly string[]): Doubt[] {
+  return isSo ? [{ about, text, pictures }] : [];
+}
+
+function differences(environments: readonly Environment[]): Doubt[] {
   const commits = new Set(environments.map(({ commit }) => commit));
   const machines = new Set(environments.map(({ processor, cores, system }) => `${processor} ${cores} ${system}`));
   return [
-    ...(commits.size > 1 ? [`The parts were run at different commits: ${[...commits].join(', ')}.`] : []),
-    ...(machines.size > 1 ? ['The parts were run on different machines.'] : []),
+    ...doubtIf(commits.size > 1, '', `The parts were run at different commits: ${[...commits].join(', ')}.`, []),
+    ...doubtIf(machines.size > 1, '', 'The parts were run on different machines.', []),
   ];
 }
 
-function spreadDoubts({ spread }: Results): string[] {
+function spreadDoubts({ spread }: Results): Doubt[] {
   const runs = spread?.runs ?? [];
   const failed = runs.reduce((sum, run) => sum + run.failed, 0);
-  const few = new Set(runs.filter((run) => run.requests < ENOUGH_REQUESTS).map((run) => run.requests));
+  const few = runs.filter((run) => run.requests < ENOUGH_REQUESTS);
+  const counts = new Set(few.map((run) => run.requests));
+  // Those of the hash that A-1 and A-2 show are in all pictures.
+  const isOwn = few.some((run) => run.hash === spread?.hash);
+  const all = PICTURES.spread ?? [];
+  const pictures = isOwn ? all : all.filter((name) => name.startsWith('a4'));
   return [
-    ...(failed > 0 ? [`spread: ${failed} requests were not answered by a replica.`] : []),
-    ...(few.size > 0 ? [`spread: only ${[...few].join(' and ')} requests for some of the hashes.`] : []),
+    ...doubtIf(failed > 0, 'spread', `${failed} requests were not answered by a replica.`, all),
+    ...doubtIf(
+      few.length > 0,
+      'spread',
+      `only ${[...counts].join(' and ')} requests for some of the hashes.`,
+      pictures,
+    ),
   ];
 }
 
-function recoveryDoubts({ recovery }: Results): string[] {
+function recoveryDoubts({ recovery }: Results): Doubt[] {
   if (recovery === undefined) return [];
-  const { requests, perSecond } = recovery;
-  const pausesMs = requests.slice(1).map(([, sentMs], index) => sentMs - (requests[index]?.[1] ?? 0));
-  const longestMs = Math.max(0, ...pausesMs);
-  const stalled = longestMs > Math.max(STALLED_MS, STALLED_REQUESTS * (1000 / perSecond));
-  return stalled ? [`recovery: the load itself stalled, for ${Math.round(longestMs)} ms at most.`] : [];
+  const stalls = stallsOf(recovery);
+  const longestMs = Math.max(0, ...stalls.map(({ fromMs, toMs }) => toMs - fromMs));
+  const text = `the load itself stalled, for ${Math.round(longestMs)} ms at most.`;
+  return doubtIf(stalls.length > 0, 'recovery', text, ['a3-recovery']);
 }
 
-function affinityDoubts({ affinity }: Results): string[] {
+function affinityDoubts({ affinity }: Results): Doubt[] {
   if (affinity === undefined) return [];
   const failed = affinitySummaries(affinity).filter((one) => one.failed > 0);
+  const about = (text: string): Doubt => ({ about: 'affinity', text, pictures: ['affinity'] });
   return [
-    ...Object.entries(affinity.missing).map(
-      ([name, how]) => `affinity: not compared: ${name} (to change that: ${how}).`,
-    ),
-    ...failed.map((one) => `affinity: ${one.failed} turns were not answered with ${one.contender}.`),
+    ...Object.entries(affinity.missing).map(([name, how]) => about(`not compared: ${name} (to change that: ${how}).`)),
+    ...failed.map((one) => about(`${one.failed} turns were not answered with ${one.contender}.`)),
   ];
 }
 
-function speedDoubts({ speed }: Results): string[] {
+function speedDoubts({ speed }: Results): Doubt[] {
   if (speed === undefined) return [];
   const summaries = speedSummaries(speed);
   const main = mainTrial(summaries);
@@ -97,36 +157,36 @@ function speedDoubts({ speed }: Results): string[] {
   };
   const failed = voidRounds(speed);
   const byRemedy = Map.groupBy(Object.entries(speed.missing), ([, how]) => how);
-  const missing = [...byRemedy].map(
-    ([how, list]) => `speed: not compared: ${list.map(([name]) => name).join('; ')} (to change that: ${how}).`,
-  );
-  const sentence = (when: boolean, text: string) => (when ? [text] : []);
+  const all = PICTURES.speed ?? [];
+  const sentence = (isSo: boolean, text: string, pictures: readonly string[] = ['speed']) =>
+    doubtIf(isSo, 'speed', text, pictures);
   return [
-    ...Object.entries(speed.wrong).map(([name, fault]) => `speed: ${name} was not timed: ${fault}.`),
+    ...Object.entries(speed.wrong).flatMap(([name, fault]) => sentence(true, `${name} was not timed: ${fault}.`, all)),
     ...sentence(
       failed.length > 0,
-      `speed: some numbers are void, because of errors, no answer in time or too little to measure: ${named(failed)}.`,
+      `some numbers are void, because of errors, no answer in time or too little to measure: ${named(failed)}.`,
+      all.slice(0, 3),
     ),
-    ...missing,
-    ...sentence(!speed.pinned, 'speed: contenders and load shared their cores, which this system does not let us pin.'),
+    ...[...byRemedy].flatMap(([how, list]) =>
+      sentence(true, `not compared: ${list.map(([name]) => name).join('; ')} (to change that: ${how}).`, all),
+    ),
+    ...sentence(!speed.pinned, 'contenders and load shared their cores, which this system does not let us pin.', all),
     ...sentence(
       main.some((one) => one.cpuMicros === undefined),
-      'speed: processor times could not be read here.',
+      'processor times could not be read here.',
+      all,
     ),
     ...sentence(
       main.some((one) => one.rounds < ENOUGH_ROUNDS),
-      'speed: fewer than three rounds.',
+      'fewer than three rounds.',
     ),
-    ...sentence(varied.length > 0, `speed: processor time varied by more than 15 % between rounds: ${named(varied)}.`),
+    ...sentence(varied.length > 0, `processor time varied by more than 15 % between rounds: ${named(varied)}.`),
     ...sideDoubts(summaries),
     ...sentence(
       idle.length > 0,
-      `speed: these had time to spare, so that requests per second is the limit of the load or of the machine: ${named(idle)}.`,
+      `these had time to spare, so that requests per second is the limit of the load or of the machine: ${named(idle)}.`,
     ),
-    ...sentence(
-      speed.generator !== 'wrk',
-      'speed: the load came from autocannon, which tires before a good proxy does.',
-    ),
+    ...sentence(speed.generator !== 'wrk', 'the load came from autocannon, which tires before a good proxy does.', all),
     ...latencyDoubts(speed),
     ...scaleDoubts(speed),
   ];
@@ -136,9 +196,9 @@ function hasVaried({ cpuMicros }: SpeedSummary): boolean {
   return cpuMicros !== undefined && (cpuMicros.most - cpuMicros.least) / cpuMicros.median > VARIED_RATIO;
 }
 
-function sideDoubts(summaries: readonly SpeedSummary[]): string[] {
+function sideDoubts(summaries: readonly SpeedSummary[]): Doubt[] {
   const sides = summaries.filter((one) => mainTrial([one]).length === 0);
-  const few = new Set(sides.filter((one) => one.rounds < ENOUGH_ROUNDS).map(trialName));
+  const few = sides.filter((one) => one.rounds < ENOUGH_ROUNDS);
   const names = (list: readonly SpeedSummary[]) => list.map((one) => one.contender).join('; ');
   const doubts = [...Map.groupBy(summaries, trialName)].flatMap(([trial, all]) => {
     const varied = all.filter((one) => sides.includes(one) && hasVaried(one));
@@ -146,32 +206,47 @@ function sideDoubts(summaries: readonly SpeedSummary[]): string[] {
     const below = all.filter(
       (one) => standsOnFloor(one.contender) && one.cpuMicros !== undefined && one.cpuMicros.median < floor,
     );
+    const sentence = (text: string, list: readonly SpeedSummary[]) =>
+      doubtIf(list.length > 0, `speed, ${trial}`, `${text}: ${names(list)}.`, [...new Set(all.map(pictureOf))]).map(
+        (doubt) => ({
+          ...doubt,
+          ...(pictureOf(all[0] as SpeedSummary) === 'speed' ? {} : { trial }),
+        }),
+      );
     return [
-      ...(varied.length > 0
-        ? [`speed, ${trial}: processor time varied by more than 15 % between rounds: ${names(varied)}.`]
-        : []),
-      ...(below.length > 0 ? [`speed, ${trial}: cost less than bare sockets joined in Node: ${names(below)}.`] : []),
+      ...sentence('processor time varied by more than 15 % between rounds', varied),
+      ...sentence('cost less than bare sockets joined in Node', below),
     ];
   });
-  return few.size === 0 ? doubts : [`speed: fewer than three rounds of ${[...few].join(', ')}.`, ...doubts];
+  const trials = new Set(few.map(trialName));
+  const text = `fewer than three rounds of ${[...trials].join(', ')}.`;
+  return [...doubtIf(few.length > 0, 'speed', text, [...new Set(few.map(pictureOf))]), ...doubts];
 }
 
 function trialName({ bodyBytes, connections }: SpeedSummary): string {
   return bodyBytes > 0 ? `bodies of ${size(bodyBytes)}` : `${connections} connections`;
 }
 
-function scaleDoubts({ scale = [], plans = [] }: SpeedSamples): string[] {
+function pictureOf(summary: SpeedSummary): string {
+  if (mainTrial([summary]).length > 0) return 'speed';
+  return summary.bodyBytes > 0 ? 'speed-bodies' : 'speed-connections';
+}
+
+function scaleDoubts({ scale = [], plans = [] }: SpeedSamples): Doubt[] {
   const failed = new Set(voidScaleRounds(scale).map(scaledName));
   const few = scale.length > 0 && new Set(scale.map(({ round }) => round)).size < ENOUGH_ROUNDS;
   const errors = plans.reduce((sum, one) => sum + one.errors, 0);
+  const about = 'speed, workers and replicas';
+  const unanswered = `${errors} requests were not answered while one of many replicas left and joined.`;
   return [
-    ...(failed.size > 0 ? [`speed, workers and replicas: some numbers are void: ${[...failed].join('; ')}.`] : []),
-    ...(few ? ['speed, workers and replicas: fewer than three rounds.'] : []),
-    ...(errors > 0 ? [`speed: ${errors} requests were not answered while one of many replicas left and joined.`] : []),
+    ...doubtIf(failed.size > 0, about, `some numbers are void: ${[...failed].join('; ')}.`, ['speed-workers']),
+    ...doubtIf(few, about, 'fewer than three rounds.', ['speed-workers']),
+    ...doubtIf(errors > 0, 'speed', unanswered, []),
   ];
 }
 
-function latencyDoubts({ latencies }: SpeedSamples): string[] {
+function latencyDoubts({ latencies }: SpeedSamples): Doubt[] {
   const few = latencies.filter(({ requests }) => requests < ENOUGH_LATENCIES).map(({ contender }) => contender);
-  return few.length === 0 ? [] : [`speed: latencies of fewer than ${ENOUGH_LATENCIES} requests: ${few.join('; ')}.`];
+  const text = `latencies of fewer than ${ENOUGH_LATENCIES} requests: ${few.join('; ')}.`;
+  return doubtIf(few.length > 0, 'speed', text, ['speed']);
 }

@@ -36,5 +36,8 @@ async function play({ files, situations, options, cacheBytes, requests, target, 
   const told = { ...prediction, needs, lines: made.counts, late: made.late, notes: [...made.notes] };
   process.stdout.write(json ? `${JSON.stringify(told)}\n` : printed(prediction, needs, made));
   if (svg !== undefined)
-    writeFileSync(svg, await renderSvg(whatIfChart(prediction), 'What if: predictions of a fleet'));
+    writeFileSync(
+      svg,
+      await renderSvg(whatIfChart(prediction), { title: 'What if: predictions of a fleet', finding: '', notes: [] }),
+    );
 }

@@ -10,6 +10,11 @@ import { brief, COLOURS, subtitle } from './theme.ts';
 
 const PANEL_WIDTH = 150;
 
+/** How far ours is from one engine with all the memory, in a sentence. */
+export function affinityFinding(samples: AffinitySamples): string {
+  return standing(affinitySummaries(samples), 100 * bestHitRatio(samples));
+}
+
 export function affinityChart(samples: AffinitySamples): Specification {
   const summaries = affinitySummaries(samples);
   const names = summaries.map(({ contender }) => contender);
@@ -26,8 +31,20 @@ export function affinityChart(samples: AffinitySamples): Specification {
     spacing: 22,
     hconcat: [
       marked(barPanel(rowsOf(summaries, hitWithin(best)), names, 'cached, % of the prompts', PANEL_WIDTH, true), best),
-      barPanel(rowsOf(summaries, first), names, ['ms to the first byte:', '95 % were faster'], PANEL_WIDTH, false),
-      barPanel(rowsOf(summaries, evenness), names, ['in flight, most over mean:', 'median … 95 %'], 130, false),
+      barPanel(
+        rowsOf(summaries, first),
+        names,
+        ['time to the first byte, ms:', '95 % were faster'],
+        PANEL_WIDTH,
+        false,
+      ),
+      barPanel(
+        rowsOf(summaries, evenness),
+        names,
+        ['in flight, the most as × mean;', 'bar: median, whisker: to 95 %'],
+        130,
+        false,
+      ),
     ],
   };
 }
@@ -66,16 +83,16 @@ function rowsOf(summaries: readonly AffinitySummary[], barOf: (summary: Affinity
 function hitWithin(best: number): (summary: AffinitySummary) => Bar {
   return ({ hitRatio }) => {
     const percent = 100 * hitRatio;
-    return { middle: percent, most: Math.max(percent, best), label: brief(percent) };
+    return { middle: percent, most: Math.max(percent, best), label: `${brief(percent)} %` };
   };
 }
 
 function first({ firstP95Ms }: AffinitySummary): Bar {
-  return { middle: firstP95Ms, most: firstP95Ms, label: brief(firstP95Ms) };
+  return { middle: firstP95Ms, most: firstP95Ms, label: `${brief(firstP95Ms)} ms` };
 }
 
 function evenness({ mostOverMean: { median, p95 } }: AffinitySummary): Bar {
-  return { middle: median, most: p95, label: `${median.toFixed(2)} … ${p95.toFixed(2)}` };
+  return { middle: median, most: p95, label: `${median.toFixed(2)} … ${p95.toFixed(2)} ×` };
 }
 
 function marked(panel: Specification, at: number): Specification {

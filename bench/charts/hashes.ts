@@ -5,22 +5,44 @@ import type { SpreadRun } from '../samples.ts';
 import { evenness, slotMaxOverMean } from '../summaries.ts';
 import type { Specification } from './render.ts';
 import { loadPanel, ratioPanel } from './scale.ts';
-import { COLOURS, hashName, REPLICA_COLOURS, subtitle, whole } from './theme.ts';
+import { COLOURS, hashName, label, REPLICA_COLOURS, subtitle, times, whole } from './theme.ts';
 
 const WIDTH = 710;
 const GAP = 34;
+
+/** Which pairs are the most and the least even, in a sentence. @param runs one for each hash. */
+export function hashSpreadFinding(runs: readonly SpreadRun[]): string {
+  const sorted = runs.toSorted((a, b) => evenness(a).maxOverMean - evenness(b).maxOverMean);
+  const [best, worst] = [sorted[0] as SpreadRun, sorted.at(-1) as SpreadRun];
+  const said = (run: SpreadRun) =>
+    `${hashName(run.hash)}, the busiest got ${times(evenness(run).maxOverMean)} the mean`;
+  return best === worst ? `${said(best)}.` : `Most even: ${said(best)}; least: ${said(worst)}.`;
+}
+
+/** Which pair is worst as replicas are added, in a sentence. */
+export function hashScaleFinding(runsByHash: readonly (readonly SpreadRun[])[]): string {
+  const [worst] = runsByHash.flat().toSorted((a, b) => evenness(b).maxOverMean - evenness(a).maxOverMean);
+  if (worst === undefined) return '';
+  return `Worst: ${hashName(worst.hash)} with ${worst.replicas} replicas, the busiest gets ${times(evenness(worst).maxOverMean)} the mean.`;
+}
+
+/** How large the largest parts of the rings are, in a sentence. */
+export function ringsFinding(runs: readonly SpreadRun[]): string {
+  const parts = runs.map((run) => `${hashName(run.hash)} ${slotMaxOverMean(run).toFixed(2)}`);
+  return `The largest part of a ring, as a multiple of the mean part: ${parts.join(', ')}.`;
+}
 
 /** @param runs has one run for each hash, all with the same number of replicas. */
 export function hashSpreadChart(runs: readonly SpreadRun[]): Specification {
   const highest = Math.max(
     ...runs.flatMap((run) => [...measuredParts(run).values(), ...Object.values(run.slotShares)]),
   );
-  const [best] = runs.toSorted((a, b) => evenness(a).maxOverMean - evenness(b).maxOverMean);
   return {
     title: {
       text: `A-4 Hash functions: ${runs[0]?.replicas} replicas under each pair`,
       subtitle: subtitle(
-        `Evenest: ${hashName(best?.hash ?? '')}. Bars: part of the requests, measured; the busiest over the mean is above each panel.`,
+        hashSpreadFinding(runs),
+        'Bars: part of the requests in %, measured; above each panel the busiest as a multiple of the mean.',
         'Lines across: part of the ring, exact. Where they differ, the request hash does not meet all slots alike.',
       ),
     },
@@ -35,15 +57,14 @@ export function hashScaleChart(runsByHash: readonly (readonly SpreadRun[])[]): S
   const all = runsByHash.flat();
   const ratios = all.map((run) => evenness(run).maxOverMean);
   const highest = Math.max(...all.flatMap((run) => [...measuredParts(run).values()])) * 1.08;
-  const worst = all[ratios.indexOf(Math.max(...ratios))] as SpreadRun;
   const mostRatio = 1 + (Math.max(...ratios) - 1) * 1.15;
   const size = { width: panelWidth(runsByHash.length), height: 150 };
   return {
     title: {
       text: 'A-4 Hash functions: as replicas are added',
       subtitle: subtitle(
-        `Worst: ${hashName(worst.hash)} with ${worst.replicas} replicas, the busiest has ${Math.max(...ratios).toFixed(2)} times the mean.`,
-        'Above: a dot is a replica, the broad curve the ideal 1/N. Below: the busiest over the mean.',
+        hashScaleFinding(runsByHash),
+        'Above: a dot is a replica, the broad curve the ideal, 1/N. Below: the busiest as a multiple of the mean.',
       ),
     },
     spacing: { column: GAP, row: 64 },
@@ -66,7 +87,7 @@ export function ringsChart(runs: readonly SpreadRun[]): Specification {
       text: `A-4 Hash functions: the rings of ${runs[0]?.replicas} replicas`,
       subtitle: subtitle(
         'Slot 0 is at the top, slots go clockwise; an arc leads to the virtual node at its end, which is marked.',
-        'In the middle: the largest part of a ring over the mean part.',
+        `In the middle: the largest part of a ring as a multiple of the mean part. ${whole(runs[0]?.slots ?? 0)} slots each.`,
       ),
     },
     spacing: 28,
@@ -107,7 +128,7 @@ function partsPanel(run: SpreadRun, width: number, highest: number, first: boole
     replica: String(index + 1),
     part: parts.get(replica) ?? 0,
     exact: run.slotShares[replica] ?? 0,
-    label: `${((parts.get(replica) ?? 0) * 100).toFixed(1)}`,
+    text: `${((parts.get(replica) ?? 0) * 100).toFixed(1)}%`,
   }));
   const x = { field: 'replica', type: 'nominal', sort: null, axis: { title: 'replica', labelAngle: 0 } };
   const y = (field: string) => ({
@@ -115,25 +136,24 @@ function partsPanel(run: SpreadRun, width: number, highest: number, first: boole
     type: 'quantitative',
     scale: { domain: [0, highest] },
     axis: first
-      ? { title: 'part of the requests', format: '.0%', tickCount: 5 }
+      ? { title: 'part of the requests, %', format: '.0%', tickCount: 5 }
       : { title: null, labels: false, ticks: false },
   });
   return {
-    title: panelTitle(run.hash, `max/mean ${evenness(run).maxOverMean.toFixed(2)}`),
+    title: panelTitle(run.hash, `busiest: ${times(evenness(run).maxOverMean)} mean`),
     width,
     height: 220,
     data: { values: rows },
     layer: [
-      { mark: { type: 'bar', color: COLOURS.blue, width: { band: 0.8 } }, encoding: { x, y: y('part') } },
+      { mark: { type: 'bar', color: COLOURS.measured, width: { band: 0.8 } }, encoding: { x, y: y('part') } },
       {
         mark: { type: 'tick', color: COLOURS.ink, opacity: 1, thickness: 2.5, width: { band: 0.95 } },
         encoding: { x, y: y('exact') },
       },
-      {
+      ...label({ dy: -10, fontSize: 10.5 }, { x, y: y('top'), text: { field: 'text' } }).map((layer) => ({
         transform: [{ calculate: 'max(datum.part, datum.exact)', as: 'top' }],
-        mark: { type: 'text', dy: -9, fontSize: 11, color: COLOURS.ink },
-        encoding: { x, y: y('top'), text: { field: 'label' } },
-      },
+        ...layer,
+      })),
     ],
   };
 }
@@ -153,7 +173,7 @@ function ringPanel(run: SpreadRun): Specification {
     field: 'replica',
     type: 'nominal',
     scale: { domain: names, range: REPLICA_COLOURS.slice(0, names.length) },
-    legend: { title: null, orient: 'top', symbolType: 'square' },
+    legend: { title: 'replica', orient: 'top', symbolType: 'square' },
   };
   const angle = (field: string) => ({ field, type: 'quantitative', scale: null });
   return {
@@ -175,12 +195,12 @@ function ringPanel(run: SpreadRun): Specification {
         encoding: { theta: angle('left'), theta2: { field: 'right' }, color: colour },
       },
       {
-        data: { values: [{ label: `${slotMaxOverMean(run).toFixed(2)}` }] },
+        data: { values: [{ label: times(slotMaxOverMean(run)) }] },
         mark: { type: 'text', fontSize: 26, fontWeight: 600, color: COLOURS.ink },
         encoding: { text: { field: 'label' } },
       },
       {
-        data: { values: [{ label: `of ${whole(slots)} slots` }] },
+        data: { values: [{ label: 'mean' }] },
         mark: { type: 'text', fontSize: 11, dy: 22, color: COLOURS.muted },
         encoding: { text: { field: 'label' } },
       },

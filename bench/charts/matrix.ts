@@ -2,7 +2,7 @@
 // begins, and how much later than the fault itself asks for.
 
 import type { MatrixCell, MatrixSamples } from '../samples.ts';
-import type { Specification } from './render.ts';
+import type { Shape, Specification } from './render.ts';
 import { brief, COLOURS, subtitle, whole } from './theme.ts';
 
 const CELL_WIDTH = 104;
@@ -21,24 +21,33 @@ const KINDS: Readonly<Record<string, string>> = {
 const UNEXPECTED = 'something else';
 const COLOUR_OF = {
   'an answer': COLOURS.fine,
-  'an error that is told': COLOURS.late,
-  'a reply that is seen to break off': COLOURS.plain,
-  'not to be told from an answer': COLOURS.ours,
+  'an error that is told': COLOURS.shed,
+  'a reply that is seen to break off': COLOURS.cut,
+  'not to be told from an answer': COLOURS.garbled,
   [UNEXPECTED]: COLOURS.failed,
 };
 
-export function matrixChart({ cells, rounds, besideMs, withoutMs }: MatrixSamples): Specification {
+export function matrixFinding({ cells, besideMs, withoutMs }: MatrixSamples): string {
+  const odd = cells.filter((cell) => kindOf(cell) === UNEXPECTED).length;
+  const lateMs = Math.max(...cells.map((cell) => cell.lateMs));
+  const all = odd === 0 ? 'Each cell came out the same each time' : `${odd} cells came out in several ways`;
+  return `${all}, at most ${whole(lateMs)} ms after its fault or its limit. Requests beside the faults had a p99 of ${brief(besideMs)} ms, and of ${brief(withoutMs)} ms in turn without any.`;
+}
+
+export function matrixChart(samples: MatrixSamples, shape: Shape = 'page'): Specification {
+  const { cells, rounds } = samples;
   return {
     title: {
       text: `Fault matrix: ${whole(cells.length)} faults of a connection, ${whole(rounds)} times each`,
       subtitle: subtitle(
+        matrixFinding(samples),
         'Below each outcome: how much longer it took at most than the fault, or the limit that ends it.',
-        `Requests beside the faults had a p99 of ${brief(besideMs)} ms, and of ${brief(withoutMs)} ms in turn without any.`,
       ),
     },
     spacing: 24,
     resolve: { scale: { color: 'shared' } },
-    vconcat: [...new Set(cells.map(({ method }) => method))].map((method) =>
+    columns: shape === 'slide' ? 2 : 1,
+    concat: [...new Set(cells.map(({ method }) => method))].map((method) =>
       panelOf(
         method,
         cells.filter((cell) => cell.method === method),
@@ -47,10 +56,14 @@ export function matrixChart({ cells, rounds, besideMs, withoutMs }: MatrixSample
   };
 }
 
+function kindOf({ outcomes }: Pick<MatrixCell, 'outcomes'>): string {
+  return outcomes.length === 1 ? (KINDS[outcomes[0] ?? ''] ?? UNEXPECTED) : UNEXPECTED;
+}
+
 function panelOf(method: string, cells: readonly MatrixCell[]): Specification {
   const values = cells.map(({ fault, phase, outcomes, lateMs }) => ({
     ...{ fault, phase, outcome: outcomes.join(' / '), late: `+${whole(Math.max(0, lateMs))} ms` },
-    kind: outcomes.length === 1 ? (KINDS[outcomes[0] ?? ''] ?? UNEXPECTED) : UNEXPECTED,
+    kind: kindOf({ outcomes }),
   }));
   const order = (names: readonly string[]) => [...new Set(names)];
   const x = {

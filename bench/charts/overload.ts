@@ -3,32 +3,38 @@
 import type { OverloadSamples } from '../samples.ts';
 import { type OverloadSummary, overloadSummary } from '../summaries-overload.ts';
 import type { Specification } from './render.ts';
-import { brief, COLOURS, duration, subtitle, whole } from './theme.ts';
+import { brief, COLOURS, duration, label, subtitle, whole } from './theme.ts';
 
 const WIDTH = 610;
 const OUTCOMES = ['answered', 'turned away', 'failed'];
 const TIMES = ['median', '99th percentile'];
 
+/** How much was answered, and how soon, in two sentences. */
+export function overloadFinding(samples: OverloadSamples): string {
+  const { before, during, settled } = overloadSummary(samples);
+  const part = brief((100 * during.goodput) / samples.perSecond);
+  return (
+    `During the overload ${whole(during.goodput)} requests a second were answered, ${part} % of the most possible. ` +
+    `99 % of those took at most ${duration(during.p99Ms)}, without its first five seconds ${duration(settled.p99Ms)}; ` +
+    `before the overload ${duration(before.p99Ms)}.`
+  );
+}
+
 export function overloadChart(samples: OverloadSamples): Specification {
   const { perSecond } = samples;
   const summary = overloadSummary(samples);
-  const { before, during, settled } = summary;
   return {
     title: {
       text: `Overload: three times what the replicas can do, ${whole(perSecond)} requests a second`,
-      subtitle: subtitle(
-        `During the overload (shaded) ${whole(during.goodput)} a second were answered, ${brief((100 * during.goodput) / perSecond)} % of the most possible (dashed).`,
-        `99 % of those took at most ${duration(during.p99Ms)}, without its first five seconds ${duration(settled.p99Ms)}; before the overload ${duration(before.p99Ms)}.`,
-        'Requests stand where they were sent.',
-      ),
+      subtitle: subtitle(overloadFinding(samples), 'Shaded: the overload. Requests stand where they were sent.'),
     },
     spacing: 24,
     vconcat: [outcomesPanel(summary, samples), timesPanel(summary, samples)],
-    resolve: { scale: { color: 'independent' } },
+    resolve: { scale: { color: 'independent', strokeDash: 'independent' } },
   };
 }
 
-function xOf({ seconds }: OverloadSummary, title: string | null): Specification {
+function xOf({ seconds }: OverloadSummary, title: string): Specification {
   return {
     field: 'atS',
     type: 'quantitative',
@@ -41,7 +47,7 @@ function outcomesPanel(summary: OverloadSummary, { perSecond, beginMs, endMs }: 
   const rows = summary.seconds.flatMap(({ atS, answered, shed, failed }) =>
     [answered, shed, failed].map((count, place) => ({ atS, toS: atS + 1, name: OUTCOMES[place], count, place })),
   );
-  const scale = { domain: OUTCOMES, range: [COLOURS.fine, COLOURS.late, COLOURS.failed] };
+  const scale = { domain: OUTCOMES, range: [COLOURS.fine, COLOURS.shed, COLOURS.failed] };
   return {
     width: WIDTH,
     height: 170,
@@ -51,7 +57,7 @@ function outcomesPanel(summary: OverloadSummary, { perSecond, beginMs, endMs }: 
         data: { values: rows },
         mark: { type: 'bar', binSpacing: 1 },
         encoding: {
-          x: { ...xOf(summary, null), bin: 'binned' },
+          x: { ...xOf(summary, 'seconds since the load began'), bin: 'binned' },
           x2: { field: 'toS' },
           y: { field: 'count', type: 'quantitative', stack: true, axis: { title: 'requests a second', tickCount: 4 } },
           order: { field: 'place', type: 'quantitative' },
@@ -63,6 +69,17 @@ function outcomesPanel(summary: OverloadSummary, { perSecond, beginMs, endMs }: 
         mark: { type: 'rule', color: COLOURS.ink, strokeDash: [4, 3] },
         encoding: { y: { field: 'most', type: 'quantitative' } },
       },
+      ...label(
+        { align: 'left', baseline: 'bottom', dx: 4, dy: -4 },
+        {
+          x: { field: 'atS', type: 'quantitative' },
+          y: { field: 'most', type: 'quantitative' },
+          text: { field: 'text' },
+        },
+      ).map((layer) => ({
+        data: { values: [{ atS: 0, most: perSecond, text: `${whole(perSecond)} possible` }] },
+        ...layer,
+      })),
     ],
   };
 }
@@ -71,7 +88,6 @@ function timesPanel(summary: OverloadSummary, { beginMs, endMs }: OverloadSample
   const rows = summary.seconds.flatMap(({ atS, p50Ms, p99Ms }) =>
     [p50Ms, p99Ms].map((ms, place) => ({ atS: atS + 0.5, name: TIMES[place], ms })),
   );
-  const scale = { domain: TIMES, range: [COLOURS.blue, COLOURS.ours] };
   return {
     width: WIDTH,
     height: 130,
@@ -79,16 +95,27 @@ function timesPanel(summary: OverloadSummary, { beginMs, endMs }: OverloadSample
       shade(beginMs, endMs),
       {
         data: { values: rows.filter(({ ms }) => ms > 0) },
-        mark: { type: 'line', strokeWidth: 2 },
+        mark: { type: 'line', strokeWidth: 2, color: COLOURS.measured },
         encoding: {
-          x: xOf(summary, 'seconds'),
+          x: xOf(summary, 'seconds since the load began'),
           y: {
             field: 'ms',
             type: 'quantitative',
             scale: { type: 'log' },
-            axis: { title: 'ms to an answer', tickCount: 4, grid: false },
+            axis: { title: 'time to an answer, ms', tickCount: 4, grid: false },
           },
-          color: { field: 'name', type: 'nominal', scale, legend: { title: null, symbolType: 'stroke' } },
+          strokeDash: {
+            field: 'name',
+            type: 'nominal',
+            scale: {
+              domain: TIMES,
+              range: [
+                [1, 0],
+                [5, 3],
+              ],
+            },
+            legend: { title: null, symbolType: 'stroke', symbolSize: 500, symbolStrokeColor: COLOURS.measured },
+          },
         },
       },
     ],

@@ -3,17 +3,22 @@
 import type { SpreadRun } from '../samples.ts';
 import { evenness } from '../summaries.ts';
 import type { Specification } from './render.ts';
-import { COLOURS, hashName, subtitle, whole } from './theme.ts';
+import { COLOURS, hashName, label, subtitle, times, whole } from './theme.ts';
+
+/** How even it stays, in a sentence. */
+export function scaleFinding(runs: readonly SpreadRun[]): string {
+  const worst = Math.max(...runs.map((run) => evenness(run).maxOverMean));
+  return `From ${runs[0]?.replicas} replicas to ${runs.at(-1)?.replicas} the busiest one got at most ${times(worst, 3)} the mean.`;
+}
 
 export function scaleChart(runs: readonly SpreadRun[]): Specification {
-  const worst = Math.max(...runs.map((run) => evenness(run).maxOverMean));
   const { hash, requests } = runs[0] as SpreadRun;
   return {
     title: {
       text: `A-2 Scale: ${whole(requests)} requests at each number of replicas, hash ${hashName(hash)}`,
       subtitle: subtitle(
-        `The busiest replica had at most ${worst.toFixed(3)} times the mean.`,
-        'Left: a dot is a replica, the line their mean, the broad curve 1/N. Right: the busiest over the mean.',
+        scaleFinding(runs),
+        'Left: a dot is a replica, the broad curve the ideal, 1/N. Right: the busiest, as a multiple of the mean.',
       ),
     },
     spacing: 48,
@@ -26,15 +31,11 @@ export interface Size {
   readonly height: number;
 }
 
-/** The requests of every replica over the number of replicas, with their mean and the ideal. */
+/** The part of the requests that every replica got over the number of replicas, with the ideal. */
 export function loadPanel(runs: readonly SpreadRun[], size: Size, highest?: number): Specification {
   const dots = runs.flatMap((run) =>
     Object.values(run.counts).map((count) => ({ n: run.replicas, part: count / run.requests })),
   );
-  const means = runs.map((run) => ({
-    n: run.replicas,
-    part: (run.requests - run.failed) / run.requests / run.replicas,
-  }));
   const [from = 2, to = 6] = [runs[0]?.replicas, runs.at(-1)?.replicas];
   const curve = Array.from({ length: 41 }, (_, step) => from + ((to - from) * step) / 40);
   const x = { field: 'n', type: 'quantitative', ...replicasAxis(runs) };
@@ -43,7 +44,7 @@ export function loadPanel(runs: readonly SpreadRun[], size: Size, highest?: numb
     field: 'part',
     type: 'quantitative',
     scale: domain,
-    axis: { title: 'part of the requests', format: '.0%', tickCount: 5 },
+    axis: { title: 'part of the requests, %', format: '.0%', tickCount: 5 },
   };
   return {
     ...size,
@@ -54,13 +55,8 @@ export function loadPanel(runs: readonly SpreadRun[], size: Size, highest?: numb
         encoding: { x, y },
       },
       {
-        data: { values: means },
-        mark: { type: 'line', color: COLOURS.ours, strokeWidth: 1.5 },
-        encoding: { x, y },
-      },
-      {
         data: { values: dots },
-        mark: { type: 'circle', color: COLOURS.blue, size: 50, opacity: 0.8 },
+        mark: { type: 'circle', color: COLOURS.measured, size: 50, opacity: 0.8 },
         encoding: { x, y },
       },
     ],
@@ -73,37 +69,45 @@ export function loadPanel(runs: readonly SpreadRun[], size: Size, highest?: numb
  * @param highest is the end of the axis; without it, every dot has room for its label.
  */
 export function ratioPanel(runs: readonly SpreadRun[], size: Size, digits: number, highest?: number): Specification {
-  const rows = runs.map((run) => {
-    const ratio = evenness(run).maxOverMean;
+  const ratios = runs.map((run) => evenness(run).maxOverMean);
+  const top = highest ?? Math.max(1.05, ...ratios.map((ratio) => 1 + (ratio - 1) * 1.2));
+  const rows = runs.map((run, index) => {
+    const ratio = ratios[index] ?? 1;
+    // Where the line rises steeply, a label above its point would be in its way.
+    const isBelow = (ratios[index + 1] ?? ratio) - ratio > STEEP_RATIO * (top - 1);
     const isLabelled = highest === undefined || run === runs[0] || run === runs.at(-1);
-    return { n: run.replicas, ratio, label: isLabelled ? ratio.toFixed(digits) : '' };
+    return { n: run.replicas, ratio, isBelow, label: isLabelled ? times(ratio, digits) : '' };
   });
-  const most = highest ?? Math.max(1.05, ...rows.map((row) => 1 + (row.ratio - 1) * 1.2));
   const x = { field: 'n', type: 'quantitative', ...replicasAxis(runs) };
   const y = {
     field: 'ratio',
     type: 'quantitative',
-    scale: { domain: [1, most] },
-    axis: { title: 'busiest over mean', tickCount: 5 },
+    scale: { domain: [1, top] },
+    axis: { title: 'busiest replica, × mean', tickCount: 5 },
   };
   return {
     ...size,
     data: { values: rows },
     layer: [
-      { mark: { type: 'line', color: COLOURS.blue, strokeWidth: 2 }, encoding: { x, y } },
-      { mark: { type: 'circle', color: COLOURS.blue, size: 60, opacity: 1 }, encoding: { x, y } },
-      {
-        mark: { type: 'text', dy: -12, fontSize: 11, color: COLOURS.ink },
-        encoding: { x, y, text: { field: 'label' } },
-      },
+      { mark: { type: 'line', color: COLOURS.measured, strokeWidth: 2 }, encoding: { x, y } },
+      { mark: { type: 'circle', color: COLOURS.measured, size: 60, opacity: 1 }, encoding: { x, y } },
+      ...([false, true] as const).flatMap((isBelow) =>
+        label({ dy: isBelow ? 14 : -13, fontSize: 11 }, { x, y, text: { field: 'label' } }).map((layer) => ({
+          transform: [{ filter: `datum.isBelow === ${isBelow}` }],
+          ...layer,
+        })),
+      ),
     ],
   };
 }
+
+/** The part of the height of a panel. */
+const STEEP_RATIO = 0.12;
 
 function replicasAxis(runs: readonly SpreadRun[]) {
   const numbers = runs.map((run) => run.replicas);
   return {
     scale: { domain: [Math.min(...numbers) - 0.4, Math.max(...numbers) + 0.4], nice: false, zero: false },
-    axis: { title: 'replicas', values: numbers, format: 'd', grid: false },
+    axis: { title: 'number of replicas', values: numbers, format: 'd', grid: false },
   };
 }

@@ -2,11 +2,10 @@
 
 import type { SoakLook, SoakSamples } from '../samples.ts';
 import { slopeOf } from '../statistics.ts';
-import type { Specification } from './render.ts';
+import type { Shape, Specification } from './render.ts';
 import { brief, COLOURS, subtitle, whole } from './theme.ts';
 
-const WIDTH = 640;
-const HEIGHT = 92;
+const SIZES = { page: { width: 640, height: 92, columns: 1 }, slide: { width: 470, height: 170, columns: 2 } } as const;
 const MIB = 2 ** 20;
 const MINUTE_MS = 60_000;
 // In the beginning code is compiled, and what is kept for reuse is made.
@@ -16,14 +15,13 @@ interface Panel {
   readonly title: string;
   readonly unit: string;
   readonly measure: (look: SoakLook) => number;
-  readonly colour: string;
 }
 
 const PANELS: readonly Panel[] = [
-  { title: 'resident memory', unit: 'MiB', measure: (look) => look.residentBytes / MIB, colour: COLOURS.blue },
-  { title: 'heap after a collection', unit: 'MiB', measure: (look) => look.heapBytes / MIB, colour: COLOURS.blue },
-  { title: 'descriptors', unit: '', measure: (look) => look.descriptors, colour: COLOURS.ours },
-  { title: 'p99 of good answers', unit: 'ms', measure: (look) => look.p99Ms, colour: COLOURS.ours },
+  { title: 'resident memory', unit: 'MiB', measure: (look) => look.residentBytes / MIB },
+  { title: 'heap after a collection', unit: 'MiB', measure: (look) => look.heapBytes / MIB },
+  { title: 'descriptors', unit: '', measure: (look) => look.descriptors },
+  { title: 'p99 of good answers', unit: 'ms', measure: (look) => look.p99Ms },
 ];
 
 export interface SoakSlope {
@@ -48,7 +46,14 @@ export function soakSlopes({ looks }: SoakSamples): SoakSlope[] {
   });
 }
 
-export function soakChart(samples: SoakSamples): Specification {
+/** What grows and what does not, in a sentence. */
+export function soakFinding(samples: SoakSamples): string {
+  const grown = soakSlopes(samples).filter(({ isGrowth }) => isGrowth);
+  if (grown.length === 0) return 'None of the four grows that one could tell.';
+  return `Of the four this grows: ${grown.map(({ title, words }) => `${title} (${words.replace(/,.*/, '')})`).join('; ')}.`;
+}
+
+export function soakChart(samples: SoakSamples, shape: Shape = 'page'): Specification {
   const { looks, faults, perSecond, mostPerSecond, workers } = samples;
   const minutes = (looks.at(-1)?.atMs ?? 0) / MINUTE_MS;
   const requests = looks.reduce((sum, look) => sum + look.requests, 0);
@@ -58,28 +63,36 @@ export function soakChart(samples: SoakSamples): Specification {
     title: {
       text: `Soak: ${whole(minutes)} minutes at ${whole(perSecond)} requests a second, with ${faults.length} faults`,
       subtitle: subtitle(
+        soakFinding(samples),
         `${whole(mostPerSecond)} a second are the most that program, replicas and clients manage together on this machine.`,
         `${whole(requests)} requests, of which the faults cost ${whole(failed)}. Workers: ${workers}.`,
-        'Slopes with their confidence of 95 %, without the first fifth of the time.',
+        'Dashed: a straight line through it without the first fifth of the time; slopes with a confidence of 95 %.',
       ),
     },
     spacing: 18,
-    vconcat: PANELS.map((panel, index) => panelOf(panel, slopes[index]?.words ?? '', samples)),
+    columns: SIZES[shape].columns,
+    concat: PANELS.map((panel, index) => panelOf(panel, slopes[index]?.words ?? '', samples, shape)),
   };
 }
 
-function panelOf({ title, unit, measure, colour }: Panel, words: string, { looks }: SoakSamples): Specification {
+function panelOf({ title, unit, measure }: Panel, words: string, { looks }: SoakSamples, shape: Shape): Specification {
+  const { width, height } = SIZES[shape];
   const values = looks.map((look) => ({ minute: look.atMs / MINUTE_MS, value: measure(look) }));
   const settled = settledOf(looks);
   const [first, last] = [settled[0], settled.at(-1)];
-  const x = { field: 'minute', type: 'quantitative', axis: { title: 'minutes', grid: false }, scale: { nice: false } };
-  const y = { field: 'value', type: 'quantitative', axis: { title: unit === '' ? null : unit, tickCount: 3 } };
+  const x = {
+    field: 'minute',
+    type: 'quantitative',
+    axis: { title: 'minutes since the load began', tickCount: 10, grid: false },
+    scale: { nice: false },
+  };
+  const y = { field: 'value', type: 'quantitative', axis: { title: unit === '' ? title : unit, tickCount: 3 } };
   return {
     title: { text: `${title}: ${words}`, fontSize: 13, offset: 6 },
-    width: WIDTH,
-    height: HEIGHT,
+    width,
+    height,
     layer: [
-      { data: { values }, mark: { type: 'line', strokeWidth: 1, color: colour }, encoding: { x, y } },
+      { data: { values }, mark: { type: 'line', strokeWidth: 1.5, color: COLOURS.measured }, encoding: { x, y } },
       {
         data: { values: first === undefined || last === undefined ? [] : lineThrough(settled, measure) },
         mark: { type: 'line', strokeWidth: 2, strokeDash: [6, 4], color: COLOURS.ink },

@@ -6,7 +6,7 @@ import { BY_UNIX, OURS } from '../contenders.ts';
 import type { LatencyRound, SpeedSamples } from '../samples.ts';
 import { mainTrial, type SpeedSummary, speedSummaries } from '../summaries.ts';
 import type { Specification } from './render.ts';
-import { brief, COLOURS, subtitle, whole } from './theme.ts';
+import { brief, COLOURS, label, micros, subtitle, whole } from './theme.ts';
 
 const ROW_HEIGHT = 26;
 // Below this width an axis has room for two labels besides its zero.
@@ -27,7 +27,7 @@ export function speedChart(samples: SpeedSamples): Specification {
       text: 'Speed: what a request costs',
       subtitle: subtitle(
         standing(summaries),
-        `Medians of ${rounds}, ${first?.connections} connections, one process on one core each; thin lines: least to most.`,
+        `Medians of ${rounds}, ${first?.connections} connections, one process on one core each. Whiskers: least to most.`,
       ),
     },
     spacing: 26,
@@ -48,7 +48,7 @@ export function sideChart(
     spacing: 24,
     hconcat: trials.map(({ name, summaries }, index) => ({
       title: { text: name, fontSize: 13, offset: 6, anchor: 'start', frame: 'group' },
-      ...costPanel(inOrder(summaries, names), 'µs a request', width, index === 0, names),
+      ...costPanel(inOrder(summaries, names), 'processor time, µs a request', width, index === 0, names),
     })),
   };
 }
@@ -77,7 +77,8 @@ function standingAmong(summaries: readonly SpeedSummary[], name: string, where: 
   return `${where} ${OURS} loses: it costs ${listed(factors)}.`;
 }
 
-function losses(trials: Parameters<typeof sideChart>[2]): string {
+/** Who needs less than we do in each trial, in a sentence. */
+export function losses(trials: Parameters<typeof sideChart>[2]): string {
   const lost = trials.map(({ name, summaries }) => {
     const ours = summaries.find((one) => one.contender === OURS);
     if (ours === undefined) return `${name}: no number for ${OURS}`;
@@ -121,7 +122,7 @@ export function barPanel(
 ): Specification {
   const y = rowsAxis(names, labelled);
   // Leaves room for the label behind the longest bar.
-  const most = Math.max(...rows.map((row) => row.most)) * (1 + 52 / width);
+  const most = Math.max(...rows.map((row) => row.most)) * (1 + 60 / width);
   const x = (field: string) => ({
     field,
     type: 'quantitative',
@@ -138,10 +139,7 @@ export function barPanel(
         mark: { type: 'rule', color: COLOURS.ink, strokeWidth: 1.5 },
         encoding: { y, x: x('least'), x2: { field: 'most' } },
       },
-      {
-        mark: { type: 'text', align: 'left', dx: 6, color: COLOURS.ink },
-        encoding: { y, x: x('most'), text: { field: 'label' } },
-      },
+      ...label({ align: 'left', dx: 6 }, { y, x: x('most'), text: { field: 'label' } }),
     ],
   };
 }
@@ -156,7 +154,7 @@ function costPanel(
   const rows = summaries.flatMap(({ contender, cpuMicros }) =>
     cpuMicros === undefined
       ? []
-      : [{ contender, middle: cpuMicros.median, ...cpuMicros, label: brief(cpuMicros.median) }],
+      : [{ contender, middle: cpuMicros.median, ...cpuMicros, label: micros(cpuMicros.median) }],
   );
   return barPanel(rows, names, title, width, labelled);
 }
@@ -166,17 +164,22 @@ function ratePanel(summaries: readonly SpeedSummary[], labelled: boolean): Speci
     contender,
     middle: perSecond.median,
     ...perSecond,
-    label: `${whole(perSecond.median / 1000)}k`,
+    label: thousands(perSecond.median),
   }));
   const names = summaries.map((one) => one.contender);
   return barPanel(rows, names, 'requests a second', 110, labelled);
+}
+
+/** Formats a rate in thousands a second. */
+export function thousands(perSecond: number): string {
+  return `${whole(perSecond / 1000)}k/s`;
 }
 
 function latencyPanel(names: readonly string[], latencies: readonly LatencyRound[]): Specification {
   const rows = latencies
     .filter(({ contender, errors }) => names.includes(contender) && errors === 0)
     .map(({ contender, p50Ms, p90Ms, p99Ms }) => {
-      return { contender, p50Ms, p90Ms, p99Ms, label: `${brief(p50Ms)} … ${brief(p99Ms)}` };
+      return { contender, p50Ms, p90Ms, p99Ms, label: `${brief(p50Ms)} … ${brief(p99Ms)} ms` };
     });
   const least = Math.min(...rows.map((row) => row.p50Ms));
   const most = Math.max(...rows.map((row) => row.p99Ms));
@@ -187,8 +190,11 @@ function latencyPanel(names: readonly string[], latencies: readonly LatencyRound
     // Leaves room for the label behind the longest bar.
     scale: { type: 'log', domain: [least * 0.8, most * (most / least) ** 0.9], nice: false },
     axis: {
-      title: [`latency in ms at ${latencies[0]?.perSecond} a second:`, 'p50 (dot), p90 (bar), p99 (end)'],
-      tickCount: 3,
+      title: ['latency, ms (logarithmic),', `at ${latencies[0]?.perSecond} requests a second`],
+      // A grid of a logarithmic axis would be denser than what it is for.
+      grid: false,
+      ticks: true,
+      values: [0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000].filter((value) => value >= least * 0.8 && value <= most * 1.2),
       format: '~g',
     },
   });
@@ -200,10 +206,19 @@ function latencyPanel(names: readonly string[], latencies: readonly LatencyRound
       { mark: { type: 'rule', strokeWidth: 2 }, encoding: { y, x: x('p50Ms'), x2: { field: 'p99Ms' }, color: colour } },
       { mark: { type: 'tick', thickness: 3, height: 12 }, encoding: { y, x: x('p90Ms'), color: colour } },
       { mark: { type: 'circle', size: 70, opacity: 1 }, encoding: { y, x: x('p50Ms'), color: colour } },
-      {
-        mark: { type: 'text', align: 'left', dx: 6, color: COLOURS.ink },
-        encoding: { y, x: x('p99Ms'), text: { field: 'label' } },
-      },
+      ...label({ align: 'left', dx: 6 }, { y, x: x('p99Ms'), text: { field: 'label' } }),
+      // Above the first row it is said what the marks are.
+      ...PERCENTILES.map(({ field, name, align }) => ({
+        transform: [{ filter: `datum.contender === ${JSON.stringify(names[0])}` }],
+        mark: { type: 'text', dy: -ROW_HEIGHT / 2 - 4, align, fontSize: 11, color: COLOURS.muted },
+        encoding: { y, x: x(field), text: { value: name } },
+      })),
     ],
   };
 }
+
+const PERCENTILES = [
+  { field: 'p50Ms', name: 'p50', align: 'right' },
+  { field: 'p90Ms', name: 'p90', align: 'center' },
+  { field: 'p99Ms', name: 'p99', align: 'center' },
+] as const;

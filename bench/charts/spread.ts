@@ -4,17 +4,22 @@ import type { SpreadRun } from '../samples.ts';
 import { chanceMargin, mean } from '../statistics.ts';
 import { evenness } from '../summaries.ts';
 import type { Specification } from './render.ts';
-import { brief, COLOURS, hashName, subtitle, whole } from './theme.ts';
+import { brief, COLOURS, hashName, label, subtitle, times, whole } from './theme.ts';
+
+/** How even it is, in a sentence. */
+export function spreadFinding(run: SpreadRun): string {
+  const { maxOverMean, deviation } = evenness(run);
+  return `The busiest replica got ${times(maxOverMean, 3)} the mean; standard deviation ${brief(deviation)} requests.`;
+}
 
 export function spreadChart(run: SpreadRun): Specification {
   const values = Object.values(run.counts);
   const middle = mean(values);
   const margin = chanceMargin(run.requests, run.replicas);
-  const { maxOverMean, deviation } = evenness(run);
   const rows = Object.entries(run.counts).map(([replica, count]) => ({
     replica,
     count,
-    label: whole(count),
+    label: `${whole(count)} (${((100 * count) / run.requests).toFixed(1)} %)`,
     off: count - middle,
     offLabel: `${count >= middle ? '+' : '−'}${offBy(Math.abs(count - middle))}`,
   }));
@@ -24,7 +29,7 @@ export function spreadChart(run: SpreadRun): Specification {
     title: {
       text: `A-1 Spread: ${whole(run.requests)} requests over ${run.replicas} replicas, hash ${hashName(run.hash)}`,
       subtitle: subtitle(
-        `max/mean ${maxOverMean.toFixed(3)}, standard deviation ${brief(deviation)} requests.`,
+        spreadFinding(run),
         'Line: the mean. Band: where 19 of 20 counts would lie if each request went to a replica by chance.',
       ),
     },
@@ -37,9 +42,9 @@ export function spreadChart(run: SpreadRun): Specification {
         layer: [
           band(middle - margin, middle + margin),
           {
-            mark: { type: 'bar', color: COLOURS.blue, width: { band: 0.62 } },
+            mark: { type: 'bar', color: COLOURS.measured, width: { band: 0.62 } },
             encoding: {
-              x: { field: 'replica', type: 'nominal', sort: null, axis: { title: null, labelAngle: 0 } },
+              x: { field: 'replica', type: 'nominal', sort: null, axis: { title: 'replica', labelAngle: 0 } },
               y: {
                 field: 'count',
                 type: 'quantitative',
@@ -49,14 +54,14 @@ export function spreadChart(run: SpreadRun): Specification {
             },
           },
           rule(middle),
-          {
-            mark: { type: 'text', dy: -17, fontSize: 14, fontWeight: 600, color: COLOURS.ink },
-            encoding: {
+          ...label(
+            { dy: -18, fontSize: 13, fontWeight: 600 },
+            {
               x: { field: 'replica', type: 'nominal', sort: null },
               y: { field: 'count', type: 'quantitative' },
               text: { field: 'label' },
             },
-          },
+          ),
         ],
       },
       {
@@ -66,9 +71,9 @@ export function spreadChart(run: SpreadRun): Specification {
           band(-margin, margin),
           rule(0),
           {
-            mark: { type: 'circle', size: 110, color: COLOURS.blue, opacity: 1 },
+            mark: { type: 'circle', size: 110, color: COLOURS.measured, opacity: 1 },
             encoding: {
-              x: { field: 'replica', type: 'nominal', sort: null, axis: { title: null, labelAngle: 0 } },
+              x: { field: 'replica', type: 'nominal', sort: null, axis: { title: 'replica', labelAngle: 0 } },
               y: {
                 field: 'off',
                 type: 'quantitative',
@@ -77,16 +82,20 @@ export function spreadChart(run: SpreadRun): Specification {
               },
             },
           },
-          ...([1, -1] as const).map((side) => ({
-            // Puts labels on the side away from the line of the mean.
-            transform: [{ filter: `${side} * datum.off >= ${side === 1 ? 0 : 1e-9}` }],
-            mark: { type: 'text', dy: -15 * side, color: COLOURS.ink },
-            encoding: {
-              x: { field: 'replica', type: 'nominal', sort: null },
-              y: { field: 'off', type: 'quantitative' },
-              text: { field: 'offLabel' },
-            },
-          })),
+          ...([1, -1] as const).flatMap((side) =>
+            label(
+              { dy: -15 * side },
+              {
+                x: { field: 'replica', type: 'nominal', sort: null },
+                y: { field: 'off', type: 'quantitative' },
+                text: { field: 'offLabel' },
+              },
+            ).map((layer) => ({
+              // Puts labels on the side away from the line of the mean.
+              transform: [{ filter: `${side} * datum.off >= ${side === 1 ? 0 : 1e-9}` }],
+              ...layer,
+            })),
+          ),
         ],
       },
     ],
@@ -104,7 +113,7 @@ function band(from: number, to: number): Specification {
 function rule(at: number): Specification {
   return {
     data: { values: [{ at }] },
-    mark: { type: 'rule', color: COLOURS.ours, strokeWidth: 1.5 },
+    mark: { type: 'rule', color: COLOURS.ink, strokeWidth: 1.5 },
     encoding: { y: { field: 'at', type: 'quantitative' } },
   };
 }

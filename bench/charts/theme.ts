@@ -2,19 +2,29 @@
 // for dark pages, and Vega-Lite's settings. What a chart shows is up to its own file.
 
 /**
- * Colours by meaning. The light one is written into the chart, its dark counterpart into the style sheet of the SVG.
+ * Colours by meaning: each has one, in all charts. What is a mean, a limit or a moment is drawn in ink. The light one
+ * is written into the chart, its dark counterpart into the style sheet of the SVG.
  */
 export const COLOURS = {
   paper: '#ffffff',
   ink: '#1f2328',
   muted: '#57606a',
   grid: '#d8dee4',
+  /** Others that we are compared with. */
   plain: '#9aa4af',
+  /** This program, among others. */
   ours: '#d55e00',
-  blue: '#0072b2',
+  /** What was measured, where nothing is compared. */
+  measured: '#0072b2',
   late: '#e69f00',
   failed: '#b3003c',
-  fine: '#a9d5c5',
+  fine: '#cfd6dd',
+  /** Turned away with a 503. */
+  shed: '#44aa99',
+  /** A reply that was seen to break off. */
+  cut: '#cc79a7',
+  /** What is wrong, and does not show. */
+  garbled: '#8c6d31',
 } as const;
 
 const DARK: Readonly<Record<string, string>> = {
@@ -24,17 +34,23 @@ const DARK: Readonly<Record<string, string>> = {
   [COLOURS.grid]: '#30363d',
   [COLOURS.plain]: '#6e7883',
   [COLOURS.ours]: '#ff8838',
-  [COLOURS.blue]: '#3b8fd9',
-  // A replica's colour, which has to differ from the blue above.
-  '#56b4e9': '#9bdcff',
+  [COLOURS.measured]: '#3b8fd9',
   [COLOURS.failed]: '#ff5c8a',
-  [COLOURS.fine]: '#2f6f5b',
+  [COLOURS.fine]: '#4a535d',
+  '#332288': '#8f80f0',
+  '#117733': '#3fa866',
+  '#aa4499': '#d07fc4',
+  '#661100': '#b5705c',
 };
 
-/** Colours of replicas, in the order in which they joined. No more than these seven can be told apart. */
-export const REPLICA_COLOURS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#8c6d31'] as const;
+/**
+ * Colours of replicas, in the order in which they joined: those of Paul Tol's "muted" scheme that are unlike the ones
+ * above. No more than these seven can be told apart.
+ */
+export const REPLICA_COLOURS = ['#332288', '#88ccee', '#ddcc77', '#117733', '#aa4499', '#999933', '#661100'] as const;
 
-const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
+/** The fonts of all text. */
+export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
 
 /** Vega-Lite's `config` for every chart. */
 export const CONFIG = {
@@ -71,6 +87,15 @@ export const CONFIG = {
   text: { color: COLOURS.ink, fontSize: 12 },
 } as const;
 
+/** A label that lines do not run through: on a border in the colour of the paper. */
+export function label(mark: object, encoding: object): { readonly mark: object; readonly encoding: object }[] {
+  const text = { type: 'text', color: COLOURS.ink, ...mark };
+  return [
+    { mark: { ...text, stroke: COLOURS.paper, strokeWidth: 4, strokeJoin: 'round', aria: false }, encoding },
+    { mark: text, encoding },
+  ];
+}
+
 /** The rules that replace light colours by dark ones on a dark page. */
 export function styleSheet(): string {
   const rules = Object.entries(DARK).flatMap(([light, dark]) => [
@@ -82,15 +107,18 @@ export function styleSheet(): string {
 
 /** Breaks sentences into the lines below a title, none wider than the chart. */
 export function subtitle(...sentences: readonly string[]): string[] {
-  return sentences.flatMap((sentence) => {
-    const lines: string[] = [];
-    for (const word of sentence.split(' ')) {
-      const last = lines.at(-1);
-      if (last === undefined || last.length + word.length >= LONGEST_LINE) lines.push(word);
-      else lines[lines.length - 1] = `${last} ${word}`;
-    }
-    return lines;
-  });
+  return sentences.flatMap((sentence) => brokenInto(sentence, LONGEST_LINE));
+}
+
+/** Breaks a text into lines of at most that many letters. */
+export function brokenInto(text: string, longest: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + word.length >= longest) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }
 
 const LONGEST_LINE = 105;
@@ -110,6 +138,16 @@ export function whole(value: number): string {
 /** Formats with at most three significant digits: 0.12, 1.23, 12.3, 123, 1,230. */
 export function brief(value: number): string {
   return value >= 100 ? whole(value) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+/** Formats processor time in µs or ms. */
+export function micros(value: number): string {
+  return value < 1000 ? `${brief(value)} µs` : `${brief(value / 1000)} ms`;
+}
+
+/** Formats a ratio to the mean, or to another value. */
+export function times(ratio: number, digits = 2): string {
+  return `${ratio.toFixed(digits)} ×`;
 }
 
 /** Formats a time in ms or s. */

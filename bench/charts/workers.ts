@@ -5,8 +5,8 @@ import { OURS } from '../contenders.ts';
 import type { ScaleRound } from '../samples.ts';
 import { type Scaled, scaledName, scaleRatio, scaleSummaries } from '../summaries.ts';
 import type { Specification } from './render.ts';
-import { barPanel } from './speed.ts';
-import { brief, subtitle, whole } from './theme.ts';
+import { barPanel, thousands } from './speed.ts';
+import { micros, subtitle, whole } from './theme.ts';
 
 export function workersChart(rounds: readonly ScaleRound[]): Specification {
   const summaries = scaleSummaries(rounds);
@@ -25,7 +25,7 @@ export function workersChart(rounds: readonly ScaleRound[]): Specification {
       text: 'Speed: several workers, and many replicas',
       subtitle: subtitle(
         ...comparisons(rounds),
-        `Medians of ${times === 1 ? 'one round' : `${times} rounds`}; thin lines: least to most. Load and backends share the second core.`,
+        `Medians of ${times === 1 ? 'one round' : `${times} rounds`}; whiskers: least to most. Load and backends share the second core.`,
       ),
     },
     spacing: 26,
@@ -37,8 +37,7 @@ export function workersChart(rounds: readonly ScaleRound[]): Specification {
   };
 }
 
-const inThousands = (value: number) => `${whole(value / 1000)}k`;
-const LABELS = { cpuMicros: brief, perSecond: inThousands, capacity: inThousands };
+const LABELS = { cpuMicros: micros, perSecond: thousands, capacity: thousands };
 
 /** What two workers are to one, and many replicas to few: medians of the ratios of each round. */
 export function comparisons(rounds: readonly ScaleRound[]): string[] {

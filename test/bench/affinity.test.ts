@@ -118,9 +118,16 @@ t.test('the chart tells what is cached, the times, and how far ours is from the 
     },
   });
   t.equal(figure?.name, 'affinity');
-  const svg = await renderSvg(figure?.specification ?? {}, 'Affinity');
+  const svg = await renderSvg(figure?.specification ?? {}, { title: 'Affinity', finding: '', notes: [] });
   const words = svg.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ');
-  for (const text of ['4.5 points fewer are cached', '6.00 times sooner', '>55.5<', '>5.00<', '>300<', '>50.0<']) {
+  for (const text of [
+    '4.5 points fewer are cached',
+    '6.00 times sooner',
+    '>55.5 %<',
+    '>5.00 %<',
+    '>300 ms<',
+    '>50.0 ms<',
+  ]) {
     t.ok(words.includes(text) || svg.includes(text), text);
   }
 });

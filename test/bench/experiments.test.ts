@@ -155,7 +155,13 @@ t.test('only a run with everything takes the place of the committed samples and 
   };
   t.equal(await outOf(), WHOLE_OUT);
   t.equal(await outOf('--only', 'speed,overload,affinity,spread,recovery'), WHOLE_OUT);
-  for (const words of [['--only', 'spread'], ['--hash', 'even'], ['--runtime', 'docker'], ['--quick']]) {
+  for (const words of [
+    ['--only', 'spread'],
+    ['--hash', 'even'],
+    ['--runtime', 'docker'],
+    ['--quick'],
+    ['--title', 'x'],
+  ]) {
     t.equal(await outOf(...words), PARTIAL_OUT, words.join(' '));
   }
   t.equal(await outOf('--quick', '--out', 'elsewhere'), 'elsewhere');

@@ -20,7 +20,7 @@ const SAMPLES: MatrixSamples = {
 };
 
 t.test('each cell has its outcome and how late it was, and what should not be stands out', async (t) => {
-  const svg = await renderSvg(matrixChart(SAMPLES), 'Fault matrix');
+  const svg = await renderSvg(matrixChart(SAMPLES), { title: 'Fault matrix', finding: '', notes: [] });
   for (const text of [
     'GET: the phase',
     'POST: the phase',

@@ -65,7 +65,7 @@ t.test(
 );
 
 t.test('the chart says how long, how much and how steep', async (t) => {
-  const svg = await renderSvg(soakChart(soaked(30)), 'Soak');
+  const svg = await renderSvg(soakChart(soaked(30)), { title: 'Soak', finding: '', notes: [] });
   for (const words of [
     'Soak: 60 minutes at 500 requests a second',
     '1,800,000 requests',
