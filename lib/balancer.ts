@@ -14,6 +14,7 @@ import { follow } from './fleet/members/follow.ts';
 import { listMembers } from './fleet/members/list.ts';
 import { type PidOf, type Replica, rosterOf } from './library/roster.ts';
 import type { AdjustableLog, Log } from './log.ts';
+import { replicasAtStart } from './parts/autoscaling.ts';
 import { descriptorLimit, warnOfShares } from './parts/descriptors.ts';
 import { LameDuck } from './parts/lame-duck.ts';
 import { accessFileOf, descriptorWishes } from './parts/limits.ts';
@@ -198,7 +199,7 @@ function prepare({ supervisor, plane, publisher, feed, rings, outliers }: Parts,
 }
 
 async function listen(
-  { plane, adminServer }: Parts,
+  { plane, adminServer, autoscaler }: Parts,
   { host, adminPort }: Options,
   place: ListenPlace,
   handover: Handover | undefined,
@@ -209,11 +210,13 @@ async function listen(
   const opened = handover === undefined ? 'LISTEN_FDS' : 'handover';
   const port = await listening('descriptors' in place ? opened : '--port', () => plane.listen(place));
   log.info('listening', { host, port });
+  // Whoever takes over has no say about the fleet yet.
+  if (handover === undefined) autoscaler.begin();
   return port;
 }
 
 async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise<void> {
-  const { supervisor, plane, publisher, adminServer, feed, scale, accessFile, pause, outliers } = parts;
+  const { supervisor, plane, publisher, adminServer, feed, scale, accessFile, pause, outliers, autoscaler } = parts;
   const graceOver = new AbortController();
   const finished = new AbortController();
   realClock.sleep(graceMs, finished.signal).then(
@@ -225,6 +228,7 @@ async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise
   // Event streams of the feed have no end of their own, and closing would wait for them.
   feed.close();
   outliers.close();
+  autoscaler.close();
   supervisor.startNoMore();
   await Promise.all([plane.close(graceOver.signal), adminServer?.close(graceOver.signal)]);
   finished.abort();
@@ -236,9 +240,13 @@ async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise
 }
 
 async function firstWishes(options: Options, { scale }: Parts): Promise<readonly Wish[]> {
-  const { upstream, replicas, maxReplicas, slots } = options;
+  const { upstream, maxReplicas, slots } = options;
   const kept = await scale?.read({ maxReplicas, maxPlaces: slots });
   if (kept !== undefined) return kept;
   if (upstream.size > 0) return [...upstream].map(([hostname, one]) => ({ hostname, ...one }));
-  return Array.from({ length: replicas }, (_, index) => ({ hostname: `server${index + 1}`, weight: 1, ifFree: true }));
+  return Array.from({ length: replicasAtStart(options) }, (_, index) => ({
+    hostname: `server${index + 1}`,
+    weight: 1,
+    ifFree: true,
+  }));
 }

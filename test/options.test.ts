@@ -333,6 +333,11 @@ t.test('every option says whether it can change while the balancer runs, and why
       ...[
         'replicas',
         'upstream',
+        'autoscale',
+        'autoscale-target',
+        'autoscale-window',
+        'autoscale-down-after',
+        'autoscale-down-rate',
         'hash',
         'key',
         'issue-cookie',

@@ -32,9 +32,18 @@ export const PAGE_FIELDS = {
 
 // Files are listed by name, so that a file left in the folder by accident is not served.
 const PAGES = ['index.html'];
-const STYLES = ['colours.css', 'dashboard.css', 'ring.css', 'replicas.css', 'charts.css', 'narrow.css'];
+const STYLES = [
+  'colours.css',
+  'dashboard.css',
+  'ring.css',
+  'replicas.css',
+  'charts.css',
+  'autoscale.css',
+  'narrow.css',
+];
 const MODULES = [
   'dashboard.js',
+  'autoscale.js',
   'model.js',
   'format.js',
   'document.js',

@@ -64,6 +64,8 @@ export interface AdminPorts extends ChangePorts, InsightPorts, OperationPorts {
     readonly last: () => object | null;
   };
   readonly metrics: () => Promise<MetricsFacts>;
+  /** What there is to show of autoscaling; `undefined` if it is off. */
+  readonly autoscale: () => object | undefined;
 }
 
 export interface Admin {
@@ -191,6 +193,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/balancer/resume', { method: 'POST', changes: true, run: async (text) => success(await resume(ports, text)) }],
     ['/balancer/roll', { method: 'POST', changes: true, run: rollOrHold }],
     ['/balancer/rolled', { method: 'GET', run: () => success(ports.roll.progress) }],
+    ['/balancer/autoscale', { method: 'GET', run: () => success(ports.autoscale() ?? null) }],
     ['/balancer/live', { method: 'GET', run: async () => success(await live(ports)) }],
     ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: async () => jsonAnswer(...(await ringPage())) }],

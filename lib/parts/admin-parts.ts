@@ -4,6 +4,7 @@
 import { randomInt } from 'node:crypto';
 import type { LiveFeed } from '../admin/feed/live-feed.ts';
 import { type Admin, type AdminPorts, createAdmin } from '../admin/routes.ts';
+import type { AutoscaleView } from '../core/autoscale-view.ts';
 import { members } from '../core/fleet/fleet-state.ts';
 import { whyNone } from '../core/fleet/outage.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
@@ -25,6 +26,7 @@ import type { MemberPorts } from '../reload/members.ts';
 import { createReloader } from '../reload/reloader.ts';
 import type { Current } from '../reload/taker.ts';
 import { mostPlaces, type Options } from '../settings/options.ts';
+import { startsFromZero } from '../settings/tables/autoscaling.ts';
 import type { AccessFile } from '../system/access-file.ts';
 import { type AdminPlace, originReader } from './admin-place.ts';
 import { answerTimes } from './limits.ts';
@@ -53,6 +55,7 @@ export interface AdminParts {
   readonly pause: Pause;
   readonly roll: Roll;
   readonly outliers: OutlierWatch;
+  readonly autoscale: () => AutoscaleView | undefined;
   readonly whyLame: () => string | undefined;
   readonly upgrade: AdminPorts['upgrade'];
 }
@@ -77,6 +80,7 @@ export function adminOf({
   pause,
   roll,
   outliers,
+  autoscale,
   whyLame,
   upgrade,
 }: AdminParts): Admin {
@@ -127,7 +131,12 @@ export function adminOf({
     get balanceFactor() {
       return current.options.balanceFactor;
     },
-    whyNone: () => whyNone(supervisor.state, options.failOpen),
+    whyNone: () => {
+      // A request would have the first one started.
+      if (supervisor.state.seats.length === 0 && startsFromZero(current.options)) return undefined;
+      return whyNone(supervisor.state, options.failOpen);
+    },
+    autoscale,
     holds: () => publisher.holds(),
     erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
     poison: () => plane.poison,
@@ -135,7 +144,7 @@ export function adminOf({
     diverted: async () => (await plane.counters()).diverted,
     metrics: () => {
       const { failOpen } = options;
-      return metrics.facts({ plane, state: () => supervisor.state, failOpen, pause, accessFile, outliers });
+      return metrics.facts({ plane, state: () => supervisor.state, failOpen, pause, accessFile, outliers, autoscale });
     },
     hotKeys: () => plane.hotKeys(),
     explain: (key, learned) => plane.explain(key, learned),

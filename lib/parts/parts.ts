@@ -9,6 +9,7 @@ import { type AdminServer, createAdminServer } from '../admin/admin-server.ts';
 import { erringReader } from '../admin/feed/erring-reader.ts';
 import { LiveFeed } from '../admin/feed/live-feed.ts';
 import type { Admin, AdminPorts } from '../admin/routes.ts';
+import type { AutoscaleView } from '../core/autoscale-view.ts';
 import { type FleetState, hostnameIn, routes } from '../core/fleet/fleet-state.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
 import type { ReplicaRuntime } from '../core/ports.ts';
@@ -18,6 +19,7 @@ import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import { RingKeeper } from '../core/ring/ring-keeper.ts';
 import { ErringReplicas } from '../core/traffic/erring.ts';
+import type { Autoscaler } from '../fleet/autoscaler.ts';
 import { realClock } from '../fleet/clock.ts';
 import { OutlierWatch } from '../fleet/health/outlier-watch.ts';
 import { type AdminMembers, adminMembers } from '../fleet/members/admin.ts';
@@ -31,10 +33,12 @@ import type { AdjustableLog, Log } from '../log.ts';
 import type { Current } from '../reload/taker.ts';
 import { hashOf } from '../settings/hash-source.ts';
 import type { Options } from '../settings/options.ts';
+import { startsFromZero } from '../settings/tables/autoscaling.ts';
 import { AccessFile } from '../system/access-file.ts';
 import type { Handover } from '../upgrade/handover.ts';
 import { adminOf, ringTerms } from './admin-parts.ts';
 import { adminPlace } from './admin-place.ts';
+import { createAutoscaler } from './autoscaling.ts';
 import { createPlane, type OwnEndpoints } from './data-plane.ts';
 import { descriptorLimit, shareDescriptors } from './descriptors.ts';
 import { descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
@@ -56,6 +60,7 @@ export interface Parts {
   readonly pause: Pause;
   readonly roll: Roll;
   readonly outliers: OutlierWatch;
+  readonly autoscaler: Autoscaler;
   readonly feed: LiveFeed;
   /** `undefined` if the balancer's own endpoints are on the public port. */
   readonly adminServer: AdminServer | undefined;
@@ -110,7 +115,8 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const accessFile = new AccessFile(realClock, log);
   const plane = createPlane(current, { ...means, takeLines: accessFile.take, traffic, endpoints });
   const eased = () => outliers.eased;
-  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), eased);
+  const autoscale = () => autoscaler.view;
+  const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), eased, autoscale);
   const publisher = publisherOf(options, {
     ...{ plane, rings, log, traffic },
     explain: place.explain,
@@ -140,11 +146,12 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
   const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, feed, pause, roll, outliers };
-  const admin = adminOf({ ...means, ...parts, current, place, erring, metrics });
+  const admin = adminOf({ ...means, ...parts, current, place, erring, metrics, autoscale });
+  const autoscaler: Autoscaler = createAutoscaler({ ...parts, current, log, call: admin.call });
   const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
   const { own, drawnToken } = place;
   const adminServer = own && createAdminServer(own, answer, shares.maxAdminConnections, log);
-  return { ...parts, call: admin.call, adminServer, scale, drawnToken };
+  return { ...parts, autoscaler, call: admin.call, adminServer, scale, drawnToken };
 }
 
 // Only who has the fleet can answer.
@@ -165,7 +172,7 @@ function publisherOf(options: Options, { explain, traffic, ...ports }: Publisher
   const { slots, virtualNodes, failOpen, heartbeatPath } = options;
   return new Publisher(
     { ...ports, clock: realClock },
-    { hash: hashOf(options), slots, virtualNodes, explain, traffic },
+    { hash: hashOf(options), slots, virtualNodes, explain, traffic, startsFromZero: startsFromZero(options) },
     { failOpen, hasHeartbeats: heartbeatPath !== 'off' },
   );
 }
@@ -208,6 +215,7 @@ function feedOf(
   plane: DataPlane,
   erring: ReturnType<typeof erringReader>,
   eased: () => readonly Eased[],
+  autoscale: () => AutoscaleView | undefined,
 ): LiveFeed {
   return new LiveFeed({
     clock: realClock,
@@ -215,6 +223,7 @@ function feedOf(
     counters: () => plane.counters(),
     erring,
     eased,
+    autoscale,
     landings: (after) => plane.landings(after),
     quarantined: () => plane.poison.quarantined,
     about: ringTerms(current),

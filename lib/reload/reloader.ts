@@ -2,6 +2,7 @@
 
 import type { AdjustableLog } from '../log.ts';
 import type { Options } from '../settings/options.ts';
+import { autoscalingTaker } from './autoscaling.ts';
 import { foreseer } from './foresee.ts';
 import { type MemberPorts, memberTaker } from './members.ts';
 import { createReload } from './reload.ts';
@@ -19,8 +20,8 @@ export interface ReloaderPorts extends Omit<TrafficPorts, 'log'> {
 
 /** Members come last: what a service that leaves still has to finish may take its time. */
 export function takersOf(ports: Omit<ReloaderPorts, 'reread'>): readonly Taker[] {
-  const { log, members, tellLogLevel } = ports;
-  return [trafficTaker(ports), logTaker(log, tellLogLevel), memberTaker(members)];
+  const { log, members, publisher, tellLogLevel } = ports;
+  return [trafficTaker(ports), logTaker(log, tellLogLevel), autoscalingTaker(publisher), memberTaker(members)];
 }
 
 export function createReloader(ports: ReloaderPorts): (isDryRun: boolean) => Promise<unknown> {

@@ -8,6 +8,7 @@ import { nearest } from './nearest.ts';
 import type { SettledOption } from './option.ts';
 import { insteadOf, retiredVariables } from './retired.ts';
 import { OPTIONS, type Option, type Options, type PlainOptions } from './table.ts';
+import { autoscaleBounds } from './tables/autoscaling.ts';
 
 export type { Options };
 
@@ -87,6 +88,11 @@ const RULES: readonly Rule[] = [
     breaks: (options) => upstreamPlaces(options) > options.slots,
     says: (options) => `--upstream takes at most --slots, which is ${options.slots}, not ${upstreamPlaces(options)}`,
   },
+  {
+    breaks: ({ autoscale, upstream }) => autoscale !== 'off' && upstream.size > 0,
+    says: () =>
+      '--autoscale starts and ends replicas, but with --upstream somebody else runs them: leave one of them out',
+  },
 ];
 
 // If others run the replicas, the options that say how many to start mean nothing.
@@ -103,6 +109,11 @@ const RULES_OF_STARTED: readonly Rule[] = [
   {
     breaks: ({ maxReplicas, slots }) => maxReplicas > slots,
     says: ({ maxReplicas, slots }) => `--max-replicas takes at most --slots, which is ${slots}, not ${maxReplicas}`,
+  },
+  {
+    breaks: (options) => (autoscaleBounds(options)?.most ?? 0) > options.maxReplicas,
+    says: (options) =>
+      `--autoscale takes at most --max-replicas, which is ${options.maxReplicas}, not ${autoscaleBounds(options)?.most}`,
   },
   {
     // A ring is built in one go, and nothing else is done meanwhile.

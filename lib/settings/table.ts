@@ -4,6 +4,7 @@ import type { Kind } from './kinds.ts';
 import type { Group, PlainOption, SettledOption } from './option.ts';
 import { ACCESS_LOG } from './tables/access-log.ts';
 import { ADMIN } from './tables/admin.ts';
+import { AUTOSCALING } from './tables/autoscaling.ts';
 import { CLIENTS } from './tables/clients.ts';
 import { CONNECTIONS } from './tables/connections.ts';
 import { CONTAINERS } from './tables/containers.ts';
@@ -19,6 +20,7 @@ const TABLES = [
   ACCESS_LOG,
   ADMIN,
   REPLICAS,
+  AUTOSCALING,
   CONTAINERS,
   RING,
   HEALTH,

@@ -31,10 +31,11 @@ export async function adopt({ supervisor, asked }: Parts, { handover }: Taking):
 }
 
 /** Resolves when the fleet is this process's own. Rejects if the one before goes on. */
-export async function claim({ runtime, supervisor }: Parts, { before }: Taking): Promise<void> {
+export async function claim({ runtime, supervisor, autoscaler }: Parts, { before }: Taking): Promise<void> {
   await before.commit();
   runtime.claim?.();
   supervisor.goOn();
+  autoscaler.begin();
   before.tell('taken');
 }
 
@@ -76,6 +77,7 @@ async function endInOrder(parts: Parts, succession: Succession, graceMs: number,
   // Dashboards come back, to the next process.
   parts.feed.close();
   parts.outliers.close();
+  parts.autoscaler.close();
   const adminEnds = parts.adminServer?.giveWay(graceOver.signal);
   const { connections, lost } = await succession.end(graceOver.signal);
   await adminEnds;

@@ -36,6 +36,7 @@ function startFeed(clock: VirtualClock, ports: Pick<FeedPorts, 'counters' | 'lan
     quarantined: () => [],
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 3, failOpen: true, startsReplicas: true },
     eased: () => [],
+    autoscale: () => undefined,
     ...ports,
   });
   const told: Told[] = [];
@@ -151,6 +152,7 @@ t.test('a feed that was made has no effect before it begins', async (t) => {
     erring: () => [],
     quarantined: () => [],
     eased: () => [],
+    autoscale: () => undefined,
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 3, failOpen: true, startsReplicas: true },
   });
   await clock.advance(5000);

@@ -140,6 +140,7 @@ const facts: MetricsFacts = {
   ),
   probes: {},
   eased: [],
+  autoscale: undefined,
   takesRequests: true,
   isPaused: false,
   poison: { suspects: 2, quarantined: [{ request: 'GET /a', replicas: 2, leftMs: 1 }], replicasLost: 4 },

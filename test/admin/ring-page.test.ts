@@ -69,6 +69,7 @@ t.test('a ring is read once for all who watch', async (t) => {
     counters: async () => noCounters(),
     erring: () => [],
     eased: () => [],
+    autoscale: () => undefined,
     landings: async () => ({ last: 0, landed: 0, told: [] }),
     quarantined: () => [],
     about: { hash: 'even', virtualNodes: 1, maxReplicas: 2, failOpen: true, startsReplicas: true },

@@ -3,6 +3,7 @@
 // watched or not, so that whoever comes sees the last minutes. Everything else rests while nobody watches.
 
 import type { ServerResponse } from 'node:http';
+import type { AutoscaleView } from '../../core/autoscale-view.ts';
 import { emptyFleet, type FleetState, placesOf, stateOf } from '../../core/fleet/fleet-state.ts';
 import { complaintOf, failsOpen } from '../../core/fleet/outage.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
@@ -32,6 +33,8 @@ export interface FeedPorts {
   readonly landings: (after: number) => Promise<Landings>;
   /** Requests that are refused, since replicas ended that had them. */
   readonly quarantined: () => Poison['quarantined'];
+  /** What there is to show of autoscaling; `undefined` if it is off. */
+  readonly autoscale: () => AutoscaleView | undefined;
   /** What is shown as it is. Only the hash may change, together with the ring. */
   readonly about: {
     readonly hash: string;
@@ -187,7 +190,8 @@ export class LiveFeed {
 
   #trafficNow() {
     const quarantined = this.#ports.quarantined();
-    return { traffic: this.#history.replicas, spread: this.#history.spread(), quarantined };
+    const autoscale = this.#ports.autoscale();
+    return { traffic: this.#history.replicas, spread: this.#history.spread(), quarantined, autoscale };
   }
 
   // The ring as JSON: thousands of pairs that every new watcher is sent, made once for each ring.
