@@ -17,14 +17,16 @@ import { type PidOf, type Replica, rosterOf } from './library/roster.ts';
 import { localUrlOf } from './library/urls.ts';
 import type { AdjustableLog, Log } from './log.ts';
 import { placeText } from './parts/admin-place.ts';
+import { replicasAtStart } from './parts/autoscaling.ts';
 import { descriptorLimit, warnOfShares } from './parts/descriptors.ts';
 import { LameDuck } from './parts/lame-duck.ts';
 import { accessFileOf, descriptorWishes } from './parts/limits.ts';
 import { createParts, type Parts } from './parts/parts.ts';
 import { loadHashPair } from './settings/hash-source.ts';
 import { fixedUpstreams } from './settings/lists/upstream.ts';
-import { mostPlaces, type Options, upstreamPlaces } from './settings/options.ts';
-import { startsReplicas } from './settings/tables/balancers.ts';
+import type { Options } from './settings/options.ts';
+import { mostPlaces, upstreamPlaces } from './settings/rules.ts';
+import { startsReplicas } from './settings/tables/fleet/balancers.ts';
 import { checkPortIsFree } from './system/free-port.ts';
 import { listening } from './system/listening.ts';
 import type { Handover } from './upgrade/handover.ts';
@@ -208,7 +210,7 @@ function prepare(
 }
 
 async function listen(
-  { plane, adminServer, load }: Parts,
+  { plane, adminServer, load, autoscaler }: Parts,
   { host, adminPort }: Options,
   place: ListenPlace,
   handover: Handover | undefined,
@@ -220,6 +222,8 @@ async function listen(
   const port = await listening('descriptors' in place ? opened : '--port', () => plane.listen(place));
   load.begin(localUrlOf(host, port));
   log.info('listening', { host, port });
+  // Whoever takes over has no say about the fleet yet.
+  if (handover === undefined) autoscaler.begin();
   return port;
 }
 
@@ -231,7 +235,7 @@ async function takeHold(parts: Parts, options: Options, port: number, taking: Ta
 
 async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise<void> {
   const { supervisor, plane, publisher, adminServer, feed, scale, writer } = parts;
-  const { accessFile, pause, outliers, peers, load } = parts;
+  const { accessFile, pause, outliers, peers, load, autoscaler } = parts;
   const graceOver = new AbortController();
   const finished = new AbortController();
   realClock.sleep(graceMs, finished.signal).then(
@@ -245,6 +249,7 @@ async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise
   load.close();
   outliers.close();
   peers.watch.close();
+  autoscaler.close();
   supervisor.startNoMore();
   await Promise.all([plane.close(graceOver.signal), adminServer?.close(graceOver.signal)]);
   finished.abort();
@@ -258,10 +263,14 @@ async function end(parts: Parts, graceMs: number, unfollow: () => void): Promise
 }
 
 async function firstWishes(options: Options, { scale }: Parts): Promise<readonly Wish[]> {
-  const { upstream, replicas, maxReplicas, slots } = options;
+  const { upstream, maxReplicas, slots } = options;
   const kept = await scale?.read({ maxReplicas, maxPlaces: slots });
   if (kept !== undefined) return kept;
   if (upstream.size > 0) return [...fixedUpstreams(upstream)].map(([hostname, one]) => ({ hostname, ...one }));
   if (!startsReplicas(options)) return [];
-  return Array.from({ length: replicas }, (_, index) => ({ hostname: `server${index + 1}`, weight: 1, ifFree: true }));
+  return Array.from({ length: replicasAtStart(options) }, (_, index) => ({
+    hostname: `server${index + 1}`,
+    weight: 1,
+    ifFree: true,
+  }));
 }

@@ -45,10 +45,12 @@ const STYLES = [
   'keys.css',
   'lesson.css',
   'present.css',
+  'autoscale.css',
   'narrow.css',
 ];
 const MODULES = [
   'dashboard.js',
+  'autoscale.js',
   'model.js',
   'format.js',
   'document.js',

@@ -5,6 +5,7 @@ import { type FleetState, placement, placesOf, weightsOf } from '../core/fleet/f
 import { absentees, failsOpen } from '../core/fleet/outage.ts';
 import type { KeyFinding } from '../core/keys/key-finding.ts';
 import { writeKeySpec } from '../core/keys/key-spec.ts';
+import { keyedCounts } from '../core/keys/keyed.ts';
 import { goesByRequestId, type KeyClass, type KeySource } from '../core/request/key-source.ts';
 import type { Poison } from '../core/request/poison.ts';
 import { type Eased, reasonText } from '../core/ring/easing.ts';
@@ -14,7 +15,6 @@ import type { Key } from '../core/ring/policy.ts';
 import type { HashRing, SeatId } from '../core/ring/ring.ts';
 import { sharesOf } from '../core/ring/ring-view.ts';
 import type { HotKeysReading } from '../core/traffic/hot-keys.ts';
-import { keyedCounts } from '../core/traffic/keyed.ts';
 import type { PlaneReading } from '../core/traffic/plane-reading.ts';
 import { BalancerError } from '../errors.ts';
 import { parseQuestion } from './bodies.ts';

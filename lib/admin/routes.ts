@@ -83,6 +83,8 @@ export interface AdminPorts extends ChangePorts, InsightPorts, OperationPorts {
   /** Why the fleet is not changed here, and where it is; `undefined` if it is changed here. */
   readonly whyNotHere: () => string | undefined;
   readonly load: LoadGenerator;
+  /** What there is to show of autoscaling; `undefined` if it is off. */
+  readonly autoscale: () => object | undefined;
 }
 
 export interface Admin {
@@ -192,6 +194,10 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     () => new BalancerError('roll-refused', 'a roll is under way: GET /balancer/rolled says how far'),
   );
   const rollOrHold: Run = (text, ...asked) => (asksToHold(text) ? success(ports.roll.hold()) : roll(text, ...asked));
+  const load: Run = (text) => {
+    ports.load.change(parseLoad(text));
+    return success(ports.load.facts);
+  };
   const ringPage = createRingPage(ports);
   return new Map<string, AdminRoute>([
     ['/rep', { method: 'GET', run: () => success(rep(ports)) }],
@@ -207,18 +213,9 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/balancer/pause', { method: 'POST', changes: true, run: async (text) => success(await pause(ports, text)) }],
     ['/balancer/resume', { method: 'POST', changes: true, run: async (text) => success(await resume(ports, text)) }],
     ['/balancer/roll', { method: 'POST', changes: true, run: here(rollOrHold) }],
-    [
-      '/balancer/load',
-      {
-        method: 'POST',
-        changes: true,
-        run: (text) => {
-          ports.load.change(parseLoad(text));
-          return success(ports.load.facts);
-        },
-      },
-    ],
+    ['/balancer/load', { method: 'POST', changes: true, run: load }],
     ['/balancer/rolled', { method: 'GET', run: () => success(ports.roll.progress) }],
+    ['/balancer/autoscale', { method: 'GET', run: () => success(ports.autoscale() ?? null) }],
     ['/balancer/live', { method: 'GET', run: async () => success(await live(ports)) }],
     ['/balancer/ready', { method: 'GET', run: async () => success(await ready(ports)) }],
     ['/balancer/ring', { method: 'GET', run: async () => jsonAnswer(...(await ringPage())) }],

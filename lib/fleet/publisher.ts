@@ -3,7 +3,7 @@
 
 import { endedUnasked } from '../core/fleet/fleet-news.ts';
 import { allReplicas, draining, type FleetState, resting, routes } from '../core/fleet/fleet-state.ts';
-import { failsOpen, mayReturn, whyNone } from '../core/fleet/outage.ts';
+import { failsOpen, mayBegin, mayReturn, whyNone } from '../core/fleet/outage.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
 import type { Clock, ReplicaRef } from '../core/ports.ts';
 import { withinThird } from '../core/ring/easing.ts';
@@ -18,7 +18,10 @@ import type { Log } from '../log.ts';
 export type PlanTerms = Pick<
   RoutingPlan,
   'hash' | 'slots' | 'virtualNodes' | 'explain' | 'traffic' | 'isPaused' | 'eased'
->;
+> & {
+  /** Where there is no replica, the first request has one started. */
+  readonly startsFromZero?: boolean;
+};
 
 export interface PublisherPorts {
   readonly plane: DataPlane;
@@ -157,11 +160,12 @@ export class Publisher {
 
   #planOf(state: FleetState): RoutingPlan {
     const { failOpen, hasHeartbeats } = this.#rules;
-    const { eased = [], traffic } = this.#terms;
+    const { eased = [], traffic, startsFromZero = false, ...terms } = this.#terms;
     const open = routes(state, failOpen);
     this.#version += 1;
     return {
-      ...this.#terms,
+      ...terms,
+      traffic,
       version: this.#version,
       ring: this.#planned,
       routes: open,
@@ -170,7 +174,10 @@ export class Publisher {
       draining: draining(state).filter(({ incarnation }) => !this.#cut.has(incarnation)),
       resting: resting(state),
       ended: this.#ended,
-      outage: { whyNone: whyNone(state, failOpen), mayEnd: hasHeartbeats && mayReturn(state) },
+      outage: {
+        whyNone: whyNone(state, failOpen),
+        mayEnd: startsFromZero ? mayBegin(state) : hasHeartbeats && mayReturn(state),
+      },
       hostnames: new Map(state.seats.map(({ replica }) => [replica.seat, replica.hostname])),
     };
   }

@@ -13,7 +13,7 @@ export interface Trust {
   originOf(peer: string, rawHeaders: readonly string[]): string;
 }
 
-/** @param entries addresses, networks, `loopback`, `all`. lib/settings/list-kinds.ts has checked them. */
+/** @param entries addresses, networks, `loopback`, `all`. lib/settings/lists/kinds.ts has checked them. */
 export function trustRule(entries: readonly string[]): Trust {
   const all = entries.includes('all');
   const list = new BlockList();

@@ -30,6 +30,8 @@ type List = string | readonly string[];
 
 interface Forms {
   /** A name, the path of a module (with a `/` in it), or the two functions. */
+  /** `2:20`, the bounds, or `off`. */
+  readonly autoscale: string | Options['autoscale'];
   readonly hash: HashName | (string & Record<never, never>) | HashPair;
   readonly key: List | KeyFunction | Options['key'];
   /** The function alone gets entries of `info` and graver. */

@@ -165,6 +165,38 @@ export interface BalancerOptions {
    */
   readonly parallelStarts?: Given<'parallelStarts'> | undefined;
 
+  // Autoscaling: as many replicas as the load needs.
+
+  /**
+   * So few and so many replicas, as the load needs; from 0, the first one starts when a request comes. Takes MIN:MAX,
+   * whole numbers from 0 to 1000 with MIN at most MAX, and MAX at least 1; or off. Default: off.
+   */
+  readonly autoscale?: Given<'autoscale'> | undefined;
+
+  /**
+   * Requests in flight that a replica should have on average, those included that wait. Takes a whole number from 1 to
+   * 10000. Default: 10.
+   */
+  readonly autoscaleTarget?: Given<'autoscaleTarget'> | undefined;
+
+  /**
+   * Time over which that is averaged; a tenth of it when the load is twice what the replicas should have. Takes a time
+   * from 6s to 1h, in milliseconds. Default: 60000.
+   */
+  readonly autoscaleWindowMs?: Given<'autoscaleWindowMs'> | undefined;
+
+  /**
+   * There are as many replicas as were needed at any moment of so long. Takes a time from 0ms to 1h, in milliseconds.
+   * Default: 300000.
+   */
+  readonly autoscaleDownAfterMs?: Given<'autoscaleDownAfterMs'> | undefined;
+
+  /**
+   * Part of the replicas that leaves within a minute at most; one always may. Takes a number from 0.01 to 1. Default:
+   * 0.5.
+   */
+  readonly autoscaleDownRate?: Given<'autoscaleDownRate'> | undefined;
+
   // Containers: replicas that run in Docker.
 
   /**

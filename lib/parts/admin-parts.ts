@@ -5,6 +5,7 @@ import { randomInt } from 'node:crypto';
 import type { LiveFeed } from '../admin/feed/live-feed.ts';
 import type { LoadGenerator } from '../admin/load/load-generator.ts';
 import { type Admin, type AdminPorts, createAdmin } from '../admin/routes.ts';
+import type { AutoscaleView } from '../core/autoscale-view.ts';
 import { members } from '../core/fleet/fleet-state.ts';
 import { whyNone } from '../core/fleet/outage.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
@@ -26,14 +27,16 @@ import { ThreadedPlane } from '../proxy/workers/threads.ts';
 import type { MemberPorts } from '../reload/members.ts';
 import { createReloader } from '../reload/reloader.ts';
 import type { Current } from '../reload/taker.ts';
-import { isSample, mostPlaces, type Options } from '../settings/options.ts';
-import { startsReplicas } from '../settings/tables/balancers.ts';
+import type { Options } from '../settings/options.ts';
+import { isSample, mostPlaces } from '../settings/rules.ts';
+import { startsFromZero } from '../settings/tables/fleet/autoscaling.ts';
+import { startsReplicas } from '../settings/tables/fleet/balancers.ts';
 import type { AccessFile } from '../system/access-file.ts';
 import { type AdminPlace, originReader } from './admin-place.ts';
 import { answerTimes } from './limits.ts';
 import type { MetricsGathering } from './metrics.ts';
 import type { Peers } from './peers.ts';
-import { whyUnfit } from './unfit.ts';
+import { whyUnfit } from './runtime.ts';
 
 /** What the endpoints show and change. */
 export interface AdminParts {
@@ -61,6 +64,7 @@ export interface AdminParts {
   readonly outliers: OutlierWatch;
   readonly peers: Peers;
   readonly load: LoadGenerator;
+  readonly autoscale: () => AutoscaleView | undefined;
   readonly whyLame: () => string | undefined;
   readonly upgrade: AdminPorts['upgrade'];
 }
@@ -88,6 +92,7 @@ export function adminOf({
   outliers,
   peers,
   load,
+  autoscale,
   whyLame,
   upgrade,
 }: AdminParts): Admin {
@@ -115,8 +120,7 @@ export function adminOf({
       return publisher.holds();
     },
     reload: (isDryRun) => reloader(isDryRun),
-    counters: () => plane.counters(),
-    reading: () => plane.reading(),
+    ...readingsOf(plane),
     drain: (replica, isDrained) => {
       supervisor.change({ type: 'drain', incarnation: replica.incarnation, isDrained });
       return publisher.holds();
@@ -127,12 +131,7 @@ export function adminOf({
     whyLame,
     upgrade,
     load,
-    slots: options.slots,
-    virtualNodes: options.virtualNodes,
-    maxReplicas: options.maxReplicas,
-    maxPlaces: mostPlaces(options),
-    failOpen: options.failOpen,
-    startsReplicas: startsReplicas(options),
+    ...boundsOf(options),
     digest: () => peers.digest(),
     whyNotHere: () => whyNotHere(options, listed),
     get hash() {
@@ -144,18 +143,21 @@ export function adminOf({
     get balanceFactor() {
       return current.options.balanceFactor;
     },
-    whyNone: () => whyNone(supervisor.state, options.failOpen),
+    whyNone: () => {
+      // A request would have the first one started.
+      if (supervisor.state.seats.length === 0 && startsFromZero(current.options)) return undefined;
+      return whyNone(supervisor.state, options.failOpen);
+    },
+    autoscale,
     holds: () => publisher.holds(),
     erring: () => erring.among(members(supervisor.state)).map((replica) => replica.hostname),
-    poison: () => plane.poison,
     eased: () => outliers.eased,
     diverted: async () => (await plane.counters()).diverted,
     metrics: () => {
       const { failOpen } = options;
-      return metrics.facts({ plane, state: () => supervisor.state, failOpen, pause, accessFile, outliers, peers });
+      const found = { pause, accessFile, outliers, peers, autoscale };
+      return metrics.facts({ plane, state: () => supervisor.state, failOpen, ...found });
     },
-    hotKeys: () => plane.hotKeys(),
-    explain: (key, learned) => plane.explain(key, learned),
     readKey: (request, client) => keyReader(current.options.key, keyFunction)(request, client),
   };
   const tellLogLevel = () => plane instanceof ThreadedPlane && plane.logLevelChanged();
@@ -171,6 +173,23 @@ export function adminOf({
     tellLogLevel,
   });
   return createAdmin(ports);
+}
+
+function readingsOf(plane: DataPlane) {
+  return {
+    counters: () => plane.counters(),
+    reading: () => plane.reading(),
+    poison: () => plane.poison,
+    hotKeys: () => plane.hotKeys(),
+    explain: (...asked: Parameters<DataPlane['explain']>) => plane.explain(...asked),
+  };
+}
+
+// What stays as long as this process runs.
+function boundsOf(options: Options) {
+  const { slots, virtualNodes, maxReplicas, failOpen } = options;
+  const bounds = { slots, virtualNodes, maxReplicas, failOpen };
+  return { ...bounds, maxPlaces: mostPlaces(options), startsReplicas: startsReplicas(options) };
 }
 
 // A change that one balancer made alone would part its ring from that of the others.

@@ -9,7 +9,8 @@ import type { ContainerSettings } from '../fleet/runtimes/docker/container.ts';
 import type { SupervisorRules } from '../fleet/supervisor-ports.ts';
 import { soughtUpstreams } from '../settings/lists/upstream.ts';
 import { DAY_MS } from '../settings/option.ts';
-import { mostPlaces, type Options } from '../settings/options.ts';
+import type { Options } from '../settings/options.ts';
+import { mostPlaces } from '../settings/rules.ts';
 import { type DescriptorShares, type DescriptorWishes, shareDescriptors } from './descriptors.ts';
 
 export function supervisorRules(options: Options): SupervisorRules {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import type { MetricsFacts, ProcessFacts } from '../admin/metrics/facts.ts';
 import { FleetCounts } from '../admin/metrics/fleet-counts.ts';
+import type { AutoscaleView } from '../core/autoscale-view.ts';
 import { type FleetState, weightsOf } from '../core/fleet/fleet-state.ts';
 import { whyNone } from '../core/fleet/outage.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
@@ -22,6 +23,7 @@ export interface MetricsSources {
   readonly accessFile: { readonly dropped: number };
   readonly outliers: { readonly eased: readonly Eased[] };
   readonly peers: { readonly watch: { readonly peers: MetricsFacts['peers'] } };
+  readonly autoscale: () => AutoscaleView | undefined;
 }
 
 export class MetricsGathering {
@@ -52,6 +54,7 @@ export class MetricsGathering {
     accessFile,
     outliers,
     peers,
+    autoscale,
   }: MetricsSources): Promise<MetricsFacts> {
     const [reading, { total, keys }] = await Promise.all([plane.reading(), plane.hotKeys()]);
     const process = await processFacts(this.#maxDescriptors);
@@ -64,6 +67,7 @@ export class MetricsGathering {
       events: this.#counts.bySeat,
       probes: this.#counts.probes,
       eased: outliers.eased,
+      autoscale: autoscale(),
       takesRequests: whyNone(state, failOpen) === undefined,
       isPaused: pause.leftMs !== undefined,
       poison: plane.poison,

@@ -19,6 +19,7 @@ import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import { RingKeeper } from '../core/ring/ring-keeper.ts';
 import { ErringReplicas } from '../core/traffic/erring.ts';
+import type { Autoscaler } from '../fleet/autoscaler.ts';
 import { realClock } from '../fleet/clock.ts';
 import { OutlierWatch } from '../fleet/health/outlier-watch.ts';
 import { adminMembers } from '../fleet/members/admin.ts';
@@ -32,11 +33,14 @@ import type { SupervisorPorts } from '../fleet/supervisor-ports.ts';
 import type { AdjustableLog, Log } from '../log.ts';
 import type { Current } from '../reload/taker.ts';
 import { hashOf } from '../settings/hash-source.ts';
-import { isSample, type Options } from '../settings/options.ts';
+import type { Options } from '../settings/options.ts';
+import { isSample } from '../settings/rules.ts';
+import { startsFromZero } from '../settings/tables/fleet/autoscaling.ts';
 import { AccessFile } from '../system/access-file.ts';
 import type { Handover } from '../upgrade/handover.ts';
 import { adminOf, ringTerms } from './admin-parts.ts';
 import { adminPlace } from './admin-place.ts';
+import { createAutoscaler } from './autoscaling.ts';
 import { createPlane, type OwnEndpoints } from './data-plane.ts';
 import { descriptorLimit, shareDescriptors } from './descriptors.ts';
 import { descriptorWishes, probeOf, supervisorRules, trafficSettings } from './limits.ts';
@@ -61,6 +65,7 @@ export interface Parts {
   readonly roll: Roll;
   readonly outliers: OutlierWatch;
   readonly peers: Peers;
+  readonly autoscaler: Autoscaler;
   readonly feed: LiveFeed;
   /** The built-in load. */
   readonly load: LoadGenerator;
@@ -122,7 +127,9 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const accessFile = new AccessFile(realClock, log);
   const plane = createPlane(current, { ...means, takeLines: accessFile.take, traffic, endpoints });
   const load = loadOf(current);
-  const shown = { eased: () => outliers.eased, peers: () => peers.watch.peers, load: () => load.facts };
+  const autoscale = () => autoscaler.view;
+  const seen = { eased: () => outliers.eased, peers: () => peers.watch.peers };
+  const shown = { ...seen, load: () => load.facts, autoscale };
   const feed = feedOf(current, plane, erringReader(erring, hostnameOf, log), shown);
   const publisher = publisherOf(options, {
     ...{ plane, rings, log, traffic },
@@ -157,12 +164,13 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const asked = adminMembers();
   const found = foundMembers(options, log);
   const parts = { runtime, supervisor, plane, accessFile, publisher, rings, feed, load, pause, roll, outliers, peers };
-  const admin = adminOf({ ...means, ...parts, asked, listed, current, place, erring, metrics });
+  const admin = adminOf({ ...means, ...parts, asked, listed, current, place, erring, metrics, autoscale });
+  const autoscaler: Autoscaler = createAutoscaler({ ...parts, current, log, call: admin.call });
   const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
   const { own, drawnToken } = place;
   const adminServer = own && createAdminServer(own, answer, shares.maxAdminConnections, log);
   const sources = listed === undefined ? [found, asked] : [listed];
-  return { ...parts, sources, call: admin.call, adminServer, scale, writer, drawnToken };
+  return { ...parts, autoscaler, sources, call: admin.call, adminServer, scale, writer, drawnToken };
 }
 
 // Only who has the fleet can answer.
@@ -183,7 +191,7 @@ function publisherOf(options: Options, { explain, traffic, ...ports }: Publisher
   const { slots, virtualNodes, failOpen, heartbeatPath } = options;
   return new Publisher(
     { ...ports, clock: realClock },
-    { hash: hashOf(options), slots, virtualNodes, explain, traffic },
+    { hash: hashOf(options), slots, virtualNodes, explain, traffic, startsFromZero: startsFromZero(options) },
     { failOpen, hasHeartbeats: heartbeatPath !== 'off' },
   );
 }
@@ -225,7 +233,7 @@ function feedOf(
   current: Current,
   plane: DataPlane,
   erring: ReturnType<typeof erringReader>,
-  shown: Pick<FeedPorts, 'eased' | 'peers' | 'load'>,
+  shown: Pick<FeedPorts, 'eased' | 'peers' | 'load' | 'autoscale'>,
 ): LiveFeed {
   return new LiveFeed({
     clock: realClock,

@@ -7,7 +7,8 @@ import { askPeer } from '../fleet/peers/ask.ts';
 import { PeerWatch } from '../fleet/peers/peer-watch.ts';
 import type { Log } from '../log.ts';
 import type { Current } from '../reload/taker.ts';
-import { keyOf, OWN_HASH } from '../settings/options.ts';
+import { keyOf } from '../settings/options.ts';
+import { OWN_HASH } from '../settings/rules.ts';
 import { OPTIONS } from '../settings/table.ts';
 
 // Options that decide which replica a key leads to, or when it goes elsewhere. That of the hash is told by its pair.

@@ -3,14 +3,15 @@
 import { randomInt } from 'node:crypto';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { HandedReplicas, MakeOf, ReplicaRuntime } from '../core/ports.ts';
+import type { HandedReplicas, Make, MakeOf, ReplicaRuntime } from '../core/ports.ts';
 import { realClock } from '../fleet/clock.ts';
 import { createNoRuntime } from '../fleet/runtimes/none.ts';
 import { createProcessRuntime } from '../fleet/runtimes/processes.ts';
 import { createReplicaOutput } from '../fleet/runtimes/replica-output.ts';
 import type { Log } from '../log.ts';
 import type { Options } from '../settings/options.ts';
-import { startsReplicas } from '../settings/tables/balancers.ts';
+import { OWN_VARIABLES, otherPlace } from '../settings/rules.ts';
+import { startsReplicas } from '../settings/tables/fleet/balancers.ts';
 import { containerSettings } from './limits.ts';
 
 // By name, since this file is in lib/ of a checkout, and in dist/lib/ of the package that is installed.
@@ -69,4 +70,21 @@ async function createDocker(options: Options, { log, takesOver, makeOf }: Runtim
     clock: realClock,
     log,
   });
+}
+
+/**
+ * Why a roll cannot make replicas so; `undefined` if it can. The rules that hold for the options hold for it too.
+ */
+export function whyUnfit({ command, environment, image }: Make, options: Options): string | undefined {
+  const { runtime, dockerImage, replicaListen } = options;
+  if (image !== undefined && runtime !== 'docker') return 'image is for containers: --runtime docker';
+  if (command !== undefined && runtime === 'docker' && dockerImage === '' && image === undefined) {
+    return 'command is for child processes, or for an image of yours';
+  }
+  const other = otherPlace(runtime === 'docker' ? 'port' : replicaListen);
+  if (command?.some((word) => word.includes(other)) === true) {
+    return `command has ${other}, but replicas listen on a ${runtime === 'docker' ? 'port' : replicaListen}`;
+  }
+  const own = OWN_VARIABLES.find((name) => environment?.[name] !== undefined);
+  return own === undefined ? undefined : `env cannot set ${own}: each replica gets its own`;
 }

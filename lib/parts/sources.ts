@@ -8,7 +8,8 @@ import { listFile } from '../fleet/members/list-file.ts';
 import { type ListedMembers, listedMembers } from '../fleet/members/listed.ts';
 import type { Log } from '../log.ts';
 import { soughtUpstreams } from '../settings/lists/upstream.ts';
-import { mostPlaces, type Options, upstreamPlaces } from '../settings/options.ts';
+import type { Options } from '../settings/options.ts';
+import { mostPlaces, upstreamPlaces } from '../settings/rules.ts';
 
 export function foundMembers(options: Options, log: Log): FoundMembers {
   const { upstream, maxReplicas, dnsServers, dnsSettleMs } = options;

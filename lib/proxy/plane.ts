@@ -235,6 +235,7 @@ export class Plane implements DataPlane, FrontContext {
 
   onTick(nowMs: number, lateMs: number): void {
     this.measures.lag(lateMs);
+    this.measures.holds(this.#load.inFlight + this.ledger.ownWaiting + this.returns.size, nowMs);
     this.#budget.advance(nowMs);
     this.meter.onTick(nowMs);
     this.recentKeys.onTick(nowMs);

@@ -2,6 +2,7 @@
 
 import type { AdjustableLog } from '../log.ts';
 import type { Options } from '../settings/options.ts';
+import { autoscalingTaker } from './autoscaling.ts';
 import { foreseer } from './foresee.ts';
 import { type MemberPorts, memberTaker } from './members.ts';
 import { createReload } from './reload.ts';
@@ -21,8 +22,9 @@ export interface ReloaderPorts extends Omit<TrafficPorts, 'log'> {
 
 /** Members come last: what a service that leaves still has to finish may take its time. */
 export function takersOf(ports: Omit<ReloaderPorts, 'reread'>): readonly Taker[] {
-  const { log, members, tellLogLevel, usePeers } = ports;
-  return [trafficTaker(ports), logTaker(log, tellLogLevel), peersTaker(usePeers), memberTaker(members)];
+  const { log, members, publisher, tellLogLevel, usePeers } = ports;
+  const settled = [logTaker(log, tellLogLevel), peersTaker(usePeers), autoscalingTaker(publisher)];
+  return [trafficTaker(ports), ...settled, memberTaker(members)];
 }
 
 function peersTaker(use: ReloaderPorts['usePeers']): Taker {

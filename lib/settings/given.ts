@@ -6,7 +6,8 @@ import type { KeyFunction, KeySource } from '../core/request/key-source.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import { faultIn, type Kind } from './kinds.ts';
 import { nearest } from './nearest.ts';
-import { keyOf, OptionError, type Options, OWN_HASH, optionsOf } from './options.ts';
+import { keyOf, OptionError, type Options, optionsOf } from './options.ts';
+import { OWN_HASH } from './rules.ts';
 import { OPTIONS, type Option } from './table.ts';
 
 export interface GivenOptions {

@@ -9,7 +9,8 @@ import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import { HASH_NAMES, hashPair, hashPairFault } from '../core/ring/hashes/table.ts';
 import type { RoutingPlan } from '../core/routing-plan.ts';
 import { describe } from '../errors.ts';
-import { OptionError, type Options, OWN_HASH } from './options.ts';
+import { OptionError, type Options } from './options.ts';
+import { OWN_HASH } from './rules.ts';
 
 /** The pair that a plan names. Rejects if its module cannot be loaded. */
 export async function loadPair({ hash: of, slots, virtualNodes }: PlannedHash): Promise<HashPair> {

@@ -4,13 +4,14 @@ import type { Kind } from './kinds.ts';
 import type { Group, PlainOption, SettledOption } from './option.ts';
 import { ACCESS_LOG } from './tables/access-log.ts';
 import { ADMIN } from './tables/admin.ts';
-import { BALANCERS } from './tables/balancers.ts';
 import { CLIENTS } from './tables/clients.ts';
 import { CONNECTIONS } from './tables/connections.ts';
-import { CONTAINERS } from './tables/containers.ts';
+import { AUTOSCALING } from './tables/fleet/autoscaling.ts';
+import { BALANCERS } from './tables/fleet/balancers.ts';
+import { CONTAINERS } from './tables/fleet/containers.ts';
+import { REPLICAS } from './tables/fleet/replicas.ts';
 import { HEALTH } from './tables/health.ts';
 import { MESSAGES } from './tables/messages.ts';
-import { REPLICAS } from './tables/replicas.ts';
 import { REQUESTS } from './tables/requests.ts';
 import { RING } from './tables/ring.ts';
 import { SERVICE } from './tables/service.ts';
@@ -20,6 +21,7 @@ const TABLES = [
   ACCESS_LOG,
   ADMIN,
   REPLICAS,
+  AUTOSCALING,
   CONTAINERS,
   BALANCERS,
   RING,

@@ -6,7 +6,8 @@ import type { KeySource } from '../core/request/key-source.ts';
 import type { Replica } from '../library/roster.ts';
 import { localUrlOf, urlOf } from '../library/urls.ts';
 import { filled } from '../settings/help.ts';
-import { isSample, type Options } from '../settings/options.ts';
+import type { Options } from '../settings/options.ts';
+import { isSample } from '../settings/rules.ts';
 import type { Paint } from './paint.ts';
 
 /** What has come of the options. */

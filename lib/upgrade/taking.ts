@@ -8,7 +8,7 @@ import { followOn } from '../fleet/members/follow.ts';
 import type { Log } from '../log.ts';
 import type { Parts } from '../parts/parts.ts';
 import type { Options } from '../settings/options.ts';
-import { startsReplicas } from '../settings/tables/balancers.ts';
+import { startsReplicas } from '../settings/tables/fleet/balancers.ts';
 import { type HandedService, type Handover, shifted, unfit } from './handover.ts';
 import type { ProcessBefore } from './process-before.ts';
 import type { Succession, SuccessionParts } from './succession.ts';
@@ -32,10 +32,11 @@ export async function adopt({ supervisor, sources }: Parts, { handover }: Taking
 }
 
 /** Resolves when the fleet is this process's own. Rejects if the one before goes on. */
-export async function claim({ runtime, supervisor }: Parts, { before }: Taking): Promise<void> {
+export async function claim({ runtime, supervisor, autoscaler }: Parts, { before }: Taking): Promise<void> {
   await before.commit();
   runtime.claim?.();
   supervisor.goOn();
+  autoscaler.begin();
   before.tell('taken');
 }
 
@@ -80,6 +81,7 @@ async function endInOrder(parts: Parts, succession: Succession, graceMs: number,
   parts.outliers.close();
   parts.peers.watch.close();
   void parts.writer?.end();
+  parts.autoscaler.close();
   const adminEnds = parts.adminServer?.giveWay(graceOver.signal);
   const { connections, lost } = await succession.end(graceOver.signal);
   await adminEnds;

@@ -7,7 +7,7 @@ import type { SeatId } from '../../lib/core/ring/ring.ts';
 import type { FleetAt, NamedPair, Situation } from '../../lib/core/what-if/scenario.ts';
 import { loadHashPair } from '../../lib/settings/hash-source.ts';
 import { faultIn } from '../../lib/settings/kinds.ts';
-import { keySources } from '../../lib/settings/list-kinds.ts';
+import { keySources } from '../../lib/settings/lists/kinds.ts';
 import { type Options, parseOptions } from '../../lib/settings/options.ts';
 import { FORMATS } from './formats.ts';
 import type { RequestSettings } from './requests.ts';

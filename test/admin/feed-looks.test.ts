@@ -52,6 +52,7 @@ function startFeed(clock: VirtualClock, ports: Pick<FeedPorts, 'counters' | 'lan
     about: ABOUT,
     eased: () => [],
     load: () => NO_LOAD,
+    autoscale: () => undefined,
     ...ports,
   });
   const told: Told[] = [];
@@ -168,6 +169,7 @@ t.test('a feed that was made has no effect before it begins', async (t) => {
     quarantined: () => [],
     peers: () => [],
     eased: () => [],
+    autoscale: () => undefined,
     about: ABOUT,
     load: () => NO_LOAD,
   });

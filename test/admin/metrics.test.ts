@@ -140,6 +140,7 @@ const facts: MetricsFacts = {
   ),
   probes: {},
   eased: [],
+  autoscale: undefined,
   takesRequests: true,
   isPaused: false,
   peers: [{ url: 'http://b:1', isReachable: true, differs: ['its ring'] }],

@@ -70,6 +70,7 @@ t.test('a ring is read once for all who watch', async (t) => {
     counters: async () => noCounters(),
     erring: () => [],
     eased: () => [],
+    autoscale: () => undefined,
     landings: async () => ({ last: 0, landed: 0, told: [] }),
     quarantined: () => [],
     peers: () => [],

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { keyedCounts } from '../../lib/core/traffic/keyed.ts';
+import { keyedCounts } from '../../lib/core/keys/keyed.ts';
 import { FrontMeasures } from '../../lib/core/traffic/measures.ts';
 
 t.test('requests with a key are counted by its class and by where they went, over all threads', async (t) => {

@@ -3,7 +3,15 @@ import { type FleetEvent, observe, startRounds } from '../../lib/core/fleet/flee
 import { fleetNews } from '../../lib/core/fleet/fleet-news.ts';
 import { emptyFleet, type FleetState, type Seat, stateOf } from '../../lib/core/fleet/fleet-state.ts';
 import type { ProbeFailure } from '../../lib/core/fleet/health.ts';
-import { absentees, failsOpen, isSettled, mayReturn, whyNeverServed, whyNone } from '../../lib/core/fleet/outage.ts';
+import {
+  absentees,
+  failsOpen,
+  isSettled,
+  mayBegin,
+  mayReturn,
+  whyNeverServed,
+  whyNone,
+} from '../../lib/core/fleet/outage.ts';
 import { evenPair } from '../../lib/core/ring/hashes/even.ts';
 import { quadratic } from '../../lib/core/ring/hashes/quadratic.ts';
 import { RingKeeper } from '../../lib/core/ring/ring-keeper.ts';
@@ -94,6 +102,9 @@ t.test(
   async (t) => {
     const one = wanted(1);
     t.ok(mayReturn(one));
+    t.ok(mayBegin(one));
+    t.ok(mayBegin(emptyFleet(1)), 'a first replica may be started');
+    t.notOk(mayReturn(emptyFleet(1)));
     t.ok(mayReturn(after(one, { type: 'starting', incarnation: incarnationOf(one), atMs: 0 })));
     const up = given();
     t.ok(mayReturn(up));

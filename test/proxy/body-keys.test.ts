@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { hashText } from '../../lib/core/ring/hashes/text.ts';
 import { keyReader } from '../../lib/proxy/keys/key-reader.ts';
-import { keySources } from '../../lib/settings/list-kinds.ts';
+import { keySources } from '../../lib/settings/lists/kinds.ts';
 import { startProxy, THROWING, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';
 

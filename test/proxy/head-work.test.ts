@@ -11,7 +11,7 @@ import { trailerSection } from '../../lib/http/trailers.ts';
 import { trustRule } from '../../lib/http/trust.ts';
 import { offeredProtocols, switchingHead } from '../../lib/http/upgrade.ts';
 import { keyReader } from '../../lib/proxy/keys/key-reader.ts';
-import { keySources } from '../../lib/settings/list-kinds.ts';
+import { keySources } from '../../lib/settings/lists/kinds.ts';
 import { stepsOf } from '../fixtures/work.ts';
 
 const HEAD_BYTES = 65_536;

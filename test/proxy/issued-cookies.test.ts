@@ -3,7 +3,7 @@
 import t, { type Test } from 'tap';
 import { hashText } from '../../lib/core/ring/hashes/text.ts';
 import { trafficSettings } from '../../lib/parts/limits.ts';
-import { keySources } from '../../lib/settings/list-kinds.ts';
+import { keySources } from '../../lib/settings/lists/kinds.ts';
 import { defaultOptions, type Options } from '../../lib/settings/options.ts';
 import { routeTo, startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';

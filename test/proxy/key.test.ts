@@ -2,7 +2,7 @@ import t from 'tap';
 import type { KeyFunction, KeyRequest } from '../../lib/core/request/key-source.ts';
 import { hashText } from '../../lib/core/ring/hashes/text.ts';
 import { keyReader } from '../../lib/proxy/keys/key-reader.ts';
-import { keySources } from '../../lib/settings/list-kinds.ts';
+import { keySources } from '../../lib/settings/lists/kinds.ts';
 
 const request = {
   method: 'GET',

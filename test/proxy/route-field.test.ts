@@ -1,7 +1,7 @@
 // X-Ringmaster-Route, the receipt that every reply has with --explain-header.
 
 import t, { type Test } from 'tap';
-import { keySources } from '../../lib/settings/list-kinds.ts';
+import { keySources } from '../../lib/settings/lists/kinds.ts';
 import type { Options } from '../../lib/settings/options.ts';
 import { routeTo, startProxy, tcp } from '../fixtures/proxy.ts';
 import { connectRaw, exchangeRaw } from '../fixtures/raw-client.ts';

@@ -103,8 +103,18 @@ t.test('each live option changes what the data plane, the rings, the log or the 
     else if (flag === 'access-log-file') t.same(files, [next.accessLogFile]);
     else if (flag === 'peers') t.same(peers, next.peers);
     else if (flag === 'slow-start') t.same(slowStarts, [next.slowStartMs]);
+    // Autoscaling reads its options at each look.
+    else if (flag.startsWith('autoscale')) t.equal(plans.length, 2, flag);
     else t.notSame({ ...last, version: 0 }, { ...before, version: 0 }, flag);
   }
+});
+
+t.test('whether requests may wait for a first replica is a new plan', async (t) => {
+  const { plans, reloadTo } = await played();
+  await reloadTo({ ...OPTIONS_BEFORE, autoscale: { least: 0, most: 3 } });
+  t.equal(plans.at(-1)?.outage.mayEnd, true);
+  await reloadTo({ ...OPTIONS_BEFORE, autoscale: { least: 1, most: 3 } });
+  t.equal(plans.at(-1)?.outage.mayEnd, false);
 });
 
 t.test(

@@ -1,6 +1,7 @@
 // The page as a whole: listens to the balancer's event stream, keeps what it is told, and hands it to the views. How
 // something is shown is up to each view.
 
+import { createAutoscaleView } from './autoscale.js';
 import { createChanges } from './changes.js';
 import { createChart, linearAxis, logarithmicAxis } from './chart.js';
 import { byId, setText } from './document.js';
@@ -26,6 +27,7 @@ const NOTHING_STARTED = 'Nothing is started here: these services run by themselv
 const ringView = createRingView();
 const sparks = createSparks();
 const spreadView = createSpread();
+const autoscaleView = createAutoscaleView();
 const eventLog = createEventLog();
 const rateChart = createChart(
   'rate',
@@ -135,8 +137,9 @@ function connect() {
   });
   on('traffic', (news) => {
     if (model === undefined) return;
-    const { row, traffic, spread, quarantined, parted, load } = news;
-    model = { ...model, rows: [...model.rows, row].slice(-MOST_ROWS), traffic, spread, quarantined, parted, load };
+    const { row, traffic, spread, quarantined, parted, load, autoscale } = news;
+    const rows = [...model.rows, row].slice(-MOST_ROWS);
+    model = { ...model, rows, traffic, spread, quarantined, parted, load, autoscale };
     showTraffic(model);
   });
   on('sparks', ({ landed, told }) => {
@@ -194,6 +197,7 @@ function showTraffic(now) {
   latencyChart.show(now.rows);
   showQuarantined(now);
   showParted(now);
+  autoscaleView.show(now.autoscale, Date.now() + offsetMs);
   const [, requests, , failed, inFlight, p50, , p99] = now.rows.at(-1) ?? [];
   setText('fact-rate', formatCount(requests ?? 0));
   setText('fact-failed', formatCount(failed ?? 0));

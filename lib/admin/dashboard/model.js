@@ -16,11 +16,16 @@
  * @typedef {{ seconds: number, seats: [seat: number, requests: number][] }} Spread
  * @typedef {{ number: number, atMs: number, what: string, replica: string, seat: number, reason?: string,
  *   instead?: string }} LogEntry
+ * @typedef {{ rules: { least: number, most: number, target: number },
+ *   now: { replicas: number, wanted: number, wantedLately: number, reason: string, frozenBy?: string, stable: number,
+ *   panic: number, isPanic: boolean } | null,
+ *   steps: { atMs: number, replicas: number, step: number, reason: string, stable: number, panic: number,
+ *   moved: number, tookMs: number | null, failure: string | null }[] }} Autoscale
  * @typedef {{ hash: string, virtualNodes: number, maxReplicas: number, startsReplicas: boolean, isSample: boolean,
  *   looksOnlyBecause?: string, alone: boolean,
  *   nowMs: number, ring: Ring, fleet: Fleet, log: LogEntry[], rows: Row[], traffic: Traffic[], spread: Spread, load: Load,
  *   quarantined: { request: string, replicas: number, leftMs: number }[],
- *   parted: { url: string, differs: string[] }[] }}
+ *   parted: { url: string, differs: string[] }[], autoscale?: Autoscale }}
  *   Snapshot
  */
 

@@ -3,6 +3,7 @@
 // watched or not, so that whoever comes sees the last minutes. Everything else rests while nobody watches.
 
 import type { ServerResponse } from 'node:http';
+import type { AutoscaleView } from '../../core/autoscale-view.ts';
 import { emptyFleet, type FleetState, placesOf, routes, stateOf } from '../../core/fleet/fleet-state.ts';
 import { complaintOf, failsOpen } from '../../core/fleet/outage.ts';
 import type { Clock, ReplicaRef } from '../../core/ports.ts';
@@ -37,6 +38,8 @@ export interface FeedPorts {
   readonly peers: () => readonly { readonly url: string; readonly differs: readonly string[] }[];
   /** What the built-in load is doing. */
   readonly load: () => LoadFacts;
+  /** What there is to show of autoscaling; `undefined` if it is off. */
+  readonly autoscale: () => AutoscaleView | undefined;
   /** What is shown as it is. Only the hash may change, together with the ring. */
   readonly about: {
     readonly hash: string;
@@ -197,8 +200,8 @@ export class LiveFeed {
   #trafficNow() {
     const quarantined = this.#ports.quarantined();
     const parted = this.#ports.peers().filter(({ differs }) => differs.length > 0);
-    const load = this.#ports.load();
-    return { traffic: this.#history.replicas, spread: this.#history.spread(), quarantined, parted, load };
+    const [load, autoscale] = [this.#ports.load(), this.#ports.autoscale()];
+    return { traffic: this.#history.replicas, spread: this.#history.spread(), quarantined, parted, load, autoscale };
   }
 
   // The ring as JSON: thousands of pairs that every new watcher is sent, made once for each ring.

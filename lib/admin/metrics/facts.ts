@@ -1,5 +1,6 @@
 // What the metrics are made of, read at one moment. Types only.
 
+import type { AutoscaleView } from '../../core/autoscale-view.ts';
 import type { FleetState } from '../../core/fleet/fleet-state.ts';
 import type { Poison } from '../../core/request/poison.ts';
 import type { Eased } from '../../core/ring/easing.ts';
@@ -18,6 +19,8 @@ export interface MetricsFacts {
   readonly probes: Readonly<Record<string, number>>;
   /** Replicas that get a part of their requests only. */
   readonly eased: readonly Eased[];
+  /** `undefined` while it is off. */
+  readonly autoscale: AutoscaleView | undefined;
   readonly takesRequests: boolean;
   readonly isPaused: boolean;
   readonly poison: Poison;

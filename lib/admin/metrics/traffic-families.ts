@@ -167,6 +167,13 @@ export const TRAFFIC_FAMILIES: readonly Family<MetricsFacts>[] = [
     samples: ({ reading }) => sumOfThreads(reading.threads, FRONT_LAYOUT.connections + 1, ['']),
   },
   {
+    name: 'ringmaster_requests_held_seconds',
+    help: 'Time that requests were at the replicas or waited for one: its rate is how many there are on average.',
+    type: 'counter',
+    by: [],
+    samples: ({ reading }) => sumOfThreads(reading.threads, FRONT_LAYOUT.held, ['']),
+  },
+  {
     name: 'ringmaster_event_loop_lag_seconds',
     help: 'How late timers of a thread fire, looked at ten times a second while it has clients.',
     type: 'histogram',

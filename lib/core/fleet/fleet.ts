@@ -14,8 +14,7 @@ import type { FleetState, Seat } from './fleet-state.ts';
 import { afterSuspicion, type FailureKind } from './health.ts';
 import { adopt, afterInventory } from './inventory.ts';
 import { afterProbeOf, withHealth } from './judgement.ts';
-import { losePredecessor } from './predecessors.ts';
-import { beginReplacement, endReplacement } from './replacement.ts';
+import { beginReplacement, endReplacement, losePredecessor } from './predecessors.ts';
 import { sameHostname } from './replica-name.ts';
 import {
   backoffMs,

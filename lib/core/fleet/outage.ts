@@ -66,6 +66,11 @@ export function mayReturn(state: FleetState): boolean {
   return state.seats.some(seatMayReturn);
 }
 
+/** The same where a first replica is started for whoever asks. */
+export function mayBegin(state: FleetState): boolean {
+  return state.seats.length === 0 || mayReturn(state);
+}
+
 /**
  * Whether there is no need to wait for the seat: it serves, has failed too often, or gives an answer that will not
  * change.

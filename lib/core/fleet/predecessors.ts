@@ -4,9 +4,13 @@
 // replicas that are well. Otherwise it stays, as the last choice, until the next replica in its seat serves; it gets
 // the seat back if it answers before that one is started. A replica that has exited is always taken out, since it
 // cannot answer.
+//
+// A replica that is well is replaced in the same way: the next one in its seat comes up beside it, and it gets requests
+// until that one serves. If the next one does not come up, it keeps the seat. No key moves, since the seat stays.
 
 import {
   type FleetState,
+  NO_LAPSES,
   predecessorOf,
   predecessors,
   type Seat,
@@ -14,7 +18,7 @@ import {
   type WaitingSeat,
 } from './fleet-state.ts';
 import { afterProbe } from './health.ts';
-import { type FleetRules, leave, loseReplica } from './seats.ts';
+import { type FleetRules, leave, loseReplica, nextReplica, replaceSeat } from './seats.ts';
 
 /** The state after heartbeats convicted the replica of that seat. */
 export function convict(
@@ -83,4 +87,27 @@ function changeSeatOf(
     return state;
   const changed = change(seat, seat.predecessor);
   return changed === seat ? state : { ...state, seats: state.seats.with(index, changed) };
+}
+
+/** The seat of that replica waits for the next one. Nothing changes unless the replica serves and is started here. */
+export function beginReplacement(state: FleetState, incarnation: number, atMs: number): FleetState {
+  const seat = state.seats.find((one) => one.replica.incarnation === incarnation);
+  if (seat?.phase !== 'serving' || seat.isGiven) return state;
+  const replica = nextReplica(state, seat.replica, undefined);
+  const { joined, firstServedMs } = seat;
+  const vacant: Seat = {
+    ...{ phase: 'vacant', replica, joined, firstServedMs, startAtMs: atMs, lapses: NO_LAPSES },
+    ...{ insists: false, isGiven: false, predecessor: seat, isReplacement: true },
+  };
+  return { ...replaceSeat(state, incarnation, () => vacant), lastIncarnation: replica.incarnation };
+}
+
+/** The replica that was to be replaced keeps its seat. Nothing changes if it has lost it for good. */
+export function endReplacement(state: FleetState, incarnation: number, atMs: number): FleetState {
+  const seat = state.seats.find((one) => predecessorOf(one)?.replica.incarnation === incarnation);
+  const predecessor = seat && predecessorOf(seat);
+  if (seat === undefined || predecessor === undefined) return state;
+  const { replica, phase } = seat;
+  const kept = replaceSeat(state, replica.incarnation, () => predecessor);
+  return phase === 'vacant' ? kept : { ...kept, leaving: [...kept.leaving, leave(replica, false, atMs)] };
 }

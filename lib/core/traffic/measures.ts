@@ -51,7 +51,12 @@ export const FRONT_LAYOUT = layout({
   connections: 2,
   keyed: KEY_WAYS.length * KEY_CLASSES.length,
   lag: TIME_CELLS,
+  held: 1,
 });
+
+// Between two looks at how many requests there are, and the longest that one may be late.
+const TICK_MS = 100;
+const MOST_BETWEEN_MS = 1000;
 
 /** The seat that stands for none: requests that no replica got. */
 export const NO_SEAT = 0;
@@ -123,6 +128,9 @@ export class SeatMeasures {
 export class FrontMeasures {
   readonly cells: Float64Array;
 
+  #held = 0;
+  #heldToMs = 0;
+
   /** @param cells memory for `FRONT_LAYOUT.size` numbers, all 0. Readers may share it. */
   constructor(cells: Float64Array = new Float64Array(FRONT_LAYOUT.size)) {
     this.cells = cells;
@@ -141,6 +149,18 @@ export class FrontMeasures {
   /** A request with a key of that class has its place at a replica. */
   keyed(keyClass: KeyClass, way: (typeof KEY_WAYS)[number]): void {
     addOne(this.cells, FRONT_LAYOUT.keyed + KEY_WAYS.length * KEY_CLASSES.indexOf(keyClass) + KEY_WAYS.indexOf(way));
+  }
+
+  /**
+   * So many requests of this thread are at the replicas or wait in front of them. Called ten times a second while there
+   * are clients, so a long pause was mostly one without any.
+   */
+  holds(requests: number, nowMs: number): void {
+    const { cells } = this;
+    const sinceMs = Math.min(nowMs - this.#heldToMs, this.#held === 0 ? TICK_MS : MOST_BETWEEN_MS);
+    cells[FRONT_LAYOUT.held] = (cells[FRONT_LAYOUT.held] as number) + (requests * sinceMs) / 1000;
+    this.#held = requests;
+    this.#heldToMs = nowMs;
   }
 
   /** How much later than planned a timer fired. */

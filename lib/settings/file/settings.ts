@@ -5,7 +5,6 @@ import { readFile } from 'node:fs/promises';
 import { describe } from '../../errors.ts';
 import { loadHashPair } from '../hash-source.ts';
 import {
-  brokenRules,
   type CommandLine,
   checkRetired,
   OptionError,
@@ -14,6 +13,7 @@ import {
   readLine,
   settledOptions,
 } from '../options.ts';
+import { brokenRules } from '../rules.ts';
 import { OPTIONS, type Option } from '../table.ts';
 import { type ConfigFile, fullKey, readConfigText } from './config-file.ts';
 import type { Place } from './json-text.ts';

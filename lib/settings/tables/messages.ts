@@ -1,7 +1,7 @@
 // Options of what is in a request or a reply.
 
 import { choice, integer, onOff, orOff, size } from '../kinds.ts';
-import { trustedProxies } from '../list-kinds.ts';
+import { trustedProxies } from '../lists/kinds.ts';
 import { atStart, GIB, group, KIB, MIB, option } from '../option.ts';
 
 export const MESSAGES = group('Messages', 'how large they may be, and which fields are believed, dropped or added', {

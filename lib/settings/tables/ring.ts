@@ -3,7 +3,7 @@
 import { goesByRequestId, type KeySource } from '../../core/request/key-source.ts';
 import { HASH_NAMES } from '../../core/ring/hashes/table.ts';
 import { choice, decimal, duration, hashSource, integer, onOff, orOff } from '../kinds.ts';
-import { keySources } from '../list-kinds.ts';
+import { keySources } from '../lists/kinds.ts';
 import { atStart, DAY_MS, group, option, settled } from '../option.ts';
 
 const LAID_OUT = atStart('the seats that there are were given out within it');

@@ -1,8 +1,8 @@
 // How many requests with a key are where they belong, by the class of the key, out of what a data plane has counted.
 
 import { KEY_CLASSES, type KeyClass } from '../request/key-source.ts';
-import { FRONT_LAYOUT, KEY_WAYS } from './measures.ts';
-import type { PlaneReading } from './plane-reading.ts';
+import { FRONT_LAYOUT, KEY_WAYS } from '../traffic/measures.ts';
+import type { PlaneReading } from '../traffic/plane-reading.ts';
 
 /** Requests with a key of that class that got a place, since the start. */
 export interface KeyedCounts {

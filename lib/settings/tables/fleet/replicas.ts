@@ -1,9 +1,9 @@
 // Options of the replicas, wherever they run.
 
-import { choice, duration, integer, onOff, path } from '../kinds.ts';
-import { nameServers, variables } from '../list-kinds.ts';
-import { type Upstream, upstreams } from '../lists/upstream.ts';
-import { atStart, group, option, PROCESSORS, settled } from '../option.ts';
+import { choice, duration, integer, onOff, path } from '../../kinds.ts';
+import { nameServers, variables } from '../../lists/kinds.ts';
+import { type Upstream, upstreams } from '../../lists/upstream.ts';
+import { atStart, group, option, PROCESSORS, settled } from '../../option.ts';
 
 const SUPERVISED = atStart('the supervisor goes by what it began with');
 const STARTED = atStart('replicas that run keep what they were started with');

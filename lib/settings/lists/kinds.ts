@@ -1,12 +1,12 @@
-// Kinds of options that are lists: sources of keys, proxies, variables, volumes. One bad entry makes the whole list
+// Kinds of options of several parts: sources of keys, proxies, variables, volumes, bounds. One bad part makes the whole
 // bad.
 
 import { isIP } from 'node:net';
-import { parseAddress } from '../core/address.ts';
-import { parseKeySpec, writeKeySpec } from '../core/keys/key-spec.ts';
-import type { KeySource } from '../core/request/key-source.ts';
-import type { Kind } from './kinds.ts';
-import { LIST_SCHEMA, TEXTS_SCHEMA } from './schema.ts';
+import { parseAddress } from '../../core/address.ts';
+import { parseKeySpec, writeKeySpec } from '../../core/keys/key-spec.ts';
+import type { KeySource } from '../../core/request/key-source.ts';
+import { bounded, type Kind } from '../kinds.ts';
+import { LIST_SCHEMA, TEXTS_SCHEMA } from '../schema.ts';
 
 export const keySources: Kind<readonly KeySource[]> = {
   unit: '',
@@ -104,6 +104,24 @@ export const volumes: Kind<ReadonlyMap<string, string>> = {
     join: (values) => new Map(values.flatMap((one) => [...one])),
   },
   schema: TEXTS_SCHEMA,
+};
+
+/** The fewest and the most replicas. */
+export type Autoscale = 'off' | { readonly least: number; readonly most: number };
+
+export const autoscale: Kind<Autoscale> = {
+  unit: '',
+  placeholder: 'MIN:MAX|off',
+  bounds: 'MIN:MAX, whole numbers from 0 to 1000 with MIN at most MAX, and MAX at least 1; or off',
+  read: (written) => {
+    if (written === 'off') return 'off';
+    const [, fewest, highest] = /^(\d{1,4}):(\d{1,4})$/.exec(written) ?? [];
+    const most = bounded(Number(highest), 1, 1000);
+    const least = most === undefined ? undefined : bounded(Number(fewest), 0, most);
+    return most === undefined || least === undefined ? undefined : { least, most };
+  },
+  write: (value) => (value === 'off' ? 'off' : `${value.least}:${value.most}`),
+  schema: { type: 'string', pattern: '^(off|\\d{1,4}:\\d{1,4})$' },
 };
 
 function isTrustEntry(entry: string): boolean {

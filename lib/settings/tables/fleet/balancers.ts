@@ -1,8 +1,8 @@
 // Options of a service that several balancers share.
 
-import { choice, path } from '../kinds.ts';
-import { peerUrls } from '../list-kinds.ts';
-import { atStart, group, option, settled } from '../option.ts';
+import { choice, path } from '../../kinds.ts';
+import { peerUrls } from '../../lists/kinds.ts';
+import { atStart, group, option, settled } from '../../option.ts';
 
 const FOLLOWED = atStart('who says who is in the fleet is settled by those that there are');
 

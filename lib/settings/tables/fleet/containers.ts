@@ -1,8 +1,8 @@
 // Options of replicas in containers.
 
-import { decimal, fleetName, integer, onOff, orAuto, size, text } from '../kinds.ts';
-import { volumes } from '../list-kinds.ts';
-import { atStart, GIB, group, MIB, option, settled } from '../option.ts';
+import { decimal, fleetName, integer, onOff, orAuto, size, text } from '../../kinds.ts';
+import { volumes } from '../../lists/kinds.ts';
+import { atStart, GIB, group, MIB, option, settled } from '../../option.ts';
 
 export interface Imaged {
   readonly dockerImage: string;
