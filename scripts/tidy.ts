@@ -30,14 +30,7 @@ const LAYERS: Record<string, readonly string[]> = {
   'lib/fleet/': ['lib/core/', 'lib/log-stream.ts', 'lib/system/free-port.ts', ...EVERYWHERE],
   'lib/admin/': ['lib/core/', 'lib/http/', ...EVERYWHERE],
   'lib/settings/': ['lib/core/', ...EVERYWHERE],
-  'lib/upgrade/': [
-    'lib/core/',
-    'lib/settings/',
-    'lib/fleet/',
-    'lib/parts/admin-place.ts',
-    'lib/parts/parts.ts',
-    ...EVERYWHERE,
-  ],
+  'lib/upgrade/': ['lib/core/', 'lib/settings/', 'lib/fleet/', 'lib/parts/', ...EVERYWHERE],
   'lib/reload/': [
     'lib/core/',
     'lib/admin/',

@@ -22,7 +22,9 @@ export class LruStack {
     return this.#places.size;
   }
 
-  /** Mean size of an object, weighted by size: what one more or less in the sample makes of a cache. 0 if it is empty. */
+  /**
+   * Mean size of an object, weighted by size: what one more or less in the sample makes of a cache. 0 if it is empty.
+   */
   get meanWeightedSize(): number {
     return this.#bytes === 0 ? 0 : this.#squares / this.#bytes;
   }

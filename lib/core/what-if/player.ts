@@ -22,7 +22,9 @@ export interface PlayerSettings extends RingSize {
 const MOST_ENTRIES = 2 ** 20;
 const FULL = 0.9;
 
-/** How many requests went where the first situation would have sent them, of those of which the log says who took them. */
+/**
+ * How many requests went where the first situation would have sent them, of those of which the log says who took them.
+ */
 export interface Agreement {
   readonly told: number;
   readonly same: number;
