@@ -3,6 +3,7 @@
 //
 //   npm run simulate -- --seed 7 --count 1000                others, or fewer
 //   npm run simulate -- --seed 7 --count 1 --events 500      one of them, with its last events
+//   npm run simulate -- --balancers                          ten balancers with one list instead (balancers.ts)
 
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -10,13 +11,18 @@ import { runSeed } from '../test/fixtures/random.ts';
 import { HISTORY_MS } from '../test/simulation/planes/history.ts';
 import { KEPT_SEEDS } from '../test/simulation/planes/kept-seeds.ts';
 import { type Failed, playHistories } from '../test/simulation/planes/play.ts';
+import { printBalancers } from './balancers.ts';
 
-const USAGE = 'Usage: npm run simulate -- [--count N] [--seed N] [--threads N] [--events N]';
+const USAGE = 'Usage: npm run simulate -- [--count N] [--seed N] [--threads N] [--events N] [--balancers]';
 const HOUR_MS = 3_600_000;
 const PROGRESS_MS = 10_000;
 const TOLD_OF_FAILURE = 40;
 
-const { seed, count, threads, events } = readCommandLine();
+const { seed, count, threads, events, balancers } = readCommandLine();
+if (balancers) {
+  printBalancers(seed ?? runSeed());
+  process.exit(0);
+}
 const beganMs = performance.now();
 let histories = 0;
 let requests = 0;
@@ -71,16 +77,17 @@ function readCommandLine() {
         count: { type: 'string', default: '100000' },
         threads: { type: 'string', default: String(availableParallelism()) },
         events: { type: 'string', default: '0' },
+        balancers: { type: 'boolean', default: false },
       },
     });
-    const { help, seed, count, threads, events } = values;
+    const { help, seed, count, threads, events, balancers } = values;
     const isWhole = [seed ?? '0', count, threads, events].every((written) => /^\d{1,10}$/.test(written));
     if (help || !isWhole || threads === '0') {
       console.log(USAGE);
       process.exit(help ? 0 : 2);
     }
     const number = { count: Number(count), threads: Number(threads), events: Number(events) };
-    return { ...number, seed: seed === undefined ? undefined : Number(seed) };
+    return { ...number, balancers, seed: seed === undefined ? undefined : Number(seed) };
   } catch (error) {
     console.error(`simulate: ${(error as Error).message}\n${USAGE}`);
     process.exit(2);

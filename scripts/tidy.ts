@@ -13,7 +13,7 @@ import { ringsTable } from './rings.ts';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const DOCUMENTS = [
   ...['README.md', 'lib/README.md', '.github/workflows/check.yml'],
-  ...['SECURITY', 'CONTRIBUTING', 'CHANGELOG', 'OPERATIONS'].map((name) => `.github/${name}.md`),
+  ...['SECURITY', 'CONTRIBUTING', 'CHANGELOG', 'OPERATIONS', 'BEYOND-ONE-MACHINE'].map((name) => `.github/${name}.md`),
 ];
 const MAX_FILE_LINES = 300;
 const MAX_COMMENT_COLUMNS = 120;

@@ -146,3 +146,9 @@ t.test('a seat that was started here is not the one of the list', async (t) => {
   t.equal(taken.seats[0]?.isGiven, true);
   t.same(ports(well(taken)), { a: 1 });
 });
+
+t.test('those that a fleet begins with have no slow start, and those that join have', async (t) => {
+  const begun = fleetAfter(emptyFleet(1), { type: 'members', members: [A], slowly: false });
+  t.equal(begun.seats[0]?.firstServedMs, Number.NEGATIVE_INFINITY);
+  t.equal(listed(begun, A, B).seats[1]?.firstServedMs, undefined);
+});

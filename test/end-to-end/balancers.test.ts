@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import t, { type Test } from 'tap';
 import { freePort } from '../../bench/harness/ports.ts';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
+import { endOfBefore, stopNewest, upgrade } from '../../bench/harness/upgrades.ts';
 import { openEvents } from '../fixtures/event-source.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import { type NamedService, namedServices } from '../fixtures/named-services.ts';
@@ -156,6 +157,28 @@ t.test('replicas that the controller starts are those of its followers, life aft
   await soon('the next life', () => names(follower), after);
   t.equal(await digestOf(follower), await digestOf(controller), 'and no key has moved');
 });
+
+t.test(
+  'a controller and its followers are upgraded, and go on as they were',
+  { skip: process.platform !== 'linux' && 'an upgrade takes Linux' },
+  async (t) => {
+    const services = await namedServices(t, 2);
+    const { start } = await stage(t);
+    const controller = await start('--role', 'controller', '--upstream', upstream(services));
+    const follower = await start();
+    const expected = await owners(follower);
+    for (const program of [controller, follower]) {
+      t.teardown(() => stopNewest(program));
+      await endOfBefore(program, (await upgrade(program)).before);
+    }
+    t.same(await owners(follower), expected);
+    const [third] = (await namedServices(t, 1, 'third')) as [NamedService];
+    const added = { n: 1, hostnames: ['third'], addresses: [third.address] };
+    t.equal((await controller.call('POST', '/add', added)).status, 200);
+    await soon('the one that was added', () => follower.hostnames(), await controller.hostnames());
+    t.equal((await follower.call('POST', '/add', added)).status, 409);
+  },
+);
 
 t.test('balancers that differ say so: in the log, in the metrics and on the dashboard', async (t) => {
   const services = await namedServices(t, 2);
