@@ -103,7 +103,9 @@ t.test('a prompt with a quarter of the requests is at several of 32 replicas, no
   }
   const upstream = servers.map((server) => `127.0.0.1:${(server.address() as AddressInfo).port}`).join(',');
   const bound = ['--balance-factor', '1.25', '--explain-header', '--heartbeat-path', 'off'];
-  const program = await startProgram(['--upstream', upstream, '--key', 'prompt', ...bound]);
+  // However long a busy machine takes until all are there.
+  const patience = ['--reply-timeout', '1h', '--request-timeout', '1h'];
+  const program = await startProgram(['--upstream', upstream, '--key', 'prompt', ...bound, ...patience]);
   t.teardown(async () => {
     await program.stop();
     for (const server of servers) {
