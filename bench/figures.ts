@@ -2,6 +2,7 @@
 // Pure.
 
 import { affinityChart } from './charts/affinity.ts';
+import { autoscaleChart } from './charts/autoscale.ts';
 import { hashScaleChart, hashSpreadChart, ringsChart } from './charts/hashes.ts';
 import { overloadChart } from './charts/overload.ts';
 import { recoveryChart } from './charts/recovery.ts';
@@ -14,6 +15,7 @@ import { size, whole } from './charts/theme.ts';
 import { workersChart } from './charts/workers.ts';
 import type {
   AffinitySamples,
+  AutoscaleSamples,
   OverloadSamples,
   RecoverySamples,
   Results,
@@ -42,13 +44,14 @@ export interface Figure {
   readonly specification: Specification;
 }
 
-export function figuresOf({ spread, recovery, overload, affinity, soak, speed }: Results): Figure[] {
+export function figuresOf({ spread, recovery, overload, autoscale, affinity, soak, speed }: Results): Figure[] {
   return [
     ...(spread === undefined ? [] : spreadFigures(spread)),
     ...(recovery === undefined ? [] : [recoveryFigure(recovery)]),
     ...(soak === undefined ? [] : [soakFigure(soak)]),
     ...(spread === undefined ? [] : hashFigures(spread)),
     ...(overload === undefined ? [] : [overloadFigure(overload)]),
+    ...(autoscale === undefined ? [] : [autoscaleFigure(autoscale)]),
     ...(affinity === undefined ? [] : [affinityFigure(affinity)]),
     ...(speed === undefined ? [] : speedFigures(speed)),
   ];
@@ -147,6 +150,17 @@ function overloadFigure(samples: OverloadSamples): Figure {
       'The green should stay as high as the dashed line, which is all that the replicas can do, and the time to an answer should stay low: whoever ' +
       'could only be served late is told so at once, with a 503 and when to try again.',
     specification: overloadChart(samples),
+  };
+}
+
+function autoscaleFigure(samples: AutoscaleSamples): Figure {
+  return {
+    name: 'autoscale',
+    heading: 'Autoscaling',
+    text:
+      'The line should follow the ideal upwards within seconds, and stay above it for a while on the way down: a replica too many costs little, and ' +
+      'one too few costs requests. Below, each replica should have the target in flight (dashed), within a fifth (green), on the plateau.',
+    specification: autoscaleChart(samples),
   };
 }
 

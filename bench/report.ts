@@ -32,7 +32,7 @@ export function pageIn(out: string): string {
   return fromHere.startsWith('..') ? path : fromHere;
 }
 
-export const PARTS = ['spread', 'recovery', 'overload', 'affinity', 'speed'] as const;
+export const PARTS = ['spread', 'recovery', 'overload', 'autoscale', 'affinity', 'speed'] as const;
 export type Part = (typeof PARTS)[number];
 // The soak takes an hour, so it is run by a command of its own.
 const DRAWN = [...PARTS, 'soak'] as const;

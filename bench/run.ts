@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { hashPairFault } from '../lib/core/ring/hashes/table.ts';
 import { parseOptions } from '../lib/settings/options.ts';
 import { runAffinity } from './affinity.ts';
+import { runAutoscale, secondsOf } from './autoscale.ts';
 import { runCommand } from './command.ts';
 import { affinityContenders, contenderVersions } from './contenders.ts';
 import { generatorVersion } from './generator.ts';
@@ -27,7 +28,7 @@ Runs the experiments on the real program, keeps the samples in bench/results and
 below but --out, which leaves something out or changes it, in bench/out/results and bench/out/reports.
 
   --quick             about three minutes, with fewer samples
-  --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3), overload, affinity and speed, with commas between
+  --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3), overload, autoscale, affinity and speed, with commas between
   --hash NAME|PATH    hash pair of A-1, A-2 and A-3; one of your own, such as ./mine.ts, joins the comparison of A-4
   --runtime docker    replicas in containers; speed is always measured with the same backends
   --out DIR           keep samples and report in DIR/results and DIR/reports
@@ -95,7 +96,7 @@ async function checkHash(hash: string): Promise<void> {
   if (fault !== undefined) throw new Error(`--hash ${hash} cannot be used: ${fault}`);
 }
 
-function estimateSeconds(part: Part, { spread, recovery, overload, affinity, speed }: Plan): number {
+function estimateSeconds(part: Part, { spread, recovery, overload, autoscale, affinity, speed }: Plan): number {
   switch (part) {
     case 'spread':
       return (
@@ -106,6 +107,8 @@ function estimateSeconds(part: Part, { spread, recovery, overload, affinity, spe
       return OVERHEAD_SECONDS + recovery.faults.reduce((sum, fault) => sum + fault.lastsMs, recovery.leadMs) / 1000;
     case 'overload':
       return OVERHEAD_SECONDS + overload.beforeSeconds + overload.overloadSeconds + overload.afterSeconds;
+    case 'autoscale':
+      return OVERHEAD_SECONDS + secondsOf(autoscale);
     case 'affinity':
       return OVERHEAD_SECONDS + affinityContenders().length * (affinity.seconds + SECONDS_BESIDE_CONVERSATIONS);
     case 'speed': {
@@ -166,6 +169,10 @@ async function runPart(part: Part, { plan, runtime }: Request, environment: Envi
     case 'overload': {
       progress.tell('overload: three times what the replicas can do');
       return { environment, ...(await runOverload(plan.overload)) };
+    }
+    case 'autoscale': {
+      progress.tell('autoscale: up, a plateau, a spike, and down');
+      return { environment, ...(await runAutoscale(plan.autoscale)) };
     }
     case 'affinity': {
       const tell = (who: string, ofAll: number) => progress.tell(`affinity: conversations by ${who}`, ofAll, part);
