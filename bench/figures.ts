@@ -2,6 +2,7 @@
 // Pure.
 
 import { affinityChart, affinityFinding } from './charts/affinity.ts';
+import { autoscaleChart, autoscaleFinding } from './charts/autoscale.ts';
 import {
   hashScaleChart,
   hashScaleFinding,
@@ -22,6 +23,7 @@ import { size, whole } from './charts/theme.ts';
 import { comparisons, workersChart } from './charts/workers.ts';
 import type {
   AffinitySamples,
+  AutoscaleSamples,
   MatrixSamples,
   OverloadSamples,
   RecoverySamples,
@@ -55,7 +57,7 @@ export interface Figure {
   readonly slide?: Specification;
 }
 
-export function figuresOf({ spread, recovery, overload, affinity, soak, matrix, speed }: Results): Figure[] {
+export function figuresOf({ spread, recovery, overload, autoscale, affinity, soak, matrix, speed }: Results): Figure[] {
   return [
     ...(spread === undefined ? [] : spreadFigures(spread)),
     ...(recovery === undefined ? [] : [recoveryFigure(recovery)]),
@@ -63,6 +65,7 @@ export function figuresOf({ spread, recovery, overload, affinity, soak, matrix, 
     ...(matrix === undefined ? [] : [matrixFigure(matrix)]),
     ...(spread === undefined ? [] : hashFigures(spread)),
     ...(overload === undefined ? [] : [overloadFigure(overload)]),
+    ...(autoscale === undefined ? [] : [autoscaleFigure(autoscale)]),
     ...(affinity === undefined ? [] : [affinityFigure(affinity)]),
     ...(speed === undefined ? [] : speedFigures(speed)),
   ];
@@ -170,6 +173,18 @@ function overloadFigure(samples: OverloadSamples): Figure {
       'could only be served late is told so at once, with a 503 and when to try again.',
     finding: overloadFinding(samples),
     specification: overloadChart(samples),
+  };
+}
+
+function autoscaleFigure(samples: AutoscaleSamples): Figure {
+  return {
+    name: 'autoscale',
+    heading: 'Autoscaling',
+    text:
+      'The line should follow the ideal upwards within seconds, and stay above it for a while on the way down: a replica too many costs little, and ' +
+      'one too few costs requests. Below, each replica should have the target in flight (dashed), within a fifth (shaded), on the plateau.',
+    finding: autoscaleFinding(samples),
+    specification: autoscaleChart(samples),
   };
 }
 

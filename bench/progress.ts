@@ -1,6 +1,7 @@
 // What a run prints of how far it is, and how long the rest will take: by estimates made on the reference machine, and
 // once a part of them is behind, by how long that took here.
 
+import { secondsOf } from './autoscale.ts';
 import { affinityContenders } from './contenders.ts';
 import type { Part } from './report.ts';
 import type { Plan } from './scenarios.ts';
@@ -24,7 +25,7 @@ const SECONDS_BESIDE_CONVERSATIONS = 6;
 const TELLING_SECONDS = 5;
 
 /** Seconds that a part takes on the reference machine. */
-export function estimateSeconds(part: Part, { spread, recovery, overload, affinity, speed }: Plan): number {
+export function estimateSeconds(part: Part, { spread, recovery, overload, autoscale, affinity, speed }: Plan): number {
   switch (part) {
     case 'spread':
       return (
@@ -35,6 +36,8 @@ export function estimateSeconds(part: Part, { spread, recovery, overload, affini
       return OVERHEAD_SECONDS + recovery.faults.reduce((sum, fault) => sum + fault.lastsMs, recovery.leadMs) / 1000;
     case 'overload':
       return OVERHEAD_SECONDS + overload.beforeSeconds + overload.overloadSeconds + overload.afterSeconds;
+    case 'autoscale':
+      return OVERHEAD_SECONDS + secondsOf(autoscale);
     case 'affinity':
       return OVERHEAD_SECONDS + affinityContenders().length * (affinity.seconds + SECONDS_BESIDE_CONVERSATIONS);
     case 'speed': {

@@ -25,7 +25,7 @@ Draws the samples in bench/results anew into bench/reports: index.html, README.m
 With any option below, into bench/out/reports.
 
   --out DIR           from DIR/results into DIR/reports
-  --only PARTS        of spread, recovery, overload, affinity, speed, soak and matrix, with commas between
+  --only PARTS        of spread, recovery, overload, autoscale, affinity, speed, soak and matrix commas between
 ${STYLE_HELP}
   --help              this text
 `;
@@ -45,7 +45,7 @@ export function pageIn(out: string): string {
   return fromHere.startsWith('..') ? path : fromHere;
 }
 
-export const PARTS = ['spread', 'recovery', 'overload', 'affinity', 'speed'] as const;
+export const PARTS = ['spread', 'recovery', 'overload', 'autoscale', 'affinity', 'speed'] as const;
 export type Part = (typeof PARTS)[number];
 // These have commands of their own, since the soak takes an hour, and the matrix is a test as well.
 const DRAWN = [...PARTS, 'soak', 'matrix'] as const;

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { hashPairFault } from '../lib/core/ring/hashes/table.ts';
 import { parseOptions } from '../lib/settings/options.ts';
 import { runAffinity } from './affinity.ts';
+import { runAutoscale } from './autoscale.ts';
 import { runCommand } from './command.ts';
 import { contenderVersions } from './contenders.ts';
 import { generatorVersion } from './generator.ts';
@@ -40,8 +41,8 @@ const HELP = `Usage: npm run bench -- [options]
 Runs the experiments on the real program, keeps the samples in bench/results and draws bench/reports/index.html; with any option
 below but --out, which leaves something out or changes it, in bench/out/results and bench/out/reports.
 
-  --quick             fewer samples, in about four minutes in place of a quarter of an hour
-  --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3), overload, affinity and speed, with commas between;
+  --quick             fewer samples, in about five minutes in place of twenty
+  --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3), overload, autoscale, affinity and speed, with commas between;
                       the report is about those alone
   --hash NAME|PATH    hash pair of A-1, A-2 and A-3; one of your own, such as ./mine.ts, joins the comparison of A-4
   --runtime docker    replicas in containers; speed is always measured with the same backends
@@ -125,6 +126,10 @@ async function runPart(part: Part, { plan, runtime }: Request, environment: Envi
     case 'overload': {
       progress.tell('overload: three times what the replicas can do');
       return { environment, ...(await runOverload(plan.overload)) };
+    }
+    case 'autoscale': {
+      progress.tell('autoscale: up, a plateau, a spike, and down');
+      return { environment, ...(await runAutoscale(plan.autoscale)) };
     }
     case 'affinity': {
       const tell = (who: string, ofAll: number) => progress.tell(`affinity: conversations by ${who}`, ofAll, part);

@@ -173,6 +173,25 @@ export interface OverloadSamples {
   readonly requests: readonly OpenRequest[];
 }
 
+/** A second of autoscaling: what the load was to have in flight, what was, the replicas, and requests that failed. */
+export type AutoscaleSecond = readonly [atS: number, planned: number, held: number, replicas: number, failed: number];
+
+export interface AutoscaleSamples {
+  readonly environment: Environment;
+  /** Requests in flight that each replica should have. */
+  readonly target: number;
+  readonly least: number;
+  readonly most: number;
+  /** The plateau, in s since the load began. */
+  readonly plateauS: readonly [fromS: number, toS: number];
+  readonly requests: number;
+  /** Those without a 200. */
+  readonly failed: number;
+  /** Changes of the number of replicas. */
+  readonly steps: number;
+  readonly seconds: readonly AutoscaleSecond[];
+}
+
 /** What a look at the program found, and how requests fared since the one before. */
 export interface SoakLook {
   /** Since the load began. */
@@ -256,4 +275,5 @@ export interface Results {
   readonly recovery?: RecoverySamples;
   readonly speed?: SpeedSamples;
   readonly overload?: OverloadSamples;
+  readonly autoscale?: AutoscaleSamples;
 }

@@ -62,6 +62,29 @@ export interface OverloadPlan {
   readonly afterSeconds: number;
 }
 
+export interface AutoscalePlan {
+  /** How long a replica takes for a request, however many it has. */
+  readonly serviceMs: number;
+  /** Requests in flight: of each replica, and of the load in its stages. */
+  readonly target: number;
+  readonly low: number;
+  readonly high: number;
+  readonly spike: number;
+  readonly least: number;
+  readonly most: number;
+  readonly windowMs: number;
+  readonly downAfterMs: number;
+  /** How long each stage lasts; both ramps take the same time, and `after` is the plateau after the spike. */
+  readonly seconds: {
+    readonly low: number;
+    readonly ramp: number;
+    readonly plateau: number;
+    readonly spike: number;
+    readonly after: number;
+    readonly end: number;
+  };
+}
+
 export interface AffinityPlan {
   readonly seed: number;
   readonly engines: number;
@@ -83,6 +106,7 @@ export interface Plan {
   readonly recovery: RecoveryPlan;
   readonly speed: SpeedPlan;
   readonly overload: OverloadPlan;
+  readonly autoscale: AutoscalePlan;
 }
 
 const KIB = 2 ** 10;
@@ -155,6 +179,21 @@ export function planOf(quick: boolean, hash: string = DEFAULT_HASH): Plan {
       perSecond: 120,
       seconds: quick ? 10 : 50,
       warmUpSeconds: quick ? 4 : 20,
+    },
+    autoscale: {
+      serviceMs: 200,
+      target: 8,
+      low: 12,
+      high: 48,
+      spike: 96,
+      least: 2,
+      most: 14,
+      // Shorter than the defaults, so that it all fits into some minutes.
+      windowMs: quick ? 8000 : 20_000,
+      downAfterMs: quick ? 6000 : 30_000,
+      seconds: quick
+        ? { low: 4, ramp: 6, plateau: 16, spike: 6, after: 10, end: 24 }
+        : { low: 10, ramp: 30, plateau: 60, spike: 15, after: 60, end: 75 },
     },
     overload: {
       serviceMs: 10,

@@ -28,6 +28,7 @@ const PICTURES: Readonly<Record<string, readonly string[]>> = {
   spread: ['a1-spread', 'a2-scale', 'a4-spread', 'a4-scale'],
   recovery: ['a3-recovery'],
   overload: ['overload'],
+  autoscale: ['autoscale'],
   affinity: ['affinity'],
   soak: ['soak'],
   matrix: ['matrix'],

@@ -136,7 +136,7 @@ t.test('the command says how it is used, and refuses what it does not know', asy
   t.match((await bench('--help')).stdout, /--quick/);
   const refused = (line: RegExp, ...args: string[]) => t.rejects(bench(...args), { code: 2, stdout: '', stderr: line });
   await refused(
-    /^bench: --only takes spread, recovery, overload, affinity, speed, not nothing\n$/,
+    /^bench: --only takes spread, recovery, overload, autoscale, affinity, speed, not nothing\n$/,
     '--only',
     'nothing',
   );
@@ -154,7 +154,7 @@ t.test('only a run with everything takes the place of the committed samples and 
     return typeof request === 'string' ? request : request.out;
   };
   t.equal(await outOf(), WHOLE_OUT);
-  t.equal(await outOf('--only', 'speed,overload,affinity,spread,recovery'), WHOLE_OUT);
+  t.equal(await outOf('--only', 'speed,overload,autoscale,affinity,spread,recovery'), WHOLE_OUT);
   for (const words of [
     ['--only', 'spread'],
     ['--hash', 'even'],

@@ -11,7 +11,7 @@ const STEPS_SHOWN = 6;
 /** @type {Record<string, string>} */
 const WHY = {
   steady: 'as many as the load wants',
-  load: 'more load than the target',
+  load: 'more are wanted',
   panic: 'twice the target or more within moments',
   'from-zero': 'a request waits for the first one',
   idle: 'fewer were enough for long enough',
