@@ -1,5 +1,5 @@
-// The requests that are in flight at a moment of the log, by when they end. A binary heap of a fixed size: if more are in
-// flight, the one that would end first ends early.
+// The requests that are in flight at a moment of the log, by when they end. A binary heap of a fixed size: if more are
+// in flight, the one that would end first ends early.
 
 /** So many requests are known to be in flight at most. */
 export const MOST_FLIGHTS = 65_536;

@@ -1,11 +1,14 @@
 // The hits of a cache as a function of its size. Misses are what is estimated from the sample: how many requests there
-// were is known exactly, and the objects that most of them want miss the least, so it matters little whether the sample
-// has them. (It is the correction that the paper on SHARDS calls SHARDS-adj, said the other way round.)
+// were is known exactly, and the objects that most of them want miss the least, so it matters little whether the
+// sample has them. (It is the correction that the paper on SHARDS calls SHARDS-adj, said the other way round.)
 
 import { LruStack } from './lru-stack.ts';
 import { errorOfSum, GROUPS, groupOf } from './sampling.ts';
 
-/** A hit ratio, and half the width of the interval that has the true one in 95 of 100 samples; 0 if nothing was left out. */
+/**
+ * A hit ratio, and half the width of the interval that has the true one in 95 of 100 samples; 0 if nothing was left
+ * out.
+ */
 export interface HitRatio {
   readonly cacheBytes: number;
   /** 0 … 1. The first request for each object is a miss. */
@@ -13,7 +16,9 @@ export interface HitRatio {
   readonly error: number;
 }
 
-/** The sizes for which hits are counted: steps of half an octave from 1 byte to 16 TiB, and those that are asked for. */
+/**
+ * The sizes for which hits are counted: steps of half an octave from 1 byte to 16 TiB, and those that are asked for.
+ */
 export function cacheSizes(asked: readonly number[]): Float64Array {
   const steps = Array.from({ length: 89 }, (_, step) => Math.round(2 ** (step / 2)));
   return Float64Array.from(new Set([...steps, ...asked])).sort();

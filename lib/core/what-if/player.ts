@@ -1,5 +1,6 @@
-// Plays the requests of a log through several situations at once, in one pass and in memory of a fixed size: however long
-// the log is, it keeps a sample of the objects and of the keys, the keys that come most often, and what is in flight.
+// Plays the requests of a log through several situations at once, in one pass and in memory of a fixed size: however
+// long the log is, it keeps a sample of the objects and of the keys, the keys that come most often, and what is in
+// flight.
 
 import type { HashPair } from '../ring/hashes/hash-pair.ts';
 import type { Key } from '../ring/policy.ts';
@@ -21,7 +22,9 @@ export interface PlayerSettings extends RingSize {
 const MOST_ENTRIES = 2 ** 20;
 const FULL = 0.9;
 
-/** How many requests went where the first situation would have sent them, of those of which the log says who took them. */
+/**
+ * How many requests went where the first situation would have sent them, of those of which the log says who took them.
+ */
 export interface Agreement {
   readonly told: number;
   readonly same: number;

@@ -1,6 +1,6 @@
-// Puts the requests of a log into the order in which they began. A line is written when its request is over, so a log is
-// in the order of ends. What began up to a horizon before the latest end may still come; what comes later than that is
-// played when it comes.
+// Puts the requests of a log into the order in which they began. A line is written when its request is over, so a log
+// is in the order of ends. What began up to a horizon before the latest end may still come; what comes later than that
+// is played when it comes.
 
 export interface Timed {
   readonly startMs: number;
