@@ -25,7 +25,7 @@ Draws the samples in bench/results anew into bench/reports: index.html, README.m
 With any option below, into bench/out/reports.
 
   --out DIR           from DIR/results into DIR/reports
-  --only PARTS        of spread, recovery, overload, autoscale, affinity, speed, soak and matrix commas between
+  --only PARTS        of spread, recovery, overload, autoscale, affinity, speed, soak and matrix, with commas
 ${STYLE_HELP}
   --help              this text
 `;

@@ -51,8 +51,7 @@ const LAYERS: Record<string, readonly string[]> = {
   ],
   'bench/harness/': [],
   'bench/': ['lib/balancer.ts', 'lib/settings/', 'lib/core/'],
-  'scripts/':
-    'lib/balancer.ts lib/admin/metrics/ lib/settings/ lib/core/ lib/proxy/keys/ lib/http/target.ts bench/'.split(' '),
+  'scripts/': ['lib/balancer.ts', 'lib/admin/metrics/', 'lib/settings/', 'lib/core/', 'lib/proxy/keys/', 'bench/'],
   'replica/': [],
 };
 

@@ -10,7 +10,7 @@ const FLEETS = ['now', 'then'] as const;
 const COLOUR = {
   field: 'fleet',
   type: 'nominal',
-  title: null,
+  legend: { title: null, symbolOpacity: 1 },
   scale: { domain: FLEETS, range: [COLOURS.plain, COLOURS.ours] },
 };
 
@@ -129,10 +129,12 @@ const SIZE_LABEL = ['TiB', 'GiB', 'MiB', 'KiB'].reduceRight((rest, unit, at) => 
   return `datum.value >= ${bytes} ? format(datum.value / ${bytes}, '.3~g') + ' ${unit}' : ${rest}`;
 }, `format(datum.value, '.3~g') + ' B'`);
 
-// The busiest and the idlest replica over time, with a band between them.
-function load({ fromMs, intervalMs }: Prediction, fleets: readonly SituationPrediction[]): Specification {
-  const values = fleets.flatMap(({ name, perSecond }) =>
-    Array.from(perSecond[0] ?? [], (_, interval) => {
+// The busiest and the idlest replica over time, with a band between them. The first interval and the last one may be
+// shorter than the others, so they are left out of a longer log.
+function load({ fromMs, toMs, intervalMs }: Prediction, fleets: readonly SituationPrediction[]): Specification {
+  const values = fleets.flatMap(({ name, perSecond }) => {
+    const intervals = Array.from(perSecond[0] ?? [], (_, interval) => interval);
+    return (intervals.length > 4 ? intervals.slice(1, -1) : intervals).map((interval) => {
       const rates = perSecond.map((row) => row[interval] as number);
       const mean = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
       return {
@@ -142,14 +144,21 @@ function load({ fromMs, intervalMs }: Prediction, fleets: readonly SituationPred
         most: Math.max(...rates),
         mean,
       };
-    }),
-  );
+    });
+  });
+  const format = toMs - fromMs > 86_400_000 ? '%d %b' : '%H:%M';
   return {
     data: { values },
     width: 300,
     height: 180,
     encoding: {
-      x: { field: 'time', type: 'temporal', title: 'time (UTC)', scale: { type: 'utc' }, axis: { tickCount: 5 } },
+      x: {
+        field: 'time',
+        type: 'temporal',
+        title: 'time (UTC)',
+        scale: { type: 'utc' },
+        axis: { tickCount: 5, format },
+      },
       color: COLOUR,
     },
     layer: [
@@ -184,7 +193,7 @@ function rings(compared: readonly SituationPrediction[]): Specification {
       { mark: { type: 'bar', color: COLOURS.fine, height: 12 } },
       {
         mark: { type: 'text', align: 'left', dx: 4, fontSize: 11 },
-        encoding: { x: { datum: 0 }, text: { field: 'label' } },
+        encoding: { text: { field: 'label' } },
       },
     ],
   };

@@ -1,6 +1,6 @@
 // The hits of a cache as a function of its size. Misses are what is estimated from the sample: how many requests there
-// were is known exactly, and the objects that most of them want miss the least, so it matters little whether the sample
-// has them. (It is the correction that the paper on SHARDS calls SHARDS-adj, said the other way round.)
+// were is known exactly, and the objects that most of them want miss the least, so it matters little whether the
+// sample has them. (It is the correction that the paper on SHARDS calls SHARDS-adj, said the other way round.)
 
 import { LruStack } from './lru-stack.ts';
 import { errorOfSum, GROUPS, groupOf } from './sampling.ts';

@@ -1,8 +1,8 @@
 // How far back an object was used last, in bytes of the objects that were used since: its stack distance. A cache that
 // drops what was used longest ago (LRU) still has the object exactly if it has room for that much, so one pass tells
-// the hits of every size. Source: Mattson, Gecsei, Slutz, Traiger, "Evaluation Techniques for Storage Hierarchies", IBM
-// Systems Journal 9(2), 1970; in logarithmic time by a Fenwick tree over the times of last use (Fenwick, "A New Data
-// Structure for Cumulative Frequency Tables", 1994).
+// the hits of every size. Source: Mattson, Gecsei, Slutz, Traiger, "Evaluation Techniques for Storage Hierarchies",
+// IBM Systems Journal 9(2), 1970; in logarithmic time by a Fenwick tree over the times of last use (Fenwick, "A New
+// Data Structure for Cumulative Frequency Tables", 1994).
 
 const LEAST_PLACES = 64;
 

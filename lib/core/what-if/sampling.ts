@@ -1,6 +1,6 @@
-// Which objects are looked at when all would be too many: those whose hash is below a threshold, so an object is looked
-// at each time or never. What is counted of them is divided by the rate. Source: Waldspurger, Park, Garthwaite, Ahmad,
-// "Efficient MRC Construction with SHARDS", FAST 2015.
+// Which objects are looked at when all would be too many: those whose hash is below a threshold, so an object is
+// looked at each time or never. What is counted of them is divided by the rate. Source: Waldspurger, Park, Garthwaite,
+// Ahmad, "Efficient MRC Construction with SHARDS", FAST 2015.
 
 import { mix32 } from '../ring/hashes/mixed.ts';
 

@@ -1,5 +1,5 @@
-// Parts the time of a log into equal intervals, of which there are never more than a fixed number: when a log turns out
-// to be longer, two and two become one. So nobody has to know before how long it is.
+// Parts the time of a log into equal intervals, of which there are never more than a fixed number: when a log turns
+// out to be longer, two and two become one. So nobody has to know before how long it is.
 
 /** Counts of some rows in each interval. */
 export class Series {
