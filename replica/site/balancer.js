@@ -11,10 +11,11 @@ export async function weights() {
   return new Map(Object.entries(ring?.weights ?? {}));
 }
 
-if ((await found) !== undefined) {
+void found.then((ring) => {
+  if (ring === undefined) return;
   for (const link of document.querySelectorAll('.to-dashboard')) {
     link.hidden = false;
     const address = link.querySelector('a.address');
     if (address !== null) address.textContent = new URL(address.getAttribute('href'), location.href).href;
   }
-}
+});
