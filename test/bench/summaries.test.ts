@@ -120,7 +120,7 @@ t.test('what README says of the speed is what the committed samples say', async 
     /costs ([\d.]+) times the CPU that it costs nginx, and less than a third of what it costs ([^:]*):/.exec(
       read('README.md').replaceAll(/\s+/g, ' '),
     ) ?? [];
-  t.equal(times, (ours / costOf('nginx')).toFixed(1));
+  t.equal(times, (ours / costOf('nginx')).toFixed(2));
   const names = others.split(/, | or /);
   t.equal(names.length, 3);
   for (const name of names) t.ok(ours < costOf(name) / 3, name);
