@@ -1,5 +1,7 @@
 // Process entry: parses the options, starts a balancer, and handles signals. No logic of its own.
 
+// On an old Node, this one has to be first.
+import './system/node-version.ts';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Balancer, createBalancer } from './balancer.ts';

@@ -41,7 +41,7 @@ await once('node_modules/.ringmaster-setup', fingerprint(['package-lock.json'], 
   const install = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   if (withTools) {
     const all = [...install, '--include=dev'];
-    await step('installing all packages into node_modules (once, half a minute or so)', npm(), all);
+    await step('installing all packages into node_modules (once, a minute or a few)', npm(), all);
   } else {
     // Node is one of the tools, which are left out, unless it is asked for as more than that.
     const node = withNode ? ['--save-prod', `node@${devDependencies.node}`] : [];

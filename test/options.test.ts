@@ -209,6 +209,8 @@ const REFUSED: [string, RegExp][] = [
   ['--slots 32 --max-replicas 33', /^--max-replicas takes at most --slots, which is 32, not 33$/],
   ['--heartbeat-path health', /--heartbeat-path takes a path that begins with \/, tcp, or off, not "health"/],
   ['--runtime podman', /--runtime takes .*, not "podman"/],
+  ['--hash mine.ts', /not "mine\.ts": for that file write \.\/mine\.ts$/],
+  ['--hash modul', /not "modul": did you mean modulo\?$/],
   ['--hash sha1', /--hash takes .*, or the path of a module, not "sha1"/],
   ['--key header', /--key takes a list of .*, not "header"/],
   ['--key header:', /--key takes/],

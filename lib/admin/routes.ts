@@ -134,19 +134,25 @@ type AdminRoute =
       readonly stream: (request: IncomingMessage, response: ServerResponse) => void;
     };
 
-const NOWHERE: AdminRoute = {
-  method: '',
-  run: () => {
-    throw new BalancerError('no-endpoint', 'this port has only the endpoints of the balancer');
-  },
-};
+/** What answers a request that is for no endpoint, where there is nothing else: it says what is there. */
+function nowhere(path: string, route: AdminRoute | undefined, paths: readonly string[]): AdminRoute {
+  // Parts of the page are no endpoints that somebody would ask for.
+  const named = paths.filter((one) => !/\.\w+$/.test(one)).join(', ');
+  const there = route === undefined ? `there are ${named}` : `${path} takes ${route.method}`;
+  return {
+    method: '',
+    run: () => {
+      throw new BalancerError('no-endpoint', `this port has only the endpoints of the balancer: ${there}`);
+    },
+  };
+}
 
 export function createAdmin(ports: AdminPorts): Admin {
   const routes = routesOf(ports);
   const find = (request: IncomingMessage) => {
     const { path, query } = parseTarget(request.url ?? '');
     const route = routes.get(path);
-    return { route: route?.method === request.method ? route : undefined, query };
+    return { route: route?.method === request.method ? route : undefined, path, named: route, query };
   };
   return {
     endpoints: new Map([...routes].map(([path, { method }]) => [path, method])),
@@ -156,8 +162,8 @@ export function createAdmin(ports: AdminPorts): Admin {
       return (response) => void answer(ports, route, query, request, response);
     },
     answer: (request, response) => {
-      const { route = NOWHERE, query } = find(request);
-      void answer(ports, route, query, request, response);
+      const { route, path, named, query } = find(request);
+      void answer(ports, route ?? nowhere(path, named, [...routes.keys()]), query, request, response);
     },
     call: async (path, body, query = '') => {
       const { run } = routes.get(path) as { run: Run };

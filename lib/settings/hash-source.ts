@@ -2,7 +2,7 @@
 // may give its functions instead.
 
 import { hash } from 'node:crypto';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
 import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
@@ -32,13 +32,25 @@ export async function loadHashPair(options: Options, own?: HashPair): Promise<Ha
   try {
     pair = source === OWN_HASH && own !== undefined ? own : await loadPair({ hash: planned, slots, virtualNodes });
   } catch (error) {
-    throw new OptionError(`${named} cannot be loaded: ${describe(error)}`);
+    throw new OptionError(`${named} cannot be loaded: ${describe(error)}${placeOf(error)}`);
   }
   if ('name' in planned) return pair;
   const fault = hashPairFault(pair, slots, Math.min(slots, maxReplicas * MAX_WEIGHT), virtualNodes);
   if (fault !== undefined) throw new OptionError(`${named} is not a hash pair: ${fault}`);
   return pair;
 }
+
+// Node begins the stack of a syntax error in TypeScript with its place, that line, and an arrow below it.
+const SYNTAX_PLACE = /^(?:file:\/\/)?(.*):(\d+)\n(?:\s*\n)*(.*)\n *\^/;
+
+/** Where a syntax error is, if Node says it. */
+function placeOf(error: unknown): string {
+  const [, path = '', line = '', text = ''] =
+    (error instanceof SyntaxError && SYNTAX_PLACE.exec(error.stack ?? '')) || [];
+  return line === '' ? '' : ` (${basename(path)}, line ${line}: ${text.trim().slice(0, MOST_SHOWN)})`;
+}
+
+const MOST_SHOWN = 200;
 
 /** What `--hash` names, in the form of a plan. A path is relative to the working directory. */
 export function hashOf({ hash: source }: Options): RoutingPlan['hash'] {

@@ -1,6 +1,7 @@
 // The kinds of values that options have: how they are written, their bounds, and how they are read. Reading never
 // throws: a text that is no such value gives `undefined`, and the caller knows which option it was for.
 
+import { nearest } from './nearest.ts';
 import { numberOrText, type Schema } from './schema.ts';
 
 export interface Kind<T, Unit extends string = ''> {
@@ -245,6 +246,11 @@ export function hashSource(names: readonly string[]): Kind<string> {
     bounds: `${oneOf(names)}, or the path of a module`,
     read: (written) => (names.includes(written) || written.includes('/') ? written : undefined),
     write: (value) => value,
+    fault: (written) => {
+      if (/\.[cm]?[jt]s$/.test(written)) return `for that file write ./${written}`;
+      const meant = nearest(written, names, 2);
+      return meant === undefined ? undefined : `did you mean ${meant}?`;
+    },
     schema: { anyOf: [{ enum: names }, { type: 'string', pattern: '/' }] },
   };
 }

@@ -13,6 +13,15 @@ export async function listening<T>(flag: ListenFlag, listen: () => Promise<T>): 
   }
 }
 
+const AIRPLAY_PORTS = [5000, 7000];
+
+/** Who it may be that has a port, if a system is known to take it for itself. */
+export function whoMayHave(port: number | undefined, platform: NodeJS.Platform = process.platform): string {
+  return platform === 'darwin' && port !== undefined && AIRPLAY_PORTS.includes(port)
+    ? '. On macOS it may be AirPlay: System Settings, General, AirDrop & Handoff, AirPlay Receiver'
+    : '';
+}
+
 function messageOf(flag: ListenFlag, error: unknown): string {
   const { code, port, address } = error as { code?: string; port?: number; address?: string };
   if (flag === '--admin-socket') {
@@ -23,7 +32,7 @@ function messageOf(flag: ListenFlag, error: unknown): string {
   if (flag === 'LISTEN_FDS') return `the sockets of LISTEN_FDS cannot be listened on: ${describe(error)}`;
   switch (code) {
     case 'EADDRINUSE':
-      return `port ${port} on ${address} is in use: end what uses it, or choose another with ${flag}`;
+      return `port ${port} on ${address} is in use: end what uses it, or choose another with ${flag}${whoMayHave(port)}`;
     case 'EACCES':
       return `port ${port} on ${address} may not be used by this user: choose one from 1024 up with ${flag}`;
     default:

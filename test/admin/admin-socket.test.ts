@@ -13,10 +13,15 @@ t.teardown(() => rm(directory, { recursive: true }));
 const path = join(directory, 'admin.sock');
 
 /** Asks as `curl --unix-socket` does. */
-const ask = (method: string, target: string, body = ''): Promise<number | undefined> =>
+const ask = async (method: string, target: string, body = ''): Promise<number | undefined> =>
+  (await answerTo(method, target, body)).status;
+const said = async (method: string, target: string): Promise<string> => (await answerTo(method, target)).text;
+const answerTo = (method: string, target: string, body = ''): Promise<{ status: number | undefined; text: string }> =>
   new Promise((resolve, reject) => {
     const request = http.request({ socketPath: path, method, path: target, agent: false });
-    request.on('response', (response) => response.resume().on('end', () => resolve(response.statusCode)));
+    request.on('response', async (response) => {
+      resolve({ status: response.statusCode, text: (await response.toArray()).join('') });
+    });
     request.on('error', reject);
     request.end(body);
   });
@@ -29,6 +34,11 @@ t.test('who may open it may change the fleet; the public port has nothing of it'
   t.notMatch(program.output(), /admin token/);
   t.equal(await ask('POST', '/add', '{"n":1}'), 200);
   t.equal(await ask('GET', '/home'), 404);
+  t.match(
+    await said('GET', '/balancer/rings'),
+    /only the endpoints of the balancer: there are \/rep, .*\/balancer\/ring,/,
+  );
+  t.match(await said('POST', '/rm'), /only the endpoints of the balancer: \/rm takes DELETE"/);
   t.match((await program.json('/rep')).body, { message: /'\/rep' endpoint does not exist/ });
 
   await t.rejects(start(), {

@@ -142,7 +142,7 @@ t.test('the command says how it is used, and refuses what it does not know', asy
   );
   await refused(/^bench: --runtime takes process or docker, not swarm\n$/, '--runtime', 'swarm');
   await refused(/^bench: Unknown option '--quik'/, '--quik');
-  await refused(/^bench: --hash takes even, .*not "evn"\n$/, '--hash', 'evn');
+  await refused(/^bench: --hash takes even, .*not "evn": did you mean even\?\n$/, '--hash', 'evn');
   await refused(/^bench: .*absent\.ts/, '--hash', './absent.ts');
   const folder = t.testdir({ 'half.ts': 'export const requestSlot = (key: number) => key;' });
   await refused(/cannot be used: it does not export a function virtualNodeSlot\n$/, '--hash', join(folder, 'half.ts'));

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { standing } from '../../bench/charts/speed.ts';
 import { comparisons } from '../../bench/charts/workers.ts';
@@ -108,4 +109,19 @@ t.test('workers and replicas are compared round by round, and void rounds say no
     doubtsAbout({ speed: { ...speed, scale: broken } }).join(' '),
     /some numbers are void: nginx, 2 workers, 3 replicas/,
   );
+});
+
+t.test('what README says of the speed is what the committed samples say', async (t) => {
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const costs = mainTrial(speedSummaries(JSON.parse(read('bench/results/speed.json'))));
+  const costOf = (name: string) => costs.find(({ contender }) => contender === name)?.cpuMicros?.median ?? Number.NaN;
+  const ours = costOf('ringmaster');
+  const [, times, others = ''] =
+    /costs ([\d.]+) times the CPU that it costs nginx, and less than a third of what it costs ([^:]*):/.exec(
+      read('README.md').replaceAll(/\s+/g, ' '),
+    ) ?? [];
+  t.equal(times, (ours / costOf('nginx')).toFixed(2));
+  const names = others.split(/, | or /);
+  t.equal(names.length, 3);
+  for (const name of names) t.ok(ours < costOf(name) / 3, name);
 });
