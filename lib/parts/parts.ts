@@ -143,7 +143,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const roll = new Roll({ supervisor, clock: realClock, log, startTimeoutMs }, handover?.made);
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
-  const found = foundMembers(options, log);
+  const found = await foundMembers(options, log);
   const parts = { runtime, supervisor, plane, accessFile, publisher, rings, asked, found, feed, pause, roll, outliers };
   const admin = adminOf({ ...means, ...parts, current, place, erring, metrics });
   const answer: Admin['answer'] = (request, response) => (means.onward() ?? admin.answer)(request, response);
