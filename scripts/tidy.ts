@@ -62,8 +62,8 @@ const REFUSED: Record<string, readonly string[]> = {
 
 /** Modules that only some files may import. */
 const RESERVED: Record<string, readonly string[]> = {
-  dockerode: ['docker', 'adding', 'adopted', 'container', 'hold', 'image'].map(
-    (name) => `lib/fleet/runtimes/docker/${name}.ts`,
+  dockerode: ['docker', 'adding', 'adopted', 'container', 'hold', 'image', '../../members/swarm'].map((name) =>
+    join('lib/fleet/runtimes/docker', `${name}.ts`),
   ),
   'node:child_process': [
     'lib/fleet/runtimes/replica-process.ts',

@@ -90,10 +90,12 @@ t.test('lists', async (t) => {
     ],
   );
   t.same(
-    [...parse('--upstream dns:App.test:81*3,dns:_http._tcp.App.test,dns:80').upstream],
+    [...parse('--upstream dns:App.test:81*3,dns:_http._tcp.App.test,swarm:Web,swarm:web:80*2,dns:80').upstream],
     [
       ['dns:app.test:81', { lookup: { type: 'dns', name: 'app.test', port: 81 }, weight: 3 }],
       ['dns:_http._tcp.app.test', { lookup: { type: 'dns', name: '_http._tcp.app.test', port: undefined }, weight: 1 }],
+      ['swarm:Web', { lookup: { type: 'swarm', name: 'Web', port: undefined }, weight: 1 }],
+      ['swarm:web:80', { lookup: { type: 'swarm', name: 'web', port: 80 }, weight: 2 }],
       ['dns:80', { address: { type: 'tcp', host: 'dns', port: 80 }, weight: 1 }],
     ],
   );
@@ -227,6 +229,7 @@ const REFUSED: [string, RegExp][] = [
   ['--upstream dns:a:1,dns:A:1', /--upstream takes .* none twice/],
   ['--upstream dns:a:70000', /--upstream takes/],
   ['--upstream dns:a.b', /--upstream takes/],
+  ['--upstream swarm:a:0', /--upstream takes/],
   [
     `--upstream ${Array.from({ length: 17 }, (_, index) => `dns:a${index}:1`).join(',')}`,
     /at most 16 names that are looked up, not 17/,

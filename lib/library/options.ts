@@ -112,8 +112,8 @@ export interface BalancerOptions {
   readonly stateDir?: Given<'stateDir'> | undefined;
 
   /**
-   * Balance over these services instead of starting replicas. Takes a list of host:port, unix:/path, dns:name:port and
-   * dns:_service._proto.name, none twice, with `*2` to `*16` for a weight.
+   * Balance over these services instead of starting replicas. Takes a list of host:port, unix:/path, dns:name:port,
+   * dns:_service._proto.name and swarm:service:port, none twice, with `*2` to `*16` for a weight.
    */
   readonly upstream?: Given<'upstream'> | undefined;
 

@@ -162,7 +162,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const roll = new Roll({ supervisor, clock: realClock, log, startTimeoutMs }, handover?.made);
   const pause = new Pause(realClock, log, (isPaused) => publisher.change({ isPaused }));
   const asked = adminMembers();
-  const found = foundMembers(options, log);
+  const found = await foundMembers(options, log);
   const parts = { runtime, supervisor, plane, accessFile, publisher, rings, feed, load, pause, roll, outliers, peers };
   const admin = adminOf({ ...means, ...parts, asked, listed, current, place, erring, metrics, autoscale });
   const autoscaler: Autoscaler = createAutoscaler({ ...parts, current, log, call: admin.call });

@@ -3,21 +3,20 @@
 
 import { realClock } from '../fleet/clock.ts';
 import { dnsSource } from '../fleet/members/dns.ts';
-import { FoundMembers } from '../fleet/members/found.ts';
+import { FoundMembers, type Source } from '../fleet/members/found.ts';
 import { listFile } from '../fleet/members/list-file.ts';
 import { type ListedMembers, listedMembers } from '../fleet/members/listed.ts';
 import type { Log } from '../log.ts';
-import { soughtUpstreams } from '../settings/lists/upstream.ts';
+import { type SoughtUpstream, soughtUpstreams } from '../settings/lists/upstream.ts';
 import type { Options } from '../settings/options.ts';
 import { mostPlaces, upstreamPlaces } from '../settings/rules.ts';
 
-export function foundMembers(options: Options, log: Log): FoundMembers {
-  const { upstream, maxReplicas, dnsServers, dnsSettleMs } = options;
-  const sources = [...soughtUpstreams(upstream)].map(([name, { lookup, weight }]) =>
-    dnsSource({ name, weight, settleMs: dnsSettleMs, servers: dnsServers, record: lookup }),
+export async function foundMembers(options: Options, log: Log): Promise<FoundMembers> {
+  const sources = await Promise.all(
+    [...soughtUpstreams(options.upstream)].map(([name, one]) => sourceOf(name, one, options)),
   );
   const maxPlace = mostPlaces(options);
-  const limits = { maxMembers: maxReplicas, maxPlace, freePlaces: maxPlace - upstreamPlaces(options) };
+  const limits = { maxMembers: options.maxReplicas, maxPlace, freePlaces: maxPlace - upstreamPlaces(options) };
   return new FoundMembers(sources, limits, realClock, log);
 }
 
@@ -28,4 +27,14 @@ export function followedList(options: Options, log: Log): ListedMembers | undefi
   return listedMembers(
     listFile({ path, limits: { maxReplicas, maxPlace: mostPlaces(options) }, clock: realClock, log }),
   );
+}
+
+async function sourceOf(name: string, { lookup, weight }: SoughtUpstream, options: Options): Promise<Source> {
+  const { dnsServers, dnsSettleMs, dockerNetwork } = options;
+  if (lookup.type === 'dns') {
+    return dnsSource({ name, weight, settleMs: dnsSettleMs, servers: dnsServers, record: lookup });
+  }
+  // Loaded only if needed, as the runtime of containers is.
+  const { swarmSource } = await import('../fleet/members/swarm.ts');
+  return swarmSource({ name, weight, service: lookup.name, port: lookup.port, network: dockerNetwork });
 }

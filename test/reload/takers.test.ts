@@ -16,6 +16,7 @@ import { createReload } from '../../lib/reload/reload.ts';
 import { takersOf } from '../../lib/reload/reloader.ts';
 import type { Current, Taker } from '../../lib/reload/taker.ts';
 import { hashOf, loadHashPair } from '../../lib/settings/hash-source.ts';
+import { upstreams } from '../../lib/settings/lists/upstream.ts';
 import { defaultOptions, type Options } from '../../lib/settings/options.ts';
 import { OPTIONS } from '../../lib/settings/table.ts';
 import { withOther } from '../fixtures/option-values.ts';
@@ -152,9 +153,8 @@ t.test('all that is refused is told at once; a command, and whose the replicas a
 });
 
 t.test('which names are looked up takes a restart', async (t) => {
-  const lookup = { type: 'dns', name: 'a', port: 80 } as const;
-  const upstream: Options['upstream'] = new Map([['a:1', { address: { type: 'tcp', host: 'a', port: 1 }, weight: 1 }]]);
-  const sought: Options['upstream'] = new Map([...upstream, ['dns:a:80', { lookup, weight: 1 }]]);
+  const upstream = upstreams.read('a:1') ?? new Map();
+  const sought = upstreams.read('a:1,dns:a:80') ?? new Map();
   const [difference] = differences({ ...OPTIONS_BEFORE, upstream }, { ...OPTIONS_BEFORE, upstream: sought });
   t.match(difference, { from: 'a:1', to: 'a:1,dns:a:80', changes: { atStart: /names are looked up/ } });
 });

@@ -19,8 +19,12 @@ export interface SoughtUpstream {
   readonly weight: number;
 }
 
-/** `dns` without a port: the SRV records say it. */
-export type Lookup = { readonly type: 'dns'; readonly name: string; readonly port: number | undefined };
+/** What is looked up. Without a port, the SRV records of the name say it, or what the Swarm service publishes. */
+export interface Lookup {
+  readonly type: 'dns' | 'swarm';
+  readonly name: string;
+  readonly port: number | undefined;
+}
 
 export type Upstream = FixedUpstream | SoughtUpstream;
 
@@ -30,7 +34,7 @@ export type Upstreams = ReadonlyMap<string, Upstream>;
 export const upstreams: Kind<Upstreams> = {
   unit: '',
   placeholder: 'LIST',
-  bounds: `a list of host:port, unix:/path, dns:name:port and dns:_service._proto.name, none twice, with \`*2\` to \`*${MAX_WEIGHT}\` for a weight`,
+  bounds: `a list of host:port, unix:/path, dns:name:port, dns:_service._proto.name and swarm:service:port, none twice, with \`*2\` to \`*${MAX_WEIGHT}\` for a weight`,
   read: (written) => {
     const texts = written.split(',');
     const entries = texts.map((entry) => readUpstream(entry.trim())).filter((entry) => entry !== undefined);
@@ -56,18 +60,22 @@ function readUpstream(written: string): readonly [string, Upstream] | undefined 
   const [, name = '', digits = '1'] = /^(.*?)(?:\*(\d{1,2}))?$/.exec(written) ?? [];
   const weight = Number(digits);
   if (bounded(weight, 1, MAX_WEIGHT) === undefined) return undefined;
-  const lookup = readLookup(name.toLowerCase());
-  if (lookup !== undefined) return [name.toLowerCase(), { lookup, weight }];
+  const lookup = readLookup(name);
+  if (lookup !== undefined) return [lookupText(lookup), { lookup, weight }];
   const address = parseAddress(name);
   return address === undefined ? undefined : [name, { address, weight }];
 }
 
-// A name of one label, such as `dns:80`, is a host at a port.
+// `dns:80` and `swarm:80` are hosts at a port. Names of the DNS are the same in any case, those of Swarm are not.
 function readLookup(written: string): Lookup | undefined {
-  const [, service, name = service, digits] =
-    /^dns:(?:(_[\w.-]{1,252})|([\w.-]{1,253}):(\d{1,5}))$/.exec(written) ?? [];
-  if (name === undefined) return undefined;
-  if (digits === undefined) return { type: 'dns', name, port: undefined };
-  const port = bounded(Number(digits), 1, 65_535);
-  return port === undefined ? undefined : { type: 'dns', name, port };
+  const [, type, name = '', digits] = /^(dns|swarm):([\w.-]{1,253})(?::(\d{1,5}))?$/.exec(written) ?? [];
+  if (type !== 'dns' && type !== 'swarm') return undefined;
+  const port = digits === undefined ? undefined : bounded(Number(digits), 1, 65_535);
+  if (digits !== undefined && port === undefined) return undefined;
+  if (type === 'swarm') return /^\d+$/.test(name) ? undefined : { type, name, port };
+  return port === undefined && !name.startsWith('_') ? undefined : { type, name: name.toLowerCase(), port };
+}
+
+function lookupText({ type, name, port }: Lookup): string {
+  return port === undefined ? `${type}:${name}` : `${type}:${name}:${port}`;
 }
