@@ -140,7 +140,15 @@ const facts: MetricsFacts = {
   ),
   probes: {},
   eased: [],
-  autoscale: undefined,
+  autoscale: {
+    rules: { least: 1, most: 9, target: 10, windowMs: 60_000, downAfterMs: 300_000, downRate: 0.5 },
+    now: {
+      ...{ atMs: 0, replicas: 2, step: 0, reason: 'frozen', frozenBy: 'a roll has not ended' },
+      ...{ wanted: 3, wantedLately: 4, stable: 25.5, panic: 31, isPanic: false },
+    },
+    steps: [],
+    counts: { up: 5, down: 4, failed: 1, coldStarts: 2, coldStartMs: 2500 },
+  },
   takesRequests: true,
   isPaused: false,
   peers: [{ url: 'http://b:1', isReachable: true, differs: ['its ring'] }],
@@ -191,6 +199,27 @@ t.test('while a page is made others run, and who asks meanwhile or soon after ge
   nowMs = 550;
   t.not(await page(undefined), one);
   t.equal(read, 3, 'a later one reads anew');
+});
+
+t.test('autoscaling has metrics while it is on', async (t) => {
+  const lines = [...text(FAMILIES, facts, 'text').matchAll(/^ringmaster_(?:autoscale|cold).* \S+$/gm)].map(
+    ([line]) => line,
+  );
+  t.same(lines, [
+    'ringmaster_autoscale_replicas_wanted 3',
+    'ringmaster_autoscale_replicas_bound{bound="least"} 1',
+    'ringmaster_autoscale_replicas_bound{bound="most"} 9',
+    'ringmaster_autoscale_in_flight{window="stable"} 25.5',
+    'ringmaster_autoscale_in_flight{window="panic"} 31',
+    'ringmaster_autoscale_target 10',
+    'ringmaster_autoscale_frozen 1',
+    'ringmaster_autoscale_steps_total{direction="up"} 5',
+    'ringmaster_autoscale_steps_total{direction="down"} 4',
+    'ringmaster_autoscale_steps_total{direction="failed"} 1',
+    'ringmaster_cold_starts_total 2',
+    'ringmaster_cold_starts_seconds_total 2.5',
+  ]);
+  t.notMatch(text(FAMILIES, { ...facts, autoscale: undefined }, 'text'), /autoscale|cold_start/);
 });
 
 t.test('the README has every metric, and no other', async (t) => {

@@ -95,7 +95,7 @@ t.test('a time on a bound belongs below it, and one beyond all bounds to the las
   for (const bound of BOUNDS_S) front.lag(bound * 1000);
   front.lag(30_001);
   front.lag(-1);
-  const { buckets } = timesOf(front.cells, front.cells.length - TIME_CELLS);
+  const { buckets } = timesOf(front.cells, FRONT_LAYOUT.lag);
   t.same(buckets.slice(0, -1), [2, ...Array(BOUNDS_S.length - 1).fill(1), 1]);
 });
 
