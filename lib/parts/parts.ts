@@ -151,6 +151,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
     log,
     probe: metrics.counted(probeOf(options)),
     drainedBefore: drainedBefore(means),
+    seen: async (signal) => writer?.seen(signal),
   });
   const outliers: OutlierWatch = new OutlierWatch({
     ...{ clock: realClock, log, isOn: () => current.options.easeOutliers },
@@ -199,6 +200,8 @@ function publisherOf(options: Options, { explain, traffic, ...ports }: Publisher
 interface SupervisorParts extends Pick<SupervisorPorts, 'runtime' | 'probe' | 'log'> {
   readonly publisher: Publisher;
   readonly drainedBefore: SupervisorPorts['drained'];
+  /** Resolves when balancers that follow this one send nothing more to whoever has left. */
+  readonly seen: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Resolves when no request of the process before can be left at a replica that was handed over, or at the signal. */
@@ -211,13 +214,14 @@ function drainedBefore({ handover, beforeEnded }: Means): SupervisorPorts['drain
   };
 }
 
-function supervisorOf(options: Options, { publisher, drainedBefore, ...ports }: SupervisorParts): Supervisor {
+function supervisorOf(options: Options, { publisher, drainedBefore, seen, ...ports }: SupervisorParts): Supervisor {
   return new Supervisor(
     {
       ...ports,
       clock: realClock,
       publish: (state) => publisher.publish(state),
       drained: async (replica, signal) => {
+        await seen(signal);
         await publisher.drained(replica, signal);
         await drainedBefore(replica, signal);
       },

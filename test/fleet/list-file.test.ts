@@ -84,6 +84,15 @@ t.test('a controller writes whole files, and nothing before it has begun or afte
     return list !== undefined;
   });
   t.same([list?.controller, names(list)], ['http://here:1', ['a']]);
+  let isSeen = false;
+  const seen = writer.seen(new AbortController().signal).then(() => {
+    isSeen = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  t.notOk(isSeen, 'whoever looks twice a second may not have it yet');
+  await clock.advance(1000);
+  await seen;
+  await writer.seen(AbortSignal.abort());
   for (const one of ['b', 'c', 'd']) writer.keep(fleet('a', one));
   await eventually('the last one', async () => (await readFile(path, 'utf8')).includes('"d"'));
 
@@ -108,4 +117,5 @@ t.test('a controller writes whole files, and nothing before it has begun or afte
   await writer.end();
   t.equal(await readFile(path, 'utf8'), last);
   t.same(await readdir(directory), ['members']);
+  await writer.seen(new AbortController().signal);
 });

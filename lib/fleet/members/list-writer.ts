@@ -10,6 +10,8 @@ import type { Log } from '../../log.ts';
 
 // After a write that failed, as on a full disk.
 const AGAIN_EVERY_MS = 1000;
+// Followers look at their list twice a second.
+const SEEN_AFTER_MS = 1000;
 
 export class ListWriter {
   readonly #path: string;
@@ -46,6 +48,16 @@ export class ListWriter {
     if (this.#controller === undefined) return;
     this.#wanted = writeMemberList({ controller: this.#controller, members: membersOf(state) });
     this.#writeSoon();
+  }
+
+  /**
+   * Resolves when followers have seen what is kept now, and send nothing to whoever has left; at once if nobody writes.
+   * Never rejects. Gives up when `signal` is aborted.
+   */
+  async seen(signal: AbortSignal): Promise<void> {
+    if (this.#controller === undefined) return;
+    await this.#writing;
+    await this.#clock.sleep(SEEN_AFTER_MS, signal).catch(() => undefined);
   }
 
   /** Writes nothing more: the fleet ends here, or another process has it. Resolves when all has been written. */
