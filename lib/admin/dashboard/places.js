@@ -40,7 +40,7 @@ export function placesOf(fleet) {
  */
 export function lettersFor(count) {
   if (count <= FEW) return 16;
-  return count <= MOST_RATED ? 12 : 9;
+  return count <= MOST_RATED ? 10 : 8;
 }
 
 /** @param {number} count */

@@ -43,7 +43,7 @@ export interface LoadPorts {
 const TICK_MS = 10;
 const MOST_OPEN = 256;
 // After a pause of this process, requests of so many ms are made up for, and no more.
-const MADE_UP_MS = 100;
+const MADE_UP_MS = 500;
 
 export class LoadGenerator {
   readonly #ports: LoadPorts;
