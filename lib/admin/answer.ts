@@ -37,6 +37,16 @@ export function jsonAnswer(...parts: readonly Buffer[]): Answer {
   return { status: 200, fields: JSON_FIELDS, parts };
 }
 
+/** Any value as JSON. */
+export function json(value: unknown): Answer {
+  return jsonAnswer(Buffer.from(JSON.stringify(value)));
+}
+
+/** The value in the envelope of the contract. */
+export function success(message: unknown): Answer {
+  return json({ message, status: 'successful' });
+}
+
 export function failureAnswer(error: BalancerError): Answer {
   // A 401 must say what to show (RFC 9110, 15.5.2).
   const challenge = error.status === 401 ? { 'WWW-Authenticate': 'Bearer realm="ringmaster"' } : {};

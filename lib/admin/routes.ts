@@ -12,9 +12,11 @@ import {
   type AnswerLimits,
   failureAnswer,
   hasBody,
+  json,
   jsonAnswer,
   readBody,
   send,
+  success,
   waitsToSend,
   withLineEnd,
 } from './answer.ts';
@@ -239,14 +241,6 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
       { method: 'GET', run: () => pageAnswer(file) },
     ]),
   ]);
-}
-
-function json(value: unknown): Answer {
-  return jsonAnswer(Buffer.from(JSON.stringify(value)));
-}
-
-function success(message: unknown): Answer {
-  return json({ message, status: 'successful' });
 }
 
 function pageAnswer({ type, bytes }: PageFile): Answer {
