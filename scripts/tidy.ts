@@ -132,7 +132,7 @@ export function checkDocument(path: string, text: string): string[] {
     if (!isThere)
       faults.push(`${path}: the link to ${target}${heading === undefined ? '' : `#${heading}`} leads nowhere`);
   }
-  for (const [, script = ''] of text.matchAll(/npm run ([\w:]+)/g)) {
+  for (const [, script = ''] of text.matchAll(/npm run ([\w:-]+)/g)) {
     if (!(script in manifest().scripts)) faults.push(`${path}: npm run ${script} is not there`);
   }
   for (const [name, { made, printedBy }] of Object.entries(TABLES)) {

@@ -112,4 +112,6 @@ t.test('what comes too late is counted and played all the same, and no more are 
   t.equal(order.late, 1);
   for (const startMs of [210, 220, 230]) take(startMs);
   t.same(played, [10, 5, 200], 'three are kept');
+  take(0, 5000);
+  t.same(played.slice(3), [0, 210, 220, 230], 'and none are, once all are behind the horizon');
 });

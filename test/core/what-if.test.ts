@@ -236,7 +236,22 @@ t.test('without requests, or with none but the first fleet, there is a predictio
   const nothing = predictionOf(new Player([situation('now', 2)], { ...SIZE, cacheBytes: [10] }), [10]);
   t.match(nothing, { requests: 0, moved: [], hotKeys: [], agreement: { told: 0, same: 0 } });
   t.equal(nothing.situations[0]?.maxOverMean, 0);
-  t.match(predictionOf(new Player([], { ...SIZE, cacheBytes: [] }), []), { situations: [], moved: [] });
+  const without = new Player([], { ...SIZE, cacheBytes: [] });
+  without.play(request(1, 0));
+  t.match(predictionOf(without, []), { requests: 1, situations: [], moved: [] });
+  const fleets = [
+    { fromMs: -OFF, seats: [1, 2] },
+    { fromMs: 100, seats: [] },
+    { fromMs: 200, seats: [1, 2] },
+  ];
+  const gone = new Player([{ ...situation('now', 2, 1.25), fleets }], { ...SIZE, cacheBytes: [10] });
+  for (let at = 0; at < 300; at++) gone.play(request(mix32(at), at));
+  const seats = predictionOf(gone, [10]).situations[0]?.seats ?? [];
+  t.equal(
+    seats.reduce((sum, { requests }) => sum + requests, 0),
+    200,
+    'while there was no seat, none got a request',
+  );
 });
 
 t.test('a hash pair is asked once for each request, however many fleets there are', async (t) => {

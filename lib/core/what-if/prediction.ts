@@ -6,7 +6,7 @@ import { movesBetween } from '../ring/ring-view.ts';
 import { HitCurve, type HitRatio } from './hit-curve.ts';
 import type { Estimate } from './key-sample.ts';
 import type { Agreement, Player } from './player.ts';
-import type { Scenario } from './scenario.ts';
+import type { FleetAt, Scenario } from './scenario.ts';
 
 export interface SeatPrediction {
   readonly seat: SeatId;
@@ -107,7 +107,7 @@ export function predictionOf(player: Player, cacheBytes: readonly number[]): Pre
 }
 
 function replicasOf({ situation }: Scenario): number {
-  return situation.fleets.at(-1)?.seats.length ?? 0;
+  return (situation.fleets.at(-1) as FleetAt).seats.length;
 }
 
 function situationOf(scenario: Scenario, player: Player, cacheBytes: readonly number[]): SituationPrediction {
@@ -148,7 +148,7 @@ function situationOf(scenario: Scenario, player: Player, cacheBytes: readonly nu
     missRatio: misses.rows.map((row, at) =>
       Array.from(
         row.subarray(0, intervals),
-        (missed, interval) => missed / Math.max(1, series.rows[at]?.[interval] ?? 0),
+        (missed, interval) => missed / Math.max(1, (series.rows[at] as Float64Array)[interval] as number),
       ),
     ),
   };
@@ -166,7 +166,7 @@ interface NamedPolicy {
 }
 
 function namedPolicies({ situation, policies }: Scenario): NamedPolicy[] {
-  return policies.map((policy, at) => ({ name: seatsText(situation.fleets[at]?.seats ?? []), policy }));
+  return policies.map((policy, at) => ({ name: seatsText((situation.fleets[at] as FleetAt).seats), policy }));
 }
 
 // Both go by the same hash, so a key has one slot.

@@ -78,6 +78,9 @@ export interface SeatWork {
   readonly curve: HitCurve;
 }
 
+// The row of a request for which there was no seat.
+const NOWHERE = 0xffff;
+
 export class Scenario {
   readonly situation: Situation;
   readonly work: readonly SeatWork[];
@@ -115,7 +118,7 @@ export class Scenario {
     }));
     this.series = timeline.series(seats.length);
     this.misses = timeline.series(seats.length);
-    this.#loads = new SeatLoads(situation, this.#policies[0]?.seats ?? []);
+    this.#loads = new SeatLoads(situation, (situation.fleets[0] as FleetAt).seats);
     this.#dealer = new RequestDealer(() => requestIdAt(0, this.#dealt++));
   }
 
@@ -145,6 +148,7 @@ export class Scenario {
     const policy = this.policyAt(request.startMs);
     const key = this.#keyOf(request, policy);
     const seat = placeOf(policy, key, this.#loads);
+    this.#rowOf[flight] = NOWHERE;
     if (seat === undefined) return undefined;
     this.#spill(policy, key, seat);
     const row = this.#rows.get(seat) as number;
@@ -166,7 +170,8 @@ export class Scenario {
 
   /** The request with that number is over. */
   end(flight: number): void {
-    this.#loads.end((this.work[this.#rowOf[flight] as number] as SeatWork).seat);
+    const row = this.#rowOf[flight] as number;
+    if (row !== NOWHERE) this.#loads.end((this.work[row] as SeatWork).seat);
   }
 
   /** Only those objects are in the sample from now on. */
