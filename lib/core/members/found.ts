@@ -21,7 +21,7 @@ export function withFinding(state: FleetState, finding: Finding, atMs: number, r
   const own = state.seats.filter((seat) => seat.source === source);
   const listed = new Map(members.map((member) => [foldedHostname(member.hostname), member]));
   const memberIn = ({ replica }: Seat) => listed.get(foldedHostname(replica.hostname));
-  const kept = own.reduce((fleet, seat) => withListing(fleet, seat, memberIn(seat), atMs), state);
+  const kept = own.reduce((fleet, seat) => withListing(fleet, seat, memberIn(seat), source, atMs), state);
   const vacant = own
     .filter((seat) => memberIn(seat) === undefined)
     .toSorted((a, b) => absentMs(b, atMs) - absentMs(a, atMs));
@@ -29,7 +29,7 @@ export function withFinding(state: FleetState, finding: Finding, atMs: number, r
   const heirs = settleMs === 0 ? 0 : Math.min(vacant.length, fresh.length);
   const inherited = vacant
     .slice(0, heirs)
-    .reduce((fleet, seat, index) => succeeded(fleet, seat, (fresh[index] as Waiting).member, atMs), kept);
+    .reduce((fleet, seat, index) => succeeded(fleet, seat, (fresh[index] as Waiting).member, source, atMs), kept);
   const gone = vacant.slice(heirs).filter((seat) => absentMs(seat, atMs) >= settleMs);
   const left = withoutSeats(
     inherited,
@@ -44,13 +44,19 @@ function absentMs({ absentSinceMs = Number.POSITIVE_INFINITY }: Seat, atMs: numb
 }
 
 // A seat with what its source says of it now; `undefined` if it says nothing.
-function withListing(state: FleetState, seat: Seat, member: FoundMember | undefined, atMs: number): FleetState {
+function withListing(
+  state: FleetState,
+  seat: Seat,
+  member: FoundMember | undefined,
+  source: string,
+  atMs: number,
+): FleetState {
   const address = givenAddress(seat);
   if (member?.address === undefined || address === undefined) {
     return seat.absentSinceMs === undefined ? changed(state, seat, { ...seat, absentSinceMs: atMs }) : state;
   }
   if (foldedAddress(member.address) !== foldedAddress(address)) {
-    return succeeded(state, seat, { ...member, address: member.address }, atMs);
+    return succeeded(state, seat, { ...member, address: member.address }, source, atMs);
   }
   if (seat.absentSinceMs === undefined) return state;
   const { absentSinceMs: _, ...present } = seat;
@@ -77,14 +83,19 @@ function newcomers({ seats, newcomers = [] }: FleetState, { source, members }: F
 }
 
 // The next one in the seat, which the one before leaves when its requests are finished.
-function succeeded(state: FleetState, before: Seat, { hostname, address }: Reachable, atMs: number): FleetState {
+function succeeded(
+  state: FleetState,
+  before: Seat,
+  { hostname, address }: Reachable,
+  source: string,
+  atMs: number,
+): FleetState {
   const replica = nextReplica(state, before.replica, hostname);
-  const { firstServedMs, source, replica: last } = before;
+  const { firstServedMs, replica: last } = before;
   const next: Seat = {
     ...{ phase: 'started', replica, address, sinceMs: atMs, giveUpAtMs: Number.POSITIVE_INFINITY },
     ...{ joined: hostname === last.hostname ? before.joined : replica.incarnation, firstServedMs },
-    ...{ lapses: NO_LAPSES, insists: true, isGiven: true },
-    ...(source === undefined ? {} : { source }),
+    ...{ lapses: NO_LAPSES, insists: true, isGiven: true, source },
   };
   const rest = changed(state, before, next);
   const leaving = [...rest.leaving, { ...leave(last, true, atMs), isGiven: true }];
