@@ -16,10 +16,10 @@ export function autoscaleChart(samples: AutoscaleSamples): Specification {
   const failures = failed === 0 ? 'none failed' : `${whole(failed)} failed`;
   return {
     title: {
-      text: `Autoscaling: load up, a plateau, a spike, and down, for a target of ${target} in flight each`,
+      text: `Autoscaling: up, a plateau, a spike, down; ${target} requests in flight each`,
       subtitle: subtitle(
         `On the plateau (shaded, once the window has nothing of the rise) each replica had ${brief(plateauEach)} requests in flight.`,
-        `Of ${whole(requests)} requests ${failures}. In ${steps} steps, for ${brief(costRatio)} times the replicas that the ideal takes.`,
+        `Of ${whole(requests)} requests ${failures}. It took ${steps} steps, and ${brief(costRatio)} times the replicas that the ideal takes.`,
       ),
     },
     spacing: 24,
@@ -64,6 +64,7 @@ function sizesPanel(summary: AutoscaleSummary, samples: AutoscaleSamples): Speci
                 [4, 3],
               ],
             },
+            legend: null,
           },
           strokeWidth: { condition: { test: "datum.name === 'ideal'", value: 1.2 }, value: 2.5 },
         },
