@@ -1,5 +1,5 @@
-// Runs the autoscaling: the load goes up, stays, has a spike, and goes down. It is open: requests come at random moments
-// whether or not earlier ones were answered. Looks once a second how many replicas there are.
+// Runs the autoscaling: the load goes up, stays, has a spike, and goes down. It is open: requests come at random
+// moments whether or not earlier ones were answered. Looks once a second how many replicas there are.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
