@@ -65,6 +65,7 @@ function sizesPanel(summary: AutoscaleSummary, samples: AutoscaleSamples): Speci
                 [4, 3],
               ],
             },
+            legend: null,
           },
           strokeWidth: { condition: { test: "datum.name === 'ideal'", value: 1.2 }, value: 2.5 },
         },
