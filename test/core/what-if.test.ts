@@ -194,6 +194,8 @@ t.test('its place is that of the routing table: the first with room, else the ow
   t.equal(placeOf(ringPolicy(buildRing(new Map(), EVEN.pair, 512, 9), EVEN.pair), 7, loads), undefined);
 });
 
+// The command, fed through a pipe with lines of 5 million possible keys (Zipf), held 288 MB after 2.0 GB of them, about
+// 5 million lines, and 358 MB at most. By then it was stopped.
 t.test('what is kept in memory has a bound, and requests and shares stay exact', async (t) => {
   const settings = { ...SIZE, cacheBytes: [3_000_000], mostEntries: 2000 };
   const player = new Player([situation('now', 3), situation('then', 4)], settings);
