@@ -13,7 +13,7 @@ export function autoscaleFinding(samples: AutoscaleSamples): string {
   const { plateauEach, costRatio } = autoscaleSummary(samples);
   const { target, requests, failed, steps } = samples;
   const failures = failed === 0 ? 'none failed' : `${whole(failed)} failed`;
-  return `On the plateau each replica had ${brief(plateauEach)} requests in flight, for a target of ${target}. Of ${whole(requests)} requests ${failures}. In ${steps} steps, for ${brief(costRatio)} times the replicas that the ideal takes.`;
+  return `On the plateau each replica had ${brief(plateauEach)} requests in flight, for a target of ${target}. Of ${whole(requests)} requests ${failures}. It took ${steps} steps, and ${brief(costRatio)} times the replicas that the ideal takes.`;
 }
 
 export function autoscaleChart(samples: AutoscaleSamples): Specification {

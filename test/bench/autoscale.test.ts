@@ -28,7 +28,7 @@ t.test('what each had on the plateau, and what it cost beside the ideal', async 
 });
 
 t.test('the chart says so', async (t) => {
-  const svg = await renderSvg(autoscaleChart(samples), 'Autoscaling');
+  const svg = await renderSvg(autoscaleChart(samples), { title: 'Autoscaling', finding: '', notes: [] });
   t.match(svg, /each replica had 8\.00 requests in flight/);
   t.match(svg, /Of 1,234 requests none failed\. It took 1 steps, and 0\.93 times/);
   t.equal(svg.match(/>ideal</g)?.length, 1, 'one legend');
