@@ -355,12 +355,12 @@ t.test('every option says whether it can change while the balancer runs, and why
       ...[
         'replicas',
         'upstream',
-        'peers',
         'autoscale',
         'autoscale-target',
         'autoscale-window',
         'autoscale-down-after',
         'autoscale-down-rate',
+        'peers',
         'hash',
         'key',
         'issue-cookie',

@@ -1,5 +1,5 @@
 // Which seat a request gets when all replicas are well: the decision of the routing table, on counts instead of agents
-// (test/core/what-if-placing.test.ts holds it to the table).
+// (test/proxy/what-if-placing.test.ts holds it to the table).
 
 import { mostInFlight } from '../ring/bounded-load.ts';
 import type { Key, RingPolicy } from '../ring/policy.ts';
