@@ -120,7 +120,7 @@ t.test('a slot that is clicked is explained, and so is a spark of a picture that
 t.test('the built-in load begins, has a hot key, says what it did, and ends', { skip }, (t) =>
   visit(t, {}, async (page) => {
     const status = page.locator('#load-status');
-    await page.getByLabel('Keys').selectOption('hot');
+    await page.getByRole('combobox', { name: 'Keys' }).selectOption('hot');
     await page.getByRole('button', { name: '100/s' }).click();
     await page.locator('#load button[value="100"][aria-pressed="true"]').waitFor();
     await page
