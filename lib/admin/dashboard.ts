@@ -80,34 +80,3 @@ export function readPageFiles(): Map<string, PageFile> {
     ]);
   return new Map([...read(PAGES, 'text/html'), ...read(STYLES, 'text/css'), ...read(MODULES, 'text/javascript')]);
 }
-
-/** What decides what the page may do. */
-export interface PagePorts {
-  readonly originOf: (request: IncomingMessage) => string;
-  readonly alone: boolean;
-  readonly access: AccessRules;
-  readonly whyNotHere: () => string | undefined;
-}
-
-/** Who watches, and whether they may change something. */
-export function watcherOf({ access, alone, originOf, whyNotHere }: PagePorts, request: IncomingMessage): Watcher {
-  const address = originOf(request);
-  const elsewhere = whyNotHere();
-  if (elsewhere !== undefined) return { address, alone, looksOnlyBecause: `${elsewhere}.` };
-  // The attack: on the public port, a script of the service behind has the same origin and can read the token as it is
-  // typed (test/browser/dashboard-token.test.ts). If changes need no token, there is no secret to read.
-  if (alone) return { address, alone, looksOnlyBecause: undefined };
-  if (access.token !== undefined) {
-    return {
-      address,
-      alone,
-      looksOnlyBecause:
-        'Changes take the admin token and are made on the admin port (--admin-port): here a script of the service behind could read a token that is typed.',
-    };
-  }
-  const mark = access.refusesProxied ? proxyMark(request) : undefined;
-  const looksOnlyBecause =
-    mark &&
-    `This page came through a proxy (${mark}): changes are made on the machine itself, or on the admin port (--admin-port).`;
-  return { address, alone, looksOnlyBecause };
-}

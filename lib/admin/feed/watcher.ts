@@ -10,10 +10,14 @@ interface Listener {
   readonly alone: boolean;
   readonly access: AccessRules;
   readonly originOf: (request: IncomingMessage) => string;
+  /** Why the fleet is not changed here, and where it is; `undefined` if it is changed here. */
+  readonly whyNotHere: () => string | undefined;
 }
 
-export function watcherOf({ access, alone, originOf }: Listener, request: IncomingMessage): Watcher {
+export function watcherOf({ access, alone, originOf, whyNotHere }: Listener, request: IncomingMessage): Watcher {
   const address = originOf(request);
+  const elsewhere = whyNotHere();
+  if (elsewhere !== undefined) return { address, alone, looksOnlyBecause: `${elsewhere}.` };
   // The attack: on the public port, a script of the service behind has the same origin and can read the token as it is
   // typed (test/browser/dashboard-token.test.ts). If changes need no token, there is no secret to read.
   if (alone) return { address, alone, looksOnlyBecause: undefined };
