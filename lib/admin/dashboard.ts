@@ -2,10 +2,6 @@
 // lets the page load nothing, and talk to nobody, but this balancer.
 
 import { readFileSync } from 'node:fs';
-import type { IncomingMessage } from 'node:http';
-import { proxyMark } from '../http/credentials.ts';
-import type { AccessRules } from './access.ts';
-import type { Watcher } from './feed/live-feed.ts';
 
 export interface PageFile {
   readonly type: string;
