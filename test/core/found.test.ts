@@ -210,3 +210,14 @@ t.test('one that is down and not listed is not what is left when all are down', 
     ['b'],
   );
 });
+
+t.test('one that fails while it is not listed is still not listed', async (t) => {
+  let state = play(found('a b', 0), found('b', 1));
+  const incarnation = state.seats[0]?.replica.incarnation ?? 0;
+  for (let count = 0; count < 3; count++) {
+    state = after(state, { type: 'probed', incarnation, failure: 'late', kind: 'other', atMs: 2 + count });
+  }
+  t.match(state.seats[0], { phase: 'down', absentSinceMs: 1 });
+  t.equal(routed(probed(state, 9)), 'b');
+  t.equal(routed(probed(probed(after(state, found('a b', 10)), 11), 12)), 'a b');
+});
