@@ -224,6 +224,9 @@ t.test('a fleet that is not whole in time, and a replica that is lost without a 
   t.same(rules([], [], [lost, fault('stop', 'b')]), ['lost without a fault']);
   t.same(rules([], [], [lost, fault('stop', 'a')]), []);
   t.same(rules([], [], [lost, { is: 'lag', atMs: SENT_MS, forMs: 900 }]), [], 'the machine did not run it');
+  const unmade = logged('replica-lost', 'b', SENT_MS + 100, 'cannot create b: Docker does not run: start it');
+  t.same(rules([], [], [unmade, fault('events-cut')]), [], 'the engine could not be reached');
+  t.same(rules([], [], [lost, fault('events-cut')]), ['lost without a fault']);
 });
 
 t.test('a mistake of the program, and a request that never ends', async (t) => {

@@ -85,7 +85,9 @@ export class Excuses {
       whom === who ||
       kind === 'outage' ||
       kind === 'engine-killed' ||
-      (kind === 'descriptors-short' && /EMFILE/.test(words));
+      (kind === 'descriptors-short' && /EMFILE/.test(words)) ||
+      // Then the engine cannot be reached, so none is started.
+      (kind === 'events-cut' && /cannot create .* Docker does not run/.test(words));
     return (
       this.#faults.some((fault) => fits(fault) && overlaps(fault, atMs - VERDICT_MS, atMs)) ||
       this.#lagged(atMs - LAG_MS, atMs)
