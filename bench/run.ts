@@ -41,7 +41,7 @@ const HELP = `Usage: npm run bench -- [options]
 Runs the experiments on the real program, keeps the samples in bench/results and draws bench/reports/index.html; with any option
 below but --out, which leaves something out or changes it, in bench/out/results and bench/out/reports.
 
-  --quick             fewer samples, in about five minutes in place of twenty
+  --quick             fewer samples, in a few minutes in place of half an hour
   --only PARTS        of spread (A-1, A-2, A-4), recovery (A-3), overload, autoscale, affinity and speed, with commas between;
                       the report is about those alone
   --hash NAME|PATH    hash pair of A-1, A-2 and A-3; one of your own, such as ./mine.ts, joins the comparison of A-4
