@@ -20,7 +20,7 @@ export function autoscaleChart(samples: AutoscaleSamples): Specification {
   const summary = autoscaleSummary(samples);
   return {
     title: {
-      text: `Autoscaling: load up, a plateau, a spike, and down, for a target of ${samples.target} in flight each`,
+      text: `Autoscaling: up, a plateau, a spike, down; ${samples.target} in flight each`,
       subtitle: subtitle(autoscaleFinding(samples), 'The plateau is shaded, once the window has nothing of the rise.'),
     },
     spacing: 24,
