@@ -8,7 +8,11 @@ import { type Program, startProgram } from '../../bench/harness/program.ts';
 const SERVICE = `require('node:http').createServer((request, response) => {
   setTimeout(() => response.end('ok'), request.url === '/heartbeat' ? 0 : 400);
 }).listen(process.env.PORT)`;
-const SETTINGS = ['--autoscale-target', '4', '--autoscale-window', '10s', '--autoscale-down-after', '3s'];
+const SETTINGS = [
+  ...['--autoscale-target', '4', '--autoscale-window', '10s', '--autoscale-down-after', '3s'],
+  // Else the last step down comes a minute after the one before.
+  ...['--autoscale-down-rate', '1'],
+];
 const started = (...args: string[]) => startProgram([...args, ...SETTINGS, '--', process.execPath, '-e', SERVICE]);
 
 interface View {
