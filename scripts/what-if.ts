@@ -3,7 +3,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { renderSvg } from '../bench/charts/render.ts';
-import { whatIfChart } from '../bench/charts/what-if.ts';
+import { whatIfChart, whatIfFinding } from '../bench/charts/what-if.ts';
 import { runCommand } from '../bench/command.ts';
 import { Player } from '../lib/core/what-if/player.ts';
 import { predictionOf } from '../lib/core/what-if/prediction.ts';
@@ -35,9 +35,7 @@ async function play({ files, situations, options, cacheBytes, requests, target, 
   const needs = needsOf(prediction, target);
   const told = { ...prediction, needs, lines: made.counts, late: made.late, notes: [...made.notes] };
   process.stdout.write(json ? `${JSON.stringify(told)}\n` : printed(prediction, needs, made));
-  if (svg !== undefined)
-    writeFileSync(
-      svg,
-      await renderSvg(whatIfChart(prediction), { title: 'What if: predictions of a fleet', finding: '', notes: [] }),
-    );
+  if (svg === undefined) return;
+  const words = { title: 'What if: predictions of a fleet', finding: whatIfFinding(prediction), notes: [] };
+  writeFileSync(svg, await renderSvg(whatIfChart(prediction), words));
 }

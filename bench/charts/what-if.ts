@@ -15,10 +15,10 @@ const COLOUR = {
 };
 
 export function whatIfChart(prediction: Prediction): Specification {
-  const fleets = prediction.situations.filter(({ name }) => name === 'now' || name === 'then');
+  const fleets = fleetsOf(prediction);
   const compared = prediction.situations.filter(({ name }) => name === 'compared');
   return {
-    title: { text: 'What if', subtitle: subtitle(...sentences(prediction, fleets)) },
+    title: { text: 'What if', subtitle: subtitle(whatIfFinding(prediction), certaintyOf(prediction)) },
     spacing: 28,
     vconcat: [
       { spacing: 40, hconcat: [shares(fleets), curves(fleets)] },
@@ -27,16 +27,24 @@ export function whatIfChart(prediction: Prediction): Specification {
   };
 }
 
-function sentences({ requests, sampleRate, moved }: Prediction, fleets: readonly SituationPrediction[]): string[] {
-  const sizes = fleets.map(({ name, replicas, hash }) => `${name}: ${replicas} replicas by ${hashName(hash)}`);
+export function whatIfFinding(prediction: Prediction): string {
+  const { requests, moved } = prediction;
+  const sizes = fleetsOf(prediction).map(
+    ({ name, replicas, hash }) => `${name}: ${replicas} replicas by ${hashName(hash)}`,
+  );
   const last = moved.at(-1);
-  return [
-    `${whole(requests)} requests of a log, played; ${sizes.join('; ')}.`,
-    ...(last === undefined ? [] : [`At the change, ${percent(last.requests)} of the requests have another replica.`]),
-    sampleRate < 1
-      ? `Bands and whiskers: 95 % intervals, as hits are estimated from 1 in ${whole(1 / sampleRate)} objects.`
-      : 'Hits are of all objects, so nothing is left to chance.',
-  ];
+  const change =
+    last === undefined ? '' : ` At the change, ${percent(last.requests)} of the requests have another replica.`;
+  return `${whole(requests)} requests of a log, played; ${sizes.join('; ')}.${change}`;
+}
+
+function certaintyOf({ sampleRate }: Prediction): string {
+  if (sampleRate === 1) return 'Hits are of all objects, so nothing is left to chance.';
+  return `Bands and whiskers: 95 % intervals, as hits are estimated from 1 in ${whole(1 / sampleRate)} objects.`;
+}
+
+function fleetsOf({ situations }: Prediction): SituationPrediction[] {
+  return situations.filter(({ name }) => name === 'now' || name === 'then');
 }
 
 function percent(part: number): string {

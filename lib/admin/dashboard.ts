@@ -1,5 +1,5 @@
-// The dashboard's files, read once and served as they are, and what the page may do for whom. The policy of the files
-// lets the page load nothing, and talk to nobody, but this balancer.
+// The dashboard's files, read once and served as they are. Their policy lets the page load nothing, and talk to nobody,
+// but this balancer.
 
 import { readFileSync } from 'node:fs';
 

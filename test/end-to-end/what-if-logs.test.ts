@@ -1,57 +1,12 @@
 // `npm run what-if` on logs of others, and with wrong arguments.
 
-import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import t, { type Test } from 'tap';
-import { endWithUs } from '../../bench/harness/children.ts';
+import t from 'tap';
+import { directory, NONE, told, whatIf } from '../fixtures/what-if.ts';
 
 t.setTimeout(590_000);
-
-const SCRIPT = fileURLToPath(new URL('../../scripts/what-if.ts', import.meta.url));
-const NONE = ['--hashes', '-'];
-
-interface Told {
-  readonly requests: number;
-  readonly keyed: number;
-  readonly agreement: { readonly told: number; readonly same: number };
-  readonly situations: readonly {
-    readonly seats: readonly {
-      readonly seat: number;
-      readonly requests: number;
-      readonly hits: readonly { readonly ratio: number; readonly error: number }[];
-    }[];
-  }[];
-  readonly needs: readonly { readonly hash: string; readonly replicas: number | null }[];
-  readonly lines: { readonly lines: number; readonly broken: number; readonly own: number };
-  readonly notes: readonly string[];
-  readonly hotKeys: readonly { readonly label: string; readonly exceedsPart: boolean }[];
-  readonly moved: readonly { readonly from: string; readonly to: string; readonly requests: number }[];
-}
-
-async function whatIf(words: readonly string[], input = ''): Promise<{ code: unknown; out: string; err: string }> {
-  const child = endWithUs(spawn(process.execPath, [SCRIPT, ...words], { stdio: 'pipe' }));
-  child.stdin.on('error', () => undefined).end(input, 'latin1');
-  const code = new Promise((resolve) => child.once('close', resolve));
-  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  return { code: await code, out, err };
-}
-
-async function told(t: Test, words: readonly string[], input = ''): Promise<Told> {
-  const { code, out, err } = await whatIf([...words, '--json'], input);
-  if (code !== 0) t.fail(err);
-  return JSON.parse(out) as Told;
-}
-
-async function directory(t: Test): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'ringmaster-what-if-'));
-  t.teardown(() => rm(path, { recursive: true, force: true }));
-  return path;
-}
 
 t.test('combined and Caddy logs are read, packed too, broken lines are counted and told', async (t) => {
   const place = await directory(t);

@@ -1,54 +1,15 @@
 // `npm run what-if` on logs of the real program, and on logs of others.
 
-import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import t, { type Test } from 'tap';
-import { endWithUs } from '../../bench/harness/children.ts';
+import t from 'tap';
 import { startProgram } from '../../bench/harness/program.ts';
 import { LruCache } from '../fixtures/lru-cache.ts';
 import { scriptedReplica } from '../fixtures/scripted-replica.ts';
+import { directory, NONE, told, whatIf } from '../fixtures/what-if.ts';
 
 t.setTimeout(590_000);
-
-const SCRIPT = fileURLToPath(new URL('../../scripts/what-if.ts', import.meta.url));
-const NONE = ['--hashes', '-'];
-
-interface Told {
-  readonly requests: number;
-  readonly keyed: number;
-  readonly agreement: { readonly told: number; readonly same: number };
-  readonly situations: readonly {
-    readonly seats: readonly {
-      readonly seat: number;
-      readonly requests: number;
-      readonly hits: readonly { readonly ratio: number; readonly error: number }[];
-    }[];
-  }[];
-  readonly needs: readonly { readonly hash: string; readonly replicas: number | null }[];
-  readonly lines: { readonly lines: number; readonly broken: number; readonly own: number };
-  readonly notes: readonly string[];
-  readonly hotKeys: readonly { readonly label: string; readonly exceedsPart: boolean }[];
-  readonly moved: readonly { readonly from: string; readonly to: string; readonly requests: number }[];
-}
-
-async function whatIf(words: readonly string[], input = ''): Promise<{ code: unknown; out: string; err: string }> {
-  const child = endWithUs(spawn(process.execPath, [SCRIPT, ...words], { stdio: 'pipe' }));
-  child.stdin.on('error', () => undefined).end(input, 'latin1');
-  const code = new Promise((resolve) => child.once('close', resolve));
-  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  return { code: await code, out, err };
-}
-
-async function told(t: Test, words: readonly string[], input = ''): Promise<Told> {
-  const { code, out, err } = await whatIf([...words, '--json'], input);
-  if (code !== 0) t.fail(err);
-  return JSON.parse(out) as Told;
-}
 
 interface Line {
   readonly target: string;
@@ -56,12 +17,6 @@ interface Line {
   readonly key: number | null;
   readonly seat: number | null;
   readonly bytesOut: number;
-}
-
-async function directory(t: Test): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'ringmaster-what-if-'));
-  t.teardown(() => rm(path, { recursive: true, force: true }));
-  return path;
 }
 
 async function linesOf(file: string, count: number): Promise<Line[]> {

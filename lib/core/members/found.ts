@@ -6,7 +6,7 @@
 import { foldedAddress } from '../address.ts';
 import { type FleetState, givenAddress, type Newcomer, NO_LAPSES, placement, type Seat } from '../fleet/fleet-state.ts';
 import { foldedHostname } from '../fleet/replica-name.ts';
-import { type FleetRules, leave, nextReplica, withNewSeat, withoutSeats } from '../fleet/seats.ts';
+import { type FleetRules, leave, nextReplica, replaceSeat, withNewSeat, withoutSeats } from '../fleet/seats.ts';
 import type { Address, Finding, FoundMember } from '../ports.ts';
 
 type Reachable = FoundMember & { readonly address: Address };
@@ -53,14 +53,16 @@ function withListing(
 ): FleetState {
   const address = givenAddress(seat);
   if (member?.address === undefined || address === undefined) {
-    return seat.absentSinceMs === undefined ? changed(state, seat, { ...seat, absentSinceMs: atMs }) : state;
+    return seat.absentSinceMs === undefined
+      ? replaceSeat(state, seat.replica.incarnation, () => ({ ...seat, absentSinceMs: atMs }))
+      : state;
   }
   if (foldedAddress(member.address) !== foldedAddress(address)) {
     return succeeded(state, seat, { ...member, address: member.address }, source, atMs);
   }
   if (seat.absentSinceMs === undefined) return state;
   const { absentSinceMs: _, ...present } = seat;
-  return changed(state, seat, present);
+  return replaceSeat(state, seat.replica.incarnation, () => present);
 }
 
 /** A member without a seat, and since when it is listed. */
@@ -97,7 +99,7 @@ function succeeded(
     ...{ joined: hostname === last.hostname ? before.joined : replica.incarnation, firstServedMs },
     ...{ lapses: NO_LAPSES, insists: true, isGiven: true, source },
   };
-  const rest = changed(state, before, next);
+  const rest = replaceSeat(state, last.incarnation, () => next);
   const leaving = [...rest.leaving, { ...leave(last, true, atMs), isGiven: true }];
   return { ...rest, lastIncarnation: replica.incarnation, leaving };
 }
@@ -141,8 +143,4 @@ function withNewcomers(state: FleetState, source: string, waiting: readonly Newc
     before.every(({ hostname, sinceMs }, at) => waiting[at]?.hostname === hostname && waiting[at]?.sinceMs === sinceMs);
   if (isSame) return state;
   return { ...state, newcomers: [...newcomers.filter((one) => one.source !== source), ...waiting] };
-}
-
-function changed(state: FleetState, before: Seat, next: Seat): FleetState {
-  return { ...state, seats: state.seats.map((seat) => (seat.replica.seat === before.replica.seat ? next : seat)) };
 }

@@ -11,6 +11,7 @@ import { asBalancerError, BalancerError } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
 import type { Risk } from '../poison/guard.ts';
 import type { Lessor } from '../replicas/lease.ts';
+import type { SeatClaims } from '../replicas/routing-table.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 import type { Waiting } from './waiting-line.ts';
 
@@ -68,14 +69,7 @@ function takePlace(seeker: Seeker, context: ExchangeContext, cannotWait: boolean
     seeker.weight = context.limits.weighsBytes ? weightIn(seeker) : 0;
     if (seeker.head.asksWhy) seeker.explanation ??= directions.explanationOf(seeker.key, home);
     const agent = guard.isQuiet
-      ? context.take(
-          seeker.key,
-          barredSeats(seeker, context),
-          seeker.head.offered !== '',
-          home,
-          undefined,
-          seeker.weight,
-        )
+      ? takeAt(seeker, home, context, undefined)
       : takeGuarded(seeker, home, context, cannotWait);
     if (agent !== undefined) noteWay(seeker, home, context);
     return agent;
@@ -110,7 +104,17 @@ function noteWay(
   recentKeys.count(seeker.key, home);
 }
 
-// As `take`, while some request may have killed a replica.
+function takeAt(
+  seeker: Seeker,
+  home: SeatId | undefined,
+  context: ExchangeContext,
+  claims: SeatClaims | undefined,
+): Lessor | undefined {
+  const { key, head, weight } = seeker;
+  return context.take(key, barredSeats(seeker, context), head.offered !== '', home, claims, weight);
+}
+
+// The same, while some request may have killed a replica.
 function takeGuarded(
   seeker: Seeker,
   home: SeatId | undefined,
@@ -122,9 +126,7 @@ function takeGuarded(
   if (admission === 'not-yet') return undefined;
   let agent: Lessor | undefined;
   try {
-    const offers = seeker.head.offered !== '';
-    const claims = admission === 'alone' ? guard : undefined;
-    agent = context.take(seeker.key, barredSeats(seeker, context), offers, home, claims, seeker.weight);
+    agent = takeAt(seeker, home, context, admission === 'alone' ? guard : undefined);
     return agent;
   } finally {
     if (admission === 'alone') guard.placed(seeker, agent?.replica.seat);
