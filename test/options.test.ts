@@ -420,6 +420,7 @@ t.test('who has a list of members follows it, unless it is said who writes it', 
     ['--members m --role alone', /^--members is for --role controller or follower, not alone$/],
     ['--members m --upstream a:1', /^--role follower has the replicas of its --members and no others/],
     ['--members m --keep-scale', /^--role follower has the replicas of its --members and no others/],
+    ['--members m --autoscale 1:2', /^--role follower has the replicas of its --members and no others/],
     ['--members m -- node app.js', /^--role follower has the replicas of its --members and no others/],
   ];
   for (const [line, message] of refused) t.throws(() => parse(line), { name: 'OptionError', message }, line);

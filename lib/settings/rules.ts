@@ -85,10 +85,10 @@ const RULES: readonly Rule[] = [
       members === '' ? `--role ${role} takes --members` : '--members is for --role controller or follower, not alone',
   },
   {
-    breaks: ({ role, upstream, command, keepScale }) =>
-      role === 'follower' && (upstream.size > 0 || command.length > 0 || keepScale),
+    breaks: ({ role, upstream, command, keepScale, autoscale }) =>
+      role === 'follower' && (upstream.size > 0 || command.length > 0 || keepScale || autoscale !== 'off'),
     says: () =>
-      '--role follower has the replicas of its --members and no others: leave out --upstream, --keep-scale and a command',
+      '--role follower has the replicas of its --members and no others: leave out --upstream, --keep-scale, --autoscale and a command',
   },
   {
     breaks: ({ upstream }) => soughtUpstreams(upstream).size > MOST_SOUGHT,
