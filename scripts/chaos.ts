@@ -17,6 +17,7 @@ import { endOnSignals } from '../bench/harness/children.ts';
 const HELP = `Usage: npm run chaos -- [options]
 
 Runs the real program under load, with a fault every second, and judges what clients got and replicas did.
+With docker a container takes seconds to start and a killed engine up to 20, so faults come every 3 seconds.
 
   --minutes N              how long, 5 by default; parts of a minute are fine
   --seed N                 decides the load and the faults; drawn by default
@@ -24,8 +25,8 @@ Runs the real program under load, with a fault every second, and judges what cli
   --replicas N             4 by default, at least 4
   --runtime docker         replicas in containers; process by default
   --rate N                 requests a second, 150 by default
-  --every SECONDS          mean time from one fault to the next, 1 by default
-  --whole-within SECONDS   how long the fleet may take to be whole again, 30 by default
+  --every SECONDS          mean time from one fault to the next; 1 by default, 3 with docker
+  --whole-within SECONDS   how long the fleet may take to be whole again; 30 by default, 60 with docker
   --keep                   keeps what was written down, also if nothing is wrong with it
   --judge DIR              runs nothing, and judges what is kept there
   --help                   this text
@@ -35,6 +36,8 @@ Exit code 0: all promises were kept; 1: one was not, or something was left over;
 
 const MOST_SHOWN = 10;
 const EVENTS_SHOWN = 12;
+// A seat that failed again and again while the engine was gone waits for 30 s before the next start.
+const USUAL_SECONDS = { process: { every: 1, wholeWithin: 30 }, docker: { every: 3, wholeWithin: 60 } } as const;
 
 type Request = { readonly terms: ChaosTerms; readonly keep: boolean; readonly kept: string | undefined };
 
@@ -48,8 +51,8 @@ function readWords(words: readonly string[]): string | Request {
       replicas: { type: 'string', default: '4' },
       runtime: { type: 'string', default: 'process' },
       rate: { type: 'string', default: '150' },
-      every: { type: 'string', default: '1' },
-      'whole-within': { type: 'string', default: '30' },
+      every: { type: 'string' },
+      'whole-within': { type: 'string' },
       keep: { type: 'boolean', default: false },
       judge: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -60,11 +63,12 @@ function readWords(words: readonly string[]): string | Request {
   if (runtime !== 'process' && runtime !== 'docker') {
     throw new Error(`--runtime takes process or docker, not ${runtime}`);
   }
-  const number = (name: 'minutes' | 'every' | 'whole-within', most: number) => {
-    const value = Number(values[name]);
+  const number = (name: 'minutes' | 'every' | 'whole-within', most: number, otherwise?: number) => {
+    const value = Number(values[name] ?? otherwise);
     if (value > 0 && value <= most) return value;
     throw new Error(`--${name} takes a number up to ${most}, not ${values[name]}`);
   };
+  const usual = USUAL_SECONDS[runtime];
   const whole = (name: 'workers' | 'replicas' | 'rate', least: number, most: number) => {
     const value = Number(values[name]);
     if (Number.isInteger(value) && value >= least && value <= most) return value;
@@ -75,7 +79,8 @@ function readWords(words: readonly string[]): string | Request {
   const terms: ChaosTerms = {
     ...{ seed, runtime, workers: whole('workers', 1, 64), replicas: whole('replicas', 4, 64) },
     ...{ rate: whole('rate', 1, 20_000), lengthMs: number('minutes', 24 * 60) * 60_000 },
-    ...{ everyMs: number('every', 3600) * 1000, wholeWithinMs: number('whole-within', 3600) * 1000 },
+    ...{ everyMs: number('every', 3600, usual.every) * 1000 },
+    wholeWithinMs: number('whole-within', 3600, usual.wholeWithin) * 1000,
   };
   return { terms, keep: values.keep, kept: values.judge };
 }
@@ -127,9 +132,9 @@ function lastBefore(happenings: readonly Happening[], atMs: number): string[] {
     });
 }
 
-function again({ seed, lengthMs, workers, replicas, runtime, rate, everyMs }: ChaosTerms): string {
+function again({ seed, lengthMs, workers, replicas, runtime, rate, everyMs, wholeWithinMs }: ChaosTerms): string {
   const length = `--minutes ${lengthMs / 60_000} --every ${everyMs / 1000}`;
-  return `npm run chaos -- --seed ${seed} ${length} --workers ${workers} --replicas ${replicas} --runtime ${runtime} --rate ${rate}`;
+  return `npm run chaos -- --seed ${seed} ${length} --workers ${workers} --replicas ${replicas} --runtime ${runtime} --rate ${rate} --whole-within ${wholeWithinMs / 1000}`;
 }
 
 function judgeAgain(directory: string, terms: ChaosTerms): void {

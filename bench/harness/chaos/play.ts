@@ -101,6 +101,8 @@ export async function playFaults(
     // Two stay well, so that there is always one that could have answered.
     const isOfReplica = befallsReplica(planned.kind);
     while (isOfReplica && befallen.size >= terms.replicas - 2) await Promise.race(open);
+    // What had to wait that long is left out.
+    if (monotonicMs() - startMs >= terms.lengthMs) break;
     if (isOfReplica) befallen.set(number, '');
     const one: Promise<void> = strikeOnce(planned, number, befallen, { terms, stage, load }).then(
       (words) => tell(`${((monotonicMs() - startMs) / 1000).toFixed(1)} s  ${words}`),
