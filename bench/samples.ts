@@ -4,6 +4,7 @@
 import type { FaultKind } from './harness/faults.ts';
 import type { TimedRequest } from './harness/load.ts';
 import type { OpenRequest } from './harness/open-load.ts';
+import type { HeapParts } from './heap.ts';
 import type { AffinityPlan } from './scenarios.ts';
 
 /** Where, when and with what a part was run. */
@@ -240,6 +241,8 @@ export interface SoakSamples {
   readonly mostPerSecond: number;
   readonly faults: readonly { readonly kind: string; readonly atMs: number }[];
   readonly looks: readonly SoakLook[];
+  /** What the heap held when a fifth of the time was over, and at the end. */
+  readonly heap: readonly HeapParts[];
   /** Whole replies that were not those to their requests. */
   readonly wrong: number;
 }

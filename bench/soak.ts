@@ -2,12 +2,15 @@
 // how much memory and how many descriptors the program has, and how the requests fared: none of that may grow.
 
 import { readdirSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SETTLED_PART } from './charts/soak.ts';
 import { isFailure } from './harness/chaos/costs.ts';
 import { type Asked, monotonicMs, readHistory } from './harness/chaos/history.ts';
 import { LIGHT, mostPerSecond, startChaosLoad } from './harness/chaos/load.ts';
 import { playFaults } from './harness/chaos/play.ts';
 import { removeTraces, type Stage, setStage } from './harness/chaos/stage.ts';
+import { type HeapParts, heapPartsOf } from './heap.ts';
 import type { SoakLook, SoakSamples } from './samples.ts';
 import { quantile } from './statistics.ts';
 
@@ -41,9 +44,14 @@ export async function runSoak(
     const load = startChaosLoad(stage.program.port, perSecond, seed, answers.add, LIGHT);
     const startMs = monotonicMs();
     const looks: SoakLook[] = [];
+    const heap: HeapParts[] = [];
     const looking = lookAgainAndAgain(stage, terms, startMs, async () => {
       looks.push({ atMs: Math.round(monotonicMs() - startMs), ...(await lookAt(stage)), ...answers.take() });
       tell(describeLook(looks.at(-1) as SoakLook));
+      // It takes the program a second, so it is done once amid the load.
+      if (heap.length === 0 && looks.length >= SETTLED_PART * (terms.lengthMs / terms.everyMs)) {
+        heap.push(await heapParts(stage));
+      }
     });
     // An upgrade would begin with a new process, which has nothing of what the one before it has kept.
     const plan = { ...terms, runtime: 'process', rate: perSecond, without: ['upgrade'] } as const;
@@ -51,12 +59,13 @@ export async function runSoak(
     await playFaults({ ...plan, wholeWithinMs: WHOLE_WITHIN_MS }, stage, load, () => undefined, misses);
     await looking;
     await load.stop();
+    heap.push(await heapParts(stage));
     await stage.stop();
     for (const miss of misses) tell(`not done: ${miss}`);
     const faults = readHistory(stage.directory).happenings.flatMap((one) =>
       one.is === 'fault' ? [{ kind: one.kind, atMs: Math.round(one.beganMs - startMs) }] : [],
     );
-    return { seed, workers, replicas, perSecond, mostPerSecond: most, faults, looks, wrong: answers.wrong() };
+    return { seed, workers, replicas, perSecond, mostPerSecond: most, faults, looks, heap, wrong: answers.wrong() };
   } finally {
     await stage.stop().catch(() => undefined);
     await removeTraces(stage);
@@ -80,6 +89,13 @@ async function lookAt(stage: Stage) {
   const descriptors = readdirSync(`/proc/${stage.pid}/fd`).length;
   const inside = (await stage.inside(0, 'rest')) as { rss: number; heapUsed: number; external: number };
   return { residentBytes: inside.rss, heapBytes: inside.heapUsed, externalBytes: inside.external, descriptors };
+}
+
+async function heapParts(stage: Stage): Promise<HeapParts> {
+  const { path } = (await stage.inside(0, 'heap')) as { path: string };
+  const parts = heapPartsOf(await readFile(path, 'utf8'));
+  await rm(path);
+  return parts;
 }
 
 function createTally() {

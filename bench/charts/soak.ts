@@ -1,5 +1,6 @@
 // The soak: memory, descriptors and times over an hour, each with a line through it and how steep that is.
 
+import type { HeapParts } from '../heap.ts';
 import type { SoakLook, SoakSamples } from '../samples.ts';
 import { slopeOf } from '../statistics.ts';
 import type { Shape, Specification } from './render.ts';
@@ -9,7 +10,7 @@ const SIZES = { page: { width: 640, height: 92, columns: 1 }, slide: { width: 47
 const MIB = 2 ** 20;
 const MINUTE_MS = 60_000;
 // In the beginning code is compiled, and what is kept for reuse is made.
-const SETTLED_PART = 0.2;
+export const SETTLED_PART = 0.2;
 
 interface Panel {
   readonly title: string;
@@ -67,12 +68,20 @@ export function soakChart(samples: SoakSamples, shape: Shape = 'page'): Specific
         `${whole(mostPerSecond)} a second are the most that program, replicas and clients manage together on this machine.`,
         `${whole(requests)} requests, of which the faults cost ${whole(failed)}. Workers: ${workers}.`,
         'Dashed: a straight line through it without the first fifth of the time; slopes with a confidence of 95 %.',
+        heapWords(samples),
       ),
     },
     spacing: 18,
     columns: SIZES[shape].columns,
     concat: PANELS.map((panel, index) => panelOf(panel, slopes[index]?.words ?? '', samples, shape)),
   };
+}
+
+function heapWords({ heap }: SoakSamples): string {
+  const [settled, last] = [heap[0], heap.at(-1)];
+  if (settled === undefined || last === undefined || settled === last) return '';
+  const grown = (part: keyof HeapParts) => `${signed((last[part] - settled[part]) / MIB)} MiB`;
+  return `Since then the heap got ${grown('codeBytes')} of code that V8 made, and ${grown('objectBytes')} of all else.`;
 }
 
 function panelOf({ title, unit, measure }: Panel, words: string, { looks }: SoakSamples, shape: Shape): Specification {

@@ -1,8 +1,12 @@
 // The chart of a soak: what it says of samples whose course is known.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeHeapSnapshot } from 'node:v8';
 import t from 'tap';
 import { renderSvg } from '../../bench/charts/render.ts';
 import { soakChart, soakSlopes } from '../../bench/charts/soak.ts';
+import { heapPartsOf } from '../../bench/heap.ts';
 import type { SoakLook, SoakSamples } from '../../bench/samples.ts';
 import { slopeOf } from '../../bench/statistics.ts';
 import { random } from '../fixtures/random.ts';
@@ -32,6 +36,10 @@ function soaked(mibPerHour: number): SoakSamples {
     mostPerSecond: 1000,
     faults,
     looks,
+    heap: [
+      { objectBytes: 5 * MIB, codeBytes: 6 * MIB },
+      { objectBytes: 5.25 * MIB, codeBytes: 6.75 * MIB },
+    ],
     wrong: 0,
   };
 }
@@ -70,8 +78,20 @@ t.test('the chart says how long, how much and how steep', async (t) => {
     'Soak: 60 minutes at 500 requests a second',
     '1,800,000 requests',
     'it grows',
+    'got +0.75 MiB of code that V8 made, and +0.25 MiB of all else',
     'not to be told',
   ]) {
     t.ok(svg.includes(words), words);
   }
+});
+
+t.test('what a heap holds is told apart: objects that are kept, and code', async (t) => {
+  const path = join(t.testdir(), 'one.heapsnapshot');
+  const parts = () => heapPartsOf(readFileSync(writeHeapSnapshot(path), 'utf8'));
+  const before = parts();
+  const kept = Array.from({ length: 20_000 }, (_, index) => ({ index, name: [index] }));
+  const after = parts();
+  const grown = after.objectBytes - before.objectBytes;
+  t.ok(grown > 20_000 * 40 && grown < 20_000 * 400, `${grown} bytes for ${kept.length} objects`);
+  t.ok(before.codeBytes > MIB && Math.abs(after.codeBytes - before.codeBytes) < 0.5 * MIB);
 });

@@ -3,8 +3,10 @@
 
 import net from 'node:net';
 import { join } from 'node:path';
+import { writeHeapSnapshot } from 'node:v8';
 import { threadId } from 'node:worker_threads';
 
+const { CHAOS_DIR } = process.env;
 const RealDate = Date;
 let movedMs = 0;
 
@@ -30,6 +32,8 @@ const DEEDS = {
     const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
     return { rss, heapUsed, external, arrayBuffers, resources };
   },
+  // It is collected before, and nothing else happens meanwhile.
+  heap: () => ({ path: writeHeapSnapshot(join(CHAOS_DIR, `${process.pid}.heapsnapshot`)) }),
   throw: () => {
     setTimeout(() => {
       throw new Error('a mistake that chaos makes');
@@ -43,7 +47,6 @@ const DEEDS = {
   },
 };
 
-const { CHAOS_DIR } = process.env;
 if (CHAOS_DIR !== undefined) {
   net
     .createServer((socket) => {
