@@ -417,6 +417,11 @@ t.test('who has a list of members follows it, unless it is said who writes it', 
   const refused: [string, RegExp][] = [
     ['--role controller', /^--role controller takes --members$/],
     ['--role follower', /^--role follower takes --members$/],
+    ['--members dns:app', /^--members takes a path, dns:name:port, dns:_service/],
+    [
+      '--members dns:app:80 --role controller',
+      /^--role controller writes a file, and dns:app:80 is a name that is looked up$/,
+    ],
     ['--members m --role alone', /^--members is for --role controller or follower, not alone$/],
     ['--members m --upstream a:1', /^--role follower has the replicas of its --members and no others/],
     ['--members m --keep-scale', /^--role follower has the replicas of its --members and no others/],
@@ -424,6 +429,8 @@ t.test('who has a list of members follows it, unless it is said who writes it', 
     ['--members m -- node app.js', /^--role follower has the replicas of its --members and no others/],
   ];
   for (const [line, message] of refused) t.throws(() => parse(line), { name: 'OptionError', message }, line);
+  t.equal(parse('--members swarm:app').role, 'follower');
+  t.equal(parse('--members ./dns:app').members, './dns:app', 'the path of a file');
   t.equal(parse('--members m --max-replicas 100 --slots 50').members, 'm', 'what says how many to start means nothing');
 });
 

@@ -246,7 +246,11 @@ export interface BalancerOptions {
 
   // Several balancers: one fleet and one ring for all of them.
 
-  /** File with the list of members, which a controller writes and its followers go by; none if empty. Takes a path. */
+  /**
+   * File with the list of members, which a controller writes and its followers go by, or a name that all look up, in
+   * the forms of `upstream`; none if empty. Takes a path, dns:name:port, dns:_service._proto.name or
+   * swarm:service:port.
+   */
   readonly members?: Given<'members'> | undefined;
 
   /**

@@ -195,8 +195,8 @@ function boundsOf(options: Options) {
 // A change that one balancer made alone would part its ring from that of the others.
 function whyNotHere({ members }: Options, listed: ListedMembers | undefined): string | undefined {
   if (listed === undefined) return undefined;
-  const where = listed.controller ?? `by whoever writes ${members}`;
-  return `this balancer follows the members of ${members}: change the fleet at ${where}`;
+  const where = listed.controller === undefined ? 'where those are said' : `at ${listed.controller}`;
+  return `this balancer follows the members of ${members}: change the fleet ${where}`;
 }
 
 function answerLimits(current: Current) {

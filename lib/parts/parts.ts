@@ -110,7 +110,7 @@ export async function createParts(options: Options, means: Means): Promise<Parts
   const rings = new RingKeeper({ ...options, pair });
   const scale = scaleFile(options, log);
   const writer = options.role === 'controller' ? new ListWriter(options.members, realClock, log) : undefined;
-  const listed = followedList(options, log);
+  const listed = await followedList(options, log);
   const peers = peersOf(current, log);
   const taken = { takesOver: handover !== undefined, handed: handover?.replicas };
   const runtime = await createRuntime(options, { ...means, ...taken, makeOf: (seat) => roll.makeOf(seat) });

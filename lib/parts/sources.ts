@@ -4,10 +4,11 @@
 import { realClock } from '../fleet/clock.ts';
 import { dnsSource } from '../fleet/members/dns.ts';
 import { FoundMembers, type Source } from '../fleet/members/found.ts';
+import { foundList } from '../fleet/members/found-list.ts';
 import { listFile } from '../fleet/members/list-file.ts';
 import { type ListedMembers, listedMembers } from '../fleet/members/listed.ts';
 import type { Log } from '../log.ts';
-import { type SoughtUpstream, soughtUpstreams } from '../settings/lists/upstream.ts';
+import { lookupIn, type SoughtUpstream, soughtUpstreams } from '../settings/lists/upstream.ts';
 import type { Options } from '../settings/options.ts';
 import { mostPlaces, upstreamPlaces } from '../settings/rules.ts';
 
@@ -21,11 +22,20 @@ export async function foundMembers(options: Options, log: Log): Promise<FoundMem
 }
 
 /** The list that this balancer follows; `undefined` if it follows none. */
-export function followedList(options: Options, log: Log): ListedMembers | undefined {
-  const { role, members: path, maxReplicas } = options;
+export async function followedList(options: Options, log: Log): Promise<ListedMembers | undefined> {
+  const { role, members, maxReplicas } = options;
   if (role !== 'follower') return undefined;
+  const maxPlace = mostPlaces(options);
+  const lookup = lookupIn(members);
   return listedMembers(
-    listFile({ path, limits: { maxReplicas, maxPlace: mostPlaces(options) }, clock: realClock, log }),
+    lookup === undefined
+      ? listFile({ path: members, limits: { maxReplicas, maxPlace }, clock: realClock, log })
+      : foundList(
+          await sourceOf(members, { lookup, weight: 1 }, options),
+          { maxMembers: maxReplicas, maxPlace },
+          realClock,
+          log,
+        ),
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { writeKeySpec } from '../core/keys/key-spec.ts';
 import type { KeySource } from '../core/request/key-source.ts';
-import { fixedUpstreams, soughtUpstreams } from './lists/upstream.ts';
+import { fixedUpstreams, lookupIn, soughtUpstreams } from './lists/upstream.ts';
 import type { Options } from './table.ts';
 import { autoscaleBounds } from './tables/fleet/autoscaling.ts';
 import { startsReplicas } from './tables/fleet/balancers.ts';
@@ -83,6 +83,10 @@ const RULES: readonly Rule[] = [
     breaks: ({ role, members }) => (role === 'alone') !== (members === ''),
     says: ({ role, members }) =>
       members === '' ? `--role ${role} takes --members` : '--members is for --role controller or follower, not alone',
+  },
+  {
+    breaks: ({ role, members }) => role === 'controller' && lookupIn(members) !== undefined,
+    says: ({ members }) => `--role controller writes a file, and ${members} is a name that is looked up`,
   },
   {
     breaks: ({ role, upstream, command, keepScale, autoscale }) =>

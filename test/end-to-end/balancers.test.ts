@@ -8,6 +8,7 @@ import t, { type Test } from 'tap';
 import { freePort } from '../../bench/harness/ports.ts';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { endOfBefore, stopNewest, upgrade } from '../../bench/harness/upgrades.ts';
+import { nameServer } from '../fixtures/dns-server.ts';
 import { openEvents } from '../fixtures/event-source.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import { type NamedService, namedServices } from '../fixtures/named-services.ts';
@@ -258,3 +259,42 @@ t.test('a broken list changes nothing, and the next good one holds', async (t) =
   await soon('the new list', () => follower.hostnames(), [services[1]?.name]);
   t.same(new Set(await owners(follower)), new Set([`200 ${services[1]?.name}`]));
 });
+
+t.test(
+  '--members dns: balancers that look at different moments have the same seats, and nobody writes a list',
+  async (t) => {
+    const services = await namedServices(t, 4);
+    const names = await nameServer();
+    t.teardown(() => names.close());
+    names.hosts.set('local.test', ['127.0.0.1']);
+    const list = (...listed: readonly number[]) => {
+      for (const at of listed) names.hosts.set(`app-${at}.test`, ['127.0.0.1']);
+      const targets = listed.map((at) => ({
+        target: `app-${at}.test`,
+        port: Number(services[at]?.address.split(':')[1]),
+      }));
+      names.services.set('_http._tcp.test', targets);
+    };
+    list(0, 1, 3);
+    const start = async () => {
+      const program = await startProgram([
+        ...['--members', 'dns:_http._tcp.test', '--dns-servers', names.address, '--dns-settle', '1s'],
+        ...['--max-replicas', '20', ...QUICK],
+      ]);
+      t.teardown(() => program.stop());
+      return program;
+    };
+    const early = await start();
+    const before = await owners(early);
+    t.equal(new Set(before).size, 3);
+    list(2, 3, 0);
+    await soon('the list of now', async () => new Set(await early.hostnames()).size, 3);
+    await soon('the third is there', async () => (await early.hostnames()).some((name) => /^app-2/.test(name)), true);
+    await soon('the second is gone', async () => (await early.hostnames()).some((name) => /^app-1/.test(name)), false);
+    const late = await start();
+    await soon('the same owners', () => owners(late), await owners(early));
+    await soon('the same ring', () => digestOf(late), await digestOf(early));
+    const refused = await late.call('POST', '/add', { n: 1, hostnames: ['own'] });
+    t.equal(refused.status, 409, refused.text);
+  },
+);

@@ -35,11 +35,11 @@ const RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 15_000;
 
 export class FoundMembers implements Membership {
-  readonly #sources: readonly Watched[];
+  readonly #sources: readonly WatchedSource[];
   readonly #limits: FoundLimits;
 
   constructor(sources: readonly Source[], limits: FoundLimits, clock: Clock, log: Log) {
-    this.#sources = sources.map((source) => new Watched(source, limits, clock, log));
+    this.#sources = sources.map((source) => new WatchedSource(source, limits, clock, log));
     this.#limits = limits;
   }
 
@@ -63,15 +63,17 @@ export class FoundMembers implements Membership {
 
   watch(make: (change: MemberChange) => Promise<void>): () => void {
     const ended = new AbortController();
-    for (const source of this.#sources) void source.follow(make, ended.signal);
+    for (const source of this.#sources) {
+      void source.follow((finding) => make({ type: 'found', finding }), ended.signal);
+    }
     return () => ended.abort();
   }
 }
 
 /** A source, and what the log knows of it. */
-class Watched {
+export class WatchedSource {
   readonly #source: Source;
-  readonly #limits: FoundLimits;
+  readonly #limits: Pick<FoundLimits, 'maxMembers'>;
   readonly #clock: Clock;
   readonly #log: Log;
   // Why the last look failed, and how many did in a row.
@@ -80,19 +82,20 @@ class Watched {
   #againMs = 0;
   #wasCut = false;
 
-  constructor(source: Source, limits: FoundLimits, clock: Clock, log: Log) {
+  constructor(source: Source, limits: Pick<FoundLimits, 'maxMembers'>, clock: Clock, log: Log) {
     this.#source = source;
     this.#limits = limits;
     this.#clock = clock;
     this.#log = log;
   }
 
-  async follow(make: (change: MemberChange) => Promise<void>, signal: AbortSignal): Promise<void> {
+  /** Calls back with each finding, one after the other, until the signal aborts. */
+  async follow(next: (finding: Finding) => Promise<void>, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#clock.sleep(this.#againMs, signal).catch(() => undefined);
       const finding = signal.aborted ? undefined : await this.look(signal);
       if (finding === undefined || signal.aborted) continue;
-      await make({ type: 'found', finding });
+      await next(finding);
     }
   }
 

@@ -5,8 +5,9 @@ import { isIP } from 'node:net';
 import { parseAddress } from '../../core/address.ts';
 import { parseKeySpec, writeKeySpec } from '../../core/keys/key-spec.ts';
 import type { KeySource } from '../../core/request/key-source.ts';
-import { bounded, type Kind } from '../kinds.ts';
+import { bounded, type Kind, path } from '../kinds.ts';
 import { LIST_SCHEMA, TEXTS_SCHEMA } from '../schema.ts';
+import { lookupIn } from './upstream.ts';
 
 export const keySources: Kind<readonly KeySource[]> = {
   unit: '',
@@ -56,6 +57,20 @@ export const peerUrls: Kind<readonly string[]> = {
   },
   write: (value) => value.join(','),
   schema: LIST_SCHEMA,
+};
+
+/** Where a list of members is: the path of a file, or a name that is looked up. */
+export const memberSource: Kind<string> = {
+  unit: '',
+  placeholder: 'PATH|NAME',
+  bounds: 'a path, dns:name:port, dns:_service._proto.name or swarm:service:port',
+  // A file whose name begins so has a path all the same: ./dns:…
+  read: (written) => {
+    if (/^(dns|swarm):/.test(written)) return lookupIn(written) === undefined ? undefined : written;
+    return path.read(written);
+  },
+  write: (value) => value,
+  schema: path.schema,
 };
 
 /** Addresses of name servers, each with a port or without one. */

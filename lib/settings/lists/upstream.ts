@@ -66,6 +66,11 @@ function readUpstream(written: string): readonly [string, Upstream] | undefined 
   return address === undefined ? undefined : [name, { address, weight }];
 }
 
+/** What this text of `--members` looks up; `undefined` for the path of a file. */
+export function lookupIn(members: string): Lookup | undefined {
+  return readLookup(members);
+}
+
 // `dns:80` and `swarm:80` are hosts at a port. Names of the DNS are the same in any case, those of Swarm are not.
 function readLookup(written: string): Lookup | undefined {
   const [, type, name = '', digits] = /^(dns|swarm):([\w.-]{1,253})(?::(\d{1,5}))?$/.exec(written) ?? [];

@@ -1,17 +1,17 @@
 // Options of a service that several balancers share.
 
-import { choice, path } from '../../kinds.ts';
-import { peerUrls } from '../../lists/kinds.ts';
+import { choice } from '../../kinds.ts';
+import { memberSource, peerUrls } from '../../lists/kinds.ts';
 import { atStart, group, option, settled } from '../../option.ts';
 
 const FOLLOWED = atStart('who says who is in the fleet is settled by those that there are');
 
 export const BALANCERS = group('Several balancers', 'one fleet and one ring for all of them', {
   members: option(
-    path,
+    memberSource,
     '',
     FOLLOWED,
-    'file with the list of members, which a controller writes and its followers go by; none if empty',
+    'file with the list of members, which a controller writes and its followers go by, or a name that all look up, in the forms of `--upstream`; none if empty',
   ),
   role: settled(
     choice(['alone', 'controller', 'follower']),
