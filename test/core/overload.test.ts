@@ -41,6 +41,19 @@ for (const { name, servers, ms, service } of SERVICES) {
   });
 }
 
+t.test(
+  'where it is known how long requests take at ease, those let in are served soon from the second second on',
+  async (t) => {
+    for (const seed of SEEDS) {
+      for (const ms of [5, 10]) {
+        const { part } = overloaded(seed, 1, ms, fixed(ms));
+        const [before, soon] = [part(5000, BEGIN_MS), part(BEGIN_MS + 2000, END_MS)];
+        t.ok(soon.p99Ms <= 2 * Math.max(before.p99Ms, 50), JSON.stringify({ seed, ms, before, soon }));
+      }
+    }
+  },
+);
+
 t.test('an overload that comes from nothing', async (t) => {
   const rate = (nowMs: number) => (nowMs < BEGIN_MS ? 0.005 : nowMs < END_MS ? 1.8 : 0.005);
   const part = play({ seed: 1, replicas: 3, servers: 1, service: fixed(5), rate, lastsMs: 50_000 });

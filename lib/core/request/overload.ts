@@ -44,6 +44,8 @@ const LEAST_SLOWED_MS = 25;
 const HEAVY_PER_REPLICA = 32;
 /** The least limit: one request that the replica works on, and the next one. */
 const LEAST_PER_REPLICA = 2;
+/** Where an overload has been found, replicas have enough to do if requests take so many times as long as at ease. */
+const BUSY = 2;
 /** The next number to try, as a multiple of the one that holds: on the way down, and later from time to time. */
 const STEP = 0.6;
 const PROBE_DOWN = 0.75;
@@ -211,7 +213,10 @@ export class Overload {
     }
     if (!isDown) this.#reached = throughput;
     this.#average(throughput);
-    if (isDown) this.#try(most, most * STEP, window, facts, false);
+    // By Little's law so many are there when each takes that long. A step at a time takes seconds, and all who are let
+    // in meanwhile are late.
+    const enough = isFirst ? BUSY * (this.#easyMs ?? NONE) * throughput : NONE;
+    if (isDown) this.#try(most, Math.min(most * STEP, enough), window, facts, false);
   }
 
   #probe(window: Window, facts: OverloadFacts): void {
