@@ -1,5 +1,5 @@
-// The table of metrics in README.md: `node scripts/metrics.ts` prints it; scripts/tidy.ts checks that the document has
-// the same.
+// The table of metrics in the reference (.github/pages): `node scripts/metrics.ts` prints it; scripts/tidy.ts checks
+// that the document has the same.
 
 import { fullName } from '../lib/admin/metrics/exposition.ts';
 import { FAMILIES } from '../lib/admin/metrics/families.ts';

@@ -13,7 +13,7 @@ import { ringsTable } from './rings.ts';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const DOCUMENTS = [
   ...['README.md', 'lib/README.md', '.github/workflows/check.yml'],
-  ...['SECURITY', 'CONTRIBUTING', 'CHANGELOG', 'OPERATIONS', 'BEYOND-ONE-MACHINE'].map((name) => `.github/${name}.md`),
+  ...globSync(['.github/*.md', '.github/pages/*.md'], { cwd: ROOT }).sort(),
 ];
 const MAX_FILE_LINES = 300;
 const MAX_COMMENT_COLUMNS = 120;
@@ -156,7 +156,8 @@ function manifest(): { readonly scripts: object; readonly engines: { readonly no
 
 // The name that GitHub gives a heading in links.
 function headingsOf(file: string): string[] {
-  return [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+  const text = readFileSync(file, 'utf8').replaceAll(/^ *```[\s\S]*?^ *```/gm, '');
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
     title
       .toLowerCase()
       .replaceAll(/[^\w -]/g, '')

@@ -397,7 +397,7 @@ t.test('every option says whether it can change while the balancer runs, and why
   );
 });
 
-t.test('help and the table of the README name every option with its bounds and default', async (t) => {
+t.test('help and the table of the reference name every option with its bounds and default', async (t) => {
   for (const text of [helpText(), optionsTable()]) {
     for (const option of ['port', 'heartbeat-path', 'virtual-nodes', 'max-replicas']) t.match(text, `--${option}`);
     t.match(text, /a\s+whole number from 0 to 65535/);

@@ -113,9 +113,9 @@ t.test('found: a path or link in a document that leads nowhere, and an options t
     /^README.md: lib\/core\/rung.ts is not there$/,
   );
   t.same(
-    checkDocument('lib/README.md', '[a](../README.md#docker) [b](../README.md#dicker) [c](no/file.md) [d](#words)'),
+    checkDocument('lib/README.md', '[a](../README.md#pages) [b](../README.md#pagers) [c](no/file.md) [d](#words)'),
     [
-      'lib/README.md: the link to ../README.md#dicker leads nowhere',
+      'lib/README.md: the link to ../README.md#pagers leads nowhere',
       'lib/README.md: the link to no/file.md leads nowhere',
     ],
   );

@@ -1,4 +1,5 @@
-// The options for people to read: in `--help`, and in README.md, which scripts/tidy.ts compares with this.
+// The options for people to read: in `--help`, and in .github/pages/REFERENCE.md, which
+// scripts/tidy.ts compares with this.
 
 import { variableOf } from './environment.ts';
 import { GROUPS, type Option } from './table.ts';
@@ -114,7 +115,7 @@ export function filled(pieces: readonly string[], columns: number): string[] {
   return lines;
 }
 
-/** The tables of README.md, in Markdown: one for each group, under its heading. */
+/** The tables of the reference, in Markdown: one for each group, under its heading. */
 export function optionsTable(): string {
   return GROUPS.map(({ name, about, rows }) =>
     [

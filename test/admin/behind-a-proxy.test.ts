@@ -1,4 +1,4 @@
-// The real nginx and Caddy in front, set up as README.md says, and also an nginx with its defaults, which makes an
+// The real nginx and Caddy in front, set up as the page about access says, and also an nginx with its defaults, which makes an
 // outsider look like a neighbour.
 
 import { readFileSync } from 'node:fs';
@@ -9,10 +9,10 @@ import { startProgram } from '../../bench/harness/program.ts';
 import { exchangeRaw } from '../fixtures/raw-client.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
-const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-/** The block of README.md in that language, with the test's ports. */
+const PAGE = readFileSync(new URL('../../.github/pages/ACCESS.md', import.meta.url), 'utf8');
+/** The block of the page in that language, with the test's ports. */
 const readmeConfig = (language: string, port: number, ringmaster: number) =>
-  (new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 's').exec(README)?.[1] ?? '')
+  (new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 's').exec(PAGE)?.[1] ?? '')
     .replace(/listen 80;/, `listen 127.0.0.1:${port};`)
     .replace(/^:80 /m, `http://:${port} `)
     .replaceAll('127.0.0.1:5000', `127.0.0.1:${ringmaster}`);
@@ -24,7 +24,7 @@ const FRONTS = [
 
 for (const { name, language, command, made } of FRONTS) {
   const skip = unlessInstalled(command);
-  t.test(`${name} as README.md has it: outsiders change nothing and pretend nothing`, { skip }, async (t) => {
+  t.test(`${name} as the page has it: outsiders change nothing and pretend nothing`, { skip }, async (t) => {
     const seen: string[] = [];
     const service = await scriptedReplica((socket, head) => {
       seen.push(head);

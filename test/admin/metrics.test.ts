@@ -222,9 +222,9 @@ t.test('autoscaling has metrics while it is on', async (t) => {
   t.notMatch(text(FAMILIES, { ...facts, autoscale: undefined }, 'text'), /autoscale|cold_start/);
 });
 
-t.test('the README has every metric, and no other', async (t) => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const section = /\n## Metrics\n([\s\S]*?)\n## /.exec(readme)?.[1] ?? '';
+t.test('the reference has every metric, and no other', async (t) => {
+  const reference = readFileSync(new URL('../../.github/pages/REFERENCE.md', import.meta.url), 'utf8');
+  const section = /<!-- metrics -->\n([\s\S]*?)\n<!-- /.exec(reference)?.[1] ?? '';
   const named = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
   const said = text(FAMILIES, facts, 'text').matchAll(/^# TYPE (\w+) /gm);
   t.same([...named].sort(), [...said].map(([, name]) => name).sort());

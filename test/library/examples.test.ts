@@ -1,4 +1,4 @@
-// The examples of README.md under "As a library": they run, print what their comments say, and fit the types.
+// The examples of the page "As a library": they run, print what their comments say, and fit the types.
 
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -18,8 +18,7 @@ interface Example {
 
 /** The examples of that section, each with the name in its first line. */
 function examplesOf(document: string): Example[] {
-  const [, section = ''] = /\n## As a library\n([\s\S]*?)\n## /.exec(document) ?? [];
-  return [...section.matchAll(/```[jt]s\n\/\/ (\S+)\n([\s\S]*?)```/g)].map(([, file = '', code = '']) => ({
+  return [...document.matchAll(/```[jt]s\n\/\/ (\S+)\n([\s\S]*?)```/g)].map(([, file = '', code = '']) => ({
     file,
     code,
   }));
@@ -32,7 +31,7 @@ function promised(code: string): string[] {
 
 t.setTimeout(120_000);
 
-const examples = examplesOf(await readFile(join(ROOT, 'README.md'), 'utf8'));
+const examples = examplesOf(await readFile(join(ROOT, '.github/pages/LIBRARY.md'), 'utf8'));
 const directory = await mkdtemp(join(tmpdir(), 'examples-'));
 t.teardown(() => rm(directory, { recursive: true, force: true }));
 await mkdir(join(directory, 'node_modules/ringmaster'), { recursive: true });

@@ -75,9 +75,9 @@ t.test('a line of JSON', async (t) => {
   });
 });
 
-t.test('the README has the fields of a line, in their order', async (t) => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const section = readme.slice(readme.indexOf('\n## The access log\n'));
+t.test('the reference has the fields of a line, in their order', async (t) => {
+  const page = readFileSync(new URL('../../.github/pages/REFERENCE.md', import.meta.url), 'utf8');
+  const section = page.slice(page.indexOf('\n## Lines of the access log\n'));
   const table = section.slice(section.indexOf('| field |'), section.indexOf('\n\n', section.indexOf('| field |')));
   const named = table.split('\n').flatMap((row) => row.split('|')[1]?.match(/[a-z]\w*(?=`)/gi) ?? []);
   t.same(named, Object.keys(JSON.parse(jsonLine(entry, outcome))));

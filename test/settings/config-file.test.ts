@@ -208,9 +208,9 @@ t.test('texts that are no JSON, and files that cannot be read', async (t) => {
   await t.rejects(faultsOfFile(directory), { message: /cannot be read: EISDIR/ });
 });
 
-t.test('the example of the README is right', async (t) => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const [, example = ''] = /```jsonc\n(.*?)```/s.exec(readme) ?? [];
+t.test('the example of the page is right', async (t) => {
+  const page = readFileSync(new URL('../../.github/pages/OPERATE.md', import.meta.url), 'utf8');
+  const [, example = ''] = /```jsonc\n(.*?)```/s.exec(page) ?? [];
   writeFileSync(path, example);
   t.same(await faultsOfFile(path), []);
   t.ok(isValid(plain(parseJsonText(example))), JSON.stringify(isValid.errors));

@@ -1,4 +1,4 @@
-// Writes lines of the access log in JSON. README.md says what the fields mean.
+// Writes lines of the access log in JSON. The reference (.github/pages) says what the fields mean.
 
 import { type Entry, loggedFields, type Outcome } from './entry.ts';
 import { change, fixed, type LineBytes, type Part } from './line-bytes.ts';
