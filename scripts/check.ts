@@ -8,7 +8,7 @@ const STEPS: readonly [name: string, command: string, ...args: string[]][] = [
   ['types', 'tsc'],
   ['types of the dashboard', 'tsc', '-p', 'lib/admin/dashboard'],
   ['tidiness', 'node', 'scripts/tidy.ts'],
-  ['tests', 'tap'],
+  ['tests', 'node', 'scripts/test.ts'],
 ];
 
 const failed: string[] = [];

@@ -56,9 +56,6 @@ if (forTests || process.env.VOTES_URL) {
     step('installing what the sample service needs for Redis (once)', npm(), install),
   );
 }
-if (process.env.npm_lifecycle_event === 'pretest') {
-  say('all tests take about a quarter of an hour; one file: node_modules/.bin/node test/core/ring.test.ts');
-}
 if (forTests) {
   // Without these, the first run of tap would still load its default plugins, and fail.
   await once('.tap/.ringmaster-setup', fingerprint(['package-lock.json', 'package.json'], ''), () =>
