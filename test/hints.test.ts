@@ -9,13 +9,25 @@ import { whoMayHave } from '../lib/system/listening.ts';
 import { tooOld } from '../lib/system/node-version.ts';
 
 t.test('of a hash with a syntax error the line is shown', async (t) => {
-  const folder = t.testdir({ 'mine.ts': 'const a = 1;\n\nexport const requestSlot = (key: number => key;\n' });
+  const folder = t.testdir({
+    'package.json': '{"type":"module"}',
+    'mine.ts': 'const a = 1;\n\nexport const requestSlot = (key: number => key;\n',
+    'mine.js': 'const a = 1;\n\nexport const requestSlot = (key => key;\n',
+    'typed.js': 'export const requestSlot = (key: number) => key;\n',
+  });
   const main = fileURLToPath(new URL('../lib/main.ts', import.meta.url));
   // In a process of its own, since the test runner has stacks in a form of its own.
-  await t.rejects(promisify(execFile)(process.execPath, [main, '--hash', join(folder, 'mine.ts')]), {
-    code: 2,
-    stderr: /mine\.ts cannot be loaded: .*\(mine\.ts, line 3: export const requestSlot = \(key: number => key;\)\n$/,
-  });
+  const refused = (file: string, stderr: RegExp) =>
+    t.rejects(promisify(execFile)(process.execPath, [main, '--hash', join(folder, file)]), { code: 2, stderr }, file);
+  await refused(
+    'mine.ts',
+    /mine\.ts cannot be loaded: .*\(mine\.ts, line 3: export const requestSlot = \(key: number => key;\)\n$/,
+  );
+  await refused(
+    'mine.js',
+    /mine\.js cannot be loaded: .*\(mine\.js, line 3: export const requestSlot = \(key => key;\)\n$/,
+  );
+  await refused('typed.js', /typed\.js cannot be loaded: .*; as TypeScript it would be right: name it \.ts\n$/);
 });
 
 t.test('on macOS it is said who may have port 5000', async (t) => {

@@ -2,6 +2,8 @@
 // may give its functions instead.
 
 import { hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { MAX_WEIGHT } from '../core/fleet/fleet-state.ts';
@@ -32,7 +34,8 @@ export async function loadHashPair(options: Options, own?: HashPair): Promise<Ha
   try {
     pair = source === OWN_HASH && own !== undefined ? own : await loadPair({ hash: planned, slots, virtualNodes });
   } catch (error) {
-    throw new OptionError(`${named} cannot be loaded: ${describe(error)}${placeOf(error)}`);
+    const place = placeOf(error) || ('path' in planned ? await placeIn(planned.path, error) : '');
+    throw new OptionError(`${named} cannot be loaded: ${describe(error)}${place}`);
   }
   if ('name' in planned) return pair;
   const fault = hashPairFault(pair, slots, Math.min(slots, maxReplicas * MAX_WEIGHT), virtualNodes);
@@ -41,13 +44,36 @@ export async function loadHashPair(options: Options, own?: HashPair): Promise<Ha
 }
 
 // Node begins the stack of a syntax error in TypeScript with its place, that line, and an arrow below it.
-const SYNTAX_PLACE = /^(?:file:\/\/)?(.*):(\d+)\n(?:\s*\n)*(.*)\n *\^/;
+const SYNTAX_PLACE = /^(?:file:\/\/)?(.*?)(?:\?as-typescript)?:(\d+)\n(?:\s*\n)*(.*)\n *\^/;
 
 /** Where a syntax error is, if Node says it. */
 function placeOf(error: unknown): string {
   const [, path = '', line = '', text = ''] =
     (error instanceof SyntaxError && SYNTAX_PLACE.exec(error.stack ?? '')) || [];
   return line === '' ? '' : ` (${basename(path)}, line ${line}: ${text.trim().slice(0, MOST_SHOWN)})`;
+}
+
+/**
+ * The same of a module in JavaScript, whose errors have no place: the parser of TypeScript, which takes JavaScript too,
+ * finds it once more.
+ */
+async function placeIn(path: string, error: unknown): Promise<string> {
+  if (!(error instanceof SyntaxError)) return '';
+  const url = `${pathToFileURL(path).href}?as-typescript`;
+  const hooks = registerHooks({
+    load: (loaded, context, next) =>
+      loaded === url
+        ? { format: 'module-typescript', source: readFileSync(path), shortCircuit: true }
+        : next(loaded, context),
+  });
+  try {
+    await import(url);
+    return '; as TypeScript it would be right: name it .ts';
+  } catch (found) {
+    return placeOf(found);
+  } finally {
+    hooks.deregister();
+  }
 }
 
 const MOST_SHOWN = 200;
