@@ -229,6 +229,25 @@ t.test('64 replicas: told apart, sorted, filtered and searched, all of one at on
           Math.hypot(centre(one)[0] - centre(other)[0], centre(one)[1] - centre(other)[1]) < one.width / 2 + other.width / 2 - 7));
       })()`)) as boolean;
       t.notOk(overlap, 'no replica covers another');
+      const swatches = (await page.evaluate(`[...document.querySelectorAll('#replicas .swatch')].map((one) =>
+        ['clipPath', 'backgroundColor'].map((name) => getComputedStyle(one)[name]).join())`)) as string[];
+      t.equal(new Set(swatches.slice(0, 32)).size, 32, 'and so are the marks in the table');
+      for (const key of ['alice', 'bob', 'carol', 'dave', 'erin', 'frank']) {
+        await explain(page, key);
+        const crossed = await page.evaluate(`(() => {
+          const route = document.querySelector('#ring .walk-route');
+          const [taker] = document.querySelector('#explain-steps').textContent.match(/seat (\\d+)/g).at(-1).match(/\\d+/);
+          const boxes = [...document.querySelectorAll('#ring .node')].filter(({ dataset }) => dataset.seat !== taker)
+            .map((node) => node.querySelector('.node-disc').getBBox());
+          const length = route.getTotalLength();
+          const points = Array.from({ length: 400 }, (_, index) => route.getPointAtLength((length * index) / 399));
+          return boxes.filter(({ x, y, width, height }) => points.some((point) =>
+            Math.hypot(point.x - x - width / 2, point.y - y - height / 2) < width / 2)).length;
+        })()`);
+        t.equal(crossed, 0, `the line of ${key} crosses no replica`);
+      }
+      await shoot(page, 'many-explained');
+      await page.getByRole('button', { name: 'Clear' }).click();
       t.equal(await page.locator('#ring .seat-arcs').count(), 64, 'arcs are grouped by seat');
       t.equal(await page.locator('nav a:visible').count(), 1, 'no link leads to a page that is not there');
 
