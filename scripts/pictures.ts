@@ -34,7 +34,7 @@ const DEFICIENCIES = ['protanopia', 'deuteranopia', 'tritanopia', 'achromatopsia
 const PER_SECOND = 40;
 /** Rates and percentiles come once a second, and a line needs some of them. */
 const SETTLE_MS = 4000;
-const README_LOAD_MS = 60_000;
+const README_LOAD_MS = 45_000;
 
 interface Wish {
   readonly out: string;
@@ -230,7 +230,7 @@ async function joinPictures(browser: Browser, pictures: readonly (readonly [stri
   await context.close();
 }
 
-/** Three replicas under a little load for a minute, as somebody meets them who has just begun. */
+/** Three replicas under a little load, as somebody meets them who has just begun. */
 async function takeReadme(browser: Browser): Promise<void> {
   const program = await startProgram(['--port', '5000']);
   try {
@@ -244,7 +244,7 @@ async function takeReadme(browser: Browser): Promise<void> {
     await take('voting-site', program.url, voteForAll);
     await take('sample-site', `${program.url}/sample`, sendSome);
     await take('dashboard', `${program.url}/balancer/`, async (page) => {
-      await page.getByRole('button', { name: '100/s' }).click();
+      await page.getByRole('button', { name: '10/s' }).click();
       await page.waitForTimeout(README_LOAD_MS);
       await explainKey(page);
     });
