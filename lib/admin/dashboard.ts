@@ -52,6 +52,7 @@ const MODULES = [
   'document.js',
   'places.js',
   'walk.js',
+  'route.js',
   'ring.js',
   'explain.js',
   'load.js',

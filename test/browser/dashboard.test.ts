@@ -11,7 +11,7 @@ const program = skip === false ? await startProgram() : (undefined as unknown as
 const browser = (skip === false ? await openBrowser(t) : undefined) as Browser;
 t.teardown(() => program?.stop());
 // A browser is slow on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(500_000);
 
 /** Opens the dashboard, runs `use` on it, and checks that the page did nothing wrong meanwhile. */
 const visit = async (t: Test, options: BrowserContextOptions, use: (page: Page) => Promise<void>): Promise<void> => {

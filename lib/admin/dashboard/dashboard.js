@@ -126,8 +126,7 @@ function connect() {
     const { hash, ring = model.ring, spread } = news;
     model = { ...model, fleet: news, hash, ring, spread };
     eventLog.add(news.log);
-    // A way that was shown may not be the way any more.
-    explain.forget();
+    explain.fleetChanged();
     if (ringChanged) {
       ringView.showRing(model.ring);
       showAbout(model);

@@ -50,3 +50,7 @@ export function svg(tag, attributes = {}, ...children) {
   element.append(...children);
   return element;
 }
+
+/** The number of a seat, on its colour and in its shape. @param {number} seat */
+export const swatch = (seat) =>
+  html('span', { class: seat < 100 ? 'swatch' : 'swatch long', 'aria-hidden': 'true' }, String(seat));

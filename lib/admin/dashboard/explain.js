@@ -32,6 +32,10 @@ export function createExplain(view) {
   const steps = byId('explain-steps', HTMLOListElement);
   const clear = byId('explain-clear', HTMLButtonElement);
   let asked = 0;
+  /** How those stand that are on the way that is shown. */
+  let shown = '';
+  /** @type {import('./walk.js').Walk | undefined} */
+  let lastWalk;
 
   const say = (/** @type {readonly string[]} */ lines, failed = false) => {
     steps.hidden = lines.length === 0;
@@ -41,8 +45,14 @@ export function createExplain(view) {
   };
   const forget = () => {
     asked += 1;
+    lastWalk = undefined;
     say([]);
     view.draw(undefined);
+  };
+  const draw = (/** @type {import('./walk.js').Walk} */ walk, /** @type {Snapshot} */ now) => {
+    lastWalk = walk;
+    shown = standingOf(walk, now);
+    view.draw(walk);
   };
   clear.addEventListener('click', () => {
     forget();
@@ -61,9 +71,10 @@ export function createExplain(view) {
       if (mine !== asked || now === undefined) return;
       const walk = walkOf(answer, now);
       say([keyLine(answer, now), ...linesOf(walk, now, reasonsOf(answer, now))]);
-      view.draw(walk);
+      draw(walk, now);
     } catch (error) {
       if (mine !== asked) return;
+      lastWalk = undefined;
       view.draw(undefined);
       say([error instanceof Error ? error.message : String(error)], true);
     }
@@ -81,10 +92,36 @@ export function createExplain(view) {
     const walk = spark === undefined ? walkNow(slot, now) : walkTo(slot, spark.seat, now);
     const first = spark === undefined ? `A request at slot ${slot}:` : `This request landed on slot ${slot}.`;
     say([first, ...linesOf(walk, now, spark === undefined ? reasonsNow(walk, now) : reasonsThen(walk, now))]);
-    view.draw(walk);
+    draw(walk, now);
   });
 
-  return { forget };
+  return {
+    /** Forgets what was said if the change concerns it: the way may not be the way any more. */
+    fleetChanged() {
+      const now = view.model();
+      if (steps.hidden || now === undefined) return;
+      if (lastWalk === undefined || standingOf(lastWalk, now) !== shown) forget();
+      // Replicas may have got other places in the picture.
+      else view.draw(lastWalk);
+    },
+  };
+}
+
+/**
+ * The ring, and how those stand that are on that way.
+ * @param {import('./walk.js').Walk} walk
+ * @param {Snapshot} now
+ */
+function standingOf({ slot, seat, passed }, { hash, ring, fleet }) {
+  const onWay = new Set([
+    seat,
+    walkFrom(ring, slot)[0]?.seat,
+    ...passed.map((at) => ring.points.find(([node]) => node === at)?.[1]),
+  ]);
+  const standing = fleet.seats
+    .filter((one) => onWay.has(one.seat))
+    .map((one) => `${one.seat} ${one.incarnation} ${one.state} ${one.eased !== ''}`);
+  return `${hash} ${ring.digest} ${standing.join(', ')}`;
 }
 
 /** @param {string} text @param {Snapshot | undefined} now @returns {Promise<Answer>} */

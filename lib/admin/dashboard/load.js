@@ -39,6 +39,8 @@ export function createLoad({ ask }) {
     const refused = load.whyNoKeys !== null;
     for (const option of keys.options) option.disabled = refused && option.value !== 'uniform';
     if (refused) keys.value = 'uniform';
+    // Somebody else may have begun it. Who is choosing at the moment is left alone.
+    else if (current > 0 && document.activeElement !== keys) keys.value = load.keys;
     if (problem === '') setText('load-status', wordsOf(load));
   };
 

@@ -2,7 +2,10 @@
 // within. Nothing here touches the document.
 
 /** @typedef {import('./model.js').Fleet} Fleet */
-/** @typedef {{ x: number, y: number, radius: number }} Place */
+/**
+ * @typedef {{ x: number, y: number, radius: number, circle: number }} Place
+ * `circle` is the radius of the circle on which it sits with others
+ */
 
 /** In units of the picture, which is 640 wide and high. */
 export const CENTRE = 320;
@@ -12,6 +15,8 @@ export const MOST_NAMED = 16;
 /** Up to so many have their requests per second below the name. */
 export const MOST_RATED = 12;
 const FEW = 8;
+/** Up to so many have room for long names. */
+export const ROOMY = 5;
 
 /**
  * @param {number} turn is from 0 to 1, clockwise from the top
@@ -31,7 +36,9 @@ export function pointAt(turn, radius) {
  */
 export function placesOf(fleet) {
   const places = fleet.seats.length <= MOST_NAMED ? namedPlaces(fleet.seats.length) : closePlaces(fleet.seats.length);
-  return new Map(fleet.seats.map(({ seat }, index) => [seat, places[index] ?? { x: CENTRE, y: CENTRE, radius: 1 }]));
+  return new Map(
+    fleet.seats.map(({ seat }, index) => [seat, places[index] ?? { x: CENTRE, y: CENTRE, radius: 1, circle: 0 }]),
+  );
 }
 
 /**
@@ -39,8 +46,8 @@ export function placesOf(fleet) {
  * @param {number} count of replicas
  */
 export function lettersFor(count) {
-  if (count <= FEW) return 16;
-  return count <= MOST_RATED ? 10 : 8;
+  if (count <= ROOMY) return 16;
+  return count <= MOST_RATED ? 10 : 7;
 }
 
 /** @param {number} count */
@@ -49,12 +56,13 @@ function namedPlaces(count) {
   const radius = count <= FEW ? 36 : count <= MOST_RATED ? 18 : 16;
   return Array.from({ length: count }, (_, index) => {
     const [x, y] = pointAt(index / count, circle);
-    return { x, y: y - 8, radius };
+    return { x, y: y - 8, radius, circle };
   });
 }
 
-const EDGE = 222;
-const GAP = 5;
+const EDGE = 218;
+/** Wide enough for a line between two replicas. */
+export const GAP = 10;
 
 /** The largest discs of which so many have room. @param {number} count @returns {Place[]} */
 function closePlaces(count) {
@@ -75,7 +83,7 @@ function closePlaces(count) {
       roomLeft -= most;
       return Array.from({ length: here }, (_, index) => {
         const [x, y] = pointAt(index / here, circle);
-        return { x, y, radius };
+        return { x, y, radius, circle };
       });
     });
   }
@@ -91,7 +99,7 @@ export function outlineOf(series, { x, y, radius }) {
   if (corners === 0)
     return `M${x - radius} ${y}a${radius} ${radius} 0 1 1 ${2 * radius} 0a${radius} ${radius} 0 1 1 ${-2 * radius} 0Z`;
   // A square stands on its side, a diamond on its corner. Both are a little larger, to have room for a number.
-  const reach = radius * (corners === 4 ? 1.2 : 1.1);
+  const reach = radius * (series === 1 ? 1.18 : 1.1);
   const turned = series === 1 ? 1 / 8 : 0;
   const points = Array.from({ length: corners }, (_, index) => {
     const angle = (index / corners + turned) * 2 * Math.PI;

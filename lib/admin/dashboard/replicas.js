@@ -1,12 +1,13 @@
 // The table of replicas by their seats, each with those below that leave it; order.js says in which order. A replica
 // keeps its row element for life, so that a button keeps its focus while numbers change.
 
-import { byId, html } from './document.js';
-import { formatCount, formatMs, formatSpan } from './format.js';
+import { byId, html, swatch } from './document.js';
+import { formatCount, formatMs, formatSpan, shortenMiddle } from './format.js';
 import { seatClass } from './model.js';
 
 /** @typedef {{ cells: Map<string, HTMLElement>, row: HTMLElement, buttons: HTMLButtonElement[] }} Line */
 
+const MOST_LETTERS = 21;
 const COLUMNS = [
   ['state', 'State'],
   ['up', 'Up'],
@@ -116,11 +117,17 @@ function makeLine(seat, replica, actions) {
   undrain.addEventListener('click', () => actions.undrain(replica, undrain));
   remove.addEventListener('click', () => actions.remove(replica, remove));
   kill.addEventListener('click', () => actions.kill(replica, kill));
-  const swatch = html('span', { class: 'swatch', 'aria-hidden': 'true' }, String(seat));
+  // The ports of one machine differ at their ends.
+  const shown = shortenMiddle(replica, MOST_LETTERS);
   const row = html(
     'tr',
     { role: 'row', class: seatClass(seat), 'data-replica': replica },
-    html('th', { role: 'rowheader', scope: 'row' }, swatch, html('span', { class: 'name', title: replica }, replica)),
+    html(
+      'th',
+      { role: 'rowheader', scope: 'row' },
+      swatch(seat),
+      html('span', { class: 'name', title: replica }, shown),
+    ),
     ...cells.values(),
     html('td', { role: 'cell', class: 'actions' }, drain, undrain, remove, kill),
   );

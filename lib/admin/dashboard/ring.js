@@ -4,7 +4,18 @@
 import { byId, svg } from './document.js';
 import { formatCount, formatPart, shorten, shortenMiddle } from './format.js';
 import { arcsOf, movesBetween, seatClass, seriesOf, sharesOf } from './model.js';
-import { along, BAND, lettersFor, MOST_NAMED, MOST_RATED, outlineOf, placesOf, pointAt, sector } from './places.js';
+import {
+  along,
+  BAND,
+  lettersFor,
+  MOST_NAMED,
+  MOST_RATED,
+  outlineOf,
+  placesOf,
+  pointAt,
+  ROOMY,
+  sector,
+} from './places.js';
 import { drawWalk } from './walk.js';
 
 /** @typedef {import('./model.js').Ring} Ring */
@@ -16,7 +27,7 @@ const LABEL_RADIUS = 303;
 /** With more virtual nodes than this, they are drawn finer. */
 const CROWDED = 100;
 /** An arc that is at least so long has room for its seat's number. */
-const NUMBERED_TURN = 0.011;
+const NUMBERED_TURN = 0.012;
 
 export function createRingView() {
   const picture = byId('ring', SVGSVGElement);
@@ -25,7 +36,7 @@ export function createRingView() {
   const marks = svg('g', { class: 'marks' });
   const nodes = svg('g', { class: 'nodes' });
   const walk = svg('g', { class: 'walk' });
-  picture.append(ghosts, arcs, marks, nodes, walk);
+  picture.append(ghosts, arcs, marks, walk, nodes);
   /** @type {Map<number, SVGTextElement>} */
   let rates = new Map();
   /** @type {Map<number, { state: string, replica: string }>} */
@@ -55,12 +66,13 @@ export function createRingView() {
       const places = placesOf(fleet);
       const count = fleet.seats.length;
       picture.classList.toggle('many', count > 8);
+      picture.classList.toggle('dense', count > MOST_RATED);
       rates = new Map();
       nodes.replaceChildren(
         ...fleet.seats.map((seat) => {
           const rate = svg('text', { class: 'node-rate' });
           if (count <= MOST_RATED) rates.set(seat.seat, rate);
-          return nodeOf(seat, places.get(seat.seat) ?? { x: 0, y: 0, radius: 0 }, count, rate);
+          return nodeOf(seat, places.get(seat.seat) ?? { x: 0, y: 0, radius: 0, circle: 0 }, count, rate);
         }),
       );
       seats = new Map(fleet.seats.map(({ seat, state, replica }) => [seat, { state, replica }]));
@@ -174,7 +186,7 @@ function arcsOfSeat(seat, stretches, slots) {
     const arc = svg('path', { d: sector(begin, end, BAND), class: 'arc', 'data-seat': seat, 'data-state': '' });
     const stripe = svg('path', { d: along(begin, end, MIDDLE), class: 'stripe' });
     const [x, y] = pointAt((begin + end) / 2, MIDDLE);
-    const number = svg('text', { x, y: y + 3.5, class: 'arc-number' }, String(seat));
+    const number = svg('text', { x, y, class: 'arc-number' }, String(seat));
     const striped = seriesOf(seat) === 0 ? [arc] : [arc, stripe];
     return end - begin < NUMBERED_TURN * String(seat).length ** 0.5 ? striped : [...striped, number];
   });
@@ -191,14 +203,14 @@ function arcsOfSeat(seat, stretches, slots) {
 function nodeOf({ seat, replica, state }, place, count, rate) {
   const { x, y, radius } = place;
   const disc = svg('path', { d: outlineOf(seriesOf(seat), place), class: 'node-disc' });
-  const size = Math.round(radius * 0.8);
-  const number = svg('text', { x, y: y + radius * 0.28, 'font-size': size, class: 'node-number' });
+  const size = Math.round(radius * 0.85);
+  const number = svg('text', { x, y, 'font-size': size, class: 'node-number' });
   number.textContent = radius < 9 ? '' : String(seat);
   const letters = lettersFor(count);
-  const short = letters === 16 ? shorten(replica, letters) : shortenMiddle(replica, letters);
+  const short = count <= ROOMY ? shorten(replica, letters) : shortenMiddle(replica, letters);
   const name = svg('text', { x, y: y + radius + 18, class: 'node-name' }, count <= MOST_NAMED ? short : '');
   rate.setAttribute('x', String(x));
-  rate.setAttribute('y', String(y + radius + 33));
+  rate.setAttribute('y', String(y + radius + 35));
   return svg(
     'g',
     { class: `node ${seatClass(seat)}`, 'data-state': state, 'data-seat': seat },

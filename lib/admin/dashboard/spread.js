@@ -1,7 +1,7 @@
 // How evenly requests are spread: for each seat a bar for its requests relative to the mean, and a notch where its part
 // of the slots would put it.
 
-import { byId, html, setText } from './document.js';
+import { byId, html, setText, swatch } from './document.js';
 import { formatCount, formatPart, shortenMiddle } from './format.js';
 import { seatClass, sharesOf, spreadOf } from './model.js';
 
@@ -38,7 +38,7 @@ export function createSpread() {
           return html(
             'li',
             { class: seatClass(seat.seat) },
-            html('span', { class: 'swatch', 'aria-hidden': 'true' }, String(seat.seat)),
+            swatch(seat.seat),
             html('span', { class: 'name', title: seat.replica }, shortenMiddle(seat.replica, MOST_LETTERS)),
             html('span', { class: 'track', 'aria-hidden': 'true' }, bar, mean, notch),
             html('span', { class: 'figures' }, figures),

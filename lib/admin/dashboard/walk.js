@@ -3,6 +3,7 @@
 
 import { svg } from './document.js';
 import { along, BAND, pointAt } from './places.js';
+import { routeTo } from './route.js';
 
 /**
  * @typedef {{ slot: number, reached: number | undefined, seat: number | undefined, passed: number[] }} Walk
@@ -30,15 +31,9 @@ export function drawWalk({ slot, reached, seat, passed }, places, slots) {
   const place = seat === undefined ? undefined : places.get(seat);
   if (reached === undefined || place === undefined) return drawn;
   const travel = ((reached - slot + slots) % slots) / slots;
-  const [endX, endY] = pointAt(begin + travel, LANE);
   if (travel > 0) drawn.push(svg('path', { d: along(begin, begin + travel, LANE), class: 'walk-line' }));
-  // The line ends at the edge of the replica, so that it does not cover the number.
-  const part = (place.radius + 6) / Math.hypot(endX - place.x, endY - place.y);
-  const edge = [place.x + (endX - place.x) * part, place.y + (endY - place.y) * part];
-  drawn.push(
-    svg('path', { d: `M${endX} ${endY}L${edge[0]} ${edge[1]}`, class: 'walk-line' }),
-    dot(edge[0], edge[1], 4),
-  );
+  const { d, end } = routeTo(begin + travel, LANE, place, [...places.values()]);
+  drawn.push(svg('path', { d, class: 'walk-line walk-route' }), dot(end[0], end[1], place.radius < 20 ? 3 : 4));
   return drawn;
 }
 
