@@ -4,8 +4,9 @@
 //   LISTEN      `unix:/path/of.sock` or `[host:]port`; the port in PORT if not given, or 5000, of all addresses
 //   DATA_DIR    directory of the SQLite file in which the votes are kept; ./data if not given
 //   VOTES_URL   keep them in this Redis instead: redis[s]://[[user]:password@]host[:port][/database]
+//   VOTES_URL_FILE  a file that has it, such as a secret of a Swarm
 
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import { hostname } from 'node:os';
 import { readKnobs, withKnobs } from './knobs.ts';
@@ -58,12 +59,17 @@ const begin = () => {
 };
 setTimeout(begin, knobs.startDelayMs);
 
-async function openVotes({ VOTES_URL = '', DATA_DIR = 'data' }: NodeJS.ProcessEnv): Promise<Votes> {
-  if (VOTES_URL === '') return sqliteVotes(DATA_DIR);
+async function openVotes({
+  VOTES_URL = '',
+  VOTES_URL_FILE = '',
+  DATA_DIR = 'data',
+}: NodeJS.ProcessEnv): Promise<Votes> {
+  if (VOTES_URL === '' && VOTES_URL_FILE === '') return sqliteVotes(DATA_DIR);
   try {
+    const url = VOTES_URL === '' ? readFileSync(VOTES_URL_FILE, 'utf8').trim() : VOTES_URL;
     // Loaded only if needed: the votes in SQLite need no package, and the client takes 0.2 s to load.
     const { redisVotes } = await import('./redis-votes.ts');
-    return redisVotes(VOTES_URL);
+    return redisVotes(url);
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
     // As a part of a package that is installed it has no manifest of its own.

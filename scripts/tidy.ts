@@ -62,9 +62,10 @@ const REFUSED: Record<string, readonly string[]> = {
 
 /** Modules that only some files may import. */
 const RESERVED: Record<string, readonly string[]> = {
-  dockerode: ['docker', 'adding', 'adopted', 'container', 'hold', 'image', '../../members/swarm'].map((name) =>
-    join('lib/fleet/runtimes/docker', `${name}.ts`),
-  ),
+  dockerode: [
+    ...['docker', 'adopted', 'container', 'image', 'notes', '../../members/swarm'],
+    ...['swarm', 'fleet-view', 'notes', 'secrets', 'service', 'stopping'].map((name) => `../swarm/${name}`),
+  ].map((name) => join('lib/fleet/runtimes/docker', `${name}.ts`)),
   'node:child_process': [
     'lib/fleet/runtimes/replica-process.ts',
     'lib/fleet/runtimes/guardian.ts',

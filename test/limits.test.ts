@@ -1,5 +1,5 @@
 import t from 'tap';
-import { containerSettings, supervisorRules, trafficSettings } from '../lib/parts/limits.ts';
+import { containerSettings, supervisorRules, swarmSettings, trafficSettings } from '../lib/parts/limits.ts';
 import { defaultOptions, parseOptions } from '../lib/settings/options.ts';
 
 const settings = (line: string) => trafficSettings(parseOptions(line === '' ? [] : line.split(' '), {}));
@@ -32,6 +32,21 @@ t.test('only the sample service gets the balancer’s VOTES_URL in containers, a
   t.same(variables('--runtime', 'docker', '--replica-env', 'VOTES_URL=redis://b'), ['VOTES_URL=redis://b']);
   t.same(variables('--docker-image', 'you/app', '--replica-env', 'A=1'), ['A=1']);
 });
+
+t.test(
+  'in a Swarm the sample service’s VOTES_URL is hidden, since who may ask a manager can read variables',
+  async (t) => {
+    const settings = (...argv: string[]) => {
+      const { environment, hidden } = swarmSettings(parseOptions(['--runtime', 'swarm', ...argv], {}), {
+        VOTES_URL: 'redis://a',
+      });
+      return [[...environment], [...hidden]];
+    };
+    t.same(settings(), [[], [['VOTES_URL', 'redis://a']]]);
+    t.same(settings('--replica-env', 'VOTES_URL='), [[], []]);
+    t.same(settings('--docker-image', 'you/app', '--replica-env', 'VOTES_URL=b'), [[['VOTES_URL', 'b']], []]);
+  },
+);
 
 t.test('without heartbeats nobody asks again and again', async (t) => {
   const [on, off] = ['/heartbeat', 'off'].map((heartbeatPath) =>

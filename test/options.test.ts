@@ -146,6 +146,14 @@ t.test('an image of one’s own runs in containers, with none of what the sample
   });
 });
 
+t.test('in a Swarm: constraints and secrets, one a flag or one a line', async (t) => {
+  t.match(parse('--runtime swarm --swarm-constraint node.role==worker --swarm-constraint node.labels.zone!=b'), {
+    swarmConstraint: ['node.role==worker', 'node.labels.zone!=b'],
+    swarmSecret: [],
+  });
+  t.same(parse('--runtime swarm', { RINGMASTER_SWARM_SECRET: 'one\ntwo\none' }).swarmSecret, ['one', 'two']);
+});
+
 t.test('variables of replicas: the flag is repeated, and values hold anything', async (t) => {
   t.same(
     [...parseOptions(['--replica-env', 'A=1,B=2', '--replica-env=C==x\ny', '--replica-env', 'A=3'], {}).replicaEnv],
@@ -182,6 +190,11 @@ const REFUSED: [string, RegExp][] = [
   ['--docker-port 3000', /^--docker-port is for containers: name their image with --docker-image$/],
   ['--docker-image a --replica-cwd /srv', /^--replica-cwd is for child processes/],
   ['--docker-image a --runtime process', /^--docker-image is for containers: leave out --runtime process$/],
+  ['--runtime swarm --replica-cwd /srv', /^--replica-cwd is for child processes/],
+  ['--swarm-constraint node.role==worker', /^--swarm-constraint is for replicas in a Swarm: --runtime swarm$/],
+  ['--runtime docker --swarm-secret a', /^--swarm-secret is for replicas in a Swarm/],
+  ['--runtime swarm --swarm-constraint worker', /^--swarm-constraint takes such as node\.role==worker or/],
+  ['--runtime swarm --swarm-secret ../a', /^--swarm-secret takes letters, digits/],
   ['--docker-volume votes', /^--docker-volume takes NAME:\/PATH, in the environment one a line, not "votes"$/],
   ['--docker-volume ./data:/data', /--docker-volume takes/],
   ['--docker-volume a:data', /--docker-volume takes/],

@@ -129,7 +129,7 @@ export interface BalancerOptions {
    */
   readonly dnsSettleMs?: Given<'dnsSettleMs'> | undefined;
 
-  /** Where replicas run. Takes process or docker. Default: process; docker with dockerImage. */
+  /** Where replicas run. Takes process, docker or swarm. Default: process; docker with dockerImage. */
   readonly runtime?: Given<'runtime'> | undefined;
 
   /**
@@ -197,7 +197,7 @@ export interface BalancerOptions {
    */
   readonly autoscaleDownRate?: Given<'autoscaleDownRate'> | undefined;
 
-  // Containers: replicas that run in Docker.
+  // Containers: replicas that run in Docker, or as services of a Docker Swarm.
 
   /**
    * Name of this fleet on an engine with several balancers; if empty, `ringmaster-` and the port. Takes letters,
@@ -205,7 +205,10 @@ export interface BalancerOptions {
    */
   readonly fleet?: Given<'fleet'> | undefined;
 
-  /** Network shared with the replicas; if empty, they get loopback ports. Takes the name of a network. */
+  /**
+   * Network shared with the replicas; if empty, they get loopback ports, in a Swarm ports of their nodes. Takes the
+   * name of a network.
+   */
   readonly dockerNetwork?: Given<'dockerNetwork'> | undefined;
 
   /**
@@ -237,6 +240,18 @@ export interface BalancerOptions {
    * Default: off; on with dockerImage.
    */
   readonly dockerInit?: Given<'dockerInit'> | undefined;
+
+  /**
+   * Where in a Swarm replicas may run; may be repeated. Takes a list of CONSTRAINT, or an object with a text for each
+   * name.
+   */
+  readonly swarmConstraint?: Given<'swarmConstraint'> | undefined;
+
+  /**
+   * Secret of the Swarm that replicas have as a file of that name in /run/secrets; may be repeated. Takes a list of
+   * NAME, or an object with a text for each name.
+   */
+  readonly swarmSecret?: Given<'swarmSecret'> | undefined;
 
   /** Memory limit of a replica in a container. Takes a size from 16m to 1024g, in bytes. Default: 268435456. */
   readonly replicaMemoryBytes?: Given<'replicaMemoryBytes'> | undefined;

@@ -6,6 +6,7 @@ import type { AmountLimits, TimeLimits, TrafficSettings } from '../core/traffic-
 import { realClock } from '../fleet/clock.ts';
 import { connectProbe, httpProbe, noProbe } from '../fleet/health/http-probe.ts';
 import type { ContainerSettings } from '../fleet/runtimes/docker/container.ts';
+import type { SwarmSettings } from '../fleet/runtimes/swarm/service.ts';
 import type { SupervisorRules } from '../fleet/supervisor-ports.ts';
 import { soughtUpstreams } from '../settings/lists/upstream.ts';
 import { DAY_MS } from '../settings/option.ts';
@@ -54,6 +55,20 @@ export function containerSettings(options: Options, environment: Readonly<NodeJS
     cpus: options.replicaCpus,
     isLockedDown: options.dockerLockdown,
     hasInit: options.dockerInit,
+  };
+}
+
+/** How replicas are made that are services of a Swarm. What the sample service is told there is for nobody else. */
+export function swarmSettings(options: Options, environment: Readonly<NodeJS.ProcessEnv>): SwarmSettings {
+  const settings = containerSettings(options, environment);
+  const isHidden = (name: string) => options.dockerImage === '' && SAMPLE_VARIABLES.includes(name);
+  return {
+    ...settings,
+    constraints: options.swarmConstraint,
+    secrets: options.swarmSecret,
+    hidden: new Map([...settings.environment].filter(([name, value]) => isHidden(name) && value !== '')),
+    environment: new Map([...settings.environment].filter(([name]) => !isHidden(name))),
+    graceMs: options.graceMs,
   };
 }
 
@@ -166,6 +181,6 @@ export function probeOf(options: Options): Probe {
   if (heartbeatPath === 'off') return noProbe;
   if (heartbeatPath !== 'tcp') return httpProbe(heartbeatPath, heartbeatStatus, heartbeatHost);
   // The engine accepts connections to a port that it publishes, and closes them if nothing listens in the container.
-  const isPublished = runtime === 'docker' && dockerNetwork === '';
+  const isPublished = runtime !== 'process' && dockerNetwork === '';
   return connectProbe(isPublished ? { clock: realClock, ms: Math.min(50, heartbeatTimeoutMs / 2) } : undefined);
 }

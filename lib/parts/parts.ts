@@ -229,7 +229,7 @@ function supervisorOf(options: Options, { publisher, drainedBefore, seen, ...por
     supervisorRules(options),
     // Containers outlive this process, so a later process must not reuse incarnations of this one: the time of day
     // makes them differ.
-    { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'docker' ? Date.now() : 0 },
+    { nameSeed: randomInt(2 ** 32), lastIncarnation: options.runtime === 'process' ? 0 : Date.now() },
   );
 }
 

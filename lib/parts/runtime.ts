@@ -12,7 +12,7 @@ import type { Log } from '../log.ts';
 import type { Options } from '../settings/options.ts';
 import { OWN_VARIABLES, otherPlace } from '../settings/rules.ts';
 import { startsReplicas } from '../settings/tables/fleet/balancers.ts';
-import { containerSettings } from './limits.ts';
+import { containerSettings, swarmSettings } from './limits.ts';
 
 // By name, since this file is in lib/ of a checkout, and in dist/lib/ of the package that is installed.
 const ROOT = fileURLToPath(new URL('.', import.meta.resolve('ringmaster/package.json')));
@@ -35,7 +35,7 @@ export interface RuntimeMeans {
 export async function createRuntime(options: Options, means: RuntimeMeans): Promise<ReplicaRuntime> {
   const { log, showsLastLines, handed, makeOf } = means;
   if (!startsReplicas(options)) return createNoRuntime();
-  if (options.runtime === 'docker') return createDocker(options, means);
+  if (options.runtime !== 'process') return createContainers(options, means);
   const { command, replicaEnv, replicaCwd, replicaListen, replicaOutput } = options;
   const [program, ...args] = command;
   const isSample = program === undefined;
@@ -58,18 +58,18 @@ export async function createRuntime(options: Options, means: RuntimeMeans): Prom
   });
 }
 
-async function createDocker(options: Options, { log, takesOver, makeOf }: RuntimeMeans): Promise<ReplicaRuntime> {
-  // Loaded only if needed, since it takes as long to load as all the rest.
+async function createContainers(options: Options, means: RuntimeMeans): Promise<ReplicaRuntime> {
+  const { log, takesOver, makeOf } = means;
+  const name = options.dockerImage;
+  const image = name === '' ? ({ type: 'checkout', root: ROOT } as const) : ({ type: 'named', name } as const);
+  const common = { image, takesOver, makeOf, clock: realClock, log };
+  // Loaded only if needed, since they take as long to load as all the rest.
+  if (options.runtime === 'swarm') {
+    const { createSwarmRuntime } = await import('../fleet/runtimes/swarm/swarm.ts');
+    return createSwarmRuntime({ ...swarmSettings(options, process.env), ...common });
+  }
   const { createDockerRuntime } = await import('../fleet/runtimes/docker/docker.ts');
-  const image = options.dockerImage;
-  return createDockerRuntime({
-    ...containerSettings(options, process.env),
-    image: image === '' ? { type: 'checkout', root: ROOT } : { type: 'named', name: image },
-    takesOver,
-    makeOf,
-    clock: realClock,
-    log,
-  });
+  return createDockerRuntime({ ...containerSettings(options, process.env), ...common });
 }
 
 /**
@@ -77,13 +77,13 @@ async function createDocker(options: Options, { log, takesOver, makeOf }: Runtim
  */
 export function whyUnfit({ command, environment, image }: Make, options: Options): string | undefined {
   const { runtime, dockerImage, replicaListen } = options;
-  if (image !== undefined && runtime !== 'docker') return 'image is for containers: --runtime docker';
-  if (command !== undefined && runtime === 'docker' && dockerImage === '' && image === undefined) {
+  if (image !== undefined && runtime === 'process') return 'image is for containers: --runtime docker or swarm';
+  if (command !== undefined && runtime !== 'process' && dockerImage === '' && image === undefined) {
     return 'command is for child processes, or for an image of yours';
   }
-  const other = otherPlace(runtime === 'docker' ? 'port' : replicaListen);
+  const other = otherPlace(runtime === 'process' ? replicaListen : 'port');
   if (command?.some((word) => word.includes(other)) === true) {
-    return `command has ${other}, but replicas listen on a ${runtime === 'docker' ? 'port' : replicaListen}`;
+    return `command has ${other}, but replicas listen on a ${runtime === 'process' ? replicaListen : 'port'}`;
   }
   const own = OWN_VARIABLES.find((name) => environment?.[name] !== undefined);
   return own === undefined ? undefined : `env cannot set ${own}: each replica gets its own`;

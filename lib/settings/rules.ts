@@ -46,11 +46,11 @@ const RULES: readonly Rule[] = [
     says: () => 'a command after -- and --upstream: replicas are started, or they run already; name one of them',
   },
   {
-    breaks: ({ command, runtime, dockerImage }) => command.length > 0 && runtime === 'docker' && dockerImage === '',
+    breaks: ({ command, runtime, dockerImage }) => command.length > 0 && runtime !== 'process' && dockerImage === '',
     says: () => 'a command after -- is run as child processes, or in an image that --docker-image names',
   },
   {
-    breaks: ({ command, runtime }) => runtime === 'docker' && command.some((part) => part.includes('{socket}')),
+    breaks: ({ command, runtime }) => runtime !== 'process' && command.some((part) => part.includes('{socket}')),
     says: () => 'the command has {socket}, but containers listen on a port: {port}',
   },
   {
@@ -58,8 +58,14 @@ const RULES: readonly Rule[] = [
     says: () => '--docker-port is for containers: name their image with --docker-image',
   },
   {
-    breaks: ({ replicaCwd, runtime }) => replicaCwd !== '' && runtime === 'docker',
+    breaks: ({ replicaCwd, runtime }) => replicaCwd !== '' && runtime !== 'process',
     says: () => '--replica-cwd is for child processes: the image says where a container works',
+  },
+  {
+    breaks: ({ runtime, swarmConstraint, swarmSecret }) =>
+      runtime !== 'swarm' && swarmConstraint.length + swarmSecret.length > 0,
+    says: ({ swarmConstraint }) =>
+      `--swarm-${swarmConstraint.length > 0 ? 'constraint' : 'secret'} is for replicas in a Swarm: --runtime swarm`,
   },
   {
     breaks: ({ command, replicaListen }) => command.some((part) => part.includes(otherPlace(replicaListen))),

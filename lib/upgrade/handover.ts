@@ -37,7 +37,7 @@ export interface HandedService {
   /** Where the balancer's own endpoints are. */
   readonly admin: string;
   /** Where replicas run. */
-  readonly runtime: 'process' | 'docker' | 'given';
+  readonly runtime: 'process' | 'docker' | 'swarm' | 'given';
 }
 
 /** Options that say so, for whoever has changed one. */

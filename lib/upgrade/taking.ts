@@ -94,7 +94,7 @@ async function endInOrder(parts: Parts, succession: Succession, graceMs: number,
 /** Why no process may ever take the place of this one; `undefined` if one may. To be asked at the start. */
 export function whyNeverReplaced({ runtime, port, fleet }: Options, isSuccessor: boolean): string | undefined {
   if (process.platform !== 'linux') return 'an upgrade takes Linux';
-  if (runtime === 'docker' && port === 0 && fleet === '') {
+  if (runtime !== 'process' && port === 0 && fleet === '') {
     return 'containers of a balancer on --port 0 are known by its process: name them with --fleet';
   }
   if (process.pid === 1) return 'this is the first process of its container, which ends with it: replace the container';

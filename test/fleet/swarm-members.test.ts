@@ -1,7 +1,8 @@
 // What the tasks of a Swarm service mean as members. test/swarm/ plays it on a real Swarm.
 
 import t from 'tap';
-import { membersIn, type SwarmNode, type SwarmPort, type SwarmTask } from '../../lib/fleet/members/swarm.ts';
+import { membersIn } from '../../lib/fleet/members/swarm.ts';
+import type { SwarmNode, SwarmPort, SwarmTask } from '../../lib/fleet/runtimes/swarm/task.ts';
 
 const NODES: SwarmNode[] = ['one', 'two'].map((name, index) => ({
   ID: `id-${name}`,
@@ -17,7 +18,14 @@ const published = (PublishedPort: number, PublishMode = 'host') => ({
 /** A task in a slot, as Swarm wants it and as it is; `port` is the one of its node. */
 function task(Slot: number, desired = 'running', state = 'running', port = 3000 + Slot, day = 1): SwarmTask {
   return {
-    ...{ Slot, NodeID: 'id-one', CreatedAt: `2026-01-0${day}T00:00:00Z`, DesiredState: desired },
+    ...{
+      ID: 'id',
+      ServiceID: 'x',
+      Slot,
+      NodeID: 'id-one',
+      CreatedAt: `2026-01-0${day}T00:00:00Z`,
+      DesiredState: desired,
+    },
     Status: { State: state, ...published(port) },
   };
 }

@@ -3,8 +3,9 @@
 // slots: there it is the node. Swarm tells no events of tasks (moby#37403), so they are listed every second.
 
 import Docker from 'dockerode';
-import type { Address, FoundMember } from '../../core/ports.ts';
+import type { FoundMember } from '../../core/ports.ts';
 import { attempt } from '../runtimes/docker/errors.ts';
+import { addressOf, isRunning, type SwarmNode, type SwarmPort, type SwarmTask } from '../runtimes/swarm/task.ts';
 import type { Source } from './found.ts';
 
 export interface SwarmTerms extends Pick<Source, 'name' | 'weight'> {
@@ -22,32 +23,6 @@ const CALL_TIMEOUT_MS = 5000;
 export interface SwarmService {
   readonly ID: string;
   readonly Spec: { readonly EndpointSpec?: { readonly Ports?: readonly SwarmPort[] } };
-}
-
-export interface SwarmPort {
-  readonly Protocol?: string;
-  readonly TargetPort?: number;
-  readonly PublishedPort?: number;
-  readonly PublishMode?: string;
-}
-
-export interface SwarmTask {
-  readonly CreatedAt: string;
-  /** Missing for a service that runs on every node. */
-  readonly Slot?: number;
-  readonly NodeID?: string;
-  readonly DesiredState: string;
-  readonly Status: { readonly State: string; readonly PortStatus?: { readonly Ports?: readonly SwarmPort[] } };
-  readonly NetworksAttachments?: readonly {
-    readonly Network: { readonly Spec: { readonly Name: string } };
-    readonly Addresses?: readonly string[];
-  }[];
-}
-
-export interface SwarmNode {
-  readonly ID: string;
-  readonly Description?: { readonly Hostname?: string };
-  readonly Status: { readonly Addr?: string };
 }
 
 export function swarmSource({ name, weight, ...terms }: SwarmTerms): Source {
@@ -84,34 +59,16 @@ export function membersIn(
     // A task of every node is listed before it has one.
     if (place === '') return [];
     const where = typeof place === 'number' ? place : (nodeOf.get(place)?.Description?.Hostname ?? place);
-    const address = addressOf(there, nodeOf, port, terms.network);
+    const task = oldestRunning(there);
+    const address = task && addressOf(task, nodeOf, port, terms.network);
     return [{ hostname: `${terms.service}.${where}`, address, ...(typeof place === 'number' ? { seat: place } : {}) }];
   });
   return members.sort((a, b) => a.hostname.localeCompare(b.hostname, 'en', { numeric: true }));
 }
 
 // Where an update starts the next task before it ends the last, both run: the older one serves until it is to end.
-function addressOf(
-  tasks: readonly SwarmTask[],
-  nodeOf: ReadonlyMap<string, SwarmNode>,
-  port: number,
-  network: string,
-): Address | undefined {
-  const [task] = tasks
-    .filter(({ DesiredState, Status }) => DesiredState === 'running' && Status.State === 'running')
-    .sort((a, b) => (a.CreatedAt < b.CreatedAt ? -1 : 1));
-  if (task === undefined) return undefined;
-  if (network !== '') {
-    const attached = task.NetworksAttachments?.find(({ Network }) => Network.Spec.Name === network);
-    const host = attached?.Addresses?.[0]?.split('/')[0];
-    return host === undefined ? undefined : { type: 'tcp', host, port };
-  }
-  const published = task.Status.PortStatus?.Ports?.find(
-    (one) => one.TargetPort === port && one.PublishMode === 'host' && one.PublishedPort !== undefined,
-  );
-  const host = nodeOf.get(task.NodeID ?? '')?.Status.Addr;
-  if (published?.PublishedPort === undefined || host === undefined) return undefined;
-  return { type: 'tcp', host, port: published.PublishedPort };
+function oldestRunning(tasks: readonly SwarmTask[]): SwarmTask | undefined {
+  return tasks.filter(isRunning).sort((a, b) => (a.CreatedAt < b.CreatedAt ? -1 : 1))[0];
 }
 
 function onlyPort({ Spec }: SwarmService, name: string): number {

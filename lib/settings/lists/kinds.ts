@@ -86,6 +86,11 @@ export const nameServers: Kind<readonly string[]> = {
   schema: LIST_SCHEMA,
 };
 
+const lines = {
+  split: (variable: string) => variable.split('\n').filter((line) => line !== ''),
+  join: (values: readonly (readonly string[])[]) => [...new Set(values.flat())],
+};
+
 /** Environment variables by name. A value may hold anything, commas, `=` and line ends included. */
 export const variables: Kind<ReadonlyMap<string, string>> = {
   unit: '',
@@ -118,6 +123,28 @@ export const volumes: Kind<ReadonlyMap<string, string>> = {
     split: (variable) => variable.split('\n').filter((line) => line !== ''),
     join: (values) => new Map(values.flatMap((one) => [...one])),
   },
+  schema: TEXTS_SCHEMA,
+};
+
+/** Where tasks of a Swarm may run, each as the Swarm writes it. */
+export const constraints: Kind<readonly string[]> = {
+  unit: '',
+  placeholder: 'CONSTRAINT',
+  bounds: 'such as node.role==worker or node.labels.zone!=b, in the environment one a line',
+  read: (written) => (/^[a-z][\w.-]* *(==|!=) *[^\s=!\0][^\0\n]*$/.test(written) ? [written] : undefined),
+  write: (value) => value.join('\n'),
+  repeated: lines,
+  schema: TEXTS_SCHEMA,
+};
+
+/** Names of secrets of a Swarm. */
+export const secretNames: Kind<readonly string[]> = {
+  unit: '',
+  placeholder: 'NAME',
+  bounds: 'letters, digits, `_`, `.` and `-`, in the environment one a line',
+  read: (written) => (/^[a-zA-Z\d][\w.-]{0,63}$/.test(written) ? [written] : undefined),
+  write: (value) => value.join('\n'),
+  repeated: lines,
   schema: TEXTS_SCHEMA,
 };
 

@@ -1,48 +1,51 @@
-// Marks an /add that is under way with a container that is never started, whose label lists the seats from before. If
-// the process is killed meanwhile, the next one finds the mark and stops what the unfinished change has made, because
-// no client was told that it was done.
+// Marks an /add that is under way with a note at the engine, whose label lists the seats from before. If the process is
+// killed meanwhile, the next one finds the mark and stops what the unfinished change has made, because no client was
+// told that it was done.
 
 import { randomUUID } from 'node:crypto';
-import type Docker from 'dockerode';
-import type { ContainerInfo } from 'dockerode';
 import type { SeatId } from '../../../core/ring/ring.ts';
 import { LABEL } from './container.ts';
-import { attempt, unlessGone } from './errors.ts';
+import type { Labels, Note, Notes } from './notes.ts';
 
-/** Resolves with the container that is the mark. */
-export async function markAdding(
-  docker: Docker,
-  fleet: string,
-  image: string,
-  seats: readonly SeatId[],
-): Promise<Docker.Container> {
-  return attempt('keep what there was before', () =>
-    docker.createContainer({
-      name: `ringmaster-adds-${randomUUID()}`,
-      Image: image,
-      Labels: { [LABEL.fleet]: fleet, [LABEL.adding]: seats.join(',') },
-      HostConfig: { NetworkMode: 'none' },
-    }),
-  );
+export class Marks {
+  readonly #notes: Notes;
+  // Ids of the marks of changes that are over, to be removed.
+  readonly #over = new Set<string>();
+
+  constructor(notes: Notes) {
+    this.#notes = notes;
+  }
+
+  /** Resolves with the function that takes the mark away. */
+  async announce(fleet: string, seats: readonly SeatId[]): Promise<() => Promise<void>> {
+    const labels = { [LABEL.fleet]: fleet, [LABEL.adding]: seats.join(',') };
+    const id = await this.#notes.leave('keep what there was before', `ringmaster-adds-${randomUUID()}`, labels);
+    return () => {
+      this.#over.add(id);
+      return this.removeOver();
+    };
+  }
+
+  /** Takes away marks that another process has left, and tells whether a seat existed before each of their changes. */
+  async heed(left: readonly Pick<Note, 'id' | 'labels'>[]): Promise<(seat: SeatId) => boolean> {
+    for (const { id } of left) this.#over.add(id);
+    await this.removeOver();
+    const before = left.map(({ labels }) => new Set((labels[LABEL.adding] ?? '').split(',').map(Number)));
+    return (seat) => before.every((seats) => seats.has(seat));
+  }
+
+  /** Never rejects. A mark that cannot be removed now is tried again with the next call. */
+  async removeOver(): Promise<void> {
+    for (const id of this.#over) {
+      const isGone = await this.#notes.remove(id).then(
+        () => true,
+        () => false,
+      );
+      if (isGone) this.#over.delete(id);
+    }
+  }
 }
 
-/** Resolves with whether the mark is gone. */
-export async function unmark(mark: Docker.Container): Promise<boolean> {
-  return mark
-    .remove({ force: true, v: true })
-    .catch(unlessGone)
-    .then(
-      () => true,
-      () => false,
-    );
-}
-
-export function isMark({ Labels }: ContainerInfo): boolean {
-  return Labels[LABEL.adding] !== undefined;
-}
-
-/** Tells whether a seat existed before each of the marked changes. */
-export function wasThere(marks: readonly ContainerInfo[]): (seat: SeatId) => boolean {
-  const before = marks.map(({ Labels }) => new Set((Labels[LABEL.adding] ?? '').split(',').map(Number)));
-  return (seat) => before.every((seats) => seats.has(seat));
+export function isMark(labels: Labels): boolean {
+  return labels[LABEL.adding] !== undefined;
 }

@@ -44,8 +44,8 @@ export const LABEL = {
   adding: 'ringmaster.adding',
 } as const;
 
-// Enough for a server with many threads, and a bound on one that starts ever more.
-const MOST_PROCESSES = 1024;
+/** Enough for a server with many threads, and a bound on one that starts ever more. */
+export const MOST_PROCESSES = 1024;
 
 // The attack: a container with labels like ours and an incarnation close to 2^53 would leave no numbers for later ones.
 const MOST_INCARNATION = 2 ** 52;
@@ -97,7 +97,8 @@ export function variablesOf(replica: ReplicaRef, settings: Pick<ContainerSetting
   return Object.entries(variables).map(([name, value]) => `${name}=${value}`);
 }
 
-function ownValues({ hostname, seat }: ReplicaRef, { port }: Pick<ContainerSettings, 'port'>): OwnValues {
+/** What is the replica's own. */
+export function ownValues({ hostname, seat }: ReplicaRef, { port }: Pick<ContainerSettings, 'port'>): OwnValues {
   return { port: String(port), id: hostname, seat: String(seat) };
 }
 
@@ -141,7 +142,10 @@ export function addressOf(info: ContainerInfo, network: string | undefined): Add
 }
 
 /** What the container wrote last, preferably on standard error; empty if that cannot be read. */
-export async function lastWordsOf(container: Docker.Container, abortSignal: AbortSignal): Promise<string> {
+export async function lastWordsOf(
+  container: Pick<Docker.Container, 'logs'>,
+  abortSignal: AbortSignal,
+): Promise<string> {
   const options = { stdout: true, stderr: true, tail: LOG_LINES, follow: false as const, abortSignal };
   const written: unknown = await container.logs(options).catch(() => undefined);
   if (!Buffer.isBuffer(written)) return '';

@@ -17,7 +17,7 @@ import { BalancerError, describe } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
 import { within } from '../../clock.ts';
 import { withLastWords } from '../last-words.ts';
-import { isMark, markAdding, unmark, wasThere } from './adding.ts';
+import { isMark, Marks } from './adding.ts';
 import { tellOtherSettings } from './adopted.ts';
 import {
   addressOf,
@@ -31,7 +31,8 @@ import {
 import { attempt, fromEngineError, unlessGone } from './errors.ts';
 import { CONTAINER_EVENTS, watchContainers } from './events.ts';
 import { answerThatHeld, checkNotHeld } from './hold.ts';
-import { buildIfMissing, type ImageSource, imageName, madeOf, portOf } from './image.ts';
+import { buildIfMissing, exposedBy, type ImageSource, imageName, madeOf, portOf } from './image.ts';
+import { containerNotes, type Notes } from './notes.ts';
 
 export interface DockerRuntimeOptions extends ContainerSettings {
   readonly image: ImageSource;
@@ -45,6 +46,8 @@ export interface DockerRuntimeOptions extends ContainerSettings {
 // Longer than even a slow engine takes for a call. An engine that hangs must not block a stop for ever.
 const CALL_TIMEOUT_MS = 60_000;
 const STUCK_START_MS = 2000;
+// A balancer that runs answers within some hundredths of a second.
+const LONGEST_ANSWER_MS = 1000;
 const LAST_WORDS_MS = 1000;
 
 /**
@@ -67,14 +70,16 @@ class DockerRuntime implements ReplicaRuntime {
   #heldSinceSeconds: number | undefined;
   // Ids of the containers that have been reported as ignored.
   readonly #ignored = new Set<string>();
-  // Ids of the marks of changes that are over (adding.ts), to be removed.
-  readonly #marks = new Set<string>();
+  readonly #notes: Notes;
+  readonly #marks: Marks;
   #hasListed = false;
 
   constructor(options: DockerRuntimeOptions, docker: Docker) {
     this.#options = options;
     this.#settings = options;
     this.#docker = docker;
+    this.#notes = containerNotes(docker, () => imageName(options.image));
+    this.#marks = new Marks(this.#notes);
   }
 
   async begin(): Promise<void> {
@@ -85,7 +90,8 @@ class DockerRuntime implements ReplicaRuntime {
     const { Id, Config } = await attempt('look at the image', () => this.#docker.getImage(name).inspect());
     this.#settings = { ...this.#options, port: portOf(name, Config?.ExposedPorts, this.#options.port) };
     if (takesOver) return;
-    this.#heldSinceSeconds = await checkNotHeld({ docker: this.#docker, fleet, image: name, clock });
+    const question = { notes: this.#notes, fleet, clock, longestAnswerMs: LONGEST_ANSWER_MS };
+    this.#heldSinceSeconds = await checkNotHeld(question);
     const found = this.#replicas(await this.#list(undefined));
     await tellOtherSettings(this.#docker, found, Id, this.#settings, log);
   }
@@ -145,11 +151,9 @@ class DockerRuntime implements ReplicaRuntime {
   async list(): Promise<readonly PresentReplica[]> {
     const all = await this.#list(undefined);
     // Only a mark that is found by the first list was left by another process.
-    const left = this.#hasListed ? [] : all.filter(isMark);
+    const left = this.#hasListed ? [] : all.filter(({ Labels }) => isMark(Labels));
     this.#hasListed = true;
-    const isFinished = wasThere(left);
-    for (const { Id } of left) this.#marks.add(Id);
-    await this.#removeMarks();
+    const isFinished = await this.#marks.heed(left.map(({ Id, Labels }) => ({ id: Id, labels: Labels })));
     return this.#replicas(all).map(({ info, replica }) => {
       const untried = info.State === 'created' ? { untried: true as const } : {};
       const ageMs = Date.now() - 1000 * info.Created;
@@ -157,18 +161,8 @@ class DockerRuntime implements ReplicaRuntime {
     });
   }
 
-  async announce(seats: readonly SeatId[]): Promise<() => Promise<void>> {
-    const { fleet, image } = this.#options;
-    const mark = await markAdding(this.#docker, fleet, imageName(image), seats);
-    return () => {
-      this.#marks.add(mark.id);
-      return this.#removeMarks();
-    };
-  }
-
-  // A mark that cannot be removed now is tried again with the next list.
-  async #removeMarks(): Promise<void> {
-    for (const id of this.#marks) if (await unmark(this.#docker.getContainer(id))) this.#marks.delete(id);
+  announce(seats: readonly SeatId[]): Promise<() => Promise<void>> {
+    return this.#marks.announce(this.#options.fleet, seats);
   }
 
   watch(listener: (news: RuntimeNews) => void): () => void {
@@ -190,7 +184,7 @@ class DockerRuntime implements ReplicaRuntime {
       },
       replicaOf,
       lastWords: (id) => this.#lastWords(id),
-      asked: (id) => void answerThatHeld(docker, id),
+      asked: (id) => void answerThatHeld(this.#notes, id),
       listener,
       clock: this.#options.clock,
       log: this.#options.log,
@@ -204,7 +198,7 @@ class DockerRuntime implements ReplicaRuntime {
   }
 
   async #create(replica: ReplicaRef): Promise<Docker.Container> {
-    const { image, settings } = await madeOf(this.#docker, replica, this.#options, this.#settings);
+    const { image, settings } = await madeOf(exposedBy(this.#docker), replica, this.#options, this.#settings);
     const create = () => this.#docker.createContainer(specification(replica, image, settings));
     try {
       return await create();
@@ -264,7 +258,7 @@ class DockerRuntime implements ReplicaRuntime {
     return containers.flatMap((info) => {
       const replica = replicaIn(info);
       if (replica !== undefined) return [{ info, replica }];
-      if (info.Labels[LABEL.asks] === undefined && !isMark(info) && !this.#ignored.has(info.Id)) {
+      if (info.Labels[LABEL.asks] === undefined && !isMark(info.Labels) && !this.#ignored.has(info.Id)) {
         const reason = 'it was renamed, or its labels are none that a balancer writes: it is left alone';
         this.#options.log.warn('container-ignored', {
           name: info.Names[0]?.slice(1),

@@ -43,7 +43,7 @@ export function contextFiles(root: string): string[] {
  * The port that replicas of an image listen on: `wanted` unless it is 0, else the only TCP port that the image exposes.
  * Throws `runtime-unavailable` if it exposes several.
  */
-export function portOf(name: string, exposed: Readonly<Record<string, unknown>> | undefined, wanted: number): number {
+export function portOf(name: string, exposed: Exposed, wanted: number): number {
   if (wanted !== 0) return wanted;
   const ports = Object.keys(exposed ?? {}).flatMap((port) => /^(\d+)(?:\/tcp)?$/.exec(port)?.[1] ?? []);
   if (ports.length <= 1) return Number(ports[0] ?? DEFAULT_PORT);
@@ -77,16 +77,27 @@ export async function buildIfMissing(docker: Docker, image: ImageSource, log: Lo
   log.info('image-built', { image: name });
 }
 
+/** The ports that an image exposes. */
+export type Exposed = Readonly<Record<string, unknown>> | undefined;
+
+/** Looks at an image of this engine. Rejects with `runtime-unavailable` if it is not there. */
+export function exposedBy(docker: Docker): (image: string) => Promise<Exposed> {
+  return async (image) => {
+    const { Config } = await attempt(`look at the image ${image}`, () => docker.getImage(image).inspect());
+    return Config?.ExposedPorts;
+  };
+}
+
 /**
- * The image and the settings of a replica's container. Rejects with `runtime-unavailable` if the image is not there.
+ * The image and the settings of a replica's container. Rejects with what `exposedOf` rejects with.
  * @param settings of all containers, with the port of the image that the options name.
  */
-export async function madeOf(
-  docker: Docker,
+export async function madeOf<S extends ContainerSettings>(
+  exposedOf: (image: string) => Promise<Exposed>,
   { seat }: ReplicaRef,
   { makeOf, image: source, port: wanted }: ImageTerms,
-  settings: ContainerSettings,
-): Promise<{ image: string; settings: ContainerSettings }> {
+  settings: S,
+): Promise<{ image: string; settings: S }> {
   const { image, command = settings.command, environment = {} } = makeOf?.(seat) ?? {};
   const made = {
     ...settings,
@@ -94,6 +105,5 @@ export async function madeOf(
     environment: new Map([...settings.environment, ...Object.entries(environment)]),
   };
   if (image === undefined) return { image: imageName(source), settings: made };
-  const { Config } = await attempt(`look at the image ${image}`, () => docker.getImage(image).inspect());
-  return { image, settings: { ...made, port: portOf(image, Config?.ExposedPorts, wanted) } };
+  return { image, settings: { ...made, port: portOf(image, await exposedOf(image), wanted) } };
 }

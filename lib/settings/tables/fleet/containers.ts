@@ -1,7 +1,7 @@
 // Options of replicas in containers.
 
 import { decimal, fleetName, integer, onOff, orAuto, size, text } from '../../kinds.ts';
-import { volumes } from '../../lists/kinds.ts';
+import { constraints, secretNames, volumes } from '../../lists/kinds.ts';
 import { atStart, GIB, group, MIB, option, settled } from '../../option.ts';
 
 export interface Imaged {
@@ -10,7 +10,7 @@ export interface Imaged {
 
 const MADE = atStart('containers that are there keep what they were made with');
 
-export const CONTAINERS = group('Containers', 'replicas that run in Docker', {
+export const CONTAINERS = group('Containers', 'replicas that run in Docker, or as services of a Docker Swarm', {
   fleet: option(
     fleetName,
     '',
@@ -21,7 +21,7 @@ export const CONTAINERS = group('Containers', 'replicas that run in Docker', {
     text('the name of a network'),
     '',
     MADE,
-    'network shared with the replicas; if empty, they get loopback ports',
+    'network shared with the replicas; if empty, they get loopback ports, in a Swarm ports of their nodes',
   ),
   'docker-image': option(
     text('the name of an image'),
@@ -56,6 +56,18 @@ export const CONTAINERS = group('Containers', 'replicas that run in Docker', {
     (given, { dockerImage }: Imaged) => given ?? dockerImage !== '',
     MADE,
     'an init is process 1 of a container, so that SIGTERM ends also programs that do not handle it',
+  ),
+  'swarm-constraint': option(
+    constraints,
+    [] as readonly string[],
+    MADE,
+    'where in a Swarm replicas may run; may be repeated',
+  ),
+  'swarm-secret': option(
+    secretNames,
+    [] as readonly string[],
+    MADE,
+    'secret of the Swarm that replicas have as a file of that name in /run/secrets; may be repeated',
   ),
   'replica-memory': option(size(16 * MIB, 1024 * GIB), 256 * MIB, MADE, 'memory limit of a replica in a container'),
   'replica-cpus': option(decimal(0.05, 1024), 1, MADE, 'processors that a replica in a container may use'),

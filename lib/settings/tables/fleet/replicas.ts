@@ -56,7 +56,7 @@ export const REPLICAS = group('Replicas', 'how many there are, and who runs them
     'time that there have to be more or fewer `dns:` services before the ring changes',
   ),
   runtime: settled(
-    choice(['process', 'docker']),
+    choice(['process', 'docker', 'swarm']),
     'process; docker with --docker-image',
     (given, { dockerImage }: { dockerImage: string }) => given ?? (dockerImage === '' ? 'process' : 'docker'),
     atStart('the replicas that there are belong to it'),

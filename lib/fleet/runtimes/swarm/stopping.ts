@@ -1,0 +1,44 @@
+// Stops a replica: removes its service, and waits until its task has ended.
+
+import type Docker from 'dockerode';
+import type { Clock, ReplicaRef } from '../../../core/ports.ts';
+import { attempt, unlessGone } from '../docker/errors.ts';
+import type { FleetView } from './fleet-view.ts';
+import { hasEnded } from './task.ts';
+
+const FIRST_LOOK_MS = 50;
+const LONGEST_LOOK_MS = 500;
+export interface Stop {
+  readonly docker: Docker;
+  readonly replica: ReplicaRef;
+  readonly look: () => Promise<FleetView>;
+  readonly clock: Clock;
+  /** How long the Swarm gives the replica, as its service says. */
+  readonly graceMs: number;
+}
+
+// Longer than a node takes to tell what it did.
+const REPORT_MS = 3000;
+
+/**
+ * Removes the services of a replica. Resolves when their tasks have ended, with `undefined`; or with the name of a node
+ * that has not told so for too long: the Swarm ends it when that node is back.
+ */
+export async function stopServices({ docker, replica, look, clock, graceMs }: Stop): Promise<string | undefined> {
+  const before = await look();
+  const ours = before.services.filter((one) => one.replica?.incarnation === replica.incarnation);
+  for (const { service } of ours) {
+    const remove = () => docker.getService(service.ID).remove().catch(unlessGone);
+    await attempt(`remove ${replica.hostname}`, remove);
+  }
+  const ids = new Set(ours.map(({ service }) => service.ID));
+  const dueMs = clock.now() + graceMs + REPORT_MS;
+  for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(LONGEST_LOOK_MS, 1.5 * pauseMs)) {
+    const { tasks, nodes } = await look();
+    const left = tasks.find((task) => ids.has(task.ServiceID) && !hasEnded(task) && task.NodeID !== undefined);
+    if (left === undefined) return undefined;
+    const node = nodes.get(left.NodeID ?? '');
+    if (node?.Status.State === 'down' || clock.now() > dueMs) return node?.Description?.Hostname ?? left.NodeID;
+    await clock.sleep(pauseMs);
+  }
+}

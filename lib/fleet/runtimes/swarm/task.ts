@@ -1,0 +1,81 @@
+// A task of a Swarm as the manager tells it: whether it runs, where it can be reached, and how it ended.
+
+import type { Address } from '../../../core/ports.ts';
+
+export interface SwarmPort {
+  readonly Protocol?: string;
+  readonly TargetPort?: number;
+  readonly PublishedPort?: number;
+  readonly PublishMode?: string;
+}
+
+export interface SwarmTask {
+  readonly ID: string;
+  readonly ServiceID: string;
+  readonly CreatedAt: string;
+  /** Missing for a service that runs on every node. */
+  readonly Slot?: number;
+  readonly NodeID?: string;
+  readonly DesiredState: string;
+  readonly Status: TaskStatus;
+  readonly NetworksAttachments?: readonly {
+    readonly Network: { readonly Spec: { readonly Name: string } };
+    readonly Addresses?: readonly string[];
+  }[];
+}
+
+interface TaskStatus {
+  readonly State: string;
+  readonly Err?: string;
+  readonly ContainerStatus?: { readonly ExitCode?: number };
+  readonly PortStatus?: { readonly Ports?: readonly SwarmPort[] };
+}
+
+export interface SwarmNode {
+  readonly ID: string;
+  readonly Description?: { readonly Hostname?: string };
+  readonly Spec?: { readonly Availability?: string };
+  readonly Status: { readonly State?: string; readonly Addr?: string };
+}
+
+const ENDED = ['complete', 'shutdown', 'failed', 'rejected', 'remove', 'orphaned'];
+
+/** Nothing of it runs any more, as far as the manager knows. */
+export function hasEnded({ Status }: SwarmTask): boolean {
+  return ENDED.includes(Status.State);
+}
+
+export function isRunning({ DesiredState, Status }: SwarmTask): boolean {
+  return DesiredState === 'running' && Status.State === 'running';
+}
+
+/** How it ended, in words. */
+export function endOf({ Status: { State, Err = '', ContainerStatus } }: SwarmTask): string {
+  const code = ContainerStatus?.ExitCode ?? 0;
+  if (State === 'complete' || (State === 'failed' && code !== 0)) return `exit code ${code}`;
+  return Err === '' ? `its task is ${State}` : Err;
+}
+
+/**
+ * Where a task can be reached; `undefined` if nowhere yet.
+ * @param port that it listens on.
+ * @param network the overlay network that is shared with it; empty: its port is published on its node.
+ */
+export function addressOf(
+  task: SwarmTask,
+  nodeOf: ReadonlyMap<string, SwarmNode>,
+  port: number,
+  network: string,
+): Address | undefined {
+  if (network !== '') {
+    const attached = task.NetworksAttachments?.find(({ Network }) => Network.Spec.Name === network);
+    const host = attached?.Addresses?.[0]?.split('/')[0];
+    return host === undefined ? undefined : { type: 'tcp', host, port };
+  }
+  const published = task.Status.PortStatus?.Ports?.find(
+    (one) => one.TargetPort === port && one.PublishMode === 'host' && one.PublishedPort !== undefined,
+  );
+  const host = nodeOf.get(task.NodeID ?? '')?.Status.Addr;
+  if (published?.PublishedPort === undefined || host === undefined) return undefined;
+  return { type: 'tcp', host, port: published.PublishedPort };
+}
