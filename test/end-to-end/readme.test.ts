@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { unlessInstalled } from '../../bench/harness/peers.ts';
+import { freePort } from '../../bench/harness/ports.ts';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { filesIn, PAGE_NAMES, ROOT, type Step, stepsIn, textOf } from '../fixtures/pages.ts';
 
@@ -59,7 +60,9 @@ function folderFor(t: Test, text: string): string {
 
 /** What a command of a page prints in that folder, mistakes too. */
 async function shell(command: string, folder: string): Promise<string> {
-  const ringmaster = `ringmaster() { ${process.execPath} ${join(ROOT, 'lib/main.ts')} "$@"; }`;
+  // Somebody may have the port that it has otherwise.
+  const port = `RINGMASTER_PORT=${await freePort()}`;
+  const ringmaster = `ringmaster() { ${port} ${process.execPath} ${join(ROOT, 'lib/main.ts')} "$@"; }`;
   const words = command.startsWith('ringmaster ') ? `${ringmaster}\n{ ${command}; } 2>&1 || true` : command;
   const { FORCE_COLOR: _, ...env } = process.env;
   return (await promisify(execFile)('sh', ['-c', words], { cwd: folder, env })).stdout;
