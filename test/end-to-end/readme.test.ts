@@ -13,6 +13,8 @@ import { freePort } from '../../bench/harness/ports.ts';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
 import { filesIn, PAGE_NAMES, ROOT, type Step, stepsIn, textOf } from '../fixtures/pages.ts';
 
+t.setTimeout(600_000);
+
 // A replacement may take its time on a busy machine.
 const TRIES = 40;
 const FIELDS_DRAWN = /^(X-Ringmaster-(?:Request-Id|Key|Slot|Owner|Replica|Order)): .*$/gm;
