@@ -34,7 +34,7 @@ const DEFICIENCIES = ['protanopia', 'deuteranopia', 'tritanopia', 'achromatopsia
 const PER_SECOND = 40;
 /** Rates and percentiles come once a second, and a line needs some of them. */
 const SETTLE_MS = 4000;
-const README_LOAD_MS = 45_000;
+const README_LOAD_MS = 60_000;
 
 interface Wish {
   readonly out: string;
@@ -244,7 +244,7 @@ async function takeReadme(browser: Browser): Promise<void> {
     await take('voting-site', program.url, voteForAll);
     await take('sample-site', `${program.url}/sample`, sendSome);
     await take('dashboard', `${program.url}/balancer/`, async (page) => {
-      await page.getByRole('button', { name: '10/s' }).click();
+      await page.getByRole('button', { name: '100/s' }).click();
       await page.waitForTimeout(README_LOAD_MS);
       await explainKey(page);
     });
