@@ -101,7 +101,7 @@ export async function removeReplicas(ports: ChangePorts, text: string, query: UR
 
 /** So many of `others`, picked so that the ring stays as even as it can when `chosen` leave too. */
 export function leaversOf(
-  ports: ChangePorts,
+  ports: Pick<ChangePorts, 'imagine' | 'ringOf' | 'slots' | 'random'>,
   others: readonly ReplicaRef[],
   count: number,
   chosen: readonly ReplicaRef[],

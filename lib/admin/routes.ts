@@ -58,8 +58,9 @@ import {
   rollReplicas,
   undrainReplica,
 } from './operations.ts';
+import { createWhatIf, type WhatIfPorts } from './what-if/what-if.ts';
 
-export interface AdminPorts extends ChangePorts, InsightPorts, OperationPorts {
+export interface AdminPorts extends ChangePorts, InsightPorts, OperationPorts, WhatIfPorts {
   /** Turns the response into an event stream. Throws `too-many-watchers`. */
   readonly watch: (response: ServerResponse, watcher: Watcher) => void;
   /** The address that a request comes from, according to a trusted proxy if there is one. */
@@ -231,6 +232,7 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/balancer/keys', { method: 'GET', run: async () => json(await hotKeys(ports)) }],
     ['/balancer/metrics', { method: 'GET', show: createMetricsPage(ports.answerLimits.clock, ports.metrics) }],
     ['/balancer/explain', { method: 'POST', run: async (text) => json(await explainRequest(ports, text)) }],
+    ['/balancer/what-if', { method: 'POST', run: createWhatIf(ports) }],
     [
       '/balancer/events',
       { method: 'GET', stream: (request, response) => ports.watch(response, watcherOf(ports, request)) },

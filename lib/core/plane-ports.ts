@@ -4,6 +4,7 @@ import type { Poison } from './request/poison.ts';
 import type { Explanation } from './ring/explain.ts';
 import type { Key } from './ring/policy.ts';
 import type { RoutingPlan } from './routing-plan.ts';
+import type { SketchReading } from './sketch/reading.ts';
 import type { Counters } from './traffic/counters.ts';
 import type { HotKeysReading } from './traffic/hot-keys.ts';
 import type { Landings } from './traffic/landings.ts';
@@ -67,6 +68,8 @@ export interface DataPlane {
   landings(after: number): Promise<Landings>;
   /** Which keys came most often lately. Reading changes nothing. */
   hotKeys(): Promise<HotKeysReading>;
+  /** What is kept of the keys of the last hour. Reading changes nothing. */
+  sketch(): Promise<SketchReading>;
   /**
    * Where a request with this key would go now, and why; `undefined` before there was a ring.
    * @param learned the value of its cookie, if whoever has set that comes first.

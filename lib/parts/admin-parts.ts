@@ -11,6 +11,7 @@ import { whyNone } from '../core/fleet/outage.ts';
 import type { DataPlane } from '../core/plane-ports.ts';
 import type { ReplicaRuntime } from '../core/ports.ts';
 import type { KeyFunction } from '../core/request/key-source.ts';
+import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { RingKeeper } from '../core/ring/ring-keeper.ts';
 import type { ErringReplicas } from '../core/traffic/erring.ts';
 import { realClock } from '../fleet/clock.ts';
@@ -27,6 +28,7 @@ import { ThreadedPlane } from '../proxy/workers/threads.ts';
 import type { MemberPorts } from '../reload/members.ts';
 import { createReloader } from '../reload/reloader.ts';
 import type { Current } from '../reload/taker.ts';
+import { loadHashPair } from '../settings/hash-source.ts';
 import type { Options } from '../settings/options.ts';
 import { isSample, mostPlaces } from '../settings/rules.ts';
 import { startsFromZero } from '../settings/tables/fleet/autoscaling.ts';
@@ -143,6 +145,7 @@ export function adminOf({
     get balanceFactor() {
       return current.options.balanceFactor;
     },
+    ...playedOf(current),
     whyNone: () => {
       // A request would have the first one started.
       if (supervisor.state.seats.length === 0 && startsFromZero(current.options)) return undefined;
@@ -175,12 +178,28 @@ export function adminOf({
   return createAdmin(ports);
 }
 
+// What a fleet that there could be goes by, if nothing else is asked for.
+function playedOf(current: Current) {
+  // Rings of a pair are the faster, the more of them it has made.
+  const others = new Map<string, HashPair>();
+  return {
+    bound: () => ({ factor: current.options.balanceFactor, floor: current.options.balanceFloor }),
+    pairNamed: async (name = current.options.hash) => {
+      const { options, pair: own } = current;
+      const pair = name === options.hash ? own : (others.get(name) ?? (await loadHashPair({ ...options, hash: name })));
+      if (pair !== own) others.set(name, pair);
+      return { name, pair };
+    },
+  };
+}
+
 function readingsOf(plane: DataPlane) {
   return {
     counters: () => plane.counters(),
     reading: () => plane.reading(),
     poison: () => plane.poison,
     hotKeys: () => plane.hotKeys(),
+    sketch: () => plane.sketch(),
     explain: (...asked: Parameters<DataPlane['explain']>) => plane.explain(...asked),
   };
 }

@@ -2,6 +2,7 @@
 // Connections of clients are in ./front/, one request is in ./exchange/, connections to replicas are in ./replicas/.
 
 import type { IncomingMessage } from 'node:http';
+import { Listeners } from '../core/listeners.ts';
 import type { DataPlane, ListenPlace, PlaneHandover, PlaneNews } from '../core/plane-ports.ts';
 import type { ReplicaRef } from '../core/ports.ts';
 import { Ledger, ledgerBytes } from '../core/request/ledger.ts';
@@ -13,8 +14,10 @@ import type { HashPair } from '../core/ring/hashes/hash-pair.ts';
 import type { Key, RingPolicy } from '../core/ring/policy.ts';
 import type { SeatId } from '../core/ring/ring.ts';
 import { compile, type RoutingPlan } from '../core/routing-plan.ts';
+import { KeyTraffic } from '../core/sketch/key-traffic.ts';
+import type { SketchReading } from '../core/sketch/reading.ts';
 import type { Counters } from '../core/traffic/counters.ts';
-import { type HotKeysReading, RecentHotKeys } from '../core/traffic/hot-keys.ts';
+import type { HotKeysReading } from '../core/traffic/hot-keys.ts';
 import type { Landings } from '../core/traffic/landings.ts';
 import { type FrontMeasures, NO_SEAT } from '../core/traffic/measures.ts';
 import type { PlaneReading } from '../core/traffic/plane-reading.ts';
@@ -52,7 +55,7 @@ export class Plane implements DataPlane, FrontContext {
   readonly returns: ReturnLine;
   readonly keys: Keys;
   readonly directions: Directions;
-  readonly recentKeys = new RecentHotKeys();
+  readonly keyTraffic = new KeyTraffic();
   readonly guard: Guard;
   readonly overload: OverloadWatch;
   readonly meter: Meter;
@@ -61,6 +64,7 @@ export class Plane implements DataPlane, FrontContext {
   readonly access: AccessLog;
   readonly traceIds = new TraceIds();
   closing = false;
+  readonly nextId = () => this.#ids.next();
   readonly hostnameOf = (seat: SeatId) => this.#plan?.hostnames.get(seat);
   readonly #ports: PlanePorts;
   readonly #budget: RetryBudget;
@@ -71,7 +75,8 @@ export class Plane implements DataPlane, FrontContext {
   readonly #ids: RequestIds;
   readonly #front: FrontServer;
   readonly #pairs: Pairs;
-  readonly #listeners = new Set<(news: PlaneNews) => void>();
+  readonly #news = new Listeners<PlaneNews>();
+  readonly watch = this.#news.watch;
   // The plan in force and what was made of it. `#latest` is the newest plan, which may still wait for its hash pair.
   #plan: RoutingPlan | undefined;
   #latest: RoutingPlan | undefined;
@@ -106,7 +111,7 @@ export class Plane implements DataPlane, FrontContext {
     };
     this.overload = new OverloadWatch(limits, this.#load, ports.log);
     this.#agents = new ReplicaAgents(limits, this.#load, ports.shared?.rows ?? new Rows(), ports.clock, (incarnation) =>
-      this.#tell({ type: 'drained', incarnation }),
+      this.#news.tell({ type: 'drained', incarnation }),
     );
     const total = ports.shared?.tallyOf(undefined);
     this.meter = new Meter(this.#agents.byIncarnation, this.#load, this.#book.at(NO_SEAT), total);
@@ -114,6 +119,7 @@ export class Plane implements DataPlane, FrontContext {
     this.guard = new Guard(ports, limits, () => this.#freed());
     this.#line = new WaitingLine(limits, this.ledger, () => this.overload.refusal(), ports.shared?.untilFreed);
     this.keys = new Keys(limits, ports.keyFunction, ports.shared?.learned, ports.learnedGiven);
+    this.keyTraffic.use(this.keys.source);
     this.directions = new Directions(this.#agents, this.keys, () => this.#plan);
     // Another pair makes another policy.
     this.#pairs = new Pairs(ports.loadPair, () => {
@@ -138,11 +144,6 @@ export class Plane implements DataPlane, FrontContext {
     }
   }
 
-  watch(listener: (news: PlaneNews) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
   async counters(): Promise<Counters> {
     return this.meter.counters();
   }
@@ -156,7 +157,11 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   async hotKeys(): Promise<HotKeysReading> {
-    return this.directions.placed(this.recentKeys.reading);
+    return this.directions.placed(this.keyTraffic.hot);
+  }
+
+  async sketch(): Promise<SketchReading> {
+    return this.keyTraffic.sketch(performance.now());
   }
 
   async explain(key: Key, learned?: string): Promise<Explanation | undefined> {
@@ -223,13 +228,14 @@ export class Plane implements DataPlane, FrontContext {
   }
 
   suspect({ incarnation }: ReplicaRef): void {
-    this.#tell({ type: 'suspected', incarnation });
+    this.#news.tell({ type: 'suspected', incarnation });
   }
 
   onOver(ended: Ended): void {
     this.meter.count(ended, this.#policy);
     this.overload.over(ended);
     this.log.ended(ended);
+    this.keyTraffic.end(ended);
     if (this.access.isOn) this.access.ended(ended, this.#policy);
   }
 
@@ -238,7 +244,7 @@ export class Plane implements DataPlane, FrontContext {
     this.measures.holds(this.#load.inFlight + this.ledger.ownWaiting + this.returns.size, nowMs);
     this.#budget.advance(nowMs);
     this.meter.onTick(nowMs);
-    this.recentKeys.onTick(nowMs);
+    this.keyTraffic.onTick(nowMs);
     this.replies.onTick(nowMs);
     this.returns.callSome();
     this.overload.onTick(nowMs, this.#plan);
@@ -250,10 +256,6 @@ export class Plane implements DataPlane, FrontContext {
   arrive(): number {
     this.#budget.deposit();
     this.overload.arrived();
-    return this.#ids.next();
-  }
-
-  nextId(): number {
     return this.#ids.next();
   }
 
@@ -284,6 +286,7 @@ export class Plane implements DataPlane, FrontContext {
     this.#traffic = traffic;
     Object.assign(this.limits, proxyLimits(traffic));
     this.keys.settingsChanged();
+    this.keyTraffic.use(this.keys.source);
     this.#agents.settingsChanged();
     this.#front.settingsChanged();
   }
@@ -291,9 +294,5 @@ export class Plane implements DataPlane, FrontContext {
   #freed(): void {
     this.#line.serve();
     this.ledger.wakeOthers();
-  }
-
-  #tell(news: PlaneNews): void {
-    for (const listener of this.#listeners) listener(news);
   }
 }

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { KeySource } from '../../lib/core/request/key-source.ts';
 import { HASH_NAMES } from '../../lib/core/ring/hashes/table.ts';
 import type { SeatId } from '../../lib/core/ring/ring.ts';
+import type { Target } from '../../lib/core/what-if/needs.ts';
 import type { FleetAt, NamedPair, Situation } from '../../lib/core/what-if/scenario.ts';
 import { loadHashPair } from '../../lib/settings/hash-source.ts';
 import { faultIn } from '../../lib/settings/kinds.ts';
@@ -49,11 +50,6 @@ export interface WhatIf {
   readonly target: Target;
   readonly json: boolean;
   readonly svg: string | undefined;
-}
-
-export interface Target {
-  readonly perSecond: number | undefined;
-  readonly hitRatio: number | undefined;
 }
 
 const PASSED = ['key', 'hash', 'slots', 'virtual-nodes', 'balance-factor', 'balance-floor'] as const;

@@ -2,8 +2,8 @@
 
 import { brief, whole } from '../../bench/charts/theme.ts';
 import type { HitRatio } from '../../lib/core/what-if/hit-curve.ts';
+import type { Need } from '../../lib/core/what-if/needs.ts';
 import type { Prediction, SituationPrediction } from '../../lib/core/what-if/prediction.ts';
-import type { Need } from './needs.ts';
 import type { Requests } from './requests.ts';
 
 export function printed(prediction: Prediction, needs: readonly Need[], requests: Requests): string {

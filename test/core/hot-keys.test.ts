@@ -42,7 +42,7 @@ t.test('of any number of keys, each frequent one is there, and its count is righ
 });
 
 t.test('what is longer ago than two periods is forgotten', async (t) => {
-  const hot = new RecentHotKeys(1000);
+  const hot = new RecentHotKeys(undefined, 1000);
   hot.onTick(5000);
   hot.count(1);
   hot.onTick(5999);
@@ -99,7 +99,7 @@ t.test('of a key whose cookie is learned the home of its last request is told, a
   ]);
   hot.count(7);
   t.same(hot.reading.keys[0], { key: 7, count: 3, error: 0 }, 'it is nobody’s any more');
-  const recent = new RecentHotKeys(1000);
+  const recent = new RecentHotKeys(undefined, 1000);
   recent.onTick(1000);
   recent.count(7, 2);
   recent.onTick(2000);

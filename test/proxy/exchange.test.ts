@@ -4,7 +4,7 @@
 
 import { EventEmitter } from 'node:events';
 import t from 'tap';
-import { RecentHotKeys } from '../../lib/core/traffic/hot-keys.ts';
+import { KeyTraffic } from '../../lib/core/sketch/key-traffic.ts';
 import { FrontMeasures, SeatMeasures } from '../../lib/core/traffic/measures.ts';
 import { Tally } from '../../lib/core/traffic/traffic.ts';
 import { BalancerError } from '../../lib/errors.ts';
@@ -148,7 +148,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     barredFromTunnels: (tried) => tried,
     dealId: () => 2,
     measures: new FrontMeasures(),
-    recentKeys: new RecentHotKeys(1000),
+    keyTraffic: new KeyTraffic(),
     directions: {
       setterOf: () => undefined,
       hear: () => undefined,

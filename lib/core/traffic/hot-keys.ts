@@ -85,12 +85,15 @@ const MINUTE_MS = 60_000;
 
 /** Those of the last one to two periods in which there was traffic. */
 export class RecentHotKeys {
+  readonly #onOver: (reading: HotKeysReading) => void;
   readonly #periodMs: number;
   #now = new HotKeys();
   #before = new HotKeys();
   #sinceMs = 0;
 
-  constructor(periodMs = MINUTE_MS) {
+  /** @param onOver is told what was counted in a period that is over. */
+  constructor(onOver: (reading: HotKeysReading) => void = () => undefined, periodMs = MINUTE_MS) {
+    this.#onOver = onOver;
     this.#periodMs = periodMs;
   }
 
@@ -102,8 +105,14 @@ export class RecentHotKeys {
   onTick(nowMs: number): void {
     if (nowMs - this.#sinceMs < this.#periodMs) return;
     this.#sinceMs = nowMs;
+    this.#onOver(this.#now.reading);
     this.#before = this.#now;
     this.#now = new HotKeys();
+  }
+
+  /** Those of the period that is not over. */
+  get fresh(): HotKeysReading {
+    return this.#now.reading;
   }
 
   get reading(): HotKeysReading {

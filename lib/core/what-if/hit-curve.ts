@@ -42,9 +42,9 @@ export class HitCurve {
     return this.#stack.entries;
   }
 
-  /** A request, whether it is in the sample or not. */
-  count(): void {
-    this.#requests += 1;
+  /** Requests, whether they are in the sample or not. */
+  count(requests = 1): void {
+    this.#requests += requests;
   }
 
   /**
@@ -57,6 +57,12 @@ export class HitCurve {
     const cell = groupOf(point) * (this.#sizes.length + 1) + this.#indexOf(needed);
     this.#needed[cell] = (this.#needed[cell] as number) + 1 / rate;
     return needed;
+  }
+
+  /** So many more requests for the object that was touched last: whoever has room for it has it still. */
+  again(times: number, point: number, size: number, rate: number): void {
+    const cell = groupOf(point) * (this.#sizes.length + 1) + this.#indexOf(size);
+    this.#needed[cell] = (this.#needed[cell] as number) + times / rate;
   }
 
   keep(isKept: (object: number) => boolean): void {

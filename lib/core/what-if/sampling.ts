@@ -14,9 +14,14 @@ export function samplePoint(object: number): number {
   return mix32(mix32(object ^ 0x3c6ef372) ^ 0xa54ff53a);
 }
 
-/** The threshold. It begins with all objects, and only falls. */
+/** The threshold. It only falls. */
 export class SampleRate {
-  #threshold = WORDS;
+  #threshold: number;
+
+  /** @param rate to begin with; by default all objects are looked at. */
+  constructor(rate = 1) {
+    this.#threshold = rate * WORDS;
+  }
 
   /** The part of all objects that are looked at: 1, a half, a quarter, … */
   get rate(): number {

@@ -15,6 +15,8 @@ import type { Series, Timeline } from './timeline.ts';
 export interface FleetAt {
   readonly fromMs: number;
   readonly seats: readonly SeatId[];
+  /** What they hold on the ring; by default each has the place of its number. */
+  readonly places?: ReadonlyMap<number, SeatId>;
 }
 
 /** A hash pair with its name. */
@@ -106,8 +108,8 @@ export class Scenario {
     this.situation = situation;
     this.#cacheBytes = cacheBytes;
     const keeper = new RingKeeper({ ...size, pair: situation.hash.pair, slowStartMs: 0 });
-    this.#policies = situation.fleets.map(({ fromMs, seats }) => {
-      const ring = keeper.build(new Map(seats.map((seat) => [seat, seat])));
+    this.#policies = situation.fleets.map(({ fromMs, seats, places }) => {
+      const ring = keeper.build(places ?? new Map(seats.map((seat) => [seat, seat])));
       return { fromMs, seats, policy: ringPolicy(ring, situation.hash.pair) };
     });
     const seats = [...new Set(situation.fleets.flatMap((fleet) => fleet.seats))].sort((a, b) => a - b);

@@ -6,7 +6,7 @@ import type { Told } from '../exchange/downstream.ts';
 import type { Ended } from '../exchange/exchange-context.ts';
 
 /** A request that is over. It need not have been an exchange. */
-export interface Entry extends Omit<Ended, 'request' | 'key' | 'agent' | 'error'> {
+export interface Entry extends Omit<Ended, 'request' | 'key' | 'found' | 'agent' | 'error'> {
   /** `undefined` if it could not be read. */
   readonly request: Told | undefined;
   /** `undefined` if it was refused or answered before it got one. */

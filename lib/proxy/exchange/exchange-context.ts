@@ -4,7 +4,7 @@ import type { KeyFinding } from '../../core/keys/key-finding.ts';
 import type { ReplicaRef } from '../../core/ports.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
-import type { RecentHotKeys } from '../../core/traffic/hot-keys.ts';
+import type { KeyTraffic } from '../../core/sketch/key-traffic.ts';
 import type { FrontMeasures } from '../../core/traffic/measures.ts';
 import type { BalancerError, ErrorCode } from '../../errors.ts';
 import type { RequestHead } from '../../http/headers.ts';
@@ -49,7 +49,7 @@ export interface ExchangeContext {
     weight?: number,
   ): Lessor | undefined;
   readonly measures: FrontMeasures;
-  readonly recentKeys: RecentHotKeys;
+  readonly keyTraffic: Pick<KeyTraffic, 'place'>;
   readonly directions: Pick<Directions, keyof Directions>;
   /**
    * Waits for room if all replicas are full: `onRoom` is called later. False if there is nothing to wait for, or no
@@ -102,6 +102,7 @@ export interface Ended {
   readonly client: string;
   readonly requestId: number;
   readonly key: Key;
+  readonly found: Pick<KeyFinding, 'keyClass'>;
   /** The replica that was tried last. */
   readonly agent: Lessor | undefined;
   /** Status of the reply, 0 if there was none. */

@@ -13,6 +13,7 @@ import type { Risk } from '../poison/guard.ts';
 import type { Lessor } from '../replicas/lease.ts';
 import type { SeatClaims } from '../replicas/routing-table.ts';
 import type { ExchangeContext } from './exchange-context.ts';
+import type { Times } from './times.ts';
 import type { Waiting } from './waiting-line.ts';
 
 /** A request that needs a replica. */
@@ -20,6 +21,7 @@ export interface Seeker extends Waiting, Risk {
   readonly request: Risk['request'];
   readonly body: Risk['body'] & { readonly kept: readonly Uint8Array[]; readonly receivedBytes: number };
   requestId: number;
+  readonly times: Times;
   found: KeyFinding;
   key: Key;
   /** If the bound on load is on weights; else 0. */
@@ -71,7 +73,7 @@ function takePlace(seeker: Seeker, context: ExchangeContext, cannotWait: boolean
     const agent = guard.isQuiet
       ? takeAt(seeker, home, context, undefined)
       : takeGuarded(seeker, home, context, cannotWait);
-    if (agent !== undefined) noteWay(seeker, home, context);
+    if (agent !== undefined) noteWay(seeker, agent.replica.seat, home, context);
     return agent;
   } catch (error) {
     // A user's own hash module may throw.
@@ -93,15 +95,16 @@ function settleKey(seeker: Seeker, found: KeyFinding, context: ExchangeContext):
 
 function noteWay(
   seeker: Seeker,
+  seat: SeatId,
   home: SeatId | undefined,
-  { directions, limits, measures, recentKeys }: ExchangeContext,
+  { directions, limits, measures, keyTraffic }: ExchangeContext,
 ): void {
+  keyTraffic.place(seeker, seat, home);
   const { keyClass } = seeker.found;
   if (keyClass === undefined && !limits.tellsRoute) return;
   seeker.passedFor = directions.passedFor;
   if (keyClass === undefined) return;
   measures.keyed(keyClass, seeker.passedFor === undefined ? 'owner' : 'other');
-  recentKeys.count(seeker.key, home);
 }
 
 function takeAt(

@@ -1,8 +1,9 @@
 // What a data plane goes by to find the keys of requests, made anew when the settings change.
 
 import type { KeyFinding } from '../../core/keys/key-finding.ts';
+import { writeKeySpec } from '../../core/keys/key-spec.ts';
 import { LEARNED_BYTES, LearnedSeats } from '../../core/keys/learned-seats.ts';
-import type { KeyFunction } from '../../core/request/key-source.ts';
+import { goesByRequestId, type KeyFunction } from '../../core/request/key-source.ts';
 import type { ProxyLimits } from '../proxy-limits.ts';
 import { CookieLearner } from './cookie-learner.ts';
 import type { KeyedRequest } from './head-texts.ts';
@@ -31,6 +32,11 @@ export class Keys {
     this.#read = keyReader(limits.key, own);
     this.#cookies = cookieIssuer(limits);
     this.#learner = this.#makeLearner();
+  }
+
+  /** `--key` as it is written; `undefined` if requests go by their ids. */
+  get source(): string | undefined {
+    return goesByRequestId(this.#limits.key) ? undefined : writeKeySpec(this.#limits.key);
   }
 
   /** Learns from replies; `undefined` if nothing is to be learned. */

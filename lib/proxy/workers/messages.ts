@@ -47,6 +47,7 @@ export interface Questions {
   readonly landings: number;
   readonly explain: { readonly key: Key; readonly learned: string | undefined };
   readonly hotKeys: undefined;
+  readonly sketch: undefined;
   readonly handover: undefined;
   readonly giveWay: undefined;
   readonly close: undefined;

@@ -130,6 +130,7 @@ function answerers(
     landings: (after) => plane.landings(after),
     explain: ({ key, learned }) => plane.explain(key, learned),
     hotKeys: () => plane.hotKeys(),
+    sketch: () => plane.sketch(),
     handover: () => plane.handover(),
     giveWay: () => plane.giveWay(timeOver),
     close: () => plane.close(timeOver),

@@ -4,6 +4,7 @@
 // given the latest plan before it listens.
 
 import { LEARNED_BYTES } from '../../core/keys/learned-seats.ts';
+import { Listeners } from '../../core/listeners.ts';
 import type { DataPlane, ListenPlace, PlaneHandover, PlaneNews } from '../../core/plane-ports.ts';
 import { Ledger, ledgerBytes } from '../../core/request/ledger.ts';
 import type { Poison } from '../../core/request/poison.ts';
@@ -12,6 +13,7 @@ import { SUSPECTS_BYTES, Suspects } from '../../core/request/suspects.ts';
 import type { Explanation } from '../../core/ring/explain.ts';
 import type { Key } from '../../core/ring/policy.ts';
 import type { RoutingPlan } from '../../core/routing-plan.ts';
+import { mergeSketches, type SketchReading } from '../../core/sketch/reading.ts';
 import { type Counters, mergeCounters, noCounters } from '../../core/traffic/counters.ts';
 import { type HotKeysReading, mergeHotKeys } from '../../core/traffic/hot-keys.ts';
 import type { Landings } from '../../core/traffic/landings.ts';
@@ -47,7 +49,8 @@ export class ThreadedPlane implements DataPlane {
   readonly #traffic: TrafficSettings;
   readonly #workers: number;
   readonly #crew: Crew;
-  readonly #listeners = new Set<(news: PlaneNews) => void>();
+  readonly #news = new Listeners<PlaneNews>();
+  readonly watch = this.#news.watch;
   readonly #drains = new Drains<WorkerThread>((incarnation) => this.#onDrained(incarnation));
   readonly #memory: SharedArrayBuffer;
   readonly #learned = new SharedArrayBuffer(LEARNED_BYTES);
@@ -149,11 +152,6 @@ export class ThreadedPlane implements DataPlane {
     return this.#held;
   }
 
-  watch(listener: (news: PlaneNews) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
   async counters(): Promise<Counters> {
     const looks = this.#crew.living().map(async (thread) => {
       thread.counters = (await unlessEnded(thread.ask('counters', undefined))) ?? thread.counters;
@@ -183,6 +181,11 @@ export class ThreadedPlane implements DataPlane {
   async hotKeys(): Promise<HotKeysReading> {
     const looks = this.#crew.living().map((thread) => unlessEnded(thread.ask('hotKeys', undefined)));
     return (await Promise.all(looks)).filter((one) => one !== undefined).reduce(mergeHotKeys, { total: 0, keys: [] });
+  }
+
+  async sketch(): Promise<SketchReading> {
+    const looks = this.#crew.living().map((thread) => unlessEnded(thread.ask('sketch', undefined)));
+    return mergeSketches((await Promise.all(looks)).filter((one) => one !== undefined));
   }
 
   async explain(key: Key, learned?: string): Promise<Explanation | undefined> {
@@ -248,7 +251,7 @@ export class ThreadedPlane implements DataPlane {
     }
     if (this.#suspected.has(news.incarnation)) return;
     this.#suspected.add(news.incarnation);
-    this.#tell(news);
+    this.#news.tell(news);
   }
 
   #publishTo(thread: WorkerThread, plan: RoutingPlan): Promise<void> {
@@ -261,7 +264,7 @@ export class ThreadedPlane implements DataPlane {
   #onDrained(incarnation: number): void {
     this.#rows.free(incarnation);
     for (const thread of this.#crew.living()) thread.forget(incarnation);
-    this.#tell({ type: 'drained', incarnation });
+    this.#news.tell({ type: 'drained', incarnation });
   }
 
   #onEnded(thread: WorkerThread): void {
@@ -279,10 +282,6 @@ export class ThreadedPlane implements DataPlane {
     if (this.#latest !== undefined) this.#drains.onPlan(this.#latest, [thread]);
     await Promise.allSettled(given);
     if (this.#place !== undefined) await listenOn(thread, this.#place);
-  }
-
-  #tell(news: PlaneNews): void {
-    for (const listener of this.#listeners) listener(news);
   }
 }
 

@@ -1,7 +1,11 @@
 // How many replicas it takes for a target, by hash and factor.
 
-import type { Prediction, SituationPrediction } from '../../lib/core/what-if/prediction.ts';
-import type { Target } from './arguments.ts';
+export interface Target {
+  /** No replica is to get more requests a second. */
+  readonly perSecond: number | undefined;
+  /** The part of the requests that are to be hits in the first cache size, 0 … 1. */
+  readonly hitRatio: number | undefined;
+}
 
 export interface Need {
   readonly hash: string;
@@ -11,18 +15,29 @@ export interface Need {
   readonly tried: number;
 }
 
-export function needsOf({ situations }: Prediction, target: Target): Need[] {
+/** What is known of a fleet of some size. */
+interface Sized {
+  readonly name: string;
+  readonly hash: string;
+  readonly factor: number | null;
+  readonly replicas: number;
+  readonly peakPerSecond: number;
+  readonly hits: readonly { readonly ratio: number }[];
+}
+
+/** @param situations those with the name `sized` are looked at. */
+export function needsOf(situations: readonly Sized[], target: Target): Need[] {
   const sized = situations.filter(({ name }) => name === 'sized');
   const groups = Map.groupBy(sized, ({ hash, factor }) => `${hash} ${factor}`);
   return [...groups.values()].map((group) => {
     const ordered = group.toSorted((a, b) => a.replicas - b.replicas);
     const last = ordered.findLastIndex((one) => !meets(one, target));
-    const { hash, factor } = ordered[0] as SituationPrediction;
+    const { hash, factor } = ordered[0] as Sized;
     return { hash, factor, replicas: ordered[last + 1]?.replicas ?? null, tried: ordered.length };
   });
 }
 
-function meets({ peakPerSecond, hits }: SituationPrediction, { perSecond, hitRatio }: Target): boolean {
+function meets({ peakPerSecond, hits }: Sized, { perSecond, hitRatio }: Target): boolean {
   const [first] = hits;
   return (
     (perSecond === undefined || peakPerSecond <= perSecond) &&
