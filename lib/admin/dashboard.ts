@@ -51,6 +51,7 @@ const MODULES = [
   'format.js',
   'document.js',
   'places.js',
+  'prediction.js',
   'walk.js',
   'route.js',
   'ring.js',

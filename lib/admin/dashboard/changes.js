@@ -3,16 +3,18 @@
 
 import { byId, html, setText } from './document.js';
 import { formatPart } from './format.js';
+import { createForesight } from './prediction.js';
 
 /**
  * @typedef {{ from: string, to: string, fraction: number }} Move
  * @typedef {{ replicas: string[], moved: number, moves: Move[], maxOverMean: number,
  *   points: { slot: number, seat: number }[] }} Preview
  * @typedef {{ text: string, done: string, busy: string, make: () => Promise<unknown>,
- *   of?: string, ends?: boolean, preview?: Preview, again?: () => Promise<Proposal> }} Proposal
+ *   of?: string, ends?: boolean, preview?: Preview, again?: () => Promise<Proposal>,
+ *   expected?: import('./prediction.js').Expected }} Proposal
  *   `of` is the replica that the proposal is about, which has to exist; with `ends` it is ended without warning
  * @typedef {{ preview: (points: { slot: number, seat: number }[]) => void, clear: () => void, hostnames: () =>
- * string[],
+ * string[], seats: () => { seat: number, replica: string }[], maxOverMean: () => number | undefined,
  *   ask: (method: string, path: string, body: unknown) => Promise<unknown> }} View
  */
 
@@ -20,16 +22,17 @@ const MOST_MOVES = 6;
 
 /** @param {View} view */
 export function createChanges(view) {
-  const { attempt, fleetChanged } = createPanel(view);
   const { ask } = view;
+  const foresight = createForesight(view);
+  const { attempt, fleetChanged } = createPanel(view, foresight);
 
   /** @param {string} hostname @returns {Promise<Proposal>} */
   const proposeAdd = async (hostname) => {
-    const same = (/** @type {string} */ other) => other.toLowerCase() === hostname.toLowerCase();
-    if (view.hostnames().some(same)) throw new Error(`${hostname} is there already.`);
+    if (view.hostnames().some((other) => other.toLowerCase() === hostname.toLowerCase()))
+      throw new Error(`${hostname} is there already.`);
     const body = { n: 1, hostnames: hostname === '' ? [] : [hostname] };
     const preview = /** @type {Preview} */ (await ask('POST', '/add?dry-run', body));
-    const name = hostname === '' ? 'A new replica' : hostname;
+    const name = hostname || 'A new replica';
     return {
       text: `${name} would take ${formatPart(preview.moved)} of the slots, marked around the ring; max / mean ${preview.maxOverMean.toFixed(2)} then.`,
       preview,
@@ -37,6 +40,7 @@ export function createChanges(view) {
       busy: `${name} is starting …`,
       make: () => ask('POST', '/add', body),
       again: () => proposeAdd(hostname),
+      expected: foresight.ofAdd(),
     };
   };
 
@@ -52,6 +56,7 @@ export function createChanges(view) {
       busy: `${hostname} finishes its requests …`,
       make: () => ask('DELETE', '/rm?only-named', body),
       again: () => proposeRemove(hostname),
+      expected: foresight.ofRemove(hostname),
     };
   };
 
@@ -63,6 +68,7 @@ export function createChanges(view) {
     done: 'Kill it',
     busy: `${hostname} is being killed …`,
     make: () => ask('POST', '/balancer/kill', { hostname }),
+    expected: foresight.ofKill(hostname),
   });
 
   /** @param {string} hostname @returns {Promise<Proposal>} */
@@ -74,20 +80,11 @@ export function createChanges(view) {
     make: () => ask('POST', '/balancer/drain', { hostname }),
   });
 
-  /** @param {string} hostname @returns {Promise<Proposal>} */
-  const proposeUndrain = async (hostname) => ({
-    of: hostname,
-    text: `${hostname} would take requests again: those of its own keys.`,
-    done: 'Undrain it',
-    busy: `${hostname} takes requests again …`,
-    make: () => ask('POST', '/balancer/undrain', { hostname }),
-  });
-
   return {
     /** @param {string} hostname @param {HTMLElement} opener */
     drain: (hostname, opener) => attempt(opener, () => proposeDrain(hostname)),
     /** @param {string} hostname @param {HTMLElement} opener */
-    undrain: (hostname, opener) => attempt(opener, () => proposeUndrain(hostname)),
+    undrain: (hostname, opener) => attempt(opener, () => proposeUndrain(ask, hostname)),
     /** @param {string} hostname '' for a random one @param {HTMLElement} opener */
     add: (hostname, opener) => attempt(opener, () => proposeAdd(hostname)),
     /** @param {string} hostname @param {HTMLElement} opener */
@@ -98,11 +95,21 @@ export function createChanges(view) {
   };
 }
 
+/** @param {View['ask']} ask @param {string} hostname @returns {Promise<Proposal>} */
+const proposeUndrain = async (ask, hostname) => ({
+  of: hostname,
+  text: `${hostname} would take requests again: those of its own keys.`,
+  done: 'Undrain it',
+  busy: `${hostname} takes requests again …`,
+  make: () => ask('POST', '/balancer/undrain', { hostname }),
+});
+
 /**
  * The panel that shows a change before it is made, and its result.
  * @param {View} view
+ * @param {ReturnType<typeof createForesight>} foresight
  */
-function createPanel(view) {
+function createPanel(view, foresight) {
   const { confirm, cancel, say, show, hide } = createWords(view);
   /**
    * @type {{ proposal?: Proposal, stale?: boolean }} what is shown: another object each time, so that what ends late
@@ -123,8 +130,10 @@ function createPanel(view) {
     cancel.focus();
   };
   const propose = (/** @type {Proposal} */ proposal) => {
-    shown = { proposal };
+    const mine = { proposal };
+    shown = mine;
     show(proposal);
+    void foresight.show(proposal.expected, () => shown === mine);
   };
   const close = () => {
     shown = {};
@@ -136,8 +145,10 @@ function createPanel(view) {
     if (proposal === undefined || stale) return;
     tell(proposal.busy);
     const mine = shown;
+    const onMade = foresight.onMade(proposal.expected);
     try {
       await proposal.make();
+      onMade();
       // If something else was proposed meanwhile, the panel stays open for that.
       if (shown === mine) close();
     } catch (error) {
@@ -216,6 +227,7 @@ function createWords(view) {
     panel.hidden = false;
     panel.classList.toggle('failed', failed);
     setText('change-text', text);
+    setText('change-predicted', '');
     moves.replaceChildren();
     cancel.textContent = 'Close';
     // A hidden button loses the focus, and a keyboard user would be sent back to the top of the page.

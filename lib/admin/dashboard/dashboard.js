@@ -9,6 +9,7 @@ import { createEventLog } from './event-log.js';
 import { createExplain } from './explain.js';
 import { formatCount, formatMs, formatSpan } from './format.js';
 import { createLoad } from './load.js';
+import { spreadOf } from './model.js';
 import { createOrder } from './order.js';
 import { createPresentation } from './present.js';
 import { createReplicaTable } from './replicas.js';
@@ -71,6 +72,11 @@ const changes = createChanges({
   },
   clear: () => ringView.hideGhost(),
   hostnames: () => model?.fleet.seats.map(({ replica }) => replica) ?? [],
+  seats: () => model?.fleet.seats ?? [],
+  maxOverMean: () => {
+    const { total = 0, maxOverMean } = model === undefined ? {} : spreadOf(model.fleet, model.spread);
+    return total === 0 ? undefined : maxOverMean;
+  },
   ask,
 });
 const table = createReplicaTable(changes, ringView);
