@@ -45,9 +45,13 @@ make_node() {
   rm -f "$home/docker.pid"
   # Only what Docker needs: other parts of containerd look for file systems that are not there.
   printf 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n' >"$home/containerd.toml"
+  # A Swarm asks a registry for each image that has no digest, and takes its own if that fails. No name can be looked up
+  # from here, so it is to fail at once: nobody listens there.
+  echo 'nameserver 127.0.0.1' >"$home/resolv.conf"
   cat >"$home/begin" <<BEGIN
 mount --make-rprivate /
 mount --bind $home/run /run
+mount --bind $home/resolv.conf /etc/resolv.conf
 hostname node$node
 containerd --root $home/cdata --state $home/cstate --address $home/containerd.sock --config $home/containerd.toml >$home/containerd.log 2>&1 &
 echo \$! >$home/containerd.pid
@@ -66,7 +70,7 @@ BEGIN
 up() {
   make_hub
   mkdir -p "$dir"
-  docker save node:26-slim -o "$dir/image.tar"
+  [[ -s $dir/image.tar ]] || docker save node:26-slim -o "$dir/image.tar"
   for node in $(seq "$1"); do
     make_node "$node"
     engine "$node" image inspect node:26-slim >/dev/null 2>&1 || engine "$node" load --quiet --input "$dir/image.tar"
