@@ -53,7 +53,10 @@ const options: SwarmRuntimeOptions = {
 const limit = () => AbortSignal.timeout(30_000);
 
 export async function contract(t: Test): Promise<void> {
-  t.teardown(() => removeServices(FLEET));
+  t.teardown(async () => {
+    await removeServices(FLEET);
+    await swarm('volume', 'rm', '--force', 'ringmaster-test-swarm');
+  });
   const before = process.env.DOCKER_HOST;
   const door = IS_ENGINE_OF_MACHINE ? await engineDoor() : undefined;
   process.env.DOCKER_HOST = door?.host ?? SWARM_ENVIRONMENT.DOCKER_HOST;

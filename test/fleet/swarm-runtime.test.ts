@@ -1,0 +1,176 @@
+// What a manager of a Swarm tells, and what that means for replicas: where the next one is not to be, how long a start is
+// waited for, and what is told of those that end. test/swarm/ plays it on a real Swarm.
+
+import t from 'tap';
+import type { ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
+import type { FleetService, FleetView } from '../../lib/fleet/runtimes/swarm/fleet-view.ts';
+import { nodesToAvoid, type Placed } from '../../lib/fleet/runtimes/swarm/placement.ts';
+import { DoubtfulNodes, type Start, startService } from '../../lib/fleet/runtimes/swarm/starting.ts';
+import { endOf, type SwarmNode, type SwarmTask } from '../../lib/fleet/runtimes/swarm/task.ts';
+import { watchServices } from '../../lib/fleet/runtimes/swarm/watch.ts';
+import { createLog } from '../../lib/log.ts';
+import { VirtualClock } from '../fixtures/virtual-clock.ts';
+
+const node = (ID: string, State = 'ready', Availability = 'active'): SwarmNode => ({
+  ...{ ID, Spec: { Availability } },
+  Status: { State, Addr: `${ID}.invalid` },
+});
+const task = (NodeID: string, State: string, more: object = {}): SwarmTask => ({
+  ...{ ID: 't', ServiceID: 's', CreatedAt: '2026-01-01T00:00:00Z', NodeID, DesiredState: 'running' },
+  Status: { State, ...more },
+});
+const replica = (seat: number, incarnation = seat): ReplicaRef => ({ seat, incarnation, hostname: `r${incarnation}` });
+
+/** What the manager tells of replicas and their tasks. The id of each service is the hostname. */
+function view(
+  services: readonly (readonly [ReplicaRef, SwarmTask | undefined])[],
+  nodes: SwarmNode[] = [node('a')],
+): FleetView {
+  return {
+    nodes: new Map(nodes.map((one) => [one.ID, one])),
+    tasks: services.flatMap(([, one]) => one ?? []),
+    services: services.map(
+      ([replica, task]) =>
+        ({
+          ...{ service: { ID: replica.hostname }, replica, task },
+          address: task?.Status.State === 'running' ? { type: 'tcp', host: task.NodeID, port: 1 } : undefined,
+        }) as FleetService,
+    ),
+  };
+}
+
+t.test('the next replica is kept from nodes where the last one is still said to run', async (t) => {
+  const nodes = ['a', 'b', 'c'].map((id) => node(id));
+  const placed = (seat: number, incarnation: number, on: string, state = 'running'): Placed => ({
+    ...{ seat, incarnation },
+    task: task(on, state),
+  });
+  const there = [placed(1, 1, 'a'), placed(2, 2, 'b'), placed(3, 3, 'c')];
+  t.same(nodesToAvoid({ seat: 3, incarnation: 4 }, there, nodes, []), ['c'], 'the node that lost it');
+  t.same(nodesToAvoid({ seat: 4, incarnation: 4 }, there, nodes, []), [], 'all of them are well');
+  t.same(nodesToAvoid({ seat: 3, incarnation: 4 }, [placed(3, 3, 'c', 'failed')], nodes, []), [], 'it has ended');
+  const others = [placed(1, 5, 'a'), placed(1, 1, 'c')];
+  t.same(nodesToAvoid({ seat: 2, incarnation: 6 }, others, nodes, []), ['c'], 'another seat lost one there');
+  t.same(nodesToAvoid({ seat: 2, incarnation: 6 }, [], nodes, ['b']), ['b'], 'a start failed there');
+  const left = [node('a', 'down'), node('b', 'ready', 'drain'), node('c')];
+  t.same(nodesToAvoid({ seat: 3, incarnation: 4 }, there, left, []), [], 'no other node takes tasks');
+});
+
+t.test('how a task ended is told in words', async (t) => {
+  t.equal(endOf(task('a', 'complete', { ContainerStatus: { ExitCode: 0 } })), 'exit code 0');
+  t.equal(
+    endOf(task('a', 'failed', { Err: 'task: non-zero exit (3)', ContainerStatus: { ExitCode: 3 } })),
+    'exit code 3',
+  );
+  t.equal(endOf(task('a', 'rejected', { Err: 'No such image: x' })), 'No such image: x');
+  t.equal(endOf(task('a', 'shutdown')), 'its task is shutdown');
+});
+
+/** Plays a start: each look shows the next of `states`, the last one for ever. */
+function started(clock: VirtualClock, states: readonly (SwarmTask | undefined)[], nodes?: SwarmNode[]) {
+  const left = [...states];
+  const made: (readonly string[])[] = [];
+  const removed: string[] = [];
+  const doubtful = new DoubtfulNodes(clock);
+  const start: Start = {
+    replica: replica(1),
+    look: async () => (made.length === 0 ? view([], nodes) : view([[replica(1), next()]], nodes)),
+    create: async (avoided) => {
+      made.push(avoided);
+      return 'r1';
+    },
+    remove: async (id) => void removed.push(id),
+    lastWords: async () => 'its last words',
+    ...{ doubtful, clock, signal: new AbortController().signal },
+  };
+  const next = () => (left.length > 1 ? left.shift() : left[0]);
+  return { start, made, removed, doubtful };
+}
+
+t.test('a start waits until the task runs, and one that ends says why and leaves nothing', async (t) => {
+  const clock = new VirtualClock();
+  const well = started(clock, [undefined, task('a', 'preparing'), task('a', 'running')]);
+  const address = startService(well.start);
+  await clock.advance(2000);
+  t.same(await address, { type: 'tcp', host: 'a', port: 1 });
+  t.same(well.removed, []);
+
+  const ill = started(clock, [task('a', 'rejected', { Err: 'No such image: x' })]);
+  const failed = startService(ill.start);
+  await t.rejects(failed, { code: 'start-failed', message: 'No such image: x: its last words' });
+  t.same(ill.removed, ['r1']);
+  t.same(ill.doubtful.ids, ['a']);
+  await clock.advance(61_000);
+  t.same(ill.doubtful.ids, [], 'not for ever');
+});
+
+t.test('if no node is left where some are avoided, none are; and then it is said', async (t) => {
+  const clock = new VirtualClock();
+  const nowhere = task('', 'pending', { Err: 'no suitable node (scheduling constraints)' });
+  const nodes = [node('a'), node('b')];
+  const played = started(clock, [nowhere], nodes);
+  played.doubtful.add('b');
+  const start = startService(played.start);
+  start.catch(() => undefined);
+  await clock.advance(10_000);
+  await t.rejects(start, { message: /the Swarm does not place it: no suitable node/ });
+  t.same(played.made, [['b'], []]);
+  t.same(played.removed, ['r1', 'r1']);
+});
+
+t.test('ends are told once, also of services that somebody removed; a node that is down casts doubt', async (t) => {
+  const clock = new VirtualClock();
+  const stopped = new AbortController();
+  const told: string[] = [];
+  const logged: string[] = [];
+  let now: FleetView | Error = view([
+    [replica(1), task('a', 'running')],
+    [replica(2), task('a', 'running')],
+    [replica(3), task('a', 'running')],
+  ]);
+  const watching = watchServices({
+    look: async () => {
+      if (now instanceof Error) throw now;
+      return now;
+    },
+    lastWords: async () => 'no votes today',
+    listener: (news: RuntimeNews) =>
+      told.push(
+        news.type === 'restored'
+          ? 'restored'
+          : `${news.replica.hostname} ${news.type} ${'reason' in news ? news.reason : ''}`.trim(),
+      ),
+    ...{ clock, signal: stopped.signal },
+    log: createLog(
+      'info',
+      (line) => logged.push(JSON.parse(line).event),
+      () => new Date(),
+    ),
+  });
+  const shows = async (next: FleetView | Error) => {
+    now = next;
+    told.length = 0;
+    await clock.advance(2500);
+    return [...told];
+  };
+  t.same(await shows(now), []);
+  const failed = task('a', 'failed', { ContainerStatus: { ExitCode: 1 } });
+  t.same(
+    await shows(
+      view([
+        [replica(1), failed],
+        [replica(3), task('a', 'running')],
+      ]),
+    ),
+    ['r2 exited its service was removed', 'r1 exited exit code 1: no votes today'],
+  );
+  const killed = task('a', 'failed', { ContainerStatus: { ExitCode: 137 } });
+  t.same(await shows(view([[replica(3), killed]])), ['r3 exited exit code 137'], 'r1 was told before');
+  const down = view([[replica(4), task('b', 'running')]], [node('b', 'down')]);
+  t.same(await shows(down), ['r4 doubted']);
+  t.same(await shows(new Error('the manager is gone')), []);
+  t.same(await shows(down), ['restored']);
+  t.same(logged, ['swarm-lost', 'swarm-restored']);
+  stopped.abort();
+  await watching;
+});
