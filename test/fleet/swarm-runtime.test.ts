@@ -46,14 +46,20 @@ t.test('the next replica is kept from nodes where the last one is still said to 
     task: task(on, state),
   });
   const there = [placed(1, 1, 'a'), placed(2, 2, 'b'), placed(3, 3, 'c')];
-  t.same(nodesToAvoid({ seat: 3, incarnation: 4 }, there, nodes, []), ['c'], 'the node that lost it');
-  t.same(nodesToAvoid({ seat: 4, incarnation: 4 }, there, nodes, []), [], 'all of them are well');
-  t.same(nodesToAvoid({ seat: 3, incarnation: 4 }, [placed(3, 3, 'c', 'failed')], nodes, []), [], 'it has ended');
+  t.same(nodesToAvoid({ seat: 3, incarnation: 4 }, there, [], nodes, []), ['c'], 'the node that lost it');
+  t.same(nodesToAvoid({ seat: 4, incarnation: 4 }, there, [], nodes, []), [], 'all of them are well');
+  t.same(nodesToAvoid({ seat: 3, incarnation: 4 }, [placed(3, 3, 'c', 'failed')], [], nodes, []), [], 'it has ended');
   const others = [placed(1, 5, 'a'), placed(1, 1, 'c')];
-  t.same(nodesToAvoid({ seat: 2, incarnation: 6 }, others, nodes, []), ['c'], 'another seat lost one there');
-  t.same(nodesToAvoid({ seat: 2, incarnation: 6 }, [], nodes, ['b']), ['b'], 'a start failed there');
+  t.same(nodesToAvoid({ seat: 2, incarnation: 6 }, others, [], nodes, []), ['c'], 'another seat lost one there');
+  t.same(nodesToAvoid({ seat: 2, incarnation: 6 }, [], [], nodes, ['b']), ['b'], 'a start failed there');
+  const gone = [task('c', 'running'), task('b', 'failed')];
+  t.same(
+    nodesToAvoid({ seat: 9, incarnation: 9 }, [], gone, nodes, []),
+    ['c'],
+    'a service is gone, and its task is not',
+  );
   const left = [node('a', 'down'), node('b', 'ready', 'drain'), node('c')];
-  t.same(nodesToAvoid({ seat: 3, incarnation: 4 }, there, left, []), [], 'no other node takes tasks');
+  t.same(nodesToAvoid({ seat: 3, incarnation: 4 }, there, [], left, []), [], 'no other node takes tasks');
 });
 
 t.test('how a task ended is told in words', async (t) => {

@@ -18,7 +18,8 @@ const DIRECTORY = '/tmp/ringmaster-swarm-test';
 const MANAGER = `unix://${DIRECTORY}/node1/docker.sock`;
 const NODES = fileURLToPath(new URL('nodes.sh', import.meta.url));
 const FLEET = 'test-nodes';
-const REPLICAS = 6;
+// Three on each node: more than start at a time, so one starts when the services of the others are gone.
+const REPLICAS = 9;
 const KEYS = 120;
 const CLIENTS = 4;
 const PAUSE_MS = 50;
@@ -125,6 +126,8 @@ async function nodeIsCut(t: Test, program: Program): Promise<void> {
   const times = (event: string) => since(event).map((line) => afterMs(line));
   t.comment(`suspected after ${times('replica-suspected')} ms, given up after ${times('replica-lost')} ms`);
   t.comment(`serving elsewhere after ${times('replica-serving')} ms; slowest request ${slowestMs} ms`);
+  const given = since('replica-lost').map(({ hostname }) => String(hostname));
+  t.same(given.toSorted(), lost.toSorted(), 'no start was tried in vain');
   t.same(failures, [], `of ${asked} GETs`);
   t.same(await owners(program), before, 'no key has moved');
   const now = await whereabouts();

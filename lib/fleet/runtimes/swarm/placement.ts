@@ -12,11 +12,13 @@ export interface Placed {
 
 /**
  * The ids of nodes on which the replica should not be: those where an earlier one of any seat is still said to run
- * though another one has its seat, and `doubtful` ones. None if no other node takes tasks.
+ * though another one has its seat, or its service is gone, and `doubtful` ones. None if no other node takes tasks.
+ * @param left tasks of services that have been removed.
  */
 export function nodesToAvoid(
   starting: Omit<Placed, 'task'>,
   there: readonly Placed[],
+  left: readonly SwarmTask[],
   nodes: readonly SwarmNode[],
   doubtful: Iterable<string>,
 ): string[] {
@@ -24,10 +26,9 @@ export function nodesToAvoid(
   for (const { seat, incarnation } of [...there, starting]) {
     youngest.set(seat, Math.max(incarnation, youngest.get(seat) ?? 0));
   }
-  const left = there.filter(
-    ({ seat, incarnation, task }) => task !== undefined && !hasEnded(task) && youngest.get(seat) !== incarnation,
-  );
-  const avoided = new Set([...doubtful, ...left.flatMap(({ task }) => task?.NodeID ?? [])]);
+  const replaced = there.filter(({ seat, incarnation }) => youngest.get(seat) !== incarnation);
+  const lasting = [...left, ...replaced.flatMap(({ task }) => task ?? [])].filter((task) => !hasEnded(task));
+  const avoided = new Set([...doubtful, ...lasting.flatMap(({ NodeID }) => NodeID ?? [])]);
   const takesTasks = ({ Status, Spec }: SwarmNode) => Status.State === 'ready' && Spec?.Availability === 'active';
   const others = nodes.filter((node) => takesTasks(node) && !avoided.has(node.ID));
   return others.length === 0 ? [] : [...avoided].sort();

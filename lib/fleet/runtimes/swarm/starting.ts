@@ -47,9 +47,10 @@ export class DoubtfulNodes {
 /** Resolves with the address of the replica. Rejects if it does not come up, and leaves nothing then. */
 export async function startService(start: Start): Promise<Address> {
   const { replica, look, doubtful } = start;
-  const { services, nodes } = await look();
-  const there = services.flatMap(placed);
-  const avoided = nodesToAvoid(replica, there, [...nodes.values()], doubtful.ids);
+  const { services, nodes, tasks } = await look();
+  const ids = new Set(services.map(({ service }) => service.ID));
+  const left = tasks.filter(({ ServiceID }) => !ids.has(ServiceID));
+  const avoided = nodesToAvoid(replica, services.flatMap(placed), left, [...nodes.values()], doubtful.ids);
   return (await tried(start, avoided)) ?? (await tried(start, [])) ?? Promise.reject(noNode('no node takes it'));
 }
 
