@@ -141,6 +141,21 @@ t.test('without its package the votes are in SQLite, and VOTES_URL says what is 
   t.equal(status, 2);
 });
 
+t.test('the URL of the votes may be in a file, such as a secret, which has to be there', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'ringmaster-secret-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, 'VOTES_URL');
+  writeFileSync(file, `redis://:hush@127.0.0.1:${await freePort()}\n`);
+  const replica = await startReplica(t, { VOTES_URL_FILE: file });
+  const { status, text } = await replica.request('/api/votes');
+  t.equal(status, 503);
+  t.match(text, /127\.0\.0\.1.* cannot be reached/);
+  t.notMatch(text, /hush/);
+  const environment = { ...process.env, VOTES_URL_FILE: join(directory, 'none') };
+  const ended = spawnSync(process.execPath, [SCRIPT], { env: environment, encoding: 'utf8' });
+  t.match(ended, { status: 2, stderr: /^replica: ENOENT: .*none/ });
+});
+
 t.test(
   'the stream: who serves it, the counts now, and again when they have changed, from other replicas too',
   async (t) => {
