@@ -29,6 +29,7 @@ import { mostPlaces, upstreamPlaces } from './settings/rules.ts';
 import { startsReplicas } from './settings/tables/fleet/balancers.ts';
 import { checkPortIsFree } from './system/free-port.ts';
 import { listening } from './system/listening.ts';
+import { isOnLoopback } from './system/service-manager.ts';
 import type { Handover } from './upgrade/handover.ts';
 import { onwardTo, ownPlace } from './upgrade/onward.ts';
 import { Succession, type SuccessionTerms } from './upgrade/succession.ts';
@@ -102,7 +103,7 @@ export async function createBalancer(options: Options, log: AdjustableLog, own: 
   const upgrade = { run: (inTurn: InTurn) => replace(inTurn), last: () => taking?.before.ending ?? null };
   const handover = taking?.handover;
   const parts: Parts = await createParts(options, {
-    ...{ pair, keyFunction, showsLastLines, reread, log, observe },
+    ...{ pair, keyFunction, showsLastLines, reread, log, observe, ...opennessOf(sockets, handover) },
     ...{ upgrade, handover, beforeEnded: taking?.before.ended, onward: () => onward, whyLame: () => lameDuck.reason },
   });
   const { call, supervisor, drawnToken } = parts;
@@ -187,6 +188,13 @@ async function checkPorts(
   }
   if (sockets.length === 0) await listening('--port', () => checkPortIsFree(port, host));
   if (adminPort !== 0) await listening('--admin-port', () => checkPortIsFree(adminPort, adminHost));
+}
+
+// The attack: `--host` says 127.0.0.1, and systemd has opened the port for everybody. What cannot be found out is taken
+// for open, but not of sockets that a process like this one has passed on, which knew where it listened.
+function opennessOf(sockets: readonly number[], handover: Handover | undefined): { readonly isOpenToNetwork: boolean } {
+  const descriptors = handover?.plane.descriptors ?? sockets;
+  return { isOpenToNetwork: descriptors.some((one) => !(isOnLoopback(one) ?? handover !== undefined)) };
 }
 
 function placeOf({ port, host }: Options, sockets: readonly number[], handover: Handover | undefined): ListenPlace {

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { type AccessRules, needsToken } from '../admin/access.ts';
+import { type AccessRules, isLoopback, needsToken } from '../admin/access.ts';
 import type { EndpointPlace } from '../admin/admin-server.ts';
 import { hostAndPort } from '../core/address.ts';
 import type { ExplainRules } from '../core/routing-plan.ts';
@@ -19,14 +19,20 @@ export interface AdminPlace {
   readonly drawnToken: string | undefined;
 }
 
-/**
- * @param machine this machine's own hostname.
- * @param drawnBefore the token that a process drew whose place this one takes.
- */
-export function adminPlace(options: Options, machine: string, drawnBefore?: string): AdminPlace {
+interface Found {
+  /** The token that a process drew whose place this one takes. */
+  readonly drawnBefore?: string | undefined;
+  /** The public port was opened by somebody else, and not for this machine alone, whatever `--host` says. */
+  readonly isOpenToNetwork?: boolean;
+}
+
+/** @param machine this machine's own hostname. */
+export function adminPlace(options: Options, machine: string, found: Found = {}): AdminPlace {
+  const { drawnBefore, isOpenToNetwork = false } = found;
   const own = ownPlace(options);
+  const publicHost = isOpenToNetwork && isLoopback(options.host) ? '0.0.0.0' : options.host;
   // Only programs on this machine can open a socket in the file system, so it counts as loopback.
-  const host = own === undefined ? options.host : own.type === 'tcp' ? own.host : 'localhost';
+  const host = own === undefined ? publicHost : own.type === 'tcp' ? own.host : 'localhost';
   const terms = { mode: options.admin, tokenGiven: options.adminToken !== '', proxied: options.trustProxy.length > 0 };
   const refusesProxied = options.admin === 'auto';
   const drawnToken =
@@ -37,7 +43,7 @@ export function adminPlace(options: Options, machine: string, drawnBefore?: stri
   return {
     own,
     access: { host, machine, token, refusesProxied },
-    explain: { needsToken: needsToken({ ...terms, host: options.host }), token, refusesProxied },
+    explain: { needsToken: needsToken({ ...terms, host: publicHost }), token, refusesProxied },
     drawnToken,
   };
 }

@@ -91,6 +91,8 @@ export interface Means {
   readonly log: AdjustableLog;
   /** What a process hands over whose place this one takes. */
   readonly handover: Handover | undefined;
+  /** The public port was opened by somebody else, and not for this machine alone. */
+  readonly isOpenToNetwork: boolean;
   /** Resolves when that process has ended. */
   readonly beforeEnded: Promise<void> | undefined;
   /** Why nobody should send new requests here, though they would be served; `undefined` if everybody may. */
@@ -106,7 +108,8 @@ export interface Means {
 export async function createParts(options: Options, means: Means): Promise<Parts> {
   const { pair, log, handover } = means;
   const current: Current = { options, pair };
-  const place = adminPlace(options, hostname(), handover?.drawnToken);
+  const { isOpenToNetwork } = means;
+  const place = adminPlace(options, hostname(), { drawnBefore: handover?.drawnToken, isOpenToNetwork });
   const rings = new RingKeeper({ ...options, pair });
   const scale = scaleFile(options, log);
   const writer = options.role === 'controller' ? new ListWriter(options.members, realClock, log) : undefined;

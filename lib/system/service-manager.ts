@@ -2,6 +2,8 @@
 // service is (sd_notify(3)). Nothing happens where this process was not started by systemd.
 
 import { execFile } from 'node:child_process';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { endianness } from 'node:os';
 
 // Where systemd puts the first of its sockets.
 const FIRST_DESCRIPTOR = 3;
@@ -22,6 +24,28 @@ export function takeSockets(environment: NodeJS.ProcessEnv, pid: number): readon
   if (!Number.isInteger(count) || count < 0 || count > MOST_SOCKETS) return [];
   return Array.from({ length: count }, (_, index) => FIRST_DESCRIPTOR + index);
 }
+
+/**
+ * Whether a socket that listens is for this machine alone; `undefined` if that cannot be found out. Node tells an
+ * address only once it listens itself, so this asks Linux (proc(5), /proc/net/tcp).
+ */
+export function isOnLoopback(descriptor: number): boolean | undefined {
+  try {
+    const [, inode] = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${descriptor}`)) ?? [];
+    if (inode === undefined) return undefined;
+    const sockets = ['tcp', 'tcp6'].flatMap((table) => readFileSync(`/proc/self/net/${table}`, 'utf8').split('\n'));
+    const fields = sockets.map((line) => line.trim().split(/\s+/)).find((words) => words[9] === inode);
+    const [words] = fields?.[1]?.split(':') ?? [];
+    return words === undefined ? undefined : LOOPBACK.test(words);
+  } catch {
+    return undefined;
+  }
+}
+
+// An address is written in words of 32 bits, each with its bytes as the processor has them: 127.0.0.0/8, ::1, and the
+// first as a part of the second.
+const LOOPBACK =
+  endianness() === 'LE' ? /^(0{16}FFFF0000)?[0-9A-F]{6}7F$|^0{24}01000000$/ : /^(0{20}FFFF)?7F[0-9A-F]{6}$|^0{31}1$/;
 
 /**
  * Tells how far this service is, and which process it is, if anybody wants to know. Resolves when that has been heard.

@@ -178,6 +178,9 @@ t.test('a failure in the words of the budget, which was not used up', async (t) 
     ...deeds('b.1', { nonce: `x${index}` }),
   ]).flat();
   t.same(rules([failed(502, { words })], [BEGUN, ...others], reset), []);
+  const outage = (agoMs: number) => fault('outage', '', { beganMs: SENT_MS - agoMs - 2000, endedMs: SENT_MS - agoMs });
+  t.same(rules([failed(502, { words })], [BEGUN], [...reset, outage(3000)]), [], 'repeats found nobody in it');
+  t.same(rules([failed(502, { words })], [BEGUN], [...reset, outage(12_000)]), ['failed though one was well']);
 });
 
 t.test('a failure in the words of an overload, with a reason for one and without', async (t) => {

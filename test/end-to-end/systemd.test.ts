@@ -65,6 +65,45 @@ t.test('it serves on a socket that systemd has opened', { skip: skip('systemd-so
   t.same(await ended, [0, null]);
 });
 
+t.test(
+  'a socket that is open to the network is no place for changes without a token, whatever --host says',
+  {
+    skip: skip('systemd-socket-activate'),
+  },
+  async (t) => {
+    const port = await freePort();
+    for (const [at, isOpen] of [
+      [`0.0.0.0:${port}`, true],
+      [`[::]:${port}`, true],
+      [`127.0.0.1:${port}`, false],
+      [`[::1]:${port}`, false],
+    ] as const) {
+      const { program, ended, said } = await activated(t, at);
+      const url = `http://${at.startsWith('[') ? '[::1]' : '127.0.0.1'}:${port}`;
+      t.equal((await fetch(`${url}/home`)).status, 200, at);
+      await said('ringmaster listens on');
+      const change = () => fetch(`${url}/add?dry-run`, { method: 'POST', body: '{"n": 1}' });
+      t.equal((await change()).status, isOpen ? 401 : 200, at);
+      if (!isOpen) {
+        const { stdout } = await run(process.execPath, [
+          script,
+          'upgrade',
+          '--port',
+          String(port),
+          '--host',
+          url.slice(7, url.lastIndexOf(':')),
+        ]).catch(() => ({ stdout: '' }));
+        const [, next] = /process (\d+) has taken over/.exec(stdout) ?? [];
+        if (next !== undefined) {
+          t.equal((await change()).status, 200, `${at}, after an upgrade`);
+          process.kill(Number(next), 'SIGTERM');
+        } else program.kill('SIGTERM');
+      } else program.kill('SIGTERM');
+      await ended;
+    }
+  },
+);
+
 t.test('with several workers its sockets are refused before a replica is started', async (t) => {
   const command = `LISTEN_FDS=1 LISTEN_PID=$$ exec "${process.execPath}" "${script}" --workers 2`;
   const { status, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });

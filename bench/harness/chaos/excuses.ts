@@ -27,6 +27,8 @@ const MAY_COST: ReadonlySet<FaultKind> = new Set<FaultKind>([
 const SILENT: ReadonlySet<FaultKind> = new Set<FaultKind>(['hang', 'stop', 'engine-killed']);
 /** Replicas end by these, by themselves or because they are given up. */
 const ENDING: ReadonlySet<FaultKind> = new Set<FaultKind>(['kill', 'stop', 'refuse', 'engine-killed']);
+/** All replicas at once. */
+const OF_ALL: ReadonlySet<FaultKind> = new Set<FaultKind>(['outage', 'engine-killed']);
 /** Besides whatever befalls a replica. */
 const SLOWING: ReadonlySet<FaultKind> = new Set<FaultKind>(['outage', 'engine-killed', 'burst', 'slow-reader']);
 /** The head of a reply had come, or bytes that are none. */
@@ -83,8 +85,7 @@ export class Excuses {
   hasLost({ who, atMs, words }: { readonly who: string; readonly atMs: number; readonly words: string }): boolean {
     const fits = ({ kind, who: whom }: Fault) =>
       whom === who ||
-      kind === 'outage' ||
-      kind === 'engine-killed' ||
+      OF_ALL.has(kind) ||
       (kind === 'descriptors-short' && /EMFILE/.test(words)) ||
       // Then the engine cannot be reached, so none is started.
       (kind === 'events-cut' && /cannot create .* Docker does not run/.test(words));
@@ -144,6 +145,9 @@ export class Excuses {
   }
 
   #budgetIsUsedUp({ endMs }: Asked): boolean {
+    // While all replicas are gone, repeats find nobody who would write them down, and are counted all the same.
+    const hadNobody = (fault: Fault) => OF_ALL.has(fault.kind) && overlaps(fault, endMs - BUDGET_MS, endMs);
+    if (this.#faults.some(hadNobody)) return true;
     const lately = this.#repeats.filter((atMs) => atMs > endMs - BUDGET_MS && atMs <= endMs).length;
     return lately >= this.#limits.leastRetriesPerSecond * (BUDGET_MS / 1000);
   }
@@ -177,7 +181,7 @@ function livesOf({ deeds, happenings }: History): Life[] {
 
 function isWell({ who, servesMs, endsMs }: Life, { sentMs, endMs }: Asked, faults: readonly Fault[]): boolean {
   if (servesMs > sentMs - MARGIN_MS || endsMs < endMs + MARGIN_MS) return false;
-  const isHit = (fault: Fault) => fault.who === who || fault.kind === 'outage' || fault.kind === 'engine-killed';
+  const isHit = (fault: Fault) => fault.who === who || OF_ALL.has(fault.kind);
   // What has befallen it is over only when the balancer has noticed that, too.
   return !faults.some((fault) => isHit(fault) && overlaps(fault, sentMs - AFTERMATH_MS, endMs + MARGIN_MS));
 }
