@@ -241,7 +241,7 @@ export interface SoakSamples {
   readonly mostPerSecond: number;
   readonly faults: readonly { readonly kind: string; readonly atMs: number }[];
   readonly looks: readonly SoakLook[];
-  /** What the heap held when a fifth of the time was over, and at the end. */
+  /** What the heap held when a fifth of the time was over, and near the end. */
   readonly heap: readonly HeapParts[];
   /** Whole replies that were not those to their requests. */
   readonly wrong: number;

@@ -24,6 +24,8 @@ export interface SoakTerms {
 
 const CLIENTS = 64;
 const MAXIMUM_MS = 10_000;
+/** When it looks what the heap holds, as parts of the time: amid the load both times. */
+const HEAP_AT_PARTS = [SETTLED_PART, 0.95];
 // A fault may take a while, and the fleet is whole again at last.
 const WHOLE_WITHIN_MS = 60_000;
 const MIB = 2 ** 20;
@@ -46,12 +48,12 @@ export async function runSoak(
     const looks: SoakLook[] = [];
     const heap: HeapParts[] = [];
     const looking = lookAgainAndAgain(stage, terms, startMs, async () => {
-      looks.push({ atMs: Math.round(monotonicMs() - startMs), ...(await lookAt(stage)), ...answers.take() });
+      const atMs = Math.round(monotonicMs() - startMs);
+      looks.push({ atMs, ...(await lookAt(stage)), ...answers.take() });
       tell(describeLook(looks.at(-1) as SoakLook));
-      // It takes the program a second, so it is done once amid the load.
-      if (heap.length === 0 && looks.length >= SETTLED_PART * (terms.lengthMs / terms.everyMs)) {
-        heap.push(await heapParts(stage));
-      }
+      // It takes the program a second, so it is done only twice.
+      const due = HEAP_AT_PARTS.filter((part) => atMs >= part * terms.lengthMs).length;
+      if (heap.length < due) heap.push(await heapParts(stage));
     });
     // An upgrade would begin with a new process, which has nothing of what the one before it has kept.
     const plan = { ...terms, runtime: 'process', rate: perSecond, without: ['upgrade'] } as const;
@@ -59,7 +61,6 @@ export async function runSoak(
     await playFaults({ ...plan, wholeWithinMs: WHOLE_WITHIN_MS }, stage, load, () => undefined, misses);
     await looking;
     await load.stop();
-    heap.push(await heapParts(stage));
     await stage.stop();
     for (const miss of misses) tell(`not done: ${miss}`);
     const faults = readHistory(stage.directory).happenings.flatMap((one) =>
