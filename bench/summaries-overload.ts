@@ -26,14 +26,14 @@ export interface OverloadSummary {
   readonly before: OverloadSpan;
   /** All of the overload. */
   readonly during: OverloadSpan;
-  /** The overload without its first five seconds. */
+  /** The overload without its first two seconds, in which it is found out. */
   readonly settled: OverloadSpan;
   /** From the fifth second after the overload on. */
   readonly after: OverloadSpan;
 }
 
 const CONNECTING_MS = 2000;
-const BEGINNING_MS = 5000;
+const BEGINNING_MS = 2000;
 const BACK_WITHIN_MS = 5000;
 const OK = 200;
 const SHED = 503;

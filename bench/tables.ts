@@ -126,7 +126,7 @@ function matrixTable({ cells, rounds, besideMs, withoutMs }: NonNullable<Results
 
 function overloadTable(samples: OverloadSamples): Table {
   const { before, during, settled, after } = overloadSummary(samples);
-  const spans = { before, during, 'during, after 5 s': settled, after };
+  const spans = { before, during, 'during, after 2 s': settled, after };
   return {
     heading: `Overload: three times the ${whole(samples.perSecond)} requests a second that are possible`,
     text: '',

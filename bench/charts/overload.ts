@@ -15,7 +15,7 @@ export function overloadFinding(samples: OverloadSamples): string {
   const part = brief((100 * during.goodput) / samples.perSecond);
   return (
     `During the overload ${whole(during.goodput)} requests a second were answered, ${part} % of the most possible. ` +
-    `99 % of those took at most ${duration(during.p99Ms)}, without its first five seconds ${duration(settled.p99Ms)}; ` +
+    `99 % of those took at most ${duration(during.p99Ms)}, without its first two seconds ${duration(settled.p99Ms)}; ` +
     `before the overload ${duration(before.p99Ms)}.`
   );
 }
