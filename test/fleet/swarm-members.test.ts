@@ -56,6 +56,23 @@ t.test('a task that cannot be reached has no address', async (t) => {
   t.equal(shown({ ...one, Status: { State: 'running', ...published(80, 'ingress') } }), 'web.1 -');
 });
 
+t.test('a node that sees itself at no address of others is where managers reach it', async (t) => {
+  const hostOn = (Addr: string, manager?: string) => {
+    const node = {
+      ID: 'id-one',
+      Status: { Addr },
+      ...(manager === undefined ? {} : { ManagerStatus: { Addr: manager } }),
+    };
+    const address = membersIn(service(), [task(1)], [node], WEB)[0]?.address;
+    return address?.type === 'tcp' ? address.host : undefined;
+  };
+  t.equal(hostOn('0.0.0.0', '10.0.0.7:2377'), '10.0.0.7');
+  t.equal(hostOn('127.0.0.1', '[fd00::7]:2377'), 'fd00::7');
+  t.equal(hostOn('127.0.0.1', '127.0.0.1:2377'), '127.0.0.1', 'a Swarm of one node, for itself');
+  t.equal(hostOn('127.0.0.1'), '127.0.0.1');
+  t.equal(hostOn('10.0.0.1', '10.0.0.7:2377'), '10.0.0.1');
+});
+
 t.test('a service that runs on every node: the node is the member', async (t) => {
   const { Slot: _, ...global } = task(1);
   const { NodeID: __, ...unplaced } = global;

@@ -36,6 +36,8 @@ export interface SwarmNode {
   readonly Description?: { readonly Hostname?: string };
   readonly Spec?: { readonly Availability?: string };
   readonly Status: { readonly State?: string; readonly Addr?: string };
+  /** Of a manager, with the port at which managers reach it: `10.0.0.1:2377` or `[fd00::1]:2377`. */
+  readonly ManagerStatus?: { readonly Addr?: string };
 }
 
 const ENDED = ['complete', 'shutdown', 'failed', 'rejected', 'remove', 'orphaned'];
@@ -75,7 +77,16 @@ export function addressOf(
   const published = task.Status.PortStatus?.Ports?.find(
     (one) => one.TargetPort === port && one.PublishMode === 'host' && one.PublishedPort !== undefined,
   );
-  const host = nodeOf.get(task.NodeID ?? '')?.Status.Addr;
+  const host = hostOf(nodeOf.get(task.NodeID ?? ''));
   if (published?.PublishedPort === undefined || host === undefined) return undefined;
   return { type: 'tcp', host, port: published.PublishedPort };
+}
+
+// The leader may see itself at an address that means any, or itself alone (moby#35437). Other managers reach it at the
+// one that it tells them.
+function hostOf(node: SwarmNode | undefined): string | undefined {
+  const { Status, ManagerStatus } = node ?? {};
+  if (Status?.Addr !== undefined && !/^(|0\.0\.0\.0|127\..*|::1?)$/.test(Status.Addr)) return Status.Addr;
+  const told = /^\[?(.+?)\]?:\d+$/.exec(ManagerStatus?.Addr ?? '')?.[1];
+  return told ?? Status?.Addr;
 }
