@@ -1,9 +1,10 @@
 // What a manager of a Swarm tells, and what that means for replicas: where the next one is not to be, how long a start is
 // waited for, and what is told of those that end. test/swarm/ plays it on a real Swarm.
 
+import type Docker from 'dockerode';
 import t from 'tap';
 import type { ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
-import type { FleetService, FleetView } from '../../lib/fleet/runtimes/swarm/fleet-view.ts';
+import { type FleetService, type FleetView, viewFleet } from '../../lib/fleet/runtimes/swarm/fleet-view.ts';
 import { nodesToAvoid, type Placed } from '../../lib/fleet/runtimes/swarm/placement.ts';
 import { DoubtfulNodes, type Start, startService } from '../../lib/fleet/runtimes/swarm/starting.ts';
 import { endOf, type SwarmNode, type SwarmTask } from '../../lib/fleet/runtimes/swarm/task.ts';
@@ -38,6 +39,23 @@ function view(
     ),
   };
 }
+
+t.test('a task that runs has an address also when it is to end', async (t) => {
+  const Labels = { 'ringmaster.places': '1', 'ringmaster.incarnation': '5', 'ringmaster.port': '80' };
+  const ports = { PortStatus: { Ports: [{ TargetPort: 80, PublishedPort: 3000, PublishMode: 'host' }] } };
+  const addressOf = async (one: SwarmTask) => {
+    const docker = {
+      listServices: async () => [{ ID: 's', Spec: { Name: 'r5', Labels } }],
+      listTasks: async () => [one],
+      listNodes: async () => [node('a', 'ready', 'drain')],
+    };
+    return (await viewFleet(docker as unknown as Docker, 'f', undefined)).services[0]?.address;
+  };
+  const there = { type: 'tcp', host: 'a.invalid', port: 3000 };
+  t.same(await addressOf(task('a', 'running', ports)), there);
+  t.same(await addressOf({ ...task('a', 'running', ports), DesiredState: 'shutdown' }), there, 'its node is drained');
+  t.equal(await addressOf(task('a', 'shutdown', ports)), undefined, 'it has ended');
+});
 
 t.test('the next replica is kept from nodes where the last one is still said to run', async (t) => {
   const nodes = ['a', 'b', 'c'].map((id) => node(id));
@@ -174,8 +192,12 @@ t.test('ends are told once, also of services that somebody removed; a node that 
   t.same(await shows(view([[replica(3), killed]])), ['r3 exited exit code 137'], 'r1 was told before');
   const down = view([[replica(4), task('b', 'running')]], [node('b', 'down')]);
   t.same(await shows(down), ['r4 doubted']);
+  t.same(await shows(view([[replica(4), task('b', 'running')]])), [], 'its node is back');
+  const drained = view([[replica(4), { ...task('b', 'running'), DesiredState: 'shutdown' }]]);
+  t.same(await shows(drained), ['r4 doubted'], 'it is to end');
+  t.same(await shows(drained), []);
   t.same(await shows(new Error('the manager is gone')), []);
-  t.same(await shows(down), ['restored']);
+  t.same(await shows(drained), ['restored']);
   t.same(logged, ['swarm-lost', 'swarm-restored']);
   stopped.abort();
   await watching;

@@ -5,7 +5,14 @@
 import Docker from 'dockerode';
 import type { FoundMember } from '../../core/ports.ts';
 import { attempt } from '../runtimes/docker/errors.ts';
-import { addressOf, isRunning, type SwarmNode, type SwarmPort, type SwarmTask } from '../runtimes/swarm/task.ts';
+import {
+  addressOf,
+  isRunning,
+  isToEnd,
+  type SwarmNode,
+  type SwarmPort,
+  type SwarmTask,
+} from '../runtimes/swarm/task.ts';
 import type { Source } from './found.ts';
 
 export interface SwarmTerms extends Pick<Source, 'name' | 'weight'> {
@@ -68,7 +75,9 @@ export function membersIn(
 
 // Where an update starts the next task before it ends the last, both run: the older one serves until it is to end.
 function oldestRunning(tasks: readonly SwarmTask[]): SwarmTask | undefined {
-  return tasks.filter(isRunning).sort((a, b) => (a.CreatedAt < b.CreatedAt ? -1 : 1))[0];
+  return tasks
+    .filter((task) => isRunning(task) && !isToEnd(task))
+    .sort((a, b) => (a.CreatedAt < b.CreatedAt ? -1 : 1))[0];
 }
 
 function onlyPort({ Spec }: SwarmService, name: string): number {

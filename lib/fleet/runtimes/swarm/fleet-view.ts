@@ -20,7 +20,7 @@ export interface FleetService {
   readonly replica: ReplicaRef | undefined;
   /** `undefined` while the manager has made none. */
   readonly task: SwarmTask | undefined;
-  /** Where the replica listens, if it runs. */
+  /** Where the replica listens, if it runs. One that is to end still answers, and is given time for that. */
   readonly address: Address | undefined;
 }
 

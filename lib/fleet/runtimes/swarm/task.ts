@@ -47,8 +47,14 @@ export function hasEnded({ Status }: SwarmTask): boolean {
   return ENDED.includes(Status.State);
 }
 
-export function isRunning({ DesiredState, Status }: SwarmTask): boolean {
-  return DesiredState === 'running' && Status.State === 'running';
+/** It runs, as far as the manager knows, though it may be about to end. */
+export function isRunning({ Status }: SwarmTask): boolean {
+  return Status.State === 'running';
+}
+
+/** It runs, and the Swarm wants it to end, because its node is drained or down or its service gone. */
+export function isToEnd(task: SwarmTask): boolean {
+  return isRunning(task) && task.DesiredState !== 'running';
 }
 
 /** How it ended, in words. */

@@ -6,7 +6,7 @@ import { describe } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
 import { withLastWords } from '../last-words.ts';
 import type { FleetView } from './fleet-view.ts';
-import { endOf, hasEnded } from './task.ts';
+import { endOf, hasEnded, isToEnd, type SwarmTask } from './task.ts';
 
 export interface SwarmWatch {
   readonly look: () => Promise<FleetView>;
@@ -65,7 +65,7 @@ class ServiceNews {
       if (task !== undefined && hasEnded(task)) {
         if (!this.#ended.has(incarnation)) void this.#tellEnd(replica, task.ID, endOf(task));
         this.#ended.add(incarnation);
-      } else if (nodes.get(task?.NodeID ?? '')?.Status.State === 'down') {
+      } else if (task !== undefined && isDoubtful(task, nodes)) {
         if (!this.#doubted.has(incarnation)) this.#listener({ type: 'doubted', replica });
         this.#doubted.add(incarnation);
       } else {
@@ -87,4 +87,9 @@ class ServiceNews {
     const words = /^exit code (137|143)$/.test(end) ? '' : await this.#lastWords(taskId);
     this.#listener({ type: 'exited', replica, reason: withLastWords(end, words) });
   }
+}
+
+// The manager itself does not expect it to go on.
+function isDoubtful(task: SwarmTask, nodes: FleetView['nodes']): boolean {
+  return isToEnd(task) || nodes.get(task.NodeID ?? '')?.Status.State === 'down';
 }
