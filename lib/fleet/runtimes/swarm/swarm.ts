@@ -33,7 +33,7 @@ import {
 import type { Notes } from '../docker/notes.ts';
 import { type FleetService, type FleetView, viewFleet } from './fleet-view.ts';
 import { configNotes } from './notes.ts';
-import { removeUnused, secretFiles } from './secrets.ts';
+import { Secrets } from './secrets.ts';
 import { compared, type ServiceSpec, type SwarmSettings, serviceSpec } from './service.ts';
 import { DoubtfulNodes, startService } from './starting.ts';
 import { stopServices } from './stopping.ts';
@@ -73,6 +73,7 @@ class SwarmRuntime implements ReplicaRuntime {
   readonly #notes: Notes;
   readonly #marks: Marks;
   readonly #doubtful: DoubtfulNodes;
+  readonly #secrets: Secrets;
   // The starts that are under way, by incarnation. Each promise resolves when its start ends and never rejects.
   readonly #starting = new Map<number, Promise<void>>();
   // With the port that the image says, if it is for the image to say.
@@ -89,6 +90,7 @@ class SwarmRuntime implements ReplicaRuntime {
     this.#notes = configNotes(docker);
     this.#marks = new Marks(this.#notes);
     this.#doubtful = new DoubtfulNodes(options.clock);
+    this.#secrets = new Secrets(docker);
   }
 
   async begin(): Promise<void> {
@@ -104,10 +106,10 @@ class SwarmRuntime implements ReplicaRuntime {
     this.#settings = { ...this.#options, port: portOf(name, await this.#exposedOf(name), port) };
     // Whether the secrets are there is told before anything is begun.
     this.#hasBegun = true;
-    await secretFiles(this.#docker, this.#settings);
+    await this.#secrets.filesOf(this.#settings);
     if (takesOver) return;
     await checkNotHeld({ notes: this.#notes, fleet, clock, longestAnswerMs: LONGEST_ANSWER_MS });
-    await removeUnused(this.#docker, this.#settings, true);
+    await this.#secrets.removeUnused(fleet, true);
     for (const { service, replica, address } of this.#ours(await this.#look())) {
       if (address === undefined) continue;
       const { made, now } = compared(service, replica, name, this.#settings);
@@ -129,7 +131,7 @@ class SwarmRuntime implements ReplicaRuntime {
   async #start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
     signal.throwIfAborted();
     const { image, settings } = await madeOf((name) => this.#exposedOf(name), replica, this.#options, this.#settings);
-    const secrets = await secretFiles(this.#docker, settings);
+    const secrets = await this.#secrets.filesOf(settings);
     return startService({
       replica,
       look: () => this.#look(),
@@ -195,7 +197,7 @@ class SwarmRuntime implements ReplicaRuntime {
 
   async close(): Promise<void> {
     this.#closed.abort();
-    if (this.#hasBegun) await removeUnused(this.#docker, this.#settings, false);
+    if (this.#hasBegun) await this.#secrets.removeUnused(this.#options.fleet, false);
   }
 
   async #create({ hostname }: ReplicaRef, spec: ServiceSpec): Promise<string> {
