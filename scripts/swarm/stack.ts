@@ -55,6 +55,11 @@ function readWords(words: readonly string[]): string | Request {
 
 async function bringUp({ stack, registry, waitMs }: Request): Promise<void> {
   const node = await thisManager();
+  if ((process.env.VOTES_URL ?? '') !== '') {
+    say(
+      'VOTES_URL goes to no replica, since all could read it at the managers: scripts/swarm/stack.yaml says how it does',
+    );
+  }
   const images = {
     balancer: `${registry}ringmaster-balancer:${stack}`,
     replica: `${registry}ringmaster-replica:${stack}`,
@@ -64,11 +69,13 @@ async function bringUp({ stack, registry, waitMs }: Request): Promise<void> {
     await show('build', '--quiet', '--file', `Dockerfile.${name}`, ...buildArguments(), '--tag', image, '.');
     if (registry !== '') await show('push', '--quiet', image);
   }
+  const ids = Object.values(images).map((image) => run('image', 'inspect', '--format', '{{.Id}}', image));
   if (registry === '') say('the replicas run on this node: --registry lets the other nodes have their image');
   const variables = {
     STACK: stack,
     BALANCER_IMAGE: images.balancer,
     REPLICA_IMAGE: images.replica,
+    BUILD: (await Promise.all(ids)).join(' '),
     ...(registry === '' ? { REPLICA_CONSTRAINT: `node.id==${node}` } : {}),
   };
   const asBuilt = registry === '' ? ['--resolve-image', 'never'] : ['--with-registry-auth'];
