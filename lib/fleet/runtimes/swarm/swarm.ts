@@ -166,10 +166,12 @@ class SwarmRuntime implements ReplicaRuntime {
     const { fleet } = this.#options;
     const what = 'look what other balancers have left';
     const notes = this.#hasListed ? [] : await this.#notes.find(what, `${LABEL.fleet}=${fleet}`);
+    // A mark may only go once it is known what the change that it stands for has made.
+    const ours = this.#ours(await this.#look());
     // Only a mark that is found by the first list was left by another process.
     this.#hasListed = true;
     const isFinished = await this.#marks.heed(notes.filter(({ labels }) => isMark(labels)));
-    return this.#ours(await this.#look()).map(({ service, replica, task, address }) => {
+    return ours.map(({ service, replica, task, address }) => {
       const untried =
         address === undefined && (task === undefined || !hasEnded(task)) ? { untried: true as const } : {};
       const ageMs = Date.now() - Date.parse(service.CreatedAt ?? '');
