@@ -70,18 +70,19 @@ async function bringUp({ stack, registry, waitMs }: Request): Promise<void> {
     if (registry !== '') await show('push', '--quiet', image);
   }
   const ids = Object.values(images).map((image) => run('image', 'inspect', '--format', '{{.Id}}', image));
+  const build = (await Promise.all(ids)).join(' ');
   if (registry === '') say('the replicas run on this node: --registry lets the other nodes have their image');
   const variables = {
     STACK: stack,
     BALANCER_IMAGE: images.balancer,
     REPLICA_IMAGE: images.replica,
-    BUILD: (await Promise.all(ids)).join(' '),
+    BUILD: build,
     ...(registry === '' ? { REPLICA_CONSTRAINT: `node.id==${node}` } : {}),
   };
   const asBuilt = registry === '' ? ['--resolve-image', 'never'] : ['--with-registry-auth'];
   say(`deploying the stack ${stack} …`);
   await show(...['stack', 'deploy', '--detach=true', ...asBuilt, '--compose-file', STACK_FILE, stack], variables);
-  await untilItServes(`${stack}_balancer`, waitMs);
+  await untilItServes(`${stack}_balancer`, build, waitMs);
   const port = process.env.RINGMASTER_PORT ?? '5000';
   say(`it serves: curl http://127.0.0.1:${port}/home, dashboard at http://127.0.0.1:${port}/balancer/`);
   say(`what it says: docker service logs ${stack}_balancer; the end of it: npm run swarm:down -- --stack ${stack}`);
@@ -127,21 +128,25 @@ function buildArguments(): string[] {
 }
 
 // The image of the balancer has a check, so that its task runs only once it serves.
-async function untilItServes(service: string, waitMs: number): Promise<void> {
+async function untilItServes(service: string, build: string, waitMs: number): Promise<void> {
   let shown = '';
   const serves = async () => {
-    const states = await run('service', 'ps', '--no-trunc', '--format', '{{.CurrentState}}: {{.Error}}', service);
-    const state =
-      states
-        .split('\n')[0]
-        ?.replace(/: $/, '')
-        .replace(/ (less than|about|\d).*? ago/, '') ?? '';
+    const format = '{{.ID}} {{.CurrentState}}: {{.Error}}';
+    const [first = ''] = (await run('service', 'ps', '--no-trunc', '--format', format, service)).split('\n');
+    const [, id = '', told = ''] = /^(\S+) (.*)$/.exec(first) ?? [];
+    const state = told.replace(/: $/, '').replace(/ (less than|about|\d).*? ago/, '');
     if (state !== shown) say(`${service}: ${state}`);
     shown = state;
-    return state.startsWith('Running');
+    // The one before runs until the Swarm has looked at the new definition.
+    return state.startsWith('Running') && (await isOfBuild(id, build));
   };
   const late = () => `${service} does not serve after ${waitMs / 1000} s (${shown}): docker service logs ${service}`;
   await until(serves, waitMs, late);
+}
+
+async function isOfBuild(taskId: string, build: string): Promise<boolean> {
+  const variables = await run('inspect', '--type', 'task', '--format', '{{json .Spec.ContainerSpec.Env}}', taskId);
+  return (JSON.parse(variables) as string[]).includes(`BUILD=${build}`);
 }
 
 async function until(holds: () => Promise<boolean>, limitMs: number, late: string | (() => string)): Promise<void> {

@@ -8,6 +8,8 @@ import { eventually } from '../fixtures/eventually.ts';
 import { crash, removeServices, SWARM_ENVIRONMENT, servicesOf, swarm } from '../fixtures/swarm.ts';
 
 const STACK = 'rm-test-stack';
+const SERVICE = `${STACK}_balancer`;
+const IMAGES = [`ringmaster-balancer:${STACK}`, `ringmaster-replica:${STACK}`];
 const SCRIPT = fileURLToPath(new URL('../../scripts/swarm/stack.ts', import.meta.url));
 const PORT = '5098';
 const URL_OF_IT = `http://127.0.0.1:${PORT}`;
@@ -26,13 +28,22 @@ export async function stack(t: Test): Promise<void> {
   t.teardown(async () => {
     await removeServices(STACK);
     await swarm('volume', 'rm', '--force', `${STACK}_votes`);
-    await swarm('rmi', `ringmaster-balancer:${STACK}`, `ringmaster-replica:${STACK}`).catch(() => undefined);
+    await swarm('rmi', ...IMAGES).catch(() => undefined);
   });
   await t.rejects(script('sideways'), { message: /swarm: takes up or down; --help says more/ });
   await t.rejects(script('up', '--stack', 'A'), { message: /swarm: --stack takes up to 40 lower-case/ });
   t.match(await script('--help'), /^Usage: npm run swarm:up/);
 
   t.match(await script('up', '--stack', STACK, '--wait', '300'), /it serves: curl http:\/\/127\.0\.0\.1:5098\/home/);
+  const ids = await swarm('image', 'inspect', '--format', '{{.Id}}', ...IMAGES);
+  const variables = await swarm(
+    'service',
+    'inspect',
+    '--format',
+    '{{json .Spec.TaskTemplate.ContainerSpec.Env}}',
+    SERVICE,
+  );
+  t.ok(JSON.parse(variables).includes(`BUILD=${ids.replace('\n', ' ')}`), 'other images are another definition');
   await eventually('both serve', async () => (await servicesOf(STACK)).length === 2, 120_000);
   t.same(await hostnames(), ['server1', 'server2']);
   t.match(await (await fetch(`${URL_OF_IT}/home`)).json(), { message: /^Hello from Server: server[12]$/ });
