@@ -170,6 +170,8 @@ export interface ReplicaRuntime {
   start(replica: ReplicaRef, signal: AbortSignal): Promise<Address>;
   /** What a replica has not done if its start takes too long, in words that `within … ms` follow. */
   readonly awaited?: string;
+  /** What was seen last of a replica whose start is under way, if that tells why it takes long. */
+  seen?(replica: ReplicaRef): string | undefined;
   /** Asks the replica to finish, and ends it after `graceMs`. A replica that is not there counts as stopped. */
   stop(replica: ReplicaRef, graceMs: number): Promise<void>;
   /**

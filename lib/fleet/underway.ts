@@ -25,8 +25,10 @@ export interface UnderwayLimits {
 }
 
 /** The error of a start that takes too long. */
-export function startLate({ awaited = 'it was not up' }: Pick<ReplicaRuntime, 'awaited'>, limitMs: number) {
-  return new BalancerError('start-failed', `${awaited} within ${limitMs} ms`);
+export function startLate(runtime: Pick<ReplicaRuntime, 'awaited' | 'seen'>, limitMs: number, replica?: ReplicaRef) {
+  const seen = replica && runtime.seen?.(replica);
+  const { awaited = 'it was not up' } = runtime;
+  return new BalancerError('start-failed', `${awaited} within ${limitMs} ms${seen === undefined ? '' : `: ${seen}`}`);
 }
 
 export class Underway {
@@ -55,10 +57,11 @@ export class Underway {
   async #runStart(replica: ReplicaRef, signal: AbortSignal): Promise<void> {
     const { runtime, clock, log } = this.#ports;
     const limitMs = this.#limits.startTimeoutMs;
-    const late = () => startLate(runtime, limitMs);
+    const late = () => startLate(runtime, limitMs, replica);
     const over = new AbortController();
     // Whoever waits for a program that listens elsewhere need not wait for the whole limit to learn it.
-    const warn = () => log.warn('replica-late', { ...replica, reason: startLate(runtime, WARN_AFTER_MS).message });
+    const warn = () =>
+      log.warn('replica-late', { ...replica, reason: startLate(runtime, WARN_AFTER_MS, replica).message });
     if (runtime.awaited !== undefined) clock.sleep(WARN_AFTER_MS, over.signal).then(warn, () => undefined);
     try {
       const address = await within(clock, limitMs, (working) => runtime.start(replica, working), late, signal);

@@ -666,12 +666,13 @@ t.test('if one must serve and one does, the others are tried on', async (t) => {
 
 t.test('a start that takes long is told before its time is up, if it is known what is awaited', async (t) => {
   const { runtime, supervisor, log, clock } = setUp({ startTimeoutMs: 30_000 });
-  Object.assign(runtime, { awaited: 'it did not listen' });
+  const seen = ({ hostname }: ReplicaRef) => `of ${hostname} that is all`;
+  Object.assign(runtime, { awaited: 'it did not listen', seen });
   runtime.beforeStart = ({ hostname }) => (hostname === 'a' ? Promise.resolve() : new Promise(() => undefined));
   void supervisor.begin(wishes('a', 'b'));
   await clock.advance(6000);
   t.match(
     log.filter(({ event }) => event === 'replica-late'),
-    [{ level: 'warn', hostname: 'b', reason: 'it did not listen within 5000 ms' }],
+    [{ level: 'warn', hostname: 'b', reason: 'it did not listen within 5000 ms: of b that is all' }],
   );
 });

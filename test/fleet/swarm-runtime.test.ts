@@ -7,7 +7,7 @@ import type { ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
 import { type FleetService, type FleetView, viewFleet } from '../../lib/fleet/runtimes/swarm/fleet-view.ts';
 import { nodesToAvoid, type Placed } from '../../lib/fleet/runtimes/swarm/placement.ts';
 import { DoubtfulNodes, type Start, startService } from '../../lib/fleet/runtimes/swarm/starting.ts';
-import { endOf, type SwarmNode, type SwarmTask } from '../../lib/fleet/runtimes/swarm/task.ts';
+import { endOf, type SwarmNode, type SwarmTask, stateOf } from '../../lib/fleet/runtimes/swarm/task.ts';
 import { watchServices } from '../../lib/fleet/runtimes/swarm/watch.ts';
 import { createLog } from '../../lib/log.ts';
 import { VirtualClock } from '../fixtures/virtual-clock.ts';
@@ -70,7 +70,7 @@ t.test('the next replica is kept from nodes where the last one is still said to 
   const others = [placed(1, 5, 'a'), placed(1, 1, 'c')];
   t.same(nodesToAvoid({ seat: 2, incarnation: 6 }, others, [], nodes, []), ['c'], 'another seat lost one there');
   t.same(nodesToAvoid({ seat: 2, incarnation: 6 }, [], [], nodes, ['b']), ['b'], 'a start failed there');
-  const gone = [task('c', 'running'), task('b', 'failed')];
+  const gone = [task('c', 'running'), task('b', 'failed'), task('a', 'preparing')];
   t.same(
     nodesToAvoid({ seat: 9, incarnation: 9 }, [], gone, nodes, []),
     ['c'],
@@ -95,6 +95,8 @@ function started(clock: VirtualClock, states: readonly (SwarmTask | undefined)[]
   const left = [...states];
   const made: (readonly string[])[] = [];
   const removed: string[] = [];
+  const seen: string[] = [];
+  const stopped = new AbortController();
   const doubtful = new DoubtfulNodes(clock);
   const start: Start = {
     replica: replica(1),
@@ -105,10 +107,11 @@ function started(clock: VirtualClock, states: readonly (SwarmTask | undefined)[]
     },
     remove: async (id) => void removed.push(id),
     lastWords: async () => 'its last words',
-    ...{ doubtful, clock, signal: new AbortController().signal },
+    seen: (task) => seen.push(stateOf(task)),
+    ...{ doubtful, clock, signal: stopped.signal },
   };
   const next = () => (left.length > 1 ? left.shift() : left[0]);
-  return { start, made, removed, doubtful };
+  return { start, made, removed, seen, stopped, doubtful };
 }
 
 t.test('a start waits until the task runs, and one that ends says why and leaves nothing', async (t) => {
@@ -126,6 +129,24 @@ t.test('a start waits until the task runs, and one that ends says why and leaves
   t.same(ill.doubtful.ids, ['a']);
   await clock.advance(61_000);
   t.same(ill.doubtful.ids, [], 'not for ever');
+});
+
+t.test('a start that is given up casts doubt on its node, but not while that still fetches the image', async (t) => {
+  for (const [state, doubtful, words] of [
+    ['starting', ['a'], 'its task is starting'],
+    ['preparing', [], 'its node still fetches the image (preparing)'],
+  ] as const) {
+    const clock = new VirtualClock();
+    const late = started(clock, [task('a', state)]);
+    const start = startService(late.start);
+    start.catch(() => undefined);
+    await clock.advance(1000);
+    late.stopped.abort(new Error('it takes too long'));
+    await t.rejects(start, { message: 'it takes too long' });
+    t.same(late.doubtful.ids, doubtful, state);
+    t.same(late.removed, ['r1']);
+    t.equal(late.seen.at(-1), words);
+  }
 });
 
 t.test('if no node is left where some are avoided, none are; and then it is said', async (t) => {

@@ -1,7 +1,7 @@
 // Keeps the next replica of a seat away from nodes that have just lost one. The Swarm learns only after a while that a
 // node is gone, and would place it there again. Pure.
 
-import { hasEnded, type SwarmNode, type SwarmTask } from './task.ts';
+import { hasEnded, isPreparing, type SwarmNode, type SwarmTask } from './task.ts';
 
 /** A replica of the fleet and its task, if that was told. */
 export interface Placed {
@@ -27,7 +27,9 @@ export function nodesToAvoid(
     youngest.set(seat, Math.max(incarnation, youngest.get(seat) ?? 0));
   }
   const replaced = there.filter(({ seat, incarnation }) => youngest.get(seat) !== incarnation);
-  const lasting = [...left, ...replaced.flatMap(({ task }) => task ?? [])].filter((task) => !hasEnded(task));
+  const lasting = [...left, ...replaced.flatMap(({ task }) => task ?? [])].filter(
+    (task) => !hasEnded(task) && !isPreparing(task),
+  );
   const avoided = new Set([...doubtful, ...lasting.flatMap(({ NodeID }) => NodeID ?? [])]);
   const takesTasks = ({ Status, Spec }: SwarmNode) => Status.State === 'ready' && Spec?.Availability === 'active';
   const others = nodes.filter((node) => takesTasks(node) && !avoided.has(node.ID));

@@ -5,7 +5,7 @@ import { BalancerError } from '../../../errors.ts';
 import { withLastWords } from '../last-words.ts';
 import type { FleetService, FleetView } from './fleet-view.ts';
 import { nodesToAvoid, type Placed } from './placement.ts';
-import { endOf, hasEnded, type SwarmTask } from './task.ts';
+import { endOf, hasEnded, isPreparing, type SwarmTask } from './task.ts';
 
 export interface Start {
   readonly replica: ReplicaRef;
@@ -14,6 +14,8 @@ export interface Start {
   readonly create: (avoided: readonly string[]) => Promise<string>;
   readonly remove: (serviceId: string) => Promise<void>;
   readonly lastWords: (taskId: string) => Promise<string>;
+  /** Called with each task that a look has found. */
+  readonly seen: (task: SwarmTask) => void;
   readonly doubtful: DoubtfulNodes;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -65,14 +67,15 @@ async function tried(start: Start, avoided: readonly string[]): Promise<Address 
     if (address === undefined) await remove(id);
     return address;
   } catch (error) {
-    start.doubtful.add(last.task?.NodeID);
+    // To fetch the image takes its time, and elsewhere it would begin anew.
+    if (last.task !== undefined && !isPreparing(last.task)) start.doubtful.add(last.task.NodeID);
     await remove(id).catch(() => undefined);
     throw error;
   }
 }
 
 async function untilItRuns(
-  { look, lastWords, clock, signal }: Start,
+  { look, lastWords, seen, clock, signal }: Start,
   id: string,
   last: { task: SwarmTask | undefined },
   avoidsAny: boolean,
@@ -87,6 +90,7 @@ async function untilItRuns(
     if (found === undefined) throw new BalancerError('start-failed', 'its service was removed');
     const { task, address } = found;
     last.task = task;
+    if (task !== undefined) seen(task);
     if (address !== undefined) return address;
     if (task !== undefined && hasEnded(task)) {
       throw new BalancerError('start-failed', withLastWords(endOf(task), await lastWords(task.ID)));

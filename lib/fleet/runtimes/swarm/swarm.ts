@@ -37,7 +37,7 @@ import { Secrets } from './secrets.ts';
 import { compared, type ServiceSpec, type SwarmSettings, serviceSpec } from './service.ts';
 import { DoubtfulNodes, startService } from './starting.ts';
 import { stopServices } from './stopping.ts';
-import { hasEnded } from './task.ts';
+import { hasEnded, type SwarmTask, stateOf } from './task.ts';
 import { watchServices } from './watch.ts';
 
 export interface SwarmRuntimeOptions extends SwarmSettings {
@@ -76,6 +76,8 @@ class SwarmRuntime implements ReplicaRuntime {
   readonly #secrets: Secrets;
   // The starts that are under way, by incarnation. Each promise resolves when its start ends and never rejects.
   readonly #starting = new Map<number, Promise<void>>();
+  // What was seen last of each of them.
+  readonly #seen = new Map<number, SwarmTask>();
   // With the port that the image says, if it is for the image to say.
   #settings: SwarmSettings;
   // Ids of the services that have been reported as ignored.
@@ -124,8 +126,16 @@ class SwarmRuntime implements ReplicaRuntime {
       () => undefined,
     );
     this.#starting.set(replica.incarnation, settled);
-    void settled.then(() => this.#starting.delete(replica.incarnation));
+    void settled.then(() => {
+      this.#starting.delete(replica.incarnation);
+      this.#seen.delete(replica.incarnation);
+    });
     return starting;
+  }
+
+  seen({ incarnation }: ReplicaRef): string | undefined {
+    const task = this.#seen.get(incarnation);
+    return task && stateOf(task);
   }
 
   async #start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
@@ -138,6 +148,7 @@ class SwarmRuntime implements ReplicaRuntime {
       create: (avoided) => this.#create(replica, serviceSpec(replica, image, settings, secrets, avoided)),
       remove: (id) => this.#docker.getService(id).remove().catch(unlessGone),
       lastWords: (id) => this.#lastWords(id),
+      seen: (task) => this.#seen.set(replica.incarnation, task),
       doubtful: this.#doubtful,
       clock: this.#options.clock,
       signal,

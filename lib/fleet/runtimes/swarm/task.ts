@@ -57,6 +57,18 @@ export function isToEnd(task: SwarmTask): boolean {
   return isRunning(task) && task.DesiredState !== 'running';
 }
 
+/** Its node makes the container ready, which takes as long as it takes to fetch the image. */
+export function isPreparing({ Status }: SwarmTask): boolean {
+  return Status.State === 'preparing';
+}
+
+/** How far it has come, in words. */
+export function stateOf(task: SwarmTask): string {
+  const { State, Err = '' } = task.Status;
+  if (isPreparing(task)) return 'its node still fetches the image (preparing)';
+  return `its task is ${State}${Err === '' ? '' : `: ${Err}`}`;
+}
+
 /** How it ended, in words. */
 export function endOf({ Status: { State, Err = '', ContainerStatus } }: SwarmTask): string {
   const code = ContainerStatus?.ExitCode ?? 0;
