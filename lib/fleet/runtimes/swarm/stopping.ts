@@ -4,7 +4,7 @@ import type Docker from 'dockerode';
 import type { Clock, ReplicaRef } from '../../../core/ports.ts';
 import { attempt, unlessGone } from '../docker/errors.ts';
 import type { FleetView } from './fleet-view.ts';
-import { hasEnded } from './task.ts';
+import { hasEnded, type SwarmTask } from './task.ts';
 
 const FIRST_LOOK_MS = 50;
 const LONGEST_LOOK_MS = 500;
@@ -34,11 +34,17 @@ export async function stopServices({ docker, replica, look, clock, graceMs }: St
   const ids = new Set(ours.map(({ service }) => service.ID));
   const dueMs = clock.now() + graceMs + REPORT_MS;
   for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(LONGEST_LOOK_MS, 1.5 * pauseMs)) {
-    const { tasks, nodes } = await look();
-    const left = tasks.find((task) => ids.has(task.ServiceID) && !hasEnded(task) && task.NodeID !== undefined);
-    if (left === undefined) return undefined;
-    const node = nodes.get(left.NodeID ?? '');
-    if (node?.Status.State === 'down' || clock.now() > dueMs) return node?.Description?.Hostname ?? left.NodeID;
+    // The services are gone, so whoever tried the stop again would find nothing to wait for.
+    const view = await look().catch((error) => {
+      if (clock.now() > dueMs) throw error;
+    });
+    if (view !== undefined) {
+      const isLeft = (task: SwarmTask) => ids.has(task.ServiceID) && !hasEnded(task) && task.NodeID !== undefined;
+      const left = view.tasks.find(isLeft);
+      if (left === undefined) return undefined;
+      const node = view.nodes.get(left.NodeID ?? '');
+      if (node?.Status.State === 'down' || clock.now() > dueMs) return node?.Description?.Hostname ?? left.NodeID;
+    }
     await clock.sleep(pauseMs);
   }
 }
