@@ -7,6 +7,7 @@ import type { ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
 import { type FleetService, type FleetView, viewFleet } from '../../lib/fleet/runtimes/swarm/fleet-view.ts';
 import { nodesToAvoid, type Placed } from '../../lib/fleet/runtimes/swarm/placement.ts';
 import { DoubtfulNodes, type Start, startService } from '../../lib/fleet/runtimes/swarm/starting.ts';
+import { stopServices } from '../../lib/fleet/runtimes/swarm/stopping.ts';
 import { endOf, type SwarmNode, type SwarmTask, stateOf } from '../../lib/fleet/runtimes/swarm/task.ts';
 import { watchServices } from '../../lib/fleet/runtimes/swarm/watch.ts';
 import { createLog } from '../../lib/log.ts';
@@ -161,6 +162,47 @@ t.test('if no node is left where some are avoided, none are; and then it is said
   await t.rejects(start, { message: /the Swarm does not place it: no suitable node/ });
   t.same(played.made, [['b'], []]);
   t.same(played.removed, ['r1', 'r1']);
+});
+
+/** Stops r1, whose service goes at once. Each look after that is the next of `looks`, the last one for ever. */
+function stopping(clock: VirtualClock, looks: readonly (FleetView | Error)[]) {
+  const left = [...looks];
+  const removed: string[] = [];
+  const docker = { getService: (id: string) => ({ remove: async () => void removed.push(id) }) };
+  const look = async () => {
+    if (removed.length === 0) return view([[replica(1), task('a', 'running')]]);
+    const next = left.length > 1 ? left.shift() : left[0];
+    if (next instanceof Error) throw next;
+    return next as FleetView;
+  };
+  return stopServices({ ...{ docker: docker as unknown as Docker, look, clock }, replica: replica(1), graceMs: 3000 });
+}
+
+t.test('a stop waits until the task has ended, also if a look fails meanwhile', async (t) => {
+  const left = (state: string, nodes = [node('a')]): FleetView => ({
+    ...view([], nodes),
+    tasks: [{ ...task('a', state), ServiceID: 'r1' }],
+  });
+  const clock = new VirtualClock();
+  let isOver = false;
+  const well = stopping(clock, [left('running'), new Error('a new leader'), left('running'), left('shutdown')]);
+  void well.then(() => {
+    isOver = true;
+  });
+  await clock.advance(60);
+  t.notOk(isOver);
+  await clock.advance(1000);
+  t.equal(await well, undefined);
+
+  const silent = stopping(clock, [left('running')]);
+  await clock.advance(8000);
+  t.equal(await silent, 'a', 'its node does not tell it');
+  t.equal(await stopping(clock, [left('running', [node('a', 'down')])]), 'a');
+
+  const lost = stopping(clock, [new Error('the managers are gone')]);
+  lost.catch(() => undefined);
+  await clock.advance(8000);
+  await t.rejects(lost, { message: 'the managers are gone' });
 });
 
 t.test('ends are told once, also of services that somebody removed; a node that is down casts doubt', async (t) => {
