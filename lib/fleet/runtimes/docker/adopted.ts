@@ -16,6 +16,8 @@ export interface MadeWith {
   readonly volumes: string;
   /** Where it may run, and what else only a Swarm knows. */
   readonly placement?: string;
+  /** The files that it has them as. */
+  readonly secrets?: string;
   /** Each as `NAME=VALUE`. */
   readonly variables: readonly string[];
 }

@@ -26,6 +26,11 @@ export interface SecretFile {
   readonly file: string;
 }
 
+/** As many ms as the node gives a replica that is to end: it cuts off what is less than a second. */
+export function wholeSeconds(ms: number): number {
+  return 1000 * Math.ceil(ms / 1000);
+}
+
 export type ServiceSpec = Docker.CreateServiceOptions;
 
 /** @param avoided ids of nodes on which it is not to be. */
@@ -67,7 +72,7 @@ export function serviceSpec(
           ...{ SecretID: id, SecretName: name },
           File: { Name: file, UID: '0', GID: '0', Mode: 0o444 },
         })),
-        StopGracePeriod: 1e6 * graceMs,
+        StopGracePeriod: 1e6 * wholeSeconds(graceMs),
         // Engines older than 25 pass over it.
         Privileges: { NoNewPrivileges: true },
         ...(isLockedDown ? { ReadOnly: true, CapabilityDrop: ['ALL'] } : {}),
@@ -109,20 +114,28 @@ export function compared(
       port: portIn(Spec?.Labels ?? {}),
       volumes: written(mounts.map(({ Source, Target }) => [Target, Source])),
       placement: constraints.join(', '),
+      secrets: listed((ContainerSpec.Secrets ?? []).map(({ File }) => File?.Name ?? '')),
       variables: ContainerSpec.Env ?? [],
     },
     now: {
       ...wantedOf(replica, image, settings),
       placement: settings.constraints.filter((one) => !one.startsWith('node.id!=')).join(', '),
+      secrets: listed([...settings.secrets, ...settings.hidden.keys()]),
       variables: variablesIn(replica, settings),
     },
   };
+}
+
+// The names of the files are those of secrets that were given; the names of secrets made here are drawn.
+function listed(files: readonly string[]): string {
+  return files.toSorted().join(', ');
 }
 
 interface SpecRead {
   readonly ContainerSpec?: {
     readonly Image?: string;
     readonly Env?: readonly string[];
+    readonly Secrets?: readonly { readonly File?: { readonly Name?: string } }[];
     readonly Mounts?: readonly { readonly Type: string; readonly Source?: string; readonly Target?: string }[];
   };
   readonly Resources?: { readonly Limits?: { readonly MemoryBytes?: number; readonly NanoCPUs?: number } };

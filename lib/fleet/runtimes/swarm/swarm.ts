@@ -34,7 +34,7 @@ import type { Notes } from '../docker/notes.ts';
 import { type FleetService, type FleetView, viewFleet } from './fleet-view.ts';
 import { configNotes } from './notes.ts';
 import { Secrets } from './secrets.ts';
-import { compared, type ServiceSpec, type SwarmSettings, serviceSpec } from './service.ts';
+import { compared, type ServiceSpec, type SwarmSettings, serviceSpec, wholeSeconds } from './service.ts';
 import { DoubtfulNodes, startService } from './starting.ts';
 import { stopServices } from './stopping.ts';
 import { hasEnded, type SwarmTask, stateOf } from './task.ts';
@@ -156,7 +156,8 @@ class SwarmRuntime implements ReplicaRuntime {
   }
 
   async stop(replica: ReplicaRef): Promise<void> {
-    const { clock, log, graceMs } = this.#options;
+    const { clock, log } = this.#options;
+    const graceMs = wholeSeconds(this.#options.graceMs);
     await this.#startEnded(replica.incarnation);
     const node = await stopServices({ docker: this.#docker, replica, look: () => this.#look(), clock, graceMs });
     if (node === undefined) return;
