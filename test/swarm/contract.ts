@@ -168,14 +168,21 @@ export async function contract(t: Test): Promise<void> {
   });
 
   t.test('what a replica wrote before it ended is in the reason, and of a place that no node has too', async (t) => {
-    const script = "console.log('begun'); setTimeout(() => { throw new Error('no votes today') }, 2000)";
+    const script = `console.log('begun');
+      require('http').createServer(() => { throw new Error('no votes today') }).listen(process.env.PORT)`;
     const runtime = createSwarmRuntime({ ...options, command: ['node', '-e', script] });
     await runtime.begin();
     t.teardown(() => runtime.close());
     const told = new Promise<RuntimeNews>((resolve) => runtime.watch(resolve));
     const replica = { seat: 1, incarnation: Date.now(), hostname: 'contract-crash' };
     t.teardown(() => runtime.stop(replica, 0));
-    await runtime.start(replica, limit());
+    const address = await runtime.start(replica, limit());
+    let isTold = false;
+    void told.then(() => {
+      isTold = true;
+    });
+    // It is asked until it listens, and ends at the first request.
+    while (!isTold && !(await answers(address))) await realClock.sleep(50);
     t.match(await told, { type: 'exited', reason: 'exit code 1: Error: no votes today' });
     const nowhere = createSwarmRuntime({ ...options, constraints: ['node.labels.none==such'] });
     const start = nowhere.start({ ...replica, seat: 2, hostname: 'contract-nowhere' }, limit());

@@ -1,5 +1,6 @@
-// The list of members that a lookup means, the same for each balancer that gets the same answer: a seat follows from
-// the answer alone, never from what was there before, since balancers look at different moments. A source may know
+// The list of members that a lookup means, the same for each balancer that gets the same answers: a seat follows from
+// the names alone, never from who had it before, since balancers look at different moments. A member that an answer
+// lacks is kept for a while, so one that starts meanwhile has another list until that is over. A source may know
 // places, as Swarm does. Else a name that ends in a number has that seat: `app-0` the first, as the pods of a
 // StatefulSet are named. All others get the place that their name hashes to, or the next one that is free.
 
