@@ -5,7 +5,7 @@ import type Docker from 'dockerode';
 import t from 'tap';
 import type { ReplicaRef, RuntimeNews } from '../../lib/core/ports.ts';
 import { type FleetService, type FleetView, viewFleet } from '../../lib/fleet/runtimes/swarm/fleet-view.ts';
-import { nodesToAvoid, type Placed } from '../../lib/fleet/runtimes/swarm/placement.ts';
+import { nodesToAvoid } from '../../lib/fleet/runtimes/swarm/placement.ts';
 import { DoubtfulNodes, type Start, startService } from '../../lib/fleet/runtimes/swarm/starting.ts';
 import { stopServices } from '../../lib/fleet/runtimes/swarm/stopping.ts';
 import { endOf, type SwarmNode, type SwarmTask, stateOf } from '../../lib/fleet/runtimes/swarm/task.ts';
@@ -60,26 +60,35 @@ t.test('a task that runs has an address also when it is to end', async (t) => {
 
 t.test('the next replica is kept from nodes where the last one is still said to run', async (t) => {
   const nodes = ['a', 'b', 'c'].map((id) => node(id));
-  const placed = (seat: number, incarnation: number, on: string, state = 'running'): Placed => ({
-    ...{ seat, incarnation },
-    task: task(on, state),
-  });
-  const there = [placed(1, 1, 'a'), placed(2, 2, 'b'), placed(3, 3, 'c')];
-  t.same(nodesToAvoid({ seat: 3, incarnation: 4 }, there, [], nodes, []), ['c'], 'the node that lost it');
-  t.same(nodesToAvoid({ seat: 4, incarnation: 4 }, there, [], nodes, []), [], 'all of them are well');
-  t.same(nodesToAvoid({ seat: 3, incarnation: 4 }, [placed(3, 3, 'c', 'failed')], [], nodes, []), [], 'it has ended');
-  const others = [placed(1, 5, 'a'), placed(1, 1, 'c')];
-  t.same(nodesToAvoid({ seat: 2, incarnation: 6 }, others, [], nodes, []), ['c'], 'another seat lost one there');
-  t.same(nodesToAvoid({ seat: 2, incarnation: 6 }, [], [], nodes, ['b']), ['b'], 'a start failed there');
-  const gone = [task('c', 'running'), task('b', 'failed'), task('a', 'preparing')];
-  t.same(
-    nodesToAvoid({ seat: 9, incarnation: 9 }, [], gone, nodes, []),
-    ['c'],
-    'a service is gone, and its task is not',
-  );
+  const avoided = (...ending: SwarmTask[]) => nodesToAvoid(ending, nodes, []);
+  t.same(avoided(task('c', 'running')), ['c'], 'the node that lost it');
+  t.same(avoided(task('c', 'running'), task('b', 'failed'), task('a', 'preparing')), ['c'], 'two of them are over');
+  t.same(avoided(), []);
+  t.same(nodesToAvoid([], nodes, ['b']), ['b'], 'a start failed there');
   const left = [node('a', 'down'), node('b', 'ready', 'drain'), node('c')];
-  t.same(nodesToAvoid({ seat: 3, incarnation: 4 }, there, [], left, []), [], 'no other node takes tasks');
+  t.same(nodesToAvoid([task('c', 'running')], left, []), [], 'no other node takes tasks');
 });
+
+t.test(
+  'a start keeps from nodes of replicas that are being ended or whose services are gone, and of no other',
+  async (t) => {
+    const clock = new VirtualClock();
+    const nodes = ['a', 'b', 'c', 'd'].map((id) => node(id));
+    const played = started(clock, [task('d', 'running')], nodes);
+    const on = (id: string, hostname: string) => ({ ...task(id, 'running'), ServiceID: hostname });
+    const services: FleetView = view(
+      [
+        [replica(2), on('a', 'r2')],
+        [replica(3), on('b', 'r3')],
+      ],
+      nodes,
+    );
+    const before = { ...services, tasks: [...services.tasks, on('c', 'r4')] };
+    const look = () => (played.made.length === 0 ? Promise.resolve(before) : played.start.look());
+    await startService({ ...played.start, look, isEnding: ({ incarnation }) => incarnation === 3 });
+    t.same(played.made, [['b', 'c']]);
+  },
+);
 
 t.test('how a task ended is told in words', async (t) => {
   t.equal(endOf(task('a', 'complete', { ContainerStatus: { ExitCode: 0 } })), 'exit code 0');
@@ -100,7 +109,6 @@ function started(clock: VirtualClock, states: readonly (SwarmTask | undefined)[]
   const stopped = new AbortController();
   const doubtful = new DoubtfulNodes(clock);
   const start: Start = {
-    replica: replica(1),
     look: async () => (made.length === 0 ? view([], nodes) : view([[replica(1), next()]], nodes)),
     create: async (avoided) => {
       made.push(avoided);
@@ -109,6 +117,7 @@ function started(clock: VirtualClock, states: readonly (SwarmTask | undefined)[]
     remove: async (id) => void removed.push(id),
     lastWords: async () => 'its last words',
     seen: (task) => seen.push(stateOf(task)),
+    isEnding: () => false,
     ...{ doubtful, clock, signal: stopped.signal },
   };
   const next = () => (left.length > 1 ? left.shift() : left[0]);

@@ -3,12 +3,11 @@
 import type { Address, Clock, ReplicaRef } from '../../../core/ports.ts';
 import { BalancerError } from '../../../errors.ts';
 import { withLastWords } from '../last-words.ts';
-import type { FleetService, FleetView } from './fleet-view.ts';
-import { nodesToAvoid, type Placed } from './placement.ts';
+import type { FleetView } from './fleet-view.ts';
+import { nodesToAvoid } from './placement.ts';
 import { endOf, hasEnded, isPreparing, type SwarmTask } from './task.ts';
 
 export interface Start {
-  readonly replica: ReplicaRef;
   readonly look: () => Promise<FleetView>;
   /** Resolves with the id of the service. */
   readonly create: (avoided: readonly string[]) => Promise<string>;
@@ -16,6 +15,8 @@ export interface Start {
   readonly lastWords: (taskId: string) => Promise<string>;
   /** Called with each task that a look has found. */
   readonly seen: (task: SwarmTask) => void;
+  /** It was said that this one is to end. */
+  readonly isEnding: (replica: ReplicaRef) => boolean;
   readonly doubtful: DoubtfulNodes;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -48,11 +49,12 @@ export class DoubtfulNodes {
 
 /** Resolves with the address of the replica. Rejects if it does not come up, and leaves nothing then. */
 export async function startService(start: Start): Promise<Address> {
-  const { replica, look, doubtful } = start;
+  const { look, isEnding, doubtful } = start;
   const { services, nodes, tasks } = await look();
-  const ids = new Set(services.map(({ service }) => service.ID));
-  const left = tasks.filter(({ ServiceID }) => !ids.has(ServiceID));
-  const avoided = nodesToAvoid(replica, services.flatMap(placed), left, [...nodes.values()], doubtful.ids);
+  const stay = services.filter(({ replica }) => replica === undefined || !isEnding(replica));
+  const ids = new Set(stay.map(({ service }) => service.ID));
+  const ending = tasks.filter(({ ServiceID }) => !ids.has(ServiceID));
+  const avoided = nodesToAvoid(ending, [...nodes.values()], doubtful.ids);
   return (await tried(start, avoided)) ?? (await tried(start, [])) ?? Promise.reject(noNode('no node takes it'));
 }
 
@@ -107,8 +109,4 @@ async function untilItRuns(
 
 function noNode(why: string): BalancerError {
   return new BalancerError('start-failed', `the Swarm does not place it: ${why}`);
-}
-
-function placed({ replica, task }: FleetService): Placed[] {
-  return replica === undefined ? [] : [{ seat: replica.seat, incarnation: replica.incarnation, task }];
 }

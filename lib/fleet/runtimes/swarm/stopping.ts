@@ -4,6 +4,7 @@ import type Docker from 'dockerode';
 import type { Clock, ReplicaRef } from '../../../core/ports.ts';
 import { attempt, unlessGone } from '../docker/errors.ts';
 import type { FleetView } from './fleet-view.ts';
+import { wholeSeconds } from './service.ts';
 import { hasEnded, type SwarmTask } from './task.ts';
 
 const FIRST_LOOK_MS = 50;
@@ -13,7 +14,7 @@ export interface Stop {
   readonly replica: ReplicaRef;
   readonly look: () => Promise<FleetView>;
   readonly clock: Clock;
-  /** How long the Swarm gives the replica, as its service says. */
+  /** How long a replica that is to end may take. */
   readonly graceMs: number;
 }
 
@@ -32,7 +33,7 @@ export async function stopServices({ docker, replica, look, clock, graceMs }: St
     await attempt(`remove ${replica.hostname}`, remove);
   }
   const ids = new Set(ours.map(({ service }) => service.ID));
-  const dueMs = clock.now() + graceMs + REPORT_MS;
+  const dueMs = clock.now() + wholeSeconds(graceMs) + REPORT_MS;
   for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(LONGEST_LOOK_MS, 1.5 * pauseMs)) {
     // The services are gone, so whoever tried the stop again would find nothing to wait for.
     const view = await look().catch((error) => {

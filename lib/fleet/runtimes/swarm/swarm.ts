@@ -34,7 +34,7 @@ import type { Notes } from '../docker/notes.ts';
 import { type FleetService, type FleetView, viewFleet } from './fleet-view.ts';
 import { configNotes } from './notes.ts';
 import { Secrets } from './secrets.ts';
-import { compared, type ServiceSpec, type SwarmSettings, serviceSpec, wholeSeconds } from './service.ts';
+import { compared, type ServiceSpec, type SwarmSettings, serviceSpec } from './service.ts';
 import { DoubtfulNodes, startService } from './starting.ts';
 import { stopServices } from './stopping.ts';
 import { hasEnded, type SwarmTask, stateOf } from './task.ts';
@@ -56,6 +56,7 @@ const STUCK_START_MS = 2000;
 const LAST_WORDS_MS = 1000;
 // A balancer that runs looks every second whether it is asked.
 const LONGEST_ANSWER_MS = 2500;
+const late = () => new Error('it takes too long');
 
 /**
  * `begin` rejects with `runtime-unavailable` if the engine manages no Swarm. It builds the replicas' image if that is
@@ -78,6 +79,8 @@ class SwarmRuntime implements ReplicaRuntime {
   readonly #starting = new Map<number, Promise<void>>();
   // What was seen last of each of them.
   readonly #seen = new Map<number, SwarmTask>();
+  // Those that are to end, by incarnation, until nothing is to be done about them any more.
+  readonly #ending = new Set<number>();
   // With the port that the image says, if it is for the image to say.
   #settings: SwarmSettings;
   // Ids of the services that have been reported as ignored.
@@ -143,12 +146,12 @@ class SwarmRuntime implements ReplicaRuntime {
     const { image, settings } = await madeOf((name) => this.#exposedOf(name), replica, this.#options, this.#settings);
     const secrets = await this.#secrets.filesOf(settings);
     return startService({
-      replica,
       look: () => this.#look(),
       create: (avoided) => this.#create(replica, serviceSpec(replica, image, settings, secrets, avoided)),
       remove: (id) => this.#docker.getService(id).remove().catch(unlessGone),
       lastWords: (id) => this.#lastWords(id),
       seen: (task) => this.#seen.set(replica.incarnation, task),
+      isEnding: ({ incarnation }) => this.#ending.has(incarnation),
       doubtful: this.#doubtful,
       clock: this.#options.clock,
       signal,
@@ -156,10 +159,11 @@ class SwarmRuntime implements ReplicaRuntime {
   }
 
   async stop(replica: ReplicaRef): Promise<void> {
-    const { clock, log } = this.#options;
-    const graceMs = wholeSeconds(this.#options.graceMs);
+    const { clock, log, graceMs } = this.#options;
+    this.#ending.add(replica.incarnation);
     await this.#startEnded(replica.incarnation);
     const node = await stopServices({ docker: this.#docker, replica, look: () => this.#look(), clock, graceMs });
+    this.#ending.delete(replica.incarnation);
     if (node === undefined) return;
     const reason = 'its node does not tell that it has ended: the Swarm ends it there when that node is back';
     log.warn('service-left', { hostname: replica.hostname, node, reason });
@@ -170,7 +174,6 @@ class SwarmRuntime implements ReplicaRuntime {
   async #startEnded(incarnation: number): Promise<void> {
     const starting = this.#starting.get(incarnation);
     if (starting === undefined) return;
-    const late = () => new Error('it takes too long');
     await within(this.#options.clock, STUCK_START_MS, () => starting, late).catch(() => undefined);
   }
 
@@ -286,7 +289,6 @@ class SwarmRuntime implements ReplicaRuntime {
 
   // Limited in time, because the news of the exit waits for it.
   async #lastWords(taskId: string): Promise<string> {
-    const late = () => new Error('it takes too long');
     // The types know no logs of a task.
     const task = this.#docker.getTask(taskId) as unknown as Pick<Docker.Container, 'logs'>;
     return within(this.#options.clock, LAST_WORDS_MS, (signal) => lastWordsOf(task, signal), late).catch(() => '');
