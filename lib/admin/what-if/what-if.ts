@@ -1,7 +1,7 @@
 // /balancer/what-if: what another fleet would make of the traffic of the last hour. It changes nothing. The play is
 // made in slices of a few milliseconds with pauses in between, so that requests go on, and one at a time.
 
-import { hostnameIn } from '../../core/fleet/fleet-state.ts';
+import { hostnameIn, placement } from '../../core/fleet/fleet-state.ts';
 import { writeKeySpec } from '../../core/keys/key-spec.ts';
 import type { Clock } from '../../core/ports.ts';
 import { goesByRequestId, type KeySource } from '../../core/request/key-source.ts';
@@ -41,7 +41,9 @@ export function createWhatIf(ports: WhatIfPorts): Run {
 }
 
 async function whatIf(ports: WhatIfPorts, text: string, client: WaitingClient): Promise<unknown> {
-  const asked = parseWhatIf(text, ports.maxPlaces);
+  // A list of --upstream may hold more places than /add may fill.
+  const places = Math.max(ports.maxPlaces, ...placement(ports.state()).keys());
+  const asked = parseWhatIf(text, places);
   const fleets = await fleetsOf(ports, asked);
   const sketch = await ports.sketch();
   const { slots, virtualNodes } = ports;
