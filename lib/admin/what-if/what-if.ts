@@ -36,7 +36,7 @@ const MOST_MEASURED = 32_768;
 export function createWhatIf(ports: WhatIfPorts): Run {
   return oneAtATime(
     async (text, _query, client) => json(await whatIf(ports, text, client)),
-    () => new BalancerError('overloaded', 'another what-if is being played: ask again in some seconds'),
+    () => new BalancerError('what-if-busy', 'another what-if is being played: ask again in some seconds'),
   );
 }
 
