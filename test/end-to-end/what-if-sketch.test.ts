@@ -133,6 +133,11 @@ t.test('without a key the ring alone is told, and what is wrong is refused with 
     const answer = await program.json('/balancer/what-if', { method: 'POST', body });
     t.match(answer, { status: 400, body: { message: reason, status: 'failure' } }, body);
   }
+  t.same(
+    await ask(program, '{"changedMsAgo": 5}'),
+    { source: null, measured: { seen: 0, moved: 0, keys: null, requests: null } },
+    'nothing is played for what was measured',
+  );
   const empty = await program.json('/balancer/what-if', { method: 'POST' });
   t.equal(empty.status, 200, 'an empty body asks for the fleet as it is');
 });

@@ -12,7 +12,7 @@ import { formatPart, formatSpan } from './format.js';
  *   moved: { keys: Estimate | null, requests: Estimate | null },
  *   measured?: { seen: number, keys: Estimate | null } }} Answer
  * @typedef {{ text: string, keys: Estimate, maxOverMean: number | null }} Prediction
- * @typedef {{ question: object, from: 'asked' | 'done', loses?: number }} Expected
+ * @typedef {{ question: string, from: 'asked' | 'done', loses?: number }} Expected
  *   `question` is the body for /balancer/what-if. `from` is when the ring changes: when the change is asked for, or when
  *   it is done. `loses` is the seat whose replica goes, with what it has cached
  */
@@ -29,11 +29,11 @@ const BUSY_MS = 500;
  *   `maxOverMean` is what was measured since the ring changed
  */
 
-/** @param {View} view @param {object} question @returns {Promise<Answer | undefined>} */
+/** @param {View} view @param {string} question @returns {Promise<Answer | undefined>} */
 async function askWhatIf(view, question) {
   for (let tries = 1; ; tries++) {
     try {
-      return /** @type {Answer} */ (await view.ask('POST', '/balancer/what-if', question));
+      return /** @type {Answer} */ (await view.ask('POST', '/balancer/what-if', JSON.parse(question)));
     } catch (error) {
       const isBusy = error instanceof Error && error.cause === 503;
       // The page says elsewhere that the balancer does not answer, or what it takes to be allowed to ask.
@@ -53,16 +53,16 @@ export function createForesight(view) {
   let last = {};
   return {
     /** @returns {Expected} */
-    ofAdd: () => ({ question: { then: view.seats().length + 1 }, from: 'done' }),
+    ofAdd: () => ({ question: `{"then": ${view.seats().length + 1}}`, from: 'done' }),
     /** @param {string} hostname @returns {Expected} */
     ofRemove: (hostname) => {
       const rest = view.seats().filter(({ replica }) => replica !== hostname);
-      return { question: { then: rest.map(({ seat }) => seat).join(',') }, from: 'asked' };
+      return { question: `{"then": "${rest.map(({ seat }) => seat).join(',')}"}`, from: 'asked' };
     },
     /** @param {string} hostname @returns {Expected} */
     ofKill: (hostname) => {
       const loses = view.seats().find(({ replica }) => replica === hostname)?.seat ?? 0;
-      return { question: {}, from: 'asked', loses };
+      return { question: '{}', from: 'asked', loses };
     },
     /**
      * Adds to a proposal, which does not wait for it, what is predicted.
@@ -142,7 +142,7 @@ function createOutcome(view) {
     setText('outcome-text', `${predicted} Measured: no key has come again yet.`);
     while (mine === shown) {
       const agoMs = Math.round(performance.now() - changedMs);
-      const told = await askWhatIf(view, { changedMsAgo: agoMs });
+      const told = await askWhatIf(view, JSON.stringify({ changedMsAgo: agoMs }));
       if (mine !== shown) return;
       const keys = told?.measured?.keys ?? null;
       if (keys !== null && told?.measured !== undefined) {

@@ -29,6 +29,8 @@ export interface WhatIfQuestion {
   readonly most: number | undefined;
   /** How long ago a change was made, of which is asked what it has moved in fact. */
   readonly changedMsAgo: number | undefined;
+  /** Nothing else is asked, so nothing has to be played. */
+  readonly isOfChangeOnly: boolean;
 }
 
 const EXAMPLE = '{"now": 6, "then": 8, "cache": "2GiB"}';
@@ -63,6 +65,7 @@ export function parseWhatIf(text: string, places: number): WhatIfQuestion {
         : { perSecond, hitRatio: percent === undefined ? undefined : percent / 100 },
     most: wholeOf('most', most, 1, mostSeats),
     changedMsAgo: numberOf('changedMsAgo', changedMsAgo, 0, HOUR_MS),
+    isOfChangeOnly: changedMsAgo !== undefined && Object.keys(body).length === 1,
   };
 }
 
