@@ -55,15 +55,15 @@ function sketchOf(keys: readonly (number | undefined)[], tookMs = 10, apartMs = 
   const traffic = new KeyTraffic();
   traffic.use('cookie:s');
   for (const [at, key] of keys.entries()) {
-    const nowMs = at * apartMs;
+    const nowMs = 1 + at * apartMs;
     const found = { keyClass: key === undefined ? undefined : 'cookie' };
-    const times = { startedMs: nowMs, placedMs: nowMs + 0.001, endedMs: nowMs + tookMs };
+    const times = { placedMs: nowMs, endedMs: nowMs + tookMs };
     const request = { key: key ?? 123_456, found, attempts: 0, status: 200, sentBytes: sizeOf(key ?? 0), times };
     traffic.place(request, 1, undefined);
     traffic.end(request);
     if (at % 100 === 0) traffic.onTick(nowMs);
   }
-  return traffic.sketch(keys.length * apartMs);
+  return traffic.sketch(1 + keys.length * apartMs);
 }
 
 function zipf(count: number, keys: number): number[] {
@@ -243,7 +243,7 @@ t.test('however large the sketch is, the work is bounded, and made in small step
 t.test('where little is known, that is said: sizes of replies, seats for which the ring has no room', async (t) => {
   const traffic = new KeyTraffic();
   traffic.use('cookie:s');
-  const times = { startedMs: 0, placedMs: 1, endedMs: 2 };
+  const times = { placedMs: 1, endedMs: 2 };
   for (const key of [1, 2, 1]) traffic.place({ key, found: { keyClass: 'cookie' }, attempts: 0, times }, 1, undefined);
   const unknown = played(traffic.sketch(5000), [fleet('now', 1), fleet('then', 1)], { ...SETTINGS, cacheBytes: [1] });
   t.equal(unknown.situations[0]?.hits[0]?.ratio.toFixed(9), (1 / 3).toFixed(9), 'they are taken for one byte');

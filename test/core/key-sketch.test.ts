@@ -51,7 +51,7 @@ t.test('requests for a key at a seat within a second are one visit, with the siz
   t.same([...reading.recent.keys], [7, 7, 123456]);
   t.same([...reading.recent.keyed], [1, 1, 0]);
   t.same([...reading.recent.agoMs], [3000, 2100, 2000]);
-  t.equal(reading.recent.wholeMs, Number.POSITIVE_INFINITY);
+  t.equal(reading.recent.wholeMs, HOUR_MS);
 });
 
 t.test('a million keys in an hour leave a sample of bounded size that stands for all of them', async (t) => {
@@ -134,10 +134,17 @@ t.test('of the last requests there are so many, and it is told since when there 
   const recent = new RecentRequests();
   const count = MOST_RECENT + 10;
   for (let at = 0; at < count; at++) recent.end(at, at % 2 === 0, at, 5);
-  const { keys, keyed, agoMs, tookMs, wholeMs } = recent.reading(count);
+  const { keys, keyed, agoMs, tookMs, wholeMs } = recent.reading(count, HOUR_MS);
   t.equal(keys.length, MOST_RECENT);
   t.same([keys[0], keys.at(-1), keyed[0], keyed[1], agoMs[0], tookMs[0]], [10, count - 1, 1, 0, count - 10, 5]);
   t.equal(wholeMs, count - (9 + 5), 'what began when the last one that is not there ended');
+  const late = recent.reading(count, 20);
+  t.same(
+    [...late.keys],
+    Array.from({ length: 20 }, (_, at) => count - 20 + at),
+    'and none is older than is asked',
+  );
+  t.equal(late.wholeMs, 20);
 });
 
 t.test('readings of several threads are one, in the order of time and at the lower rate', async (t) => {
@@ -185,7 +192,7 @@ t.test('a thread counts each request once, however often it is sent, and what it
   const traffic = new KeyTraffic();
   const request = (keyClass: string | undefined, attempts: number) => ({
     ...{ key: 5, found: { keyClass }, attempts, status: 200, sentBytes: 70 },
-    times: { startedMs: 10, placedMs: 11, endedMs: 31 },
+    times: { placedMs: 11, endedMs: 31 },
   });
   traffic.place(request('cookie', 0), 2, undefined);
   traffic.end(request('cookie', 0));
@@ -196,16 +203,21 @@ t.test('a thread counts each request once, however often it is sent, and what it
   traffic.place(request(undefined, 0), 3, undefined);
   traffic.end(request('cookie', 2));
   traffic.end({ ...request('cookie', 2), status: 101 });
-  traffic.end({ ...request('cookie', 0), times: { startedMs: 10, placedMs: 0, endedMs: 31 } });
+  traffic.end({ ...request('cookie', 0), times: { placedMs: 0, endedMs: 31 } });
   const reading = traffic.sketch(100);
-  t.match(reading, { total: 1, others: 1, hot: { keys: [{ key: 5, count: 3 }] } });
-  t.same(rowsOf(reading), [{ key: 5, agoMs: 90, seat: 2, count: 1, size: 70 }]);
+  t.match(reading, { total: 1, others: 1, hot: { keys: [{ key: 5, count: 2 }] } });
+  t.same(rowsOf(reading), [{ key: 5, agoMs: 89, seat: 2, count: 1, size: 70 }]);
   t.same([...reading.recent.tookMs], [20, 0]);
-  t.equal(traffic.hot.total, 3);
+  t.equal(traffic.hot.total, 2, 'those of another source are forgotten');
   // A minute later these are told by the sketch, and another one later only by it.
   for (const nowMs of [60_000, 120_000, 180_000]) traffic.onTick(nowMs);
   t.equal(traffic.hot.total, 0);
-  t.match(traffic.sketch(180_000).hot, { total: 3, keys: [{ key: 5, count: 3 }] });
+  t.match(traffic.sketch(180_000).hot, { total: 2, keys: [{ key: 5, count: 2 }] });
+  traffic.use('cookie:s');
+  t.equal(traffic.sketch(180_000).total, 1);
+  traffic.place(request('cookie', 0), 2, undefined);
+  traffic.use('cookie:other');
+  t.same([traffic.hot.total, traffic.sketch(180_000).hot.total], [0, 0]);
 });
 
 t.test('what a change has moved in fact is seen in who took the keys', async (t) => {

@@ -194,9 +194,10 @@ class MovedKeys {
 
   moved({ keyed, rate, hot }: Totals): Forecast['moved'] {
     const [part] = partsOf([this.#move, this.#stay], rate) as [Estimate, Estimate];
-    const rest = keyed - [...hot.values()].reduce((sum, count) => sum + count, 0);
+    // Attempts are counted with the hot keys, so these may be more than all requests.
+    const rest = Math.max(0, keyed - [...hot.values()].reduce((sum, count) => sum + count, 0));
     const ofHot = [...hot].reduce((sum, [key, count]) => sum + Number(this.#moves(key)) * count, 0);
-    const of = (amount: number) => amount / Math.max(1, keyed);
+    const of = (amount: number) => Math.min(1, amount / Math.max(1, keyed));
     const { size } = this.#seen;
     const value = [...this.#seen.values()].filter((moves) => moves).length / size;
     const isSame = this.#now.fleet.hash.pair === this.#then.fleet.hash.pair;
@@ -221,7 +222,7 @@ function hotKeysOf({ hot, total }: SketchReading, now: SketchScenario, then: Ske
   const fair = 1 / new Set(then.fleet.places.values()).size;
   return hot.keys
     .map(({ key, count, error }) => ({
-      ...{ key, most: Math.min(1, count / all), least: (count - error) / all },
+      ...{ key, most: Math.min(1, count / all), least: Math.min(1, (count - error) / all) },
       ...{ owner: now.ownerOf(key), next: then.ownerOf(key), exceedsPart: (count - error) / all > fair },
     }))
     .filter(({ least }) => least > 0.25 * fair)

@@ -37,7 +37,7 @@ export interface RecentReading {
   /** How long ago its replica got it, and how long it had it. */
   readonly agoMs: Float64Array;
   readonly tookMs: Float32Array;
-  /** Every request that began no longer ago than this, and is over, is there; Infinity if nothing was left out. */
+  /** Every request that began no longer ago than this, and is over, is there; Infinity if there was none. */
   readonly wholeMs: number;
 }
 
