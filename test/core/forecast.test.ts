@@ -238,6 +238,31 @@ t.test('however large the sketch is, the work is bounded, and made in small step
   t.ok(many.sampleRate < few.sampleRate);
   t.ok(many.keys.value * many.sampleRate * 64 <= 2 ** 19);
   t.ok(few.steps > 100 && many.steps > 100, `${few.steps}, ${many.steps}`);
+  // A step lays out one ring at most, and none is laid out twice where there is no bound.
+  for (const [factor, times] of [
+    [OFF, 2],
+    [1.25, 3],
+  ] as const) {
+    let [most, all] = [0, 0];
+    const pair = {
+      ...EVEN.pair,
+      virtualNodeSlot: (place: number, index: number, slots: number, virtualNodes: number) => {
+        if (place === 1 && index === 0) all += 1;
+        return EVEN.pair.virtualNodeSlot(place, index, slots, virtualNodes);
+      },
+    };
+    const hash = { name: 'even', pair };
+    let rings = 0;
+    for (const _ of forecast(
+      NO_SKETCH,
+      [fleet('now', 3, { hash, factor }), fleet('then', 4, { hash, factor })],
+      SETTINGS,
+    )) {
+      most = Math.max(most, all - rings);
+      rings = all;
+    }
+    t.same([most, all], [1, 2 * times], `${factor}`);
+  }
 });
 
 t.test('where little is known, that is said: sizes of replies, seats for which the ring has no room', async (t) => {

@@ -14,7 +14,7 @@ import { BalancerError } from '../../errors.ts';
 import { type AnswerLimits, json } from '../answer.ts';
 import { oneAtATime, type Run, type WaitingClient } from '../change-queue.ts';
 import { parseWhatIf, type WhatIfQuestion } from './body.ts';
-import { type FleetPorts, fleetsOf } from './fleets.ts';
+import { type FleetPorts, fleetsOf, type InSlices } from './fleets.ts';
 
 export interface WhatIfPorts extends FleetPorts {
   readonly sketch: () => Promise<SketchReading>;
@@ -47,11 +47,12 @@ async function whatIf(ports: WhatIfPorts, text: string, client: WaitingClient): 
   const source = goesByRequestId(ports.key) ? null : writeKeySpec(ports.key);
   // The dashboard asks this again and again.
   if (asked.isOfChangeOnly) return { source, ...measuredIn(await ports.sketch(), asked) };
-  const fleets = await fleetsOf(ports, asked);
+  const sliced: InSlices = (work) => inSlices(work, ports.answerLimits.clock, client);
+  const fleets = await fleetsOf(ports, asked, sliced);
   const sketch = await ports.sketch();
   const { slots, virtualNodes } = ports;
   const settings = { slots, virtualNodes, cacheBytes: asked.cacheBytes, objectBytes: asked.objectBytes };
-  const told = await inSlices(forecast(sketch, fleets, settings), ports.answerLimits.clock, client);
+  const told = await sliced(forecast(sketch, fleets, settings));
   return {
     source,
     ...tellForecast(told, asked.now === undefined ? (seat) => hostnameIn(ports.state(), seat) : () => undefined),
