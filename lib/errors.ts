@@ -67,6 +67,8 @@ const ERRORS = {
   // There are more connections, or requests wait longer, than there is room for. Not 429, since it is not this client
   // that asks for too much.
   overloaded: { status: 503 },
+  // Another question to /balancer/what-if is being answered.
+  'what-if-busy': { status: 503, ofClient: true },
   // The request was at two replicas that ended, so it is not sent to a third for a while. Nothing else is wrong.
   poison: { status: 503, ofClient: true },
   // More requests come than the replicas can do, and this one could only have been served late. Nothing of it was sent.

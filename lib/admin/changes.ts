@@ -2,7 +2,7 @@
 // move. Also /balancer/kill, which shows how the fleet mends itself.
 
 import { type FleetState, hostnameIn, members, placement, type Seat, weightsOf } from '../core/fleet/fleet-state.ts';
-import { chooseLeavers } from '../core/fleet/leavers.ts';
+import { chooseLeavers, type LeaverChoice } from '../core/fleet/leavers.ts';
 import { foldedHostname, sameHostname } from '../core/fleet/replica-name.ts';
 import type { ReplicaRef, Wish } from '../core/ports.ts';
 import type { HashRing, SeatId } from '../core/ring/ring.ts';
@@ -99,14 +99,26 @@ export async function removeReplicas(ports: ChangePorts, text: string, query: UR
   return rep(ports);
 }
 
+type LeaverPorts = Pick<ChangePorts, 'imagine' | 'ringOf' | 'slots' | 'random'>;
+
 /** So many of `others`, picked so that the ring stays as even as it can when `chosen` leave too. */
 export function leaversOf(
-  ports: Pick<ChangePorts, 'imagine' | 'ringOf' | 'slots' | 'random'>,
+  ports: LeaverPorts,
   others: readonly ReplicaRef[],
   count: number,
   chosen: readonly ReplicaRef[],
 ): readonly ReplicaRef[] {
-  return chooseLeavers({
+  return chooseLeavers(leaverChoice(ports, others, count, chosen));
+}
+
+/** What `leaversOf` weighs. */
+export function leaverChoice(
+  ports: LeaverPorts,
+  others: readonly ReplicaRef[],
+  count: number,
+  chosen: readonly ReplicaRef[],
+): LeaverChoice<ReplicaRef> {
+  return {
     candidates: others.toSorted((a, b) => a.seat - b.seat),
     count,
     unevennessWithout: (leavers) => {
@@ -115,7 +127,7 @@ export function leaversOf(
     },
     mostWeighed: Math.max(1, Math.floor(MOST_SLOTS_WEIGHED / ports.slots)),
     random: ports.random,
-  });
+  };
 }
 
 /**

@@ -120,7 +120,7 @@ const PRESENT: WaitingClient = { hasGone: () => false, hasEnded: () => false };
 type AdminRoute =
   | {
       readonly method: string;
-      /** The endpoint acts on the fleet, so not everybody may use it. */
+      /** The endpoint acts on the fleet or on all traffic, or tells much of it, so not everybody may use it. */
       readonly changes?: true;
       readonly run: Run;
     }
@@ -232,7 +232,8 @@ function routesOf(ports: AdminPorts): Map<string, AdminRoute> {
     ['/balancer/keys', { method: 'GET', run: async () => json(await hotKeys(ports)) }],
     ['/balancer/metrics', { method: 'GET', show: createMetricsPage(ports.answerLimits.clock, ports.metrics) }],
     ['/balancer/explain', { method: 'POST', run: async (text) => json(await explainRequest(ports, text)) }],
-    ['/balancer/what-if', { method: 'POST', run: createWhatIf(ports) }],
+    // It changes nothing. But it takes a while of a processor, and it tells whose keys come how often.
+    ['/balancer/what-if', { method: 'POST', changes: true, run: createWhatIf(ports) }],
     [
       '/balancer/events',
       { method: 'GET', stream: (request, response) => ports.watch(response, watcherOf(ports, request)) },

@@ -185,6 +185,10 @@ t.test('the real program', async (t) => {
     t.notMatch(given.output(), /s3cret|admin token/);
     t.equal((await add(given)).status, 401);
     t.equal((await add(given, { authorization: 'Bearer s3cret' })).status, 200);
+    const whatIf = (headers: Record<string, string>) =>
+      fetch(`${given.url}/balancer/what-if`, { method: 'POST', headers, body: '{"then":2}' });
+    t.equal((await whatIf({})).status, 401, 'what costs much and tells who comes is not for everybody');
+    t.equal((await whatIf({ authorization: 'Bearer s3cret' })).status, 200);
     const open = await start('--host', '0.0.0.0', '--admin', 'open');
     t.equal((await add(open)).status, 200);
     t.match(await raw(open.port, 'Host: evil.example\r\n'), /^HTTP\/1\.1 403 /);

@@ -27,7 +27,10 @@ const visit = async (program: Program) => {
 };
 
 async function predicted(program: Program, body: string): Promise<string> {
-  const answer = await program.json('/balancer/what-if', { method: 'POST', body });
+  const ask = () => program.json('/balancer/what-if', { method: 'POST', body });
+  // The page may be asking meanwhile.
+  let answer = await ask();
+  while (answer.status === 503) answer = await ask();
   const { moved } = answer.body as { readonly moved: { readonly keys: { readonly value: number } } };
   return `${(100 * moved.keys.value).toFixed(1)} %`;
 }

@@ -55,15 +55,15 @@ function sketchOf(keys: readonly (number | undefined)[], tookMs = 10, apartMs = 
   const traffic = new KeyTraffic();
   traffic.use('cookie:s');
   for (const [at, key] of keys.entries()) {
-    const nowMs = at * apartMs;
+    const nowMs = 1 + at * apartMs;
     const found = { keyClass: key === undefined ? undefined : 'cookie' };
-    const times = { startedMs: nowMs, placedMs: nowMs + 0.001, endedMs: nowMs + tookMs };
+    const times = { placedMs: nowMs, endedMs: nowMs + tookMs };
     const request = { key: key ?? 123_456, found, attempts: 0, status: 200, sentBytes: sizeOf(key ?? 0), times };
     traffic.place(request, 1, undefined);
     traffic.end(request);
     if (at % 100 === 0) traffic.onTick(nowMs);
   }
-  return traffic.sketch(keys.length * apartMs);
+  return traffic.sketch(1 + keys.length * apartMs);
 }
 
 function zipf(count: number, keys: number): number[] {
@@ -92,7 +92,8 @@ t.test('with all keys in the sample, owners, shares and moves are exact', async 
   t.same(told.keys, { value: new Set(keys).size, error: 0 });
   for (const [at, one] of fleets.entries()) {
     const ownerOf = ownersOf(one);
-    const { seats, hits, spill, replicas, peakPerSecond, maxOverMean } = told.situations[at] as SituationForecast;
+    const { seats, hits, spill, replicas, peakPerSecond } = told.situations[at] as SituationForecast;
+    const maxOverMean = told.situations[at]?.maxOverMean as number;
     for (const { seat, share, perSecond, load, weight } of seats) {
       const count = keys.filter((key) => ownerOf(key) === seat).length;
       t.same(share, { value: count / 6000, error: 0 });
@@ -159,6 +160,40 @@ t.test('a sample of the keys tells shares, moves and hits within the error that 
   t.ok((hot?.most ?? 0) >= 0.19);
 });
 
+t.test('keys that come each second are enough to tell from, and of few it is said that they are few', async (t) => {
+  // 500 keys, each once a second for five minutes.
+  const keys = Array.from({ length: 150_000 }, (_, at) => mix32(at % 500));
+  const sketch = sketchOf(keys, 10, 2);
+  const fleets = [fleet('now', 4), fleet('then', 6)] as const;
+  const told = played(sketch, [...fleets]);
+  t.ok(told.sampleRate < 1);
+  t.ok(told.sampledKeys > 200 && told.sampledKeys < 500, `${told.sampledKeys} keys`);
+  for (const [at, one] of fleets.entries()) {
+    const ownerOf = ownersOf(one);
+    const { seats, maxOverMean, peakPerSecond } = told.situations[at] as SituationForecast;
+    const real = seats.map(({ seat }) => keys.filter((key) => ownerOf(key) === seat).length / keys.length);
+    for (const [row, { share }] of seats.entries()) {
+      t.ok(Math.abs(share.value - (real[row] as number)) <= 2 * share.error, `${share.value} ± ${share.error}`);
+      t.ok(share.error > 0 && share.error < 0.1);
+    }
+    const ratio = Math.max(...real) * seats.length;
+    t.ok(Math.abs((maxOverMean as number) - ratio) < 0.35, `${maxOverMean}, ${ratio}`);
+    const busiest = Math.max(...seats.map(({ perSecond }) => perSecond));
+    t.ok(Math.abs(peakPerSecond / busiest - 1) < 0.1, `${peakPerSecond} of ${busiest}, as they come evenly`);
+  }
+  const few = played(mergeSketches([sketch], 200), [...fleets]);
+  t.ok(few.sampledKeys > 0 && few.sampledKeys < 100, `${few.sampledKeys} keys`);
+  t.same(
+    few.situations.map(({ maxOverMean }) => maxOverMean),
+    [null, null],
+  );
+  // A sample of one key is at one seat.
+  const one = played(mergeSketches([sketch], 12), [...fleets]);
+  for (const { share } of one.situations[0]?.seats ?? []) t.ok(share.error > 0.05, `${share.value} ± ${share.error}`);
+  t.ok((one.moved.keys?.error ?? 0) > 0.1);
+  t.ok((one.moved.requests?.error ?? 0) > 0.1);
+});
+
 t.test('the bound on load is played on the last requests, and shares are as it leaves them', async (t) => {
   // All for one key, 40 at a time.
   const sketch = sketchOf(
@@ -174,7 +209,7 @@ t.test('the bound on load is played on the last requests, and shares are as it l
   t.match(free, { factor: null, spill: 0, maxOverMean: 4 });
   t.equal(bounded.factor, 1.25);
   t.ok(Math.abs((bounded.spill ?? 0) - 0.67) < 0.05, `${bounded.spill}`);
-  t.ok(bounded.maxOverMean < 1.4, `${bounded.maxOverMean}`);
+  t.ok((bounded.maxOverMean as number) < 1.4, `${bounded.maxOverMean}`);
   t.ok(bounded.seats.every(({ load }) => (load?.peakInFlight ?? 0) <= Math.ceil(1.25 * 10.25)));
   t.match(told.hotKeys, [{ key: 7, most: 1, least: 1, exceedsPart: true }]);
   t.same(told.moved.requests, { value: 0, error: 0 });
@@ -188,7 +223,7 @@ t.test('requests without a key go by ids, and seats with a weight get as much mo
   const [now] = told.situations as [SituationForecast];
   const shares = now.seats.map(({ share, weight }) => [weight, share.value] as const);
   for (const [weight, share] of shares) t.ok(Math.abs(share - weight / 4) < 0.02, `${weight}: ${share}`);
-  t.ok(now.maxOverMean < 1.1);
+  t.ok((now.maxOverMean as number) < 1.1);
   t.same(now.hits[0]?.ratio, 1, 'nothing is cached');
 });
 
@@ -238,12 +273,37 @@ t.test('however large the sketch is, the work is bounded, and made in small step
   t.ok(many.sampleRate < few.sampleRate);
   t.ok(many.keys.value * many.sampleRate * 64 <= 2 ** 19);
   t.ok(few.steps > 100 && many.steps > 100, `${few.steps}, ${many.steps}`);
+  // A step lays out one ring at most, and none is laid out twice where there is no bound.
+  for (const [factor, times] of [
+    [OFF, 2],
+    [1.25, 3],
+  ] as const) {
+    let [most, all] = [0, 0];
+    const pair = {
+      ...EVEN.pair,
+      virtualNodeSlot: (place: number, index: number, slots: number, virtualNodes: number) => {
+        if (place === 1 && index === 0) all += 1;
+        return EVEN.pair.virtualNodeSlot(place, index, slots, virtualNodes);
+      },
+    };
+    const hash = { name: 'even', pair };
+    let rings = 0;
+    for (const _ of forecast(
+      NO_SKETCH,
+      [fleet('now', 3, { hash, factor }), fleet('then', 4, { hash, factor })],
+      SETTINGS,
+    )) {
+      most = Math.max(most, all - rings);
+      rings = all;
+    }
+    t.same([most, all], [1, 2 * times], `${factor}`);
+  }
 });
 
 t.test('where little is known, that is said: sizes of replies, seats for which the ring has no room', async (t) => {
   const traffic = new KeyTraffic();
   traffic.use('cookie:s');
-  const times = { startedMs: 0, placedMs: 1, endedMs: 2 };
+  const times = { placedMs: 1, endedMs: 2 };
   for (const key of [1, 2, 1]) traffic.place({ key, found: { keyClass: 'cookie' }, attempts: 0, times }, 1, undefined);
   const unknown = played(traffic.sketch(5000), [fleet('now', 1), fleet('then', 1)], { ...SETTINGS, cacheBytes: [1] });
   t.equal(unknown.situations[0]?.hits[0]?.ratio.toFixed(9), (1 / 3).toFixed(9), 'they are taken for one byte');

@@ -112,6 +112,8 @@ t.test('without a key the ring alone is told, and what is wrong is refused with 
     ['{"then": "1-257"}', /from 1 to 256/],
     ['{"then": "4-1"}', /or seats as "1-4,7", not "4-1"/],
     ['{"then": "0"}', /or seats/],
+    ['{"then": "9999"}', /then has seat 9999, but the ring has room for places 1 to 512/],
+    ['{"now": "1,512-513"}', /now has seat 513, but the ring has room for places 1 to 512/],
     ['{"now": [1]}', /now must be/],
     ['{"hash": "/etc/passwd"}', /hash must be one of even, mixed/],
     ['{"hashes": ["even", 1]}', /hashes\[1\] must be one of/],
@@ -131,6 +133,11 @@ t.test('without a key the ring alone is told, and what is wrong is refused with 
     const answer = await program.json('/balancer/what-if', { method: 'POST', body });
     t.match(answer, { status: 400, body: { message: reason, status: 'failure' } }, body);
   }
+  t.same(
+    await ask(program, '{"changedMsAgo": 5}'),
+    { source: null, measured: { seen: 0, moved: 0, keys: null, requests: null } },
+    'nothing is played for what was measured',
+  );
   const empty = await program.json('/balancer/what-if', { method: 'POST' });
   t.equal(empty.status, 200, 'an empty body asks for the fleet as it is');
 });

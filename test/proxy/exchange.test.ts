@@ -4,7 +4,6 @@
 
 import { EventEmitter } from 'node:events';
 import t from 'tap';
-import { KeyTraffic } from '../../lib/core/sketch/key-traffic.ts';
 import { FrontMeasures, SeatMeasures } from '../../lib/core/traffic/measures.ts';
 import { Tally } from '../../lib/core/traffic/traffic.ts';
 import { BalancerError } from '../../lib/errors.ts';
@@ -123,6 +122,8 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
   const { method = 'GET', body = 'length', offered = '', asksWhy = false } = sent;
   const played: Played[] = [];
   const ended: Ended[] = [];
+  // When each attempt had been placed by the time it was counted.
+  const noted: number[] = [];
   const suspects: number[] = [];
   const incoming = Object.assign(new EventEmitter(), {
     method,
@@ -148,7 +149,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
     barredFromTunnels: (tried) => tried,
     dealId: () => 2,
     measures: new FrontMeasures(),
-    keyTraffic: new KeyTraffic(),
+    keyTraffic: { place: ({ times }) => noted.push(times.placedMs) },
     directions: {
       setterOf: () => undefined,
       hear: () => undefined,
@@ -195,7 +196,7 @@ function exchangeOf(sent: Sent = {}, seats = [1, 2], mayWait = false) {
   });
   exchange.start();
   const last = () => played.at(-1) as Played;
-  return { exchange, incoming, told, downstream, played, last, ended, suspects, free };
+  return { exchange, incoming, told, downstream, played, last, ended, suspects, free, noted };
 }
 
 function replyHead(text: string, fields = 'Content-Length: 2\r\n'): ReplyHead {
@@ -325,12 +326,14 @@ t.test('an event stream gives back its place, and is ended in order', async (t) 
 });
 
 t.test('with every replica full it waits, and asks when it is called and there is room', async (t) => {
-  const { exchange, played, free, told } = exchangeOf({}, [], true);
+  const { exchange, played, free, told, noted } = exchangeOf({}, [], true);
   t.equal(exchange.onRoom(), 'full');
   free.push(3);
   t.equal(exchange.onRoom(), 'gone');
   t.equal(played.length, 1);
   t.same(told, []);
+  t.ok(exchange.times.placedMs > 0);
+  t.same(noted, [exchange.times.placedMs], 'it is counted at the time at which it was placed');
 });
 
 t.test('what has waited too long for a reply is told so, and its replica suspected', async (t) => {

@@ -16,7 +16,8 @@ export function createAsker(mayTakeToken) {
   let token = '';
 
   /**
-   * Resolves with the message of the answer. Throws the reason if the balancer refuses.
+   * Resolves with the message of the answer, or with the answer if it has none. Throws the reason if the balancer
+   * refuses, with the status as its cause.
    * @param {string} method
    * @param {string} path
    * @param {unknown} body
@@ -34,7 +35,7 @@ export function createAsker(mayTakeToken) {
       if (given !== undefined) return ask(method, path, body);
     }
     if (status === 200) return message;
-    throw new Error(plainly(message));
+    throw new Error(plainly(message), { cause: status });
   };
 }
 
@@ -57,8 +58,8 @@ export const plainly = (message) =>
 async function exchange(path, request) {
   try {
     const response = await fetch(path, request);
-    const { message } = await response.json();
-    return { status: response.status, message };
+    const answer = await response.json();
+    return { status: response.status, message: answer.message ?? answer };
   } catch (error) {
     throw new Error('The balancer did not answer.', { cause: error });
   }

@@ -29,6 +29,8 @@ export interface WhatIfQuestion {
   readonly most: number | undefined;
   /** How long ago a change was made, of which is asked what it has moved in fact. */
   readonly changedMsAgo: number | undefined;
+  /** Nothing else is asked, so nothing has to be played. */
+  readonly isOfChangeOnly: boolean;
 }
 
 const EXAMPLE = '{"now": 6, "then": 8, "cache": "2GiB"}';
@@ -38,7 +40,7 @@ const MOST_SIZES = 4;
 const MOST_FACTORS = 4;
 const HOUR_MS = 3_600_000;
 
-/** Throws `bad-body`. @param places how many the ring has room for. */
+/** Throws `bad-body`. @param places how many the ring has room for, which is the highest number of a seat. */
 export function parseWhatIf(text: string, places: number): WhatIfQuestion {
   const body = text === '' ? {} : parseObject(text, EXAMPLE);
   const { now, then, hash, factor, floor, hashes = [], factors = [], ...further } = body;
@@ -48,8 +50,8 @@ export function parseWhatIf(text: string, places: number): WhatIfQuestion {
   const perSecond = numberOf('targetRate', targetRate, 0.001, 1e9);
   const percent = numberOf('targetHits', targetHits, 0, 100);
   return {
-    now: fleetOf('now', now, mostSeats),
-    next: fleetOf('then', then, mostSeats),
+    now: fleetOf('now', now, mostSeats, places),
+    next: fleetOf('then', then, mostSeats, places),
     hash: hash === undefined ? undefined : hashOf('hash', hash),
     factor: factor === undefined ? undefined : factorOf('factor', factor),
     floor: wholeOf('floor', floor, 1, 1_000_000),
@@ -63,10 +65,11 @@ export function parseWhatIf(text: string, places: number): WhatIfQuestion {
         : { perSecond, hitRatio: percent === undefined ? undefined : percent / 100 },
     most: wholeOf('most', most, 1, mostSeats),
     changedMsAgo: numberOf('changedMsAgo', changedMsAgo, 0, HOUR_MS),
+    isOfChangeOnly: changedMsAgo !== undefined && Object.keys(body).length === 1,
   };
 }
 
-function fleetOf(name: string, written: unknown, most: number): FleetQuestion | undefined {
+function fleetOf(name: string, written: unknown, most: number, highest: number): FleetQuestion | undefined {
   if (written === undefined) return undefined;
   const fault = () =>
     refusal(`${name} must be a number of replicas from 1 to ${most}, or seats as "1-4,7", not ${shown(written)}`);
@@ -80,6 +83,8 @@ function fleetOf(name: string, written: unknown, most: number): FleetQuestion | 
     const [, from, to = from] = /^ *(\d{1,4})(?:-(\d{1,4}))? *$/.exec(part) ?? [];
     const [first, last] = [Number(from), Number(to)];
     if (from === undefined || first < 1 || last < first || last - first >= most) throw fault();
+    // The ring is laid out up to the highest place in one go (test/end-to-end/what-if-sketch.test.ts).
+    if (last > highest) throw refusal(`${name} has seat ${last}, but the ring has room for places 1 to ${highest}`);
     for (let seat = first; seat <= last; seat++) seats.add(seat);
     if (seats.size > most) throw fault();
   }

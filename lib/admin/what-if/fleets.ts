@@ -2,12 +2,13 @@
 // leave.
 
 import { members, placement } from '../../core/fleet/fleet-state.ts';
+import { weighLeavers } from '../../core/fleet/leavers.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import type { Fleet } from '../../core/sketch/sketch-scenario.ts';
 import type { Bound } from '../../core/what-if/placing.ts';
 import type { NamedPair } from '../../core/what-if/scenario.ts';
 import { BalancerError } from '../../errors.ts';
-import { type ChangePorts, leaversOf } from '../changes.ts';
+import { type ChangePorts, leaverChoice } from '../changes.ts';
 import type { FleetQuestion, WhatIfQuestion } from './body.ts';
 
 type Places = ReadonlyMap<number, SeatId>;
@@ -22,13 +23,21 @@ export interface FleetPorts extends Pick<ChangePorts, 'state' | 'imagine' | 'rin
 /** Fleets that are played for one question at most. */
 const MOST_FLEETS = 64;
 
+/** Does work in slices, with pauses in between. */
+export type InSlices = <Result>(work: Generator<void, Result>) => Promise<Result>;
+
 /** The first is the fleet as it is, the second the one to compare with. Rejects with `bad-body`. */
-export async function fleetsOf(ports: FleetPorts, asked: WhatIfQuestion): Promise<[Fleet, Fleet, ...Fleet[]]> {
+export async function fleetsOf(
+  ports: FleetPorts,
+  asked: WhatIfQuestion,
+  inSlices: InSlices,
+): Promise<[Fleet, Fleet, ...Fleet[]]> {
   const { pairNamed } = ports;
   const { factor, floor } = ports.bound();
   const nowPlaces = asked.now === undefined ? placement(ports.state()) : plainPlaces(asked.now, new Map());
   if (nowPlaces.size === 0) throw refusal('now is missing: there is no replica, so say how many there should be');
-  const nextPlaces = nextOf(ports, asked, nowPlaces);
+  const nextPlaces = await inSlices(nextOf(ports, asked, nowPlaces));
+  if (nextPlaces.size === 0) throw refusal('the fleet has changed meanwhile: ask again');
   const own = await pairNamed();
   const named = (name: string) => (name === own.name ? own : pairNamed(name));
   const now: Fleet = { name: 'now', hash: own, factor, floor, places: nowPlaces };
@@ -57,7 +66,7 @@ export async function fleetsOf(ports: FleetPorts, asked: WhatIfQuestion): Promis
   return [now, next, ...compared, ...sized];
 }
 
-function nextOf(ports: FleetPorts, { now, next }: WhatIfQuestion, places: Places): Places {
+function* nextOf(ports: FleetPorts, { now, next }: WhatIfQuestion, places: Places): Generator<void, Places> {
   if (next === undefined) return places;
   if ('seats' in next || now !== undefined) return plainPlaces(next, places);
   const present = members(ports.state());
@@ -66,7 +75,7 @@ function nextOf(ports: FleetPorts, { now, next }: WhatIfQuestion, places: Places
     const wish = { hostname: undefined, weight: 1 };
     return placement(ports.imagine.added(Array.from({ length: more }, () => wish)));
   }
-  return placement(ports.imagine.removed(leaversOf(ports, present, -more, [])));
+  return placement(ports.imagine.removed(yield* weighLeavers(leaverChoice(ports, present, -more, []))));
 }
 
 // Seats that are there keep the places that they have.

@@ -1,20 +1,20 @@
 // /balancer/what-if: what another fleet would make of the traffic of the last hour. It changes nothing. The play is
 // made in slices of a few milliseconds with pauses in between, so that requests go on, and one at a time.
 
-import { hostnameIn } from '../../core/fleet/fleet-state.ts';
+import { hostnameIn, placement } from '../../core/fleet/fleet-state.ts';
 import { writeKeySpec } from '../../core/keys/key-spec.ts';
 import type { Clock } from '../../core/ports.ts';
 import { goesByRequestId, type KeySource } from '../../core/request/key-source.ts';
 import type { SeatId } from '../../core/ring/ring.ts';
 import { type Forecast, forecast, type SituationForecast } from '../../core/sketch/forecast.ts';
-import { measuredMoves } from '../../core/sketch/measured-moves.ts';
+import { type MeasuredMoves, measuredMoves } from '../../core/sketch/measured-moves.ts';
 import { mergeSketches, type SketchReading } from '../../core/sketch/reading.ts';
 import { needsOf } from '../../core/what-if/needs.ts';
 import { BalancerError } from '../../errors.ts';
 import { type AnswerLimits, json } from '../answer.ts';
 import { oneAtATime, type Run, type WaitingClient } from '../change-queue.ts';
-import { parseWhatIf } from './body.ts';
-import { type FleetPorts, fleetsOf } from './fleets.ts';
+import { parseWhatIf, type WhatIfQuestion } from './body.ts';
+import { type FleetPorts, fleetsOf, type InSlices } from './fleets.ts';
 
 export interface WhatIfPorts extends FleetPorts {
   readonly sketch: () => Promise<SketchReading>;
@@ -36,24 +36,34 @@ const MOST_MEASURED = 32_768;
 export function createWhatIf(ports: WhatIfPorts): Run {
   return oneAtATime(
     async (text, _query, client) => json(await whatIf(ports, text, client)),
-    () => new BalancerError('overloaded', 'another what-if is being played: ask again in some seconds'),
+    () => new BalancerError('what-if-busy', 'another what-if is being played: ask again in some seconds'),
   );
 }
 
 async function whatIf(ports: WhatIfPorts, text: string, client: WaitingClient): Promise<unknown> {
-  const asked = parseWhatIf(text, ports.maxPlaces);
-  const fleets = await fleetsOf(ports, asked);
+  // A list of --upstream may hold more places than /add may fill.
+  const places = Math.max(ports.maxPlaces, ...placement(ports.state()).keys());
+  const asked = parseWhatIf(text, places);
+  const source = goesByRequestId(ports.key) ? null : writeKeySpec(ports.key);
+  // The dashboard asks this again and again.
+  if (asked.isOfChangeOnly) return { source, ...measuredIn(await ports.sketch(), asked) };
+  const sliced: InSlices = (work) => inSlices(work, ports.answerLimits.clock, client);
+  const fleets = await fleetsOf(ports, asked, sliced);
   const sketch = await ports.sketch();
   const { slots, virtualNodes } = ports;
   const settings = { slots, virtualNodes, cacheBytes: asked.cacheBytes, objectBytes: asked.objectBytes };
-  const told = await inSlices(forecast(sketch, fleets, settings), ports.answerLimits.clock, client);
-  const measured = asked.changedMsAgo;
+  const told = await sliced(forecast(sketch, fleets, settings));
   return {
-    source: goesByRequestId(ports.key) ? null : writeKeySpec(ports.key),
+    source,
     ...tellForecast(told, asked.now === undefined ? (seat) => hostnameIn(ports.state(), seat) : () => undefined),
     ...(asked.target !== undefined && { needs: needsOf(told.situations, asked.target) }),
-    ...(measured !== undefined && { measured: measuredMoves(mergeSketches([sketch], MOST_MEASURED), measured) }),
+    ...measuredIn(sketch, asked),
   };
+}
+
+function measuredIn(sketch: SketchReading, { changedMsAgo }: WhatIfQuestion): { measured?: MeasuredMoves } {
+  if (changedMsAgo === undefined) return {};
+  return { measured: measuredMoves(mergeSketches([sketch], MOST_MEASURED), changedMsAgo) };
 }
 
 async function inSlices<Result>(work: Generator<void, Result>, clock: Clock, client: WaitingClient): Promise<Result> {

@@ -22,12 +22,22 @@ const EQUAL_WITHIN = 1e-9;
  * candidates and some chosen at random.
  */
 export function chooseLeavers<T>(choice: LeaverChoice<T>): readonly T[] {
+  const weighing = weighLeavers(choice);
+  for (;;) {
+    const { done, value } = weighing.next();
+    if (done) return value;
+  }
+}
+
+/** The same, for whoever has other things to do in between: yields after each choice that it weighs. */
+export function* weighLeavers<T>(choice: LeaverChoice<T>): Generator<void, readonly T[]> {
   const { candidates, count, unevennessWithout, random } = choice;
   if (count >= candidates.length) return candidates;
   let least = Number.POSITIVE_INFINITY;
   let best: (readonly T[])[] = [];
   for (const leavers of choices(choice)) {
     const unevenness = unevennessWithout(leavers);
+    yield;
     if (unevenness > least + EQUAL_WITHIN) continue;
     if (unevenness < least - EQUAL_WITHIN) best = [];
     least = Math.min(least, unevenness);

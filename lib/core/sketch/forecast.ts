@@ -6,7 +6,7 @@ import type { SeatId } from '../ring/ring.ts';
 import { movesBetween } from '../ring/ring-view.ts';
 import type { HitRatio } from '../what-if/hit-curve.ts';
 import type { Estimate } from '../what-if/key-sample.ts';
-import { GROUPS, groupOf, samplePoint } from '../what-if/sampling.ts';
+import { errorOfPart, GROUPS, groupOf, samplePoint } from '../what-if/sampling.ts';
 import type { RingSize } from '../what-if/scenario.ts';
 import { playRecent, type SeatLoad } from './load-forecast.ts';
 import { mergeSketches, type SketchReading } from './reading.ts';
@@ -18,6 +18,8 @@ export const MOST_PLAYS = 2 ** 19;
 const STEP = 512;
 // Keys with less than this part of the requests are left to the sample.
 const COUNTED_PART = 1 / 512;
+// For each seat, that the fullest one may be told from one that is full by chance.
+const LEAST_KEYS = 30;
 
 export interface ForecastSettings extends RingSize {
   readonly cacheBytes: readonly number[];
@@ -32,8 +34,8 @@ export interface SituationForecast {
   readonly factor: number | null;
   readonly floor: number;
   readonly replicas: number;
-  /** The largest ratio of a share to what it should be. */
-  readonly maxOverMean: number;
+  /** The largest ratio of a share to what it should be; `null` if too few keys are in the sample to tell. */
+  readonly maxOverMean: number | null;
   readonly peakPerSecond: number;
   /** The part of the last requests that went past their owners; `null` if that was not played. */
   readonly spill: number | null;
@@ -47,6 +49,8 @@ export interface Forecast {
   readonly spanMs: number;
   readonly sampleRate: number;
   readonly keys: Estimate;
+  /** How many of them are in the sample. */
+  readonly sampledKeys: number;
   /** The last requests, on which load is played. */
   readonly recent: { readonly requests: number; readonly spanMs: number };
   readonly situations: readonly SituationForecast[];
@@ -89,15 +93,15 @@ export function* forecast(
   }
   const [now, then] = scenarios as [SketchScenario, SketchScenario];
   const moves = new MovedKeys(now, then);
-  const { keys, agoMs, counts, sizes: replies } = sketch.visits;
+  const { keys, agoMs, lastsMs, counts, sizes: replies } = sketch.visits;
   const unknown = meanSize(replies);
   for (let at = 0; at < keys.length; at++) {
     const key = keys[at] as number;
     const sizeBytes = settings.objectBytes ?? Math.round((replies[at] as number) || unknown);
-    const interval = Math.floor((totals.spanMs - (agoMs[at] as number)) / totals.intervalMs);
     const visit = {
       ...{ key, count: counts[at] as number, sizeBytes, point: samplePoint(key), rate: sketch.rate },
-      ...{ interval: Math.min(INTERVALS - 1, Math.max(0, interval)), isHot: totals.hot.has(key) },
+      ...timesOf(agoMs[at] as number, lastsMs[at] as number, totals),
+      isHot: totals.hot.has(key),
     };
     for (const scenario of scenarios) scenario.play(visit);
     moves.count(key, visit.point, visit.isHot ? 0 : visit.count);
@@ -105,29 +109,42 @@ export function* forecast(
   }
   const played = fleets.filter(({ name }) => name !== 'sized');
   const loads = yield* playRecent(sketch.recent, played, settings);
+  const known = { ...totals, sampledKeys: moves.sampledKeys(totals) };
   const situations: SituationForecast[] = [];
   for (const scenario of scenarios) {
-    situations.push(situationOf(scenario, totals, settings.cacheBytes, loads.bySeat.get(scenario.fleet)));
+    situations.push(situationOf(scenario, known, settings.cacheBytes, loads.bySeat.get(scenario.fleet)));
     yield;
   }
   return {
     ...{ keyed: sketch.total, others: sketch.others, spanMs: sketch.spanMs, sampleRate: sketch.rate },
-    keys: moves.keys(sketch.rate),
+    ...{ keys: moves.keys(sketch.rate), sampledKeys: moves.sampled },
     recent: { requests: loads.requests, spanMs: loads.spanMs },
     situations,
-    moved: moves.moved(totals),
+    moved: moves.moved(known),
     hotKeys: hotKeysOf(sketch, now, then),
   };
 }
 
-function totalsOf({ total, others, rate, spanMs, hot }: SketchReading): Totals {
+type TotalsBefore = Omit<Totals, 'sampledKeys'>;
+
+function totalsOf({ total, others, rate, spanMs, hot, visits }: SketchReading): TotalsBefore {
   const least = hot.keys.map(({ key, count, error }) => [key, count - error] as const);
   // If all keys are in the sample there is nothing to be made good.
+  const longest = visits.lastsMs.reduce((most, one) => Math.max(most, one), 0);
   const counted = rate === 1 ? [] : least.filter(([, count]) => count > COUNTED_PART * total);
   return {
     ...{ keyed: total, others, rate, spanMs, hot: new Map(counted) },
-    intervalMs: Math.max(1000, spanMs / INTERVALS),
+    // No visit is in more than two of them.
+    intervalMs: Math.max(1000, spanMs / INTERVALS, longest),
   };
+}
+
+function timesOf(agoMs: number, lastsMs: number, { spanMs, intervalMs }: TotalsBefore) {
+  const began = Math.max(0, spanMs - agoMs) / intervalMs;
+  const interval = Math.min(INTERVALS - 1, Math.floor(began));
+  const beyond = began + lastsMs / intervalMs - (interval + 1);
+  const isLast = interval === INTERVALS - 1 || lastsMs === 0;
+  return { interval, nextPart: isLast ? 0 : Math.min(1, Math.max(0, (beyond * intervalMs) / lastsMs)) };
 }
 
 // Those that are asked for, and half an octave to both sides, which say how fast hits rise there.
@@ -155,10 +172,11 @@ function situationOf(
     return { ...one, share: { ...one.share, value }, load };
   });
   const weights = seats.reduce((sum, { weight }) => sum + weight, 0);
+  const isKnown = totals.rate === 1 || totals.sampledKeys >= LEAST_KEYS * seats.length;
   return {
     ...{ name, hash: hash.name, floor, hits, seats, replicas: seats.length },
     factor: factor === Number.POSITIVE_INFINITY ? null : factor,
-    maxOverMean: Math.max(...seats.map(({ share, weight }) => (share.value * weights) / weight)),
+    maxOverMean: isKnown ? Math.max(...seats.map(({ share, weight }) => (share.value * weights) / weight)) : null,
     peakPerSecond: Math.max(...seats.map((one) => one.peakPerSecond)),
     spill: loads === undefined ? null : seats.reduce((sum, { load }) => sum + (load as SeatLoad).spilled, 0),
   };
@@ -187,23 +205,33 @@ class MovedKeys {
     counts[groupOf(point)] = (counts[groupOf(point)] as number) + requests;
   }
 
+  get sampled(): number {
+    return this.#seen.size;
+  }
+
+  /** Those that are not counted apart. */
+  sampledKeys({ hot }: TotalsBefore): number {
+    return this.#seen.size - [...hot.keys()].filter((key) => this.#seen.has(key)).length;
+  }
+
   keys(rate: number): Estimate {
     const value = this.#seen.size / rate;
     return { value, error: 1.96 * Math.sqrt((value * (1 - rate)) / rate) };
   }
 
-  moved({ keyed, rate, hot }: Totals): Forecast['moved'] {
-    const [part] = partsOf([this.#move, this.#stay], rate) as [Estimate, Estimate];
-    const rest = keyed - [...hot.values()].reduce((sum, count) => sum + count, 0);
+  moved({ keyed, rate, hot, sampledKeys }: Totals): Forecast['moved'] {
+    const [part] = partsOf([this.#move, this.#stay], rate, sampledKeys) as [Estimate, Estimate];
+    // Attempts are counted with the hot keys, so these may be more than all requests.
+    const rest = Math.max(0, keyed - [...hot.values()].reduce((sum, count) => sum + count, 0));
     const ofHot = [...hot].reduce((sum, [key, count]) => sum + Number(this.#moves(key)) * count, 0);
-    const of = (amount: number) => amount / Math.max(1, keyed);
+    const of = (amount: number) => Math.min(1, amount / Math.max(1, keyed));
     const { size } = this.#seen;
-    const value = [...this.#seen.values()].filter((moves) => moves).length / size;
+    const found = [...this.#seen.values()].filter((moves) => moves).length;
     const isSame = this.#now.fleet.hash.pair === this.#then.fleet.hash.pair;
     return {
       ring: isSame ? movesBetween(this.#now.policy.ring, this.#then.policy.ring).reduce(sumOfFractions, 0) : null,
       requests: size === 0 ? null : { value: of(ofHot + rest * part.value), error: of(rest * part.error) },
-      keys: size === 0 ? null : { value, error: 1.96 * Math.sqrt(((1 - rate) * value * (1 - value)) / size) },
+      keys: size === 0 ? null : { value: found / size, error: errorOfPart(found, size, rate) },
     };
   }
 
@@ -221,7 +249,7 @@ function hotKeysOf({ hot, total }: SketchReading, now: SketchScenario, then: Ske
   const fair = 1 / new Set(then.fleet.places.values()).size;
   return hot.keys
     .map(({ key, count, error }) => ({
-      ...{ key, most: Math.min(1, count / all), least: (count - error) / all },
+      ...{ key, most: Math.min(1, count / all), least: Math.min(1, (count - error) / all) },
       ...{ owner: now.ownerOf(key), next: then.ownerOf(key), exceedsPart: (count - error) / all > fair },
     }))
     .filter(({ least }) => least > 0.25 * fair)

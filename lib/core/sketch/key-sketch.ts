@@ -52,7 +52,7 @@ export class KeySketch {
   /** @param hot the keys that came most often in the minute that is not over. */
   reading(nowMs: number, hot = NO_SKETCH.hot): SketchReading {
     const periods = this.#periods.filter(({ beganMs }) => nowMs - beganMs <= HOUR_MS);
-    const recent = this.#recent?.reading(nowMs) ?? NO_RECENT;
+    const recent = this.#recent?.reading(nowMs, HOUR_MS) ?? NO_RECENT;
     return mergeSketches([
       { ...NO_SKETCH, hot, recent },
       ...periods.map((period) => ({

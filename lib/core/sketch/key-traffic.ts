@@ -10,7 +10,8 @@ import type { SketchReading } from './reading.ts';
 export interface PlacedRequest {
   readonly key: Key;
   readonly found: { readonly keyClass: string | undefined };
-  readonly times: { readonly startedMs: number };
+  /** When it was placed: it may have waited before, and come to another fleet. */
+  readonly times: { readonly placedMs: number };
   /** How many times it was sent before. */
   readonly attempts: number;
 }
@@ -18,25 +19,30 @@ export interface PlacedRequest {
 /** A request that is over. */
 export interface EndedRequest extends PlacedRequest {
   /** 0 for `placedMs` if no replica had it. */
-  readonly times: { readonly startedMs: number; readonly placedMs: number; readonly endedMs: number };
+  readonly times: { readonly placedMs: number; readonly endedMs: number };
   readonly status: number;
   readonly sentBytes: number;
 }
 
 export class KeyTraffic {
   readonly #sketch = new KeySketch();
-  readonly #hot = new RecentHotKeys((reading) => this.#sketch.addHot(reading));
+  #source: string | undefined;
+  #hot = this.#noHot();
 
   /** @param source `--key` as it is written; `undefined` if requests go by their ids. */
   use(source: string | undefined): void {
     this.#sketch.use(source);
+    if (source === this.#source) return;
+    this.#source = source;
+    // Keys of another source mean something else.
+    this.#hot = this.#noHot();
   }
 
   /** @param home the seat that comes before those of the ring, if there is one. */
   place({ key, found, times, attempts }: PlacedRequest, seat: SeatId, home: SeatId | undefined): void {
     const isKeyed = found.keyClass !== undefined;
     if (isKeyed) this.#hot.count(key, home);
-    if (attempts === 0 && this.#sketch.isOn) this.#sketch.place(isKeyed ? key : undefined, seat, times.startedMs);
+    if (attempts === 0 && this.#sketch.isOn) this.#sketch.place(isKeyed ? key : undefined, seat, times.placedMs);
   }
 
   end({ key, found, times, status, sentBytes }: EndedRequest): void {
@@ -59,5 +65,9 @@ export class KeyTraffic {
   /** Reading changes nothing. */
   sketch(nowMs: number): SketchReading {
     return this.#sketch.reading(nowMs, this.#hot.fresh);
+  }
+
+  #noHot(): RecentHotKeys {
+    return new RecentHotKeys((reading) => this.#sketch.addHot(reading));
   }
 }

@@ -26,28 +26,38 @@ export interface Loads {
 /** Requests that are played at most, over all fleets. */
 const MOST_PLAYS = 131_072;
 const STEP = 256;
+const NO_SIZES = new Float64Array(0);
 
 /** Yields after each step. */
 export function* playRecent(recent: RecentReading, fleets: readonly Fleet[], size: RingSize): Generator<void, Loads> {
-  // Each under its bound, and without one.
-  const situations = fleets.flatMap((fleet) => [situationOf(fleet, fleet.factor), situationOf(fleet, Infinity)]);
-  // Of hits nothing is asked here.
-  const player = new Player(situations, { ...size, cacheBytes: [1], mostEntries: 4096 });
+  const requests = inOrder(recent, Math.floor(MOST_PLAYS / (2 * fleets.length)));
   yield;
-  const requests = inOrder(recent, Math.floor(MOST_PLAYS / situations.length));
+  // They are in order, and the first one was at 0.
+  const spanMs = requests.at(-1)?.startMs ?? 0;
+  const bySeat = new Map<Fleet, ReadonlyMap<SeatId, SeatLoad>>();
+  // One after the other, since each ring takes a while and each fleet some memory.
+  for (const fleet of fleets) {
+    const free = yield* workOf(situationOf(fleet, Number.POSITIVE_INFINITY), requests, size);
+    const isFree = fleet.factor === Number.POSITIVE_INFINITY;
+    const bounded = isFree ? free : yield* workOf(situationOf(fleet, fleet.factor), requests, size);
+    bySeat.set(fleet, loadsOf(bounded, free, requests.length, spanMs));
+  }
+  return { requests: requests.length, spanMs, bySeat };
+}
+
+// What each seat has to do. Of hits nothing is asked here.
+function* workOf(
+  situation: Situation,
+  requests: readonly LoggedRequest[],
+  size: RingSize,
+): Generator<void, readonly SeatWork[]> {
+  const player = new Player([situation], { ...size, cacheBytes: [], sizes: NO_SIZES, mostEntries: 4096 });
+  yield;
   for (const [at, request] of requests.entries()) {
     player.play(request);
-    if ((at * situations.length) % STEP < situations.length) yield;
+    if (at % STEP === 0) yield;
   }
-  const spanMs = player.lastMs - player.timeline.startMs;
-  const workOf = (at: number) => (player.scenarios[at] as Scenario).work;
-  return {
-    requests: player.requests,
-    spanMs: player.requests === 0 ? 0 : spanMs,
-    bySeat: new Map(
-      fleets.map((fleet, at) => [fleet, loadsOf(workOf(2 * at), workOf(2 * at + 1), player.requests, spanMs)]),
-    ),
-  };
+  return (player.scenarios[0] as Scenario).work;
 }
 
 function situationOf({ name, hash, floor, places }: Fleet, factor: number): Situation {

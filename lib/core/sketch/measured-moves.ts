@@ -3,7 +3,7 @@
 import type { Key } from '../ring/policy.ts';
 import type { SeatId } from '../ring/ring.ts';
 import type { Estimate } from '../what-if/key-sample.ts';
-import { GROUPS, groupOf, samplePoint } from '../what-if/sampling.ts';
+import { errorOfPart, GROUPS, groupOf, samplePoint } from '../what-if/sampling.ts';
 import type { SketchReading } from './reading.ts';
 import { partsOf } from './sketch-scenario.ts';
 
@@ -17,17 +17,14 @@ export interface MeasuredMoves {
   readonly requests: Estimate | null;
 }
 
-const SECOND_MS = 1000;
-
-/** @param agoMs how long ago the change was made. What came within that second is left out. */
+/** @param agoMs how long ago the change was made. What came in the visits during which it was made is left out. */
 export function measuredMoves({ visits, rate }: SketchReading, agoMs: number): MeasuredMoves {
   const before = new Map<Key, SeatId>();
   const after = new Map<Key, SeatId>();
   const [stayed, moved] = [new Float64Array(GROUPS), new Float64Array(GROUPS)];
   for (const [row, key] of visits.keys.entries()) {
     const [beganMs, seat] = [visits.agoMs[row] as number, visits.seats[row] as SeatId];
-    // A visit lasts up to a second.
-    if (beganMs - SECOND_MS >= agoMs) before.set(key, seat);
+    if (beganMs - (visits.lastsMs[row] as number) >= agoMs) before.set(key, seat);
     const known = before.get(key);
     if (beganMs > agoMs || known === undefined) continue;
     after.set(key, seat);
@@ -39,6 +36,6 @@ export function measuredMoves({ visits, rate }: SketchReading, agoMs: number): M
   const others = [...after].filter(([key, seat]) => before.get(key) !== seat).length;
   if (seen === 0) return { seen, moved: 0, keys: null, requests: null };
   const value = others / seen;
-  const error = 1.96 * Math.sqrt(((1 - rate) * value * (1 - value)) / seen);
-  return { seen, moved: others, keys: { value, error }, requests: partsOf([moved, stayed], rate)[0] as Estimate };
+  const [requests] = partsOf([moved, stayed], rate, seen) as [Estimate, Estimate];
+  return { seen, moved: others, keys: { value, error: errorOfPart(others, seen, rate) }, requests };
 }

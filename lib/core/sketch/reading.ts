@@ -19,10 +19,13 @@ export interface SketchReading {
   readonly recent: RecentReading;
 }
 
-/** A row for each visit: the requests for one key that one seat got within a second. */
+/** A row for each visit: the requests for one key that one seat got within a second, or some. */
 export interface VisitColumns {
   readonly keys: Uint32Array;
+  /** When it began. */
   readonly agoMs: Float64Array;
+  /** How long it is, whether or not requests came all the time. */
+  readonly lastsMs: Uint16Array;
   readonly seats: Uint16Array;
   readonly counts: Uint32Array;
   /** The largest reply for the key, 0 if none is known. */
@@ -37,7 +40,7 @@ export interface RecentReading {
   /** How long ago its replica got it, and how long it had it. */
   readonly agoMs: Float64Array;
   readonly tookMs: Float32Array;
-  /** Every request that began no longer ago than this, and is over, is there; Infinity if nothing was left out. */
+  /** Every request that began no longer ago than this, and is over, is there; Infinity if there was none. */
   readonly wholeMs: number;
 }
 
@@ -47,6 +50,7 @@ export const MOST_TOGETHER = 65_536;
 export const NO_VISITS: VisitColumns = {
   keys: new Uint32Array(0),
   agoMs: new Float64Array(0),
+  lastsMs: new Uint16Array(0),
   seats: new Uint16Array(0),
   counts: new Uint32Array(0),
   sizes: new Float64Array(0),
@@ -94,11 +98,12 @@ function rowsWithin({ keys }: VisitColumns, sample: SampleRate): Uint32Array {
   return rows.subarray(0, size);
 }
 
-function pick({ keys, agoMs, seats, counts, sizes }: VisitColumns, rows: Uint32Array): VisitColumns {
+function pick({ keys, agoMs, lastsMs, seats, counts, sizes }: VisitColumns, rows: Uint32Array): VisitColumns {
   const { length } = rows;
   return {
     keys: gather(new Uint32Array(length), keys, rows),
     agoMs: gather(new Float64Array(length), agoMs, rows),
+    lastsMs: gather(new Uint16Array(length), lastsMs, rows),
     seats: gather(new Uint16Array(length), seats, rows),
     counts: gather(new Uint32Array(length), counts, rows),
     sizes: gather(new Float64Array(length), sizes, rows),
@@ -135,6 +140,7 @@ function joined(one: VisitColumns, other: VisitColumns): VisitColumns {
   return {
     keys: join(Uint32Array, one.keys, other.keys),
     agoMs: join(Float64Array, one.agoMs, other.agoMs),
+    lastsMs: join(Uint16Array, one.lastsMs, other.lastsMs),
     seats: join(Uint16Array, one.seats, other.seats),
     counts: join(Uint32Array, one.counts, other.counts),
     sizes: join(Float64Array, one.sizes, other.sizes),

@@ -26,16 +26,28 @@ export class RecentRequests {
     this.#tookMs[at] = tookMs;
   }
 
-  reading(nowMs: number): RecentReading {
-    const size = Math.min(this.#ended, MOST_RECENT);
-    const rows = new Uint32Array(size);
-    for (let row = 0; row < size; row++) rows[row] = (this.#ended - size + row) % MOST_RECENT;
+  /** Of those that began no longer ago than that. */
+  reading(nowMs: number, mostAgoMs: number): RecentReading {
+    const rows = this.#rowsSince(nowMs - mostAgoMs);
+    const size = rows.length;
     return {
       keys: gather(new Uint32Array(size), this.#keys, rows),
       keyed: gather(new Uint8Array(size), this.#keyed, rows),
       agoMs: gather(new Float64Array(size), this.#startMs, rows).map((startMs) => nowMs - startMs),
       tookMs: gather(new Float32Array(size), this.#tookMs, rows),
-      wholeMs: nowMs - this.#sinceMs,
+      wholeMs: Math.min(mostAgoMs, nowMs - this.#sinceMs),
     };
+  }
+
+  // In the order in which they ended.
+  #rowsSince(sinceMs: number): Uint32Array {
+    const kept = Math.min(this.#ended, MOST_RECENT);
+    const rows = new Uint32Array(kept);
+    let size = 0;
+    for (let number = this.#ended - kept; number < this.#ended; number++) {
+      const row = number % MOST_RECENT;
+      if ((this.#startMs[row] as number) >= sinceMs) rows[size++] = row;
+    }
+    return rows.subarray(0, size);
   }
 }

@@ -1,6 +1,8 @@
 // Some minutes of a sample of keys, in memory of a fixed size: which keys came when, and who took them. Requests for
 // one key that one seat gets within a second are one visit, so that a key with much of the traffic does not fill the
-// room. When it is full, half of the keys are forgotten, by a hash that the rings do not use.
+// room. When it is full and keys come again and again, visits become longer, up to half a minute. Only if that frees
+// too little, half of the keys are forgotten, by a hash that the rings do not use: of few keys, chance decides where
+// they are.
 
 import type { Key } from '../ring/policy.ts';
 import type { SeatId } from '../ring/ring.ts';
@@ -12,6 +14,12 @@ import { gather, type VisitColumns } from './reading.ts';
 export const MOST_VISITS = 4096;
 
 const SECOND_MS = 1000;
+/** How long a visit is at most. */
+const LONGEST_S = 32;
+// So many visits are left when room was made.
+const LEFT = 0.75 * MOST_VISITS;
+// Seats have 16 bits.
+const SEATS = 2 ** 16;
 
 export class SamplePeriod {
   readonly beganMs: number;
@@ -24,10 +32,13 @@ export class SamplePeriod {
   #numbers: Map<Key, number> | undefined = new Map();
   #keys = new Uint32Array(MOST_VISITS);
   #sizes = new Float64Array(MOST_VISITS);
-  // The visit with which each key came last.
-  #last = new Uint16Array(MOST_VISITS);
+  // The last visit of each key at each seat. Both may take turns.
+  #last = new Map<number, number>();
   #visits = 0;
+  #lengthS = 1;
   #numberAt = new Uint16Array(MOST_VISITS);
+  // When each began, which is a multiple of their length: so what came after some time tells the same of a key that
+  // stays at its seat as of one that moves.
   #secondAt = new Uint16Array(MOST_VISITS);
   #seatAt = new Uint16Array(MOST_VISITS);
   #countAt = new Uint32Array(MOST_VISITS);
@@ -53,16 +64,8 @@ export class SamplePeriod {
     this.total += 1;
     if (this.#numbers === undefined || !this.#sample.has(samplePoint(key))) return;
     const second = Math.max(0, Math.floor((nowMs - this.beganMs) / SECOND_MS));
-    const number = this.#numbers.get(key);
-    if (number !== undefined) {
-      const last = this.#last[number] as number;
-      if (this.#secondAt[last] === second && this.#seatAt[last] === seat) {
-        this.#countAt[last] = (this.#countAt[last] as number) + 1;
-        return;
-      }
-    }
-    this.#begin(key, second, seat, 1);
-    if (this.#visits === MOST_VISITS) this.#halve(this.#numbers);
+    this.#count(this.#numbers, { key, seat, second: beginOf(second, this.#lengthS), count: 1 });
+    if (this.#visits === MOST_VISITS) this.#makeRoom(this.#numbers);
   }
 
   /** A reply of that size was for the key. */
@@ -79,58 +82,92 @@ export class SamplePeriod {
   /** Nothing more comes: what only new requests need is given back. */
   end(): void {
     this.#numbers = undefined;
+    this.#last = new Map();
   }
 
   /** In the order in which they came. */
   visits(nowMs: number): VisitColumns {
     const numbers = this.#numberAt.subarray(0, this.#visits);
+    const agoMs = new Float64Array(this.#visits).map(
+      (_, at) => nowMs - this.beganMs - SECOND_MS * (this.#secondAt[at] as number),
+    );
     return {
       keys: gather(new Uint32Array(this.#visits), this.#keys, numbers),
-      agoMs: new Float64Array(this.#visits).map(
-        (_, at) => nowMs - this.beganMs - SECOND_MS * (this.#secondAt[at] as number),
-      ),
+      agoMs,
+      lastsMs: new Uint16Array(this.#visits).map((_, at) => Math.min(SECOND_MS * this.#lengthS, agoMs[at] as number)),
       seats: this.#seatAt.slice(0, this.#visits),
       counts: this.#countAt.slice(0, this.#visits),
       sizes: gather(new Float64Array(this.#visits), this.#sizes, numbers),
     };
   }
 
-  #begin(key: Key, second: number, seat: SeatId, count: number): void {
-    const numbers = this.#numbers as Map<Key, number>;
-    let number = numbers.get(key);
-    if (number === undefined) {
-      number = numbers.size;
-      numbers.set(key, number);
-      this.#keys[number] = key;
+  #count(numbers: Map<Key, number>, { key, seat, second, count }: Visit): void {
+    const number = numbers.get(key) ?? this.#begin(numbers, key);
+    const last = this.#last.get(number * SEATS + seat);
+    if (last !== undefined && this.#secondAt[last] === second) {
+      this.#countAt[last] = (this.#countAt[last] as number) + count;
+      return;
     }
     const at = this.#visits;
     this.#visits += 1;
-    this.#last[number] = at;
+    this.#last.set(number * SEATS + seat, at);
     this.#numberAt[at] = number;
     this.#secondAt[at] = second;
     this.#seatAt[at] = seat;
     this.#countAt[at] = count;
   }
 
+  #begin(numbers: Map<Key, number>, key: Key): number {
+    const number = numbers.size;
+    numbers.set(key, number);
+    this.#keys[number] = key;
+    this.#sizes[number] = 0;
+    return number;
+  }
+
   // Until a quarter is free, so that it does not happen with each request.
-  #halve(numbers: Map<Key, number>): void {
-    const [keys, sizes] = [this.#keys.slice(), this.#sizes.slice()];
-    const all = Array.from({ length: this.#visits }, (_, at) => at);
-    const columns = [this.#numberAt.slice(), this.#secondAt.slice(), this.#seatAt.slice()] as const;
-    const counts = this.#countAt.slice();
-    const [numberAt, secondAt, seatAt] = columns;
-    const keyAt = (at: number) => keys[numberAt[at] as number] as number;
-    let kept = all;
-    while (kept.length > 0.75 * MOST_VISITS) {
+  #makeRoom(numbers: Map<Key, number>): void {
+    let visits = Array.from({ length: this.#visits }, (_, at): Visit => {
+      const key = this.#keys[this.#numberAt[at] as number] as number;
+      const [seat, second] = [this.#seatAt[at] as number, this.#secondAt[at] as number];
+      return { key, seat, second, count: this.#countAt[at] as number };
+    });
+    const sizes = new Map([...numbers].map(([key, number]) => [key, this.#sizes[number] as number]));
+    if (visitsOf(visits, LONGEST_S) <= LEFT) {
+      while (visitsOf(visits, this.#lengthS) > LEFT) this.#lengthS *= 2;
+    }
+    while (visitsOf(visits, this.#lengthS) > LEFT) {
       this.#sample.halve();
-      kept = kept.filter((at) => this.#sample.has(samplePoint(keyAt(at))));
+      visits = visits.filter(({ key }) => this.#sample.has(samplePoint(key)));
     }
     numbers.clear();
-    this.#sizes.fill(0);
+    this.#last.clear();
     this.#visits = 0;
-    for (const at of kept) {
-      this.#begin(keyAt(at), secondAt[at] as number, seatAt[at] as number, counts[at] as number);
-      this.#sizes[numbers.get(keyAt(at)) as number] = sizes[numberAt[at] as number] as number;
-    }
+    for (const one of visits) this.#count(numbers, { ...one, second: beginOf(one.second, this.#lengthS) });
+    for (const [key, number] of numbers) this.#sizes[number] = sizes.get(key) as number;
   }
+}
+
+interface Visit {
+  readonly key: Key;
+  readonly seat: SeatId;
+  readonly second: number;
+  readonly count: number;
+}
+
+function beginOf(second: number, lengthS: number): number {
+  return second - (second % lengthS);
+}
+
+/** How many there are if they are that long. */
+function visitsOf(visits: readonly Visit[], lengthS: number): number {
+  const lastAt = new Map<number, number>();
+  let length = 0;
+  for (const { key, seat, second } of visits) {
+    const begin = beginOf(second, lengthS);
+    // A key is less than 2³² and a seat less than 2¹⁶.
+    if (lastAt.get(key * SEATS + seat) !== begin) length += 1;
+    lastAt.set(key * SEATS + seat, begin);
+  }
+  return length;
 }

@@ -9,7 +9,7 @@ import type { SeatId } from '../ring/ring.ts';
 import { HitCurve, type HitRatio } from '../what-if/hit-curve.ts';
 import type { Estimate } from '../what-if/key-sample.ts';
 import type { Bound } from '../what-if/placing.ts';
-import { errorOfSum, GROUPS, groupOf } from '../what-if/sampling.ts';
+import { errorOfPart, errorOfSum, GROUPS, groupOf } from '../what-if/sampling.ts';
 import type { NamedPair, RingSize } from '../what-if/scenario.ts';
 
 /** A fleet that there could be. */
@@ -28,7 +28,9 @@ export interface PlayedVisit {
   /** Where its key lies in the sample, and the rate of that. */
   readonly point: number;
   readonly rate: number;
+  /** In which it began, and which part of it was in the next one. */
   readonly interval: number;
+  readonly nextPart: number;
   /** The key is counted apart. */
   readonly isHot: boolean;
 }
@@ -42,6 +44,8 @@ export interface Totals {
   readonly spanMs: number;
   /** How often the keys that are counted apart came. */
   readonly hot: ReadonlyMap<Key, number>;
+  /** How many keys are in the sample and not counted apart. */
+  readonly sampledKeys: number;
 }
 
 export interface SeatForecast {
@@ -87,13 +91,14 @@ export class SketchScenario {
     return this.policy.pick(key, anySeat) as SeatId;
   }
 
-  play({ key, count, sizeBytes, point, rate, interval, isHot }: PlayedVisit): void {
+  play({ key, count, sizeBytes, point, rate, interval, nextPart, isHot }: PlayedVisit): void {
     const row = this.#rows.get(this.ownerOf(key)) as number;
     const curve = this.#curves[row] as HitCurve;
     curve.touch(key, point, sizeBytes, rate);
     if (count > 1) curve.again(count - 1, point, sizeBytes, rate);
     if (!isHot) add(this.#sampled[row], groupOf(point), count);
-    add(this.#series[row], interval, count);
+    add(this.#series[row], interval, count * (1 - nextPart));
+    if (nextPart > 0) add(this.#series[row], interval + 1, count * nextPart);
   }
 
   /** To be called once, at the end. */
@@ -126,7 +131,7 @@ export class SketchScenario {
     return { seats, hits: at(HitCurve.together(this.#curves, rate)) };
   }
 
-  #keyedRequests({ keyed, hot, rate }: Totals): Estimate[] {
+  #keyedRequests({ keyed, hot, rate, sampledKeys }: Totals): Estimate[] {
     const counted = this.#seats.map(() => 0);
     let rest = keyed;
     for (const [key, count] of hot) {
@@ -134,7 +139,7 @@ export class SketchScenario {
       counted[row] = (counted[row] as number) + count;
       rest -= count;
     }
-    return partsOf(this.#sampled, rate).map(({ value, error }, row) => ({
+    return partsOf(this.#sampled, rate, sampledKeys).map(({ value, error }, row) => ({
       value: (counted[row] as number) + Math.max(0, rest) * value,
       error: Math.max(0, rest) * error,
     }));
@@ -158,8 +163,11 @@ export class SketchScenario {
   }
 }
 
-/** Which part of the sampled requests each row has, 0 … 1, given their counts by groups. */
-export function partsOf(rows: readonly Float64Array[], rate: number): Estimate[] {
+/**
+ * Which part of the sampled requests each row has, 0 … 1, given their counts by groups.
+ * @param keys how many keys they were for: if few, groups may be equal by chance.
+ */
+export function partsOf(rows: readonly Float64Array[], rate: number, keys: number): Estimate[] {
   const groups = new Float64Array(GROUPS).map((_, group) => rows.reduce((sum, row) => sum + (row[group] as number), 0));
   const all = groups.reduce((sum, one) => sum + one, 0);
   if (all === 0) return rows.map(() => ({ value: 1 / rows.length, error: 1 - 1 / rows.length }));
@@ -167,7 +175,8 @@ export function partsOf(rows: readonly Float64Array[], rate: number): Estimate[]
     const value = row.reduce((sum, one) => sum + one, 0) / all;
     // Of a ratio: how far each group is from having that part of its own requests.
     const off = row.map((one, group) => one - value * (groups[group] as number));
-    return { value, error: Math.min(1, errorOfSum(off, rate) / all) };
+    const error = Math.max(errorOfSum(off, rate) / all, errorOfPart(value * keys, keys, rate));
+    return { value, error: Math.min(1, error) };
   });
 }
 

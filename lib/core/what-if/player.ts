@@ -13,8 +13,10 @@ import { type LoggedRequest, type RingSize, Scenario, type Situation } from './s
 import { Timeline } from './timeline.ts';
 
 export interface PlayerSettings extends RingSize {
-  /** Sizes of a replica's cache for which hits are asked, at least one, in bytes. */
+  /** Sizes of a replica's cache for which hits are asked, in bytes. */
   readonly cacheBytes: readonly number[];
+  /** Those for which hits are counted, ascending; by default as `cacheSizes` gives them. */
+  readonly sizes?: Float64Array;
   /** Entries of all caches together that may be kept in memory. */
   readonly mostEntries?: number;
 }
@@ -50,9 +52,9 @@ export class Player {
 
   /** @param situations the first one is the fleet as it is. */
   constructor(situations: readonly Situation[], settings: PlayerSettings) {
-    const { cacheBytes, mostEntries = MOST_ENTRIES, slots } = settings;
+    const { cacheBytes, sizes = cacheSizes(cacheBytes), mostEntries = MOST_ENTRIES, slots } = settings;
     this.#mostEntries = mostEntries;
-    this.sizes = cacheSizes(cacheBytes);
+    this.sizes = sizes;
     this.#slotRequests = new Float64Array(slots);
     const [first = Number.POSITIVE_INFINITY] = cacheBytes;
     const pairs = new Map(situations.map(({ hash }) => [hash.pair, remembering(hash.pair)]));

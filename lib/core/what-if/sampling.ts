@@ -44,6 +44,16 @@ export function groupOf(point: number): number {
   return point % GROUPS;
 }
 
+/**
+ * Half the width of the 95 % interval of the part of all keys that have something, given in how many of a sample it was
+ * found. Never 0 for a sample, even if none or all have it. Source: Agresti, Coull, "Approximate Is Better than Exact
+ * for Interval Estimation of Binomial Proportions", The American Statistician 52(2), 1998.
+ */
+export function errorOfPart(found: number, size: number, rate: number): number {
+  const part = (found + 2) / (size + 4);
+  return 1.96 * Math.sqrt(((1 - rate) * part * (1 - part)) / (size + 4));
+}
+
 // Student's t for 95 % and GROUPS - 1 degrees of freedom.
 const T_95 = 2.131;
 

@@ -18,7 +18,7 @@ import { findReplica, isAstray, type Seeker, waitedInVain, waitForReturn } from 
 import { judgeLoss, NO_LOSSES } from './loss.ts';
 import { Patience, type Phase, type Wait, waitOf } from './patience.ts';
 import { bodyTooLarge, hasBody, NO_BODY, type OutgoingBody, RequestBody } from './request-body.ts';
-import { place, Times } from './times.ts';
+import { Times } from './times.ts';
 import type { Answer } from './waiting-line.ts';
 
 export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
@@ -261,7 +261,6 @@ export class Exchange implements Leaseholder, Occupant, Seeker, Ended {
       return;
     }
     this.#phase = 'asking';
-    place(this.times, this.body.ended);
     this.attempts += 1;
     const isAlone = this.suspicion?.aloneAt !== undefined;
     const lease = found.lease(fresh || isAlone, this.head.offered !== '', this.weight);

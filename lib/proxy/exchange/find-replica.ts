@@ -13,13 +13,14 @@ import type { Risk } from '../poison/guard.ts';
 import type { Lessor } from '../replicas/lease.ts';
 import type { SeatClaims } from '../replicas/routing-table.ts';
 import type { ExchangeContext } from './exchange-context.ts';
-import type { Times } from './times.ts';
+import type { OutgoingBody } from './request-body.ts';
+import { place, type Times } from './times.ts';
 import type { Waiting } from './waiting-line.ts';
 
 /** A request that needs a replica. */
 export interface Seeker extends Waiting, Risk {
   readonly request: Risk['request'];
-  readonly body: Risk['body'] & { readonly kept: readonly Uint8Array[]; readonly receivedBytes: number };
+  readonly body: Risk['body'] & Pick<OutgoingBody, 'kept' | 'receivedBytes' | 'ended'>;
   requestId: number;
   readonly times: Times;
   found: KeyFinding;
@@ -73,7 +74,9 @@ function takePlace(seeker: Seeker, context: ExchangeContext, cannotWait: boolean
     const agent = guard.isQuiet
       ? takeAt(seeker, home, context, undefined)
       : takeGuarded(seeker, home, context, cannotWait);
-    if (agent !== undefined) noteWay(seeker, agent.replica.seat, home, context);
+    if (agent === undefined) return undefined;
+    place(seeker.times, seeker.body.ended);
+    noteWay(seeker, agent.replica.seat, home, context);
     return agent;
   } catch (error) {
     // A user's own hash module may throw.
