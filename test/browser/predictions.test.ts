@@ -71,6 +71,9 @@ t.test('before a change it says what moves, and after it what has moved beside i
   await words
     .filter({ hasText: 'of the requests are for its keys, whose next replica begins with nothing cached' })
     .waitFor();
+  await page.locator('#change-confirm').click();
+  await page.locator('#change').waitFor({ state: 'hidden' });
+  t.ok(await page.locator('#outcome').isHidden(), 'its keys keep their seat, so nothing is said of moves');
   t.same(faults(), []);
 });
 
@@ -91,6 +94,20 @@ const shown =
     ? await startProgram(['--key', 'header:x-room', '--slow-start', '0'])
     : (undefined as unknown as Program);
 t.teardown(() => shown?.stop());
+
+t.test('while another question is played it asks again', { skip }, async (t) => {
+  await visit(shown);
+  const { page } = await open(t, shown);
+  let busy = 3;
+  await page.route('**/balancer/what-if', (route) => {
+    busy -= 1;
+    const json = { message: '<Error> another what-if is being played', status: 'failure' };
+    return busy >= 0 ? route.fulfill({ status: 503, json }) : route.continue();
+  });
+  await page.locator('#add button').click();
+  await page.locator('#change-predicted', { hasText: 'By the traffic' }).waitFor();
+  t.equal(busy, -1);
+});
 
 for (const [name, options] of Object.entries<BrowserContextOptions>({
   'light and wide': { colorScheme: 'light' },
