@@ -47,7 +47,7 @@ export function createPlane(current: Current, means: PlaneMeans): DataPlane {
   // The process before gives out some more, to its last connections.
   const skipped = { dealt: idsGiven.dealt + IDS_LEFT, named: idsGiven.named + IDS_LEFT };
   const given = handover === undefined ? {} : { idsGiven: skipped, learnedGiven: handover.plane.learned };
-  const ports = { log, takeLines, clock: realClock, ownAnswer, seed, ...given };
+  const ports = { log, takeLines, clock: realClock, ownAnswer, seed, sampleSeed: randomInt(2 ** 32), ...given };
   const { workers } = current.options;
   // A reload has loaded the pair before it is in a plan.
   if (workers === 1) return new Plane({ ...ports, keyFunction, loadPair: async () => current.pair }, traffic);

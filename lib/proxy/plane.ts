@@ -55,7 +55,7 @@ export class Plane implements DataPlane, FrontContext {
   readonly returns: ReturnLine;
   readonly keys: Keys;
   readonly directions: Directions;
-  readonly keyTraffic = new KeyTraffic();
+  readonly keyTraffic: KeyTraffic;
   readonly guard: Guard;
   readonly overload: OverloadWatch;
   readonly meter: Meter;
@@ -119,6 +119,7 @@ export class Plane implements DataPlane, FrontContext {
     this.guard = new Guard(ports, limits, () => this.#freed());
     this.#line = new WaitingLine(limits, this.ledger, () => this.overload.refusal(), ports.shared?.untilFreed);
     this.keys = new Keys(limits, ports.keyFunction, ports.shared?.learned, ports.learnedGiven);
+    this.keyTraffic = new KeyTraffic(ports.sampleSeed);
     this.keyTraffic.use(this.keys.source);
     this.directions = new Directions(this.#agents, this.keys, () => this.#plan);
     // Another pair makes another policy.

@@ -30,6 +30,8 @@ export interface PlanePorts {
   readonly ownAnswer: (request: IncomingMessage) => OwnAnswer | undefined;
   /** The first request id: any whole number. */
   readonly seed: number;
+  /** Decides which keys are in the sample of the sketch: any whole number that clients do not know. */
+  readonly sampleSeed?: number;
   /** How many ids another process gave of that sequence, whose place this one takes. */
   readonly idsGiven?: Omit<IdPosition, 'seed'> | undefined;
   /** What that process remembers of cookies, as it hands it over. */

@@ -135,9 +135,27 @@ t.test('what is longer ago than an hour is forgotten, and after a rush more is l
   for (let minute = 5; minute <= 65; minute += 5) sketch.place(minute, 2, minute * 60_000);
   const later = sketch.reading(66 * 60_000);
   t.equal(later.total, 12);
-  t.equal(later.rate, rush.rate * 2 ** 2, 'each period begins with twice the rate of the one before');
+  t.equal(later.rate, 1, 'a period has as many keys as there is room for by what came in the one before');
   t.equal(sketch.reading(200 * 60_000).total, 0);
   t.same(sketch.reading(200 * 60_000).visits.keys.length, 0);
+});
+
+t.test('keys that were chosen by the points of a sample are not more than others in one of another seed', async (t) => {
+  const sampled = (seed: number) => (key: number) => samplePoint(key, seed) < 2 ** 26;
+  const chosen = Array.from({ length: 400_000 }, (_, at) => mix32(at)).filter(sampled(0));
+  t.ok(chosen.length > MOST_VISITS);
+  const fill = (seed: number) => {
+    const sketch = new KeySketch(seed);
+    sketch.use('cookie:s');
+    for (const key of chosen) sketch.place(key, 1, 0);
+    return sketch.reading(1000);
+  };
+  t.ok(fill(0).rate < 2 ** -6, `${fill(0).rate}`);
+  const unknown = fill(123_456_789);
+  t.ok(unknown.rate >= 0.25, `${unknown.rate}`);
+  const kept = new Set(unknown.visits.keys);
+  t.ok([...kept].every((key) => samplePoint(key, 123_456_789) < unknown.rate * 2 ** 32));
+  t.equal(mergeSketches([unknown, unknown]).seed, 123_456_789);
 });
 
 t.test('keys of another source begin anew, and without one nothing is noted', async (t) => {

@@ -99,7 +99,7 @@ export function* forecast(
     const key = keys[at] as number;
     const sizeBytes = settings.objectBytes ?? Math.round((replies[at] as number) || unknown);
     const visit = {
-      ...{ key, count: counts[at] as number, sizeBytes, point: samplePoint(key), rate: sketch.rate },
+      ...{ key, count: counts[at] as number, sizeBytes, point: samplePoint(key, sketch.seed), rate: sketch.rate },
       ...timesOf(agoMs[at] as number, lastsMs[at] as number, totals),
       isHot: totals.hot.has(key),
     };

@@ -17,10 +17,19 @@ const MOST_PERIODS = HOUR_MS / PERIOD_MS;
 export class KeySketch {
   /** Nothing is noted otherwise. */
   isOn = false;
+  readonly #seed: number;
   #source = '';
   // The one that requests go to is the last.
   #periods: SamplePeriod[] = [];
   #recent: RecentRequests | undefined;
+
+  /**
+   * @param seed the same in all threads. The attack: who could tell which keys are in the sample could fill it with a
+   * few thousand of their own, and all others would be forgotten (test/core/key-sketch.test.ts).
+   */
+  constructor(seed = 0) {
+    this.#seed = seed;
+  }
 
   /** @param source `--key` as it is written; `undefined` for none. Keys of another source mean something else. */
   use(source: string | undefined): void {
@@ -54,10 +63,10 @@ export class KeySketch {
     const periods = this.#periods.filter(({ beganMs }) => nowMs - beganMs <= HOUR_MS);
     const recent = this.#recent?.reading(nowMs, HOUR_MS) ?? NO_RECENT;
     return mergeSketches([
-      { ...NO_SKETCH, hot, recent },
+      { ...NO_SKETCH, seed: this.#seed, hot, recent },
       ...periods.map((period) => ({
         ...{ total: period.total, others: period.others, spanMs: nowMs - period.beganMs },
-        ...{ rate: period.rate, hot: period.hot, visits: period.visits(nowMs), recent: NO_RECENT },
+        ...{ rate: period.rate, seed: this.#seed, hot: period.hot, visits: period.visits(nowMs), recent: NO_RECENT },
       })),
     ]);
   }
@@ -66,8 +75,7 @@ export class KeySketch {
     const last = this.#periods.at(-1);
     if (last !== undefined && nowMs - last.beganMs < PERIOD_MS) return last;
     last?.end();
-    // If there is less traffic than before, more of it can be looked at.
-    const next = new SamplePeriod(nowMs, Math.min(1, 2 * (last?.rate ?? 1)));
+    const next = new SamplePeriod(nowMs, last?.nextRate ?? 1, this.#seed);
     this.#periods = [...this.#periods.slice(1 - MOST_PERIODS), next];
     return next;
   }

@@ -25,9 +25,14 @@ export interface EndedRequest extends PlacedRequest {
 }
 
 export class KeyTraffic {
-  readonly #sketch = new KeySketch();
+  readonly #sketch: KeySketch;
   #source: string | undefined;
   #hot = this.#noHot();
+
+  /** @param sampleSeed see `KeySketch`. */
+  constructor(sampleSeed?: number) {
+    this.#sketch = new KeySketch(sampleSeed);
+  }
 
   /** @param source `--key` as it is written; `undefined` if requests go by their ids. */
   use(source: string | undefined): void {

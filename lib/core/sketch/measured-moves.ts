@@ -18,7 +18,7 @@ export interface MeasuredMoves {
 }
 
 /** @param agoMs how long ago the change was made. What came in the visits during which it was made is left out. */
-export function measuredMoves({ visits, rate }: SketchReading, agoMs: number): MeasuredMoves {
+export function measuredMoves({ visits, rate, seed }: SketchReading, agoMs: number): MeasuredMoves {
   const before = new Map<Key, SeatId>();
   const after = new Map<Key, SeatId>();
   const [stayed, moved] = [new Float64Array(GROUPS), new Float64Array(GROUPS)];
@@ -29,7 +29,7 @@ export function measuredMoves({ visits, rate }: SketchReading, agoMs: number): M
     if (beganMs > agoMs || known === undefined) continue;
     after.set(key, seat);
     const counts = known === seat ? stayed : moved;
-    const group = groupOf(samplePoint(key));
+    const group = groupOf(samplePoint(key, seed));
     counts[group] = (counts[group] as number) + (visits.counts[row] as number);
   }
   const seen = after.size;

@@ -11,8 +11,9 @@ export interface SketchReading {
   readonly others: number;
   /** How long ago the first of them was; 0 if there was none. */
   readonly spanMs: number;
-  /** The part of all keys that are in the sample. */
+  /** The part of all keys that are in the sample, and by which points. */
   readonly rate: number;
+  readonly seed: number;
   readonly hot: HotKeysReading;
   /** In the order in which they came. */
   readonly visits: VisitColumns;
@@ -65,15 +66,17 @@ export const NO_RECENT: RecentReading = {
 };
 
 export const NO_SKETCH: SketchReading = {
-  ...{ total: 0, others: 0, spanMs: 0, rate: 1 },
+  ...{ total: 0, others: 0, spanMs: 0, rate: 1, seed: 0 },
   ...{ hot: { total: 0, keys: [] }, visits: NO_VISITS, recent: NO_RECENT },
 };
 
+/** All of one seed. */
 export function mergeSketches(readings: readonly SketchReading[], most = MOST_TOGETHER): SketchReading {
   const [only, second] = readings;
   if (only !== undefined && second === undefined && only.visits.keys.length <= most) return only;
   const sample = new SampleRate(Math.min(1, ...readings.map(({ rate }) => rate)));
-  const kept = () => readings.map(({ visits }) => rowsWithin(visits, sample));
+  const seed = only?.seed ?? 0;
+  const kept = () => readings.map(({ visits }) => rowsWithin(visits, sample, seed));
   const sizeOf = (rows: readonly Uint32Array[]) => rows.reduce((sum, { length }) => sum + length, 0);
   let rows = kept();
   while (sizeOf(rows) > most) {
@@ -84,17 +87,19 @@ export function mergeSketches(readings: readonly SketchReading[], most = MOST_TO
     total: readings.reduce((sum, { total }) => sum + total, 0),
     others: readings.reduce((sum, { others }) => sum + others, 0),
     spanMs: Math.max(0, ...readings.map(({ spanMs }) => spanMs)),
-    rate: sample.rate,
+    ...{ rate: sample.rate, seed },
     hot: readings.map(({ hot }) => hot).reduce(mergeHotKeys, NO_SKETCH.hot),
     visits: readings.map(({ visits }, at) => pick(visits, rows[at] as Uint32Array)).reduce(inOrder, NO_VISITS),
     recent: readings.map(({ recent }) => recent).reduce(together, NO_RECENT),
   };
 }
 
-function rowsWithin({ keys }: VisitColumns, sample: SampleRate): Uint32Array {
+function rowsWithin({ keys }: VisitColumns, sample: SampleRate, seed: number): Uint32Array {
   const rows = new Uint32Array(keys.length);
   let size = 0;
-  for (let row = 0; row < keys.length; row++) if (sample.has(samplePoint(keys[row] as number))) rows[size++] = row;
+  for (let row = 0; row < keys.length; row++) {
+    if (sample.has(samplePoint(keys[row] as number, seed))) rows[size++] = row;
+  }
   return rows.subarray(0, size);
 }
 

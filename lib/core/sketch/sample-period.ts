@@ -27,6 +27,7 @@ export class SamplePeriod {
   total = 0;
   others = 0;
   readonly #sample: SampleRate;
+  readonly #seed: number;
   #hot: HotKeysReading = { total: 0, keys: [] };
   // The number of each key; `undefined` when nothing more comes.
   #numbers: Map<Key, number> | undefined = new Map();
@@ -43,15 +44,22 @@ export class SamplePeriod {
   #seatAt = new Uint16Array(MOST_VISITS);
   #countAt = new Uint32Array(MOST_VISITS);
 
-  /** @param rate of the sample to begin with. */
-  constructor(beganMs: number, rate: number) {
+  /** @param rate of the sample to begin with. @param seed see `samplePoint`. */
+  constructor(beganMs: number, rate: number, seed = 0) {
     this.beganMs = beganMs;
+    this.#seed = seed;
     this.#sample = new SampleRate(rate);
   }
 
   /** The part of all keys that are in the sample. */
   get rate(): number {
     return this.#sample.rate;
+  }
+
+  /** That of the next one, if as much comes: after a rush, all is looked at again as soon as there is room for it. */
+  get nextRate(): number {
+    const times = 2 ** Math.floor(Math.log2(LEFT / Math.max(1, this.#visits)));
+    return Math.min(1, this.rate * Math.max(1, times));
   }
 
   /** The keys that came most often, as far as they were told. */
@@ -62,7 +70,7 @@ export class SamplePeriod {
   /** A request with that key went to that seat. The time must be within 65,535 s of the beginning. */
   place(key: Key, seat: SeatId, nowMs: number): void {
     this.total += 1;
-    if (this.#numbers === undefined || !this.#sample.has(samplePoint(key))) return;
+    if (this.#numbers === undefined || !this.#isSampled(key)) return;
     const second = Math.max(0, Math.floor((nowMs - this.beganMs) / SECOND_MS));
     this.#count(this.#numbers, { key, seat, second: beginOf(second, this.#lengthS), count: 1 });
     if (this.#visits === MOST_VISITS) this.#makeRoom(this.#numbers);
@@ -70,7 +78,7 @@ export class SamplePeriod {
 
   /** A reply of that size was for the key. */
   reply(key: Key, sizeBytes: number): void {
-    if (!this.#sample.has(samplePoint(key))) return;
+    if (!this.#isSampled(key)) return;
     const number = this.#numbers?.get(key);
     if (number !== undefined) this.#sizes[number] = Math.max(this.#sizes[number] as number, sizeBytes);
   }
@@ -99,6 +107,10 @@ export class SamplePeriod {
       counts: this.#countAt.slice(0, this.#visits),
       sizes: gather(new Float64Array(this.#visits), this.#sizes, numbers),
     };
+  }
+
+  #isSampled(key: Key): boolean {
+    return this.#sample.has(samplePoint(key, this.#seed));
   }
 
   #count(numbers: Map<Key, number>, { key, seat, second, count }: Visit): void {
@@ -138,7 +150,7 @@ export class SamplePeriod {
     }
     while (visitsOf(visits, this.#lengthS) > LEFT) {
       this.#sample.halve();
-      visits = visits.filter(({ key }) => this.#sample.has(samplePoint(key)));
+      visits = visits.filter(({ key }) => this.#isSampled(key));
     }
     numbers.clear();
     this.#last.clear();

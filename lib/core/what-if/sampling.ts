@@ -9,9 +9,10 @@ const WORDS = 2 ** 32;
 /**
  * Where an object lies for sampling, 0 … 2³²-1. It is unrelated to any hash of the ring: those mix a key once at most,
  * and if a sample were some arcs of the ring it would say nothing of the others.
+ * @param seed 32 bits; where objects are chosen by others, a number that they do not know
  */
-export function samplePoint(object: number): number {
-  return mix32(mix32(object ^ 0x3c6ef372) ^ 0xa54ff53a);
+export function samplePoint(object: number, seed = 0): number {
+  return mix32(mix32(object ^ seed ^ 0x3c6ef372) ^ 0xa54ff53a);
 }
 
 /** The threshold. It only falls. */

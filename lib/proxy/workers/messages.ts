@@ -15,6 +15,8 @@ import type { MeasuredBlock } from '../measure-book.ts';
 export interface WorkerTerms {
   /** Where the request ids of all workers begin. */
   readonly seed: number;
+  /** Of the sample of keys. */
+  readonly sampleSeed: number;
   /** What all workers count together, and which part of it is this worker's. */
   readonly ledger: { readonly memory: SharedArrayBuffer; readonly thread: number };
   /** Where all workers keep what they have learned of cookies. */

@@ -65,7 +65,7 @@ export function serve(terms: WorkerTerms, { clock, network, loadPair, port, unti
     network,
     loadPair,
     ownAnswer,
-    seed: terms.seed,
+    ...{ seed: terms.seed, sampleSeed: terms.sampleSeed },
     shared,
     sharesPort: true,
     thread: String(terms.number),

@@ -32,7 +32,7 @@ import { createOwnServer } from './own-server.ts';
 import { shareOf } from './shares.ts';
 import { ThreadEnded, type ThreadPorts, unlessEnded, type WorkerThread } from './thread.ts';
 
-type GivenOn = 'takeLines' | 'clock' | 'ownAnswer' | 'seed' | 'idsGiven' | 'learnedGiven';
+type GivenOn = 'takeLines' | 'clock' | 'ownAnswer' | 'seed' | 'sampleSeed' | 'idsGiven' | 'learnedGiven';
 
 export interface ThreadedPlanePorts extends Pick<PlanePorts, GivenOn>, Pick<ThreadPorts, 'spawn'> {
   readonly log: AdjustableLog;
@@ -206,10 +206,9 @@ export class ThreadedPlane implements DataPlane {
   }
 
   #termsOf(number: number): WorkerTerms {
-    const { own, log, takeTimeoutMs, seed } = this.#ports;
+    const { own, log, takeTimeoutMs, seed, sampleSeed = 0 } = this.#ports;
     return {
-      number,
-      seed,
+      ...{ number, seed, sampleSeed },
       learned: this.#learned,
       ledger: { memory: this.#memory, thread: number - 1 },
       suspects: this.#suspects,
