@@ -134,7 +134,7 @@ async function untilItServes(service: string, build: string, waitMs: number): Pr
     const format = '{{.ID}} {{.CurrentState}}: {{.Error}}';
     const [first = ''] = (await run('service', 'ps', '--no-trunc', '--format', format, service)).split('\n');
     const [, id = '', told = ''] = /^(\S+) (.*)$/.exec(first) ?? [];
-    const state = told.replace(/: $/, '').replace(/ (less than|about|\d).*? ago/, '');
+    const state = told.replace(/: ?$/, '').replace(/ (less than|about|\d).*? ago/, '');
     if (state !== shown) say(`${service}: ${state}`);
     shown = state;
     // The one before runs until the Swarm has looked at the new definition.

@@ -12,6 +12,7 @@ import {
   crash,
   IS_ENGINE_OF_MACHINE,
   removeServices,
+  removeVolume,
   SWARM_ENVIRONMENT,
   servicesOf,
   swarm,
@@ -55,7 +56,7 @@ const limit = () => AbortSignal.timeout(30_000);
 export async function contract(t: Test): Promise<void> {
   t.teardown(async () => {
     await removeServices(FLEET);
-    await swarm('volume', 'rm', '--force', 'ringmaster-test-swarm');
+    await removeVolume('ringmaster-test-swarm');
   });
   const before = process.env.DOCKER_HOST;
   const door = IS_ENGINE_OF_MACHINE ? await engineDoor() : undefined;

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Test } from 'tap';
 import { eventually } from '../fixtures/eventually.ts';
-import { crash, removeServices, SWARM_ENVIRONMENT, servicesOf, swarm } from '../fixtures/swarm.ts';
+import { crash, removeServices, removeVolume, SWARM_ENVIRONMENT, servicesOf, swarm } from '../fixtures/swarm.ts';
 
 const STACK = 'rm-test-stack';
 const SERVICE = `${STACK}_balancer`;
@@ -27,7 +27,7 @@ const hostnames = async () =>
 export async function stack(t: Test): Promise<void> {
   t.teardown(async () => {
     await removeServices(STACK);
-    await swarm('volume', 'rm', '--force', `${STACK}_votes`);
+    await removeVolume(`${STACK}_votes`);
     await swarm('rmi', ...IMAGES).catch(() => undefined);
   });
   await t.rejects(script('sideways'), { message: /swarm: takes up or down; --help says more/ });
