@@ -187,6 +187,10 @@ t.test('keys that come each second are enough to tell from, and of few it is sai
     few.situations.map(({ maxOverMean }) => maxOverMean),
     [null, null],
   );
+  const many = played(mergeSketches([sketch], 1500), [...fleets, fleet('sized', 1), fleet('sized', 6)]);
+  const needs = (target: Parameters<typeof needsOf>[1]) => needsOf(many.situations, target)[0];
+  t.match(needs({ perSecond: 1e6, hitRatio: undefined }), { replicas: 1, tried: 1 }, 'how full six are is not known');
+  t.match(needs({ perSecond: undefined, hitRatio: 0 }), { replicas: 1, tried: 2 });
   // A sample of one key is at one seat.
   const one = played(mergeSketches([sketch], 12), [...fleets]);
   for (const { share } of one.situations[0]?.seats ?? []) t.ok(share.error > 0.05, `${share.value} ± ${share.error}`);
