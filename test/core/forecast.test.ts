@@ -187,11 +187,31 @@ t.test('keys that come each second are enough to tell from, and of few it is sai
     few.situations.map(({ maxOverMean }) => maxOverMean),
     [null, null],
   );
+  const many = played(mergeSketches([sketch], 1500), [...fleets, fleet('sized', 1), fleet('sized', 6)]);
+  const needs = (target: Parameters<typeof needsOf>[1]) => needsOf(many.situations, target)[0];
+  t.match(needs({ perSecond: 1e6, hitRatio: undefined }), { replicas: 1, tried: 1 }, 'how full six are is not known');
+  t.match(needs({ perSecond: undefined, hitRatio: 0 }), { replicas: 1, tried: 2 });
   // A sample of one key is at one seat.
   const one = played(mergeSketches([sketch], 12), [...fleets]);
   for (const { share } of one.situations[0]?.seats ?? []) t.ok(share.error > 0.05, `${share.value} ± ${share.error}`);
   t.ok((one.moved.keys?.error ?? 0) > 0.1);
   t.ok((one.moved.requests?.error ?? 0) > 0.1);
+});
+
+t.test('repeats within a long visit are hits only where there is room for what came in between', async (t) => {
+  const { next } = random(seed + 2);
+  const keys = Array.from({ length: 150_000 }, () => mix32(Math.floor(500 * next())));
+  const sketch = sketchOf(keys, 10, 2);
+  t.ok(sketch.visits.lastsMs.some((ms) => ms === 32_000));
+  const all = Array.from({ length: 500 }, (_, at) => sizeOf(mix32(at))).reduce((sum, one) => sum + one, 0);
+  const now = fleet('now', 2);
+  for (const part of [0.25, 0.5, 0.75]) {
+    const cacheBytes = Math.round((part * all) / 2);
+    const told = played(sketch, [now, fleet('then', 3)], { ...SETTINGS, cacheBytes: [cacheBytes] });
+    const real = hitsOf(keys, ownersOf(now), cacheBytes);
+    const [hit] = told.situations[0]?.hits ?? [];
+    t.ok(Math.abs((hit?.ratio ?? 0) - real) < 0.15, `${hit?.ratio} ± ${hit?.error}, ${real}`);
+  }
 });
 
 t.test('the bound on load is played on the last requests, and shares are as it leaves them', async (t) => {

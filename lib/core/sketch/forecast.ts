@@ -10,6 +10,7 @@ import { errorOfPart, GROUPS, groupOf, samplePoint } from '../what-if/sampling.t
 import type { RingSize } from '../what-if/scenario.ts';
 import { playRecent, type SeatLoad } from './load-forecast.ts';
 import { mergeSketches, type SketchReading } from './reading.ts';
+import { Repeats } from './repeats.ts';
 import { type Fleet, INTERVALS, partsOf, type SeatForecast, SketchScenario, type Totals } from './sketch-scenario.ts';
 
 /** Visits that are played at most, over all fleets. */
@@ -95,16 +96,20 @@ export function* forecast(
   const moves = new MovedKeys(now, then);
   const { keys, agoMs, lastsMs, counts, sizes: replies } = sketch.visits;
   const unknown = meanSize(replies);
+  const sizeAt = (at: number) => settings.objectBytes ?? Math.round((replies[at] as number) || unknown);
+  const repeats = new Repeats(sketch.visits, sizeAt);
+  yield;
   for (let at = 0; at < keys.length; at++) {
     const key = keys[at] as number;
-    const sizeBytes = settings.objectBytes ?? Math.round((replies[at] as number) || unknown);
+    const count = counts[at] as number;
     const visit = {
-      ...{ key, count: counts[at] as number, sizeBytes, point: samplePoint(key, sketch.seed), rate: sketch.rate },
+      ...{ key, count, sizeBytes: sizeAt(at), between: repeats.between(agoMs[at] as number, count) },
+      ...{ point: samplePoint(key, sketch.seed), rate: sketch.rate },
       ...timesOf(agoMs[at] as number, lastsMs[at] as number, totals),
       isHot: totals.hot.has(key),
     };
     for (const scenario of scenarios) scenario.play(visit);
-    moves.count(key, visit.point, visit.isHot ? 0 : visit.count);
+    moves.count(key, visit.point, visit.isHot ? 0 : count);
     if ((at * scenarios.length) % STEP < scenarios.length) yield;
   }
   const played = fleets.filter(({ name }) => name !== 'sized');

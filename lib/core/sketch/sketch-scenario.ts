@@ -25,6 +25,8 @@ export interface PlayedVisit {
   readonly key: Key;
   readonly count: number;
   readonly sizeBytes: number;
+  /** Bytes in the sample that came at all seats between its requests, in equally likely cases. */
+  readonly between: readonly number[];
   /** Where its key lies in the sample, and the rate of that. */
   readonly point: number;
   readonly rate: number;
@@ -70,6 +72,8 @@ export class SketchScenario {
   readonly #seats: readonly SeatId[];
   readonly #rows: ReadonlyMap<SeatId, number>;
   readonly #curves: readonly HitCurve[];
+  // Of all slots.
+  readonly #parts: readonly number[];
   // Of keys that are not counted apart: requests in the sample, for each seat by groups.
   readonly #sampled: readonly Float64Array[];
   // Requests in the sample, for each seat by intervals.
@@ -82,6 +86,8 @@ export class SketchScenario {
     this.policy = ringPolicy(buildRing(fleet.places, pair, slots, virtualNodes), pair);
     this.#seats = [...new Set(fleet.places.values())].sort((a, b) => a - b);
     this.#rows = new Map(this.#seats.map((seat, row) => [seat, row]));
+    const slotsOf = this.policy.ring.slotsPerSeat();
+    this.#parts = this.#seats.map((seat) => (slotsOf.get(seat) ?? 0) / slots);
     this.#curves = this.#seats.map(() => new HitCurve(sizes));
     this.#sampled = this.#seats.map(() => new Float64Array(GROUPS));
     this.#series = this.#seats.map(() => new Float64Array(INTERVALS));
@@ -91,11 +97,15 @@ export class SketchScenario {
     return this.policy.pick(key, anySeat) as SeatId;
   }
 
-  play({ key, count, sizeBytes, point, rate, interval, nextPart, isHot }: PlayedVisit): void {
+  play({ key, count, sizeBytes, between, point, rate, interval, nextPart, isHot }: PlayedVisit): void {
     const row = this.#rows.get(this.ownerOf(key)) as number;
     const curve = this.#curves[row] as HitCurve;
     curve.touch(key, point, sizeBytes, rate);
-    if (count > 1) curve.again(count - 1, point, sizeBytes, rate);
+    if (count > 1) {
+      const part = this.#parts[row] as number;
+      const times = (count - 1) / between.length;
+      for (const bytes of between) curve.again(times, point, sizeBytes + (bytes * part) / rate, rate);
+    }
     if (!isHot) add(this.#sampled[row], groupOf(point), count);
     add(this.#series[row], interval, count * (1 - nextPart));
     if (nextPart > 0) add(this.#series[row], interval + 1, count * nextPart);
@@ -108,8 +118,6 @@ export class SketchScenario {
   ): { readonly seats: SeatForecast[]; readonly hits: HitRatio[] } {
     const { rate } = totals;
     const all = totals.keyed + totals.others;
-    const slots = this.policy.ring.slotsPerSeat();
-    const slotPart = (seat: SeatId) => (slots.get(seat) ?? 0) / this.policy.ring.slotCount;
     const keyed = this.#keyedRequests(totals);
     const others = this.#otherRequests(totals);
     const weights = [...this.fleet.places.values()];
@@ -122,7 +130,8 @@ export class SketchScenario {
       return {
         seat,
         weight: weights.filter((holder) => holder === seat).length,
-        share: all === 0 ? { value: slotPart(seat), error: 0 } : { value: requests / all, error: error / all },
+        share:
+          all === 0 ? { value: this.#parts[row] as number, error: 0 } : { value: requests / all, error: error / all },
         perSecond: (1000 * requests) / Math.max(1, totals.spanMs),
         peakPerSecond: this.#peakPerSecond(row, requests, totals),
         hits: at((this.#curves[row] as HitCurve).readings(rate)),

@@ -59,7 +59,7 @@ export class HitCurve {
     return needed;
   }
 
-  /** So many more requests for the object that was touched last: whoever has room for it has it still. */
+  /** So many more requests for the object that was touched last, which a cache of that size has still. */
   again(times: number, point: number, size: number, rate: number): void {
     const cell = groupOf(point) * (this.#sizes.length + 1) + this.#indexOf(size);
     this.#needed[cell] = (this.#needed[cell] as number) + times / rate;

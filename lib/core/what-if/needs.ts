@@ -12,6 +12,7 @@ export interface Need {
   readonly factor: number | null;
   /** The fewest replicas from which on every number that was tried meets the target; `null` if none does. */
   readonly replicas: number | null;
+  /** Without those of which too little is known. */
   readonly tried: number;
 }
 
@@ -21,6 +22,8 @@ interface Sized {
   readonly hash: string;
   readonly factor: number | null;
   readonly replicas: number;
+  /** `null` if it is not known how even they are. */
+  readonly maxOverMean: number | null;
   readonly peakPerSecond: number;
   readonly hits: readonly { readonly ratio: number }[];
 }
@@ -30,9 +33,10 @@ export function needsOf(situations: readonly Sized[], target: Target): Need[] {
   const sized = situations.filter(({ name }) => name === 'sized');
   const groups = Map.groupBy(sized, ({ hash, factor }) => `${hash} ${factor}`);
   return [...groups.values()].map((group) => {
-    const ordered = group.toSorted((a, b) => a.replicas - b.replicas);
+    const isKnown = ({ maxOverMean }: Sized) => target.perSecond === undefined || maxOverMean !== null;
+    const ordered = group.filter(isKnown).toSorted((a, b) => a.replicas - b.replicas);
     const last = ordered.findLastIndex((one) => !meets(one, target));
-    const { hash, factor } = ordered[0] as Sized;
+    const { hash, factor } = group[0] as Sized;
     return { hash, factor, replicas: ordered[last + 1]?.replicas ?? null, tried: ordered.length };
   });
 }
