@@ -214,6 +214,26 @@ t.test('a stop waits until the task has ended, also if a look fails meanwhile', 
   await t.rejects(lost, { message: 'the managers are gone' });
 });
 
+t.test('one that the Swarm has told to end finishes its requests before its service goes', async (t) => {
+  const clock = new VirtualClock();
+  const told: SwarmTask = { ...task('a', 'running'), ServiceID: 'r1', DesiredState: 'shutdown' };
+  const removed: string[] = [];
+  let now = view([[replica(1), told]]);
+  const docker = { getService: (id: string) => ({ remove: async () => void removed.push(id) }) };
+  const stop = (look: () => Promise<FleetView>) =>
+    stopServices({ docker: docker as unknown as Docker, look, clock, replica: replica(1), graceMs: 3000 });
+  const isOver = stop(async () => now);
+  await clock.advance(2000);
+  t.same(removed, []);
+  now = view([[replica(1), { ...told, Status: { State: 'shutdown' } }]]);
+  await clock.advance(600);
+  t.equal(await isOver, undefined);
+  t.same(removed, ['r1']);
+  const down = view([[replica(1), told]], [node('a', 'down')]);
+  t.equal(await stop(async () => down), 'a', 'nobody waits for a node that is down');
+  t.same(removed, ['r1', 'r1']);
+});
+
 t.test('ends are told once, also of services that somebody removed; a node that is down casts doubt', async (t) => {
   const clock = new VirtualClock();
   const stopped = new AbortController();

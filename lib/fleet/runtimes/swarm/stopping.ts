@@ -5,7 +5,7 @@ import type { Clock, ReplicaRef } from '../../../core/ports.ts';
 import { attempt, unlessGone } from '../docker/errors.ts';
 import type { FleetView } from './fleet-view.ts';
 import { wholeSeconds } from './service.ts';
-import { hasEnded, type SwarmTask } from './task.ts';
+import { hasEnded, isToEnd, type SwarmTask } from './task.ts';
 
 const FIRST_LOOK_MS = 50;
 const LONGEST_LOOK_MS = 500;
@@ -28,19 +28,30 @@ const REPORT_MS = 3000;
 export async function stopServices({ docker, replica, look, clock, graceMs }: Stop): Promise<string | undefined> {
   const before = await look();
   const ours = before.services.filter((one) => one.replica?.incarnation === replica.incarnation);
+  const waited = { look, clock, dueMs: clock.now() + wholeSeconds(graceMs) + REPORT_MS };
+  // Where a node is drained, the Swarm has told the replica to end, which finishes its requests. That would be cut
+  // short if its service went now.
+  const told = ours.flatMap(({ task }) => (task !== undefined && isToEnd(task) ? [task.ServiceID] : []));
+  if (told.length > 0) await untilEnded(new Set(told), waited);
   for (const { service } of ours) {
     const remove = () => docker.getService(service.ID).remove().catch(unlessGone);
     await attempt(`remove ${replica.hostname}`, remove);
   }
-  const ids = new Set(ours.map(({ service }) => service.ID));
-  const dueMs = clock.now() + wholeSeconds(graceMs) + REPORT_MS;
+  return untilEnded(new Set(ours.map(({ service }) => service.ID)), waited);
+}
+
+// Resolves with the name of a node that does not tell it.
+async function untilEnded(
+  services: ReadonlySet<string>,
+  { look, clock, dueMs }: Pick<Stop, 'look' | 'clock'> & { readonly dueMs: number },
+): Promise<string | undefined> {
   for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(LONGEST_LOOK_MS, 1.5 * pauseMs)) {
-    // The services are gone, so whoever tried the stop again would find nothing to wait for.
+    // Once the services are gone, whoever tried the stop again would find nothing to wait for.
     const view = await look().catch((error) => {
       if (clock.now() > dueMs) throw error;
     });
     if (view !== undefined) {
-      const isLeft = (task: SwarmTask) => ids.has(task.ServiceID) && !hasEnded(task) && task.NodeID !== undefined;
+      const isLeft = (task: SwarmTask) => services.has(task.ServiceID) && !hasEnded(task) && task.NodeID !== undefined;
       const left = view.tasks.find(isLeft);
       if (left === undefined) return undefined;
       const node = view.nodes.get(left.NodeID ?? '');
