@@ -209,8 +209,6 @@ export class Overload {
       : throughput * KEPT > this.#reached;
     if (!isBetter) {
       this.mostInFlight = before;
-      // It was a jump that went too far, and a step may not.
-      if (isDown && most < Math.floor(before * STEP)) this.#try(before, before * STEP, window, facts, false);
       return;
     }
     if (!isDown) this.#reached = throughput;
