@@ -3,7 +3,7 @@
 import type { Browser } from 'playwright-core';
 import t from 'tap';
 import { startProgram } from '../../bench/harness/program.ts';
-import { axeViolations, browserMissing, openBrowser, watchPage } from '../fixtures/browser.ts';
+import { axeViolations, browserMissing, openBrowser, openPage, watchPage } from '../fixtures/browser.ts';
 
 const skip = browserMissing() ?? false;
 
@@ -16,7 +16,7 @@ t.test(
     t.teardown(() => program.stop());
     const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
     const faults = watchPage(page, program.url);
-    await page.goto(`${program.url}/balancer/`);
+    await openPage(page, `${program.url}/balancer/`);
     await page.getByRole('heading', { name: 'Autoscaling' }).waitFor();
     t.equal(await page.locator('#autoscale-bounds').textContent(), '2 to 3 replicas · target 7 in flight each');
     await page.locator('#autoscale-now', { hasText: '2 there, 2 wanted · as many as the load wants' }).waitFor();
@@ -35,7 +35,7 @@ t.test(
     t.same(faults, { consoleErrors: [], foreignRequests: [] });
     const off = await startProgram(['--replicas', '1']);
     t.teardown(() => off.stop());
-    await page.goto(`${off.url}/balancer/`);
+    await openPage(page, `${off.url}/balancer/`);
     await page.locator('#connection[data-state="live"]').waitFor();
     t.notOk(await page.getByRole('heading', { name: 'Autoscaling' }).isVisible());
   },

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
-import { axeViolations, browserMissing, openBrowser, watchPage } from '../fixtures/browser.ts';
+import { axeViolations, browserMissing, openBrowser, openPage, watchPage } from '../fixtures/browser.ts';
 import { eventually } from '../fixtures/eventually.ts';
 
 const skip = browserMissing() ?? false;
@@ -28,7 +28,7 @@ const visit = async (
   context.setDefaultTimeout(WAIT_MS);
   const page = await context.newPage();
   const { consoleErrors, foreignRequests } = watchPage(page, url);
-  await page.goto(`${url}/balancer/${hash}`);
+  await openPage(page, `${url}/balancer/${hash}`);
   await page.locator('#connection[data-state="live"]').waitFor();
   await page.locator('#replicas tr').first().waitFor({ state: 'attached' });
   await use(page);

@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { freePort } from '../../bench/harness/ports.ts';
 import { startProgram } from '../../bench/harness/program.ts';
-import { axeViolations, browserMissing, openBrowser } from '../fixtures/browser.ts';
+import { axeViolations, browserMissing, openBrowser, openPage } from '../fixtures/browser.ts';
 
 const skip = browserMissing() ?? false;
 const browser = (skip === false ? await openBrowser(t) : undefined) as Browser;
@@ -15,7 +15,7 @@ t.setTimeout(240_000);
 const open = async (t: Test, url: string, headers: Record<string, string> = {}): Promise<Page> => {
   const page = await browser.newPage({ extraHTTPHeaders: headers });
   t.teardown(() => page.close());
-  await page.goto(`${url}/balancer/`);
+  await openPage(page, `${url}/balancer/`);
   await page.locator('#connection[data-state="live"]').waitFor();
   await page.locator('#replicas tr').first().waitFor();
   return page;

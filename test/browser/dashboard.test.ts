@@ -4,7 +4,7 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
-import { axeViolations, browserMissing, openBrowser, watchPage } from '../fixtures/browser.ts';
+import { axeViolations, browserMissing, openBrowser, openPage, watchPage } from '../fixtures/browser.ts';
 
 const skip = browserMissing() ?? false;
 const program = skip === false ? await startProgram() : (undefined as unknown as Program);
@@ -19,7 +19,7 @@ const visit = async (t: Test, options: BrowserContextOptions, use: (page: Page) 
   t.teardown(() => context.close());
   const page = await context.newPage();
   const { consoleErrors, foreignRequests } = watchPage(page, program.url);
-  await page.goto(`${program.url}/balancer/`);
+  await openPage(page, `${program.url}/balancer/`);
   await page.locator('#connection[data-state="live"]').waitFor();
   await page.locator('#replicas tr').first().waitFor();
   await use(page);
@@ -278,7 +278,7 @@ t.test('it says when the balancer is lost, and is live again when it is back', {
   const other = await startProgram(['--replicas', '1']);
   const page = await browser.newPage();
   t.teardown(() => page.close());
-  await page.goto(`${other.url}/balancer/`);
+  await openPage(page, `${other.url}/balancer/`);
   await page.locator('#connection[data-state="live"]').waitFor();
   await other.stop();
   await page.locator('#connection', { hasText: 'reconnecting' }).waitFor();

@@ -3,7 +3,7 @@
 import type { Browser } from 'playwright-core';
 import t from 'tap';
 import { startProgram } from '../../bench/harness/program.ts';
-import { browserMissing, openBrowser } from '../fixtures/browser.ts';
+import { browserMissing, openBrowser, openPage } from '../fixtures/browser.ts';
 import { reply, scriptedReplica } from '../fixtures/scripted-replica.ts';
 
 const skip = browserMissing() ?? false;
@@ -16,7 +16,7 @@ t.test('no button adds or kills one, and one may be removed', { skip }, async (t
   t.teardown(() => Promise.all([program.stop(), one.close(), two.close()]));
   const browser = (await openBrowser(t)) as Browser;
   const page = await browser.newPage();
-  await page.goto(`${program.url}/balancer/`);
+  await openPage(page, `${program.url}/balancer/`);
   const rows = page.locator('#replicas tr');
   await rows.nth(1).waitFor();
   t.match(await page.locator('#fixed').textContent(), /^Nothing is started here: these services run by themselves/);

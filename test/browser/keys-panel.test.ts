@@ -3,7 +3,7 @@
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
-import { axeViolations, browserMissing, openBrowser, watchPage } from '../fixtures/browser.ts';
+import { axeViolations, browserMissing, openBrowser, openPage, watchPage } from '../fixtures/browser.ts';
 
 const skip = browserMissing() ?? false;
 const browser = (skip === false ? await openBrowser(t) : undefined) as Browser;
@@ -21,7 +21,7 @@ async function open(t: Test, program: Program, options: BrowserContextOptions = 
   t.teardown(() => context.close());
   const page = await context.newPage();
   const { consoleErrors, foreignRequests } = watchPage(page, program.url);
-  await page.goto(`${program.url}/balancer/`);
+  await openPage(page, `${program.url}/balancer/`);
   await page.locator('#connection[data-state="live"]').waitFor();
   return { page, faults: () => [...consoleErrors, ...foreignRequests] };
 }

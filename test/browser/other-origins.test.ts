@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import t from 'tap';
 import { startProgram } from '../../bench/harness/program.ts';
-import { browserMissing, openBrowser } from '../fixtures/browser.ts';
+import { browserMissing, openBrowser, openPage } from '../fixtures/browser.ts';
 
 const missing = browserMissing();
 t.setTimeout(240_000);
@@ -24,7 +24,7 @@ t.test('a page of another origin', missing === undefined ? { timeout: 240_000 } 
     elsewhere.close();
   });
   const page = await browser.newPage();
-  await page.goto(`http://localhost:${(elsewhere.address() as AddressInfo).port}/`);
+  await openPage(page, `http://localhost:${(elsewhere.address() as AddressInfo).port}/`);
   const ours = `http://localhost:${program.port}`;
   /** What that page's script gets to see of the answer. */
   const read = (path: string, init: RequestInit = {}): Promise<string> =>

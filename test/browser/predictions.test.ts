@@ -4,7 +4,7 @@
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
-import { axeViolations, browserMissing, openBrowser, watchPage } from '../fixtures/browser.ts';
+import { axeViolations, browserMissing, openBrowser, openPage, watchPage } from '../fixtures/browser.ts';
 
 const skip = browserMissing() ?? false;
 const browser = (skip === false ? await openBrowser(t) : undefined) as Browser;
@@ -17,7 +17,7 @@ async function open(t: Test, program: Program, options: BrowserContextOptions = 
   const page = await context.newPage();
   page.setDefaultTimeout(180_000);
   const { consoleErrors, foreignRequests } = watchPage(page, program.url);
-  await page.goto(`${program.url}/balancer/`);
+  await openPage(page, `${program.url}/balancer/`);
   await page.locator('#connection[data-state="live"]').waitFor();
   return { page, faults: () => [...consoleErrors, ...foreignRequests] };
 }

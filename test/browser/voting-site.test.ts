@@ -6,7 +6,14 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { replicaPid } from '../../bench/harness/faults.ts';
 import { type Program, startProgram } from '../../bench/harness/program.ts';
-import { axeViolations, browserMissing, openBrowser, type PageFaults, watchPage } from '../fixtures/browser.ts';
+import {
+  axeViolations,
+  browserMissing,
+  openBrowser,
+  openPage,
+  type PageFaults,
+  watchPage,
+} from '../fixtures/browser.ts';
 
 const missing = browserMissing();
 // A browser is slow on a busy machine.
@@ -53,7 +60,7 @@ t.test('the site in chromium', missing === undefined ? { timeout: 240_000 } : { 
     t.teardown(() => context.close());
     const page = await context.newPage();
     const faults = watchPage(page, new URL(url).origin);
-    await page.goto(url);
+    await openPage(page, url);
     return { page, faults };
   };
   const clean = (t: Test, { consoleErrors, foreignRequests }: PageFaults) => {
@@ -274,7 +281,7 @@ t.test('the site in chromium', missing === undefined ? { timeout: 240_000 } : { 
     t.teardown(() => context.close());
     const page = await context.newPage();
     await page.route('**/api/votes/stream', (route) => route.fulfill({ status: 503, body: '{}' }));
-    await page.goto(program.url);
+    await openPage(page, program.url);
     await shows(page, '#live', 'every 2 s');
     await program.json('/api/vote', { method: 'POST', body: '{"option":"docker"}' });
     await shows(page, '#docker-votes', exactly(1));
