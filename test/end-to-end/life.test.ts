@@ -257,13 +257,13 @@ t.test('--upstream with a service that is not there yet: it listens all the same
 });
 
 t.test('no process that it starts is given what is set for the balancer, the admin token first of all', async (t) => {
-  const program = await startProgram([], { RINGMASTER_ADMIN_TOKEN: 'secret', RINGMASTER_GRACE: '2s' });
+  const program = await startProgram([], { RINGMASTER_ADMIN_TOKEN: 'hush4711', RINGMASTER_GRACE: '2s' });
   t.teardown(() => program.stop());
   const children = readdirSync(`/proc/${program.process.pid}/task`).flatMap((task) =>
     readFileSync(`/proc/${program.process.pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean),
   );
   t.equal(children.length, 5, 'three replicas and two guardians');
-  for (const pid of children) t.notMatch(readFileSync(`/proc/${pid}/environ`, 'utf8'), /RINGMASTER_(?!SEAT)|secret/);
+  for (const pid of children) t.notMatch(readFileSync(`/proc/${pid}/environ`, 'utf8'), /RINGMASTER_(?!SEAT)|hush4711/);
 });
 
 t.test('a program that a test has started ends with that test, even one that is killed', async (t) => {
