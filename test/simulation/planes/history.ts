@@ -162,8 +162,10 @@ export class History {
     else if (kind <= 2) this.#machine.killOne();
     else if (kind === 3 && seats.length < MOST_SEATS) {
       this.#ask(this.#supervisor.add([{ hostname: undefined, weight: 1 + this.#random.below(2) }]));
-    } else if (kind === 4 && some.length < seats.length) this.#ask(this.#supervisor.remove(some));
-    else if (kind === 5) this.#machine.tellAgain();
+    } else if (kind === 4 && seats.some((seat) => seat.firstServedMs !== undefined && !some.includes(seat.replica))) {
+      // Who removes all but those that are still joining has none if they do not come up, and asked for that.
+      this.#ask(this.#supervisor.remove(some));
+    } else if (kind === 5) this.#machine.tellAgain();
     else if (kind === 6) this.#machine.slowDown();
     else if (kind === 7) {
       const isDrained = this.#random.chance(0.7);
