@@ -139,6 +139,8 @@ function totalsOf({ total, others, rate, spanMs, hot, visits }: SketchReading): 
   const counted = rate === 1 ? [] : least.filter(([, count]) => count > COUNTED_PART * total);
   return {
     ...{ keyed: total, others, rate, spanMs, hot: new Map(counted) },
+    // Attempts are counted with the hot keys, so these may be more than all requests.
+    rest: Math.max(0, total - counted.reduce((sum, [, count]) => sum + count, 0)),
     // No visit is in more than two of them.
     intervalMs: Math.max(1000, spanMs / INTERVALS, longest),
   };
@@ -224,10 +226,8 @@ class MovedKeys {
     return { value, error: 1.96 * Math.sqrt((value * (1 - rate)) / rate) };
   }
 
-  moved({ keyed, rate, hot, sampledKeys }: Totals): Forecast['moved'] {
+  moved({ keyed, rest, rate, hot, sampledKeys }: Totals): Forecast['moved'] {
     const [part] = partsOf([this.#move, this.#stay], rate, sampledKeys) as [Estimate, Estimate];
-    // Attempts are counted with the hot keys, so these may be more than all requests.
-    const rest = Math.max(0, keyed - [...hot.values()].reduce((sum, count) => sum + count, 0));
     const ofHot = [...hot].reduce((sum, [key, count]) => sum + Number(this.#moves(key)) * count, 0);
     const of = (amount: number) => Math.min(1, amount / Math.max(1, keyed));
     const { size } = this.#seen;

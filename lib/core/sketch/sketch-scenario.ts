@@ -46,6 +46,8 @@ export interface Totals {
   readonly spanMs: number;
   /** How often the keys that are counted apart came. */
   readonly hot: ReadonlyMap<Key, number>;
+  /** Requests with a key that is not counted apart. */
+  readonly rest: number;
   /** How many keys are in the sample and not counted apart. */
   readonly sampledKeys: number;
 }
@@ -140,17 +142,15 @@ export class SketchScenario {
     return { seats, hits: at(HitCurve.together(this.#curves, rate)) };
   }
 
-  #keyedRequests({ keyed, hot, rate, sampledKeys }: Totals): Estimate[] {
+  #keyedRequests({ rest, hot, rate, sampledKeys }: Totals): Estimate[] {
     const counted = this.#seats.map(() => 0);
-    let rest = keyed;
     for (const [key, count] of hot) {
       const row = this.#rows.get(this.ownerOf(key)) as number;
       counted[row] = (counted[row] as number) + count;
-      rest -= count;
     }
     return partsOf(this.#sampled, rate, sampledKeys).map(({ value, error }, row) => ({
-      value: (counted[row] as number) + Math.max(0, rest) * value,
-      error: Math.max(0, rest) * error,
+      value: (counted[row] as number) + rest * value,
+      error: rest * error,
     }));
   }
 

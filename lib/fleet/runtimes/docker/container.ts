@@ -54,9 +54,20 @@ const MOST_INCARNATION = 2 ** 52;
 export const DEFAULT_PORT = 5000;
 const LOG_LINES = 20;
 
+/** By which a replica is recognized, on a container or a service. */
+export function labelsOf(replica: ReplicaRef, { fleet, port }: Pick<ContainerSettings, 'fleet' | 'port'>) {
+  return {
+    [LABEL.fleet]: fleet,
+    [LABEL.places]: placesOf(replica).join(','),
+    [LABEL.incarnation]: String(replica.incarnation),
+    [LABEL.port]: String(port),
+    [LABEL.hostname]: replica.hostname,
+  };
+}
+
 export function specification(replica: ReplicaRef, image: string, settings: ContainerSettings): ContainerCreateOptions {
-  const { fleet, command, network, volumes, memoryBytes, cpus, isLockedDown, hasInit } = settings;
-  const { hostname, incarnation } = replica;
+  const { command, network, volumes, memoryBytes, cpus, isLockedDown, hasInit } = settings;
+  const { hostname } = replica;
   const own = ownValues(replica, settings);
   const port = `${settings.port}/tcp`;
   return {
@@ -65,13 +76,7 @@ export function specification(replica: ReplicaRef, image: string, settings: Cont
     Image: image,
     Env: variablesOf(replica, settings),
     ...(command.length === 0 ? {} : { Cmd: command.map((part) => withOwnValues(part, own)) }),
-    Labels: {
-      [LABEL.fleet]: fleet,
-      [LABEL.places]: placesOf(replica).join(','),
-      [LABEL.incarnation]: String(incarnation),
-      [LABEL.port]: String(settings.port),
-      [LABEL.hostname]: hostname,
-    },
+    Labels: labelsOf(replica, settings),
     ExposedPorts: { [port]: {} },
     HostConfig: {
       // Only the supervisor restarts replicas; Docker doing it too would get in its way.

@@ -17,6 +17,7 @@ import { BalancerError, describe } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
 import { within } from '../../clock.ts';
 import { withLastWords } from '../last-words.ts';
+import { Starts } from '../starts.ts';
 import { isMark, Marks } from './adding.ts';
 import { tellOtherSettings } from './adopted.ts';
 import {
@@ -45,7 +46,6 @@ export interface DockerRuntimeOptions extends ContainerSettings {
 
 // Longer than even a slow engine takes for a call. An engine that hangs must not block a stop for ever.
 const CALL_TIMEOUT_MS = 60_000;
-const STUCK_START_MS = 2000;
 // A balancer that runs answers within some hundredths of a second.
 const LONGEST_ANSWER_MS = 1000;
 const LAST_WORDS_MS = 1000;
@@ -62,8 +62,7 @@ class DockerRuntime implements ReplicaRuntime {
   readonly #options: DockerRuntimeOptions;
   readonly #docker: Docker;
   readonly #closed = new AbortController();
-  // The starts that are under way, by incarnation. Each promise resolves when its start ends and never rejects.
-  readonly #starting = new Map<number, Promise<void>>();
+  readonly #starts: Starts;
   #building: Promise<void> | undefined;
   // With the port that the image says, if it is for the image to say.
   #settings: ContainerSettings;
@@ -76,6 +75,7 @@ class DockerRuntime implements ReplicaRuntime {
 
   constructor(options: DockerRuntimeOptions, docker: Docker) {
     this.#options = options;
+    this.#starts = new Starts(options.clock);
     this.#settings = options;
     this.#docker = docker;
     this.#notes = containerNotes(docker, () => imageName(options.image));
@@ -97,14 +97,7 @@ class DockerRuntime implements ReplicaRuntime {
   }
 
   start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
-    const starting = this.#start(replica, signal);
-    const settled = starting.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#starting.set(replica.incarnation, settled);
-    void settled.then(() => this.#starting.delete(replica.incarnation));
-    return starting;
+    return this.#starts.track(replica, this.#start(replica, signal));
   }
 
   async #start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
@@ -128,7 +121,7 @@ class DockerRuntime implements ReplicaRuntime {
   }
 
   async stop(replica: ReplicaRef, graceMs: number): Promise<void> {
-    await this.#startEnded(replica.incarnation);
+    await this.#starts.ended(replica);
     for (const { Id, State } of await this.#find(replica.incarnation)) {
       const container = this.#docker.getContainer(Id);
       if (graceMs > 0 && State === 'running') {
@@ -137,15 +130,6 @@ class DockerRuntime implements ReplicaRuntime {
       }
       await attempt(`remove ${replica.hostname}`, () => container.remove({ force: true, v: true }).catch(unlessGone));
     }
-  }
-
-  // The engine may still be creating the container that is to be stopped. A start that takes longer than this is not
-  // waited for: what it creates in the end is removed by the start itself or by the next inventory.
-  async #startEnded(incarnation: number): Promise<void> {
-    const starting = this.#starting.get(incarnation);
-    if (starting === undefined) return;
-    const late = () => new Error('it takes too long');
-    await within(this.#options.clock, STUCK_START_MS, () => starting, late).catch(() => undefined);
   }
 
   async list(): Promise<readonly PresentReplica[]> {

@@ -2,11 +2,17 @@
 // Swarm places the one task of it, and starts no other when that ends: the supervisor does.
 
 import type Docker from 'dockerode';
-import { placesOf } from '../../../core/fleet/fleet-state.ts';
 import type { ReplicaRef } from '../../../core/ports.ts';
 import { withOwnValues } from '../command.ts';
 import { type MadeWith, wantedOf, written } from '../docker/adopted.ts';
-import { type ContainerSettings, LABEL, MOST_PROCESSES, ownValues, portIn, variablesOf } from '../docker/container.ts';
+import {
+  type ContainerSettings,
+  labelsOf,
+  MOST_PROCESSES,
+  ownValues,
+  portIn,
+  variablesOf,
+} from '../docker/container.ts';
 
 export interface SwarmSettings extends ContainerSettings {
   /** Where replicas may run, as the Swarm writes it: `node.labels.zone==a`. */
@@ -41,19 +47,13 @@ export function serviceSpec(
   secrets: readonly SecretFile[],
   avoided: readonly string[],
 ): ServiceSpec {
-  const { fleet, command, network, volumes, memoryBytes, cpus, isLockedDown, hasInit, constraints, graceMs } = settings;
-  const { hostname, incarnation } = replica;
+  const { command, network, volumes, memoryBytes, cpus, isLockedDown, hasInit, constraints, graceMs } = settings;
+  const { hostname } = replica;
   const own = ownValues(replica, settings);
   const tmp = { Type: 'tmpfs', Target: '/tmp', TmpfsOptions: { SizeBytes: 16 * 2 ** 20 } };
   const spec = {
     Name: hostname,
-    Labels: {
-      [LABEL.fleet]: fleet,
-      [LABEL.places]: placesOf(replica).join(','),
-      [LABEL.incarnation]: String(incarnation),
-      [LABEL.port]: String(settings.port),
-      [LABEL.hostname]: hostname,
-    },
+    Labels: labelsOf(replica, settings),
     Mode: { Replicated: { Replicas: 1 } },
     TaskTemplate: {
       ContainerSpec: {

@@ -31,6 +31,7 @@ import {
   portOf,
 } from '../docker/image.ts';
 import type { Notes } from '../docker/notes.ts';
+import { Starts } from '../starts.ts';
 import { type FleetService, type FleetView, viewFleet } from './fleet-view.ts';
 import { configNotes } from './notes.ts';
 import { Secrets } from './secrets.ts';
@@ -52,7 +53,6 @@ export interface SwarmRuntimeOptions extends SwarmSettings {
 // A manager that hangs must not block a stop for ever; a build of an image may take longer.
 const CALL_TIMEOUT_MS = 10_000;
 const BUILD_TIMEOUT_MS = 60_000;
-const STUCK_START_MS = 2000;
 const LAST_WORDS_MS = 1000;
 // A balancer that runs looks every second whether it is asked.
 const LONGEST_ANSWER_MS = 2500;
@@ -75,8 +75,7 @@ class SwarmRuntime implements ReplicaRuntime {
   readonly #marks: Marks;
   readonly #doubtful: DoubtfulNodes;
   readonly #secrets: Secrets;
-  // The starts that are under way, by incarnation. Each promise resolves when its start ends and never rejects.
-  readonly #starting = new Map<number, Promise<void>>();
+  readonly #starts: Starts;
   // What was seen last of each of them.
   readonly #seen = new Map<number, SwarmTask>();
   // Those that are to end, by incarnation, until nothing is to be done about them any more.
@@ -90,6 +89,7 @@ class SwarmRuntime implements ReplicaRuntime {
 
   constructor(options: SwarmRuntimeOptions, docker: Docker) {
     this.#options = options;
+    this.#starts = new Starts(options.clock);
     this.#settings = options;
     this.#docker = docker;
     this.#notes = configNotes(docker);
@@ -123,17 +123,7 @@ class SwarmRuntime implements ReplicaRuntime {
   }
 
   start(replica: ReplicaRef, signal: AbortSignal): Promise<Address> {
-    const starting = this.#start(replica, signal);
-    const settled = starting.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#starting.set(replica.incarnation, settled);
-    void settled.then(() => {
-      this.#starting.delete(replica.incarnation);
-      this.#seen.delete(replica.incarnation);
-    });
-    return starting;
+    return this.#starts.track(replica, this.#start(replica, signal), () => this.#seen.delete(replica.incarnation));
   }
 
   seen({ incarnation }: ReplicaRef): string | undefined {
@@ -161,20 +151,12 @@ class SwarmRuntime implements ReplicaRuntime {
   async stop(replica: ReplicaRef): Promise<void> {
     const { clock, log, graceMs } = this.#options;
     this.#ending.add(replica.incarnation);
-    await this.#startEnded(replica.incarnation);
+    await this.#starts.ended(replica);
     const node = await stopServices({ docker: this.#docker, replica, look: () => this.#look(), clock, graceMs });
     this.#ending.delete(replica.incarnation);
     if (node === undefined) return;
     const reason = 'its node does not tell that it has ended: the Swarm ends it there when that node is back';
     log.warn('service-left', { hostname: replica.hostname, node, reason });
-  }
-
-  // The manager may still be asked for the service that is to be stopped. A start that takes longer than this is not
-  // waited for: what it creates in the end is removed by the start itself or by the next inventory.
-  async #startEnded(incarnation: number): Promise<void> {
-    const starting = this.#starting.get(incarnation);
-    if (starting === undefined) return;
-    await within(this.#options.clock, STUCK_START_MS, () => starting, late).catch(() => undefined);
   }
 
   async list(): Promise<readonly PresentReplica[]> {
